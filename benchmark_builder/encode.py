@@ -1,0 +1,130 @@
+"""Encoding: raw frames through a pipe into ffmpeg, whose command line ffmpeg-python writes.
+
+One thread per encoder: x264's bytes depend on its thread count, and workers fill the cores already.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ffmpeg
+import numpy as np
+
+from benchmark_builder.errors import BenchError
+from benchmark_builder.files import whole_file
+
+# CRF 10 keeps luma PSNR near 50 dB on real clips (benchmarks/encode_quality.py), at which no pixel visibly changes.
+H264 = {"vcodec": "libx264", "preset": "veryfast", "crf": 10}
+# QP 0 codes the planes without loss, so a still stays still and equals the frame it was taken from.
+H264_EXACT = {"vcodec": "libx264", "preset": "veryfast", "qp": 0}
+FFV1 = {"vcodec": "ffv1", "level": 3, "g": 1, "slices": 4, "slicecrc": 1}
+
+
+@functools.cache
+def ffmpeg_binary() -> str:
+    """Path of the ffmpeg to run: ``$BENCH_FFMPEG``, else the one imageio-ffmpeg brings, else the system's."""
+    if os.environ.get("BENCH_FFMPEG"):
+        return os.environ["BENCH_FFMPEG"]
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        found = shutil.which("ffmpeg")
+        if found is None:
+            raise BenchError("no ffmpeg found; run `pip install imageio-ffmpeg` or set BENCH_FFMPEG") from None
+        return found
+
+
+class Encoder:
+    """Feeds frames to one ffmpeg process. Use through :func:`open_video`."""
+
+    def __init__(self, path: Path, width: int, height: int, fps: float, codec: dict, pixels: str) -> None:
+        self.shape = (height, width, 3) if pixels == "rgb24" else (height * 3 // 2, width)
+        if codec["vcodec"] == "ffv1":
+            stored, tags = "bgr0", {}
+        else:
+            # 4:2:0 plays everywhere but needs even sides.
+            stored = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
+            tags = {"colorspace": "smpte170m", "color_range": "tv"}
+        source = ffmpeg.input(
+            "pipe:", format="rawvideo", pix_fmt=pixels, s=f"{width}x{height}", framerate=f"{fps:.6f}", threads=1
+        )
+        target = source.output(
+            str(path), pix_fmt=stored, threads=1, fflags="+bitexact", **{"flags:v": "+bitexact"}, **codec, **tags
+        )
+        command = target.global_args("-loglevel", "error", "-nostdin").overwrite_output()
+        self.process = subprocess.Popen(
+            command.compile(cmd=ffmpeg_binary()),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self.path = path
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append one frame: uint8 (H, W, 3) RGB, or (H·3/2, W) planes for an encoder of yuv420p."""
+        if frame.shape != self.shape or frame.dtype != np.uint8:
+            raise ValueError(f"frame is {frame.dtype} {frame.shape}, the encoder takes uint8 {self.shape}")
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(np.ascontiguousarray(frame).data)
+        except (BrokenPipeError, OSError):
+            self._fail()
+
+    def close(self) -> None:
+        """Finish the file; raises BenchError if ffmpeg could not write it (a full disk, say)."""
+        assert self.process.stdin is not None and self.process.stderr is not None
+        try:
+            self.process.stdin.close()
+        except (BrokenPipeError, OSError):
+            self._fail()
+        message = self.process.stderr.read()
+        if self.process.wait() != 0:
+            self._fail(message)
+        self.process.stderr.close()
+
+    def kill(self) -> None:
+        """Stop without finishing."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stderr):
+            try:
+                if pipe:
+                    pipe.close()
+            except OSError:  # what was still buffered cannot be flushed to a dead process
+                pass
+
+    def _fail(self, message: bytes = b"") -> None:
+        self.process.kill()
+        if not message and self.process.stderr and not self.process.stderr.closed:
+            message = self.process.stderr.read()
+        reason = message.decode(errors="replace").strip().split("\n")[-1] or "the encoder stopped"
+        raise BenchError(f"{self.path.parent}: could not write a video here ({reason}); free space or choose another --out")
+
+
+@contextmanager
+def open_video(
+    path: Path, width: int, height: int, fps: float, codec: dict | None = None, pixels: str = "rgb24"
+) -> Iterator[Encoder]:
+    """An :class:`Encoder` whose file appears under ``path`` only once it is whole.
+
+    Args:
+        path: final name; ``.mp4`` for H.264, ``.mkv`` for FFV1.
+        width, height: pixels.
+        fps: frames a second.
+        codec: :data:`H264` (default), :data:`H264_EXACT` or :data:`FFV1`.
+        pixels: what :meth:`Encoder.write` takes, ``rgb24`` or ``yuv420p``.
+    """
+    with whole_file(path) as temporary:
+        encoder = Encoder(temporary, width, height, fps, codec or H264, pixels)
+        try:
+            yield encoder
+            encoder.close()
+        except BaseException:
+            encoder.kill()
+            raise

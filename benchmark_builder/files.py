@@ -1,0 +1,83 @@
+"""Whole-or-absent files, digests, and paths that stay inside their folder."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmark_builder.errors import BenchError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it is renamed to ``path``, on any error removed.
+
+    The suffix is kept, so that encoders recognise the container. A file under its final name is always whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Delete temporary files that a killed run left anywhere below ``folder``; returns how many."""
+    leftovers = list(folder.rglob(".tmp-*"))
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write sorted, indented JSON whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path, what: str, mend: str) -> Any:
+    """Read JSON; a missing or broken file is a :class:`BenchError` saying what it is and how to mend it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BenchError(f"{path}: no {what} here; {mend}") from None
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{path}: not a readable {what} ({error}); {mend}") from None
+
+
+def write_csv(path: Path, columns: list[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows (dicts) as CSV with exactly ``columns``, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """``folder / relative``, refused if it would point outside ``folder`` (also through links)."""
+    target = folder / relative
+    if Path(relative).is_absolute() or not target.resolve().is_relative_to(folder.resolve()):
+        raise BenchError(f"{relative!r} points outside {folder}; the file that names it is damaged or hostile")
+    return target

@@ -1,0 +1,196 @@
+"""A benchmark on disk: manifest.csv (a row a video), protocol.json, failures.csv, SHA256SUMS, videos/, masks/."""
+
+import csv
+import dataclasses
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark_builder.errors import BenchError
+from benchmark_builder.files import inside, read_json, sha256_file, write_csv, write_json, write_text
+from benchmark_builder.video import check_id
+
+FORMAT = 1
+MANIFEST, PROTOCOL, FAILURES, SUMS = "manifest.csv", "protocol.json", "failures.csv", "SHA256SUMS"
+FAILURE_COLUMNS = ["id", "kind", "reason"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One video of a benchmark; the fields are the manifest's columns, in order.
+
+    Text is empty and numbers are None where a column does not apply to the benchmark's kind.
+    """
+
+    id: str  # <source_id>__<variant>; a SCUFO or ConflFG video has the id of the SCUBA video it was made from
+    file: str  # relative to the benchmark's folder
+    label: int  # 0-based; ConflFG: the moving actor's
+    class_name: str
+    split: str
+    source_id: str
+    source_file: str  # relative to the dataset's root
+    source_sha256: str
+    first_frame: int  # of the source; frame k of this video shows source frame first_frame + k
+    frames: int
+    fps: float
+    width: int
+    height: int
+    mask_source: str
+    mask_file: str  # masks of the source's whole length, relative to this folder
+    mask_sha256: str
+    mask_coverage: float  # mean share of the picture inside the mask, 0..1
+    background: str  # name of the background within its set
+    seed: int
+    variant: int
+    still_frame: int | None = None  # SCUFO: the SCUBA frame that is repeated
+    partner_id: str = ""  # the SCUBA video to pair with
+    donor_id: str = ""  # ConflFG: the SCUBA video whose still foreground was added
+    donor_label: int | None = None
+    donor_frame: int | None = None  # frame of the donor's SCUBA video
+    donor_shift: str = ""  # "dx dy" in pixels, where the donor was moved to
+    covered: float | None = None  # ConflFG: share of the mover hidden by the donor, 0..1
+    pixels_sha256: str = ""  # of the composed uint8 RGB frames, before any encoding
+    file_sha256: str = ""
+
+
+COLUMNS = [f.name for f in dataclasses.fields(Row)]
+_TYPES = {f.name: f.type for f in dataclasses.fields(Row)}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A built benchmark, read back. Frames are decoded on demand."""
+
+    folder: Path
+    protocol: dict[str, Any]
+    rows: list[Row]
+
+    @property
+    def kind(self) -> str:
+        """``scuba``, ``scufo`` or ``conflfg``."""
+        return str(self.protocol["kind"])
+
+    @property
+    def dataset(self) -> str:
+        return str(self.protocol["dataset"])
+
+    @property
+    def classes(self) -> list[str]:
+        """Every class of the dataset in label order, also those without a video here."""
+        return list(self.protocol["classes"])
+
+    @property
+    def background_set(self) -> str:
+        """Which set of backgrounds, e.g. ``stripes``; sets of one kind are averaged over."""
+        return str(self.protocol["backgrounds"]["name"])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of manifest.csv; it names the exact videos, since it holds their digests."""
+        return sha256_file(self.folder / MANIFEST)
+
+    @cached_property
+    def by_id(self) -> dict[str, Row]:
+        return {row.id: row for row in self.rows}
+
+    def path(self, row: Row) -> Path:
+        return inside(self.folder, row.file)
+
+    def frames(self, row: Row) -> Iterator[np.ndarray]:
+        """Yield the video's frames: uint8 (H, W, 3), RGB, 0..255."""
+        from benchmark_builder.frames import read_frames
+
+        return read_frames(self.path(row))
+
+    def still(self, row: Row) -> np.ndarray:
+        """The one frame of a SCUFO video, uint8 (H, W, 3) RGB; decodes a single frame."""
+        return next(iter(self.frames(row)))
+
+
+def read_benchmark(folder: Path) -> Benchmark:
+    """Read a finished benchmark.
+
+    Raises:
+        BenchError: no benchmark here, an unfinished build, or a manifest that is not one (bad column, number or id,
+            or a file that would lie outside the folder).
+    """
+    mend = "give a folder that `bench build` has finished"
+    protocol = read_json(folder / PROTOCOL, "benchmark", mend)
+    needed = {"kind", "dataset", "classes", "backgrounds"}
+    if not isinstance(protocol, dict) or not needed <= protocol.keys():
+        raise BenchError(f"{folder / PROTOCOL}: not a benchmark's protocol; {mend}")
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BenchError(f"{path}: the build here is not finished; run the same `bench build` again")
+    rows = []
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            if reader.fieldnames != COLUMNS:
+                raise BenchError(f"{path}: columns are not a manifest's; {mend}")
+            for line, record in enumerate(reader, 2):
+                rows.append(_parse(record, f"{path}, line {line}"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BenchError(f"{path}: cannot be read ({error}); {mend}") from None
+    doubled = {r.id for r in rows if sum(o.id == r.id for o in rows) > 1} if len({r.id for r in rows}) < len(rows) else ()
+    if doubled:
+        raise BenchError(f"{path}: id {sorted(doubled)[0]!r} stands twice; build it again")
+    for row in rows:
+        inside(folder, row.file)
+        if row.mask_file:
+            inside(folder, row.mask_file)
+    return Benchmark(folder, protocol, rows)
+
+
+def write_benchmark(folder: Path, protocol: dict[str, Any], rows: list[Row], failures: list[dict[str, str]]) -> None:
+    """Write the tables of a finished build; manifest.csv comes last, so its presence means a finished build."""
+    write_json(folder / PROTOCOL, {**protocol, "format": FORMAT, "versions": versions()})
+    write_csv(folder / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
+    table = [{k: _text(v) for k, v in dataclasses.asdict(r).items()} for r in sorted(rows, key=lambda r: r.id)]
+    write_csv(folder / MANIFEST, COLUMNS, table)
+    sums = [f"{sha256_file(folder / name)}  {name}\n" for name in (FAILURES, MANIFEST, PROTOCOL)]
+    write_text(folder / SUMS, "".join(sums))
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides pixels and bytes."""
+    import importlib.metadata
+
+    names = ["av", "numpy", "opencv-python-headless", "imageio-ffmpeg"]
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return {"python": platform.python_version(), **found}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _parse(record: dict[str, str], where: str) -> Row:
+    values: dict[str, Any] = {}
+    for name in COLUMNS:
+        text, kind = record.get(name), _TYPES[name]
+        if text is None or None in record:
+            raise BenchError(f"{where}: wrong number of columns; build the benchmark again")
+        try:
+            if kind is str:
+                values[name] = text
+            elif text == "" and kind == int | None or text == "" and kind == float | None:
+                values[name] = None
+            else:
+                values[name] = float(text) if kind in (float, float | None) else int(text)
+        except ValueError:
+            raise BenchError(f"{where}: {name} is {text!r}, not a number; build the benchmark again") from None
+    check_id(values["id"])
+    return Row(**values)

@@ -1,0 +1,116 @@
+"""Masks on disk: one zip of 1-bit PNGs a video, one PNG a covered frame, named by its 0-based index.
+
+This is how synthactions ships its exact masks, how a benchmark keeps the masks it was built with, and how
+computed masks are kept for the next build. Any zip tool and picture viewer opens it.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmark_builder.errors import BenchError, LeftOut
+from benchmark_builder.files import inside, whole_file
+from benchmark_builder.video import Video
+
+_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: the same masks are the same bytes
+LENGTH = "length.txt"
+
+
+class MaskWriter:
+    """Appends masks to a zip; use as a context manager, the file appears under ``path`` once whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._whole = whole_file(path)
+        self._zip: zipfile.ZipFile | None = None
+        self._length = 0
+
+    def __enter__(self) -> "MaskWriter":
+        self._zip = zipfile.ZipFile(self._whole.__enter__(), "w", zipfile.ZIP_STORED)
+        return self
+
+    def write(self, index: int, mask: np.ndarray) -> None:
+        """Store the mask of frame ``index``: bool (H, W)."""
+        assert self._zip is not None
+        ok, png = cv2.imencode(".png", mask.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])
+        if not ok:
+            raise BenchError(f"mask of frame {index}: could not be encoded")
+        self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.png", _DATE), png.tobytes())
+        self._length = max(self._length, index + 1)
+
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+        assert self._zip is not None
+        if kind is None:
+            self._zip.writestr(zipfile.ZipInfo(LENGTH, _DATE), f"{self._length}\n")
+        self._zip.close()
+        self._whole.__exit__(kind, value, trace)
+
+
+def write_masks(path: Path, masks: Iterable[np.ndarray]) -> None:
+    """Store consecutive masks, bool (H, W) each, from frame 0 on."""
+    with MaskWriter(path) as writer:
+        for index, mask in enumerate(masks):
+            writer.write(index, mask)
+
+
+class StoredTrack:
+    """Masks of one video, read one at a time from its zip. ``covered``: bool (T,)."""
+
+    def __init__(self, path: Path, height: int, width: int) -> None:
+        self.path, self.size = path, (height, width)
+        try:
+            # Read into memory: small, and a worker then holds no open file.
+            self._zip = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
+            length = int(self._zip.read(LENGTH))
+            indices = [int(n[:-4]) for n in self._zip.namelist() if n.endswith(".png") and n[:-4].isdigit()]
+        except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise BenchError(f"{path}: not a mask file ({error}); write it again with `bench segment`") from None
+        if not 0 <= length <= 10_000_000 or any(i >= length for i in indices):
+            raise BenchError(f"{path}: names a frame beyond its length; write it again with `bench segment`")
+        self.covered = np.zeros(length, dtype=bool)
+        self.covered[indices] = True
+
+    def mask(self, index: int) -> np.ndarray:
+        """Mask of covered frame ``index``: bool (H, W)."""
+        try:
+            data = np.frombuffer(self._zip.read(f"{index:06d}.png"), np.uint8)
+            image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+        except (KeyError, zipfile.BadZipFile, cv2.error) as error:
+            raise BenchError(f"{self.path}: mask of frame {index} cannot be read ({error})") from None
+        if image is None:
+            raise BenchError(f"{self.path}: mask of frame {index} cannot be read")
+        if image.shape != self.size:
+            raise BenchError(
+                f"{self.path}: masks are {image.shape[1]}x{image.shape[0]}, "
+                f"the video is {self.size[1]}x{self.size[0]}; make masks at the video's size"
+            )
+        return image > 127
+
+
+class StoredMasks:
+    """``stored:FOLDER``: masks written by this toolkit, FOLDER/ID.zip."""
+
+    def __init__(self, path: Path | None, dataset_root: Path) -> None:
+        self.folder = path or dataset_root / "masks"
+        if not self.folder.is_dir():
+            raise BenchError(f"{self.folder}: no such folder of masks; give --masks stored:FOLDER")
+
+    def track(self, video: Video, height: int, width: int) -> StoredTrack:
+        path = inside(self.folder, f"{video.id}.zip")
+        if not path.is_file():
+            raise LeftOut(f"no masks: {path.name} is not in {self.folder}")
+        return StoredTrack(path, height, width)
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "stored"}
+
+
+class TruthMasks(StoredMasks):
+    """``truth``: the exact masks that synthactions is rendered with (ROOT/masks)."""
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "truth"}

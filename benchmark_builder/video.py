@@ -1,0 +1,46 @@
+"""The Video record: what every dataset reader yields, and nothing else."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from benchmark_builder.errors import BenchError
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One source video.
+
+    Attributes:
+        id: stable name, unique in its dataset; a relative POSIX path without suffix such as
+            ``SoccerJuggling/v_SoccerJuggling_g23_c01``.
+        path: file (or folder of frames) on this machine.
+        label: 0-based class index, in the dataset's official order.
+        class_name: the dataset's own spelling of the class.
+        split: ``train``, ``test``, ``val``, … or ``all`` where the dataset's split files were not used.
+        dataset: registry name, e.g. ``ucf101``.
+    """
+
+    id: str
+    path: Path
+    label: int
+    class_name: str
+    split: str
+    dataset: str
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+        if self.label < 0:
+            raise BenchError(f"video {self.id}: label {self.label} is negative; labels count from 0")
+
+
+def check_id(video_id: str) -> str:
+    """Refuse an id that could leave the folder it is written to (ids become file names)."""
+    parts = PurePosixPath(video_id).parts
+    if (
+        not parts
+        or video_id.startswith("/")
+        or any(p in ("..", ".") for p in parts)
+        or any(ord(c) < 32 or c in '\\:*?"<>|' for c in video_id)
+    ):
+        raise BenchError(f"video id {video_id!r} is not a plain relative name; rename the file it comes from")
+    return video_id
