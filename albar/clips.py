@@ -1,0 +1,289 @@
+"""Clip sampling: which frames, which part of the picture, which size. Training and evaluation share this code.
+
+Axes: C = 3 channels (RGB), T = frames, H and W = pixels, B = batch.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from benchmark_builder.errors import BenchError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipSampling:
+    """How a clip is cut from a video.
+
+    Attributes:
+        frames: T, frames of the clip.
+        stride: step between them, in source frames.
+        size: height and width of the clip, pixels.
+        resize: short side of the picture before the crop of ``size`` is taken, pixels. Crop and scaling are done in
+            one resampling of the original, so the crop's corners are rounded to whole source pixels.
+        crop: the training crop: ``random_resized`` (a random area and aspect), ``random`` (a random position) or
+            ``centre``. Tests always crop the centre.
+        area: of a ``random_resized`` crop, smallest and largest share of the picture.
+        aspect: of a ``random_resized`` crop, smallest and largest width / height.
+        flip: chance of a horizontal flip in training, 0..1. Must be 0 where classes differ by direction only.
+        short: what follows the last frame of a video that is too short: ``clamp`` (the last frame again) or ``wrap``
+            (from the first again).
+        shrink_stride: take stride 1 where ``frames · stride`` exceeds the video.
+        test_start: where a test clip starts: ``centre`` (of what the clip does not need) or ``first`` (frame 0).
+        mean, std: RGB normalisation of values in 0..1.
+    """
+
+    frames: int = 32
+    stride: int = 2
+    size: int = 224
+    resize: int = 256
+    crop: str = "random_resized"
+    area: tuple[float, float] = (0.08, 1.0)
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: float = 0.5
+    short: str = "clamp"
+    shrink_stride: bool = False
+    test_start: str = "centre"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "stride", "size", "resize"):
+            if getattr(self, name) < 1:
+                raise BenchError(f"clip setting {name} is {getattr(self, name)}; it must be at least 1")
+        if self.resize < self.size:
+            raise BenchError(
+                f"clip setting resize ({self.resize}) is below size ({self.size}); raise it to {self.size}"
+            )
+        if not 0 <= self.flip <= 1:
+            raise BenchError(f"clip setting flip is {self.flip}; it is a chance, 0..1")
+        for name, low_high in (("area", self.area), ("aspect", self.aspect)):
+            if len(low_high) != 2 or not 0 < low_high[0] <= low_high[1]:
+                raise BenchError(f"clip setting {name} is {low_high}; it takes two numbers, 0 < smallest <= largest")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise BenchError("clip settings mean and std take three numbers each, std above 0")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise BenchError(f"clip setting {name} is {getattr(self, name)!r}; choose from {', '.join(choices)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for a checkpoint or JSON."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ClipSampling":
+        """Inverse of :meth:`to_dict`; BenchError on an unknown or misshapen entry."""
+        return cls().replaced(values)
+
+    def replaced(self, changes: Mapping[str, Any]) -> "ClipSampling":
+        """A copy with some settings changed; BenchError on an unknown name or a wrong type."""
+        values = {}
+        for name, value in changes.items():
+            if name not in _FIELDS:
+                raise BenchError(f"unknown clip setting {name!r}; choose from {', '.join(_FIELDS)}")
+            values[name] = _as_type(name, value, getattr(self, name))
+        return dataclasses.replace(self, **values)
+
+
+_CHOICES = {
+    "crop": ("random_resized", "random", "centre"),
+    "short": ("clamp", "wrap"),
+    "test_start": ("centre", "first"),
+}
+_FIELDS = tuple(f.name for f in dataclasses.fields(ClipSampling))
+
+
+def _as_type(name: str, value: Any, like: Any) -> Any:
+    try:
+        if isinstance(like, bool) or isinstance(value, bool):
+            if isinstance(like, bool) and isinstance(value, bool):
+                return value
+        elif isinstance(like, tuple):
+            return tuple(float(v) for v in value)
+        elif isinstance(like, int):
+            if int(value) == value:
+                return int(value)
+        elif isinstance(like, float):
+            return float(value)
+        elif isinstance(value, str):
+            return value
+    except (TypeError, ValueError):
+        pass
+    raise BenchError(f"clip setting {name} is {value!r}; it takes a value like {like!r}")
+
+
+SAMPLINGS: dict[str, ClipSampling] = {
+    # StillMix's protocol (methods.md, 0): a single test clip is centred in time, an overrun wraps.
+    "32x2-224": ClipSampling(short="wrap"),
+    # ALBAR's: the test clip starts at frame 0, a short video falls to stride 1, then repeats its last frame.
+    "albar-32x2-224": ClipSampling(shrink_stride=True, test_start="first"),
+    "16x4-224": ClipSampling(frames=16, stride=4, short="wrap"),
+    # torchvision's 3-D ResNets: 112 pixels, their own normalisation.
+    "16x2-112": ClipSampling(
+        frames=16,
+        size=112,
+        resize=128,
+        area=(0.25, 1.0),
+        mean=(0.43216, 0.394666, 0.37645),
+        std=(0.22803, 0.22145, 0.216989),
+    ),
+    # The rendered default on a CPU. No flip: its classes differ by direction.
+    "8x2-48": ClipSampling(frames=8, size=48, resize=48, crop="centre", flip=0.0),
+}
+
+
+def sampling(name: str) -> ClipSampling:
+    """A preset by name; BenchError lists the choices."""
+    if name not in SAMPLINGS:
+        raise BenchError(f"unknown clip sampling {name!r}; choose from {', '.join(SAMPLINGS)}")
+    return SAMPLINGS[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One clip of one video: source frame of each clip frame (int64 (T,)), the box (top, left, height, width) in source
+    pixels, and whether it is flipped."""
+
+    indices: np.ndarray
+    box: tuple[int, int, int, int]
+    flip: bool
+
+
+def test_indices(n_frames: int, sampling: ClipSampling) -> np.ndarray:
+    """Source frame of each frame of the one test clip: int64 (T,), each in 0..n_frames-1."""
+    return _indices(n_frames, sampling, lambda room: 0 if sampling.test_start == "first" else room // 2)
+
+
+def train_indices(n_frames: int, sampling: ClipSampling, draw: np.random.Generator) -> np.ndarray:
+    """The same for a training clip, which starts anywhere."""
+    return _indices(n_frames, sampling, lambda room: int(draw.integers(room + 1)))
+
+
+def _indices(n_frames: int, s: ClipSampling, place: Callable[[int], int]) -> np.ndarray:
+    if n_frames < 1:
+        raise BenchError("a clip was asked for from a video of no frames; leave the video out of the list")
+    stride = 1 if s.shrink_stride and s.frames * s.stride > n_frames else s.stride
+    room = max(n_frames - ((s.frames - 1) * stride + 1), 0)  # how many frames later the clip could start
+    indices = place(room) + stride * np.arange(s.frames)
+    return indices % n_frames if s.short == "wrap" else np.minimum(indices, n_frames - 1)
+
+
+def test_box(height: int, width: int, sampling: ClipSampling) -> tuple[int, int, int, int]:
+    """(top, left, height, width), source pixels, of the centre crop: a ``size`` square once the short side is
+    ``resize``."""
+    side = _crop_side(height, width, sampling)
+    return (height - side) // 2, (width - side) // 2, side, side
+
+
+def train_box(height: int, width: int, sampling: ClipSampling, draw: np.random.Generator) -> tuple[int, int, int, int]:
+    """The training crop, drawn from ``draw``; ``random_resized`` as in torchvision's RandomResizedCrop."""
+    if sampling.crop == "centre":
+        return test_box(height, width, sampling)
+    if sampling.crop == "random":
+        side = _crop_side(height, width, sampling)
+        return int(draw.integers(height - side + 1)), int(draw.integers(width - side + 1)), side, side
+    for _ in range(10):
+        area = height * width * draw.uniform(*sampling.area)
+        ratio = math.exp(draw.uniform(math.log(sampling.aspect[0]), math.log(sampling.aspect[1])))
+        h, w = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
+        if 0 < h <= height and 0 < w <= width:
+            return int(draw.integers(height - h + 1)), int(draw.integers(width - w + 1)), h, w
+    side = min(height, width)
+    return (height - side) // 2, (width - side) // 2, side, side
+
+
+def _crop_side(height: int, width: int, s: ClipSampling) -> int:
+    return max(1, round(min(height, width) * s.size / s.resize))
+
+
+def train_cut(n_frames: int, height: int, width: int, sampling: ClipSampling, draw: np.random.Generator) -> Cut:
+    """Draw a training clip: start, crop and flip, in this order, from ``draw``."""
+    indices = train_indices(n_frames, sampling, draw)
+    box = train_box(height, width, sampling, draw)
+    return Cut(indices, box, bool(draw.random() < sampling.flip))
+
+
+def pick(frames: Iterable[np.ndarray], wanted: np.ndarray) -> dict[int, np.ndarray]:
+    """The frames at the indices ``wanted``, each once, without reading past the last of them.
+
+    Raises:
+        ShortVideo: ``frames`` end before the last wanted index.
+    """
+    needed, last, found, count = {int(i) for i in wanted}, int(wanted.max()), {}, 0
+    for k, frame in enumerate(frames):
+        count = k + 1
+        if k in needed:
+            found[k] = frame
+        if k == last:
+            return found
+    raise ShortVideo(count, last)
+
+
+class ShortVideo(BenchError):
+    """A video ended before a frame that its stated length promised. ``count`` is how many frames it has."""
+
+    def __init__(self, count: int, wanted: int) -> None:
+        super().__init__(f"the video has {count} frames, frame {wanted} is asked for; its stated length is wrong")
+        self.count = count
+
+
+def cut_frame(frame: np.ndarray, box: tuple[int, int, int, int], size: int) -> torch.Tensor:
+    """Crop and scale one frame, uint8 (H, W, 3), to uint8 (3, size, size), bilinear with anti-aliasing."""
+    top, left, height, width = box
+    part = torch.from_numpy(np.ascontiguousarray(frame[top : top + height, left : left + width])).permute(2, 0, 1)
+    if (height, width) == (size, size):
+        return part
+    return functional.interpolate(part[None], (size, size), mode="bilinear", antialias=True, align_corners=False)[0]
+
+
+def assemble(found: Mapping[int, np.ndarray], cut: Cut, size: int) -> torch.Tensor:
+    """Clip, uint8 (3, T, size, size), from the frames that :func:`pick` found."""
+    made = {k: cut_frame(frame, cut.box, size) for k, frame in found.items()}
+    clip = torch.stack([made[int(i)] for i in cut.indices], dim=1)
+    return clip.flip(-1) if cut.flip else clip
+
+
+def normalise(clips: torch.Tensor, sampling: ClipSampling) -> torch.Tensor:
+    """uint8 (…, 3, T, H, W) in 0..255 -> float32 of the same shape, on the same device: (v / 255 - mean) / std."""
+    shape = (3, 1, 1, 1)
+    mean = torch.tensor(sampling.mean, device=clips.device).view(shape) * 255
+    std = torch.tensor(sampling.std, device=clips.device).view(shape) * 255
+    return (clips.float() - mean) / std
+
+
+def test_clip(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:
+    """The one test clip of a video.
+
+    Args:
+        frames: uint8 (H, W, 3) RGB, in order; read no further than the clip needs, and only what it needs is kept.
+        n_frames: how many frames the video has.
+
+    Returns:
+        float32 (3, T, size, size), normalised.
+
+    Raises:
+        ShortVideo: ``frames`` end early.
+    """
+    indices = test_indices(n_frames, sampling)
+    found = pick(frames, indices)
+    height, width = next(iter(found.values())).shape[:2]
+    cut = Cut(indices, test_box(height, width, sampling), False)
+    return normalise(assemble(found, cut, sampling.size), sampling)
+
+
+def still_clip(frame: np.ndarray, sampling: ClipSampling) -> torch.Tensor:
+    """The test clip of a video that repeats ``frame`` (uint8 (H, W, 3) RGB) for its whole length.
+
+    Returns:
+        float32 (3, T, size, size), normalised; expanded, so every T shares the memory of one frame: do not write to it.
+    """
+    one = cut_frame(frame, test_box(frame.shape[0], frame.shape[1], sampling), sampling.size)[:, None]
+    return normalise(one, sampling).expand(-1, sampling.frames, -1, -1)
