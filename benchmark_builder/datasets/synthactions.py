@@ -1,0 +1,71 @@
+"""synthactions: 8 motions of one articulated actor, rendered by the toolkit.
+
+x: a square RGB video of a few dozen frames. y: the motion, 0..7. Splits: ``train``; ``test``, in which scenery and
+clothing are tied to the class as strongly as in training; ``test_unbiased``, in which both are independent of it.
+Exact masks of the actor: ROOT/masks (mask source ``truth``). Scenery and clothing of every video: ROOT/facts.csv.
+Licence: that of this software. Layout: :func:`benchmark_builder.synthactions.render.render_dataset`.
+"""
+
+from pathlib import Path
+
+from benchmark_builder.datasets import Listing
+from benchmark_builder.errors import BenchError
+from benchmark_builder.files import inside
+from benchmark_builder.synthactions.render import RECORD, read_record
+from benchmark_builder.synthactions.settings import SPLITS
+from benchmark_builder.video import Video
+
+WHERE = "Render it with `bench data render --out ROOT`"
+
+
+def read(root: Path, split: str = "auto", fold: int = 1) -> Listing:
+    """List the videos of a finished render.
+
+    Args:
+        root: the folder that was rendered into.
+        split: ``train``, ``test``, ``test_unbiased``, ``all``, or ``auto`` (= test). Every video keeps the name of its
+            own split, also under ``all``.
+        fold: 1; there is one.
+
+    Raises:
+        BenchError: unknown split or fold, an unfinished render, or a list file that names what it cannot.
+    """
+    wanted = "test" if split == "auto" else split
+    if wanted not in (*SPLITS, "all"):
+        raise BenchError(f"--split {split}: synthactions has {', '.join(SPLITS)}, all, auto")
+    if fold != 1:
+        raise BenchError(f"--fold {fold}: synthactions has fold 1 only")
+    if not root.is_dir():
+        raise BenchError(f"{root}: no such folder. {WHERE}")
+    classes = [str(name) for name in read_record(root)["classes"]]
+    videos: list[Video] = []
+    missing: list[str] = []
+    for name in SPLITS if wanted == "all" else (wanted,):
+        for video in _listed(root, name, classes):
+            if video.path.is_file():
+                videos.append(video)
+            else:
+                missing.append(video.id)
+    videos.sort(key=lambda v: v.id)
+    return Listing(videos, classes, "all" if wanted == "all" else f"{wanted}{fold}", missing=tuple(sorted(missing)))
+
+
+def _listed(root: Path, split: str, classes: list[str]) -> list[Video]:
+    """What a split's list file names."""
+    path = root / "splits" / SPLITS[split]
+    mend = f"delete {RECORD} and the splits folder, then render again with the same settings"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path}: not a readable list of videos ({error}); {mend}") from None
+    videos = []
+    for number, line in enumerate(lines, 1):
+        name = line.split(" ")[0]
+        class_name = name.split("/")[0]
+        if not name.endswith(".mp4") or class_name not in classes:
+            raise BenchError(f"{path}:{number}: {line!r} names no video of a known class; {mend}")
+        label = classes.index(class_name)
+        videos.append(
+            Video(name.removesuffix(".mp4"), inside(root / "videos", name), label, class_name, split, "synthactions")
+        )
+    return videos

@@ -1,0 +1,75 @@
+"""Clothing: one kind a class, each with its pattern and palette, varied from video to video."""
+
+import colorsys
+from dataclasses import dataclass
+
+import numpy as np
+
+Colour = tuple[int, int, int]
+
+# kind -> (pattern of the shirt, hue of its ground, hue of its figure, hue of the trousers), hues 0..1
+CLOTHING = {
+    "plain": ("plain", 0.0, 0.0, 0.62),
+    "hoops": ("hoops", 0.08, 0.62, 0.3),
+    "pinstripe": ("pinstripe", 0.15, 0.0, 0.75),
+    "checked": ("checked", 0.3, 0.15, 0.08),
+    "dotted": ("dotted", 0.48, 0.95, 0.0),
+    "slanted": ("slanted", 0.62, 0.15, 0.48),
+    "halves": ("halves", 0.76, 0.45, 0.15),
+    "chevron": ("chevron", 0.9, 0.3, 0.9),
+}
+SKINS = ((247, 214, 188), (229, 184, 143), (198, 143, 98), (150, 98, 62), (104, 66, 44))
+TILE = 48  # side of the shirt's texture, pixels
+
+
+def colour(hue: float, saturation: float, value: float) -> Colour:
+    """RGB, 0..255 each, of a colour given by hue (any real, in turns), saturation and value (clipped to 0..1)."""
+    r, g, b = colorsys.hsv_to_rgb(hue % 1.0, min(max(saturation, 0.0), 1.0), min(max(value, 0.0), 1.0))
+    return round(r * 255), round(g * 255), round(b * 255)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one actor is dressed: RGB colours 0..255, and the shirt's texture, uint8 (TILE, TILE, 3)."""
+
+    shirt: np.ndarray
+    sleeve: Colour
+    trousers: Colour
+    shoes: Colour
+    skin: Colour
+    hair: Colour
+
+
+def _pattern(name: str, offset: float) -> np.ndarray:
+    """Where the second colour goes: bool (TILE, TILE). ``offset`` (0..1) shifts it by a part of its period."""
+    y, x = np.mgrid[0:TILE, 0:TILE] / TILE
+    dx, dy = (x * 4 + offset) % 1 - 0.5, (y * 4 + offset) % 1 - 0.5
+    patterns = {
+        "plain": y < 0.06 + 0.04 * offset,
+        "hoops": np.abs(dy) < 0.22,
+        "pinstripe": np.abs(dx) < 0.18,
+        "checked": (dx > 0) ^ (dy > 0),
+        "dotted": dx**2 + dy**2 < 0.09,
+        "slanted": ((x + y) * 3 + offset) % 1 < 0.4,
+        "halves": x < 0.4 + 0.2 * offset,
+        "chevron": ((y - np.abs(x - 0.5)) * 3 + offset) % 1 < 0.4,
+    }
+    return patterns[name]
+
+
+def draw_look(kind: str, rng: np.random.Generator) -> Look:
+    """Dress one actor in clothing of ``kind`` (a key of :data:`CLOTHING`); skin and hair are independent of it."""
+    pattern, ground_hue, figure_hue, trouser_hue = CLOTHING[kind]
+    hue, value, offset, shade = rng.uniform(-0.025, 0.025), rng.uniform(0.75, 1.0), rng.random(), rng.uniform(0.45, 0.7)
+    ground = colour(ground_hue + hue, rng.uniform(0.75, 0.95), value)
+    figure = colour(figure_hue + hue, rng.uniform(0.3, 0.7), 1.0)
+    shirt = np.where(_pattern(pattern, offset)[..., None], np.array(figure), np.array(ground)).astype(np.uint8)
+    hair = colour(rng.uniform(0.02, 0.12), rng.uniform(0.2, 0.8), rng.uniform(0.1, 0.75))
+    return Look(
+        shirt=shirt,
+        sleeve=ground,
+        trousers=colour(trouser_hue + hue, rng.uniform(0.5, 0.7), shade),
+        shoes=colour(0.0, 0.0, rng.uniform(0.1, 0.9)),
+        skin=SKINS[int(rng.integers(len(SKINS)))],
+        hair=hair,
+    )

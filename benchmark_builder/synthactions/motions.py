@@ -1,0 +1,162 @@
+"""The classes: how a skeleton's phases run through time. One frame says nothing about which class it is from.
+
+A pose is a point on a torus: eight phases, one a joint. Every video starts at a point drawn uniformly from the whole
+torus, and a class only adds a path to that start that does not depend on it. A uniform point on a circle plus anything
+independent of it is again uniform, so **at every frame, in every class, the eight phases are independent and uniform**:
+the distribution of still poses is the same by construction, whatever function maps phases to a pose. What differs is
+which phases run, in which direction, and whether they go round or back and forth.
+
+Every class is also closed under mirroring left and right (a class that turns one way picks its way at random), so that
+the usual horizontal flip of training does not turn one class into another.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+PHASES = ("shoulder_l", "shoulder_r", "elbow_l", "elbow_r", "hip_l", "hip_r", "trunk", "squat")
+POINTS = (
+    "pelvis", "neck", "head",
+    "shoulder_l", "elbow_l", "hand_l", "shoulder_r", "elbow_r", "hand_r",
+    "hip_l", "knee_l", "foot_l", "hip_r", "knee_r", "foot_r",
+)  # fmt: skip
+
+# Turns a second, for every class: at 12 fps, 16 frames hold 1.07 to 1.53 turns, and every second frame is at most
+# 0.19 turns from the next, far from the half turn at which a direction cannot be told.
+PACE = (0.8, 1.15)
+
+# The figure, in units of its standing height.
+HEAD, NECK, PELVIS = 0.9, 0.79, 0.46
+SHOULDER, HIP = 0.125, 0.07
+UPPER_ARM, FOREARM, THIGH, SHIN = 0.2, 0.2, 0.23, 0.23
+# How far a phase bends its joint, radians.
+ELBOW_BEND, HIP_SWING, LEAN, KNEE_BEND = 1.4, 1.2, 0.5, 0.95
+
+_Path = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+_PATHS: dict[str, _Path] = {}
+
+
+def _motion(path: _Path) -> _Path:
+    name = "".join(word.capitalize() for word in path.__name__.strip("_").split("_"))
+    _PATHS[name] = path
+    return path
+
+
+def _run(turn: np.ndarray, **rates: float) -> np.ndarray:
+    """Phases (T, 8) that advance by ``rates`` times ``turn`` (T,)."""
+    return np.stack([turn * rates.get(name, 0.0) for name in PHASES], axis=1)
+
+
+@_motion
+def _arm_circles_inward(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mirrored circles: the hands rise at the sides and come in over the head."""
+    return _run(turn, shoulder_l=1, shoulder_r=1)
+
+
+@_motion
+def _arm_circles_outward(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same circles backwards: the hands rise in the middle and open over the head."""
+    return _run(turn, shoulder_l=-1, shoulder_r=-1)
+
+
+@_motion
+def _windmill(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Both arms turn the same way, clockwise or counter-clockwise."""
+    way = rng.choice([-1, 1])
+    return _run(turn, shoulder_l=way, shoulder_r=-way)
+
+
+@_motion
+def _flap(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Both arms swing back and forth; on average as fast as in the circles."""
+    # mean |d/dx A sin x| = 2A/pi, which is 1 at A = pi/2.
+    return _run(np.pi / 2 * np.sin(turn + rng.uniform(0, 2 * np.pi)), shoulder_l=1, shoulder_r=1)
+
+
+@_motion
+def _wave(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The forearms wave about resting elbows."""
+    return _run(turn, elbow_l=1.5, elbow_r=1.5)
+
+
+@_motion
+def _kick(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The legs swing out to the sides and back."""
+    return _run(turn, hip_l=1, hip_r=1)
+
+
+@_motion
+def _sway(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The upper body leans to one side and to the other."""
+    return _run(turn, trunk=1)
+
+
+@_motion
+def _squat(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The knees bend and stretch."""
+    return _run(turn, squat=1)
+
+
+CLASSES: tuple[str, ...] = tuple(_PATHS)
+
+
+def phases(name: str, frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw one video's phases.
+
+    Args:
+        name: one of :data:`CLASSES`.
+        frames: T.
+        fps: frames a second.
+        rng: its owner; start, pace and idle movement are drawn from it the same way for every class.
+
+    Returns:
+        float64 (T, 8), radians, in the order of :data:`PHASES`; modulo a turn each row is uniform on the torus.
+    """
+    start = rng.uniform(0, 2 * np.pi, len(PHASES))
+    seconds = np.arange(frames) / fps
+    # Nobody stands like a statue: every joint idles a little, so that stillness of a joint gives nothing away either.
+    rate, offset = rng.uniform(0.4, 1.0, len(PHASES)), rng.uniform(0, 2 * np.pi, len(PHASES))
+    idle = 0.15 * np.sin(2 * np.pi * rate * seconds[:, None] + offset)
+    turn = 2 * np.pi * rng.uniform(*PACE) * seconds
+    return start + idle + _PATHS[name](turn, rng)
+
+
+def skeleton(phase: np.ndarray) -> np.ndarray:
+    """Where the joints are: the one map from phases to poses, shared by all classes.
+
+    Args:
+        phase: float (T, 8), radians.
+
+    Returns:
+        float64 (T, 15, 2), points in the order of :data:`POINTS`, (x right, y up) in standing heights, the origin on
+        the ground between the feet. Mirroring left and right swaps the two sides and negates the trunk's lean.
+    """
+    by_name = dict(zip(PHASES, phase.T, strict=True))
+    knee = KNEE_BEND * (1 - np.cos(by_name["squat"])) / 2
+    lean = LEAN * np.sin(by_name["trunk"])
+    zero = np.zeros_like(lean)
+    pelvis = np.stack([zero, PELVIS - (THIGH + SHIN) * (1 - np.cos(knee))], axis=-1)
+
+    def upper(x: np.ndarray | float, y: np.ndarray | float) -> np.ndarray:
+        """A point given in the frame of the leaning trunk, relative to the pelvis."""
+        return pelvis + np.stack([x * np.cos(lean) + y * np.sin(lean), y * np.cos(lean) - x * np.sin(lean)], axis=-1)
+
+    points = {"pelvis": pelvis, "neck": upper(zero, NECK - PELVIS), "head": upper(zero, HEAD - PELVIS)}
+    for side, sign in (("l", -1.0), ("r", 1.0)):
+        # Angles from straight down, positive outwards, so that equal phases on both sides are mirror images.
+        arm = by_name[f"shoulder_{side}"]
+        forearm = arm + ELBOW_BEND * np.sin(by_name[f"elbow_{side}"])
+        shoulder_y = NECK - PELVIS - 0.02
+        elbow_x, elbow_y = sign * (SHOULDER + UPPER_ARM * np.sin(arm)), shoulder_y - UPPER_ARM * np.cos(arm)
+        points[f"shoulder_{side}"] = upper(zero + sign * SHOULDER, shoulder_y)
+        points[f"elbow_{side}"] = upper(elbow_x, elbow_y)
+        points[f"hand_{side}"] = upper(elbow_x + sign * FOREARM * np.sin(forearm), elbow_y - FOREARM * np.cos(forearm))
+
+        swing = HIP_SWING * (1 - np.cos(by_name[f"hip_{side}"])) / 2
+        hip = pelvis + np.array([sign * HIP, 0.0])
+        bone = np.array([sign, -1.0])
+        thigh, shin = swing + knee, swing - knee
+        points[f"hip_{side}"] = hip
+        points[f"knee_{side}"] = hip + THIGH * bone * np.stack([np.sin(thigh), np.cos(thigh)], axis=-1)
+        points[f"foot_{side}"] = points[f"knee_{side}"] + SHIN * bone * np.stack([np.sin(shin), np.cos(shin)], axis=-1)
+    return np.stack([points[name] for name in POINTS], axis=1)

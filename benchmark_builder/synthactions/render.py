@@ -1,0 +1,250 @@
+"""The dataset: one video as a pure function of (settings, split, index), and all of them on disk."""
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import filelock
+import numpy as np
+from tqdm import tqdm
+
+from benchmark_builder.encode import open_video
+from benchmark_builder.errors import BenchError
+from benchmark_builder.files import read_json, remove_leftovers, write_csv, write_json, write_text
+from benchmark_builder.masks.stored import write_masks
+from benchmark_builder.rng import generator
+from benchmark_builder.synthactions import motions
+from benchmark_builder.synthactions.actor import draw_actor
+from benchmark_builder.synthactions.looks import CLOTHING, draw_look
+from benchmark_builder.synthactions.motions import CLASSES
+from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
+from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
+
+# Raised whenever the same settings render other pixels, so that one folder never holds videos of two renderers.
+REVISION = 1
+RECORD = "synthactions.json"  # written last: where it is, the dataset is whole
+_BEGUN = ".rendering.json"
+_LOCK = ".rendering.lock"
+_COLUMNS = ["id", "label", "class", "split", "scenery", "clothing"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a video before it is drawn. ``scenery`` and ``clothing`` are names of kinds."""
+
+    id: str
+    label: int
+    class_name: str
+    split: str
+    scenery: str
+    clothing: str
+
+    def row(self) -> dict[str, Any]:
+        """The video's row in facts.csv: id, label (0-based), class, split, scenery, clothing."""
+        row = asdict(self)
+        row["class"] = row.pop("class_name")
+        return row
+
+
+def clip_facts(settings: SynthSettings, split: str, index: int) -> Facts:
+    """Which class, scenery and clothing video ``index`` (from 0) of ``split`` has; its class is index modulo 8."""
+    if split not in SPLITS:
+        raise BenchError(f"--split {split}: synthactions has {', '.join(SPLITS)}")
+    label = index % len(CLASSES)
+    video_id = f"{CLASSES[label]}/{split}_{index:06d}"
+
+    def kind(what: str, kinds: tuple[str, ...]) -> str:
+        rng = generator(settings.seed, video_id, what)
+        if split == "test_unbiased":
+            return kinds[int(rng.integers(len(kinds)))]
+        other = (label + 1 + int(rng.integers(len(kinds) - 1))) % len(kinds)
+        return kinds[label if rng.random() < settings.bias else other]
+
+    scenery, clothing = kind("scenery/kind", SCENERY), kind("clothing/kind", tuple(CLOTHING))
+    return Facts(video_id, label, CLASSES[label], split, scenery, clothing)
+
+
+def clip_points(settings: SynthSettings, facts: Facts) -> tuple[np.ndarray, float]:
+    """Where the actor's joints are in every frame.
+
+    Returns:
+        float64 (T, 15, 2), points in the order of ``motions.POINTS``, (x right, y down) in pixels, where pixel (0, 0)
+        has its centre at the origin; and the actor's standing height in pixels. Place and height are drawn once a
+        video, the same way for every class.
+    """
+    height, width = settings.shape
+    rng = generator(settings.seed, facts.id, "motion")
+    phases = motions.phases(facts.class_name, settings.frames, settings.fps, rng)
+    shorter = min(height, width)
+    unit = shorter * rng.uniform(0.62, 0.76)
+    ground = height - shorter * rng.uniform(0.04, 0.14)
+    middle = width / 2 + shorter * rng.uniform(-0.08, 0.08)
+    points = motions.skeleton(phases) * np.array([unit, -unit]) + np.array([middle - 0.5, ground - 0.5])
+    return points, unit
+
+
+def render_clip(settings: SynthSettings, split: str, index: int) -> tuple[np.ndarray, np.ndarray, Facts]:
+    """Draw one video. Depends on the settings' picture size, length, rate, bias and seed, never on their counts.
+
+    Args:
+        settings: of the dataset.
+        split: ``train``, ``test`` or ``test_unbiased``.
+        index: number of the video in its split, from 0.
+
+    Returns:
+        uint8 (T, H, W, 3) RGB; bool (T, H, W), True on the actor, exact: outside of it every frame is the same
+        still scenery; and the video's :class:`Facts`.
+    """
+    facts = clip_facts(settings, split, index)
+    height, width = settings.shape
+    look = draw_look(facts.clothing, generator(settings.seed, facts.id, "clothing"))
+    scenery = draw_scenery(facts.scenery, height, width, generator(settings.seed, facts.id, "scenery"))
+    points, unit = clip_points(settings, facts)
+    frames = np.empty((settings.frames, height, width, 3), np.uint8)
+    masks = np.empty((settings.frames, height, width), bool)
+    for k in range(settings.frames):
+        actor, masks[k] = draw_actor(points[k], height, width, unit, look)
+        frames[k] = np.where(masks[k][..., None], actor, scenery)
+    return frames, masks, facts
+
+
+def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progress: bool = True) -> None:
+    """Render the dataset into ``root``; what is there already and whole is kept.
+
+    Layout: ``videos/CLASS/NAME.mp4`` (H.264), ``masks/CLASS/NAME.zip`` (exact, the ``truth`` mask source), ``splits/``
+    (classInd.txt, trainlist01.txt, testlist01.txt, testlist01_unbiased.txt, in UCF101's form), ``facts.csv`` (every
+    video's class, scenery and clothing) and, last, ``synthactions.json`` (the settings).
+
+    Args:
+        root: a new or empty folder, or one that a render with the same settings began or finished.
+        settings: of the dataset.
+        workers: processes.
+        progress: show a bar.
+
+    Raises:
+        BenchError: the folder holds something else or other settings, another render is at work in it, or a file
+            cannot be written.
+    """
+    if workers < 1:
+        raise BenchError(f"--workers {workers}: give 1 or more")
+    record = {"dataset": "synthactions", "revision": REVISION, "classes": list(CLASSES), "settings": asdict(settings)}
+    with _sole_render(root):
+        _claim(root, record)
+        remove_leftovers(root)
+        facts = [clip_facts(settings, split, k) for split in SPLITS for k in range(settings.count(split))]
+        wanted = [(split, k) for split in SPLITS for k in range(settings.count(split))]
+        todo = [key for key, fact in zip(wanted, facts, strict=True) if not _is_whole(root, fact.id)]
+        with tqdm(
+            total=len(wanted), initial=len(wanted) - len(todo), desc="render synthactions", unit="video",
+            disable=not progress,
+        ) as bar:  # fmt: skip
+            for _ in _render_all(root, settings, todo, workers):
+                bar.update()
+        _write_lists(root, facts)
+        write_json(root / RECORD, record)
+        (root / _BEGUN).unlink(missing_ok=True)
+
+
+def read_record(root: Path) -> dict[str, Any]:
+    """The record of a finished render: ``revision``, ``classes`` and ``settings``. BenchError if there is none."""
+    mend = "run `bench data render` with this folder as --out; videos that are there are kept"
+    record = read_json(root / RECORD, "finished render of synthactions", mend)
+    if not isinstance(record, dict) or record.get("dataset") != "synthactions" or "classes" not in record:
+        raise BenchError(f"{root / RECORD}: not the record of a render; {mend}")
+    return record
+
+
+def _claim(root: Path, record: dict[str, Any]) -> None:
+    """Refuse a folder that holds anything but this very dataset; else note in it what it is to hold."""
+    for name in (RECORD, _BEGUN):
+        path = root / name
+        if path.exists():
+            mend = "give another --out, or delete the folder"
+            found = read_json(path, "record of a render", mend)
+            if found != record:
+                raise BenchError(f"{path}: rendered with other settings ({_difference(found, record)}); {mend}")
+            return
+    if any(p.name != _LOCK for p in root.iterdir()):
+        raise BenchError(f"{root}: holds files that are no render of synthactions; give an empty or a new --out")
+    write_json(root / _BEGUN, record)
+
+
+def _difference(found: Any, record: dict[str, Any]) -> str:
+    """Name the settings that differ, there against here."""
+    there = found.get("settings") if isinstance(found, dict) else None
+    if not isinstance(there, dict):
+        return "its record is not readable"
+    here = record["settings"]
+    differing = [f"{k} {there.get(k)}, not {v}" for k, v in here.items() if there.get(k) != v]
+    return "; ".join(differing) or f"renderer revision {found.get('revision')}, not {REVISION}"
+
+
+@contextmanager
+def _sole_render(root: Path) -> Iterator[None]:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(root / _LOCK)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise BenchError(f"{root}: another render is at work here; wait for it or give another --out") from None
+    except OSError as error:
+        raise BenchError(f"{root}: cannot write here ({error.strerror}); give another --out") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _video_path(root: Path, video_id: str) -> Path:
+    return root / "videos" / f"{video_id}.mp4"
+
+
+def _mask_path(root: Path, video_id: str) -> Path:
+    return root / "masks" / f"{video_id}.zip"
+
+
+def _is_whole(root: Path, video_id: str) -> bool:
+    # Files under their final names are whole; the video is written after its masks.
+    return _video_path(root, video_id).is_file() and _mask_path(root, video_id).is_file()
+
+
+def _render_one(key: tuple[str, int], root: Path, settings: SynthSettings) -> None:
+    frames, masks, facts = render_clip(settings, *key)
+    height, width = settings.shape
+    write_masks(_mask_path(root, facts.id), masks)
+    with open_video(_video_path(root, facts.id), width, height, settings.fps) as video:
+        for frame in frames:
+            video.write(frame)
+
+
+def _render_all(root: Path, settings: SynthSettings, todo: list[tuple[str, int]], workers: int) -> Iterator[None]:
+    job = partial(_render_one, root=root, settings=settings)
+    if workers == 1 or len(todo) < 2:
+        yield from map(job, todo)
+        return
+    # One thread a worker: the pool fills the cores already.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(todo)), context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        try:
+            yield from pool.map(job, todo, chunksize=4)
+        except BrokenProcessPool:
+            raise BenchError(f"{root}: a worker was killed (memory?); run again with fewer --workers") from None
+
+
+def _write_lists(root: Path, facts: list[Facts]) -> None:
+    splits = root / "splits"
+    write_text(splits / "classInd.txt", "".join(f"{k} {name}\n" for k, name in enumerate(CLASSES, 1)))
+    for split, name in SPLITS.items():
+        # As in UCF101, only the training list carries the (1-based) label.
+        lines = [
+            f"{f.id}.mp4 {f.label + 1}\n" if split == "train" else f"{f.id}.mp4\n" for f in facts if f.split == split
+        ]
+        write_text(splits / name, "".join(lines))
+    write_csv(root / "facts.csv", _COLUMNS, (f.row() for f in sorted(facts, key=lambda f: f.id)))
