@@ -73,7 +73,7 @@ class Encoder:
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(np.ascontiguousarray(frame).data)
-        except (BrokenPipeError, OSError):
+        except OSError:
             self._fail()
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ class Encoder:
         assert self.process.stdin is not None and self.process.stderr is not None
         try:
             self.process.stdin.close()
-        except (BrokenPipeError, OSError):
+        except OSError:
             self._fail()
         message = self.process.stderr.read()
         if self.process.wait() != 0:
@@ -104,7 +104,9 @@ class Encoder:
         if not message and self.process.stderr and not self.process.stderr.closed:
             message = self.process.stderr.read()
         reason = message.decode(errors="replace").strip().split("\n")[-1] or "the encoder stopped"
-        raise BenchError(f"{self.path.parent}: could not write a video here ({reason}); free space or choose another --out")
+        raise BenchError(
+            f"{self.path.parent}: could not write a video here ({reason}); free space or choose another --out"
+        )
 
 
 @contextmanager

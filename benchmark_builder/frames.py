@@ -63,9 +63,7 @@ def upright(image: np.ndarray, rotation: int) -> np.ndarray:
 
 
 @contextmanager
-def _opened(
-    path: Path, threads: int = 1
-) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
+def _opened(path: Path, threads: int = 1) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
     if not path.is_file():
         raise BenchError(f"{path}: no such file; check the dataset's folder")
     try:

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import inside, read_json, sha256_file, write_csv, write_json, write_text
+from benchmark_builder.layouts import read_any
 from benchmark_builder.video import check_id
 
 FORMAT = 1
@@ -35,7 +37,7 @@ class Row:
     source_id: str
     source_file: str  # relative to the dataset's root
     source_sha256: str
-    first_frame: int  # of the source; frame k of this video shows source frame first_frame + k
+    source_frames: str  # which frames of the source this video shows, e.g. "0-239" or "3-40 52-90", inclusive
     frames: int
     fps: float
     width: int
@@ -103,13 +105,20 @@ class Benchmark:
 
     def frames(self, row: Row) -> Iterator[np.ndarray]:
         """Yield the video's frames: uint8 (H, W, 3), RGB, 0..255."""
-        from benchmark_builder.frames import read_frames
+        return read_any(self.path(row))
 
-        return read_frames(self.path(row))
+    def frame(self, row: Row, index: int) -> np.ndarray:
+        """Frame ``index``, from 0: uint8 (H, W, 3) RGB. Raises BenchError if the video is shorter."""
+        found = next(islice(self.frames(row), index, None), None)
+        if found is None:
+            raise BenchError(
+                f"{self.path(row)}: has no frame {index}; it is shorter than its manifest says, rebuild it"
+            )
+        return found
 
     def still(self, row: Row) -> np.ndarray:
         """The one frame of a SCUFO video, uint8 (H, W, 3) RGB; decodes a single frame."""
-        return next(iter(self.frames(row)))
+        return self.frame(row, 0)
 
 
 def read_benchmark(folder: Path) -> Benchmark:
@@ -137,7 +146,9 @@ def read_benchmark(folder: Path) -> Benchmark:
                 rows.append(_parse(record, f"{path}, line {line}"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BenchError(f"{path}: cannot be read ({error}); {mend}") from None
-    doubled = {r.id for r in rows if sum(o.id == r.id for o in rows) > 1} if len({r.id for r in rows}) < len(rows) else ()
+    doubled = (
+        {r.id for r in rows if sum(o.id == r.id for o in rows) > 1} if len({r.id for r in rows}) < len(rows) else ()
+    )
     if doubled:
         raise BenchError(f"{path}: id {sorted(doubled)[0]!r} stands twice; build it again")
     for row in rows:
@@ -186,7 +197,7 @@ def _parse(record: dict[str, str], where: str) -> Row:
         try:
             if kind is str:
                 values[name] = text
-            elif text == "" and kind == int | None or text == "" and kind == float | None:
+            elif text == "" and kind in (int | None, float | None):
                 values[name] = None
             else:
                 values[name] = float(text) if kind in (float, float | None) else int(text)

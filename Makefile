@@ -1,0 +1,27 @@
+# Two commands set everything up: each makes .venv and installs what it needs if that is not there yet.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+
+.PHONY: demo test check install clean
+
+demo: $(READY)  ## render, build, train, evaluate: the whole road on the embedded dataset
+	$(BIN)/python -m bench demo
+
+test: $(READY)  ## the tests
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(READY)  ## only the environment
+
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:  ## what the demo wrote (the environment stays)
+	rm -rf data runs

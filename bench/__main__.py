@@ -1,0 +1,32 @@
+"""`bench` and `python -m bench`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line. Exit status: 0 done; 1 an error, said in one line; 2 wrong usage; 130 interrupted."""
+    from bench.app import app
+    from benchmark_builder.errors import BenchError
+
+    try:
+        app()
+    except BenchError as error:
+        fail(str(error))
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}{error.strerror}; free space, mend its rights, or choose another folder")
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def fail(message: str) -> None:
+    """Print one line on standard error and exit with status 1."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""The command tree. Nothing heavy is imported here: each command imports what it needs when it runs."""
+
+import typer
+
+from bench.build import app as build_app
+from bench.data import app as data_app
+from bench.demo import demo
+from bench.evaluate import eval_command
+from bench.inspect import preview, verify
+from bench.train import train
+from bench.variadic import variadic
+
+app = typer.Typer(
+    name="bench",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help=(
+        "Does my video model see the motion, or does it cheat?\n\n"
+        "Build test videos in which scenery and looks are wrong (`bench build`), train networks not to cheat "
+        "(`bench train`), score how much they still do (`bench eval`).\n\n"
+        "Data sets lie in `$BENCH_DATA/NAME` (default `./data/NAME`), built benchmarks in "
+        "`$BENCH_DATA/benchmarks/NAME-KIND-BACKGROUND`, runs in `./runs`. "
+        "`bench demo` shows it all on videos that the toolkit renders itself."
+    ),
+)
+app.add_typer(build_app, name="build")
+app.command(name="train")(train)
+app.command(name="eval", cls=variadic("--benchmarks"))(eval_command)
+app.command()(verify)
+app.command()(preview)
+app.command()(demo)
+app.add_typer(data_app, name="data")

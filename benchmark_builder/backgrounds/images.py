@@ -1,0 +1,52 @@
+"""A folder of pictures as backgrounds: Places365's ``test_256``, VQGAN-CLIP images, any other."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmark_builder.composite import fit
+from benchmark_builder.errors import BenchError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+KNOWN = {"test_256": "places365"}
+
+
+class ImageFolder:
+    """``images:FOLDER``: every picture below FOLDER, drawn uniformly with replacement, cover-cropped.
+
+    Names are sorted, so the draw does not depend on how a file system lists them. Grey pictures become RGB,
+    transparency is dropped, and pictures that cannot be read are passed over in favour of the next draw.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        if path is None:
+            raise BenchError("--backgrounds images: says no folder; give --backgrounds images:FOLDER")
+        if not path.is_dir():
+            raise BenchError(f"{path}: no such folder of pictures; give --backgrounds images:FOLDER")
+        self.folder = path
+        found = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+        self.names = sorted(found)
+        if not self.names:
+            raise BenchError(f"{path}: holds no picture ({', '.join(sorted(SUFFIXES))}); give a folder that does")
+        self.name = KNOWN.get(path.resolve().name, path.resolve().name)
+
+    def image(self, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, str]:
+        for _ in range(100):
+            name = self.names[int(rng.integers(len(self.names)))]
+            picture = cv2.imread(str(self.folder / name), cv2.IMREAD_COLOR)
+            if picture is not None:
+                return fit(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), height, width), name
+        raise BenchError(f"{self.folder}: 100 pictures drawn and none could be read; check the folder")
+
+    def describe(self) -> dict[str, Any]:
+        listed = hashlib.sha256("\n".join(self.names).encode()).hexdigest()
+        return {
+            "kind": "images",
+            "name": self.name,
+            "pictures": len(self.names),
+            "names_sha256": listed,
+            "fit": "cover",
+        }

@@ -1,0 +1,210 @@
+"""The runner behind every `bench build`: locked, resumable, nothing lost, the tables written last.
+
+While a build runs, ``.build/`` holds a lock, the protocol, and a journal with a line for each source that is done.
+A killed build leaves whole files and a journal; the next run does what is missing and ends with the same tables.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from benchmark_builder import pool
+from benchmark_builder.errors import BenchError, LeftOut
+from benchmark_builder.files import read_json, remove_leftovers, write_json, write_text
+from benchmark_builder.manifest import (
+    FAILURES,
+    MANIFEST,
+    PROTOCOL,
+    SUMS,
+    Benchmark,
+    Row,
+    read_benchmark,
+    write_benchmark,
+)
+
+WORK = ".build"
+# What may differ between two runs into one folder: where the sources lie, and which part of them is taken.
+_FREE = ("paths", "subset", "versions", "format")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a build did. ``failures``: dicts of id, kind (``left out`` or ``failed``), reason."""
+
+    benchmark: Benchmark | None
+    made: int
+    kept: int
+    failures: list[dict[str, str]]
+
+    @property
+    def failed(self) -> list[dict[str, str]]:
+        return [f for f in self.failures if f["kind"] == "failed"]
+
+    @property
+    def left_out(self) -> list[dict[str, str]]:
+        return [f for f in self.failures if f["kind"] == "left out"]
+
+
+def run_build(
+    out: Path,
+    protocol: dict[str, Any],
+    maker: pool.Maker,
+    items: Sequence[Any],
+    name: Callable[[Any], str],
+    workers: int = 1,
+    progress: bool = True,
+    left_out: Sequence[tuple[str, str]] = (),
+) -> Report:
+    """Make every item that is not made yet, then write the tables.
+
+    Args:
+        out: the benchmark's folder.
+        protocol: everything that decides the result, plain JSON values.
+        maker: its ``make(item)`` writes the item's videos below ``out`` and returns their rows.
+        items: what to make; a source video, say.
+        name: the item's id, which stands in the journal and in failures.csv.
+        workers: processes.
+        progress: show a progress bar.
+        left_out: (id, reason) of what the caller has left out already.
+
+    Raises:
+        BenchError: another build runs in ``out``, or ``out`` holds a build with other settings.
+    """
+    work = out / WORK
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(work / "lock", timeout=0):
+            return _locked(out, protocol, maker, items, name, workers, progress, left_out)
+    except Timeout:
+        raise BenchError(
+            f"{out}: another build is running in this folder; wait for it or choose another --out"
+        ) from None
+
+
+def _locked(
+    out: Path,
+    protocol: dict[str, Any],
+    maker: pool.Maker,
+    items: Sequence[Any],
+    name: Callable[[Any], str],
+    workers: int,
+    progress: bool,
+    left_out: Sequence[tuple[str, str]],
+) -> Report:
+    _refuse_other_settings(out, protocol)
+    journal = _Journal(out)
+    remove_leftovers(out)
+    write_json(out / WORK / PROTOCOL, protocol)
+    for table in (SUMS, MANIFEST):  # while it is being added to, the folder is no finished benchmark
+        (out / table).unlink(missing_ok=True)
+
+    done = journal.done()
+    todo = [item for item in items if name(item) not in done]
+    made, interrupted = 0, None
+    bar = tqdm(total=len(items), initial=len(items) - len(todo), desc=f"build {protocol['kind']}", unit="source",
+               disable=not progress)  # fmt: skip
+    try:
+        for item, result in pool.run(maker, todo, workers):
+            if isinstance(result, LeftOut):
+                journal.add(name(item), "left out", str(result))
+            elif isinstance(result, BenchError):
+                journal.add(name(item), "failed", str(result))
+            else:
+                journal.add(name(item), "made", [asdict(row) for row in result])
+                made += len(result)
+            bar.update()
+    except BenchError as error:
+        interrupted = error
+    finally:
+        bar.close()
+    if interrupted:
+        raise interrupted
+
+    rows = [Row(**r) for entry in journal.entries.values() if entry["state"] == "made" for r in entry["value"]]
+    reasons = {i: (e["state"], e["value"]) for i, e in journal.entries.items() if e["state"] != "made"}
+    reasons |= {i: ("left out", reason) for i, reason in left_out}
+    failures = [{"id": i, "kind": kind, "reason": reason} for i, (kind, reason) in reasons.items()]
+    if rows:
+        write_benchmark(out, protocol, rows, failures)
+        benchmark: Benchmark | None = read_benchmark(out)
+        shutil.rmtree(out / WORK, ignore_errors=True)
+    else:
+        benchmark = None
+    return Report(benchmark, made, len(rows) - made, failures)
+
+
+def _refuse_other_settings(out: Path, protocol: dict[str, Any]) -> None:
+    for path in (out / PROTOCOL, out / WORK / PROTOCOL):
+        if not path.is_file():
+            continue
+        old = read_json(path, "protocol", "choose another --out")
+        plain = json.loads(json.dumps(protocol))
+        for key in sorted((old.keys() | plain.keys()) - set(_FREE)):
+            if old.get(key) != plain.get(key):
+                raise BenchError(
+                    f"{out}: holds a build with other settings ({key}: {_brief(old.get(key))}, now "
+                    f"{_brief(plain.get(key))}); choose another --out or delete the folder"
+                )
+    others = [p.name for p in out.iterdir() if p.name != WORK]
+    if others and not (out / PROTOCOL).is_file() and not (out / WORK / PROTOCOL).is_file():
+        raise BenchError(f"{out}: is not empty and no benchmark ({others[0]}); choose another --out")
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class _Journal:
+    """id -> {state, value}: rows of what was made, reasons of what was not. Failed items are tried again."""
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.path = out, out / WORK / "journal.jsonl"
+        self.entries: dict[str, dict[str, Any]] = {}
+        if self.path.is_file():
+            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    entry = json.loads(line)
+                    self.entries[entry["id"]] = entry
+                except (ValueError, KeyError):  # the line that a kill cut short
+                    continue
+        elif (out / MANIFEST).is_file() and (out / PROTOCOL).is_file():
+            self._from_tables(read_benchmark(out))
+        write_text(self.path, "".join(json.dumps(e) + "\n" for e in self.entries.values()))
+        self._handle = open(self.path, "a", encoding="utf-8")
+
+    def _from_tables(self, benchmark: Benchmark) -> None:
+        import csv
+
+        by = "id" if benchmark.protocol.get("from") else "source_id"
+        for row in benchmark.rows:
+            entry = self.entries.setdefault(getattr(row, by), {"id": getattr(row, by), "state": "made", "value": []})
+            entry["value"].append(asdict(row))
+        with open(benchmark.folder / FAILURES, newline="", encoding="utf-8") as handle:
+            for record in csv.DictReader(handle):
+                self.entries[record["id"]] = {"id": record["id"], "state": record["kind"], "value": record["reason"]}
+
+    def done(self) -> set[str]:
+        """Ids that need no work: left out, or made with every file still there."""
+        finished = set()
+        for key, entry in self.entries.items():
+            if entry["state"] == "made":
+                files = [r[f] for r in entry["value"] for f in ("file", "mask_file") if r[f]]
+                if all((self.out / f).exists() for f in files):
+                    finished.add(key)
+            elif entry["state"] == "left out":
+                finished.add(key)
+        return finished
+
+    def add(self, key: str, state: str, value: Any) -> None:
+        self.entries[key] = {"id": key, "state": state, "value": value}
+        self._handle.write(json.dumps(self.entries[key]) + "\n")
+        self._handle.flush()
+        os.fsync(self._handle.fileno())

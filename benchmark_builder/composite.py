@@ -1,0 +1,28 @@
+"""Compositing: the two operations every kind of test video is made of."""
+
+import cv2
+import numpy as np
+
+
+def paste(foreground: np.ndarray, mask: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """``foreground·mask + background·(1 − mask)`` (SCUBA, StillMix, ICCV 2023).
+
+    Args:
+        foreground, background: uint8 (H, W, 3).
+        mask: bool (H, W).
+
+    Returns:
+        A new uint8 (H, W, 3): exactly the foreground's pixels where the mask is True, the background's elsewhere.
+    """
+    return cv2.copyTo(foreground, mask.view(np.uint8), background.copy())
+
+
+def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize an image (h, w, C) so that it covers (height, width), and crop its centre: uint8 (height, width, C)."""
+    h, w = image.shape[:2]
+    scale = max(height / h, width / w)
+    new_h, new_w = max(height, round(h * scale)), max(width, round(w * scale))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (new_w, new_h), interpolation=how)
+    top, left = (new_h - height) // 2, (new_w - width) // 2
+    return np.ascontiguousarray(resized[top : top + height, left : left + width])

@@ -1,0 +1,85 @@
+"""Work spread over processes: independent items in, results out as they come, errors kept beside their item."""
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Protocol
+
+from benchmark_builder.errors import BenchError
+
+
+class Maker(Protocol):
+    """What a build does with one item. Pickled once to each worker, so it may hold large tables."""
+
+    def make(self, item: Any) -> Any: ...
+
+
+_maker: Maker | None = None
+
+
+def default_workers() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(maker: Maker, items: Iterable[Any], workers: int) -> Iterator[tuple[Any, Any]]:
+    """Yield ``(item, result or BenchError)`` in order of completion.
+
+    Raises:
+        BenchError: a worker process died (out of memory, say); what was yielded before stands.
+        Exception: any other error of ``maker`` is a bug and is raised as it is.
+    """
+    if workers <= 1:
+        for item in items:
+            yield item, _guarded(maker, item)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start, (maker, os.getpid())) as pool:
+        todo, running = iter(items), dict[Future, Any]()
+        try:
+            while True:
+                # A short queue: enough to keep workers busy, little to lose.
+                while len(running) < workers * 2 and (item := next(todo, None)) is not None:
+                    running[pool.submit(_work, item)] = item
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        except BrokenProcessPool:
+            raise BenchError(
+                "a worker process was killed (out of memory?); run it again with fewer --workers"
+            ) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start(maker: Maker, parent: int) -> None:
+    global _maker
+    _maker = maker
+    import cv2
+
+    cv2.setNumThreads(1)
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _die_with(parent: int) -> None:
+    """A killed parent cannot stop its workers; they watch it instead."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _work(item: Any) -> Any:
+    assert _maker is not None
+    return _guarded(_maker, item)
+
+
+def _guarded(maker: Maker, item: Any) -> Any:
+    try:
+        return maker.make(item)
+    except BenchError as error:
+        return error

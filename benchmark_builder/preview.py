@@ -1,0 +1,135 @@
+"""Contact sheets: original, mask, SCUBA, SCUFO and ConflFG of a few videos, frames over time from left to right."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmark_builder.errors import BenchError
+from benchmark_builder.files import whole_file
+from benchmark_builder.frames import read_frames
+from benchmark_builder.manifest import PROTOCOL, Benchmark, Row, read_benchmark
+from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.scuba import indices
+
+LABEL, GAP, PAPER, INK = 84, 6, 250, 40
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+@dataclass(frozen=True)
+class Family:
+    """A SCUBA benchmark and what was made from it (None where it was not)."""
+
+    scuba: Benchmark
+    scufo: Benchmark | None
+    conflfg: Benchmark | None
+
+
+def family(folder: Path) -> Family:
+    """The SCUBA benchmark at, or behind, ``folder``, and its SCUFO and ConflFG among the neighbouring folders."""
+    given = read_benchmark(folder)
+    scuba = given
+    if given.kind != "scuba":
+        scuba = read_benchmark(Path(given.protocol["paths"]["scuba"]))
+    derived = {given.kind: given} if given.kind != "scuba" else {}
+    for beside in sorted({folder.resolve().parent, scuba.folder.resolve().parent}):
+        for path in sorted(beside.glob(f"*/{PROTOCOL}")):
+            try:
+                other = read_benchmark(path.parent)
+            except BenchError:  # a neighbour that is unfinished or something else is none of ours
+                continue
+            if other.protocol.get("from", {}).get("manifest_sha256") == scuba.digest:
+                derived.setdefault(other.kind, other)
+    return Family(scuba, derived.get("scufo"), derived.get("conflfg"))
+
+
+def contact_sheet(folder: Path, out: Path, videos: int = 4, columns: int = 6, height: int = 120) -> Path:
+    """Draw a contact sheet of a benchmark.
+
+    Args:
+        folder: a SCUBA, SCUFO or ConflFG benchmark; its relatives are looked for beside it.
+        out: the PNG to write.
+        videos: how many videos, spread over the manifest.
+        columns: how many frames, spread over each video's length.
+        height: of one frame, in pixels.
+    """
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise BenchError(f"--out {out}: a contact sheet is a picture; name a .png or .jpg file")
+    found = family(folder)
+    rows = spread_rows(found.scuba.rows, videos)
+    bands = [_band(found, row, columns, height) for row in rows]
+    width = max(b.shape[1] for b in bands)
+    sheet = np.concatenate([_widen(b, width) for b in bands])
+    with whole_file(out) as temporary:
+        if not cv2.imwrite(str(temporary), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
+            raise BenchError(f"{out}: could not be written; choose another --out")
+    return out
+
+
+def spread_rows(rows: Sequence[Row], count: int) -> list[Row]:
+    """Up to ``count`` rows: different sources first, classes spread, then further variants."""
+    ordered = sorted(rows, key=lambda r: (r.variant, r.id))
+    first = [r for r in ordered if r.variant == ordered[0].variant]
+    pool = first if len(first) >= count else ordered
+    picked = np.linspace(0, len(pool) - 1, min(count, len(pool))).round().astype(int)
+    return [pool[k] for k in picked]
+
+
+def versions_of(found: Family, row: Row, picks: Sequence[int]) -> Iterator[tuple[str, list[np.ndarray] | str]]:
+    """Yield (name, frames or a reason why there are none) for original, mask, SCUBA, SCUFO and ConflFG.
+
+    Frames are uint8 (H, W, 3) RGB: the video's frames ``picks``.
+    """
+    scuba = found.scuba
+    shown = indices(row.source_frames)
+    source = Path(scuba.protocol["paths"].get("root", "")) / row.source_file
+    yield "original", _frames(read_frames(source), [shown[k] for k in picks]) if source.is_file() else "not here"
+    if row.mask_file:
+        track = StoredTrack(scuba.folder / row.mask_file, row.height, row.width)
+        yield "mask", [np.repeat(track.mask(shown[k])[..., None], 3, 2).astype(np.uint8) * 255 for k in picks]
+    yield "SCUBA", _frames(scuba.frames(row), picks)
+    for name, other in (("SCUFO", found.scufo), ("ConflFG", found.conflfg)):
+        made = other.by_id.get(row.id) if other else None
+        yield name, _frames(other.frames(made), picks) if other and made else "not built"
+
+
+def _frames(stream: Iterator[np.ndarray], picks: Sequence[int]) -> list[np.ndarray]:
+    wanted, found = set(picks), {}
+    for k, frame in enumerate(stream):
+        if k in wanted:
+            found[k] = frame
+        if k >= max(picks):
+            break
+    return [found[k] for k in picks if k in found]
+
+
+def _band(found: Family, row: Row, columns: int, height: int) -> np.ndarray:
+    """One video: a title, then a line a version."""
+    width = max(1, round(row.width * height / row.height))
+    picks = np.linspace(0, row.frames - 1, min(columns, row.frames)).round().astype(int).tolist()
+    total = LABEL + columns * (width + GAP)
+    title = _paper(26, total)
+    cv2.putText(title, f"{row.id}   [{row.class_name}]", (6, 18), _FONT, 0.42, (INK,) * 3, 1, cv2.LINE_AA)
+    lines = [title]
+    for name, frames in versions_of(found, row, picks):
+        line = _paper(22 if isinstance(frames, str) else height + GAP, total)
+        middle = line.shape[0] // 2 + 4
+        cv2.putText(line, name, (6, middle), _FONT, 0.45, (INK,) * 3, 1, cv2.LINE_AA)
+        if isinstance(frames, str):
+            cv2.putText(line, frames, (LABEL, middle), _FONT, 0.45, (150,) * 3, 1, cv2.LINE_AA)
+        else:
+            for k, frame in enumerate(frames):
+                left = LABEL + k * (width + GAP)
+                line[:height, left : left + width] = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        lines.append(line)
+    return np.concatenate(lines)
+
+
+def _paper(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), PAPER, np.uint8)
+
+
+def _widen(band: np.ndarray, width: int) -> np.ndarray:
+    return np.concatenate([band, _paper(band.shape[0], width - band.shape[1])], 1) if band.shape[1] < width else band
