@@ -5,6 +5,7 @@
 """
 
 from benchmark_builder.synthactions.motions import CLASSES
+from benchmark_builder.synthactions.render import render_clip, render_dataset
 from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
 
-__all__ = ["CLASSES", "SPLITS", "SynthSettings"]
+__all__ = ["CLASSES", "SPLITS", "SynthSettings", "render_clip", "render_dataset"]

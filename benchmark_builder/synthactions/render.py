@@ -243,8 +243,7 @@ def _write_lists(root: Path, facts: list[Facts]) -> None:
     write_text(splits / "classInd.txt", "".join(f"{k} {name}\n" for k, name in enumerate(CLASSES, 1)))
     for split, name in SPLITS.items():
         # As in UCF101, only the training list carries the (1-based) label.
-        lines = [
-            f"{f.id}.mp4 {f.label + 1}\n" if split == "train" else f"{f.id}.mp4\n" for f in facts if f.split == split
-        ]
+        labelled = split == "train"
+        lines = [f"{f.id}.mp4" + (f" {f.label + 1}" if labelled else "") + "\n" for f in facts if f.split == split]
         write_text(splits / name, "".join(lines))
     write_csv(root / "facts.csv", _COLUMNS, (f.row() for f in sorted(facts, key=lambda f: f.id)))

@@ -107,11 +107,8 @@ def _forest(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarra
 @_kind
 def _rays(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     angle = np.arctan2(y - rng.uniform(0.3, 0.7), x - rng.uniform(0.3, 0.7)) / (2 * np.pi)
-    return _mix(
-        _shade(0.95, rng, 0.35, 0.85),
-        _shade(0.9, rng, 0.4, 0.6),
-        (angle * rng.integers(8, 14) + rng.random()) % 1 < 0.5,
-    )
+    ray = (angle * rng.integers(8, 14) + rng.random()) % 1 < 0.5
+    return _mix(_shade(0.95, rng, 0.35, 0.85), _shade(0.9, rng, 0.4, 0.6), ray)
 
 
 SCENERY: tuple[str, ...] = tuple(_KINDS)
