@@ -125,7 +125,8 @@ SAMPLINGS: dict[str, ClipSampling] = {
     "32x2-224": ClipSampling(short="wrap"),
     # ALBAR's: the test clip starts at frame 0, a short video falls to stride 1, then repeats its last frame.
     "albar-32x2-224": ClipSampling(shrink_stride=True, test_start="first"),
-    "16x4-224": ClipSampling(frames=16, stride=4, short="wrap"),
+    # torchvision's MViT weights: their own normalisation.
+    "16x4-224": ClipSampling(frames=16, stride=4, short="wrap", mean=(0.45,) * 3, std=(0.225,) * 3),
     # torchvision's 3-D ResNets: 112 pixels, their own normalisation.
     "16x2-112": ClipSampling(
         frames=16,

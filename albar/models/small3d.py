@@ -1,0 +1,72 @@
+"""A small 3-D residual network (He et al. 2016, with 3-D kernels as in R3D-18) that trains from scratch on a CPU.
+
+Made so that a still clip needs no time: no stride in time, replicate padding in time, and GroupNorm, which keeps no
+statistics in which moving and still clips could mix. T repeats of a frame and the frame alone give the same logits.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from albar.clips import ClipSampling
+from albar.models.weights import load_weights
+
+WIDTHS = (8, 24, 48, 96)
+
+
+class TimeConv(nn.Conv3d):
+    """Convolution 3x3x3 that repeats the first and last frame beyond the ends (and pads space with zeros)."""
+
+    def __init__(self, channels: int, out: int, stride: int = 1) -> None:
+        super().__init__(channels, out, 3, stride=(1, stride, stride), padding=(0, 1, 1), bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, T, H, W) -> (B, out, T, H / stride, W / stride)."""
+        return super().forward(torch.cat([x[:, :, :1], x, x[:, :, -1:]], dim=2))
+
+
+class Block(nn.Module):
+    """conv, norm, ReLU, conv, norm, plus the shortcut, ReLU."""
+
+    def __init__(self, channels: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = TimeConv(channels, out, stride), nn.GroupNorm(out // 8, out)
+        self.conv2, self.norm2 = TimeConv(out, out), nn.GroupNorm(out // 8, out)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or channels != out:
+            self.shortcut = nn.Sequential(
+                nn.Conv3d(channels, out, 1, stride=(1, stride, stride), bias=False), nn.GroupNorm(out // 8, out)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, T, H, W) -> (B, out, T, H / stride, W / stride)."""
+        y = functional.relu(self.norm1(self.conv1(x)))
+        return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+
+class Small3D(nn.Module):
+    """Stem and four blocks of :data:`WIDTHS`, each from the second on halving the picture; mean over T, H, W; a head.
+
+    Input float32 (B, 3, T, H, W), any T >= 1 and any H, W >= 16; output logits (B, classes).
+    """
+
+    def __init__(self, classes: int, stem_stride: int = 2) -> None:
+        super().__init__()
+        first = WIDTHS[0]
+        self.stem = nn.Sequential(TimeConv(3, first, stem_stride), nn.GroupNorm(1, first), nn.ReLU())
+        ins = (first, *WIDTHS[:-1])
+        self.blocks = nn.Sequential(
+            *(Block(i, o, 1 if k == 0 else 2) for k, (i, o) in enumerate(zip(ins, WIDTHS, strict=True)))
+        )
+        self.head = nn.Linear(WIDTHS[-1], classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.blocks(self.stem(x)).mean(dim=(2, 3, 4)))
+
+
+def build(name: str, classes: int, sampling: ClipSampling, weights: str | None) -> nn.Module:
+    """The builder of ``small3d``; see :func:`albar.models.build_model`."""
+    model = Small3D(classes)
+    if weights is not None:
+        load_weights(model, weights, head="head.")
+    return model
