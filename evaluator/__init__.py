@@ -1,0 +1,1 @@
+"""Second floor: per-video predictions, metrics recomputed from them, results records, leaderboard, report."""

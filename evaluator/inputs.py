@@ -1,0 +1,140 @@
+"""The input side of evaluation: test clips of many test sets as one stream of full batches.
+
+Axes: B batch, 3 RGB, T frames, S = the crop's height and width.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from albar.clips import ClipSampling, Cut, ShortVideo, assemble, cut_frame, pick, test_box, test_indices
+from benchmark_builder.errors import BenchError
+from benchmark_builder.frames import probe
+from benchmark_builder.layouts import digest, read_any
+from evaluator.testsets import Item, TestSet
+
+
+class ChangedFile(BenchError):
+    """A video is not the one that its manifest describes; never merely missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips of consecutive items.
+
+    Attributes:
+        places: index of each clip's item in the list that was asked for, B of them.
+        clips: uint8 (B, 3, T, S, S), or (B, 3, 1, S, S) where every clip is one repeated frame; None if B is 0.
+        errors: (index, what went wrong) of items that gave no clip.
+    """
+
+    places: list[int]
+    clips: torch.Tensor | None
+    errors: list[tuple[int, BenchError]]
+
+    def pin_memory(self) -> "Batch":
+        """The same with the clips in page-locked memory (the loader calls it where there is a GPU)."""
+        return self if self.clips is None else Batch(self.places, self.clips.pin_memory(), self.errors)
+
+
+def read_clip(item: Item, still: bool, sampling: ClipSampling, check: bool = True) -> torch.Tensor:
+    """The test clip of one video, decoded no further than it needs; of a still one a single frame is decoded.
+
+    Args:
+        item: the video.
+        still: it repeats one frame.
+        sampling: how the clip is cut.
+        check: compare the file with the digest in its manifest first, where it has one.
+
+    Returns:
+        uint8 (3, T, S, S), or (3, 1, S, S) for a still one.
+
+    Raises:
+        BenchError: the file is missing, breaks, or (:class:`ChangedFile`) is another one than its manifest says.
+    """
+    if not item.path.exists():
+        raise BenchError(f"{item.path}: no such file; build the missing videos again, or get the dataset's")
+    if check and item.sha256 and digest(item.path) != item.sha256:
+        raise ChangedFile(f"{item.path}: changed since its manifest was written; delete the file and build it again")
+    if still:
+        frame = next(iter(read_any(item.path)))
+        return cut_frame(frame, test_box(frame.shape[0], frame.shape[1], sampling), sampling.size)[:, None]
+    count = item.frames or _stated_frames(item.path)
+    try:
+        return _clip(item.path, count, sampling)
+    except ShortVideo as short:
+        if item.frames:
+            raise BenchError(f"{item.path}: has {short.count} frames, its manifest says {count}; rebuild it") from None
+        return _clip(item.path, short.count, sampling)
+
+
+def order(sets: Sequence[TestSet]) -> list[tuple[TestSet, Item]]:
+    """Every video of every set in the order in which it is read: sets of moving videos first, then of still ones."""
+    arranged = sorted(sets, key=lambda s: s.still)
+    return [(s, item) for s in arranged for item in s.items]
+
+
+def batches(
+    listed: Sequence[tuple[TestSet, Item]], sampling: ClipSampling, batch: int = 8, workers: int = 0, check: bool = True
+) -> Iterator[Batch]:
+    """Clips of the listed videos, in their order; batches run across sets and end only where stills begin.
+
+    Args:
+        listed: from :func:`order`.
+        sampling: how clips are cut.
+        batch: B, at least 1.
+        workers: decoding processes; 0 decodes in this one.
+        check: compare files with their manifests' digests.
+    """
+    if batch < 1:
+        raise BenchError(f"--batch is {batch}; it must be at least 1")
+    moving = [k for k, (s, _) in enumerate(listed) if not s.still]
+    still = [k for k, (s, _) in enumerate(listed) if s.still]
+    plan = [part[a : a + batch] for part in (moving, still) for a in range(0, len(part), batch)]
+    loader: DataLoader = DataLoader(
+        _Clips(listed, sampling, check),
+        batch_sampler=plan,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=torch.cuda.is_available(),
+    )
+    return iter(loader)
+
+
+class _Clips(Dataset):
+    def __init__(self, listed: Sequence[tuple[TestSet, Item]], sampling: ClipSampling, check: bool) -> None:
+        self.items = [(item, s.still) for s, item in listed]  # workers need no more of the sets than this
+        self.sampling, self.check = sampling, check
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, k: int) -> tuple[int, torch.Tensor | None, BenchError | None]:
+        item, still = self.items[k]
+        try:
+            return k, read_clip(item, still, self.sampling, self.check), None
+        except BenchError as error:  # handed over as a value: raised in a worker it would lose its one line
+            return k, None, (ChangedFile if isinstance(error, ChangedFile) else BenchError)(str(error))
+
+
+def _collate(samples: list[tuple[int, torch.Tensor | None, BenchError | None]]) -> Batch:
+    good = [(k, clip) for k, clip, _ in samples if clip is not None]
+    errors = [(k, error) for k, _, error in samples if error is not None]
+    return Batch([k for k, _ in good], torch.stack([c for _, c in good]) if good else None, errors)
+
+
+def _clip(path: Path, count: int, sampling: ClipSampling) -> torch.Tensor:
+    indices = test_indices(count, sampling)
+    found = pick(read_any(path), indices)
+    height, width = next(iter(found.values())).shape[:2]
+    return assemble(found, Cut(indices, test_box(height, width, sampling), False), sampling.size)
+
+
+def _stated_frames(path: Path) -> int:
+    stated = probe(path).frames
+    if stated:
+        return stated
+    return sum(1 for _ in read_any(path))  # a container without a count

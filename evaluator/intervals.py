@@ -1,0 +1,51 @@
+"""95 % intervals and paired tests that respect that variants of one source video are not independent samples."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from benchmark_builder.rng import generator
+from evaluator.metrics import Figure, Part, figure
+
+REPLICATES = 2000
+_CELLS = 4_000_000  # counts drawn at once: 32 MB
+
+
+def with_interval(parts: Sequence[Part], name: str, seed: int = 0, level: float = 0.95) -> Figure:
+    """:func:`~evaluator.metrics.figure` with the ends of its interval.
+
+    Args:
+        parts: as for ``figure``; a source that occurs in several parts is drawn into or out of all of them at once.
+        name: what the figure is called; owns the draw together with ``seed``.
+        level: of the interval, 0..1.
+    """
+    low, high = np.quantile(replicates(parts, name, seed), [(1 - level) / 2, (1 + level) / 2])
+    return replace(figure(parts), low=100 * float(low), high=100 * float(high))
+
+
+def replicates(parts: Sequence[Part], name: str, seed: int = 0, n: int = REPLICATES) -> np.ndarray:
+    """Cluster bootstrap (Davison & Hinkley 1997, section 3.8): whole sources are drawn with replacement.
+
+    Returns:
+        float64 (n,): the mean over parts of the share of 1s, 0..1, once a replicate. A replicate in which some part
+        has no source left is drawn again.
+    """
+    sources = sorted({s for part in parts for s in part.sources})
+    place = {s: k for k, s in enumerate(sources)}
+    hits, sizes = np.zeros((2, len(parts), len(sources)))
+    for p, part in enumerate(parts):
+        at = [place[s] for s in part.sources]
+        np.add.at(hits[p], at, part.outcomes)
+        np.add.at(sizes[p], at, 1.0)
+    rng = generator(seed, name, "bootstrap")
+    result = np.empty(0)
+    chance = np.full(len(sources), 1 / len(sources))
+    while len(result) < n:
+        step = max(1, min(n - len(result), _CELLS // len(sources)))
+        drawn = rng.multinomial(len(sources), chance, size=step).astype(float)
+        counts = drawn @ sizes.T
+        counts = np.where(counts > 0, counts, np.nan)
+        means = ((drawn @ hits.T) / counts).mean(1)
+        result = np.concatenate([result, means[~np.isnan(means)]])
+    return result

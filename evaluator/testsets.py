@@ -1,0 +1,169 @@
+"""A test set: what is scored at once. The ordinary test split (IID) and every benchmark look alike from here on."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark_builder.datasets import data_root, read_dataset
+from benchmark_builder.errors import BenchError
+from benchmark_builder.files import read_json
+from benchmark_builder.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
+
+KINDS = ("iid", "scuba", "scufo", "conflfg")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One video of a test set.
+
+    Attributes:
+        id: unique in its set.
+        label: 0-based true class; ConflFG: the moving actor's.
+        source_id: the dataset's video it was made from; variants of one source are not independent samples.
+        path: file or folder of frames.
+        frames: how many; 0 where nobody has counted (IID).
+        partner_id: id of the SCUBA video it pairs with; empty for IID and SCUBA.
+        donor_label: ConflFG: class of the still foreground.
+        sha256: of the file (:func:`benchmark_builder.layouts.digest`) when its manifest was written; empty for IID.
+    """
+
+    id: str
+    label: int
+    source_id: str
+    path: Path
+    frames: int = 0
+    partner_id: str = ""
+    donor_label: int | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The ordinary test split or one benchmark.
+
+    Attributes:
+        name: the benchmark's folder name, or ``<dataset>-iid``; names the predictions file.
+        kind: one of :data:`KINDS`.
+        dataset, classes: as the dataset names them, in label order.
+        split: the dataset's split that the videos come from.
+        backgrounds: name of the background set; sets of one kind are averaged over. Empty for IID.
+        still: each video is one frame repeated, so one frame is decoded.
+        digest: SHA-256 that names the exact videos: of manifest.csv, or of the listing (ids, labels, file sizes).
+        items: sorted by id.
+        absent: ids that belong to the split but whose files are not in the dataset's folder.
+    """
+
+    name: str
+    kind: str
+    dataset: str
+    classes: list[str]
+    split: str
+    backgrounds: str
+    still: bool
+    digest: str
+    items: list[Item]
+    absent: tuple[str, ...] = ()
+    benchmark: Benchmark | None = field(default=None, repr=False, compare=False)
+
+    __test__ = False  # not a test, whatever pytest makes of the name
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """id -> label of every video."""
+        return {item.id: item.label for item in self.items}
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """id -> source video."""
+        return {item.id: item.source_id for item in self.items}
+
+    @property
+    def partners(self) -> dict[str, str]:
+        """id -> id of the SCUBA video to pair with."""
+        return {item.id: item.partner_id for item in self.items if item.partner_id}
+
+
+def iid_set(dataset: str, root: Path | None = None, split: str = "test", fold: int = 1) -> TestSet:
+    """The dataset's ordinary test split (``$BENCH_DATA/NAME`` unless ``root`` says otherwise).
+
+    Raises:
+        BenchError: the dataset or its split is not there.
+    """
+    listing = read_dataset(dataset, root, split, fold)
+    total = hashlib.sha256()
+    items = []
+    for video in sorted(listing.videos, key=lambda v: v.id):
+        size = video.path.stat().st_size if video.path.is_file() else -1
+        total.update(f"{video.id}\x1f{video.label}\x1f{size}\n".encode())
+        items.append(Item(video.id, video.label, video.id, video.path))
+    name = f"{dataset}-iid" if split == "test" else f"{dataset}-{split}"
+    splits = "+".join(sorted({video.split for video in listing.videos}))
+    absent = tuple(listing.missing)
+    return TestSet(name, "iid", dataset, listing.classes, splits, "", False, total.hexdigest(), items, absent)
+
+
+def benchmark_set(folder: Path) -> TestSet:
+    """A built benchmark as a test set.
+
+    Raises:
+        BenchError: no finished benchmark in ``folder``, of an unknown kind, or without videos.
+    """
+    benchmark = read_benchmark(folder)
+    if benchmark.kind not in KINDS:
+        raise BenchError(f"{folder / PROTOCOL}: kind {benchmark.kind!r} is none of {', '.join(KINDS[1:])}")
+    if not benchmark.rows:
+        raise BenchError(f"{folder / MANIFEST}: holds no videos; build the benchmark again")
+    items = []
+    for row in sorted(benchmark.rows, key=lambda r: r.id):
+        partner = row.partner_id if benchmark.kind != "scuba" else ""
+        path, digest = benchmark.path(row), row.file_sha256
+        items.append(Item(row.id, row.label, row.source_id, path, row.frames, partner, row.donor_label, digest))
+    splits = sorted({row.split for row in benchmark.rows})
+    return TestSet(
+        folder.resolve().name,
+        benchmark.kind,
+        benchmark.dataset,
+        benchmark.classes,
+        "+".join(splits),
+        benchmark.background_set,
+        benchmark.kind == "scufo" and not benchmark.protocol.get("shaken"),
+        benchmark.digest,
+        items,
+        benchmark=benchmark,
+    )
+
+
+def default_benchmarks(dataset: str, folder: Path | None = None) -> list[Path]:
+    """The finished benchmarks of a dataset under ``folder`` (default ``$BENCH_DATA/benchmarks``), sorted by name."""
+    folder = folder or data_root() / "benchmarks"
+    found = []
+    for candidate in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if (candidate / MANIFEST).is_file() and (candidate / PROTOCOL).is_file():
+            protocol = read_json(candidate / PROTOCOL, "benchmark", "delete the folder or build it again")
+            if isinstance(protocol, dict) and protocol.get("dataset") == dataset:
+                found.append(candidate)
+    return found
+
+
+def pair_sets(sets: list[TestSet], kind: str) -> list[tuple[TestSet, TestSet]]:
+    """Join each set of ``kind`` with the SCUBA set that its videos were made from, by partner id.
+
+    Returns:
+        (scuba, set of ``kind``) pairs; a set whose SCUBA set is not among ``sets`` is left out.
+
+    Raises:
+        BenchError: two SCUBA sets would fit, so that the pairing is ambiguous.
+    """
+    pairs = []
+    for other in (s for s in sets if s.kind == kind):
+        wanted = set(other.partners.values())
+        fitting = [
+            s
+            for s in sets
+            if s.kind == "scuba" and s.backgrounds == other.backgrounds and wanted and wanted <= s.labels.keys()
+        ]
+        if len(fitting) > 1:
+            names = " and ".join(s.name for s in fitting)
+            raise BenchError(f"{other.name} pairs with both {names}; score them in two runs")
+        pairs += [(fitting[0], other)] if fitting else []
+    return pairs

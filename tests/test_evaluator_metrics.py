@@ -1,0 +1,185 @@
+"""Metrics against figures computed by hand; the same digits whatever the row order."""
+
+import csv
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark_builder.errors import BenchError
+from evaluator.metrics import contrasted, contrasted_part, figure, top1, top1_part
+from evaluator.predictions import Predictions, make_predictions, read_predictions, softmax, write_predictions
+
+CLASSES = ["jump", "run, fast", "wave"]
+
+# id -> (label, pred). By hand:
+#   SCUBA a: right on v1__0 v1__1 v2__0 v4__0, wrong on v3__0                    -> 4 of 5 = 80 %
+#   SCUFO a: right on v1__1 v3__0, wrong on v1__0 v2__0 v4__0                    -> 2 of 5 = 40 %
+#   contrasted a: SCUBA right and SCUFO wrong: v1__0 v2__0 v4__0                 -> 3 of 5 = 60 %
+#   SCUBA b: right on v1__0, wrong on v2__0                                      -> 1 of 2 = 50 %
+#   SCUFO b: right on v1__0, wrong on v2__0                                      -> 1 of 2 = 50 %
+#   contrasted b: v1__0 SCUFO right, v2__0 SCUBA wrong                           -> 0 of 2 = 0 %
+#   averages, unweighted: SCUBA 65, SCUFO 45, contrasted 30
+SCUBA_A = {"v1__0": (0, 0), "v1__1": (0, 0), "v2__0": (1, 1), "v3__0": (2, 1), "v4__0": (2, 2)}
+SCUFO_A = {"v1__0": (0, 1), "v1__1": (0, 0), "v2__0": (1, 0), "v3__0": (2, 2), "v4__0": (2, 0)}
+SCUBA_B = {"v1__0": (0, 0), "v2__0": (1, 2)}
+SCUFO_B = {"v1__0": (0, 0), "v2__0": (1, 0)}
+PARTNERS = {i: i for i in SCUBA_A}
+
+
+def lines(table: dict[str, tuple[int, int]]) -> list[str]:
+    """CSV lines of a table; the predicted class gets .5, the others .25 and .25."""
+    made = ['id,label,pred,jump,"run, fast",wave']
+    for i, (label, pred) in table.items():
+        made.append(f"{i},{label},{pred}," + ",".join("0.5" if k == pred else "0.25" for k in range(3)))
+    return made
+
+
+def read(path: Path, table: dict[str, tuple[int, int]], shuffle: int | None = None) -> Predictions:
+    body = lines(table)
+    if shuffle is not None:
+        rest = body[1:]
+        random.Random(shuffle).shuffle(rest)
+        body = [body[0], *rest]
+    path.write_text("\n".join(body) + "\n")
+    return read_predictions(path, CLASSES)
+
+
+def test_every_figure_by_hand(tmp_path: Path) -> None:
+    scuba_a, scufo_a = read(tmp_path / "sa.csv", SCUBA_A), read(tmp_path / "fa.csv", SCUFO_A)
+    scuba_b, scufo_b = read(tmp_path / "sb.csv", SCUBA_B), read(tmp_path / "fb.csv", SCUFO_B)
+    assert (top1(scuba_a).percent, top1(scuba_a).n) == (80.0, 5)
+    assert (top1(scufo_a).percent, top1(scufo_a).n) == (40.0, 5)
+    assert (top1(scuba_b).percent, top1(scufo_b).percent) == (50.0, 50.0)
+    assert (contrasted(scuba_a, scufo_a, PARTNERS).percent, contrasted(scuba_a, scufo_a, PARTNERS).n) == (60.0, 5)
+    assert contrasted(scuba_b, scufo_b, PARTNERS).percent == 0.0
+    assert figure([top1_part(scuba_a), top1_part(scuba_b)]).percent == pytest.approx(65.0, abs=1e-12)
+    assert figure([top1_part(scufo_a), top1_part(scufo_b)]).percent == pytest.approx(45.0, abs=1e-12)
+    pairs = [contrasted_part(scuba_a, scufo_a, PARTNERS), contrasted_part(scuba_b, scufo_b, PARTNERS)]
+    assert (figure(pairs).percent, figure(pairs).n) == (pytest.approx(30.0, abs=1e-12), 7)
+
+
+@pytest.mark.parametrize("shuffle", range(5))
+def test_shuffled_rows_give_the_same_digits(tmp_path: Path, shuffle: int) -> None:
+    plain = read(tmp_path / "s.csv", SCUBA_A), read(tmp_path / "f.csv", SCUFO_A)
+    mixed = read(tmp_path / "s2.csv", SCUBA_A, shuffle), read(tmp_path / "f2.csv", SCUFO_A, shuffle + 50)
+    assert top1(mixed[0]) == top1(plain[0])
+    assert contrasted(*mixed, PARTNERS) == contrasted(*plain, PARTNERS)
+
+
+def test_pairing_is_by_id_not_by_position(tmp_path: Path) -> None:
+    # The published evaluation pairs row k with row k. With SCUFO's rows in the order v1__1 v1__0 v2__0 v4__0 v3__0 it
+    # would join v1__0 with v1__1 (0) and v1__1 with v1__0 (1), v3__0 (SCUBA wrong: 0), v4__0 with v3__0 (0): 2 of 5.
+    order = ["v1__1", "v1__0", "v2__0", "v4__0", "v3__0"]
+    shuffled = {i: SCUFO_A[i] for i in order}
+    (tmp_path / "f.csv").write_text("\n".join(lines(shuffled)) + "\n")
+    (tmp_path / "s.csv").write_text("\n".join(lines(SCUBA_A)) + "\n")
+    with open(tmp_path / "s.csv", newline="") as a, open(tmp_path / "f.csv", newline="") as b:
+        rows = list(zip(csv.DictReader(a), csv.DictReader(b), strict=True))
+    by_position = 100 * sum(x["pred"] == x["label"] and y["pred"] != x["pred"] for x, y in rows) / len(rows)
+    by_id = contrasted(read_predictions(tmp_path / "s.csv"), read_predictions(tmp_path / "f.csv"), PARTNERS).percent
+    assert (by_id, by_position) == (60.0, 40.0)
+
+
+def test_partner_ids_may_differ_from_the_own() -> None:
+    scuba = make_predictions("s", CLASSES, ["a"], np.array([0]), np.array([[0.9, 0.1, 0.0]]))
+    scufo = make_predictions("f", CLASSES, ["still/a"], np.array([0]), np.array([[0.1, 0.9, 0.0]]))
+    assert contrasted(scuba, scufo, {"still/a": "a"}).percent == 100.0
+    with pytest.raises(BenchError, match="no SCUBA partner"):
+        contrasted(scuba, scufo, {})
+
+
+def test_a_pair_with_an_unscored_side_counts_as_missing() -> None:
+    everything = {"a": 0, "b": 0, "c": 0, "d": 0}
+
+    def some(ids: list[str], wrong: bool) -> Predictions:
+        scores = np.tile([[0.1, 0.9, 0.0]] if wrong else [[0.9, 0.1, 0.0]], (len(ids), 1))
+        return make_predictions("p", CLASSES, ids, np.zeros(len(ids), int), scores, everything, allow_missing=True)
+
+    scuba, scufo = some(["a", "b", "d"], wrong=False), some(["a", "c", "d"], wrong=True)
+    found = contrasted(scuba, scufo, {i: i for i in everything})
+    assert (found.percent, found.n, found.missing) == (100.0, 2, 2)
+    assert (top1(scuba).n, top1(scuba).missing) == (3, 1)
+
+
+def test_labels_of_a_pair_must_agree() -> None:
+    scuba = make_predictions("s", CLASSES, ["a"], np.array([0]), np.array([[0.9, 0.1, 0.0]]))
+    scufo = make_predictions("f.csv", CLASSES, ["a"], np.array([1]), np.array([[0.1, 0.9, 0.0]]))
+    with pytest.raises(BenchError, match=r"f\.csv: label of 'a'"):
+        contrasted(scuba, scufo, {"a": "a"})
+
+
+def test_nothing_scored_is_an_error_not_a_zero() -> None:
+    with pytest.raises(BenchError, match="nothing was scored"):
+        figure([])
+
+
+def test_write_read_round_trip_keeps_every_float32(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    scores = softmax(rng.normal(size=(50, 3)) * 20).astype(np.float32)
+    ids = [f"C/v,{k}" for k in range(50)]
+    labels = rng.integers(0, 3, 50)
+    write_predictions(tmp_path / "p.csv", CLASSES, list(zip(ids, labels.tolist(), scores, strict=True))[::-1])
+    found = read_predictions(tmp_path / "p.csv", CLASSES, dict(zip(ids, labels.tolist(), strict=True)))
+    at = [ids.index(i) for i in found.ids]
+    assert (found.scores.astype(np.float32) == scores[at]).all()
+    assert found.ids == sorted(ids) and (found.labels == labels[at]).all()
+    with open(tmp_path / "p.csv", newline="") as handle:
+        assert next(csv.reader(handle)) == ["id", "label", "pred", *CLASSES]
+
+
+def _edit(old: str, new: str) -> str:
+    text = "\n".join(lines(SCUBA_A)) + "\n"
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+EXPECTED = {i: label for i, (label, _) in SCUBA_A.items()}
+BAD = {
+    "missing id": (_edit("v3__0,2,1,0.25,0.5,0.25\n", ""), "no row for 'v3__0'"),
+    "doubled id": (_edit("v3__0", "v2__0"), "id 'v2__0' stands twice"),
+    "unknown id": (_edit("v3__0", "v9__0"), "id 'v9__0' is not in the test set"),
+    "NaN score": (_edit("v1__0,0,0,0.5", "v1__0,0,0,nan"), "scores of 'v1__0' are not all finite"),
+    "infinite score": (_edit("v1__0,0,0,0.5", "v1__0,0,0,inf"), "scores of 'v1__0' are not all finite"),
+    "other label": (_edit("v1__0,0,0", "v1__0,1,0"), "'v1__0' has label 1, the test set says 0"),
+    "pred is not the top": (_edit("v1__0,0,0", "v1__0,0,2"), "'v1__0' has pred 2"),
+    "text for a score": (_edit("v1__0,0,0,0.5", "v1__0,0,0,high"), "line 2: could not convert"),
+    "short row": (_edit("v1__0,0,0,0.5,", "v1__0,0,0,"), "line 2: 5 cells under 6 columns"),
+    "other class": (_edit("wave", "walk"), "class column 2 is 'walk', the test set's is 'wave'"),
+    "other order": (_edit('jump,"run, fast"', '"run, fast",jump'), "another order"),
+    "fewer classes": (_edit(",wave", ""), "2 class columns, but the test set has 3 classes"),
+    "no predictions": ("hello\n", "not a predictions file"),
+    "empty": ("", "not a predictions file"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_files_are_refused_in_one_line_naming_the_file(tmp_path: Path, case: str) -> None:
+    text, message = BAD[case]
+    path = tmp_path / "p.csv"
+    path.write_text(text)
+    with pytest.raises(BenchError) as caught:
+        read_predictions(path, CLASSES, EXPECTED)
+    assert message in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_absent_and_binary_files(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="no such predictions file"):
+        read_predictions(tmp_path / "p.csv")
+    (tmp_path / "p.csv").write_bytes(b"\xff\xfe\x00\x01" * 9)
+    with pytest.raises(BenchError, match="cannot be read"):
+        read_predictions(tmp_path / "p.csv")
+
+
+def test_allow_missing_notes_what_is_absent(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(_edit("v3__0,2,1,0.25,0.5,0.25\n", ""))
+    found = read_predictions(tmp_path / "p.csv", CLASSES, EXPECTED, allow_missing=True)
+    assert found.missing == ("v3__0",)
+    assert (top1(found).percent, top1(found).n, top1(found).missing) == (100.0, 4, 1)
+
+
+def test_softmax_neither_overflows_nor_loses_its_sum() -> None:
+    found = softmax(np.array([[1000.0, 0.0, -1000.0], [3.0, 3.0, 3.0]]))
+    assert found[0].tolist() == [1.0, 0.0, 0.0]
+    assert np.allclose(found.sum(1), 1, rtol=0, atol=3 * np.finfo(float).eps)  # three terms, one rounding each
