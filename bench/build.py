@@ -175,6 +175,6 @@ def _finish(report: "Report", keep_going: bool) -> None:
     )
     if report.failed and not keep_going:
         raise BenchError(
-            f"{folder / 'failures.csv'}: {len(report.failed)} failed, the rest is built; mend what it lists and run the "
-            "same command again, or pass --keep-going"
+            f"{folder / 'failures.csv'}: {len(report.failed)} failed, the rest is built; mend what it lists and run "
+            "the same command again, or pass --keep-going"
         )

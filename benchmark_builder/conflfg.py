@@ -70,7 +70,7 @@ class ConflfgMaker:
         """Write one ConflFG video. Raises LeftOut if no donor fits, saying why."""
         track = StoredTrack(self.scuba.folder / row.mask_file, row.height, row.width)
         shown = indices(row.source_frames)
-        donor, covered = self._choose(row, track, shown)
+        donor, covered = self.choose(row, track, shown)
         file = layouts.file_of(self.layout, row.id)
         digest = layouts.PixelDigest(row.height, row.width)
         with layouts.open_sink(self.layout, self.out / file, row.width, row.height, row.fps) as sink:
@@ -101,7 +101,14 @@ class ConflfgMaker:
         region = donor.mask if self.settings.order == "front" else donor.mask & ~mover
         return paste(donor.image, region, frame)
 
-    def _choose(self, row: Row, track: StoredTrack, shown: list[int]) -> tuple[Donor, float]:
+    def choose(self, row: Row, track: StoredTrack, shown: list[int]) -> tuple[Donor, float]:
+        """The donor of a SCUBA video, and the share of the mover that it hides (0..1, over up to 16 frames).
+
+        Args:
+            row: the SCUBA video.
+            track: the mover's masks.
+            shown: the source frames that the video shows.
+        """
         sample = [track.mask(shown[int(k)]) for k in np.linspace(0, len(shown) - 1, min(16, len(shown)))]
         mover_area = sum(int(m.sum()) for m in sample)
         for draw, candidate in zip(range(DRAWS), self._candidates(row), strict=False):

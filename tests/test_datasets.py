@@ -1,0 +1,156 @@
+"""The readers, on folders laid out as the datasets lay theirs out (empty files do: a reader opens no video)."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmark_builder.datasets import DATASETS, read_dataset
+from benchmark_builder.errors import BenchError
+from benchmark_builder.video import Video
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def write(path: Path, *lines: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def ucf101(tmp_path: Path) -> Path:
+    root = tmp_path / "ucf101"
+    touch(
+        root,
+        "UCF-101/Hammering/v_Hammering_g01_c01.avi",
+        "UCF-101/HammerThrow/v_HammerThrow_g01_c01.avi",
+        "UCF-101/HandstandPushups/v_HandStandPushups_g01_c01.avi",
+        "UCF-101/HandstandPushups/v_HandStandPushups_g08_c01.avi",
+        "UCF-101/HandstandPushups/notes.txt",
+    )
+    write(
+        root / "ucfTrainTestlist/testlist01.txt",
+        "Hammering/v_Hammering_g01_c01.avi",
+        "HammerThrow/v_HammerThrow_g01_c01.avi",
+        "HandstandPushups/v_HandStandPushups_g01_c01.avi",
+        "Archery/v_Archery_g01_c01.avi",
+    )
+    write(root / "ucfTrainTestlist/trainlist01.txt", "HandstandPushups/v_HandStandPushups_g08_c01.avi 37")
+    return root
+
+
+def test_ucf101_labels_are_class_ind_not_folder_order(ucf101: Path) -> None:
+    listing = read_dataset("ucf101", ucf101)
+    found = {v.class_name: v.label for v in listing.videos}
+    assert listing.split == "test1" and len(listing.classes) == 101
+    # In ASCII order HammerThrow comes before Hammering; in classInd.txt (1-based) they are 36 and 35.
+    assert found["Hammering"] == 34 and found["HammerThrow"] == 35
+    assert listing.missing == ("Archery/v_Archery_g01_c01",)
+
+
+def test_ucf101_handstand_spellings_meet(ucf101: Path) -> None:
+    found = [v for v in read_dataset("ucf101", ucf101, "all").videos if "push" in v.id.lower()]
+    assert len(found) == 2 and {v.label for v in found} == {36}
+    assert [v.id for v in read_dataset("ucf101", ucf101, "train").videos] == [found[1].id]
+
+
+def test_no_split_files(ucf101: Path) -> None:
+    for path in (ucf101 / "ucfTrainTestlist").iterdir():
+        path.unlink()
+    (ucf101 / "ucfTrainTestlist").rmdir()
+    listing = read_dataset("ucf101", ucf101)
+    assert listing.split == "all" and len(listing.videos) == 4 and "taking every video" in listing.notes[0]
+    with pytest.raises(BenchError, match="--split all"):
+        read_dataset("ucf101", ucf101, "test")
+
+
+def test_hmdb51_odd_names_and_tags(tmp_path: Path) -> None:
+    root = tmp_path / "hmdb51"
+    names = [
+        "#20_Rhythm_clap_u_nm_np1_fr_goo_0.avi",
+        "Brushing_(my)_Hair![1]_clap_u_cm_np1_ba_goo_1.avi",
+        "a&b_clap_u_cm_np1_ba_goo_2.avi",
+    ]
+    touch(root, *(f"videos/clap/{n}" for n in names), "videos/draw_sword/x_draw_sword_f_nm_np1_ri_med_0.avi")
+    splits = root / "testTrainMulti_7030_splits"
+    for name in (r for r in read_dataset("hmdb51", root, "all").classes):
+        write(splits / f"{name}_test_split1.txt", "gone.avi 2" if name == "wave" else "")
+    write(splits / "clap_test_split1.txt", *(f"{n} {tag} " for n, tag in zip(names, (2, 1, 0), strict=True)))
+    write(splits / "draw_sword_test_split1.txt", "x_draw_sword_f_nm_np1_ri_med_0.avi 2")
+    listing = read_dataset("hmdb51", root)
+    assert [v.id for v in listing.videos] == ["clap/" + names[0][:-4], "draw_sword/x_draw_sword_f_nm_np1_ri_med_0"]
+    assert [v.label for v in listing.videos] == [listing.classes.index("clap"), listing.classes.index("draw_sword")]
+    assert listing.missing == ("wave/gone",)
+    assert len(read_dataset("hmdb51", root, "train").videos) == 1
+    assert len(read_dataset("hmdb51", root, "all").videos) == 4
+
+
+def test_kinetics_flat_with_csv(tmp_path: Path) -> None:
+    root = tmp_path / "k"
+    touch(root, "val/-Ab_c-d_000010_000020.mp4", "val/trimmedAlone.mp4", "val/no_row_here.mp4")
+    write(
+        root / "annotations/val.csv",
+        "label,youtube_id,time_start,time_end,split,is_cc",
+        '"using segway",-Ab_c-d,10,20,val,0',
+        "abseiling,trimmedAlone,3,13,val,0",
+        "zumba,absentVideo,0,10,val,0",
+    )
+    listing = read_dataset("kinetics400", root)
+    assert [(v.id, v.class_name) for v in listing.videos] == [
+        ("-Ab_c-d_000010_000020", "using segway"),
+        ("trimmedAlone", "abseiling"),
+    ]
+    assert [v.label for v in listing.videos] == [listing.classes.index("using segway"), 0]
+    assert listing.missing == ("absentVideo_000000_000010",)
+    (root / "annotations/val.csv").unlink()
+    with pytest.raises(BenchError, match=r"val\.csv"):
+        read_dataset("kinetics400", root)
+
+
+def test_kinetics_class_folders_and_list(tmp_path: Path) -> None:
+    root = tmp_path / "k"
+    touch(root, "videos_val/using_segway/a_000000_000010.mp4", "videos_val/abseiling/b_000000_000010.mp4")
+    listing = read_dataset("kinetics400", root, "val")
+    segway = listing.classes.index("using segway")
+    assert {v.id: v.label for v in listing.videos} == {"a_000000_000010": segway, "b_000000_000010": 0}
+    names = root / "kinetics400_val_list_videos.txt"
+    write(names, f"using_segway/a_000000_000010.mp4 {segway}", "abseiling/c_000000_000010.mp4 0")
+    listing = read_dataset("kinetics400", root, "val")
+    assert [v.id for v in listing.videos] == ["a_000000_000010"] and listing.missing == ("c_000000_000010",)
+    write(names, "using_segway/a_000000_000010.mp4 7")
+    with pytest.raises(BenchError, match="label of a_000000_000010"):
+        read_dataset("kinetics400", root, "val")
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_missing_dataset_says_where_to_get_it(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"no such folder\. .*(Get|Render)") as caught:
+        read_dataset(name, tmp_path / "nowhere")
+    assert "nowhere" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_empty_folder_is_no_dataset(tmp_path: Path) -> None:
+    for name in DATASETS:
+        (tmp_path / name).mkdir()
+        with pytest.raises(BenchError):
+            read_dataset(name, tmp_path / name, "all")
+
+
+@pytest.mark.parametrize("bad", ["../x", "/etc/x", "", "a/../../b", "a\nb", "a\x00b"])
+def test_ids_that_could_leave_their_folder_are_refused(bad: str) -> None:
+    with pytest.raises(BenchError):
+        Video(bad, Path("x"), 0, "c", "all", "ucf101")
+
+
+def test_real_clips_are_listed(clips: Path) -> None:
+    ucf = read_dataset("ucf101", clips / "ucf101" / "videos", "all")
+    assert [(v.id, v.label) for v in ucf.videos] == [
+        ("ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01", 0),
+        ("SoccerJuggling/v_SoccerJuggling_g23_c01", 83),
+    ]
+    hmdb = read_dataset("hmdb51", clips / "hmdb51")
+    assert sorted(v.class_name for v in hmdb.videos) == ["cartwheel", "wave", "wave"]
