@@ -1,0 +1,118 @@
+"""``motion``: masks without annotation, weights or download, by classical means from OpenCV.
+
+The camera's motion is taken out by a homography on background corners; what still moves (dense flow, and the
+difference from a background model on stabilised frames) is carried along its path through time, joined by
+OpenCV's people detector, completed by colour, cut out by GrabCut and smoothed. It works at no more than 240 rows.
+
+It is honest: a shot in which nothing moves as a body of its own is not covered, and a clip without any is left out.
+"""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmark_builder.errors import BenchError, LeftOut
+from benchmark_builder.frames import read_frames
+from benchmark_builder.masks.motion_camera import content_box, shots
+from benchmark_builder.masks.motion_evidence import find_motion
+from benchmark_builder.masks.motion_people import People
+from benchmark_builder.masks.motion_refine import segment
+from benchmark_builder.video import Video
+
+ROWS = 240
+
+
+class MotionTrack:
+    """Masks of one video, kept packed at the working size.
+
+    Attributes:
+        covered: bool (T,).
+        confidence: float32 (T,), 0..1; 0 where not covered.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.size = (height, width)
+        self.covered = np.zeros(0, bool)
+        self.confidence = np.zeros(0, np.float32)
+        self._packed: list[tuple[bytes, tuple[int, int]]] = []
+
+    def add(self, masks: list[np.ndarray], confidence: np.ndarray) -> None:
+        """Append masks, bool (h, w) at the working size, and the confidence of each frame."""
+        self._packed += [(zlib.compress(np.packbits(m).tobytes(), 1), (m.shape[0], m.shape[1])) for m in masks]
+        self.confidence = np.concatenate([self.confidence, confidence.astype(np.float32)])
+        self.covered = np.concatenate([self.covered, confidence > 0])
+
+    def mask(self, index: int) -> np.ndarray:
+        """Mask of covered frame ``index``: bool (H, W)."""
+        data, (height, width) = self._packed[index]
+        bits = np.unpackbits(np.frombuffer(zlib.decompress(data), np.uint8), count=height * width)
+        mask = bits.reshape(height, width)
+        if (height, width) == self.size:
+            return mask > 0
+        # Enlarged as a smooth field, so that the outline has no stairs.
+        soft = cv2.resize(mask.astype(np.float32), self.size[::-1], interpolation=cv2.INTER_LINEAR)
+        return soft > 0.5
+
+
+class MotionMasks:
+    """``motion``: the default source. Takes no PATH."""
+
+    def __init__(self, path: Path | None, dataset_root: Path) -> None:
+        if path is not None:
+            raise BenchError(f"--masks motion:{path}: motion reads no file; give --masks motion")
+
+    def track(self, video: Video, height: int, width: int) -> MotionTrack:
+        """Find the moving actor in every frame.
+
+        Raises:
+            LeftOut: no actor found.
+            BenchError: the video cannot be read.
+        """
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # sums in another order would differ in the last bit
+        try:
+            return self._track(video, height, width)
+        finally:
+            cv2.setNumThreads(threads)
+
+    def _track(self, video: Video, height: int, width: int) -> MotionTrack:
+        track = MotionTrack(height, width)
+        people = People()
+        for frames, _ in shots(_working(video.path)):
+            masks, confidence = _piece(frames, people)
+            track.add(masks, confidence)
+        if not track.covered.any():
+            raise LeftOut(f"no actor found in {video.id}: nothing moves as a body of its own; give other --masks")
+        return track
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "motion", "version": 1, "rows": ROWS, "opencv": cv2.__version__}
+
+
+def _working(path: Path) -> Iterator[np.ndarray]:
+    """Frames at no more than ROWS rows, uint8 (h, w, 3)."""
+    for frame in read_frames(path):
+        height, width = frame.shape[:2]
+        if height <= ROWS:
+            yield frame
+        else:
+            yield cv2.resize(frame, (max(2, round(width * ROWS / height)), ROWS), interpolation=cv2.INTER_AREA)
+
+
+def _piece(frames: list[np.ndarray], people: People) -> tuple[list[np.ndarray], np.ndarray]:
+    """Masks bool (h, w) and confidence float (n,) of one piece of a shot."""
+    rows, columns = content_box(frames)
+    inner = [np.ascontiguousarray(f[rows, columns]) for f in frames]
+    height, width = inner[0].shape[0] // 2 * 2, inner[0].shape[1] // 2 * 2
+    inner = [f[:height, :width] for f in inner]
+    found, confidence = segment(inner, find_motion(inner), people)
+    masks = []
+    for mask in found:
+        whole = np.zeros(frames[0].shape[:2], bool)
+        whole[rows.start : rows.start + height, columns.start : columns.start + width] = mask
+        masks.append(whole)
+    return masks, confidence
