@@ -146,22 +146,32 @@ def default_benchmarks(dataset: str, folder: Path | None = None) -> list[Path]:
 
 
 def pair_sets(sets: list[TestSet], kind: str) -> list[tuple[TestSet, TestSet]]:
-    """Join each set of ``kind`` with the SCUBA set that its videos were made from, by partner id.
+    """Join each set of ``kind`` with the SCUBA set that its videos were made from.
+
+    A benchmark says which SCUBA manifest it was made from; one that does not (an import) is joined with the SCUBA set
+    that has its backgrounds and all its partner ids.
 
     Returns:
         (scuba, set of ``kind``) pairs; a set whose SCUBA set is not among ``sets`` is left out.
 
     Raises:
-        BenchError: two SCUBA sets would fit, so that the pairing is ambiguous.
+        BenchError: the SCUBA set was built anew since, or two would fit.
     """
     pairs = []
     for other in (s for s in sets if s.kind == kind):
         wanted = set(other.partners.values())
-        fitting = [
+        alike = [
             s
             for s in sets
-            if s.kind == "scuba" and s.backgrounds == other.backgrounds and wanted and wanted <= s.labels.keys()
+            if s.kind == "scuba"
+            and (s.backgrounds, s.split) == (other.backgrounds, other.split)
+            and wanted
+            and wanted <= s.labels.keys()
         ]
+        made_from = other.benchmark.protocol.get("from", {}).get("manifest_sha256") if other.benchmark else None
+        fitting = [s for s in alike if not made_from or (s.benchmark and s.benchmark.digest == made_from)]
+        if alike and not fitting:
+            raise BenchError(f"{other.name} was made from another build than {alike[0].name}; build it again from that")
         if len(fitting) > 1:
             names = " and ".join(s.name for s in fitting)
             raise BenchError(f"{other.name} pairs with both {names}; score them in two runs")

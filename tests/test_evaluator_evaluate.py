@@ -1,0 +1,329 @@
+"""A checkpoint over real (tiny) benchmarks: files written, resumed, and every way of going wrong."""
+
+import csv
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import moving_square, write_video
+from rich.console import Console
+
+from albar import clips as albar_clips  # its test_clip would be taken for a test
+from albar.checkpoint import load_checkpoint, save_checkpoint
+from albar.clips import ClipSampling, normalise, still_clip
+from albar.models import build_model
+from benchmark_builder.datasets.common import shipped_classes
+from benchmark_builder.errors import BenchError
+from benchmark_builder.files import read_json
+from benchmark_builder.frames import probe
+from benchmark_builder.layouts import read_any
+from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.recipes import Run, build_conflfg, build_scuba, build_scufo
+from evaluator import leaderboard, show
+from evaluator.evaluate import EvalOptions, evaluate, pick_device
+from evaluator.inputs import batches, order, read_clip
+from evaluator.plots import plot_leaderboard
+from evaluator.predictions import read_predictions
+from evaluator.results import FIGURES, read_record
+from evaluator.testsets import Item, benchmark_set, default_benchmarks, pair_sets
+
+SAMPLING = ClipSampling(frames=4, stride=2, size=16, resize=16, crop="centre", flip=0.0)
+QUIET = Run(workers=1, progress=False, say=lambda line: None)
+
+
+def save(path: Path, seed: int = 0, classes: list[str] | None = None, method: str = "baseline") -> Path:
+    """A checkpoint of random weights."""
+    classes = classes or shipped_classes("ucf101")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = build_model("small3d", len(classes), SAMPLING)
+    save_checkpoint(
+        path, network=network, model="small3d", method=method, dataset="ucf101", classes=classes, sampling=SAMPLING,
+        settings={"seed": seed}, digests={},
+    )  # fmt: skip
+    return path
+
+
+class World:
+    """A dataset, its benchmarks and a checkpoint."""
+
+    def __init__(self, root: Path, base: Path) -> None:
+        self.root, self.base = root, base
+        lists = root / "ucfTrainTestlist"
+        lists.mkdir()
+        names = sorted(p.relative_to(root / "videos").with_suffix(".avi") for p in (root / "videos").rglob("*.mkv"))
+        (lists / "testlist01.txt").write_text("".join(f"{n}\n" for n in names))
+        (lists / "trainlist01.txt").write_text("")
+        masks = f"stored:{root / 'masks'}"
+        self.scuba, self.scufo, self.conflfg = base / "b/scuba", base / "b/scufo", base / "b/conflfg"
+        build_scuba("ucf101", root, "test", masks=masks, per_video=2, out=self.scuba, run=QUIET)
+        build_scufo(self.scuba, out=self.scufo, run=QUIET)
+        build_conflfg(self.scuba, out=self.conflfg, run=QUIET)
+        self.checkpoint = save(base / "model.ckpt")
+        self.folders = [self.scuba, self.scufo, self.conflfg]
+
+    def options(self, **changes: object) -> EvalOptions:
+        return EvalOptions(**{"root": self.root, "progress": False, "device": "cpu", **changes})  # type: ignore[arg-type]
+
+    def run(self, out: str = "out", folders: list[Path] | None = None, **changes: object) -> dict:
+        return evaluate(self.checkpoint, folders or self.folders, self.base / out, self.options(**changes))
+
+
+@pytest.fixture
+def world(folder_of_actions: Callable[..., Path], tmp_path: Path) -> World:
+    return World(folder_of_actions(), tmp_path)
+
+
+def test_the_whole_road(world: World) -> None:
+    record = world.run()
+    out = world.base / "out"
+    assert {s["name"] for s in record["sets"]} == {"ucf101-iid", "scuba", "scufo", "conflfg"}
+    assert list(record["figures"]) == list(FIGURES)
+    assert [record["figures"][f]["n"] for f in FIGURES] == [4, 8, 8, 8, 8]
+    # The figures again, from the files alone and by other code.
+    rows = {}
+    for s in record["sets"]:
+        with open(out / s["predictions"], newline="") as handle:
+            rows[s["name"]] = {r["id"]: r for r in csv.DictReader(handle)}
+            assert next(iter(rows[s["name"]].values())).keys() == {"id", "label", "pred", *record["classes"]}
+
+    def share(outcomes: list[bool]) -> float:
+        return 100 * sum(outcomes) / len(outcomes)
+
+    def right(name: str, video_id: str) -> bool:
+        return rows[name][video_id]["label"] == rows[name][video_id]["pred"]
+
+    for name, figure in (("ucf101-iid", "iid"), ("scuba", "avg_scuba"), ("scufo", "avg_scufo"), ("conflfg", "conflfg")):
+        assert record["figures"][figure]["percent"] == share([right(name, i) for i in rows[name]])
+    pairs = [(row.partner_id, row.id) for row in read_benchmark(world.scufo).rows]
+    both = share([right("scuba", a) and not right("scufo", b) for a, b in pairs])
+    assert record["figures"]["contra_acc"]["percent"] == both
+    with open(out / "leaderboard.csv", newline="") as handle:
+        (row,) = csv.DictReader(handle)
+    for figure in FIGURES:
+        assert float(row[figure]) == record["figures"][figure]["percent"]
+        assert float(row[f"{figure}_low"]) <= float(row[figure]) <= float(row[f"{figure}_high"])
+    assert (row["dataset"], row["method"], row["model"], row["seed"]) == ("ucf101", "baseline", "small3d", "0")
+    assert read_record(Path(record["record"]))["figures"] == record["figures"]
+
+
+def test_predictions_are_the_networks_softmax_of_the_test_clip(world: World) -> None:
+    record = world.run(batch=3)
+    network, classes = load_checkpoint(world.checkpoint).network(), shipped_classes("ucf101")
+    for name, folder in (("scuba", world.scuba), ("scufo", world.scufo)):
+        stored = next(s["predictions"] for s in record["sets"] if s["name"] == name)
+        found = read_predictions(world.base / "out" / stored, classes)
+        for row in read_benchmark(folder).rows:
+            frames = read_any(folder / row.file)
+            # SCUFO is decoded from one frame; its own frames must give the same clip.
+            clip = albar_clips.test_clip(frames, row.frames, SAMPLING)
+            with torch.inference_mode():
+                wanted = network(clip[None]).softmax(1)[0].numpy()
+            # Batches of another size sum in another order: float32 noise far below 1e-5 of probabilities near 0.01.
+            assert np.allclose(found.scores[found.ids.index(row.id)], wanted, rtol=0, atol=1e-5)
+
+
+def test_batch_size_and_workers_change_no_figure(world: World) -> None:
+    first = world.run("a", batch=1)["figures"]
+    assert world.run("b", batch=7)["figures"] == first
+    assert world.run("c", batch=3, workers=2)["figures"] == first
+
+
+def test_batches_run_full_across_sets_and_a_still_stays_one_frame(world: World) -> None:
+    sets = [benchmark_set(f) for f in (world.scufo, world.scuba, world.conflfg)]
+    listed = order(sets)
+    found = list(batches(listed, SAMPLING, batch=6))
+    assert [(len(b.places), b.clips.shape[2]) for b in found if b.clips is not None] == [
+        (6, 4), (6, 4), (4, 4), (6, 1), (2, 1),
+    ]  # fmt: skip
+    assert [k for b in found for k in b.places] == list(range(24))
+    item = sets[0].items[0]
+    still = normalise(read_clip(item, True, SAMPLING), SAMPLING)
+    assert torch.equal(still.expand(-1, 4, -1, -1), still_clip(next(iter(read_any(item.path))), SAMPLING))
+
+
+def test_a_second_run_computes_only_what_is_missing(world: World) -> None:
+    assert len(world.run()["computed"]) == 4
+    before = (world.base / "out/leaderboard.csv").read_bytes()
+    assert world.run()["computed"] == []
+    assert (world.base / "out/leaderboard.csv").read_bytes() == before
+    (path,) = (world.base / "out/predictions").glob("scufo--*.csv")
+    path.write_text(path.read_text() + "\n")  # touched: no longer what the note vouches for
+    assert world.run()["computed"] == ["scufo"]
+
+
+def test_another_checkpoint_gets_its_own_files_and_row(world: World) -> None:
+    world.run()
+    world.checkpoint = save(world.base / "other.ckpt", seed=1, method="albar")
+    assert len(world.run()["computed"]) == 4
+    rows = leaderboard.read_leaderboard(world.base / "out/leaderboard.csv")
+    assert [r["method"] for r in rows] == ["baseline", "albar"]
+    assert len(list((world.base / "out/predictions").glob("*.csv"))) == 8
+    assert set(leaderboard.groups(rows)) == {"A"}
+
+
+def test_fewer_benchmarks_make_another_row_marked_as_not_comparable(world: World) -> None:
+    world.run()
+    world.run(folders=[world.scuba])
+    rows = leaderboard.read_leaderboard(world.base / "out/leaderboard.csv")
+    assert leaderboard.groups(rows) == ["A", "B"] and rows[1]["contra_acc"] == ""
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))
+    show.show([world.base / "out/leaderboard.csv"], console)
+    text = console.export_text()
+    assert "not measured on the same videos" in text and "Avg SCUFO ↓" in text
+
+
+def test_default_benchmarks_are_those_of_the_dataset(world: World, tmp_path: Path) -> None:
+    home = tmp_path / "data" / "benchmarks"
+    home.mkdir(parents=True)
+    shutil.copytree(world.scuba, home / "ucf101-scuba-stripes")
+    shutil.copytree(world.scufo, home / "x-other")
+    protocol = read_json(home / "x-other/protocol.json", "protocol", "")
+    (home / "x-other/protocol.json").write_text(json.dumps({**protocol, "dataset": "hmdb51"}))
+    (home / "unfinished").mkdir()
+    assert default_benchmarks("ucf101") == [home / "ucf101-scuba-stripes"]
+    record = evaluate(world.checkpoint, None, tmp_path / "out", world.options())
+    assert [s["name"] for s in record["sets"]] == ["ucf101-iid", "ucf101-scuba-stripes"]
+
+
+def refused(call: Callable[[], object]) -> str:
+    with pytest.raises(BenchError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_missing_video_fails_unless_allowed_and_is_then_counted(world: World) -> None:
+    row = read_benchmark(world.scuba).rows[0]
+    (world.scuba / row.file).unlink()
+    for workers in (0, 1):
+        assert str(world.scuba / row.file) in refused(lambda w=workers: world.run(workers=w))
+    assert not (world.base / "out/leaderboard.csv").exists()
+    record = world.run(allow_missing=True)
+    scuba, contra = record["figures"]["avg_scuba"], record["figures"]["contra_acc"]
+    assert (scuba["n"], scuba["missing"], contra["n"], contra["missing"]) == (7, 1, 7, 1)
+    (shown,) = leaderboard.read_leaderboard(world.base / "out/leaderboard.csv")
+    assert shown["missing_avg_scuba"] == "1" and "7 of 8" in show._cell(shown, "avg_scuba", {})
+
+
+def test_a_changed_video_is_never_merely_missing(world: World) -> None:
+    rows = read_benchmark(world.scuba).rows
+    shutil.copy(world.scuba / rows[0].file, world.scuba / rows[1].file)
+    assert "changed since its manifest" in refused(lambda: world.run(allow_missing=True))
+    assert world.run(check=False)["figures"]["avg_scuba"]["n"] == 8
+
+
+def test_an_iid_video_that_the_split_names_but_the_folder_lacks(world: World) -> None:
+    path = next((world.root / "videos").rglob("*.mkv"))
+    path.unlink()
+    assert path.stem in refused(lambda: world.run())
+    iid = world.run(allow_missing=True)["figures"]["iid"]
+    assert (iid["n"], iid["missing"]) == (3, 1)
+
+
+def test_other_classes_than_the_checkpoints(world: World) -> None:
+    classes = shipped_classes("ucf101")
+    world.checkpoint = save(world.base / "few.ckpt", classes=classes[:5])
+    assert "has 101 classes" in refused(lambda: world.run())
+    world.checkpoint = save(world.base / "turned.ckpt", classes=classes[::-1])
+    assert f"class 0 is '{classes[0]}'" in refused(lambda: world.run())
+
+
+def test_scufo_of_another_scuba_build_is_not_paired(world: World) -> None:
+    masks = f"stored:{world.root / 'masks'}"
+    build_scuba("ucf101", world.root, "test", masks=masks, per_video=2, seed=1, out=world.base / "c/scuba", run=QUIET)
+    sets = [benchmark_set(world.base / "c/scuba"), benchmark_set(world.scufo)]
+    assert "another build" in refused(lambda: pair_sets(sets, "scufo"))
+    both = [benchmark_set(world.scuba), *sets]
+    assert pair_sets(both, "scufo") == [(both[0], both[2])]
+
+
+def test_two_sets_of_one_kind_and_background_are_refused(world: World) -> None:
+    shutil.copytree(world.scuba, world.base / "copy")
+    message = refused(lambda: world.run(folders=[world.scuba, world.base / "copy"]))
+    assert "scuba and copy are both scuba on backgrounds" in message
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("batch", 0), ("workers", -1), ("limit", 0), ("precision", "int3"), ("device", "cuda:77"), ("device", "toaster")],
+)
+def test_settings_that_make_no_sense_name_their_flag(flag: str, value: object) -> None:
+    assert f"--{flag}" in refused(lambda: pick_device(EvalOptions(**{flag: value}).device))  # type: ignore[arg-type]
+
+
+def test_no_text_file_passes_for_a_checkpoint(world: World) -> None:
+    (world.base / "model.ckpt").write_text("hello")
+    assert "model.ckpt" in refused(lambda: world.run())
+
+
+def test_nothing_to_score(world: World, tmp_path: Path) -> None:
+    message = refused(lambda: evaluate(world.checkpoint, None, tmp_path / "o", world.options(iid=False)))
+    assert "nothing to score" in message
+
+
+def test_limit_names_other_videos(world: World) -> None:
+    record = world.run(limit=3)
+    assert [record["figures"][f]["n"] for f in FIGURES] == [3] * 5
+    world.run()
+    rows = leaderboard.read_leaderboard(world.base / "out/leaderboard.csv")
+    assert leaderboard.groups(rows) == ["A", "B"]
+
+
+def test_a_container_without_a_frame_count_is_counted(tmp_path: Path) -> None:
+    video, _ = moving_square(frames=9)
+    write_video(tmp_path / "v.mkv", video)
+    assert probe(tmp_path / "v.mkv").frames == 0
+    clip = read_clip(Item("v", 0, "v", tmp_path / "v.mkv"), False, SAMPLING)
+    wanted = albar_clips.test_clip(iter(video), 9, SAMPLING)
+    assert torch.equal(normalise(clip, SAMPLING), wanted)
+
+
+def test_a_wrong_frame_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header that promises too much is corrected; a manifest that does is an error that names the file."""
+    video, _ = moving_square(frames=9)
+    path = tmp_path / "v.mkv"
+    write_video(path, video)
+    assert "has 9 frames, its manifest says 90" in refused(
+        lambda: read_clip(Item("v", 0, "v", path, frames=90), False, SAMPLING)
+    )
+    monkeypatch.setattr("evaluator.inputs.probe", lambda p: dataclasses.replace(probe(p), frames=90))
+    clip = normalise(read_clip(Item("v", 0, "v", path), False, SAMPLING), SAMPLING)
+    assert torch.equal(clip, albar_clips.test_clip(iter(video), 9, SAMPLING))
+
+
+def test_a_picture_is_drawn(world: World) -> None:
+    world.run()
+    world.run(folders=[world.scuba])
+    path = world.base / "out/leaderboard.png"
+    plot_leaderboard(leaderboard.read_leaderboard(world.base / "out/leaderboard.csv"), path)
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size > 10_000
+
+
+def test_figures_need_no_torch(world: World) -> None:
+    """The same digits from the files in a process that cannot import torch."""
+    import subprocess
+    import sys
+
+    record = world.run()
+    folders = [str(f) for f in world.folders]
+    code = f"""
+import sys; sys.modules["torch"] = None
+from pathlib import Path
+from evaluator.testsets import Item, benchmark_set, iid_set
+from evaluator.predictions import read_predictions
+from evaluator.results import compute, read_record
+import json
+r = read_record(Path({record["record"]!r}))
+sets = [iid_set("ucf101", Path({str(world.root)!r}))] + [benchmark_set(Path(p)) for p in {folders!r}]
+p = {{s["name"]: read_predictions(Path({str(world.base / "out")!r}) / s["predictions"]) for s in r["sets"]}}
+print(json.dumps(compute(sets, p)["figures"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == record["figures"]
