@@ -1,0 +1,186 @@
+"""ALBAR (Fioresi et al., ICLR 2025): adversarial training against what a still clip gives away.
+
+With x a clip, x̄ one of its frames repeated, p̄ = softmax f(x̄):
+
+    L = CE(f(x), y) − ω_adv·CE(f(x̄), y) + ω_ent·Σ p̄ log p̄ + ω_gp·‖∂ Σ f(x̄) / ∂x̄‖₂
+
+One network, no gradient reversal: both the backbone and the head are pushed to be wrong, and unsure, on stillness.
+"""
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from albar.methods.base import Batch, Method, Settings, Terms
+from benchmark_builder.errors import BenchError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlbarSettings(Settings):
+    """Settings of ALBAR; the defaults are the published ones (HMDB51).
+
+    Attributes:
+        adv: ω_adv, weight of the adversarial cross-entropy.
+        ent: ω_ent, weight of the negative entropy.
+        gp: ω_gp, weight of the gradient penalty; at 0 it is not computed.
+        cap: the static cross-entropy of a sample counts up to ``cap · ln(classes)``, beyond which it has no gradient;
+            0 for no cap, as published. Without it −CE has no lower bound, and networks from scratch run away.
+        still: the frame of the clip that is repeated: ``middle`` (frame T // 2, published: 16 of 32), ``random`` (one
+            a sample), or its index.
+        static_frames: how many frames the still clip has: ``auto`` (as few as give the logits of all T, checked once),
+            ``all``, or a number.
+        penalty: what is differentiated: ``summed`` (the summed logits, published; a head whose columns sum to zero
+            makes it vanish) or ``softmax`` (log p̄ of the true class, which no such head can null).
+    """
+
+    adv: float = 1.0
+    ent: float = 4.25
+    gp: float = 10.0
+    cap: float = 0.0
+    still: str | int = "middle"
+    static_frames: str | int = "auto"
+    penalty: str = "summed"
+
+    def __post_init__(self) -> None:
+        for name in ("adv", "ent", "gp", "cap"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise BenchError(f"ALBAR setting {name} is {getattr(self, name)}; it must be 0 or more")
+        if self.penalty not in ("summed", "softmax"):
+            raise BenchError(f"ALBAR setting penalty is {self.penalty!r}; choose from summed, softmax")
+        if not (self.still in ("middle", "random") or _is_count(self.still, 0)):
+            raise BenchError(f"ALBAR setting still is {self.still!r}; choose middle, random or a frame from 0")
+        if not (self.static_frames in ("auto", "all") or _is_count(self.static_frames, 1)):
+            raise BenchError(
+                f"ALBAR setting static_frames is {self.static_frames!r}; choose auto, all or a number from 1"
+            )
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+class Albar(Method):
+    """The objective above."""
+
+    PRESETS: ClassVar[Mapping[str, Settings]] = {
+        "finetune": AlbarSettings(),
+        "scratch": AlbarSettings(ent=1.0, gp=0.0, cap=2.0),
+    }
+    settings: AlbarSettings
+
+    def __init__(self, settings: AlbarSettings) -> None:
+        super().__init__(settings)
+        self.static_frames: int | None = None  # None: all; set by prepare
+
+    def prepare(self, model: nn.Module, clip: torch.Tensor) -> None:
+        frames = clip.shape[2]
+        if isinstance(self.settings.still, int) and self.settings.still >= frames:
+            raise BenchError(f"ALBAR setting still is {self.settings.still}, but clips have {frames} frames; lower it")
+        wanted = self.settings.static_frames
+        if wanted == "auto":
+            self.static_frames = fewest_static_frames(model, clip)
+        else:
+            self.static_frames = min(wanted, frames) if isinstance(wanted, int) else frames
+
+    def loss(
+        self, model: nn.Module, batch: Batch, draw: torch.Generator, progress: float
+    ) -> tuple[torch.Tensor, Terms]:
+        s = self.settings
+        ce = functional.cross_entropy(model(batch.clips), batch.labels)
+        terms = {"ce": ce.detach()}
+
+        still = self.still_clip(batch.clips, draw)
+        if s.gp > 0:
+            still.requires_grad_()
+        logits = model(still)
+        static_ce = capped_cross_entropy(logits, batch.labels, s.cap)
+        negative_entropy = sum_p_log_p(logits).mean()
+        terms |= {"static_ce": static_ce.detach(), "static_entropy": -negative_entropy.detach()}
+        loss = ce - s.adv * static_ce + s.ent * negative_entropy
+        if s.gp > 0:
+            # Where the still clip is shortened, each of its frames stands for several: with equal shares of the
+            # gradient, the norm over T frames is that over n frames times √(n / T).
+            share = math.sqrt(still.shape[2] / batch.clips.shape[2])
+            penalty = share * gradient_norm(logits, still, batch.labels, s.penalty)
+            loss = loss + s.gp * penalty
+            terms["penalty"] = penalty.detach()
+        return loss, terms
+
+    def still_clip(self, clips: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+        """x̄, (B, 3, static_frames, H, W): one frame of each clip, repeated without a copy."""
+        batch, _, frames, height, width = clips.shape
+        if self.settings.still == "random":
+            chosen = torch.randint(frames, (batch,), generator=draw).to(clips.device)
+            index = chosen.view(batch, 1, 1, 1, 1).expand(-1, 3, 1, height, width)
+            frame = clips.detach().gather(2, index)
+        else:
+            at = frames // 2 if self.settings.still == "middle" else int(self.settings.still)
+            frame = clips.detach()[:, :, at : at + 1]
+        return frame.expand(-1, -1, self.static_frames or frames, -1, -1)
+
+
+def capped_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, cap: float) -> torch.Tensor:
+    """Mean cross-entropy of logits (B, K), each sample's clamped at ``cap · ln K`` (0: not clamped)."""
+    each = functional.cross_entropy(logits, labels, reduction="none")
+    return (each.clamp(max=cap * math.log(logits.shape[1])) if cap > 0 else each).mean()
+
+
+def sum_p_log_p(logits: torch.Tensor) -> torch.Tensor:
+    """Σ_k p log p of softmax(logits): (B, K) -> (B,), in −ln K..0; finite for any finite logits (p log p is not)."""
+    log_p = functional.log_softmax(logits, dim=1)
+    return (log_p.exp() * log_p).sum(dim=1)
+
+
+def gradient_norm(logits: torch.Tensor, clips: torch.Tensor, labels: torch.Tensor, penalty: str) -> torch.Tensor:
+    """mean_b ‖∂ target_b / ∂clips_b‖₂, over all axes of each sample; differentiable (double backward).
+
+    Args:
+        logits: (B, K), a function of ``clips``; each sample's of its own clip only.
+        clips: (B, …) that requires grad.
+        labels: (B,) or (B, K).
+        penalty: ``summed``: target = Σ_k logits; ``softmax``: target = log softmax at the true class.
+    """
+    target = logits.sum() if penalty == "summed" else -functional.cross_entropy(logits, labels, reduction="sum")
+    (gradient,) = torch.autograd.grad(target, clips, create_graph=True)
+    return gradient.flatten(1).norm(dim=1).mean()
+
+
+# In float64 a network that ignores the number of repeats agrees to about 1e-13 of its largest logit (rounding of sums
+# of some 1e4 terms); one that does not is off by far more than 1e-9 once its parameters are shaken.
+_SAME = 1e-9
+
+
+@torch.no_grad()
+def fewest_static_frames(model: nn.Module, clip: torch.Tensor) -> int:
+    """The fewest repeats n (1, 2, 4, … or T) of a frame whose logits equal those of T repeats.
+
+    Checked in float64 on a copy of the network with every parameter shaken, since position tables that start at zero
+    would hide a dependence that training brings out.
+
+    Args:
+        model: left as it is.
+        clip: (1, 3, T, H, W), gives shape and device.
+    """
+    network = copy.deepcopy(model).double().eval()
+    draw = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        parameter.add_(0.05 * torch.randn(parameter.shape, generator=draw, dtype=torch.float64).to(parameter.device))
+    _, channels, frames, height, width = clip.shape
+    frame = torch.randn(1, channels, 1, height, width, generator=draw, dtype=torch.float64).to(clip.device)
+    full = network(frame.expand(-1, -1, frames, -1, -1))
+    n = 1
+    while n < frames:
+        try:
+            short = network(frame.expand(-1, -1, n, -1, -1))
+        except (RuntimeError, ValueError, AssertionError):  # a network of fixed or least length
+            short = None
+        if short is not None and (short - full).abs().max() <= _SAME * full.abs().max():
+            return n
+        n *= 2
+    return frames

@@ -1,0 +1,86 @@
+"""What a training method is: the trainer's loop is written once, a method overrides the objective."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from benchmark_builder.errors import BenchError
+
+Terms = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a step trains on, on the run's device.
+
+    Attributes:
+        clips: float32 (B, 3, T, H, W), normalised.
+        labels: int64 (B,), or class shares float32 (B, classes) after an augmentation that mixes labels.
+    """
+
+    clips: torch.Tensor
+    labels: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A method's settings; a method with settings subclasses this. A value that makes no sense raises BenchError."""
+
+    def replaced(self, changes: Mapping[str, Any], method: str) -> "Settings":
+        """A copy with some settings changed; BenchError on an unknown name or a value of another kind."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        for name, value in changes.items():
+            if name not in own:
+                known = f"choose from {', '.join(own)}" if own else "it has none"
+                raise BenchError(f"unknown setting {name!r} of method {method}; {known}")
+            if isinstance(own[name], float) and not (isinstance(value, int | float) and not isinstance(value, bool)):
+                raise BenchError(f"setting {name} of method {method} is {value!r}; it takes a number")
+        return dataclasses.replace(self, **changes)
+
+
+class Method:
+    """Plain cross-entropy; methods override :meth:`augment`, :meth:`loss` or both.
+
+    Class attributes:
+        PRESETS: settings by preset name; every method has ``finetune`` (as published, from pretrained weights) and
+            ``scratch`` (small networks without them).
+    """
+
+    PRESETS: ClassVar[Mapping[str, Settings]] = {"finetune": Settings(), "scratch": Settings()}
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def prepare(self, model: nn.Module, clip: torch.Tensor) -> None:
+        """Look at the network once before training.
+
+        Args:
+            model: on the run's device.
+            clip: one clip of the run's shape, float32 (1, 3, T, H, W), on that device; its values mean nothing.
+        """
+
+    def augment(self, batch: Batch, draw: torch.Generator) -> Batch:
+        """Change clips, and labels with them; every draw comes from ``draw``, a CPU generator of this step."""
+        return batch
+
+    def loss(
+        self, model: nn.Module, batch: Batch, draw: torch.Generator, progress: float
+    ) -> tuple[torch.Tensor, Terms]:
+        """The objective of one step.
+
+        Args:
+            model: in training mode; clips -> logits (B, classes).
+            batch: after :meth:`augment`.
+            draw: CPU generator of this step.
+            progress: share of the run that is done, 0..1.
+
+        Returns:
+            The scalar to minimise, and its terms (detached scalars, unweighted) for the log.
+        """
+        ce = functional.cross_entropy(model(batch.clips), batch.labels)
+        return ce, {"ce": ce.detach()}
