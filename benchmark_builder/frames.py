@@ -1,4 +1,7 @@
-"""Decoding: one sequential decoder (PyAV) for everything; no seeking, so frame k is always frame k."""
+"""Decoding: one sequential decoder (PyAV) for everything; no seeking, so frame k is always frame k.
+
+A folder of pictures (PNG or JPEG, in the order of their names) is a video too, at :data:`FOLDER_FPS`.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 
 from benchmark_builder.errors import BenchError
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
+FOLDER_FPS = 30.0  # a folder says no rate; HMDB51 and, cut from it, JHMDB have 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +33,16 @@ class VideoInfo:
 
 
 def probe(path: Path) -> VideoInfo:
-    """Read the header (and one frame, for the rotation). Raises BenchError if the file is no readable video."""
+    """Read the header (and one frame, for the rotation). Raises BenchError if the file is no readable video.
+
+    Of a folder: its number of pictures and the first one's size.
+    """
+    if path.is_dir():
+        names = pictures(path)
+        height, width = picture(names[0].read_bytes(), str(names[0])).shape[:2]
+        return VideoInfo(width, height, FOLDER_FPS, len(names), 0)
     with _opened(path) as (container, stream):
-        first = next(container.decode(stream), None)
-        if first is None:
-            raise BenchError(f"{path}: no video frame could be decoded; replace the file")
+        first = next(_decoded(path, container, stream))
         turned = first.rotation % 180 != 0
         width, height = (first.height, first.width) if turned else (first.width, first.height)
         rate = stream.average_rate or stream.guessed_rate
@@ -40,11 +52,53 @@ def probe(path: Path) -> VideoInfo:
 def read_frames(path: Path, threads: int = 1) -> Iterator[np.ndarray]:
     """Yield every frame, upright, in order: uint8 (H, W, 3), RGB, 0..255.
 
-    Raises BenchError where the file breaks; frames before the break have been yielded by then.
+    Raises BenchError where the file breaks or its frames change size; frames before that have been yielded by then.
     """
+    if path.is_dir():
+        yield from _folder(path)
+        return
     with _opened(path, threads) as (container, stream):
         for frame in _decoded(path, container, stream):
             yield upright(frame.to_ndarray(format="rgb24"), int(frame.rotation))
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFacts:
+    """One decoded frame without its pixels.
+
+    ``time`` counts ticks of the file's clock (None where the frame has no time; of a folder, the frame's number);
+    ``damaged``: the decoder had to guess some of it.
+    """
+
+    time: int | None
+    damaged: bool
+
+
+def scan_frames(path: Path) -> Iterator[FrameFacts]:
+    """Decode every frame, in order, as :func:`read_frames` does, but without turning it into RGB: for checks."""
+    if path.is_dir():
+        for number, _ in enumerate(_folder(path)):
+            yield FrameFacts(number, False)
+        return
+    with _opened(path) as (container, stream):
+        for frame in _decoded(path, container, stream):
+            yield FrameFacts(frame.pts, bool(frame.is_corrupt))
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder, sorted by name; hidden files are no pictures. Raises BenchError if it has none."""
+    names = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
+    if not names:
+        raise BenchError(f"{folder}: holds no frames (PNG or JPEG); replace the folder")
+    return names
+
+
+def picture(data: bytes, name: str) -> np.ndarray:
+    """Decode a PNG or JPEG: uint8 (H, W, 3) RGB. Raises BenchError naming ``name`` if it is none."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        raise BenchError(f"{name}: not a readable picture; replace the file")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def read_planes(path: Path, index: int) -> np.ndarray:
@@ -60,6 +114,22 @@ def upright(image: np.ndarray, rotation: int) -> np.ndarray:
     """Turn an image (H, W, C) by the display rotation (degrees counter-clockwise) that the file asks for."""
     turns = round(rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _folder(path: Path) -> Iterator[np.ndarray]:
+    size = None
+    for count, name in enumerate(pictures(path)):
+        image = picture(name.read_bytes(), str(name))
+        size = _same_size(path, count, size, (image.shape[1], image.shape[0]))
+        yield image
+
+
+def _same_size(path: Path, count: int, before: tuple[int, int] | None, now: tuple[int, int]) -> tuple[int, int]:
+    """``now``, which must be what it was ``before``: sizes are (width, height)."""
+    if before not in (None, now):
+        old, new = (f"{w}x{h}" for w, h in (before or now, now))
+        raise BenchError(f"{path}: its size changes from {old} to {new} after frame {count}; replace it")
+    return now
 
 
 @contextmanager
@@ -82,9 +152,10 @@ def _opened(path: Path, threads: int = 1) -> Iterator[tuple[av.container.InputCo
 def _decoded(
     path: Path, container: av.container.InputContainer, stream: av.video.stream.VideoStream
 ) -> Iterator[av.VideoFrame]:
-    count = 0
+    count, size = 0, None
     try:
         for frame in container.decode(stream):
+            size = _same_size(path, count, size, (frame.width, frame.height))
             count += 1
             yield frame
     except (av.error.FFmpegError, OSError, ValueError) as error:
