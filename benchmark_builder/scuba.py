@@ -88,7 +88,7 @@ class ScubaMaker:
                 split=video.split,
                 source_id=video.id,
                 source_file=video.path.relative_to(self.root).as_posix(),
-                source_sha256=sha256_file(video.path),
+                source_sha256=layouts.digest(video.path),
                 source_frames=ranges(shown),
                 frames=len(shown),
                 fps=round(info.fps, 6),
