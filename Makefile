@@ -24,4 +24,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:  ## what the demo wrote (the environment stays)
-	rm -rf data runs
+	rm -rf demo

@@ -1,7 +1,7 @@
 """`bench build scuba|scufo|conflfg`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,33 +16,71 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-Dataset = Annotated[
-    str, typer.Option(help="synthactions, ucf101, hmdb51 or kinetics400; a *folder* is named with --root.")
-]
+Dataset = Annotated[str, typer.Option(help="synthactions, ucf101, hmdb51, kinetics400, jhmdb, or folder (your own).")]
 Root = Annotated[Path | None, typer.Option(help="The dataset's folder.  [default: $BENCH_DATA/DATASET]")]
-Split = Annotated[
-    str, typer.Option(help="train, test, val, all; auto: the test split, or all where no split files are.")
-]
+Split = Annotated[str, typer.Option(help="train, test, val, all; auto: the test split, or all where no lists are.")]
 Fold = Annotated[int, typer.Option(help="Which official split, from 1.", min=1)]
+Seed = Annotated[int, typer.Option(help="Owns every random draw.")]
+Out = Annotated[Path | None, typer.Option(help="Folder.  [default: $BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND]")]
+Workers = Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)]
+Limit = Annotated[int | None, typer.Option(help="Only the first N source videos.", min=1)]
+Only = Annotated[list[str] | None, typer.Option(help="Only sources whose id begins so; may be given several times.")]
+Shard = Annotated[str | None, typer.Option(help="i/n: every n-th source from the i-th, for n machines.")]
+KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Exit with 0 even if some videos failed.")]
+From = Annotated[
+    Path | None, typer.Option("--from", help="The SCUBA benchmark.  [default: the dataset's, built first]")
+]
+
+# Settings that a protocol decides; an option overrides it.
+_P = "Protocol's settings"
+Protocol = Annotated[
+    str, typer.Option(help="default, stillmix (as published) or ucf101-updated; sets all that follows.")
+]
 Masks = Annotated[
     str | None,
     typer.Option(
-        help="KIND or KIND:PATH: ucf101-24[:pyannot.pkl], truth (synthactions), motion (no files needed), "
-        "stored:FOLDER.  [default: the dataset's own]"
+        help="KIND or KIND:PATH; ucf101-24:pyannot.pkl, truth (synthactions), motion (needs no files), stored:FOLDER … "
+        "(`bench segment --help` lists them).  [default: the dataset's]",
+        rich_help_panel=_P,
     ),
 ]
-Backgrounds = Annotated[str, typer.Option(help="stripes, or images:FOLDER (Places365's test_256, any pictures).")]
-PerVideo = Annotated[int | None, typer.Option(help="Backgrounds a source video.  [default: 5; kinetics400: 1]", min=1)]
-Seed = Annotated[int, typer.Option(help="Owns every random draw.")]
-Out = Annotated[
-    Path | None, typer.Option(help="Folder to write.  [default: $BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND]")
+Prompts = Annotated[str | None, typer.Option(help="Boxes that prompt the mask source, KIND:PATH.", rich_help_panel=_P)]
+Actors = Annotated[str | None, typer.Option(help="all tubes of the class, or the first alone.", rich_help_panel=_P)]
+Unannotated = Annotated[
+    str | None, typer.Option(help="Frames between annotated ones: hold, drop, background.", rich_help_panel=_P)
 ]
-Layout = Annotated[str, typer.Option(help="video (H.264, near-lossless), lossless (FFV1), frames (JPEG), zip.")]
-Workers = Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)]
-Limit = Annotated[int | None, typer.Option(help="Only the first N source videos.", min=1)]
-KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Exit with 0 even if some videos failed.")]
-From = Annotated[
-    Path | None, typer.Option("--from", help="The SCUBA benchmark.  [default: the dataset's, built if absent]")
+Smooth = Annotated[int | None, typer.Option(help="Frames before and after that join a mask.", rich_help_panel=_P)]
+SmoothHow = Annotated[str | None, typer.Option(help="majority or union.", rich_help_panel=_P)]
+Dilate = Annotated[int | None, typer.Option(help="Pixels a mask grows.", rich_help_panel=_P)]
+Feather = Annotated[float | None, typer.Option(help="Softness of its edge, pixels.", rich_help_panel=_P)]
+MinArea = Annotated[
+    float | None, typer.Option(help="Least share of the picture a valid mask fills.", rich_help_panel=_P)
+]
+MinValid = Annotated[float | None, typer.Option(help="Least share of valid frames.", rich_help_panel=_P)]
+Backgrounds = Annotated[
+    str | None,
+    typer.Option(help="stripes, plain, noise, or images:FOLDER (Places365's test_256 …).", rich_help_panel=_P),
+]
+Fit = Annotated[str | None, typer.Option(help="Pictures cover the frame, or stretch.", rich_help_panel=_P)]
+PerVideo = Annotated[int | None, typer.Option(help="Backgrounds a source video.", rich_help_panel=_P)]
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(
+        help="video (H.264, near-lossless), lossless (FFV1), frames (JPEG), zip, virtual (composed when read).",
+        rich_help_panel=_P,
+    ),
+]
+JpegQuality = Annotated[int | None, typer.Option(help="Of frames and zip.", rich_help_panel=_P)]
+Shake = Annotated[float | None, typer.Option(help="Amplitude of --shaken, share of the picture.", rich_help_panel=_P)]
+Order = Annotated[
+    str | None, typer.Option(help="The still actor is behind the moving one, or front.", rich_help_panel=_P)
+]
+Place = Annotated[str | None, typer.Option(help="random: at a drawn place; keep: where it stood.", rich_help_panel=_P)]
+MaxCovered = Annotated[
+    float | None, typer.Option(help="Share of the mover the still actor may hide.", rich_help_panel=_P)
+]
+MinVisible = Annotated[
+    float | None, typer.Option(help="Share of the still actor that must be seen.", rich_help_panel=_P)
 ]
 
 
@@ -52,50 +90,81 @@ def scuba(
     root: Root = None,
     split: Split = "auto",
     fold: Fold = 1,
-    masks: Masks = None,
-    backgrounds: Backgrounds = "stripes",
-    per_video: PerVideo = None,
     seed: Seed = 0,
     out: Out = None,
-    layout: Layout = "video",
     workers: Workers = None,
     limit: Limit = None,
+    only: Only = None,
+    shard: Shard = None,
     keep_going: KeepGoing = False,
+    protocol: Protocol = "default",
+    masks: Masks = None,
+    prompts: Prompts = None,
+    actors: Actors = None,
+    unannotated: Unannotated = None,
+    smooth: Smooth = None,
+    smooth_how: SmoothHow = None,
+    dilate: Dilate = None,
+    feather: Feather = None,
+    min_area: MinArea = None,
+    min_valid: MinValid = None,
+    backgrounds: Backgrounds = None,
+    fit: Fit = None,
+    per_video: PerVideo = None,
+    layout: LayoutOption = None,
+    jpeg_quality: JpegQuality = None,
+    virtual: Annotated[bool, typer.Option("--virtual", help="Short for --layout virtual.")] = False,
 ) -> None:
     """Composite the actor of every video over backgrounds that have nothing to do with the action."""
-    from benchmark_builder.recipes import build_scuba
-
-    _finish(
-        build_scuba(dataset, root, split, fold, masks, backgrounds, per_video, seed, out, layout, limit, _run(workers)),
-        keep_going,
-    )
+    options = dict(locals())
+    _scuba(options)
 
 
 @app.command()
 def scufo(
     source: From = None,
+    shaken: Annotated[
+        bool, typer.Option("--shaken", help="Under a smooth camera path, so that it is not still.")
+    ] = False,
     dataset: Dataset = "synthactions",
     root: Root = None,
     split: Split = "auto",
     fold: Fold = 1,
-    masks: Masks = None,
-    backgrounds: Backgrounds = "stripes",
-    per_video: PerVideo = None,
     seed: Seed = 0,
     out: Out = None,
-    layout: Layout = "video",
     workers: Workers = None,
     limit: Limit = None,
+    only: Only = None,
+    shard: Shard = None,
     keep_going: KeepGoing = False,
+    protocol: Protocol = "default",
+    masks: Masks = None,
+    prompts: Prompts = None,
+    actors: Actors = None,
+    unannotated: Unannotated = None,
+    smooth: Smooth = None,
+    smooth_how: SmoothHow = None,
+    dilate: Dilate = None,
+    feather: Feather = None,
+    min_area: MinArea = None,
+    min_valid: MinValid = None,
+    backgrounds: Backgrounds = None,
+    fit: Fit = None,
+    per_video: PerVideo = None,
+    layout: LayoutOption = None,
+    jpeg_quality: JpegQuality = None,
+    shake: Shake = None,
 ) -> None:
     """Repeat one frame of every SCUBA video, so that nothing moves: who still names the action reads looks."""
     from benchmark_builder.recipes import build_scufo
 
-    run = _run(workers)
-    source = source or _scuba_first(
-        dataset, root, split, fold, masks, backgrounds, per_video, seed, layout, limit, run, keep_going
+    options = dict(locals())
+    chosen = {k: options[k] for k in ("layout", "jpeg_quality", "shake")}
+    scuba_folder = source or _scuba(options | {"out": None})
+    _finish(
+        build_scufo(scuba_folder, shaken=shaken, seed=seed, out=out, run=_run(workers), **chosen),
+        keep_going,
     )
-    _finish(build_scufo(source, seed, out, layout, run), keep_going)
 
 
 @app.command()
@@ -105,51 +174,72 @@ def conflfg(
     root: Root = None,
     split: Split = "auto",
     fold: Fold = 1,
-    masks: Masks = None,
-    backgrounds: Backgrounds = "stripes",
-    per_video: PerVideo = None,
     seed: Seed = 0,
     out: Out = None,
-    layout: Layout = "video",
-    order: Annotated[str, typer.Option(help="The still actor stands behind the moving one, or in front.")] = "behind",
-    place: Annotated[str, typer.Option(help="random: at a drawn place; keep: where it stood.")] = "random",
     workers: Workers = None,
     limit: Limit = None,
+    only: Only = None,
+    shard: Shard = None,
     keep_going: KeepGoing = False,
+    protocol: Protocol = "default",
+    masks: Masks = None,
+    prompts: Prompts = None,
+    actors: Actors = None,
+    unannotated: Unannotated = None,
+    smooth: Smooth = None,
+    smooth_how: SmoothHow = None,
+    dilate: Dilate = None,
+    feather: Feather = None,
+    min_area: MinArea = None,
+    min_valid: MinValid = None,
+    backgrounds: Backgrounds = None,
+    fit: Fit = None,
+    per_video: PerVideo = None,
+    layout: LayoutOption = None,
+    jpeg_quality: JpegQuality = None,
+    order: Order = None,
+    place: Place = None,
+    max_covered: MaxCovered = None,
+    min_visible: MinVisible = None,
 ) -> None:
     """Add the still actor of another class to every SCUBA video; the label stays the moving actor's."""
-    from benchmark_builder.conflfg import ConflfgSettings
     from benchmark_builder.recipes import build_conflfg
 
-    run = _run(workers)
-    source = source or _scuba_first(
-        dataset, root, split, fold, masks, backgrounds, per_video, seed, layout, limit, run, keep_going
+    options = dict(locals())
+    names = ("layout", "jpeg_quality", "order", "place", "max_covered", "min_visible")
+    scuba_folder = source or _scuba(options | {"out": None})
+    _finish(
+        build_conflfg(scuba_folder, seed=seed, out=out, run=_run(workers), **{k: options[k] for k in names}),
+        keep_going,
     )
-    settings = ConflfgSettings(order=order, place=place)
-    _finish(build_conflfg(source, seed, out, layout, settings, run), keep_going)
 
 
-def _scuba_first(
-    dataset: str,
-    root: Path | None,
-    split: str,
-    fold: int,
-    masks: str | None,
-    backgrounds: str,
-    per_video: int | None,
-    seed: int,
-    layout: str,
-    limit: int | None,
-    run: "Run",
-    keep_going: bool,
-) -> Path:
-    """Build the SCUBA benchmark that SCUFO and ConflFG are made from, at its conventional place."""
-    from benchmark_builder.recipes import build_scuba
+_SCUBA_SETTINGS = (
+    "masks", "prompts", "actors", "unannotated", "smooth", "smooth_how", "dilate", "feather", "min_area", "min_valid",
+    "backgrounds", "fit", "per_video", "layout", "jpeg_quality",
+)  # fmt: skip
 
-    report = build_scuba(dataset, root, split, fold, masks, backgrounds, per_video, seed, None, layout, limit, run)
-    _finish(report, keep_going)
-    assert report.benchmark is not None
-    return report.benchmark.folder
+
+def _scuba(options: dict[str, Any]) -> Path:
+    """Build SCUBA with a command's options; its folder."""
+    from benchmark_builder.recipes import Subset, build_scuba
+
+    chosen = {k: options[k] for k in _SCUBA_SETTINGS}
+    if options.get("virtual"):
+        chosen["layout"] = "virtual"
+    report = build_scuba(
+        options["dataset"],
+        options["root"],
+        options["split"],
+        options["fold"],
+        protocol=options["protocol"],
+        seed=options["seed"],
+        out=options["out"],
+        subset=Subset(options["limit"], tuple(options["only"] or ()), options["shard"]),
+        run=_run(options["workers"]),
+        **chosen,
+    )
+    return _finish(report, options["keep_going"])
 
 
 def _run(workers: int | None) -> "Run":
@@ -158,8 +248,8 @@ def _run(workers: int | None) -> "Run":
     return Run(workers=workers, say=typer.echo)
 
 
-def _finish(report: "Report", keep_going: bool) -> None:
-    """Say what was built and what was not; raises BenchError if that makes the command fail."""
+def _finish(report: "Report", keep_going: bool) -> Path:
+    """Say what was built and what was not; the benchmark's folder. Raises BenchError if the command has failed."""
     from benchmark_builder.errors import BenchError
 
     for failure in report.failures[:10]:
@@ -178,3 +268,4 @@ def _finish(report: "Report", keep_going: bool) -> None:
             f"{folder / 'failures.csv'}: {len(report.failed)} failed, the rest is built; mend what it lists and run "
             "the same command again, or pass --keep-going"
         )
+    return folder

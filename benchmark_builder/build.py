@@ -117,8 +117,11 @@ def _locked(
             elif isinstance(result, BenchError):
                 journal.add(name(item), "failed", str(result))
             else:
-                journal.add(name(item), "made", [asdict(row) for row in result])
-                made += len(result)
+                rows = [r for r in result if isinstance(r, Row)]
+                journal.add(name(item), "made", [asdict(row) for row in rows])
+                made += len(rows)
+                for note in (r for r in result if isinstance(r, pool.Note)):
+                    journal.add(note.id, note.kind, note.reason)
             bar.update()
     except BenchError as error:
         interrupted = error
@@ -199,7 +202,7 @@ class _Journal:
                 files = [r[f] for r in entry["value"] for f in ("file", "mask_file") if r[f]]
                 if all((self.out / f).exists() for f in files):
                     finished.add(key)
-            elif entry["state"] == "left out":
+            elif entry["state"] != "failed":
                 finished.add(key)
         return finished
 

@@ -1,4 +1,4 @@
-"""Compositing: the two operations every kind of test video is made of."""
+"""Compositing: the operations every kind of test video is made of."""
 
 import cv2
 import numpy as np
@@ -15,6 +15,22 @@ def paste(foreground: np.ndarray, mask: np.ndarray, background: np.ndarray) -> n
         A new uint8 (H, W, 3): exactly the foreground's pixels where the mask is True, the background's elsewhere.
     """
     return cv2.copyTo(foreground, mask.view(np.uint8), background.copy())
+
+
+def blend(foreground: np.ndarray, mask: np.ndarray, background: np.ndarray, feather: float) -> np.ndarray:
+    """:func:`paste` with a soft edge: the mask is blurred with a Gaussian of standard deviation ``feather`` pixels.
+
+    Args:
+        foreground, background: uint8 (H, W, 3).
+        mask: bool (H, W).
+        feather: pixels, > 0.
+
+    Returns:
+        uint8 (H, W, 3), rounded to the nearest.
+    """
+    alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), feather)[..., None]
+    mixed = background + alpha * (foreground.astype(np.float32) - background)
+    return np.rint(mixed).astype(np.uint8)
 
 
 def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -15,9 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmark_builder import layouts
+from benchmark_builder import layouts, virtual
 from benchmark_builder.composite import paste
-from benchmark_builder.errors import LeftOut
+from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.manifest import Benchmark, Row
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.rng import generator
@@ -44,6 +44,14 @@ class ConflfgSettings:
     max_covered: float = 0.5
     min_visible: float = 0.5
 
+    def __post_init__(self) -> None:
+        for flag, value, choices in (("--order", self.order, ORDERS), ("--place", self.place, PLACES)):
+            if value not in choices:
+                raise BenchError(f"{flag} {value}: choose from {', '.join(choices)}")
+        for flag, share in (("--max-covered", self.max_covered), ("--min-visible", self.min_visible)):
+            if not 0 <= share <= 1:
+                raise BenchError(f"{flag} {share}: give a share from 0 to 1")
+
 
 @dataclass(frozen=True)
 class Donor:
@@ -64,20 +72,22 @@ class ConflfgMaker:
     scuba: Benchmark
     seed: int
     settings: ConflfgSettings
-    layout: str = "video"
+    layout: layouts.Layout
 
     def make(self, row: Row) -> list[Row]:
         """Write one ConflFG video. Raises LeftOut if no donor fits, saying why."""
         track = StoredTrack(self.scuba.folder / row.mask_file, row.height, row.width)
         shown = indices(row.source_frames)
         donor, covered = self.choose(row, track, shown)
-        file = layouts.file_of(self.layout, row.id)
+        file = self.layout.file_of(row.id)
         digest = layouts.PixelDigest(row.height, row.width)
-        with layouts.open_sink(self.layout, self.out / file, row.width, row.height, row.fps) as sink:
+        with self.layout.open(self.out / file, row.width, row.height, row.fps) as sink:
             for index, frame in zip(shown, self.scuba.frames(row), strict=True):
-                image = self.compose(frame, track.mask(index), donor)
+                image = add_donor(frame, track.mask(index), donor.image, donor.mask, self.settings.order)
                 digest.update(image)
                 sink.write(image)
+        if self.layout.name == "virtual":
+            virtual.write(self.out / file, {"donor": donor.image, "mask": donor.mask})
         return [
             replace(
                 row,
@@ -95,11 +105,6 @@ class ConflfgMaker:
                 file_sha256=layouts.digest(self.out / file),
             )
         ]
-
-    def compose(self, frame: np.ndarray, mover: np.ndarray, donor: Donor) -> np.ndarray:
-        """One frame: ``frame`` uint8 (H, W, 3) of the SCUBA video, ``mover`` bool (H, W). Changes only donor pixels."""
-        region = donor.mask if self.settings.order == "front" else donor.mask & ~mover
-        return paste(donor.image, region, frame)
 
     def choose(self, row: Row, track: StoredTrack, shown: list[int]) -> tuple[Donor, float]:
         """The donor of a SCUBA video, and the share of the mover that it hides (0..1, over up to 16 frames).
@@ -165,6 +170,18 @@ class ConflfgMaker:
         image = cv2.warpAffine(image, move, (row.width, row.height), flags=cv2.INTER_NEAREST)
         mask = cv2.warpAffine(mask.astype(np.uint8), move, (row.width, row.height), flags=cv2.INTER_NEAREST) > 0
         return Donor(candidate, k, shift, image, mask) if mask.any() else None
+
+
+def add_donor(frame: np.ndarray, mover: np.ndarray, image: np.ndarray, mask: np.ndarray, order: str) -> np.ndarray:
+    """One ConflFG frame, uint8 (H, W, 3); it differs from ``frame`` only inside the donor's mask.
+
+    Args:
+        frame: of the SCUBA video, uint8 (H, W, 3).
+        mover: the moving actor's mask on it, bool (H, W).
+        image, mask: the donor, uint8 (H, W, 3) and bool (H, W).
+        order: ``behind`` or ``front``.
+    """
+    return paste(image, mask if order == "front" else mask & ~mover, frame)
 
 
 def _to_height(image: np.ndarray, mask: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

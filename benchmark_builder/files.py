@@ -56,7 +56,7 @@ def read_json(path: Path, what: str, mend: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BenchError(f"{path}: no {what} here; {mend}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BenchError(f"{path}: not a readable {what} ({error}); {mend}") from None
 
 

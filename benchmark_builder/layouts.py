@@ -1,5 +1,7 @@
-"""How a benchmark's videos lie on disk: ``video`` (H.264), ``lossless`` (FFV1), ``frames`` (JPEG folder), ``zip``.
+"""How a benchmark's videos lie on disk.
 
+``video`` (H.264, near-lossless), ``lossless`` (FFV1), ``frames`` (a JPEG folder, as StillMix and mmaction2 read them),
+``zip`` (of JPEGs, as ALBAR reads them; a still is one JPEG), ``virtual`` (only what is needed to compose it again).
 A layout writes the frames of one video under a folder and says the relative name; :func:`read_any` reads all of them.
 """
 
@@ -8,8 +10,9 @@ import io
 import shutil
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +22,7 @@ import numpy as np
 from benchmark_builder.encode import FFV1, H264, H264_EXACT, open_video
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import sha256_file, whole_file
-from benchmark_builder.frames import read_frames
+from benchmark_builder.frames import PICTURE_SUFFIXES, picture, pictures, read_frames
 
 JPEG_QUALITY = 95
 JPEG_NAME = "frame{:06d}.jpg"  # 1-based, as StillMix and mmaction2 read them
@@ -32,63 +35,90 @@ class Sink(Protocol):
         ...
 
 
-def file_of(layout: str, video_id: str) -> str:
-    """Relative file (or folder) name of a video in a layout."""
-    suffix = {"video": ".mp4", "lossless": ".mkv", "frames": "", "zip": ".zip"}[layout]
-    return f"videos/{video_id}{suffix}"
+SUFFIX = {"video": ".mp4", "lossless": ".mkv", "frames": "", "zip": ".zip", "virtual": ".virtual"}
 
 
-@contextmanager
-def open_sink(layout: str, path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:
-    """Write one video; it appears under ``path`` once whole."""
-    with LAYOUTS[layout](path, width, height, fps) as sink:
-        yield sink
+@dataclass(frozen=True)
+class Layout:
+    """A layout and its setting: ``name`` is a key of :data:`SUFFIX`, ``quality`` that of JPEGs, 1..100."""
+
+    name: str = "video"
+    quality: int = JPEG_QUALITY
+
+    def __post_init__(self) -> None:
+        if self.name not in SUFFIX:
+            raise BenchError(f"--layout {self.name}: unknown; choose from {', '.join(SUFFIX)}")
+        if not 1 <= self.quality <= 100:
+            raise BenchError(f"--jpeg-quality {self.quality}: give 1 to 100")
+
+    def file_of(self, video_id: str, still: bool = False) -> str:
+        """Relative name of a video's file or folder; ``still``: of a video that is one repeated frame."""
+        return f"videos/{video_id}{'.jpg' if still and self.name == 'zip' else SUFFIX[self.name]}"
+
+    @contextmanager
+    def open(self, path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:
+        """Write one video; it appears under ``path`` once whole. ``virtual`` writes nothing here."""
+        if self.name == "video":
+            with open_video(path, width, height, fps, H264) as sink:
+                yield sink
+        elif self.name == "lossless":
+            with open_video(path, width, height, fps, FFV1) as sink:
+                yield sink
+        elif self.name == "frames":
+            with _frames(path, self.quality) as sink:
+                yield sink
+        elif self.name == "zip":
+            with _zip(path, self.quality) as sink:
+                yield sink
+        else:
+            yield _Nothing()
+
+    def write_still(self, path: Path, image: np.ndarray, count: int, fps: float, planes: np.ndarray | None) -> None:
+        """Write a video of one frame repeated; in ``video`` it is coded without loss, so that it stays still.
+
+        Args:
+            path: its final name.
+            image: uint8 (H, W, 3) RGB.
+            count: how many frames long.
+            fps: frames a second.
+            planes: the same picture as a stored H.264 video holds it, uint8 (H·3/2, W) yuv420p; then those are
+                written, bit for bit (``video`` only).
+        """
+        height, width = image.shape[:2]
+        if self.name == "zip":
+            with whole_file(path) as temporary:
+                temporary.write_bytes(jpeg(image, self.quality))
+        elif self.name == "video":
+            pixels, frame = ("rgb24", image) if planes is None else ("yuv420p", planes)
+            with open_video(path, width, height, fps, H264_EXACT, pixels) as encoder:
+                for _ in range(count):
+                    encoder.write(frame)
+        else:
+            with self.open(path, width, height, fps) as sink:
+                for _ in range(count):
+                    sink.write(image)
 
 
-@contextmanager
-def open_still(layout: str, path: Path, width: int, height: int, fps: float, planes: bool) -> Iterator[Sink]:
-    """Write a video of one repeated frame; in ``video`` it is coded without loss, so that it stays still.
-
-    Args:
-        planes: the sink takes yuv420p planes, uint8 (H·3/2, W), as :func:`~benchmark_builder.frames.read_planes`
-            gives them (only for ``video``).
-    """
-    if layout == "video":
-        pixels = "yuv420p" if planes else "rgb24"
-        with open_video(path, width, height, fps, H264_EXACT, pixels) as encoder:
-            yield encoder
-    else:
-        with open_sink(layout, path, width, height, fps) as sink:
-            yield sink
-
-
-@contextmanager
-def _video(path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:
-    with open_video(path, width, height, fps, H264) as encoder:
-        yield encoder
-
-
-@contextmanager
-def _lossless(path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:
-    with open_video(path, width, height, fps, FFV1) as encoder:
-        yield encoder
+class _Nothing:
+    def write(self, frame: np.ndarray) -> None:
+        """Composed for its digest alone."""
 
 
 class _JpegFolder:
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.count = folder, 0
+    def __init__(self, folder: Path, quality: int) -> None:
+        self.folder, self.quality, self.count = folder, quality, 0
 
     def write(self, frame: np.ndarray) -> None:
         self.count += 1
-        (self.folder / JPEG_NAME.format(self.count)).write_bytes(jpeg(frame))
+        (self.folder / JPEG_NAME.format(self.count)).write_bytes(jpeg(frame, self.quality))
 
 
 @contextmanager
-def _frames(path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:
+def _frames(path: Path, quality: int) -> Iterator[Sink]:
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex}")
     temporary.mkdir(parents=True)
     try:
-        yield _JpegFolder(temporary)
+        yield _JpegFolder(temporary, quality)
         if path.exists():  # a folder cannot be renamed onto a filled one
             shutil.rmtree(path)
         temporary.replace(path)
@@ -97,21 +127,18 @@ def _frames(path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:
 
 
 class _JpegZip:
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self.archive, self.count = archive, 0
+    def __init__(self, archive: zipfile.ZipFile, quality: int) -> None:
+        self.archive, self.quality, self.count = archive, quality, 0
 
     def write(self, frame: np.ndarray) -> None:
         self.count += 1
-        self.archive.writestr(zipfile.ZipInfo(JPEG_NAME.format(self.count), _DATE), jpeg(frame))
+        self.archive.writestr(zipfile.ZipInfo(JPEG_NAME.format(self.count), _DATE), jpeg(frame, self.quality))
 
 
 @contextmanager
-def _zip(path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:
+def _zip(path: Path, quality: int) -> Iterator[Sink]:
     with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        yield _JpegZip(archive)
-
-
-LAYOUTS: dict[str, Callable] = {"video": _video, "lossless": _lossless, "frames": _frames, "zip": _zip}
+        yield _JpegZip(archive, quality)
 
 
 def jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
@@ -124,31 +151,20 @@ def jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
 
 def read_any(path: Path) -> Iterator[np.ndarray]:
     """Yield the frames of a video in any layout: uint8 (H, W, 3) RGB. Raises BenchError where it cannot be read."""
-    if path.is_dir():
-        names = sorted(p for p in path.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-        if not names:
-            raise BenchError(f"{path}: holds no frames; build it again")
-        for name in names:
-            yield _picture(name.read_bytes(), str(name))
-    elif path.suffix == ".zip":
+    if path.suffix == ".zip" and not path.is_dir():
         try:
             archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
-            names_in = sorted(n for n in archive.namelist() if n.lower().endswith((".jpg", ".jpeg", ".png")))
+            names_in = sorted(n for n in archive.namelist() if n.lower().endswith(PICTURE_SUFFIXES))
             for entry in names_in:
-                yield _picture(archive.read(entry), f"{path}:{entry}")
+                yield picture(archive.read(entry), f"{path}:{entry}")
         except (OSError, zipfile.BadZipFile) as error:
             raise BenchError(f"{path}: not a readable zip of frames ({error}); build it again") from None
         if not names_in:
             raise BenchError(f"{path}: holds no frames; build it again")
+    elif path.suffix == ".jpg":
+        yield picture(path.read_bytes(), str(path))
     else:
         yield from read_frames(path)
-
-
-def _picture(data: bytes, name: str) -> np.ndarray:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if image is None:
-        raise BenchError(f"{name}: not a readable picture; build it again")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def digest(path: Path) -> str:
@@ -156,7 +172,7 @@ def digest(path: Path) -> str:
     if not path.is_dir():
         return sha256_file(path)
     total = hashlib.sha256()
-    for frame in sorted(path.iterdir()):
+    for frame in pictures(path):
         total.update(f"{frame.name} {sha256_file(frame)}\n".encode())
     return total.hexdigest()
 

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class Benchmark:
 
     @property
     def kind(self) -> str:
-        """``scuba``, ``scufo`` or ``conflfg``."""
+        """``scuba``, ``scufo``, ``conflfg`` or ``shaken``."""
         return str(self.protocol["kind"])
 
     @property
@@ -105,7 +105,14 @@ class Benchmark:
 
     def frames(self, row: Row) -> Iterator[np.ndarray]:
         """Yield the video's frames: uint8 (H, W, 3), RGB, 0..255."""
-        return read_any(self.path(row))
+        path = self.path(row)
+        if path.suffix == ".virtual":
+            from benchmark_builder import virtual
+
+            return virtual.frames(self, row)
+        if path.suffix == ".jpg":  # a still stored as one picture
+            return repeat(next(read_any(path)), row.frames)
+        return read_any(path)
 
     def frame(self, row: Row, index: int) -> np.ndarray:
         """Frame ``index``, from 0: uint8 (H, W, 3) RGB. Raises BenchError if the video is shorter."""

@@ -7,9 +7,19 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from benchmark_builder.errors import BenchError
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to list that is no failure of an item: ``id`` of what it is about, a ``kind``, a ``reason``."""
+
+    id: str
+    kind: str
+    reason: str
 
 
 class Maker(Protocol):

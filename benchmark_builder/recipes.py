@@ -1,26 +1,24 @@
 """From a user's options to a built benchmark: what `bench build scuba|scufo|conflfg` calls."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder import layouts, pool
+from benchmark_builder import pool
 from benchmark_builder.backgrounds import background_source
 from benchmark_builder.build import Report, run_build
-from benchmark_builder.conflfg import ORDERS, PLACES, ConflfgMaker, ConflfgSettings
+from benchmark_builder.conflfg import ConflfgMaker, ConflfgSettings
 from benchmark_builder.datasets import data_root, read_dataset
 from benchmark_builder.errors import BenchError
+from benchmark_builder.layouts import Layout
 from benchmark_builder.manifest import Benchmark, read_benchmark
 from benchmark_builder.masks import mask_source
+from benchmark_builder.protocols import Settings, resolve
 from benchmark_builder.scuba import ScubaMaker
 from benchmark_builder.scufo import ScufoMaker
-
-# Mask source and backgrounds a video where the user names none. UCF101's boxes are what was published; HMDB51 and
-# Kinetics have no annotation that covers them whole, so they get the source that needs no files.
-DEFAULT_MASKS = {"synthactions": "truth", "ucf101": "ucf101-24", "hmdb51": "motion", "kinetics400": "motion"}
-DEFAULT_PER_VIDEO = {"kinetics400": 1}
-PER_VIDEO = 5
+from benchmark_builder.shaken import ShakenMaker
+from benchmark_builder.video import Video
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,34 @@ class Run:
     say: Callable[[str], None] = print
 
 
+@dataclass(frozen=True)
+class Subset:
+    """Which part of the videos to make; those it makes are the same as in the whole build.
+
+    Attributes:
+        limit: the first N sources only.
+        only: ids, or beginnings of ids (a class, say); empty for all.
+        shard: ``i/n``: every n-th source from the i-th (from 1), for n machines.
+    """
+
+    limit: int | None = None
+    only: tuple[str, ...] = ()
+    shard: str | None = None
+
+    def of(self, videos: list[Video]) -> list[Video]:
+        """The chosen videos. Raises BenchError if ``shard`` is no i/n or ``only`` names nothing."""
+        for name in self.only:
+            if not any(v.id.startswith(name) for v in videos):
+                raise BenchError(f"--only {name}: no video's id begins so; `bench data list` shows the ids")
+        chosen = [v for v in videos if not self.only or v.id.startswith(self.only)]
+        if self.shard is not None:
+            first, _, count = self.shard.partition("/")
+            if not (first.isdigit() and count.isdigit() and 1 <= int(first) <= int(count)):
+                raise BenchError(f"--shard {self.shard}: give i/n with 1 <= i <= n, such as 2/8")
+            chosen = chosen[int(first) - 1 :: int(count)]
+        return chosen[: self.limit]
+
+
 def benchmark_folder(dataset: str, kind: str, background: str) -> Path:
     """Where a benchmark lies by convention: ``$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND``."""
     return data_root() / "benchmarks" / f"{dataset}-{kind}-{background}"
@@ -48,107 +74,142 @@ def build_scuba(
     root: Path | None = None,
     split: str = "auto",
     fold: int = 1,
-    masks: str | None = None,
-    backgrounds: str = "stripes",
-    per_video: int | None = None,
+    *,
+    protocol: str = "default",
     seed: int = 0,
     out: Path | None = None,
-    layout: str = "video",
-    limit: int | None = None,
+    subset: Subset | None = None,
     run: Run | None = None,
+    **chosen: Any,
 ) -> Report:
-    """Build SCUBA videos of a dataset. Defaults are those of the command line; see `bench build scuba --help`.
+    """Build SCUBA videos of a dataset.
+
+    Args:
+        dataset, root, split, fold: as :func:`~benchmark_builder.datasets.read_dataset` takes them.
+        protocol: a named protocol; ``chosen`` are the settings (fields of
+            :class:`~benchmark_builder.protocols.Settings`) that differ from it.
+        seed: owns every random draw.
+        out: folder to write; None for the conventional one.
 
     Raises:
         BenchError: anything the user can mend; nothing is left half-written.
     """
-    run = run or Run()
-    _check_layout(layout)
-    per_video = DEFAULT_PER_VIDEO.get(dataset, PER_VIDEO) if per_video is None else per_video
-    if per_video < 1:
-        raise BenchError(f"--per-video {per_video}: a video needs at least 1 background")
+    run, subset = run or Run(), subset or Subset()
     listing = read_dataset(dataset, root, split, fold)
     root = root or data_root() / dataset
+    settings, named = resolve(protocol, dataset, chosen)
+    if settings.per_video < 1:
+        raise BenchError(f"--per-video {settings.per_video}: a video needs at least 1 background")
     for note in listing.notes:
         run.say(note)
-    mask = mask_source(masks or DEFAULT_MASKS[dataset], root)
-    background = background_source(backgrounds)
-    out = out or benchmark_folder(dataset, "scuba", background.name)
-    protocol: dict[str, Any] = {
+    options = {k: v for k, v in (("actors", settings.actors), ("prompts", settings.prompts)) if v not in ("all", "")}
+    masks = mask_source(settings.masks, root, **options)
+    backgrounds = background_source(settings.backgrounds, settings.fit)
+    out = out or benchmark_folder(dataset, "scuba", backgrounds.name)
+    written: dict[str, Any] = {
         "kind": "scuba",
+        "protocol": named,
         "dataset": dataset,
         "classes": listing.classes,
         "split": listing.split,
-        "masks": mask.describe(),
-        "unannotated": "hold",
-        "backgrounds": background.describe(),
-        "per_video": per_video,
+        "masks": masks.describe(),
+        "mask_settings": asdict(settings.mask_settings),
+        "backgrounds": backgrounds.describe(),
+        "per_video": settings.per_video,
         "seed": seed,
-        "layout": layout,
+        "layout": settings.layout,
+        "jpeg_quality": settings.jpeg_quality,
         "paths": {"root": str(root.resolve())},
-        "subset": {"limit": limit},
+        "subset": asdict(subset),
     }
     missing = [(i, "named by the split, but not in the dataset's folder") for i in listing.missing]
-    maker = ScubaMaker(out, root, mask, background, per_video, seed, layout)
-    return run_build(out, protocol, maker, listing.videos[:limit], lambda v: v.id, _workers(run), run.progress, missing)
+    maker = ScubaMaker(
+        out, root, masks, backgrounds, settings.per_video, seed, settings.mask_settings, _layout(settings)
+    )
+    return run_build(
+        out, written, maker, subset.of(listing.videos), lambda v: v.id, _workers(run), run.progress, missing
+    )
 
 
-def build_scufo(scuba: Path, seed: int = 0, out: Path | None = None, layout: str = "video",
-                run: Run | None = None) -> Report:  # fmt: skip
-    """Build the SCUFO videos of a SCUBA benchmark, one each. Raises BenchError if ``scuba`` is none."""
+def build_scufo(
+    scuba: Path,
+    *,
+    shaken: bool = False,
+    seed: int = 0,
+    out: Path | None = None,
+    run: Run | None = None,
+    **chosen: Any,
+) -> Report:
+    """Build the SCUFO video of every SCUBA video, or the shaken one. Raises BenchError if ``scuba`` is no SCUBA."""
     run = run or Run()
-    _check_layout(layout)
-    source = _scuba(scuba)
-    out = out or benchmark_folder(source.dataset, "scufo", source.background_set)
-    protocol = _derived(source, "scufo", seed, layout)
-    maker = ScufoMaker(out, source, seed, layout)
-    return run_build(out, protocol, maker, source.rows, lambda r: r.id, _workers(run), run.progress)
+    source, settings = _source(scuba, chosen)
+    kind = "shaken" if shaken else "scufo"
+    out = out or benchmark_folder(source.dataset, kind, source.background_set)
+    written = _derived(source, kind, seed, settings)
+    if not shaken:
+        maker: pool.Maker = ScufoMaker(out, source, seed, _layout(settings))
+    elif 0 < settings.shake <= 0.5:
+        written["shake"] = settings.shake
+        maker = ShakenMaker(out, source, seed, settings.shake, _layout(settings))
+    else:
+        raise BenchError(f"--shake {settings.shake}: give more than 0 and at most 0.5 of the picture")
+    return run_build(out, written, maker, source.rows, lambda r: r.id, _workers(run), run.progress)
 
 
-def build_conflfg(scuba: Path, seed: int = 0, out: Path | None = None, layout: str = "video",
-                  settings: ConflfgSettings | None = None, run: Run | None = None) -> Report:  # fmt: skip
-    """Build the ConflFG videos of a SCUBA benchmark, one each.
+def build_conflfg(
+    scuba: Path, *, seed: int = 0, out: Path | None = None, run: Run | None = None, **chosen: Any
+) -> Report:
+    """Build the ConflFG video of every SCUBA video.
 
     Raises:
         BenchError: ``scuba`` is no SCUBA benchmark, or holds a single class, so that there is no donor.
     """
-    run, settings = run or Run(), settings or ConflfgSettings()
-    _check_layout(layout)
-    for flag, value, choices in (("--order", settings.order, ORDERS), ("--place", settings.place, PLACES)):
-        if value not in choices:
-            raise BenchError(f"{flag} {value}: choose from {', '.join(choices)}")
-    source = _scuba(scuba)
-    labels = {row.label for row in source.rows}
-    if len(labels) < 2:
+    run = run or Run()
+    source, settings = _source(scuba, chosen)
+    conflict = ConflfgSettings(**{f.name: getattr(settings, f.name) for f in fields(ConflfgSettings)})
+    if len({row.label for row in source.rows}) < 2:
         raise BenchError(
             f"{scuba}: holds one class only ({source.rows[0].class_name}), and ConflFG takes its still foreground from "
             "another class; build SCUBA from two classes or more"
         )
+    if not all(row.mask_file for row in source.rows):
+        raise BenchError(f"{scuba}: has no masks to cut the still foreground out with; build SCUBA here instead")
     out = out or benchmark_folder(source.dataset, "conflfg", source.background_set)
-    protocol = _derived(source, "conflfg", seed, layout) | {"conflfg": asdict(settings)}
-    maker = ConflfgMaker(out, source, seed, settings, layout)
-    return run_build(out, protocol, maker, source.rows, lambda r: r.id, _workers(run), run.progress)
+    written = _derived(source, "conflfg", seed, settings) | {"conflfg": asdict(conflict)}
+    maker = ConflfgMaker(out, source, seed, conflict, _layout(settings))
+    return run_build(out, written, maker, source.rows, lambda r: r.id, _workers(run), run.progress)
 
 
-def _scuba(folder: Path) -> Benchmark:
+def _source(folder: Path, chosen: dict[str, Any]) -> tuple[Benchmark, Settings]:
+    """A SCUBA benchmark, and the settings of what is made from it: its protocol's, its layout, the user's own."""
     source = read_benchmark(folder)
     if source.kind != "scuba":
         raise BenchError(f"{folder}: is a {source.kind} benchmark; give --from a SCUBA benchmark")
-    return source
+    kept = {k: source.protocol[k] for k in ("layout", "jpeg_quality") if k in source.protocol}
+    own = {k: v for k, v in chosen.items() if v is not None}
+    protocol = source.protocol.get("protocol", {}).get("name", "default")
+    return source, resolve(protocol, source.dataset, kept | own)[0]
 
 
-def _derived(source: Benchmark, kind: str, seed: int, layout: str) -> dict[str, Any]:
+def _derived(source: Benchmark, kind: str, seed: int, settings: Settings) -> dict[str, Any]:
     """The protocol of a benchmark made from a SCUBA benchmark: its own settings, and the SCUBA's under ``from``."""
-    inherited = {k: source.protocol[k] for k in ("dataset", "classes", "split", "backgrounds", "masks", "paths")}
-    origin = {k: v for k, v in source.protocol.items() if k not in ("classes", "paths", "versions", "subset", "format")}
-    origin["manifest_sha256"] = source.digest
-    paths = inherited.pop("paths") | {"scuba": str(source.folder.resolve())}
-    return {"kind": kind, **inherited, "seed": seed, "layout": layout, "from": origin, "paths": paths}
+    shared = ("protocol", "dataset", "classes", "split", "masks", "mask_settings", "backgrounds")
+    inherited = {k: source.protocol[k] for k in shared if k in source.protocol}
+    free = ("classes", "paths", "versions", "subset", "format")
+    origin = {k: v for k, v in source.protocol.items() if k not in free}
+    return {
+        "kind": kind,
+        **inherited,
+        "seed": seed,
+        "layout": settings.layout,
+        "jpeg_quality": settings.jpeg_quality,
+        "from": {**origin, "manifest_sha256": source.digest},
+        "paths": {**source.protocol.get("paths", {}), "scuba": str(source.folder.resolve())},
+    }
 
 
-def _check_layout(layout: str) -> None:
-    if layout not in layouts.LAYOUTS:
-        raise BenchError(f"--layout {layout}: unknown; choose from {', '.join(layouts.LAYOUTS)}")
+def _layout(settings: Settings) -> Layout:
+    return Layout(settings.layout, settings.jpeg_quality)
 
 
 def _workers(run: Run) -> int:

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark_builder import layouts
+from benchmark_builder import layouts, virtual
 from benchmark_builder.backgrounds import BackgroundSource
-from benchmark_builder.composite import paste
+from benchmark_builder.composite import blend, paste
 from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import sha256_file
 from benchmark_builder.frames import probe, read_frames
 from benchmark_builder.manifest import Row
-from benchmark_builder.masks import MaskSource, MaskTrack
+from benchmark_builder.masks import MaskSource
 from benchmark_builder.masks.stored import MaskWriter
+from benchmark_builder.masks.treat import MaskSettings, TreatedTrack, require_valid
+from benchmark_builder.pool import Note
 from benchmark_builder.rng import generator
 from benchmark_builder.video import Video
 
@@ -33,7 +34,8 @@ class ScubaMaker:
         masks, backgrounds: the sources.
         per_video: how many backgrounds a source video gets.
         seed: owns every draw together with the video's id.
-        layout: a key of :data:`benchmark_builder.layouts.LAYOUTS`.
+        settings: how masks are treated.
+        layout: how videos lie on disk.
     """
 
     out: Path
@@ -42,44 +44,54 @@ class ScubaMaker:
     backgrounds: BackgroundSource
     per_video: int
     seed: int
-    layout: str = "video"
+    settings: MaskSettings
+    layout: layouts.Layout
 
-    def make(self, video: Video) -> list[Row]:
-        """Write the videos and masks of one source; returns a row for each.
+    def make(self, video: Video) -> list[Row | Note]:
+        """Write the videos and masks of one source; returns a row for each, and notes on unreadable backgrounds.
 
         Raises:
-            LeftOut: the mask source has nothing on it.
+            LeftOut: the mask source has nothing on it, or too few of its masks are valid.
             BenchError: it cannot be read or written.
         """
         info = probe(video.path)
-        track = self.masks.track(video, info.height, info.width)
-        drawn = [
-            self.backgrounds.image(generator(self.seed, video.id, f"background/{n}"), info.height, info.width)
-            for n in range(self.per_video)
-        ]
+        height, width = info.height, info.width
+        track = TreatedTrack(self.masks.track(video, height, width), self.settings)
+        require_valid(track, self.settings, video.id)
+        chosen = choose_frames(track.covered, self.settings.unannotated, video.id)
+        draws = [generator(self.seed, video.id, f"background/{n}") for n in range(self.per_video)]
+        drawn = [self.backgrounds.image(draw, height, width) for draw in draws]
         ids = [f"{video.id}__{n}" for n in range(self.per_video)]
-        files = [layouts.file_of(self.layout, i) for i in ids]
-        digests = [layouts.PixelDigest(info.height, info.width) for _ in ids]
+        files = [self.layout.file_of(i) for i in ids]
+        digests = [layouts.PixelDigest(height, width) for _ in ids]
         mask_file = f"masks/{video.id}.zip"
         shown: list[int] = []
-        area = 0
+        area, held, mask = 0, None, np.zeros((height, width), dtype=bool)
         with ExitStack() as stack:
             mask_writer = stack.enter_context(MaskWriter(self.out / mask_file))
-            sinks = [
-                stack.enter_context(layouts.open_sink(self.layout, self.out / f, info.width, info.height, info.fps))
-                for f in files
-            ]
-            for index, frame, mask in masked_frames(video, track):
+            sinks = [stack.enter_context(self.layout.open(self.out / f, width, height, info.fps)) for f in files]
+            for index, frame in source_frames(video.path, list(chosen), height, width):
+                if chosen[index] != held:
+                    held = chosen[index]
+                    mask = np.zeros((height, width), dtype=bool) if held is None else track.mask(held)
                 mask_writer.write(index, mask)
                 shown.append(index)
-                area += int(mask.sum())
-                for sink, (background, _), digest in zip(sinks, drawn, digests, strict=True):
-                    image = paste(frame, mask, background)
+                area += int(np.count_nonzero(mask))
+                for sink, (background, _, _), digest in zip(sinks, drawn, digests, strict=True):
+                    image = compose(frame, mask, background, self.settings.feather)
                     digest.update(image)
                     sink.write(image)
+            if not shown:
+                raise BenchError(
+                    f"{video.path}: ends before frame {min(chosen)}, its first with a mask; replace the file"
+                )
             if area == 0:
                 raise LeftOut(f"the mask of {video.id} is empty on every frame")
-        return [
+        if self.layout.name == "virtual":
+            for file, (background, _, _) in zip(files, drawn, strict=True):
+                virtual.write(self.out / file, {"background": background})
+        mask_sha256, source_sha256 = layouts.digest(self.out / mask_file), layouts.digest(video.path)
+        rows: list[Row | Note] = [
             Row(
                 id=ids[n],
                 file=files[n],
@@ -88,16 +100,16 @@ class ScubaMaker:
                 split=video.split,
                 source_id=video.id,
                 source_file=video.path.relative_to(self.root).as_posix(),
-                source_sha256=layouts.digest(video.path),
+                source_sha256=source_sha256,
                 source_frames=ranges(shown),
                 frames=len(shown),
                 fps=round(info.fps, 6),
-                width=info.width,
-                height=info.height,
+                width=width,
+                height=height,
                 mask_source=str(self.masks.describe()["kind"]),
                 mask_file=mask_file,
-                mask_sha256=sha256_file(self.out / mask_file),
-                mask_coverage=round(area / (len(shown) * info.height * info.width), 6),
+                mask_sha256=mask_sha256,
+                mask_coverage=round(area / (len(shown) * height * width), 6),
                 background=drawn[n][1],
                 seed=self.seed,
                 variant=n,
@@ -107,30 +119,59 @@ class ScubaMaker:
             )
             for n in range(self.per_video)
         ]
+        unreadable = sorted({name for _, _, skipped in drawn for name in skipped})
+        return rows + [
+            Note(name, "unreadable background", "not a picture; the next draw was taken") for name in unreadable
+        ]
 
 
-def masked_frames(video: Video, track: MaskTrack) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield (frame index, frame uint8 (H, W, 3), mask bool (H, W)) for the frames that a SCUBA video shows.
+def compose(frame: np.ndarray, mask: np.ndarray, background: np.ndarray, feather: float) -> np.ndarray:
+    """One SCUBA frame: uint8 (H, W, 3) from frame and background of that shape, and a mask, bool (H, W)."""
+    return blend(frame, mask, background, feather) if feather else paste(frame, mask, background)
 
-    Those are the first to the last covered frame; a frame in between without a mask holds the nearest one.
+
+def choose_frames(covered: np.ndarray, unannotated: str, name: str) -> dict[int, int | None]:
+    """Which source frames a SCUBA video shows, and whose mask each of them takes (None: no mask).
+
+    Args:
+        covered: bool (T,), the frames that have a mask.
+        unannotated: what becomes of the others between the first and the last: ``hold`` the nearest frame's mask (the
+            earlier of two equally near), ``drop``, or ``background``.
+        name: the video's, for the message.
+
+    Raises:
+        LeftOut: no frame has a mask.
     """
-    covered = np.flatnonzero(track.covered)
-    if len(covered) == 0:
-        raise LeftOut(f"no frame of {video.id} has a mask")
-    first, last = int(covered[0]), int(covered[-1])
-    held, held_mask = -1, None
-    index = -1
-    for index, frame in enumerate(read_frames(video.path)):
-        if index > last:
-            break
-        if index < first:
-            continue
-        nearest = int(covered[np.abs(covered - index).argmin()])
-        if held_mask is None or nearest != held:
-            held, held_mask = nearest, track.mask(nearest)
-        yield index, frame, held_mask
-    if index < first:
-        raise BenchError(f"{video.path}: has {index + 1} frames, its first mask is for frame {first}; replace the file")
+    indices_ = np.flatnonzero(covered)
+    if len(indices_) == 0:
+        raise LeftOut(f"no frame of {name} has a mask")
+    chosen: dict[int, int | None] = {}
+    for index in range(int(indices_[0]), int(indices_[-1]) + 1):
+        if covered[index]:
+            chosen[index] = index
+        elif unannotated == "hold":
+            at = int(np.searchsorted(indices_, index))
+            before, after = int(indices_[at - 1]), int(indices_[at])
+            chosen[index] = before if index - before <= after - index else after
+        elif unannotated == "background":
+            chosen[index] = None
+    return chosen
+
+
+def source_frames(path: Path, wanted: Sequence[int], height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (index, frame uint8 (height, width, 3) RGB) for the ``wanted`` frames that a source has, in order.
+
+    Raises:
+        BenchError: the source breaks, or changes its size on the way.
+    """
+    keep, last = set(wanted), max(wanted)
+    for index, frame in enumerate(read_frames(path)):
+        if index in keep:
+            if frame.shape != (height, width, 3):
+                raise BenchError(f"{path}: changes its size at frame {index}; re-encode the file at one size")
+            yield index, frame
+        if index >= last:
+            return
 
 
 def ranges(indices: Sequence[int]) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark_builder import layouts
+from benchmark_builder import layouts, virtual
 from benchmark_builder.errors import LeftOut
 from benchmark_builder.frames import read_planes
 from benchmark_builder.manifest import Benchmark, Row
@@ -19,22 +19,24 @@ class ScufoMaker:
     out: Path
     scuba: Benchmark
     seed: int
-    layout: str = "video"
+    layout: layouts.Layout
 
     def make(self, row: Row) -> list[Row]:
         """Write one SCUFO video; the still is drawn among the frames that show some of the actor."""
-        still = self.draw_still(row)
-        file = layouts.file_of(self.layout, row.id)
-        source = self.scuba.path(row)
-        planes = self.layout == "video" and source.suffix == ".mp4" and row.width % 2 == row.height % 2 == 0
-        image = self.scuba.frame(row, still)
-        # Stored planes pass through untouched: the still is bit for bit the SCUBA file's frame.
-        written = read_planes(source, still) if planes else image
+        k = draw_still(self.scuba, row, self.seed)
+        file = self.layout.file_of(row.id, still=True)
+        still = self.scuba.frame(row, k)
         digest = layouts.PixelDigest(row.height, row.width)
-        with layouts.open_still(self.layout, self.out / file, row.width, row.height, row.fps, planes) as sink:
-            for _ in range(row.frames):
-                sink.write(written)
-                digest.update(image)
+        for _ in range(row.frames):
+            digest.update(still)
+        if self.layout.name == "virtual":
+            virtual.write(self.out / file, {"still": still})
+        else:
+            source = self.scuba.path(row)
+            stored = self.layout.name == "video" and source.suffix == ".mp4" and row.width % 2 == row.height % 2 == 0
+            # Stored planes pass through untouched: the still is bit for bit the SCUBA file's frame.
+            planes = read_planes(source, k) if stored else None
+            self.layout.write_still(self.out / file, still, row.frames, row.fps, planes)
         return [
             replace(
                 row,
@@ -42,18 +44,22 @@ class ScufoMaker:
                 mask_file="",
                 mask_sha256="",
                 seed=self.seed,
-                still_frame=still,
+                still_frame=k,
                 partner_id=row.id,
                 pixels_sha256=digest.hexdigest(),
                 file_sha256=layouts.digest(self.out / file),
             )
         ]
 
-    def draw_still(self, row: Row) -> int:
-        """Index of the SCUBA frame to repeat: uniform over the frames whose mask is not empty."""
-        track = StoredTrack(self.scuba.folder / row.mask_file, row.height, row.width)
-        shown = indices(row.source_frames)
-        for k in generator(self.seed, row.id, "still").permutation(len(shown)):
-            if track.mask(shown[k]).any():
-                return int(k)
-        raise LeftOut(f"no frame of {row.id} shows the actor")
+
+def draw_still(scuba: Benchmark, row: Row, seed: int) -> int:
+    """Index of the SCUBA frame to repeat: uniform over the frames whose mask is not empty, drawn by (seed, id)."""
+    draw = generator(seed, row.id, "still")
+    if not row.mask_file:  # an imported benchmark has no masks: any frame
+        return int(draw.integers(row.frames))
+    track = StoredTrack(scuba.folder / row.mask_file, row.height, row.width)
+    shown = indices(row.source_frames)
+    for k in draw.permutation(len(shown)):
+        if track.mask(shown[k]).any():
+            return int(k)
+    raise LeftOut(f"no frame of {row.id} shows the actor")

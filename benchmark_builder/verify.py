@@ -12,7 +12,7 @@ from benchmark_builder.files import sha256_file
 from benchmark_builder.manifest import SUMS, Benchmark, Row, read_benchmark
 from benchmark_builder.scuba import indices
 
-LOSSLESS = {"lossless"}  # layouts whose decoded pixels are the composed pixels
+LOSSLESS = {"lossless", "virtual"}  # layouts whose decoded pixels are the composed pixels
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from hypothesis.extra import numpy as hnp
 
 from benchmark_builder.composite import fit, paste
 from benchmark_builder.errors import BenchError
+from benchmark_builder.layouts import Layout
 from benchmark_builder.manifest import read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
-from benchmark_builder.recipes import Run, build_conflfg, build_scuba, build_scufo
+from benchmark_builder.recipes import Run, Subset, build_conflfg, build_scuba, build_scufo
 from benchmark_builder.rng import generator
 from benchmark_builder.scuba import indices, ranges
 from benchmark_builder.verify import verify
@@ -27,7 +28,8 @@ QUIET = Run(workers=1, progress=False, say=lambda line: None)
 
 
 def scuba(root: Path, out: Path, **options: object) -> Path:
-    build_scuba("ucf101", root, "all", masks=f"stored:{root / 'masks'}", per_video=2, out=out, run=QUIET, **options)
+    masks = f"stored:{root / 'masks'}"
+    build_scuba("ucf101", root, "all", masks=masks, per_video=2, out=out, run=QUIET, **options)
     return out
 
 
@@ -84,15 +86,15 @@ def test_scuba_is_source_inside_and_one_background_outside(folder_of_actions: Ca
 
 
 def test_scufo_repeats_its_scuba_frame_bit_for_bit(folder_of_actions: Callable, tmp_path: Path) -> None:
-    for layout in ("video", "lossless", "zip", "frames"):
+    for layout in ("video", "lossless", "virtual", "zip", "frames"):
         out = scuba(folder_of_actions(), tmp_path / f"scuba-{layout}", layout=layout)
-        build_scufo(out, 3, tmp_path / f"scufo-{layout}", layout, QUIET)
+        build_scufo(out, seed=3, out=tmp_path / f"scufo-{layout}", run=QUIET)
         made = read_benchmark(tmp_path / f"scufo-{layout}")
         for row in made.rows:
             still = frames_of(made.folder, row.id)
             assert len(still) == row.frames == 8 and row.partner_id == row.id and row.still_frame is not None
             assert (still == still[:1]).all(), f"{layout}: something moves"
-            if layout in ("video", "lossless"):  # JPEG is coded twice
+            if layout in ("video", "lossless", "virtual"):  # JPEG is coded twice
                 assert (still[0] == frames_of(out, row.id)[row.still_frame]).all()
 
 
@@ -102,9 +104,9 @@ def test_conflfg_changes_only_the_donors_pixels(folder_of_actions: Callable, tmp
 
     out = scuba(folder_of_actions(), tmp_path / "scuba", layout="lossless")
     choices = ConflfgSettings(order=order)
-    build_conflfg(out, 0, tmp_path / "conflfg", "lossless", choices, QUIET)
+    build_conflfg(out, out=tmp_path / "conflfg", run=QUIET, order=order)
     source, made = read_benchmark(out), read_benchmark(tmp_path / "conflfg")
-    maker = ConflfgMaker(made.folder, source, 0, choices)
+    maker = ConflfgMaker(made.folder, source, 0, choices, Layout("lossless"))
     assert len(made.rows) == len(source.rows)
     for row in made.rows:
         base = source.by_id[row.id]
@@ -131,7 +133,7 @@ def test_workers_folder_and_subset_change_no_byte(folder_of_actions: Callable, t
     masks = f"stored:{root / 'masks'}"
     build_scuba("ucf101", root, "all", masks=masks, per_video=2, out=two, run=Run(2, False))
     assert (one / "manifest.csv").read_bytes() == (two / "manifest.csv").read_bytes()
-    part = scuba(root, tmp_path / "part", limit=1)
+    part = scuba(root, tmp_path / "part", subset=Subset(limit=1))
     assert pixel_digests(part).items() < pixel_digests(one).items()
     other = scuba(root, tmp_path / "other", seed=1)
     backgrounds = [{r.id: r.background for r in read_benchmark(f).rows} for f in (one, other)]

@@ -1,6 +1,6 @@
 """Background sources: for (video, variant), one RGB image (H, W, 3), the same for the whole video.
 
-``--backgrounds stripes`` or ``--backgrounds images:FOLDER``; :func:`background_source` builds it.
+``--backgrounds stripes``, ``plain``, ``noise`` or ``images:FOLDER``; :func:`background_source` builds it.
 """
 
 import importlib
@@ -21,8 +21,8 @@ class BackgroundSource(Protocol):
 
     name: str
 
-    def image(self, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, str]:
-        """Draw one background: uint8 (H, W, 3) RGB, and its name within the set."""
+    def image(self, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, str, tuple[str, ...]]:
+        """Draw one background: uint8 (H, W, 3) RGB, its name within the set, and names drawn that were unreadable."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -30,17 +30,30 @@ class BackgroundSource(Protocol):
         ...
 
 
+FITS = ("cover", "stretch")
 KINDS = {
     "stripes": ("benchmark_builder.backgrounds.stripes", "Stripes"),
     "images": ("benchmark_builder.backgrounds.images", "ImageFolder"),
+    "plain": ("benchmark_builder.backgrounds.plain", "Plain"),
+    "noise": ("benchmark_builder.backgrounds.plain", "Noise"),
 }
 
 
-def background_source(spec: str) -> BackgroundSource:
-    """Build the source that ``KIND`` or ``KIND:PATH`` names. Raises BenchError if unknown (lists the kinds)."""
+def background_source(spec: str, fit: str = "cover") -> BackgroundSource:
+    """Build the source that ``KIND`` or ``KIND:PATH`` names.
+
+    Args:
+        spec: e.g. ``stripes`` or ``images:places365/test_256``.
+        fit: how pictures meet the frame: ``cover`` (scaled to cover it, centre cropped) or ``stretch`` (as StillMix).
+
+    Raises:
+        BenchError: an unknown kind (the message lists them) or fit, or a folder without pictures.
+    """
     kind, _, path = spec.partition(":")
     if kind not in KINDS:
         raise BenchError(f"--backgrounds {spec}: unknown kind {kind!r}; choose from {', '.join(sorted(KINDS))}")
+    if fit not in FITS:
+        raise BenchError(f"--fit {fit}: choose from {', '.join(FITS)}")
     module, name = KINDS[kind]
-    source: BackgroundSource = getattr(importlib.import_module(module), name)(Path(path) if path else None)
+    source: BackgroundSource = getattr(importlib.import_module(module), name)(Path(path) if path else None, fit)
     return source

@@ -15,30 +15,37 @@ KNOWN = {"test_256": "places365"}
 
 
 class ImageFolder:
-    """``images:FOLDER``: every picture below FOLDER, drawn uniformly with replacement, cover-cropped.
+    """``images:FOLDER``: every picture below FOLDER, drawn uniformly with replacement.
 
     Names are sorted, so the draw does not depend on how a file system lists them. Grey pictures become RGB,
-    transparency is dropped, and pictures that cannot be read are passed over in favour of the next draw.
+    transparency is dropped, and pictures that cannot be read are reported and the next one is drawn.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, how: str = "cover") -> None:
         if path is None:
             raise BenchError("--backgrounds images: says no folder; give --backgrounds images:FOLDER")
         if not path.is_dir():
             raise BenchError(f"{path}: no such folder of pictures; give --backgrounds images:FOLDER")
-        self.folder = path
+        self.folder, self.fit = path, how
         found = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
         self.names = sorted(found)
         if not self.names:
             raise BenchError(f"{path}: holds no picture ({', '.join(sorted(SUFFIXES))}); give a folder that does")
         self.name = KNOWN.get(path.resolve().name, path.resolve().name)
 
-    def image(self, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, str]:
+    def image(self, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, str, tuple[str, ...]]:
+        unreadable: list[str] = []
         for _ in range(100):
             name = self.names[int(rng.integers(len(self.names)))]
             picture = cv2.imread(str(self.folder / name), cv2.IMREAD_COLOR)
             if picture is not None:
-                return fit(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), height, width), name
+                image = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+                if self.fit == "stretch":
+                    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+                else:
+                    image = fit(image, height, width)
+                return image, name, tuple(unreadable)
+            unreadable.append(name)
         raise BenchError(f"{self.folder}: 100 pictures drawn and none could be read; check the folder")
 
     def describe(self) -> dict[str, Any]:

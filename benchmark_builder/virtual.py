@@ -1,0 +1,85 @@
+"""The ``virtual`` layout: what is needed to compose a video again, instead of its frames.
+
+A file is a zip of PNGs: a SCUBA video's background, a still, or a ConflFG donor with its mask. The rest is the dataset
+itself, the masks beside the videos, and the manifest. Reading gives the pixels that the lossless layout holds.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmark_builder.errors import BenchError
+from benchmark_builder.files import whole_file
+from benchmark_builder.manifest import Benchmark, Row, read_benchmark
+
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def write(path: Path, images: Mapping[str, np.ndarray]) -> None:
+    """Store named images, uint8 (H, W, 3) RGB or bool (H, W), without loss; whole or not at all."""
+    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name, image in images.items():
+            stored = image.astype(np.uint8) * 255 if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+            ok, png = cv2.imencode(".png", stored)
+            if not ok:
+                raise BenchError(f"{path}: {name} could not be encoded")
+            archive.writestr(zipfile.ZipInfo(f"{name}.png", _DATE), png.tobytes())
+
+
+def read(path: Path, name: str) -> np.ndarray:
+    """One stored image: uint8 (H, W, 3) RGB. Raises BenchError if it is not there or cannot be read."""
+    try:
+        data = zipfile.ZipFile(io.BytesIO(path.read_bytes())).read(f"{name}.png")
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, KeyError, zipfile.BadZipFile, cv2.error) as error:
+        raise BenchError(f"{path}: not a readable virtual video ({error}); build it again") from None
+    if image is None:
+        raise BenchError(f"{path}: {name} cannot be read; build it again")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def frames(benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
+    """Compose a virtual video: yields uint8 (H, W, 3) RGB, as the lossless layout would hold them."""
+    path = benchmark.path(row)
+    if benchmark.kind == "scuba":
+        return _scuba(benchmark, row, read(path, "background"))
+    if benchmark.kind == "conflfg":
+        return _conflfg(benchmark, row, read(path, "donor"), read(path, "mask")[..., 0] > 0)
+    still = read(path, "still")
+    if benchmark.kind == "shaken":
+        from benchmark_builder.shaken import shake
+
+        return shake(still, row, float(benchmark.protocol["shake"]))
+    return iter([still] * row.frames)
+
+
+def _scuba(benchmark: Benchmark, row: Row, background: np.ndarray) -> Iterator[np.ndarray]:
+    from benchmark_builder.files import inside
+    from benchmark_builder.masks.stored import StoredTrack
+    from benchmark_builder.scuba import compose, indices, source_frames
+
+    root = Path(benchmark.protocol["paths"]["root"])
+    if not root.is_dir():
+        raise BenchError(f"{root}: the dataset that {benchmark.folder} is composed from is not there; bring it back")
+    track = StoredTrack(benchmark.folder / row.mask_file, row.height, row.width)
+    shown = indices(row.source_frames)
+    feather = float(benchmark.protocol["mask_settings"]["feather"])
+    for index, frame in source_frames(inside(root, row.source_file), shown, row.height, row.width):
+        yield compose(frame, track.mask(index), background, feather)
+
+
+def _conflfg(benchmark: Benchmark, row: Row, donor: np.ndarray, mask: np.ndarray) -> Iterator[np.ndarray]:
+    from benchmark_builder.conflfg import add_donor
+    from benchmark_builder.masks.stored import StoredTrack
+    from benchmark_builder.scuba import indices
+
+    scuba = read_benchmark(Path(benchmark.protocol["paths"]["scuba"]))
+    base = scuba.by_id[row.partner_id]
+    track = StoredTrack(scuba.folder / base.mask_file, row.height, row.width)
+    order = benchmark.protocol["conflfg"]["order"]
+    for index, frame in zip(indices(base.source_frames), scuba.frames(base), strict=True):
+        yield add_donor(frame, track.mask(index), donor, mask, order)
