@@ -1,5 +1,6 @@
 """Reading weights from files, never running what such a file may hold."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ def read_torch_file(path: Path, what: str, mend: str) -> Any:
     if not path.is_file():
         raise BenchError(f"{path}: no such {what}; {mend}")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks about foreign pickles; they are refused below
+            return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception:  # a damaged or hostile file makes the unpickler raise anything

@@ -1,0 +1,338 @@
+"""Losses against hand-computed values, the gradient penalty against finite differences in float64."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from albar.methods import METHODS, PRESETS, Batch, make_method
+from albar.methods.albar import (
+    Albar,
+    AlbarSettings,
+    capped_cross_entropy,
+    fewest_static_frames,
+    gradient_norm,
+    sum_p_log_p,
+)
+from albar.models.small3d import Small3D
+from benchmark_builder.errors import BenchError
+
+
+class MeanHead(nn.Module):
+    """Logits are a linear map of the clip's mean colour: everything can be worked out by hand."""
+
+    def __init__(self, weight: list[list[float]]) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, len(weight), bias=False)
+        self.head.weight.data = torch.tensor(weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(x.mean(dim=(2, 3, 4)))
+
+
+def draw() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def batch_of(frames: int = 4, classes: int = 3, size: int = 16, dtype: torch.dtype = torch.float32) -> Batch:
+    clips = torch.randn(2, 3, frames, size, size, generator=draw(), dtype=dtype)
+    return Batch(clips, torch.tensor([0, classes - 1]))
+
+
+def test_baseline_is_cross_entropy_by_hand() -> None:
+    # Red 1 in one clip, 0 in the other: logits (2, 0) and (0, 0), labels 0 and 1.
+    clips = torch.zeros(2, 3, 2, 4, 4)
+    clips[0, 0] = 1
+    model = MeanHead([[2.0, 0, 0], [0, 0, 0]])
+    loss, terms = make_method("baseline", "scratch", {}).loss(model, Batch(clips, torch.tensor([0, 1])), draw(), 0.0)
+    wanted = (math.log(1 + math.exp(-2)) + math.log(2)) / 2
+    assert loss.item() == pytest.approx(wanted, rel=1e-6)  # float32
+    assert terms["ce"].item() == pytest.approx(wanted, rel=1e-6)
+
+
+def test_albar_by_hand() -> None:
+    # A clip of 4 frames, red on frame 2 (the middle) only: mean 1/4 moving, 1 still. Logits (2 · red, 0).
+    clips = torch.zeros(1, 3, 4, 2, 2)
+    clips[0, 0, 2] = 1
+    model = MeanHead([[2.0, 0, 0], [0, 0, 0]])
+    method = Albar(AlbarSettings(adv=0.5, ent=4.0, gp=10.0, static_frames="all"))
+    method.prepare(model, clips)
+    loss, terms = method.loss(model, Batch(clips, torch.tensor([1])), draw(), 0.0)
+
+    ce = math.log(1 + math.exp(0.5))  # logits (0.5, 0), label 1
+    static = math.log(1 + math.exp(2.0))  # logits (2, 0)
+    p = 1 / (1 + math.exp(-2.0))
+    p_log_p = p * math.log(p) + (1 - p) * math.log(1 - p)
+    # The summed logits are 2 · mean red: each of the 4·2·2 red values has gradient 2/16.
+    penalty = math.sqrt(16 * (2 / 16) ** 2)
+    assert terms["ce"].item() == pytest.approx(ce, rel=1e-5)
+    assert terms["static_ce"].item() == pytest.approx(static, rel=1e-5)
+    assert terms["static_entropy"].item() == pytest.approx(-p_log_p, rel=1e-5)
+    assert terms["penalty"].item() == pytest.approx(penalty, rel=1e-5)
+    assert loss.item() == pytest.approx(ce - 0.5 * static + 4 * p_log_p + 10 * penalty, rel=1e-5)
+
+
+def test_the_terms_of_weight_zero_leave_the_baseline() -> None:
+    model, batch = Small3D(3), batch_of()
+    method = Albar(AlbarSettings(adv=0, ent=0, gp=0))
+    method.prepare(model, batch.clips[:1])
+    loss, _ = method.loss(model, batch, draw(), 0.0)
+    baseline, _ = make_method("baseline", "scratch", {}).loss(model, batch, draw(), 0.0)
+    assert loss.item() == baseline.item()
+
+
+def test_the_penalty_is_not_computed_at_weight_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a double backward was asked for")
+
+    model, batch = Small3D(3), batch_of()
+    method = Albar(AlbarSettings(gp=0))
+    method.prepare(model, batch.clips[:1])
+    monkeypatch.setattr(torch.autograd, "grad", never)
+    assert "penalty" not in method.loss(model, batch, draw(), 0.0)[1]
+
+
+def test_entropy_is_finite_and_right_at_extreme_logits() -> None:
+    logits = torch.tensor([[1e4, -1e4, 0.0], [0.0, 0.0, 0.0], [-1e4, -1e4, -1e4]], requires_grad=True)
+    value = sum_p_log_p(logits)
+    value.sum().backward()
+    assert value.tolist() == pytest.approx([0.0, -math.log(3), -math.log(3)], abs=1e-6)
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()
+
+
+def test_the_cap_holds_per_sample_and_stops_the_gradient() -> None:
+    logits = torch.tensor([[0.0, 10.0], [0.0, 0.0]], requires_grad=True)
+    value = capped_cross_entropy(logits, torch.tensor([0, 0]), cap=2.0)
+    # The first sample's is ln(1 + e^10) > 2 ln 2, so it counts 2 ln 2; the second's is ln 2.
+    assert value.item() == pytest.approx((2 * math.log(2) + math.log(2)) / 2, rel=1e-6)
+    value.backward()
+    assert logits.grad is not None
+    assert logits.grad[0].tolist() == [0.0, 0.0]
+    assert logits.grad[1].tolist() == pytest.approx([-0.25, 0.25])
+    assert capped_cross_entropy(logits, torch.tensor([0, 0]), cap=0.0).item() > 5
+
+
+@pytest.mark.parametrize("penalty", ["summed", "softmax"])
+def test_the_gradient_norm_matches_finite_differences(penalty: str) -> None:
+    torch.manual_seed(0)
+    model = Small3D(3).double()
+    batch = batch_of(frames=3, dtype=torch.float64)
+    clips = batch.clips.clone().requires_grad_()
+    norms = gradient_norm(model(clips), clips, batch.labels, penalty).item()
+
+    def target(x: torch.Tensor) -> float:
+        with torch.no_grad():
+            logits = model(x)
+            if penalty == "summed":
+                return logits.sum().item()
+            return torch.log_softmax(logits, 1)[range(2), batch.labels].sum().item()
+
+    # Along the gradient's own direction of each sample the slope is its norm. Central differences in float64 with
+    # h = 1e-5 err by rounding (1e-16 / h = 1e-11) and by h² times the third derivative, except where a ReLU's kink is
+    # crossed, which at 1e-5 moves a slope by less than 1e-4 of itself.
+    (gradient,) = torch.autograd.grad(
+        model(clips).sum() if penalty == "summed" else torch.log_softmax(model(clips), 1)[range(2), batch.labels].sum(),
+        clips,
+    )
+    h, slopes = 1e-5, []
+    for b in range(2):
+        direction = torch.zeros_like(gradient)
+        direction[b] = gradient[b] / gradient[b].norm()
+        slopes.append((target(batch.clips + h * direction) - target(batch.clips - h * direction)) / (2 * h))
+    assert norms == pytest.approx(sum(slopes) / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("penalty", ["summed", "softmax"])
+def test_the_penalty_trains_the_weights_as_finite_differences_say(penalty: str) -> None:
+    """The double backward: ∂ penalty / ∂ weight against central differences of the penalty itself."""
+    torch.manual_seed(0)
+    model = Small3D(3).double()
+    batch = batch_of(frames=1, dtype=torch.float64)
+
+    def value() -> torch.Tensor:
+        clips = batch.clips.clone().requires_grad_()
+        return gradient_norm(model(clips), clips, batch.labels, penalty)
+
+    weight = model.head.weight
+    value().backward()
+    assert weight.grad is not None
+    h = 1e-6  # the penalty is smooth in the head's weights: error about h² + 1e-16 / h = 1e-10
+    for at in ((0, 0), (1, 40), (2, 95)):
+        weight.data[at] += h
+        up = value().item()
+        weight.data[at] -= 2 * h
+        down = value().item()
+        weight.data[at] += h
+        assert weight.grad[at].item() == pytest.approx((up - down) / (2 * h), rel=1e-5, abs=1e-8)
+
+
+def test_a_zero_sum_head_nulls_the_published_penalty_but_not_the_softmax_one() -> None:
+    torch.manual_seed(0)
+    model = Small3D(3).double()
+    with torch.no_grad():
+        model.head.weight -= model.head.weight.mean(dim=0)
+    batch = batch_of(dtype=torch.float64)
+    clips = batch.clips.clone().requires_grad_()
+    summed = gradient_norm(model(clips), clips, batch.labels, "summed").item()
+    softmax = gradient_norm(model(clips), clips, batch.labels, "softmax").item()
+    assert summed < 1e-12 * softmax  # rounding of three columns that sum to zero, float64
+
+
+def test_a_still_clip_needs_no_time_in_small3d() -> None:
+    torch.manual_seed(0)
+    model = Small3D(5)
+    frame = torch.randn(2, 3, 1, 32, 32)
+    with torch.no_grad():
+        full, one = model(frame.expand(-1, -1, 8, -1, -1)), model(frame)
+    assert (full - one).abs().max() < 1e-5  # float32 rounding over means of 8·16·16 values of about 1
+    assert fewest_static_frames(model, torch.zeros(1, 3, 8, 32, 32)) == 1
+
+
+class TimeTable(nn.Module):
+    """Adds a value for each position in time; it starts at zero, as position tables do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(8))
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self.table[: x.shape[2]].view(1, 1, -1, 1, 1)
+        return self.head(x.mean(dim=(2, 3, 4)))
+
+
+class NeedsFour(nn.Module):
+    """Fails below 4 frames, and does not care from there on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(3, 2, (4, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x).mean(dim=(2, 3, 4))
+
+
+def test_static_frames_auto_takes_as_few_as_the_network_allows() -> None:
+    clip = torch.zeros(1, 3, 8, 4, 4)
+    zero_padded = nn.Sequential(nn.Conv3d(3, 2, 3, padding=1), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+    assert fewest_static_frames(TimeTable(), clip) == 8
+    assert fewest_static_frames(zero_padded, clip) == 8
+    assert fewest_static_frames(NeedsFour(), clip) == 4
+
+
+def test_the_check_leaves_the_network_as_it_was() -> None:
+    model = Small3D(3)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    fewest_static_frames(model, torch.zeros(1, 3, 4, 16, 16))
+    assert model.training
+    assert all(torch.equal(v, before[k]) and v.dtype == before[k].dtype for k, v in model.state_dict().items())
+
+
+def test_one_static_frame_gives_the_loss_and_gradients_of_all() -> None:
+    torch.manual_seed(0)
+    model, batch = Small3D(3).double(), batch_of(frames=8, dtype=torch.float64)
+    found = []
+    for frames in ("auto", "all"):
+        method = Albar(AlbarSettings(gp=0, static_frames=frames))
+        method.prepare(model, batch.clips[:1])
+        model.zero_grad()
+        loss, _ = method.loss(model, batch, draw(), 0.0)
+        loss.backward()
+        found.append(
+            (method.static_frames, loss.item(), [p.grad.clone() for p in model.parameters() if p.grad is not None])
+        )
+    (one, loss_one, gradients_one), (full, loss_full, gradients_full) = found
+    assert (one, full) == (1, 8)
+    assert loss_one == pytest.approx(loss_full, rel=1e-12)  # float64
+    for a, b in zip(gradients_one, gradients_full, strict=True):
+        assert torch.allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_a_shortened_penalty_is_the_full_one_where_frames_share_alike() -> None:
+    clips = torch.randn(2, 3, 8, 4, 4, generator=draw())
+    model, values = MeanHead([[2.0, 1.0, 0.5], [0.3, 0.0, 1.0]]), []
+    for frames in ("auto", "all"):
+        method = Albar(AlbarSettings(static_frames=frames))
+        method.prepare(model, clips[:1])
+        values.append(
+            (method.static_frames, method.loss(model, Batch(clips, torch.tensor([0, 1])), draw(), 0.0)[1]["penalty"])
+        )
+    assert [n for n, _ in values] == [1, 8]
+    assert values[0][1].item() == pytest.approx(values[1][1].item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("still", "wanted"), [("middle", [2, 2]), (0, [0, 0]), (3, [3, 3])])
+def test_the_still_clip_repeats_the_chosen_frame(still: str | int, wanted: list[int]) -> None:
+    clips = torch.arange(4.0).view(1, 1, 4, 1, 1).expand(2, 3, 4, 5, 5)
+    method = Albar(AlbarSettings(still=still, static_frames="all"))
+    method.prepare(nn.Identity(), clips[:1])
+    made = method.still_clip(clips, draw())
+    assert made.shape == clips.shape and made.stride(2) == 0
+    assert made[:, 0, :, 0, 0].tolist() == [[k] * 4 for k in wanted]
+
+
+def test_random_stills_are_one_frame_a_sample_from_the_steps_own_draw() -> None:
+    clips = torch.arange(8.0).view(1, 1, 8, 1, 1).expand(64, 3, 8, 2, 2)
+    method = Albar(AlbarSettings(still="random", static_frames="all"))
+    method.prepare(nn.Identity(), clips[:1])
+    first, again = method.still_clip(clips, draw()), method.still_clip(clips, draw())
+    assert torch.equal(first, again)
+    assert (first == first[:, :1, :1, :1, :1]).all()
+    assert set(first[:, 0, 0, 0, 0].tolist()) == set(range(8))  # 64 fixed draws of 8
+
+
+def test_labels_given_as_shares_mean_the_same() -> None:
+    model, batch = Small3D(3), batch_of()
+    shares = Batch(batch.clips, nn.functional.one_hot(batch.labels, 3).float())
+    for name in METHODS:
+        options = {"gp": 0.5, "penalty": "softmax"} if name == "albar" else {}
+        method = make_method(name, "scratch", options)
+        method.prepare(model, batch.clips[:1])
+        plain, mixed = (method.loss(model, b, draw(), 0.0)[0].item() for b in (batch, shares))
+        assert plain == pytest.approx(mixed, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_method_gives_finite_gradients_to_every_parameter(name: str, preset: str) -> None:
+    torch.manual_seed(0)
+    model, batch = Small3D(3), batch_of()
+    method = make_method(name, preset, {})
+    method.prepare(model, batch.clips[:1])
+    loss, terms = method.loss(model, method.augment(batch, draw()), draw(), 0.0)
+    loss.backward()
+    assert loss.ndim == 0 and all(not t.requires_grad and t.ndim == 0 for t in terms.values())
+    for parameter in model.parameters():
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all()
+
+
+def test_the_published_weights_are_the_finetune_preset() -> None:
+    s = make_method("albar", "finetune", {}).settings
+    assert isinstance(s, AlbarSettings)
+    assert (s.adv, s.ent, s.gp, s.cap, s.still, s.penalty) == (1.0, 4.25, 10.0, 0.0, "middle", "summed")
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "options", "word"),
+    [
+        ("nothing", "scratch", {}, "choose from baseline, albar"),
+        ("albar", "huge", {}, "finetune, scratch"),
+        ("albar", "scratch", {"advs": 1}, "choose from adv, ent"),
+        ("baseline", "scratch", {"adv": 1}, "it has none"),
+        ("albar", "scratch", {"adv": -1}, "adv"),
+        ("albar", "scratch", {"adv": "high"}, "takes a number"),
+        ("albar", "scratch", {"gp": float("nan")}, "gp"),
+        ("albar", "scratch", {"penalty": "cubic"}, "summed, softmax"),
+        ("albar", "scratch", {"still": "last"}, "middle, random"),
+        ("albar", "scratch", {"static_frames": 0}, "static_frames"),
+    ],
+)
+def test_bad_settings_are_refused_by_name(name: str, preset: str, options: dict, word: str) -> None:
+    with pytest.raises(BenchError, match=word):
+        make_method(name, preset, options)
+
+
+def test_a_still_frame_beyond_the_clip_is_refused() -> None:
+    with pytest.raises(BenchError, match="clips have 4 frames"):
+        Albar(AlbarSettings(still=16)).prepare(Small3D(3), torch.zeros(1, 3, 4, 16, 16))

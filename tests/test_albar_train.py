@@ -1,0 +1,335 @@
+"""The loop: it learns, resumes to the bit, and stops with a line that says the mend."""
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import albar.train
+from albar.checkpoint import load_checkpoint
+from albar.clips import sampling
+from albar.data import ClipDataset, FrameCache, Order, batches, in_turn
+from albar.methods.base import Method
+from albar.settings import TrainSettings
+from albar.train import rate, train
+from benchmark_builder.datasets import Listing
+from benchmark_builder.encode import open_video
+from benchmark_builder.errors import BenchError
+from benchmark_builder.rng import generator
+from benchmark_builder.video import Video
+
+SAMPLING = sampling("8x2-48").replaced({"frames": 4, "size": 16, "resize": 16})
+CLIP = {"frames": 4, "size": 16, "resize": 16}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Video]:
+    """24 videos of 10 frames, 16x16: a bright bar moves right (label 0) or down (label 1) over its own noise."""
+    folder = tmp_path_factory.mktemp("videos")
+    made = []
+    for k in range(24):
+        label, draw = k % 2, generator(0, str(k), "noise")
+        scene, start = draw.integers(0, 120, (16, 16, 3), dtype=np.uint8), int(draw.integers(16))
+        path = folder / f"v{k:02d}.mp4"
+        with open_video(path, 16, 16, 12.0) as encoder:
+            for t in range(10):
+                frame = scene.copy()
+                at = (start + 2 * t) % 16
+                if label == 0:
+                    frame[:, at : at + 3] = 255
+                else:
+                    frame[at : at + 3] = 255
+                encoder.write(frame)
+        made.append(Video(path.stem, path, label, ("right", "down")[label], "train", "synthactions"))
+    return made
+
+
+@pytest.fixture
+def run(videos: list[Video], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Train on the generated videos; returns the path of model.ckpt."""
+
+    def read(name: str, root: Path | None, split: str, fold: int) -> Listing:
+        return Listing(list(videos), ["right", "down"], "train1")
+
+    monkeypatch.setattr(albar.train, "read_dataset", read)
+
+    def start(out: str = "run", **changes: object) -> Path:
+        base = {"method": "baseline", "clip": CLIP, "epochs": 2, "batch": 8, "validation": 0.2, "progress": False}
+        return train(TrainSettings(out=tmp_path / out, **{**base, **changes}))  # type: ignore[arg-type]
+
+    return start
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(path).weights
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def without_clock(table: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{k: v for k, v in row.items() if "second" not in k} for row in table]
+
+
+# --- data -----------------------------------------------------------------------------------------------------------
+
+
+def collect(dataset: ClipDataset, order: Order, workers: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    pairs = list(batches(dataset, order, workers))
+    return torch.cat([c for c, _ in pairs]), torch.cat([y for _, y in pairs])
+
+
+@pytest.mark.parametrize("changes", [{}, {"crop": "random_resized"}])
+def test_clips_are_the_same_cached_decoded_or_by_workers(videos: list[Video], changes: dict) -> None:
+    s, order = SAMPLING.replaced(changes), Order(24, 8, 2, seed=5)
+    cache = FrameCache(videos, 64)
+    assert cache.frames is not None
+    cached = collect(ClipDataset(videos, s, 5, True, cache), order)
+    decoded = collect(ClipDataset(videos, s, 5, True), order)
+    forked = collect(ClipDataset(videos, s, 5, True), order, workers=2)
+    for other in (decoded, forked):
+        assert torch.equal(cached[0], other[0]) and torch.equal(cached[1], other[1])
+    assert cached[0].dtype == torch.uint8 and cached[0].shape == (48, 3, 4, 16, 16)
+
+
+def test_the_cache_keeps_all_or_nothing(videos: list[Video]) -> None:
+    assert FrameCache(videos, 1).frames is not None  # 24 · 10 · 768 bytes = 180 KiB
+    assert FrameCache(videos, 0).frames is None
+
+
+def test_labels_follow_their_clips_and_an_epoch_sees_every_video_once(videos: list[Video]) -> None:
+    order = list(Order(24, 8, 2, seed=0))
+    for epoch in (0, 1):
+        seen = [index for keys in order for e, index in keys if e == epoch]
+        assert sorted(seen) == list(range(24))
+    assert order[:3] != [[(0, i) for _, i in keys] for keys in order[3:]]  # another order in the second epoch
+    dataset = ClipDataset(videos, SAMPLING, 0, True)
+    for (_, labels), keys in zip(batches(dataset, order, 0), order, strict=True):
+        assert labels.tolist() == [videos[i].label for _, i in keys]
+
+
+def test_an_order_resumed_anywhere_is_the_rest_of_the_whole() -> None:
+    whole = list(Order(25, 4, 3, seed=1))
+    assert len(whole) == 18  # 6 full batches of 4 in 25, thrice
+    for step in range(19):
+        rest = Order(25, 4, 3, seed=1, first_step=step)
+        assert list(rest) == whole[step:] and len(rest) == 18 - step
+
+
+def test_in_turn_covers_every_video_once() -> None:
+    assert [i for keys in in_turn(10, 4) for _, i in keys] == list(range(10))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("cut", [0, 400])
+def test_a_broken_video_stops_with_its_name(videos: list[Video], tmp_path: Path, workers: int, cut: int) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(videos[0].path.read_bytes()[:cut])
+    bad = [*videos[:3], Video("broken", broken, 0, "right", "train", "synthactions")]
+    with pytest.raises(BenchError, match=r"broken\.mp4") as caught:
+        list(batches(ClipDataset(bad, SAMPLING, 0, True), in_turn(4, 2), workers))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(BenchError, match=r"broken\.mp4"):
+        FrameCache(bad, 64)
+
+
+def test_a_header_that_promises_too_many_frames_is_corrected(
+    videos: list[Video], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dataclasses
+
+    import albar.data
+
+    true = albar.data.probe
+    wanted = ClipDataset(videos, SAMPLING, 0, True)[0, 0]
+    monkeypatch.setattr(albar.data, "probe", lambda path: dataclasses.replace(true(path), frames=99))
+    lying = ClipDataset(videos, SAMPLING, 0, True)
+    for _ in range(2):  # at first and once the length is known
+        found = lying[0, 0]
+        assert isinstance(found, tuple) and isinstance(wanted, tuple)
+        assert torch.equal(found[0], wanted[0])
+
+
+# --- the loop -------------------------------------------------------------------------------------------------------
+
+
+def test_the_rate_rises_in_a_line_and_falls_to_zero() -> None:
+    assert [rate(p, 0.2) for p in (0.0, 0.1, 0.2)] == pytest.approx([0.0, 0.5, 1.0])
+    assert rate(0.6, 0.2) == pytest.approx(0.5)
+    assert rate(1.0, 0.2) == pytest.approx(0.0)
+    assert rate(0.0, 0.0) == 1.0
+
+
+def test_a_run_learns_and_leaves_all_that_is_needed(run: Callable[..., Path], videos: list[Video]) -> None:
+    path = run(epochs=12, lr=5e-3, validation=0.0)
+    assert sorted(p.name for p in path.parent.iterdir()) == [
+        ".lock",
+        "last.pt",
+        "metrics.csv",
+        "model.ckpt",
+        "settings.json",
+    ]
+    table = rows(path.parent / "metrics.csv")
+    assert [int(r["epoch"]) for r in table] == list(range(1, 13))
+    assert float(table[-1]["ce"]) < 0.2 < float(table[0]["ce"])  # ln 2 = 0.69 is chance
+    checkpoint = load_checkpoint(path)
+    network, dataset = checkpoint.network(), ClipDataset(videos, checkpoint.sampling, 0, False)
+    from albar.clips import normalise
+
+    clips, labels = collect(dataset, in_turn(24, 24))  # type: ignore[arg-type]
+    with torch.no_grad():
+        right = (network(normalise(clips, checkpoint.sampling)).argmax(1) == labels).sum()
+    assert right >= 23
+    assert checkpoint.classes == ["right", "down"] and checkpoint.method == "baseline"
+
+
+@pytest.mark.parametrize("method", ["baseline", "albar"])
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(run: Callable[..., Path], method: str) -> None:
+    options = {"gp": 0.01, "still": "random"} if method == "albar" else {}
+    first = run("a", method=method, options=options)
+    again = run("b", method=method, options=options, workers=1, cache_mb=0)
+    other = run("c", method=method, options=options, seed=1)
+    assert same(weights(first), weights(again))
+    assert not same(weights(first), weights(other))
+    assert without_clock(rows(first.parent / "metrics.csv")) == without_clock(rows(again.parent / "metrics.csv"))
+
+
+def test_training_leaves_the_callers_random_numbers_alone(run: Callable[..., Path]) -> None:
+    before = torch.random.get_rng_state()
+    run(epochs=1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+class Stopped(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.parametrize(("at", "save_steps"), [(3, 0), (5, 0), (5, 1), (4, 3)])
+def test_a_stopped_run_goes_on_to_the_same_bits(
+    run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: int, save_steps: int
+) -> None:
+    changes = {"method": "albar", "epochs": 3, "options": {"gp": 0.01, "still": "random"}, "save_steps": save_steps}
+    whole = run("whole", **changes)
+    step = albar.train.Run._step
+    calls = 0
+
+    def dying(self: albar.train.Run, *args: object) -> dict[str, float]:
+        nonlocal calls
+        calls += 1
+        if calls > at:
+            raise Stopped
+        return step(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(albar.train.Run, "_step", dying)
+    with pytest.raises(Stopped):
+        run("stopped", **changes)
+    monkeypatch.setattr(albar.train.Run, "_step", step)
+    assert not (tmp_path / "stopped" / "model.ckpt").exists()
+    resumed = run("stopped", **changes)
+    assert same(weights(whole), weights(resumed))
+    assert without_clock(rows(whole.parent / "metrics.csv")) == without_clock(rows(resumed.parent / "metrics.csv"))
+
+
+def test_a_finished_run_is_not_trained_again(run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = run()
+    before = path.stat().st_mtime_ns
+    monkeypatch.setattr(albar.train.Run, "fit", lambda self: pytest.fail("trained again"))
+    assert run().stat().st_mtime_ns == before
+
+
+def test_a_folder_of_another_run_is_refused_naming_what_differs(run: Callable[..., Path], tmp_path: Path) -> None:
+    run()
+    with pytest.raises(BenchError, match=r"recipe\.lr 0\.003, this one has 0\.5"):
+        run(lr=0.5)
+    with pytest.raises(BenchError, match="method 'baseline', this one has 'albar'"):
+        run(method="albar")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(BenchError, match="not empty"):
+        run("mine")
+
+
+class Exploding(Method):
+    """Cross-entropy that is not finite from its fifth step on."""
+
+    steps = 0
+
+    def loss(self, model, batch, draw, progress):  # type: ignore[no-untyped-def]
+        loss, terms = super().loss(model, batch, draw, progress)
+        self.steps += 1
+        return (loss * float("nan"), {"ce": terms["ce"]}) if self.steps > 4 else (loss, terms)
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_terms_and_last_state(
+    run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(albar.train, "make_method", lambda *a: Exploding(Method.PRESETS["scratch"]))
+    with pytest.raises(BenchError, match=r"at step 4: not finite \(loss nan, ce .*last\.pt.*lower --lr") as caught:
+        run(batch=8, validation=0.0)
+    assert "\n" not in str(caught.value)
+    state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    assert all(torch.isfinite(v).all() for v in state["model"].values())
+    assert not (tmp_path / "run" / "model.ckpt").exists()
+
+
+def test_validation_videos_are_not_trained_on_and_limit_takes_so_many(
+    run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Sequence[Video]] = []
+    cache = FrameCache.__init__
+
+    def watching(self: FrameCache, videos: Sequence[Video], *args: object) -> None:
+        seen.append(videos)
+        cache(self, videos, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FrameCache, "__init__", watching)
+    run(limit=20, validation=0.3, batch=4)
+    trained, kept = ({v.id for v in part} for part in seen)
+    assert not trained & kept
+    assert len(trained | kept) == 20 and kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"batch": 100}, "lower --batch"),
+        ({"method": "magic"}, "choose from baseline"),
+        ({"model": "magic"}, "choose from small3d"),
+        ({"preset": "magic"}, "finetune, scratch"),
+        ({"epochs": 0}, "--epochs"),
+        ({"lr": -1.0}, "--lr"),
+        ({"validation": 1.0}, "--validation"),
+        ({"clip": {"colour": 3}}, "unknown clip setting"),
+        ({"device": "abacus"}, "--device abacus"),
+        ({"weights": "nowhere.pth"}, "nowhere.pth"),
+        ({"model": "mvit_v2_s"}, "16 frames of 224"),
+        ({"model": "s3d"}, "s3d takes no clips of 4 frames at 16 pixels"),
+    ],
+)
+def test_bad_settings_are_one_line_with_the_mend(run: Callable[..., Path], changes: dict, word: str) -> None:
+    with pytest.raises(BenchError, match=word) as caught:
+        run(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_state_is_told(run: Callable[..., Path], tmp_path: Path) -> None:
+    path = run()
+    path.unlink()
+    (path.parent / "last.pt").write_text("not a state")
+    with pytest.raises(BenchError, match=r"last\.pt: not a state to resume from"):
+        run()
+
+
+def test_a_missing_data_set_is_the_readers_error(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="no such folder"):
+        train(TrainSettings(root=tmp_path / "nowhere", out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
