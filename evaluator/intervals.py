@@ -12,15 +12,16 @@ REPLICATES = 2000
 _CELLS = 4_000_000  # counts drawn at once: 32 MB
 
 
-def with_interval(parts: Sequence[Part], name: str, seed: int = 0, level: float = 0.95) -> Figure:
+def with_interval(parts: Sequence[Part], name: str, seed: int = 0, level: float = 0.95, n: int = REPLICATES) -> Figure:
     """:func:`~evaluator.metrics.figure` with the ends of its interval.
 
     Args:
         parts: as for ``figure``; a source that occurs in several parts is drawn into or out of all of them at once.
         name: what the figure is called; owns the draw together with ``seed``.
         level: of the interval, 0..1.
+        n: bootstrap replicates.
     """
-    low, high = np.quantile(replicates(parts, name, seed), [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(replicates(parts, name, seed, n), [(1 - level) / 2, (1 + level) / 2])
     return replace(figure(parts), low=100 * float(low), high=100 * float(high))
 
 
@@ -28,8 +29,8 @@ def replicates(parts: Sequence[Part], name: str, seed: int = 0, n: int = REPLICA
     """Cluster bootstrap (Davison & Hinkley 1997, section 3.8): whole sources are drawn with replacement.
 
     Returns:
-        float64 (n,): the mean over parts of the share of 1s, 0..1, once a replicate. A replicate in which some part
-        has no source left is drawn again.
+        float64 (n,): the mean over parts of the share of 1s, 0..1, once a replicate. A part none of whose sources was
+        drawn (a class with few videos, say) does not count in that replicate.
     """
     sources = sorted({s for part in parts for s in part.sources})
     place = {s: k for k, s in enumerate(sources)}
@@ -39,13 +40,12 @@ def replicates(parts: Sequence[Part], name: str, seed: int = 0, n: int = REPLICA
         np.add.at(hits[p], at, part.outcomes)
         np.add.at(sizes[p], at, 1.0)
     rng = generator(seed, name, "bootstrap")
-    result = np.empty(0)
     chance = np.full(len(sources), 1 / len(sources))
-    while len(result) < n:
-        step = max(1, min(n - len(result), _CELLS // len(sources)))
-        drawn = rng.multinomial(len(sources), chance, size=step).astype(float)
+    step = max(1, _CELLS // len(sources))
+    found = []
+    for start in range(0, n, step):
+        drawn = rng.multinomial(len(sources), chance, size=min(step, n - start)).astype(float)
         counts = drawn @ sizes.T
-        counts = np.where(counts > 0, counts, np.nan)
-        means = ((drawn @ hits.T) / counts).mean(1)
-        result = np.concatenate([result, means[~np.isnan(means)]])
-    return result
+        shares = np.divide(drawn @ hits.T, counts, out=np.zeros_like(counts), where=counts > 0)
+        found.append(shares.sum(1) / (counts > 0).sum(1))
+    return np.concatenate(found)

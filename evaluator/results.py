@@ -1,22 +1,33 @@
 """From predictions to a results record: figures, intervals, counts, digests. Pure; needs no network and no GPU."""
 
-import dataclasses
 import importlib.metadata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import read_json, write_json
 from evaluator.intervals import with_interval
-from evaluator.metrics import Part, contrasted_part, top1_part
+from evaluator.metrics import (
+    Part,
+    class_parts,
+    contrasted_part,
+    donor_confusion,
+    donor_part,
+    figure,
+    prefers_mover_part,
+    top1_part,
+    top_k_part,
+)
 from evaluator.predictions import Predictions
 from evaluator.testsets import TestSet, pair_sets
 
 FORMAT = 1
 # The headline figures, named as in manifests/published_results.csv.
 FIGURES = ("iid", "avg_scuba", "avg_scufo", "conflfg", "contra_acc")
+_FIGURE_OF = {"iid": "iid", "scuba": "avg_scuba", "scufo": "avg_scufo", "conflfg": "conflfg"}
 
 
 def compute(sets: Sequence[TestSet], predictions: Mapping[str, Predictions], seed: int = 0) -> dict[str, Any]:
@@ -29,40 +40,90 @@ def compute(sets: Sequence[TestSet], predictions: Mapping[str, Predictions], see
 
     Returns:
         ``figures``: name -> Figure as a dict, for those of :data:`FIGURES` that could be measured;
-        ``sets``: a dict a test set with its own top-1; ``pairs``: a dict a (SCUBA, SCUFO) pair.
-        Benchmarks of another split than :func:`main_split` have their figures under ``other``: split -> name -> Figure.
+        ``other``: split -> the same, for benchmarks of another split than :func:`main_split`;
+        ``split``: the main one;
+        ``sets``: a dict a test set: what it is, its ``top1``, ``top5``, ``mean_class``, and for ConflFG ``donor``,
+        ``prefers_mover`` and ``confusion``;
+        ``pairs``: a dict a (SCUBA, SCUFO) pair with its ``contra_acc``;
+        ``per_class``: class name -> figure name -> {percent, n}, for the main split's classes that occur.
 
     Raises:
         BenchError: sets of several datasets, or two sets with the same kind, backgrounds and split.
     """
     _check(sets)
-    parts: dict[str, dict[str, list[Part]]] = defaultdict(lambda: defaultdict(list))
-    described, paired = [], []
+    parts = figure_parts(sets, predictions)
     main = main_split(sets)
-    for s in sets:
-        part = top1_part(predictions[s.name], s.sources)
-        part = dataclasses.replace(part, missing=part.missing + len(s.absent))
-        name = {"iid": "iid", "scuba": "avg_scuba", "scufo": "avg_scufo"}.get(s.kind, s.kind)
-        parts[main if s.kind == "iid" else s.split][name].append(part)
-        described.append({**describe(s), "top1": dataclasses.asdict(with_interval([part], s.name, seed))})
-    for scuba, scufo in pair_sets(list(sets), "scufo"):
-        part = contrasted_part(predictions[scuba.name], predictions[scufo.name], scufo.partners, scuba.sources)
-        value = None
-        if len(part.outcomes):
-            parts[scuba.split]["contra_acc"].append(part)
-            value = dataclasses.asdict(with_interval([part], f"{scuba.name} against {scufo.name}", seed))
-        paired.append({"scuba": scuba.name, "scufo": scufo.name, "contrasted": value})
     by_split = {
-        split: {name: dataclasses.asdict(with_interval(p, f"{split}/{name}", seed)) for name, p in named.items()}
+        split: {name: asdict(with_interval(p, f"{split}/{name}", seed)) for name, p in named.items()}
         for split, named in parts.items()
     }
+    pairs = []
+    for scuba, scufo in pair_sets(list(sets), "scufo"):
+        part = contrasted_part(predictions[scuba.name], predictions[scufo.name], scufo.partners, scuba.sources)
+        value = asdict(with_interval([part], f"{scuba.name}/{scufo.name}", seed)) if part.ids else None
+        pairs.append({"scuba": scuba.name, "scufo": scufo.name, "contra_acc": value})
     return {
         "figures": {name: by_split[main][name] for name in FIGURES if name in by_split[main]},
         "other": {split: named for split, named in by_split.items() if split != main},
         "split": main,
-        "sets": described,
-        "pairs": paired,
+        "sets": [{**describe(s), **set_figures(s, predictions[s.name], seed)} for s in sets],
+        "pairs": pairs,
+        "per_class": per_class(sets, parts[main]),
     }
+
+
+def figure_parts(sets: Sequence[TestSet], predictions: Mapping[str, Predictions]) -> dict[str, dict[str, list[Part]]]:
+    """What each figure is the mean of: split -> name (of :data:`FIGURES`) -> a part a background set.
+
+    The IID set counts under :func:`main_split`, whatever its own split is called.
+    """
+    main = main_split(sets)
+    parts: dict[str, dict[str, list[Part]]] = defaultdict(lambda: defaultdict(list))
+    for s in sets:
+        parts[main if s.kind == "iid" else s.split][_FIGURE_OF[s.kind]].append(_top1(s, predictions[s.name]))
+    for scuba, scufo in pair_sets(list(sets), "scufo"):
+        part = contrasted_part(predictions[scuba.name], predictions[scufo.name], scufo.partners, scuba.sources)
+        if part.ids:
+            parts[scuba.split]["contra_acc"].append(part)
+    return {split: {name: named[name] for name in FIGURES if name in named} for split, named in parts.items()}
+
+
+def set_figures(s: TestSet, p: Predictions, seed: int = 0) -> dict[str, Any]:
+    """The figures of one test set, each a Figure as a dict; ``top5`` only where there are more than five classes."""
+    part = _top1(s, p)
+    found = {
+        "top1": with_interval([part], s.name, seed),
+        "mean_class": with_interval(list(class_parts(part, s.labels).values()), f"{s.name}/mean_class", seed),
+    }
+    if len(s.classes) > 5:
+        found["top5"] = with_interval([top_k_part(p, 5, s.sources)], f"{s.name}/top5", seed)
+    result: dict[str, Any] = {}
+    if s.kind == "conflfg" and s.donors:
+        found["donor"] = with_interval([donor_part(p, s.donors, s.sources)], f"{s.name}/donor", seed)
+        prefers = prefers_mover_part(p, s.donors, s.sources)
+        found["prefers_mover"] = with_interval([prefers], f"{s.name}/prefers_mover", seed)
+        result["confusion"] = [
+            {"mover": s.classes[m], "donor": s.classes[d], "said_mover": a, "said_donor": b, "said_other": c}
+            for (m, d), (a, b, c) in donor_confusion(p, s.donors).items()
+        ]
+    return {**{name: {**asdict(value), "missing": part.missing} for name, value in found.items()}, **result}
+
+
+def per_class(sets: Sequence[TestSet], parts: Mapping[str, Sequence[Part]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Class name -> figure name -> {percent, n}: each figure over the videos of one true class.
+
+    Args:
+        sets: give the labels.
+        parts: figure name -> parts, as :func:`figure_parts` gives them for one split.
+    """
+    labels = {video_id: label for s in sets for video_id, label in s.labels.items()}
+    table: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for name, given in parts.items():
+        split_up = [class_parts(part, labels) for part in given]
+        for label in sorted({k for one in split_up for k in one}):
+            value = figure([one[label] for one in split_up if label in one])
+            table[sets[0].classes[label]][name] = {"percent": value.percent, "n": value.n}
+    return {name: table[name] for name in sets[0].classes if name in table}
 
 
 def main_split(sets: Sequence[TestSet]) -> str:
@@ -130,3 +191,8 @@ def _check(sets: Sequence[TestSet]) -> None:
             raise BenchError(f"{seen[key]} and {s.name} are {what}; pass one of them with --benchmarks")
         seen[key] = s.name
         names.add(s.name)
+
+
+def _top1(s: TestSet, p: Predictions) -> Part:
+    part = top1_part(p, s.sources)
+    return replace(part, missing=part.missing + len(s.absent))

@@ -82,6 +82,11 @@ class TestSet:
         """id -> id of the SCUBA video to pair with."""
         return {item.id: item.partner_id for item in self.items if item.partner_id}
 
+    @property
+    def donors(self) -> dict[str, int]:
+        """id -> class of the still donor."""
+        return {item.id: item.donor_label for item in self.items if item.donor_label is not None}
+
 
 def iid_set(dataset: str, root: Path | None = None, split: str = "test", fold: int = 1) -> TestSet:
     """The dataset's ordinary test split (``$BENCH_DATA/NAME`` unless ``root`` says otherwise).

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from benchmark_builder.errors import BenchError
-from evaluator.metrics import contrasted, contrasted_part, figure, top1, top1_part
+from evaluator.metrics import (
+    class_parts,
+    contrasted,
+    contrasted_part,
+    donor_confusion,
+    donor_part,
+    figure,
+    prefers_mover_part,
+    top1,
+    top1_part,
+    top_k_part,
+)
 from evaluator.predictions import Predictions, make_predictions, read_predictions, softmax, write_predictions
 
 CLASSES = ["jump", "run, fast", "wave"]
@@ -183,3 +194,37 @@ def test_softmax_neither_overflows_nor_loses_its_sum() -> None:
     found = softmax(np.array([[1000.0, 0.0, -1000.0], [3.0, 3.0, 3.0]]))
     assert found[0].tolist() == [1.0, 0.0, 0.0]
     assert np.allclose(found.sum(1), 1, rtol=0, atol=3 * np.finfo(float).eps)  # three terms, one rounding each
+
+
+def test_mean_class_counts_only_classes_that_occur(tmp_path: Path) -> None:
+    # SCUBA a: class 0 is 2 of 2, class 1 is 1 of 1, class 2 is 1 of 2: mean (1 + 1 + 1/2) / 3.
+    # SCUBA b: class 0 is 1 of 1, class 1 is 0 of 1, class 2 does not occur: mean 1/2, not 1/3.
+    for table, wanted in ((SCUBA_A, 250 / 3), (SCUBA_B, 50.0)):
+        found = class_parts(top1_part(read(tmp_path / "p.csv", table)), EXPECTED)
+        assert figure(list(found.values())).percent == pytest.approx(wanted, abs=1e-9)
+    assert sorted(found) == [0, 1]
+
+
+def test_top_k_by_hand() -> None:
+    classes = list("abcd")
+    scores = np.array([[0.4, 0.3, 0.2, 0.1], [0.1, 0.4, 0.3, 0.2], [0.25, 0.25, 0.25, 0.25], [0.4, 0.4, 0.1, 0.1]])
+    p = make_predictions("p", classes, ["u", "v", "w", "x"], np.array([2, 0, 1, 1]), scores)
+    # Places of the true class: 3rd, 4th, 2nd (equals in index order), 2nd.
+    assert [figure([top_k_part(p, k)]).percent for k in (1, 2, 3)] == [0.0, 50.0, 75.0]
+    assert figure([top_k_part(p, 1)]).percent == top1(p).percent
+    with pytest.raises(BenchError, match="top-4 of 4 classes"):
+        top_k_part(p, 4)
+
+
+def test_conflicting_foreground_by_hand() -> None:
+    scores = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7], [0.4, 0.4, 0.2]])
+    p = make_predictions("p", CLASSES, ["u", "v", "w", "x"], np.array([0, 0, 1, 1]), scores)
+    donors = {"u": 1, "v": 1, "w": 0, "x": 0}
+    # Answers 0 1 2 0; movers 0 0 1 1; donors 1 1 0 0: right, donor, other, donor.
+    assert top1(p).percent == 25.0
+    assert figure([donor_part(p, donors)]).percent == 50.0
+    # Mover above donor: .6 > .3 yes; .2 > .5 no; .2 > .1 yes; .4 > .4 no.
+    assert figure([prefers_mover_part(p, donors)]).percent == 50.0
+    assert donor_confusion(p, donors) == {(0, 1): (1, 1, 0), (1, 0): (0, 1, 1)}
+    with pytest.raises(BenchError, match="'x' has no donor"):
+        donor_part(p, {"u": 1, "v": 1, "w": 0})
