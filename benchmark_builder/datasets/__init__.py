@@ -40,12 +40,22 @@ DATASETS = {
     "ucf101": "benchmark_builder.datasets.ucf101",
     "hmdb51": "benchmark_builder.datasets.hmdb51",
     "kinetics400": "benchmark_builder.datasets.kinetics400",
+    "jhmdb": "benchmark_builder.datasets.jhmdb",
+    "folder": "benchmark_builder.datasets.folder",
 }
+
+# Datasets that are scored with another's classifier: their labels are that dataset's.
+SCORED_AS = {"jhmdb": "hmdb51"}
 
 
 def data_root() -> Path:
     """``$BENCH_DATA``, else ``./data``."""
     return Path(os.environ.get("BENCH_DATA") or "data")
+
+
+def scored_as(name: str) -> str:
+    """The dataset whose classes and labels ``name`` uses, and whose checkpoints score it; mostly itself."""
+    return SCORED_AS.get(name, name)
 
 
 def read_dataset(name: str, root: Path | None = None, split: str = "auto", fold: int = 1) -> Listing:

@@ -5,6 +5,7 @@ Splits: 153 files ``testTrainMulti_7030_splits/CLASS_test_split{1,2,3}.txt`` of 
 folder's, not a guess from the name (``draw_sword`` and ``sword``). Licence: CC BY 4.0.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark_builder.datasets import Listing
@@ -45,14 +46,21 @@ def read(root: Path, split: str, fold: int) -> Listing:
     elif split in TAGS:
         if lists is None:
             raise BenchError(f"{root / SPLITS}: no split files; get them, or give --split all")
-        name, wanted = f"{split}{fold}", []
-        for class_name in classes:
-            for line in read_lines(lists / f"{class_name}_test_split{fold}.txt"):
-                file, _, tag = line.rpartition(" ")
-                key = f"{class_name}/{file.strip().removesuffix('.avi')}"
-                if tag == TAGS[split]:
-                    (wanted if key in found else missing).append(key)
+        name, named = f"{split}{fold}", named_by(lists, classes, split, fold)
+        wanted = [key for key in named if key in found]
+        missing = [key for key in named if key not in found]
     else:
         raise BenchError(f"--split {split}: HMDB51 has train, test and all")
     videos = [Video(k, found[k][0], found[k][1], classes[found[k][1]], name, "hmdb51") for k in sorted(wanted)]
     return Listing(videos, classes, name, notes, tuple(missing))
+
+
+def named_by(lists: Path, classes: Iterable[str], split: str, fold: int) -> list[str]:
+    """The ids ``class/NAME`` that the split files of ``classes`` in folder ``lists`` tag as ``train`` or ``test``."""
+    ids = []
+    for class_name in classes:
+        for line in read_lines(lists / f"{class_name}_test_split{fold}.txt"):
+            file, _, tag = line.rpartition(" ")
+            if tag == TAGS[split]:
+                ids.append(f"{class_name}/{file.strip().removesuffix('.avi')}")
+    return ids

@@ -1,0 +1,73 @@
+"""JHMDB (Jhuang et al., ICCV 2013): 928 clips of 21 of HMDB51's classes, trimmed to the action, with puppet masks.
+
+x: a folder of up to 40 PNG frames, 320x240, ``Rename_Images/CLASS/STEM/00001.png`` (from 1), 30 fps. The trimmed frames
+are read, never the AVI of the same name, whose frames the masks do not fit. y: HMDB51's class, 0..50, as SCUBA-HMDB51,
+which is built from JHMDB, is scored by networks trained on HMDB51; 21 of the 51 occur.
+
+Splits: files ``CLASS_test_split{1,2,3}.txt`` of lines "file.avi tag", tag 1 train, 2 test. HMDB51's own are taken where
+they lie in ROOT/testTrainMulti_7030_splits, as was published (JHMDB ∩ HMDB51's test list), so that a network trained on
+HMDB51's split has seen none of the test videos; else JHMDB's, in ROOT/splits, and the split is named ``jhmdb_test1``.
+Licence: see the dataset's site.
+"""
+
+from pathlib import Path
+
+from benchmark_builder.datasets import Listing
+from benchmark_builder.datasets.common import folder_with_classes, shipped_classes
+from benchmark_builder.datasets.hmdb51 import SPLITS as HMDB51_SPLITS
+from benchmark_builder.datasets.hmdb51 import TAGS, named_by
+from benchmark_builder.errors import BenchError
+from benchmark_builder.video import Video
+
+WHERE = (
+    "Get Rename_Images, puppet_mask and splits from JHMDB's site (MPI for Intelligent Systems) and lay them as "
+    "ROOT/Rename_Images/CLASS/STEM/00001.png, ROOT/puppet_mask/CLASS/STEM/puppet_mask.mat and "
+    "ROOT/splits/CLASS_test_split1.txt, ROOT being $BENCH_DATA/jhmdb or --root"
+)
+CLASSES = (
+    "brush_hair", "catch", "clap", "climb_stairs", "golf", "jump", "kick_ball", "pick", "pour", "pullup", "push",
+    "run", "shoot_ball", "shoot_bow", "shoot_gun", "sit", "stand", "swing_baseball", "throw", "walk", "wave",
+)  # fmt: skip
+
+
+def read(root: Path, split: str, fold: int) -> Listing:
+    """List JHMDB. Ids are ``class/STEM``; splits ``train``, ``test``, ``all``, ``auto``; folds 1 to 3."""
+    classes = shipped_classes("hmdb51")
+    label = {c: classes.index(c) for c in CLASSES}
+    folder = folder_with_classes(root, CLASSES, ("Rename_Images",))
+    found = {
+        f"{d.name}/{clip.name}": (clip, label[d.name])
+        for d in folder.iterdir()
+        if d.is_dir() and d.name in label
+        for clip in d.iterdir()
+        if clip.is_dir() and not clip.name.startswith(".")
+    }
+    # ROOT may be Rename_Images itself.
+    places = [base / name for base in (root, folder.parent) for name in (HMDB51_SPLITS, "splits")]
+    lists = next((p for p in places if p.is_dir()), None)
+
+    notes: tuple[str, ...] = ()
+    if split == "auto" and lists is None:
+        split, notes = "all", (f"no splits folder in {root}: taking every video (as --split all)",)
+    if split == "auto":
+        split = "test"
+    missing: tuple[str, ...] = ()
+    if split == "all":
+        wanted, name = sorted(found), "all"
+    elif split in TAGS:
+        if lists is None:
+            raise BenchError(f"{root / 'splits'}: no split files; get them, or give --split all")
+        named = named_by(lists, CLASSES, split, fold)
+        wanted = sorted(key for key in named if key in found)
+        if lists.name == HMDB51_SPLITS:  # names HMDB51's videos, most of which JHMDB has not
+            name = f"{split}{fold}"
+        else:
+            name, missing = f"jhmdb_{split}{fold}", tuple(key for key in named if key not in found)
+            notes = (
+                f"splits are JHMDB's own: some of these videos may be in HMDB51's training split; for the published "
+                f"test set lay HMDB51's split files in {root / HMDB51_SPLITS}",
+            )
+    else:
+        raise BenchError(f"--split {split}: JHMDB has train, test and all")
+    videos = [Video(k, found[k][0], found[k][1], classes[found[k][1]], name, "jhmdb") for k in wanted]
+    return Listing(videos, classes, name, notes, missing)
