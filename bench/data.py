@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Datasets: render the embedded one, list what a folder holds.")
+app = typer.Typer(no_args_is_help=True, help="Datasets: render the embedded one, list or inspect what a folder holds.")
 
 
 @app.command()
@@ -40,7 +40,9 @@ def render(
 
 @app.command(name="list")
 def list_command(
-    dataset: Annotated[str, typer.Option(help="synthactions, ucf101, hmdb51, kinetics400.")] = "synthactions",
+    dataset: Annotated[
+        str, typer.Option(help="synthactions, ucf101, hmdb51, kinetics400, jhmdb, folder.")
+    ] = "synthactions",
     root: Annotated[Path | None, typer.Option(help="Its folder.  [default: $BENCH_DATA/DATASET]")] = None,
     split: Annotated[str, typer.Option(help="train, test, val, all, auto.")] = "auto",
     fold: Annotated[int, typer.Option(help="Which official split, from 1.", min=1)] = 1,
@@ -60,4 +62,48 @@ def list_command(
     if listing.missing:
         typer.echo(
             f"{len(listing.missing)} videos that the split names are not there: {listing.missing[0]} …", err=True
+        )
+
+
+@app.command()
+def inspect(
+    dataset: Annotated[
+        str, typer.Option(help="synthactions, ucf101, hmdb51, kinetics400, jhmdb, folder.")
+    ] = "synthactions",
+    root: Annotated[Path | None, typer.Option(help="Its folder.  [default: $BENCH_DATA/DATASET]")] = None,
+    split: Annotated[
+        str, typer.Option(help="train, test, val, auto; all: every video that is there or that a split file names.")
+    ] = "all",
+    fold: Annotated[int, typer.Option(help="Which official split, from 1.", min=1)] = 1,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a row a video here.")] = None,
+) -> None:
+    """Decode every video and say what is wrong with a copy. Exit status 1 if any is missing or unreadable."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from benchmark_builder.errors import BenchError
+    from benchmark_builder.inspect import inspect_dataset, table
+
+    found = inspect_dataset(dataset, root, split, fold, workers)
+    if csv is not None:
+        found.write(csv)
+    console = Console()
+    screen = Table(title=escape(f"{found.dataset} in {found.root}, split {found.split}"))
+    for heading in ("", "count", "first of them"):
+        screen.add_column(heading, overflow="fold", justify="right" if heading == "count" else "left")
+    for name, count, example in table(found):
+        screen.add_row(name, str(count), escape(example))
+    console.print(screen)
+    for note in found.notes:
+        typer.echo(f"note: {note}")
+    if csv is not None:
+        typer.echo(f"{csv}: a row for each of {len(found.videos)} videos")
+    if not found.fine:
+        missing, unreadable = len(found.of("missing")), len(found.of("unreadable"))
+        listed = f"{csv} lists them" if csv is not None else "--csv FILE lists them"
+        raise BenchError(
+            f"{found.root}: {missing} videos missing, {unreadable} unreadable; get them again ({listed}), or build "
+            "without them"
         )

@@ -85,6 +85,22 @@ def scan_frames(path: Path) -> Iterator[FrameFacts]:
             yield FrameFacts(frame.pts, bool(frame.is_corrupt))
 
 
+def count_packets(path: Path) -> int:
+    """How many coded frames a video file holds, also those that give no picture; decodes nothing.
+
+    Fewer than the header says: the file was cut. As many, but fewer frames: an edit list hides some, or a packed AVI
+    counts frames that were never coded.
+    """
+    count = 0
+    with _opened(path) as (container, stream):
+        try:
+            for packet in container.demux(stream):
+                count += packet.size > 0
+        except (av.error.FFmpegError, OSError, ValueError):
+            pass  # what follows the break cannot be reached either
+    return count
+
+
 def pictures(folder: Path) -> list[Path]:
     """The pictures of a folder, sorted by name; hidden files are no pictures. Raises BenchError if it has none."""
     names = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))

@@ -1,0 +1,179 @@
+"""What is wrong with one video file or folder of frames: it is decoded whole and held against what it says of itself."""
+
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmark_builder.errors import BenchError
+from benchmark_builder.frames import count_packets, pictures, probe, scan_frames
+from benchmark_builder.video import Video
+
+COLUMNS = [
+    "id", "file", "label", "class", "frames_decoded", "frames_header", "fps", "width", "height", "rotation",
+    "variable_rate", "state", "problem",
+]  # fmt: skip
+BAD = ("missing", "unreadable")  # what makes a copy unfit; every other kind is a note
+KINDS = {
+    "missing": "missing",
+    "unreadable": "unreadable, or cut short",
+    "damaged": "damaged frames",
+    "count": "frame count differs from the header's",
+    "gap": "frames missing between others",
+    "rotated": "rotated",
+    "variable rate": "variable frame rate",
+    "odd size": "odd width or height",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One video as it was found. None and "" where nothing could be learnt.
+
+    Attributes:
+        id, label, class_name: as the dataset's reader gives them.
+        file: relative to the dataset's folder; "" if it is missing.
+        frames_decoded: how many frames the decoder gave.
+        frames_header: how many the file says it has.
+        fps: frames a second, by the header.
+        width, height: of the upright picture.
+        rotation: degrees that the file asks the player to turn its pictures, counter-clockwise.
+        variable_rate: the frames do not follow one another evenly.
+        state: ``ok``, ``note`` (odd, and a build copes), ``missing`` or ``unreadable``.
+        problems: what was found, as (kind, words); kinds are those of :data:`KINDS`.
+    """
+
+    id: str
+    file: str = ""
+    label: int | None = None
+    class_name: str = ""
+    frames_decoded: int | None = None
+    frames_header: int | None = None
+    fps: float | None = None
+    width: int | None = None
+    height: int | None = None
+    rotation: int | None = None
+    variable_rate: bool | None = None
+    problems: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def state(self) -> str:
+        kinds = {kind for kind, _ in self.problems}
+        return next((bad for bad in BAD if bad in kinds), "note" if kinds else "ok")
+
+    def words(self, kind: str) -> str:
+        """What was found of ``kind``."""
+        return "; ".join(words for k, words in self.problems if k == kind)
+
+    def row(self) -> dict[str, str]:
+        """The video's line of the CSV; keys are :data:`COLUMNS`."""
+        problem = "; ".join(words for _, words in self.problems)
+        values: dict[str, Any] = {n: getattr(self, n) for n in COLUMNS if n not in ("class", "problem")}
+        return {k: _text(v) for k, v in {**values, "class": self.class_name, "problem": problem}.items()}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True)
+class Checker:
+    """Checks one video. ``root``: what file names are told relative to."""
+
+    root: Path
+
+    def make(self, video: Video) -> Checked:
+        """Decode all of it; never raises for a video, however broken."""
+        inside = video.path.is_relative_to(self.root)
+        file = (video.path.relative_to(self.root) if inside else video.path).as_posix()
+        known: dict[str, Any] = {"id": video.id, "file": file, "label": video.label, "class_name": video.class_name}
+        try:
+            info = probe(video.path)
+        except (BenchError, OSError) as error:
+            return Checked(**known, frames_decoded=0, problems=(("unreadable", _words(video, error)),))
+        problems: list[tuple[str, str]] = []
+        times: list[int | None] = []
+        damaged = 0
+        try:
+            for frame in scan_frames(video.path):
+                times.append(frame.time)
+                damaged += frame.damaged
+        except (BenchError, OSError) as error:
+            problems.append(("unreadable", _words(video, error)))
+        if not problems:
+            problems += _count(video.path, len(times), info.frames)
+        if damaged:
+            problems.append(("damaged", f"{damaged} damaged frames"))
+        if video.path.is_dir():
+            problems += _gaps(video.path)
+        if info.rotation:
+            problems.append(("rotated", f"rotated by {info.rotation} degrees; it is read upright"))
+        uneven = variable_rate(times)
+        if uneven:
+            problems.append(("variable rate", f"variable frame rate; it is built at the mean, {info.fps:g} fps"))
+        if info.width % 2 or info.height % 2:
+            problems.append(("odd size", f"odd size {info.width}x{info.height}; it is built in 4:4:4"))
+        return Checked(
+            **known,
+            frames_decoded=len(times),
+            frames_header=info.frames or None,
+            fps=round(info.fps, 6),
+            width=info.width,
+            height=info.height,
+            rotation=info.rotation,
+            variable_rate=uneven,
+            problems=tuple(problems),
+        )
+
+
+def _words(video: Video, error: Exception) -> str:
+    """The error in one line, without the path, which has a column of its own."""
+    return " ".join(str(error).removeprefix(f"{video.path}: ").replace(f"{video.path}/", "").split())
+
+
+def _count(path: Path, decoded: int, header: int) -> list[tuple[str, str]]:
+    """Header against decoder. A difference alone is no harm: packed AVIs, most of HMDB51's, count one frame that was
+    never coded, and edit lists hide frames. A file that does not hold nine tenths of what it counts was cut."""
+    if not header or decoded == header:
+        return []
+    if decoded < header and count_packets(path) < 0.9 * header:
+        return [("unreadable", f"cut short: {decoded} of the header's {header} frames; replace the file")]
+    return [("count", f"{decoded} frames, its header says {header}")]
+
+
+def _gaps(folder: Path) -> list[tuple[str, str]]:
+    """Pictures missing between others, by the numbers at the end of their names."""
+    numbers = [re.search(r"(\d+)$", p.stem) for p in pictures(folder)]
+    values = [int(n[1]) for n in numbers if n]
+    if len(values) < len(numbers):
+        return []
+    lost = max(values) - min(values) + 1 - len(values)
+    return [("gap", f"{lost} frames are missing between others")] if lost > 0 else []
+
+
+def variable_rate(times: Sequence[int | None]) -> bool | None:
+    """Whether frames follow one another unevenly; None if their times do not tell.
+
+    Args:
+        times: of every frame, in ticks of the file's clock. Their order does not count: AVI gives the frames of a
+            stream with B-frames in order, but not their times.
+
+    A step is uneven if it is off the median by more than a tenth of it and, where the clock is much finer than the
+    frames (at least 3 ticks each), by more than the tick that rounding costs. One uneven step, or one in fifty, is a
+    lost frame, not a variable rate: packed AVIs, HMDB51's for one, have one at the start.
+    """
+    known = sorted(t for t in times if t is not None)
+    if len(known) < max(3, len(times)):
+        return None
+    steps = [b - a for a, b in pairwise(known)]
+    median = statistics.median(steps)
+    if median <= 0:
+        return None
+    allowed = max(median / 10, 1 if median >= 3 else 0)
+    uneven = sum(abs(step - median) > allowed for step in steps)
+    return uneven > max(1, len(steps) // 50)
