@@ -21,7 +21,7 @@ COLUMNS = [
     *(f"missing_{name}" for name in FIGURES),
     "seed", "split", "protocol", "checkpoint", "checkpoint_sha256", "manifests", "version",
 ]  # fmt: skip
-_KEY = ("dataset", "checkpoint_sha256", "protocol", "manifests")
+_KEY = ("dataset", "method", "model", "checkpoint_sha256", "protocol", "manifests")
 
 
 def row_of(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,102 @@
+"""`bench score`: figures from predictions alone, for users of any framework. Needs neither torch nor the videos."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark_builder.errors import BenchError
+from evaluator import leaderboard
+from evaluator.foreign import read_any_predictions
+from evaluator.predictions import Predictions, write_predictions
+from evaluator.results import compute, version, write_record
+from evaluator.testsets import TestSet, benchmark_set, iid_set
+
+IID = "iid:"
+
+
+def score(
+    files: Sequence[Path],
+    benchmarks: Sequence[Path | str],
+    out: Path | None = None,
+    *,
+    method: str = "",
+    model: str = "",
+    root: Path | None = None,
+    lists: Sequence[Path] = (),
+    allow_missing: bool = False,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Figures of predictions that exist already.
+
+    Args:
+        files: predictions, one file a benchmark: our CSV, or mmaction2's dumps.
+        benchmarks: folders of the benchmarks, in the files' order; ``iid:DATASET`` for the ordinary test split.
+            With SCUBA and its SCUFO, contrasted accuracy is computed too.
+        out: where to put ``predictions/``, ``results/`` and the row of ``leaderboard.csv``; None writes nothing.
+        method, model: what to call it in the leaderboard; default the first file's name.
+        root: the dataset's folder, for ``iid:DATASET``.
+        lists: list files that give the order of mmaction2's dumps, one a file, or none.
+        allow_missing: accept files without some videos; their number is told with every figure.
+        seed: of the bootstrap intervals.
+
+    Returns:
+        The results record.
+
+    Raises:
+        BenchError: not as many benchmarks (or lists) as files, or files that do not fit (see
+            :func:`~evaluator.foreign.read_any_predictions`).
+    """
+    if not files or len(files) != len(benchmarks):
+        raise BenchError(
+            f"{len(files)} predictions files and {len(benchmarks)} benchmarks; give each file its --benchmark"
+        )
+    if lists and len(lists) != len(files):
+        raise BenchError(
+            f"{len(lists)} list files for {len(files)} predictions files; give each file its --list, or none"
+        )
+    sets = [_set(b, root) for b in benchmarks]
+    if len({s.name for s in sets}) < len(sets):
+        raise BenchError("two of the benchmarks have the same name; give each benchmark once")
+    predictions = {
+        s.name: read_any_predictions(path, s, lists[k] if lists else None, allow_missing)
+        for k, (path, s) in enumerate(zip(files, sets, strict=True))
+    }
+    digest = _digest(list(predictions.values()))
+    record: dict[str, Any] = {
+        "dataset": sets[0].dataset, "method": method or files[0].stem, "model": model, "classes": sets[0].classes,
+        "seed": "", "checkpoint": "", "checkpoint_sha256": digest, "protocol": "predictions", "sampling": None,
+        "bootstrap_seed": seed, "versions": {"albar-bench": version()},
+        **compute(sets, predictions, seed),
+    }  # fmt: skip
+    if out is None:
+        return record
+    tag = f"{_plain(record['method'])}-{digest[:8]}"
+    for described, s in zip(record["sets"], sets, strict=True):
+        path = out / "predictions" / f"{s.name}--{tag}.csv"
+        p = predictions[s.name]
+        write_predictions(path, p.classes, zip(p.ids, p.labels.tolist(), p.scores, strict=True))
+        described["predictions"] = str(path.relative_to(out))
+    videos = leaderboard.videos_digest([s.digest for s in sets])
+    path = out / "results" / f"{record['dataset']}-{tag}-{videos}.json"
+    write_record(path, record)
+    leaderboard.update(out / leaderboard.NAME, record)
+    return {**record, "record": str(path), "leaderboard": str(out / leaderboard.NAME)}
+
+
+def _set(benchmark: Path | str, root: Path | None) -> TestSet:
+    text = str(benchmark)
+    return iid_set(text.removeprefix(IID), root) if text.startswith(IID) else benchmark_set(Path(benchmark))
+
+
+def _digest(predictions: Sequence[Predictions]) -> str:
+    """Names the predictions: SHA-256 over ids and scores, whatever the order or format of the files."""
+    total = hashlib.sha256()
+    for p in sorted(predictions, key=lambda p: p.ids):
+        total.update("\x1f".join(p.ids).encode() + p.scores.tobytes())
+    return total.hexdigest()
+
+
+def _plain(name: str) -> str:
+    """A method's name as part of a file name."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name) or "predictions"

@@ -1,0 +1,209 @@
+"""Predictions of other frameworks: mmaction2's dumps, their order, and pickles that would run code."""
+
+import dataclasses
+import io
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark_builder.errors import BenchError
+from benchmark_builder.manifest import Row, write_benchmark
+from evaluator.foreign import read_any_predictions
+from evaluator.leaderboard import read_leaderboard
+from evaluator.predictions import write_predictions
+from evaluator.score import score
+from evaluator.testsets import TestSet, benchmark_set
+
+CLASSES = ["jump", "run fast", "wave"]
+VIDEOS = [("run fast/b", 1), ("jump/a", 0), ("wave/c", 2), ("run fast/d", 1)]
+SCORES = {
+    "jump/a": [0.7, 0.2, 0.1],
+    "run fast/b": [0.5, 0.3, 0.2],
+    "run fast/d": [0.1, 0.8, 0.1],
+    "wave/c": [0.1, 0, 0.9],
+}
+# SCUFO: right on a alone.
+STILLS = {
+    "jump/a": [0.7, 0.2, 0.1],
+    "run fast/b": [0.6, 0.3, 0.1],
+    "run fast/d": [0.8, 0.1, 0.1],
+    "wave/c": [0.9, 0, 0.1],
+}
+
+
+def benchmark(folder: Path, kind: str) -> TestSet:
+    """A benchmark of four videos, tables only: scoring reads no video."""
+    blank = {
+        f.name: 0 if f.type in (int, float) else "" for f in dataclasses.fields(Row) if f.default is dataclasses.MISSING
+    }
+    rows = []
+    for video_id, label in VIDEOS:
+        own: dict[str, Any] = {"id": video_id, "file": f"videos/{video_id}.mp4", "label": label, "source_id": video_id}
+        own |= {"class_name": CLASSES[label], "split": "test1", "partner_id": video_id if kind == "scufo" else ""}
+        rows.append(Row(**{**blank, **own}))
+    protocol = {"kind": kind, "dataset": "ucf101", "classes": CLASSES, "backgrounds": {"name": "stripes"}}
+    write_benchmark(folder, protocol, rows, [])
+    return benchmark_set(folder)
+
+
+@pytest.fixture
+def scuba(tmp_path: Path) -> TestSet:
+    return benchmark(tmp_path / "scuba", "scuba")
+
+
+def in_order(table: dict[str, list[float]], order: list[str] | None = None) -> list[np.ndarray]:
+    return [np.array(table[i], np.float32) for i in order or sorted(table)]
+
+
+def dump(path: Path, value: object) -> Path:
+    if path.suffix == ".json":
+        path.write_text(json.dumps(value))
+    else:
+        path.write_bytes(pickle.dumps(value))
+    return path
+
+
+def plain(arrays: list[np.ndarray]) -> list[list[float]]:
+    return [a.tolist() for a in arrays]
+
+
+def labelled(video_id: str) -> dict[str, Any]:
+    """A sample as mmaction2 1.2 dumps it."""
+    label = torch.tensor([dict(VIDEOS)[video_id]])
+    return {"pred_score": torch.tensor(SCORES[video_id]), "gt_label": label, "img_shape": (224, 224), "num_clips": 1}
+
+
+FORMATS: dict[str, Callable[[Path], Path]] = {
+    "mmaction 0.x pickle": lambda p: dump(p / "r.pkl", in_order(SCORES)),
+    "mmaction 0.x JSON": lambda p: dump(p / "r.json", plain(in_order(SCORES))),
+    "JSON by id": lambda p: dump(p / "r.json", dict(reversed(SCORES.items()))),
+    "mmaction2 1.0 pickle": lambda p: dump(
+        p / "r.pkl", [{"pred_scores": {"item": torch.tensor(a)}, "num_clips": 1} for a in in_order(SCORES)]
+    ),
+    "mmaction2 1.2 pickle": lambda p: dump(p / "r.pickle", [labelled(i) for i in sorted(SCORES)]),
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_reads_alike(tmp_path: Path, scuba: TestSet, kind: str) -> None:
+    found = read_any_predictions(FORMATS[kind](tmp_path), scuba)
+    assert found.ids == sorted(SCORES)
+    assert np.allclose(found.scores, [SCORES[i] for i in found.ids], rtol=0, atol=1e-7)  # float32 of numbers below 1
+    assert found.right.tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    "form", ["{id} 30 {label}", "{id} {label}", "{id}.mp4 {label}", "/data/x/{id} 30 {label}", "{stem} 30 {label}"]
+)
+def test_a_list_file_gives_the_order(tmp_path: Path, scuba: TestSet, form: str) -> None:
+    order = [i for i, _ in VIDEOS]
+    lines = [form.format(id=i, stem=i.split("/")[1], label=label) for i, label in VIDEOS]
+    (tmp_path / "list.txt").write_text("\n".join(lines) + "\n")
+    found = read_any_predictions(dump(tmp_path / "r.pkl", in_order(SCORES, order)), scuba, tmp_path / "list.txt")
+    assert found.right.tolist() == [True, False, True, True]
+
+
+def refused(call: Callable[[], object]) -> str:
+    with pytest.raises(BenchError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_labels_in_the_dump_unmask_a_wrong_order(tmp_path: Path, scuba: TestSet) -> None:
+    entries = [labelled(i) for i, _ in VIDEOS]
+    message = refused(lambda: read_any_predictions(dump(tmp_path / "r.pkl", entries), scuba))
+    assert "r.pkl" in message and "--list" in message
+
+
+class Malicious:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.path}",)
+
+
+class MaliciousStorage:
+    """Hides a pickle that would run code where a tensor's storage is expected."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        buffer = io.BytesIO()
+        torch.save(Malicious(self.path), buffer)
+        return torch.storage._load_from_bytes, (buffer.getvalue(),)
+
+
+@pytest.mark.parametrize("kind", [Malicious, MaliciousStorage])
+def test_a_malicious_pickle_is_refused_and_does_not_run(tmp_path: Path, scuba: TestSet, kind: type) -> None:
+    path = dump(tmp_path / "r.pkl", [kind(tmp_path / "pwned")])
+    assert str(path) in refused(lambda: read_any_predictions(path, scuba))
+    assert not (tmp_path / "pwned").exists()
+    with open(path, "rb") as handle:  # the file would have done it
+        pickle.load(handle)  # noqa: S301
+    assert (tmp_path / "pwned").exists()
+
+
+def test_other_bad_files(tmp_path: Path, scuba: TestSet) -> None:
+    def read(path: Path) -> str:
+        return refused(lambda: read_any_predictions(path, scuba))
+
+    assert "3 predictions, but the manifest lists 4" in read(dump(tmp_path / "a.pkl", in_order(SCORES)[:3]))
+    assert "not 3 scores" in read(dump(tmp_path / "b.json", [[0.5, 0.5]] * 4))
+    assert "not 3 scores" in read(dump(tmp_path / "c.json", [{"top": 1}] * 4))
+    assert "not all finite" in read(dump(tmp_path / "d.pkl", [np.array([np.nan, 0, 0])] * 4))
+    assert "no row for 'wave/c'" in read(dump(tmp_path / "e.json", {i: SCORES[i] for i in sorted(SCORES)[:3]}))
+    assert "id 'x' is not in the test set" in read(dump(tmp_path / "f.json", {**SCORES, "x": [1, 0, 0]}))
+    assert "holds a int" in read(dump(tmp_path / "g.json", 7))
+    (tmp_path / "h.json").write_text("{")
+    assert "not readable JSON" in read(tmp_path / "h.json")
+    (tmp_path / "i.pkl").write_bytes(pickle.dumps(in_order(SCORES))[:-9])
+    assert "i.pkl" in read(tmp_path / "i.pkl")
+    assert "unknown kind" in read(tmp_path / "k.xlsx")
+    assert "no such predictions file" in read(tmp_path / "l.pkl")
+    (tmp_path / "list.txt").write_text("z 3 0\n")
+    path = dump(tmp_path / "m.pkl", in_order(SCORES))
+    assert "list.txt: 'z' names no video" in refused(lambda: read_any_predictions(path, scuba, tmp_path / "list.txt"))
+
+
+def test_score_gives_the_contrasted_accuracy_and_a_leaderboard_row(tmp_path: Path, scuba: TestSet) -> None:
+    scufo = benchmark(tmp_path / "scufo", "scufo")
+    stills = [(i, dict(VIDEOS)[i], np.array(s)) for i, s in STILLS.items()]
+    write_predictions(tmp_path / "stills.csv", CLASSES, stills)
+    files = [dump(tmp_path / "r.pkl", in_order(SCORES)), tmp_path / "stills.csv"]
+    folders = [tmp_path / "scuba", tmp_path / "scufo"]
+    record = score(files, folders, tmp_path / "out", method="Mine", model="tsm")
+    # SCUBA right on a c d, SCUFO right on a: contrasted c d.
+    assert {k: v["percent"] for k, v in record["figures"].items()} == {
+        "avg_scuba": 75.0, "avg_scufo": 25.0, "contra_acc": 50.0,
+    }  # fmt: skip
+    (row,) = read_leaderboard(tmp_path / "out/leaderboard.csv")
+    assert (row["method"], row["model"], float(row["contra_acc"]), row["iid"]) == ("Mine", "tsm", 50.0, "")
+    # What was written is scored to the same digits, and its row takes the place of the first.
+    again = score(
+        [tmp_path / "out" / s["predictions"] for s in record["sets"]],
+        folders,
+        tmp_path / "out",
+        method="Mine",
+        model="tsm",
+    )
+    assert again["figures"] == record["figures"] and len(read_leaderboard(tmp_path / "out/leaderboard.csv")) == 1
+    assert scufo.kind == "scufo"
+
+
+def test_score_wants_a_benchmark_a_file(tmp_path: Path, scuba: TestSet) -> None:
+    path = dump(tmp_path / "r.pkl", in_order(SCORES))
+    assert "2 predictions files and 1 benchmarks" in refused(lambda: score([path, path], [tmp_path / "scuba"]))
+    assert "same name" in refused(lambda: score([path, path], [tmp_path / "scuba"] * 2))
+    lists = [path, path]
+    assert "2 list files for 1" in refused(lambda: score([path], [tmp_path / "scuba"], lists=lists))
+    assert scuba.kind == "scuba"
