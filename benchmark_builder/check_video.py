@@ -1,4 +1,4 @@
-"""What is wrong with one video file or folder of frames: it is decoded whole and held against what it says of itself."""
+"""What is wrong with one video file or folder of frames: it is decoded whole and held against its own header."""
 
 import re
 import statistics
