@@ -41,7 +41,7 @@ class Checked:
         fps: frames a second, by the header.
         width, height: of the upright picture.
         rotation: degrees that the file asks the player to turn its pictures, counter-clockwise.
-        variable_rate: the frames do not follow one another evenly.
+        variable_rate: the frames do not follow one another evenly; None also where frames are damaged or lost.
         state: ``ok``, ``note`` (odd, and a build copes), ``missing`` or ``unreadable``.
         problems: what was found, as (kind, words); kinds are those of :data:`KINDS`.
     """
@@ -113,7 +113,8 @@ class Checker:
             problems += _gaps(video.path)
         if info.rotation:
             problems.append(("rotated", f"rotated by {info.rotation} degrees; it is read upright"))
-        uneven = variable_rate(times)
+        broken = {kind for kind, _ in problems} & {"unreadable", "damaged"}
+        uneven = None if broken else variable_rate(times)  # frames that got lost leave uneven steps
         if uneven:
             problems.append(("variable rate", f"variable frame rate; it is built at the mean, {info.fps:g} fps"))
         if info.width % 2 or info.height % 2:

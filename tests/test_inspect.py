@@ -111,6 +111,7 @@ def test_damaged_frames_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.avi").write_bytes(data)
     found = check(tmp_path / "a.avi")
     assert "damaged" in kinds(found) and int(found.words("damaged").split()[0]) > 0
+    assert found.variable_rate is None  # lost frames are no sign of a variable rate
 
 
 def test_a_rotated_file_is_a_note(tmp_path: Path) -> None:
