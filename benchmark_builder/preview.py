@@ -85,7 +85,7 @@ def versions_of(found: Family, row: Row, picks: Sequence[int]) -> Iterator[tuple
     scuba = found.scuba
     shown = indices(row.source_frames)
     source = Path(scuba.protocol["paths"].get("root", "")) / row.source_file
-    yield "original", _frames(read_frames(source), [shown[k] for k in picks]) if source.is_file() else "not here"
+    yield "original", _frames(read_frames(source), [shown[k] for k in picks]) if source.exists() else "not here"
     if row.mask_file:
         track = StoredTrack(scuba.folder / row.mask_file, row.height, row.width)
         yield "mask", [np.repeat(track.mask(shown[k])[..., None], 3, 2).astype(np.uint8) * 255 for k in picks]
