@@ -20,19 +20,45 @@ def carry(
     count = len(moving)
     known = np.ones(count, np.float32) if known is None else known
     total = [m.copy() for m in moving]
-    weight = known.copy()
-    for order, step, flows in (
-        (range(count), -1, evidence.behind),
-        (range(count - 1, -1, -1), 1, evidence.ahead),
-    ):
-        state, mass = np.zeros_like(moving[0]), 0.0
+    weight = [np.full(moving[0].shape, k, np.float32) for k in known]
+    for order, step, flows, same in _ways(evidence):
+        state, mass = np.zeros_like(moving[0]), np.zeros_like(moving[0])
         for t in order:
             if 0 <= t + step < count:
-                state, mass = keep * _pulled(state, flows[t]), keep * mass
+                held = keep * same[t].astype(np.float32)
+                state, mass = held * _pulled(state, flows[t]), held * _pulled(mass, flows[t])
                 total[t] += state
                 weight[t] += mass
             state, mass = state + moving[t], mass + float(known[t])
-    return [a / max(float(w), 1e-6) for a, w in zip(total, weight, strict=True)]
+    return [a / np.maximum(w, 1e-3) for a, w in zip(total, weight, strict=True)]
+
+
+def peak(seen: list[np.ndarray], evidence: Evidence, keep: float) -> list[np.ndarray]:
+    """The largest value along each pixel's path, less by ``keep`` a frame: float32 (H/2, W/2) a frame.
+
+    Lost where the picture no longer looks the same, or shows the background again.
+    """
+    best = [a.copy() for a in seen]
+    count = len(seen)
+    for order, step, flows, same in _ways(evidence):
+        state = np.zeros_like(seen[0])
+        for t in order:
+            if 0 <= t + step < count:
+                held = keep * same[t].astype(np.float32) ** 0.2 * (1.0 - 0.5 * evidence.settled[t].astype(np.float32))
+                state = np.maximum(seen[t], held * _pulled(state, flows[t]))
+            else:
+                state = seen[t]
+            best[t] = np.maximum(best[t], state)
+    return best
+
+
+def _ways(evidence: Evidence) -> list[tuple[range, int, list[np.ndarray], list[np.ndarray]]]:
+    """Through time and back: frames in order, step to the one before, flow to it, and whether it looks the same."""
+    count = len(evidence.moving)
+    return [
+        (range(count), -1, evidence.behind, evidence.same_behind),
+        (range(count - 1, -1, -1), 1, evidence.ahead, evidence.same_ahead),
+    ]
 
 
 def _pulled(field: np.ndarray, flow: np.ndarray) -> np.ndarray:
@@ -63,41 +89,46 @@ def colour_odds(bins: list[np.ndarray], inside: list[np.ndarray], outside: list[
         for axis in range(3):  # neighbouring colours count for a half
             pad = np.pad(cube, [(1, 1) if k == axis else (0, 0) for k in range(3)])
             cube = 0.5 * cube + 0.25 * np.take(pad, range(_BINS), axis) + 0.25 * np.take(pad, range(2, _BINS + 2), axis)
-        tables.append((cube / max(cube.sum(), 1e-9)).ravel() + 1e-4)
-    return np.clip(np.log(tables[0] / tables[1]), -3.0, 3.0).astype(np.float32)
+        tables.append((cube / max(cube.sum(), 1e-9)).ravel() + 3e-4)
+    return np.clip(np.log(tables[0] / tables[1]), -2.0, 2.0).astype(np.float32)
 
 
-def cut(frame: np.ndarray, belief: np.ndarray) -> np.ndarray:
+def cut(frame: np.ndarray, belief: np.ndarray, odds: np.ndarray, hint: np.ndarray) -> np.ndarray:
     """GrabCut (Rother et al., 2004) within the belief: bool (H, W).
 
     Args:
         frame: uint8 (H, W, 3).
-        belief: float32 (H, W), 0..1: how surely each pixel is the actor's.
+        belief: float32 (H/2, W/2), 0..1: how surely each pixel is the actor's.
+        odds: float32 (H/2, W/2): log-odds of its colour.
+        hint: float32 (H/2, W/2), 0..1: the people detector's.
     """
-    height, width = belief.shape
-    likely = belief > 0.5
-    if likely.sum() < 30:
-        return np.zeros((height, width), bool)
-    x, y, w, h = cv2.boundingRect(likely.astype(np.uint8))
+    height, width = frame.shape[:2]
+    empty = np.zeros((height, width), bool)
+    likely = (belief > 0.5).astype(np.uint8)
+    if likely.sum() < 10:
+        return empty
+    x, y, w, h = (2 * v for v in cv2.boundingRect(likely))
     margin = 8 + max(w, h) // 4
     x0, y0, x1, y1 = max(0, x - margin), max(0, y - margin), min(width, x + w + margin), min(height, y + h + margin)
-    crop, part = frame[y0:y1, x0:x1], belief[y0:y1, x0:x1]
-    scale = min(1.0, (_CUT_PIXELS / part.size) ** 0.5)
-    size = (max(8, round(part.shape[1] * scale)), max(8, round(part.shape[0] * scale)))
+    crop = frame[y0:y1, x0:x1]
+    scale = min(1.0, (_CUT_PIXELS / (crop.shape[0] * crop.shape[1])) ** 0.5)
+    size = (max(8, round(crop.shape[1] * scale)), max(8, round(crop.shape[0] * scale)))
     crop = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
-    soft = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    soft, colour, person = (
+        cv2.resize(cv2.resize(f, (width, height))[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
+        for f in (belief, odds, hint)
+    )
     trimap = np.full(soft.shape, cv2.GC_PR_BGD, np.uint8)
-    trimap[soft > 0.5] = cv2.GC_PR_FGD
-    trimap[soft > 0.9] = cv2.GC_FGD
-    trimap[soft < 0.12] = cv2.GC_BGD
-    if (trimap == cv2.GC_PR_FGD).sum() + (trimap == cv2.GC_FGD).sum() < 20 or (trimap % 2 == 0).sum() < 20:
-        return likely
+    trimap[(soft > 0.5) & ((colour > -1.0) | (person > 0.4))] = cv2.GC_PR_FGD
+    trimap[(soft > 0.9) & (colour > 0.5)] = cv2.GC_FGD
+    trimap[soft < 0.1] = cv2.GC_BGD
+    if (trimap % 2).sum() < 20 or (trimap % 2 == 0).sum() < 20:
+        return cv2.resize(likely, (width, height), interpolation=cv2.INTER_NEAREST) > 0
     cv2.setRNGSeed(0)  # GrabCut's clustering draws from cv2's generator: the same on every run and worker
-    cv2.grabCut(crop, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 1, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(crop, trimap, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), 1, cv2.GC_INIT_WITH_MASK)
     mask = cv2.resize((trimap % 2).astype(np.float32), (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
-    whole = np.zeros((height, width), bool)
-    whole[y0:y1, x0:x1] = mask > 0.5
-    return whole
+    empty[y0:y1, x0:x1] = mask > 0.5
+    return empty
 
 
 def people_hint(
@@ -127,13 +158,11 @@ def people_hint(
 
 def segment(frames: list[np.ndarray], evidence: Evidence, people: People) -> tuple[list[np.ndarray], np.ndarray]:
     """Masks bool (H, W), one a frame, and confidence float32 (n,), 0 where no actor is found."""
-    belief = believe(frames, evidence, people)
+    belief, odds, hint = believe(frames, evidence, people)
     height, width = frames[0].shape[:2]
-    masks = [
-        cut(f, cv2.resize(b, (width, height), interpolation=cv2.INTER_LINEAR))
-        for f, b in zip(frames, belief, strict=True)
-    ]
+    masks = [cut(f, b, o, h) for f, b, o, h in zip(frames, belief, odds, hint, strict=True)]
     small = [cv2.resize(m.astype(np.float32), belief[0].shape[::-1], interpolation=cv2.INTER_AREA) for m in masks]
+    small = keep_actors(small, belief, evidence)
     steady = carry(small, evidence, 0.6)
     masks = [
         cv2.resize(0.5 * a + 0.5 * b, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
@@ -143,19 +172,89 @@ def segment(frames: list[np.ndarray], evidence: Evidence, people: People) -> tup
     return masks, confidence
 
 
-def believe(frames: list[np.ndarray], evidence: Evidence, people: People) -> list[np.ndarray]:
-    """How surely each pixel is the actor's: float32 (H/2, W/2) a frame, 0..1."""
+def keep_actors(small: list[np.ndarray], belief: list[np.ndarray], evidence: Evidence) -> list[np.ndarray]:
+    """Drop what is small beside the actor: specks, balls, bits of background. Soft masks in and out, (H/2, W/2).
+
+    Connected parts are followed from frame to frame; each stands or falls by its weight over its whole life.
+    """
+    mass: list[float] = []
+    life: list[tuple[int, int]] = []
+    parts: list[tuple[np.ndarray, dict[int, int]]] = []  # a frame: labels, and label -> number of its life
+    before: tuple[np.ndarray, dict[int, int]] | None = None
+    for t, mask in enumerate(small):
+        count, labels, stats, _ = cv2.connectedComponentsWithStats((mask > 0.5).astype(np.uint8))
+        names: dict[int, int] = {}
+        taken: set[int] = set()
+        for part in sorted(range(1, count), key=lambda k: -stats[k, cv2.CC_STAT_AREA]):
+            if stats[part, cv2.CC_STAT_AREA] < 8:
+                continue
+            where = labels == part
+            name = -1
+            if before is not None:
+                x, y = _grid_int(where, evidence.behind[t])
+                under = before[0][y, x]
+                votes = np.bincount(under, minlength=1)
+                votes[0] = 0
+                old = int(votes.argmax())
+                if votes[old] > 0.3 * where.sum() and before[1].get(old, -1) not in taken | {-1}:
+                    name = before[1][old]
+            if name < 0:
+                name = len(mass)
+                mass.append(0.0)
+                life.append((t, t))
+            taken.add(name)
+            names[part] = name
+            edge = where[0].sum() + where[:, 0].sum() + where[:, -1].sum()
+            outside = min(1.0, 4.0 * edge / (2.0 * where.sum() ** 0.5 * 3.5))
+            mass[name] += float(where.sum()) * float((belief[t][where] * (0.3 + evidence.moving[t][where])).mean()) * (1.0 - 0.6 * outside)
+            life[name] = (life[name][0], t)
+        before = (labels, names)
+        parts.append(before)
+    kept = []
+    for t, (mask, (labels, names)) in enumerate(zip(small, parts, strict=True)):
+        alive = {part: mass[name] for part, name in names.items()}
+        limit = 0.25 * max(alive.values(), default=0.0)
+        good = np.zeros(labels.max() + 1, np.float32)
+        for part, weight in alive.items():
+            good[part] = float(weight >= limit)
+        near = cv2.dilate(good[labels], np.ones((3, 3), np.uint8))
+        kept.append(mask * near)
+    return kept
+
+
+def _grid_int(where: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows that the True pixels' flow leads to, int, within the frame."""
+    y, x = np.nonzero(where)
+    height, width = where.shape
+    to = np.rint(np.stack([x, y], axis=1) + flow[y, x].astype(np.float32)).astype(int)
+    return np.clip(to[:, 0], 0, width - 1), np.clip(to[:, 1], 0, height - 1)
+
+
+def believe(
+    frames: list[np.ndarray], evidence: Evidence, people: People
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """How surely each pixel is the actor's: float32 (H/2, W/2) a frame, 0..1; its colour's log-odds; and the hint."""
     size = evidence.moving[0].shape[::-1]
     seen = carry(evidence.moving, evidence)
+    seen = [np.maximum(a, 0.8 * p) for a, p in zip(seen, peak(seen, evidence, 0.985), strict=True)]
     hint = people_hint(frames, seen, people, evidence)
+    # Small motion is motion too: what counts is how far it stands out in this shot.
+    scale = float(np.clip(np.median([np.percentile(a, 99) for a in seen]), 0.3, 1.0))
     bins = [colour_bins(f, size) for f in frames]
-    belief = [1.0 / (1.0 + np.exp(-(10.0 * (a - 0.3) + 4.0 * h))) for a, h in zip(seen, hint, strict=True)]
+    base = [8.0 * (a / scale - 0.4) + 4.0 * h for a, h in zip(seen, hint, strict=True)]
+    crisp = [np.minimum(1.0, m / scale) for m in evidence.moving]
+    belief = [_sigmoid(b) for b in base]
     for _ in range(2):
-        near = [np.minimum(1.0, 2.0 * cv2.GaussianBlur(b, (0, 0), 8.0)) for b in belief]
-        odds = colour_odds(bins, [b * (b > 0.5) for b in belief], [(1 - b) * (b < 0.5) for b in belief])
-        voted = carry([cv2.GaussianBlur(odds[i], (0, 0), 1.0) for i in bins], evidence, 0.6)
-        belief = [
-            1.0 / (1.0 + np.exp(-(8.0 * (a - 0.3) + 4.0 * h + 1.2 * c - 3.0 * (1.0 - n))))
-            for a, h, c, n in zip(seen, hint, voted, near, strict=True)
-        ]
-    return belief
+        inside = [b**2 * (0.1 + m) for b, m in zip(belief, crisp, strict=True)]
+        near = [np.minimum(1.0, 3.0 * cv2.GaussianBlur(b, (0, 0), 8.0)) for b in belief]
+        outside = [(1 - b) * (0.05 + n) for b, n in zip(belief, near, strict=True)]
+        table = colour_odds(bins, inside, outside)
+        odds = [cv2.GaussianBlur(table[i], (0, 0), 0.8) for i in bins]
+        voted = carry(odds, evidence, 0.5)
+        belief = [_sigmoid(b + 1.2 * c - 3.0 * (1.0 - n)) for b, c, n in zip(base, voted, near, strict=True)]
+    return belief, odds, hint
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    y: np.ndarray = 1.0 / (1.0 + np.exp(-x))
+    return y
