@@ -1,8 +1,6 @@
 """`bench eval`: run a checkpoint over the test sets, keep its predictions, compute every figure from those files."""
 
 import contextlib
-import dataclasses
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from evaluator import leaderboard
 from evaluator.inputs import ChangedFile, batches, order
 from evaluator.predictions import Predictions, read_predictions, softmax, write_predictions
 from evaluator.results import compute, version, write_record
-from evaluator.testsets import Item, TestSet, benchmark_set, default_benchmarks, iid_set
+from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, limited
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +106,8 @@ def evaluate(
         "dataset": loaded.dataset, "method": loaded.method, "model": loaded.model, "classes": list(loaded.classes),
         "seed": loaded.settings.get("seed", ""), "checkpoint": str(checkpoint), "checkpoint_sha256": sha256,
         "protocol": protocol_name(loaded.sampling, bf16), "sampling": protocol["sampling"],
-        "bootstrap_seed": options.seed, "versions": {"albar-bench": version(), "torch": torch.__version__},
+        "bootstrap_seed": options.seed, "limit": options.limit, "iid": _iid_place(options),
+        "versions": {"albar-bench": version(), "torch": torch.__version__},
         **compute(sets, predictions, options.seed),
     }  # fmt: skip
     for described in record["sets"]:
@@ -140,7 +139,7 @@ def gather(
             mend = "get it, pass --allow-missing to score the rest, or --no-iid"
             raise BenchError(f"{s.name}: the dataset's folder lacks {s.absent[0]!r}{more}; {mend}")
     if options.limit is not None:
-        sets = [_limited(s, options.limit) for s in sets]
+        sets = [limited(s, options.limit) for s in sets]
     return sets
 
 
@@ -240,10 +239,12 @@ class Store:
         return read_predictions(self.csv, self.set.classes, self.set.labels, allow_missing)
 
 
-def _limited(s: TestSet, limit: int) -> TestSet:
-    items: list[Item] = s.items[:limit]
-    digest = hashlib.sha256(f"{s.digest} first {limit}".encode()).hexdigest()
-    return dataclasses.replace(s, items=items, digest=digest)
+def _iid_place(options: EvalOptions) -> dict[str, Any] | None:
+    """Where the IID videos lie, so that a report can find them again."""
+    if not options.iid:
+        return None
+    root = str(options.root.resolve()) if options.root else None
+    return {"root": root, "split": options.split, "fold": options.fold}
 
 
 def _class_difference(found: list[str], known: list[str], checkpoint: Path) -> str:

@@ -5,15 +5,15 @@ Axes: B batch, 3 RGB, T frames, S = the crop's height and width.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from albar.clips import ClipSampling, Cut, ShortVideo, assemble, cut_frame, pick, test_box, test_indices
 from benchmark_builder.errors import BenchError
 from benchmark_builder.frames import probe
-from benchmark_builder.layouts import digest, read_any
+from benchmark_builder.layouts import digest
 from evaluator.testsets import Item, TestSet
 
 
@@ -40,12 +40,12 @@ class Batch:
         return self if self.clips is None else Batch(self.places, self.clips.pin_memory(), self.errors)
 
 
-def read_clip(item: Item, still: bool, sampling: ClipSampling, check: bool = True) -> torch.Tensor:
+def read_clip(s: TestSet, item: Item, sampling: ClipSampling, check: bool = True) -> torch.Tensor:
     """The test clip of one video, decoded no further than it needs; of a still one a single frame is decoded.
 
     Args:
+        s: the test set.
         item: the video.
-        still: it repeats one frame.
         sampling: how the clip is cut.
         check: compare the file with the digest in its manifest first, where it has one.
 
@@ -59,16 +59,16 @@ def read_clip(item: Item, still: bool, sampling: ClipSampling, check: bool = Tru
         raise BenchError(f"{item.path}: no such file; build the missing videos again, or get the dataset's")
     if check and item.sha256 and digest(item.path) != item.sha256:
         raise ChangedFile(f"{item.path}: changed since its manifest was written; delete the file and build it again")
-    if still:
-        frame = next(iter(read_any(item.path)))
+    if s.still:
+        frame = next(s.frames(item))
         return cut_frame(frame, test_box(frame.shape[0], frame.shape[1], sampling), sampling.size)[:, None]
-    count = item.frames or _stated_frames(item.path)
+    count = item.frames or probe(item.path).frames or sum(1 for _ in s.frames(item))
     try:
-        return _clip(item.path, count, sampling)
+        return _clip(s.frames(item), count, sampling)
     except ShortVideo as short:
         if item.frames:
             raise BenchError(f"{item.path}: has {short.count} frames, its manifest says {count}; rebuild it") from None
-        return _clip(item.path, short.count, sampling)
+        return _clip(s.frames(item), short.count, sampling)
 
 
 def order(sets: Sequence[TestSet]) -> list[tuple[TestSet, Item]]:
@@ -106,16 +106,16 @@ def batches(
 
 class _Clips(Dataset):
     def __init__(self, listed: Sequence[tuple[TestSet, Item]], sampling: ClipSampling, check: bool) -> None:
-        self.items = [(item, s.still) for s, item in listed]  # workers need no more of the sets than this
+        self.listed = listed
         self.sampling, self.check = sampling, check
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.listed)
 
     def __getitem__(self, k: int) -> tuple[int, torch.Tensor | None, BenchError | None]:
-        item, still = self.items[k]
+        s, item = self.listed[k]
         try:
-            return k, read_clip(item, still, self.sampling, self.check), None
+            return k, read_clip(s, item, self.sampling, self.check), None
         except BenchError as error:  # handed over as a value: raised in a worker it would lose its one line
             return k, None, (ChangedFile if isinstance(error, ChangedFile) else BenchError)(str(error))
 
@@ -126,15 +126,8 @@ def _collate(samples: list[tuple[int, torch.Tensor | None, BenchError | None]]) 
     return Batch([k for k, _ in good], torch.stack([c for _, c in good]) if good else None, errors)
 
 
-def _clip(path: Path, count: int, sampling: ClipSampling) -> torch.Tensor:
+def _clip(frames: Iterator[np.ndarray], count: int, sampling: ClipSampling) -> torch.Tensor:
     indices = test_indices(count, sampling)
-    found = pick(read_any(path), indices)
+    found = pick(frames, indices)
     height, width = next(iter(found.values())).shape[:2]
     return assemble(found, Cut(indices, test_box(height, width, sampling), False), sampling.size)
-
-
-def _stated_frames(path: Path) -> int:
-    stated = probe(path).frames
-    if stated:
-        return stated
-    return sum(1 for _ in read_any(path))  # a container without a count

@@ -10,16 +10,17 @@ from filelock import FileLock
 
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import write_csv
-from evaluator.results import FIGURES, version
+from evaluator.results import EXTRA, FIGURES, version
 
 NAME = "leaderboard.csv"
 # Figures and intervals are percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
 COLUMNS = [
     "dataset", "method", "model", *FIGURES,
-    *(f"{name}_{end}" for name in FIGURES for end in ("low", "high")),
-    *(f"n_{name}" for name in FIGURES),
-    *(f"missing_{name}" for name in FIGURES),
-    "seed", "split", "protocol", "checkpoint", "checkpoint_sha256", "manifests", "version",
+    *EXTRA,
+    *(f"{name}_{end}" for name in (*FIGURES, *EXTRA) for end in ("low", "high")),
+    *(f"n_{name}" for name in (*FIGURES, *EXTRA)),
+    *(f"missing_{name}" for name in (*FIGURES, *EXTRA)),
+    "seed", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256", "manifests", "version",
 ]  # fmt: skip
 _KEY = ("dataset", "method", "model", "checkpoint_sha256", "protocol", "manifests")
 
@@ -28,7 +29,8 @@ def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """The leaderboard row of a results record.
 
     ``manifests`` lists ``name=digest`` (12 hex digits, joined by "; ") of every set scored; rows are comparable where
-    the digests agree. ``protocol`` is how clips were sampled; ``split`` is the benchmarks'.
+    the digests agree. ``protocol`` is how clips were sampled; ``split`` and ``built_by`` (the protocol that built them)
+    are the benchmarks'.
     """
     row: dict[str, Any] = {column: "" for column in COLUMNS}
     for name in ("dataset", "method", "model", "seed", "split", "protocol"):
@@ -41,6 +43,7 @@ def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
     row["checkpoint"] = record.get("checkpoint", "")
     row["checkpoint_sha256"] = record.get("checkpoint_sha256", "")[:12]
     row["manifests"] = "; ".join(f"{s['name']}={s['digest'][:12]}" for s in record["sets"])
+    row["built_by"] = "; ".join(sorted({s["built_by"] for s in record["sets"] if s["built_by"]}))
     row["version"] = record.get("version") or version()
     return row
 
@@ -80,7 +83,7 @@ def read_leaderboard(path: Path) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BenchError(f"{path}: cannot be read ({error}); {mend}") from None
     for line, row in enumerate(rows, 2):
-        for name in FIGURES:
+        for name in (*FIGURES, *EXTRA):
             number(row[name], f"{path}, line {line}: {name}")
     return rows
 

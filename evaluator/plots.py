@@ -39,7 +39,7 @@ def plot_leaderboard(rows: Sequence[Mapping[str, str]], path: Path) -> None:
                 low, high = number(row.get(f"{name}_low", "")), number(row.get(f"{name}_high", ""))
                 if low is not None and high is not None:
                     axes.vlines(x, low, high, color="black", linewidth=1, alpha=0.6)
-        axes.set_xticks(range(len(FIGURES)), [f"{h} {arrow}" for h, arrow in HEADINGS.values()])
+        axes.set_xticks(range(len(FIGURES)), [f"{h} {arrow}" for h, arrow in (HEADINGS[name] for name in FIGURES)])
         axes.set_ylim(0, 108)
         axes.set_ylabel("percent")
         axes.set_title(dataset)

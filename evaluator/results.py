@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,13 @@ from evaluator.testsets import TestSet, pair_sets
 FORMAT = 1
 # The headline figures, named as in manifests/published_results.csv.
 FIGURES = ("iid", "avg_scuba", "avg_scufo", "conflfg", "contra_acc")
-_FIGURE_OF = {"iid": "iid", "scuba": "avg_scuba", "scufo": "avg_scufo", "conflfg": "conflfg"}
+# Beyond them: the shaken SCUFO (the still under a moving camera, so that noticing stillness does not help) and
+# contrasted accuracy with it as the partner; ConflFG's still donor; SCUBA of synthactions' second test set, in which
+# clothing is independent of the class as well.
+EXTRA = ("avg_shaken", "contra_shaken", "conflfg_donor", "unbiased_scuba")
+UNBIASED = "test_unbiased"
+_FIGURE_OF = {"iid": "iid", "scuba": "avg_scuba", "scufo": "avg_scufo", "shaken": "avg_shaken", "conflfg": "conflfg"}
+_CONTRASTED = {"scufo": "contra_acc", "shaken": "contra_shaken"}
 
 
 def compute(sets: Sequence[TestSet], predictions: Mapping[str, Predictions], seed: int = 0) -> dict[str, Any]:
@@ -39,12 +45,12 @@ def compute(sets: Sequence[TestSet], predictions: Mapping[str, Predictions], see
         seed: of the bootstrap.
 
     Returns:
-        ``figures``: name -> Figure as a dict, for those of :data:`FIGURES` that could be measured;
+        ``figures``: name -> Figure as a dict, for those of :data:`FIGURES` and :data:`EXTRA` that could be measured;
         ``other``: split -> the same, for benchmarks of another split than :func:`main_split`;
         ``split``: the main one;
         ``sets``: a dict a test set: what it is, its ``top1``, ``top5``, ``mean_class``, and for ConflFG ``donor``,
         ``prefers_mover`` and ``confusion``;
-        ``pairs``: a dict a (SCUBA, SCUFO) pair with its ``contra_acc``;
+        ``pairs``: a dict a pair of a SCUBA set and its SCUFO or shaken set, with its ``contra_acc``;
         ``per_class``: class name -> figure name -> {percent, n}, for the main split's classes that occur.
 
     Raises:
@@ -57,13 +63,15 @@ def compute(sets: Sequence[TestSet], predictions: Mapping[str, Predictions], see
         split: {name: asdict(with_interval(p, f"{split}/{name}", seed)) for name, p in named.items()}
         for split, named in parts.items()
     }
+    figures = dict(by_split[main])
+    if "avg_scuba" in by_split.get(UNBIASED, {}):
+        figures["unbiased_scuba"] = by_split[UNBIASED]["avg_scuba"]
     pairs = []
-    for scuba, scufo in pair_sets(list(sets), "scufo"):
-        part = contrasted_part(predictions[scuba.name], predictions[scufo.name], scufo.partners, scuba.sources)
-        value = asdict(with_interval([part], f"{scuba.name}/{scufo.name}", seed)) if part.ids else None
-        pairs.append({"scuba": scuba.name, "scufo": scufo.name, "contra_acc": value})
+    for scuba, still, part in _contrasted(sets, predictions):
+        value = asdict(with_interval([part], f"{scuba.name}/{still.name}", seed)) if part.ids else None
+        pairs.append({"scuba": scuba.name, "scufo": still.name, "contra_acc": value})
     return {
-        "figures": {name: by_split[main][name] for name in FIGURES if name in by_split[main]},
+        "figures": {name: figures[name] for name in (*FIGURES, *EXTRA) if name in figures},
         "other": {split: named for split, named in by_split.items() if split != main},
         "split": main,
         "sets": [{**describe(s), **set_figures(s, predictions[s.name], seed)} for s in sets],
@@ -73,7 +81,7 @@ def compute(sets: Sequence[TestSet], predictions: Mapping[str, Predictions], see
 
 
 def figure_parts(sets: Sequence[TestSet], predictions: Mapping[str, Predictions]) -> dict[str, dict[str, list[Part]]]:
-    """What each figure is the mean of: split -> name (of :data:`FIGURES`) -> a part a background set.
+    """What each figure is the mean of: split -> name -> a part a background set.
 
     The IID set counts under :func:`main_split`, whatever its own split is called.
     """
@@ -81,11 +89,14 @@ def figure_parts(sets: Sequence[TestSet], predictions: Mapping[str, Predictions]
     parts: dict[str, dict[str, list[Part]]] = defaultdict(lambda: defaultdict(list))
     for s in sets:
         parts[main if s.kind == "iid" else s.split][_FIGURE_OF[s.kind]].append(_top1(s, predictions[s.name]))
-    for scuba, scufo in pair_sets(list(sets), "scufo"):
-        part = contrasted_part(predictions[scuba.name], predictions[scufo.name], scufo.partners, scuba.sources)
+        if s.kind == "conflfg" and s.donors:
+            parts[s.split]["conflfg_donor"].append(donor_part(predictions[s.name], s.donors, s.sources))
+    for scuba, still, part in _contrasted(sets, predictions):
         if part.ids:
-            parts[scuba.split]["contra_acc"].append(part)
-    return {split: {name: named[name] for name in FIGURES if name in named} for split, named in parts.items()}
+            parts[scuba.split][_CONTRASTED[still.kind]].append(part)
+    return {
+        split: {name: named[name] for name in (*FIGURES, *EXTRA) if name in named} for split, named in parts.items()
+    }
 
 
 def set_figures(s: TestSet, p: Predictions, seed: int = 0) -> dict[str, Any]:
@@ -139,9 +150,10 @@ def main_split(sets: Sequence[TestSet]) -> str:
 
 def describe(s: TestSet) -> dict[str, Any]:
     """What a record keeps of a test set."""
+    folder = str(s.benchmark.folder.resolve()) if s.benchmark else None
     return {
-        "name": s.name, "kind": s.kind, "split": s.split, "backgrounds": s.backgrounds, "digest": s.digest,
-        "videos": len(s.items),
+        "name": s.name, "kind": s.kind, "split": s.split, "backgrounds": s.backgrounds, "built_by": s.built_by,
+        "digest": s.digest, "videos": len(s.items), "folder": folder,
     }  # fmt: skip
 
 
@@ -191,6 +203,15 @@ def _check(sets: Sequence[TestSet]) -> None:
             raise BenchError(f"{seen[key]} and {s.name} are {what}; pass one of them with --benchmarks")
         seen[key] = s.name
         names.add(s.name)
+
+
+def _contrasted(
+    sets: Sequence[TestSet], predictions: Mapping[str, Predictions]
+) -> Iterator[tuple[TestSet, TestSet, Part]]:
+    for kind in _CONTRASTED:
+        for scuba, still in pair_sets(list(sets), kind):
+            p, q = predictions[scuba.name], predictions[still.name]
+            yield scuba, still, contrasted_part(p, q, still.partners, scuba.sources)
 
 
 def _top1(s: TestSet, p: Predictions) -> Part:

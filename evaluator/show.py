@@ -16,6 +16,10 @@ HEADINGS = {
     "avg_scufo": ("Avg SCUFO", "↓"),
     "conflfg": ("ConflFG", "↑"),
     "contra_acc": ("Contra. Acc.", "↑"),
+    "avg_shaken": ("Avg shaken", "↓"),
+    "contra_shaken": ("Contra. shaken", "↑"),
+    "conflfg_donor": ("ConflFG donor", "↓"),
+    "unbiased_scuba": ("SCUBA unbiased", "↑"),
 }
 BASELINES = ("baseline", "None")
 
@@ -32,12 +36,17 @@ def baseline_figures(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]
         found: dict[str, float] = {}
         if row["method"] not in BASELINES:
             same = [r for r, k in zip(rows, keys, strict=True) if k == key and r["method"] in BASELINES]
-            for name in FIGURES:
+            for name in HEADINGS:
                 values = [v for v in (number(r[name]) for r in same) if v is not None]
                 if values:
                     found[name] = sum(values) / len(values)
         result.append(found)
     return result
+
+
+def shown_figures(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """The published figures always; of the further ones those that some row has."""
+    return [name for name in HEADINGS if name in FIGURES or any(row.get(name) for row in rows)]
 
 
 def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
@@ -52,14 +61,15 @@ def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
     table = Table(title="Leaderboard, percent. ↑ higher is better, ↓ lower is better; (change against the baseline)")
     for heading in ("Dataset", "Method", "Model"):
         table.add_column(heading, overflow="fold")
-    for heading, arrow in HEADINGS.values():
+    names = shown_figures(rows)
+    for heading, arrow in (HEADINGS[name] for name in names):
         table.add_column(f"{heading} {arrow}", justify="right", no_wrap=True)
     if mixed:
         table.add_column("Videos")
         table.caption = "Rows with different letters under Videos were not measured on the same videos: not comparable."
     against = baseline_figures(rows)
     for row, letter, base in zip(rows, letters, against, strict=True):
-        cells = [_cell(row, name, base) for name in FIGURES]
+        cells = [_cell(row, name, base) for name in names]
         mark = [letter if row["dataset"] in mixed else ""] if mixed else []
         table.add_row(row["dataset"], row["method"], row["model"], *cells, *mark)
     return table

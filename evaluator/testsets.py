@@ -1,15 +1,18 @@
 """A test set: what is scored at once. The ordinary test split (IID) and every benchmark look alike from here on."""
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from benchmark_builder.datasets import data_root, read_dataset
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import read_json
 from benchmark_builder.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
 
-KINDS = ("iid", "scuba", "scufo", "conflfg")
+KINDS = ("iid", "scuba", "scufo", "conflfg", "shaken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class TestSet:
         digest: SHA-256 that names the exact videos: of manifest.csv, or of the listing (ids, labels, file sizes).
         items: sorted by id.
         absent: ids that belong to the split but whose files are not in the dataset's folder.
+        built_by: name of the protocol that built the benchmark; empty for IID.
     """
 
     name: str
@@ -63,6 +67,7 @@ class TestSet:
     digest: str
     items: list[Item]
     absent: tuple[str, ...] = ()
+    built_by: str = ""
     benchmark: Benchmark | None = field(default=None, repr=False, compare=False)
 
     __test__ = False  # not a test, whatever pytest makes of the name
@@ -86,6 +91,14 @@ class TestSet:
     def donors(self) -> dict[str, int]:
         """id -> class of the still donor."""
         return {item.id: item.donor_label for item in self.items if item.donor_label is not None}
+
+    def frames(self, item: Item) -> Iterator[np.ndarray]:
+        """Decode (or, for a virtual benchmark, compose) a video: uint8 (H, W, 3) RGB, as far as it is read."""
+        if self.benchmark is not None:
+            return self.benchmark.frames(self.benchmark.by_id[item.id])
+        from benchmark_builder.layouts import read_any
+
+        return read_any(item.path)
 
 
 def iid_set(dataset: str, root: Path | None = None, split: str = "test", fold: int = 1) -> TestSet:
@@ -131,9 +144,10 @@ def benchmark_set(folder: Path) -> TestSet:
         benchmark.classes,
         "+".join(splits),
         benchmark.background_set,
-        benchmark.kind == "scufo" and not benchmark.protocol.get("shaken"),
+        benchmark.kind == "scufo",
         benchmark.digest,
         items,
+        built_by=str(benchmark.protocol.get("protocol", {}).get("name", "")),
         benchmark=benchmark,
     )
 
@@ -182,3 +196,9 @@ def pair_sets(sets: list[TestSet], kind: str) -> list[tuple[TestSet, TestSet]]:
             raise BenchError(f"{other.name} pairs with both {names}; score them in two runs")
         pairs += [(fitting[0], other)] if fitting else []
     return pairs
+
+
+def limited(s: TestSet, limit: int) -> TestSet:
+    """The first ``limit`` videos of a set, by id; its digest differs from the whole set's."""
+    digest = hashlib.sha256(f"{s.digest} first {limit}".encode()).hexdigest()
+    return replace(s, items=s.items[:limit], digest=digest)

@@ -30,7 +30,7 @@ from evaluator.inputs import batches, order, read_clip
 from evaluator.plots import plot_leaderboard
 from evaluator.predictions import read_predictions
 from evaluator.results import FIGURES, read_record
-from evaluator.testsets import Item, benchmark_set, default_benchmarks, pair_sets
+from evaluator.testsets import Item, TestSet, benchmark_set, default_benchmarks, pair_sets
 
 SAMPLING = ClipSampling(frames=4, stride=2, size=16, resize=16, crop="centre", flip=0.0)
 QUIET = Run(workers=1, progress=False, say=lambda line: None)
@@ -61,11 +61,13 @@ class World:
         (lists / "trainlist01.txt").write_text("")
         masks = f"stored:{root / 'masks'}"
         self.scuba, self.scufo, self.conflfg = base / "b/scuba", base / "b/scufo", base / "b/conflfg"
+        self.shaken = base / "b/shaken"
         build_scuba("ucf101", root, "test", masks=masks, per_video=2, out=self.scuba, run=QUIET)
         build_scufo(self.scuba, out=self.scufo, run=QUIET)
+        build_scufo(self.scuba, shaken=True, out=self.shaken, run=QUIET)
         build_conflfg(self.scuba, out=self.conflfg, run=QUIET)
         self.checkpoint = save(base / "model.ckpt")
-        self.folders = [self.scuba, self.scufo, self.conflfg]
+        self.folders = [self.scuba, self.scufo, self.shaken, self.conflfg]
 
     def options(self, **changes: object) -> EvalOptions:
         return EvalOptions(**{"root": self.root, "progress": False, "device": "cpu", **changes})  # type: ignore[arg-type]
@@ -82,9 +84,9 @@ def world(folder_of_actions: Callable[..., Path], tmp_path: Path) -> World:
 def test_the_whole_road(world: World) -> None:
     record = world.run()
     out = world.base / "out"
-    assert {s["name"] for s in record["sets"]} == {"ucf101-iid", "scuba", "scufo", "conflfg"}
-    assert list(record["figures"]) == list(FIGURES)
-    assert [record["figures"][f]["n"] for f in FIGURES] == [4, 8, 8, 8, 8]
+    assert {s["name"] for s in record["sets"]} == {"ucf101-iid", "scuba", "scufo", "shaken", "conflfg"}
+    assert list(record["figures"]) == [*FIGURES, "avg_shaken", "contra_shaken", "conflfg_donor"]
+    assert [figure["n"] for figure in record["figures"].values()] == [4, 8, 8, 8, 8, 8, 8, 8]
     # The figures again, from the files alone and by other code.
     rows = {}
     for s in record["sets"]:
@@ -100,9 +102,10 @@ def test_the_whole_road(world: World) -> None:
 
     for name, figure in (("ucf101-iid", "iid"), ("scuba", "avg_scuba"), ("scufo", "avg_scufo"), ("conflfg", "conflfg")):
         assert record["figures"][figure]["percent"] == share([right(name, i) for i in rows[name]])
-    pairs = [(row.partner_id, row.id) for row in read_benchmark(world.scufo).rows]
-    both = share([right("scuba", a) and not right("scufo", b) for a, b in pairs])
-    assert record["figures"]["contra_acc"]["percent"] == both
+    for name, figure in (("scufo", "contra_acc"), ("shaken", "contra_shaken")):
+        pairs = [(row.partner_id, row.id) for row in read_benchmark(world.base / "b" / name).rows]
+        both = share([right("scuba", a) and not right(name, b) for a, b in pairs])
+        assert record["figures"][figure]["percent"] == both
     with open(out / "leaderboard.csv", newline="") as handle:
         (row,) = csv.DictReader(handle)
     for figure in FIGURES:
@@ -143,12 +146,27 @@ def test_batches_run_full_across_sets_and_a_still_stays_one_frame(world: World) 
     ]  # fmt: skip
     assert [k for b in found for k in b.places] == list(range(24))
     item = sets[0].items[0]
-    still = normalise(read_clip(item, True, SAMPLING), SAMPLING)
+    still = normalise(read_clip(sets[0], item, SAMPLING), SAMPLING)
     assert torch.equal(still.expand(-1, 4, -1, -1), still_clip(next(iter(read_any(item.path))), SAMPLING))
 
 
+def test_stored_and_virtual_benchmarks_give_equal_predictions(world: World) -> None:
+    found = []
+    for layout in ("lossless", "virtual"):
+        home, masks = world.base / layout, f"stored:{world.root / 'masks'}"
+        own = {"layout": layout, "run": QUIET}
+        build_scuba("ucf101", world.root, "test", masks=masks, per_video=2, out=home / "scuba", **own)
+        build_scufo(home / "scuba", out=home / "scufo", **own)
+        build_scufo(home / "scuba", shaken=True, out=home / "shaken", **own)
+        build_conflfg(home / "scuba", out=home / "conflfg", **own)
+        world.run(layout, [home / name for name in ("scuba", "scufo", "shaken", "conflfg")], iid=False)
+        tables = sorted((world.base / layout / "predictions").glob("*.csv"))
+        found.append({path.name: path.read_bytes() for path in tables})
+    assert len(found[0]) == 4 and found[0] == found[1]
+
+
 def test_a_second_run_computes_only_what_is_missing(world: World) -> None:
-    assert len(world.run()["computed"]) == 4
+    assert len(world.run()["computed"]) == 5
     before = (world.base / "out/leaderboard.csv").read_bytes()
     assert world.run()["computed"] == []
     assert (world.base / "out/leaderboard.csv").read_bytes() == before
@@ -160,10 +178,10 @@ def test_a_second_run_computes_only_what_is_missing(world: World) -> None:
 def test_another_checkpoint_gets_its_own_files_and_row(world: World) -> None:
     world.run()
     world.checkpoint = save(world.base / "other.ckpt", seed=1, method="albar")
-    assert len(world.run()["computed"]) == 4
+    assert len(world.run()["computed"]) == 5
     rows = leaderboard.read_leaderboard(world.base / "out/leaderboard.csv")
     assert [r["method"] for r in rows] == ["baseline", "albar"]
-    assert len(list((world.base / "out/predictions").glob("*.csv"))) == 8
+    assert len(list((world.base / "out/predictions").glob("*.csv"))) == 10
     assert set(leaderboard.groups(rows)) == {"A"}
 
 
@@ -275,11 +293,16 @@ def test_limit_names_other_videos(world: World) -> None:
     assert leaderboard.groups(rows) == ["A", "B"]
 
 
+def one_video(path: Path, frames: int = 0) -> tuple[TestSet, Item]:
+    item = Item("v", 0, "v", path, frames)
+    return TestSet("x", "iid", "ucf101", ["a"], "test1", "", False, "", [item]), item
+
+
 def test_a_container_without_a_frame_count_is_counted(tmp_path: Path) -> None:
     video, _ = moving_square(frames=9)
     write_video(tmp_path / "v.mkv", video)
     assert probe(tmp_path / "v.mkv").frames == 0
-    clip = read_clip(Item("v", 0, "v", tmp_path / "v.mkv"), False, SAMPLING)
+    clip = read_clip(*one_video(tmp_path / "v.mkv"), SAMPLING)
     wanted = albar_clips.test_clip(iter(video), 9, SAMPLING)
     assert torch.equal(normalise(clip, SAMPLING), wanted)
 
@@ -289,11 +312,10 @@ def test_a_wrong_frame_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     video, _ = moving_square(frames=9)
     path = tmp_path / "v.mkv"
     write_video(path, video)
-    assert "has 9 frames, its manifest says 90" in refused(
-        lambda: read_clip(Item("v", 0, "v", path, frames=90), False, SAMPLING)
-    )
+    message = refused(lambda: read_clip(*one_video(path, frames=90), SAMPLING))
+    assert "has 9 frames, its manifest says 90" in message
     monkeypatch.setattr("evaluator.inputs.probe", lambda p: dataclasses.replace(probe(p), frames=90))
-    clip = normalise(read_clip(Item("v", 0, "v", path), False, SAMPLING), SAMPLING)
+    clip = normalise(read_clip(*one_video(path), SAMPLING), SAMPLING)
     assert torch.equal(clip, albar_clips.test_clip(iter(video), 9, SAMPLING))
 
 
@@ -315,7 +337,7 @@ def test_figures_need_no_torch(world: World) -> None:
     code = f"""
 import sys; sys.modules["torch"] = None
 from pathlib import Path
-from evaluator.testsets import Item, benchmark_set, iid_set
+from evaluator.testsets import Item, TestSet, benchmark_set, iid_set
 from evaluator.predictions import read_predictions
 from evaluator.results import compute, read_record
 import json
