@@ -4,7 +4,9 @@
 """
 
 import importlib
+import inspect
 from pathlib import Path
+from typing import Any
 
 from benchmark_builder.errors import BenchError
 from benchmark_builder.masks.base import MaskSource, MaskTrack
@@ -14,25 +16,37 @@ __all__ = ["KINDS", "MaskSource", "MaskTrack", "mask_source"]
 # kind -> (module, class); imported on demand, so that a source's dependencies cost only those who use it.
 KINDS = {
     "ucf101-24": ("benchmark_builder.masks.ucf101_24", "UCF101_24Boxes"),
+    "ucf101-v2": ("benchmark_builder.masks.ucf101_v2", "UCF101V2Boxes"),
+    "jhmdb": ("benchmark_builder.masks.jhmdb", "PuppetMasks"),
+    "folder": ("benchmark_builder.masks.folder", "FolderMasks"),
+    "rle": ("benchmark_builder.masks.rle", "RLEMasks"),
     "truth": ("benchmark_builder.masks.stored", "TruthMasks"),
     "stored": ("benchmark_builder.masks.stored", "StoredMasks"),
     "motion": ("benchmark_builder.masks.motion", "MotionMasks"),
 }
 
 
-def mask_source(spec: str, dataset_root: Path) -> MaskSource:
+def mask_source(spec: str, dataset_root: Path, **options: Any) -> MaskSource:
     """Build the source that ``KIND`` or ``KIND:PATH`` names.
 
     Args:
         spec: e.g. ``motion`` or ``ucf101-24:annotations/pyannot.pkl``.
         dataset_root: the dataset's folder, where a source without PATH looks for its files.
+        options: settings of the source, e.g. ``actors="first"``; None stands for the source's default.
 
     Raises:
-        BenchError: unknown kind (the message lists the kinds), or files that are missing or not what they should be.
+        BenchError: unknown kind (the message lists the kinds), a setting that this source does not have, or files
+            that are missing or not what they should be.
     """
     kind, _, path = spec.partition(":")
     if kind not in KINDS:
         raise BenchError(f"--masks {spec}: unknown kind {kind!r}; choose from {', '.join(sorted(KINDS))}")
     module, name = KINDS[kind]
-    source: MaskSource = getattr(importlib.import_module(module), name)(Path(path) if path else None, dataset_root)
+    source_class = getattr(importlib.import_module(module), name)
+    given = {key: value for key, value in options.items() if value is not None}
+    taken = inspect.signature(source_class).parameters.keys() - {"path", "dataset_root"}
+    for key in sorted(given.keys() - taken):
+        flag = f"--{key.replace('_', '-')} {given[key]}"
+        raise BenchError(f"{flag}: --masks {kind} has no such setting; leave it out or choose other --masks")
+    source: MaskSource = source_class(Path(path) if path else None, dataset_root, **given)
     return source

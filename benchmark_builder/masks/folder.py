@@ -1,0 +1,130 @@
+"""``folder:PATH``: masks as PNG pictures, one a frame, in the form of DAVIS, YouTube-VOS or HAT.
+
+A video's pictures lie in PATH/ID/ (ID may hold the class: ``wave/NAME``), else in PATH/NAME/. The digits that end a
+picture's name are its frame. If the smallest of a folder is 1, frames count from 1; otherwise they count from 0, so a
+folder that starts at 00020 holds masks of frame 20 on. ``numbering`` (``0`` or ``1``) settles it where that is wrong.
+
+What a pixel means is settled once a video, by the first of its pictures that tells:
+
+- a palette (DAVIS, YouTube-VOS): every index but 0 is an actor, whatever its colour;
+- 1-bit: white is the actor; 16-bit: a label map, all but 0 is an actor;
+- colours: a label map drawn in colours, all but black is an actor;
+- grey (also grey stored as RGB) with a value above 128 (HAT): the actor is what exceeds 128;
+- grey with no value above 128 in any picture of the video: a label map, all but 0 is an actor.
+
+Transparency is ignored.
+"""
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmark_builder.errors import BenchError, LeftOut
+from benchmark_builder.files import inside
+from benchmark_builder.masks.ucf101_24 import LONGEST
+from benchmark_builder.video import Video
+
+NUMBERINGS = ("auto", "0", "1")
+THRESHOLD = 128
+
+
+class PictureTrack:
+    """Masks of one video, read one at a time. ``covered``: bool (T,), T being the last mask's frame plus one."""
+
+    def __init__(self, files: dict[int, Path], height: int, width: int) -> None:
+        """files: frame (from 0) -> PNG."""
+        self.files, self.size = files, (height, width)
+        self.covered = np.zeros(max(files) + 1, dtype=bool)
+        self.covered[list(files)] = True
+        self._threshold: int | None = None
+
+    def mask(self, index: int) -> np.ndarray:
+        """Mask of covered frame ``index``: bool (H, W)."""
+        if self._threshold is None:
+            told = (_threshold(self._values(k)) for k in self.files)
+            self._threshold = next((t for t in told if t is not None), 0)
+        return _flat(self._values(index)) > self._threshold
+
+    def _values(self, index: int) -> np.ndarray:
+        """The picture of a frame: palette indices and 16-bit values as int32 (H, W), grey or colours as uint8."""
+        path, (height, width) = self.files[index], self.size
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked next
+                image = Image.open(path, formats=["PNG"])
+            with image:
+                if image.size != (width, height):  # known from the header, before memory is taken for the picture
+                    raise BenchError(
+                        f"{path}: mask is {image.width}x{image.height}, the video is {width}x{height}; "
+                        "make masks at the video's size"
+                    )
+                if image.mode in ("L", "LA", "RGB", "RGBA"):
+                    return np.asarray(image.convert("L" if image.mode in ("L", "LA") else "RGB"))
+                return np.asarray(image).astype(np.int32)  # P: indices; 1: 0 or 1; I;16: 16 bits
+        except BenchError:
+            raise
+        except Exception as error:  # a damaged PNG can raise anything: OSError, SyntaxError, zlib.error, …
+            raise BenchError(f"{path}: not a readable PNG ({type(error).__name__}); write it again") from None
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.max(axis=2) if values.ndim == 3 else values
+
+
+def _threshold(values: np.ndarray) -> int | None:
+    """What a pixel of an actor exceeds, or None where this picture does not tell."""
+    if values.dtype != np.uint8:
+        return 0
+    if values.ndim == 3 and (values != values[..., :1]).any():
+        return 0
+    return THRESHOLD if values.max() > THRESHOLD else None
+
+
+class FolderMasks:
+    """``folder:PATH``: a folder of PNG masks for every video."""
+
+    def __init__(self, path: Path | None, dataset_root: Path, numbering: str = "auto") -> None:
+        if path is None:
+            raise BenchError("--masks folder: names no folder; give --masks folder:PATH")
+        if not path.is_dir():
+            raise BenchError(f"{path}: no such folder of masks; give --masks folder:PATH")
+        if numbering not in NUMBERINGS:
+            raise BenchError(f"--numbering {numbering}: choose from {', '.join(NUMBERINGS)}")
+        self.folder, self.numbering = path, numbering
+
+    def track(self, video: Video, height: int, width: int) -> PictureTrack:
+        """The pictures of one video.
+
+        Raises:
+            LeftOut: there is no folder for it, or no picture in it.
+            BenchError: a picture's name has no frame, two have the same, or (from ``mask``) one cannot be used.
+        """
+        names = dict.fromkeys((video.id, Path(video.id).name))
+        found = next((f for f in (inside(self.folder, n) for n in names) if f.is_dir()), None)
+        if found is None:
+            raise LeftOut(f"no folder of masks for {video.id}")
+        files: dict[int, Path] = {}
+        for path in sorted(found.iterdir()):
+            if path.suffix.lower() != ".png" or path.name.startswith("."):  # macOS leaves ._NAME.png behind
+                continue
+            digits = re.search(r"([0-9]{1,18})$", path.stem)
+            if digits is None:
+                raise BenchError(f"{path}: its name ends in no frame number; name masks like 00001.png")
+            number = int(digits[1])
+            if number in files:
+                raise BenchError(f"{path}: frame {number} has another mask, {files[number].name}; keep one of them")
+            files[number] = inside(self.folder, path.relative_to(self.folder).as_posix())
+        if not files:
+            raise LeftOut(f"no PNG mask in {found}")
+        first = int(self.numbering) if self.numbering != "auto" else int(min(files) == 1)
+        if min(files) < first or max(files) > LONGEST:
+            raise BenchError(f"{found}: holds a mask of frame {min(files) if min(files) < first else max(files)}, "
+                             f"which no video has when frames count from {first}; rename it")  # fmt: skip
+        return PictureTrack({number - first: path for number, path in files.items()}, height, width)
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "folder", "numbering": self.numbering}
