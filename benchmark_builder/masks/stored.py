@@ -14,20 +14,22 @@ import cv2
 import numpy as np
 
 from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import inside, whole_file
+from benchmark_builder.files import inside, read_json, whole_file
 from benchmark_builder.video import Video
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: the same masks are the same bytes
 LENGTH = "length.txt"
+ORIGIN = "segment.json"  # what `bench segment` wrote the masks from
 
 
 class MaskWriter:
     """Appends masks to a zip; use as a context manager, the file appears under ``path`` once whole."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, length: int = 0) -> None:
+        """length: frames of the video, where that is more than the last mask's."""
         self._whole = whole_file(path)
         self._zip: zipfile.ZipFile | None = None
-        self._length = 0
+        self._length = length
 
     def __enter__(self) -> "MaskWriter":
         self._zip = zipfile.ZipFile(self._whole.__enter__(), "w", zipfile.ZIP_STORED)
@@ -98,6 +100,7 @@ class StoredMasks:
         self.folder = path or dataset_root / "masks"
         if not self.folder.is_dir():
             raise BenchError(f"{self.folder}: no such folder of masks; give --masks stored:FOLDER")
+        self.origin = _origin(self.folder)
 
     def track(self, video: Video, height: int, width: int) -> StoredTrack:
         path = inside(self.folder, f"{video.id}.zip")
@@ -106,7 +109,8 @@ class StoredMasks:
         return StoredTrack(path, height, width)
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": "stored"}
+        """``kind``, and where `bench segment` wrote the folder, ``origin``: what it wrote the masks from."""
+        return {"kind": "stored"} | ({} if self.origin is None else {"origin": self.origin})
 
 
 class TruthMasks(StoredMasks):
@@ -114,3 +118,16 @@ class TruthMasks(StoredMasks):
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "truth"}
+
+
+def _origin(folder: Path) -> dict[str, Any] | None:
+    """The mask source that `bench segment` recorded in a folder, or None where it was written by other means."""
+    path = folder / ORIGIN
+    if not path.is_file():
+        return None
+    mend = "restore the file, or delete it if the masks are your own"
+    record = read_json(path, "record of `bench segment`", mend)
+    origin = record.get("masks") if isinstance(record, dict) else None
+    if not isinstance(origin, dict) or "kind" not in origin:
+        raise BenchError(f"{path}: not a record of `bench segment`; {mend}")
+    return origin

@@ -1,0 +1,74 @@
+"""`bench segment`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.build import Dataset, Fold, KeepGoing, Limit, Only, Root, Shard, Split, Workers
+
+# One paragraph a kind, so that --help shows them as a list.
+MASKS = "\n\n".join(
+    (
+        "KIND or KIND:PATH.  [default: the dataset's own]",
+        "motion: no files needed.",
+        "truth: synthactions' exact masks.",
+        "ucf101-24[:pyannot.pkl], ucf101-v2[:UCF101v2-GT.pkl]: boxes of UCF101-24.",
+        "jhmdb[:puppet_mask]: JHMDB's puppet masks.",
+        "folder:FOLDER: FOLDER/ID/00001.png, as DAVIS and HAT have them.",
+        "rle:FILE.json: COCO run-length codes, by video or in YouTube-VIS's form.",
+        "stored:FOLDER: what this command wrote.",
+    )
+)
+
+
+def segment(
+    dataset: Dataset = "synthactions",
+    root: Root = None,
+    split: Split = "auto",
+    fold: Fold = 1,
+    masks: Annotated[str | None, typer.Option(help=MASKS)] = None,
+    actors: Annotated[
+        str | None,
+        typer.Option(help="ucf101-24, ucf101-v2: all tubes of the class, or the first alone.  [default: all]"),
+    ] = None,
+    numbering: Annotated[
+        str | None, typer.Option(help="folder: the pictures' names count frames from 0 or 1.  [default: auto]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder.  [default: $BENCH_DATA/masks/DATASET-KIND]")] = None,
+    workers: Workers = None,
+    limit: Limit = None,
+    only: Only = None,
+    shard: Shard = None,
+    keep_going: KeepGoing = False,
+) -> None:
+    """Write the masks of any source to disk once; builds reuse them with `--masks stored:FOLDER`. Resumable."""
+    from benchmark_builder.errors import BenchError
+    from benchmark_builder.recipes import Run, Subset
+    from benchmark_builder.segment import segment as write_masks
+
+    report = write_masks(
+        dataset,
+        root,
+        split,
+        fold,
+        masks=masks,
+        options={"actors": actors, "numbering": numbering},
+        out=out,
+        subset=Subset(limit, tuple(only or ()), shard),
+        run=Run(workers, say=typer.echo),
+    )
+    for failure in report.failures[:10]:
+        typer.echo(f"{failure['kind']}: {failure['id']}: {failure['reason']}")
+    if len(report.failures) > 10:
+        typer.echo(f"… and {len(report.failures) - 10} more in {report.folder / 'failures.csv'}")
+    counts = f"{len(report.left_out)} left out, {len(report.failed)} failed"
+    videos = report.made + report.kept
+    if not videos:
+        raise BenchError(f"{report.folder}: no masks were written: {counts} (see above)")
+    typer.echo(f"{report.folder}: masks of {videos} videos ({report.made} new, {report.kept} kept), {counts}")
+    if report.failed and not keep_going:
+        raise BenchError(
+            f"{report.folder / 'failures.csv'}: {len(report.failed)} failed, the rest is written; mend what it lists "
+            "and run the same command again, or pass --keep-going"
+        )

@@ -1,0 +1,220 @@
+"""`bench segment`: any source's masks written to disk once, so that builds reuse them (``--masks stored:OUT``).
+
+OUT holds ``ID.zip`` for every video (:mod:`benchmark_builder.masks.stored`), ``segment.json`` (the source and its
+settings, the dataset, versions), ``masks.csv`` (a row a video) and ``failures.csv``. A zip under its final name is
+whole, so a killed run goes on where it stopped.
+"""
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from benchmark_builder import pool
+from benchmark_builder.datasets import data_root, read_dataset
+from benchmark_builder.errors import BenchError, LeftOut
+from benchmark_builder.files import inside, read_json, remove_leftovers, sha256_file, write_csv, write_json
+from benchmark_builder.frames import probe
+from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, versions
+from benchmark_builder.masks import MaskSource, MaskTrack, mask_source
+from benchmark_builder.masks.stored import ORIGIN, MaskWriter, StoredTrack
+from benchmark_builder.protocols import resolve
+from benchmark_builder.recipes import Run, Subset
+from benchmark_builder.video import Video
+
+FORMAT = 1
+TABLE, WORK = "masks.csv", ".segment"
+# frames: length of the track; covered: how many of its frames have a mask; coverage: the mean share of the picture
+# inside those masks, 0..1.
+COLUMNS = ["id", "file", "frames", "covered", "coverage", "sha256"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did. ``made`` and ``kept`` count videos; ``failures``: dicts of id, kind, reason, as in a build."""
+
+    folder: Path
+    made: int
+    kept: int
+    failures: list[dict[str, str]]
+
+    @property
+    def failed(self) -> list[dict[str, str]]:
+        return [f for f in self.failures if f["kind"] == "failed"]
+
+    @property
+    def left_out(self) -> list[dict[str, str]]:
+        return [f for f in self.failures if f["kind"] == "left out"]
+
+
+@dataclass(frozen=True)
+class SegmentMaker:
+    """Writes the masks of one video below ``out`` and returns its row of masks.csv and whether it was new."""
+
+    out: Path
+    masks: MaskSource
+
+    def make(self, video: Video) -> tuple[dict[str, str], bool]:
+        """Keep the video's zip if it is there and can be read, else write it.
+
+        Raises:
+            LeftOut: the source has nothing on the video, or all its masks are empty.
+            BenchError: the video or its masks cannot be read, or the zip cannot be written.
+        """
+        info = probe(video.path)
+        path = self.out / _file(video.id)
+        if path.is_file():
+            try:
+                return _row(video.id, path, StoredTrack(path, info.height, info.width)), False
+            except BenchError:
+                pass  # damaged since: written again
+        track = self.masks.track(video, info.height, info.width)
+        try:
+            with MaskWriter(path, len(track.covered)) as writer:
+                shown = False
+                for index in np.flatnonzero(track.covered).tolist():
+                    mask = track.mask(index)
+                    shown = shown or bool(mask.any())
+                    writer.write(index, mask)
+                if not shown:
+                    raise LeftOut(f"the mask of {video.id} is empty on every frame")
+            return _row(video.id, path, StoredTrack(path, info.height, info.width)), True
+        except OSError as error:
+            reason = error.strerror or error
+            raise BenchError(f"{path}: cannot be written ({reason}); free space or choose another --out") from None
+
+
+def segment(
+    dataset: str,
+    root: Path | None = None,
+    split: str = "auto",
+    fold: int = 1,
+    *,
+    masks: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    out: Path | None = None,
+    subset: Subset | None = None,
+    run: Run | None = None,
+) -> Report:
+    """Write a source's masks of a dataset's videos. A second run does what is missing; another split adds to it.
+
+    Args:
+        dataset, root, split, fold: as :func:`~benchmark_builder.datasets.read_dataset` takes them.
+        masks: ``KIND`` or ``KIND:PATH``; None for the dataset's own.
+        options: the source's settings, as :func:`~benchmark_builder.masks.mask_source` takes them.
+        out: folder to write; None for ``$BENCH_DATA/masks/DATASET-KIND``.
+
+    Raises:
+        BenchError: anything the user can mend: bad settings, ``out`` in use, or filled from another source.
+    """
+    run, subset = run or Run(), subset or Subset()
+    if run.workers is not None and run.workers < 1:
+        raise BenchError(f"--workers {run.workers}: needs at least 1")
+    listing = read_dataset(dataset, root, split, fold)
+    for note in listing.notes:
+        run.say(note)
+    spec = masks or resolve("default", dataset, {})[0].masks
+    source = mask_source(spec, root or data_root() / dataset, **(options or {}))
+    record = {"masks": source.describe(), "dataset": dataset, "format": FORMAT}
+    videos = subset.of(listing.videos)
+    missing = {i: "named by the split, but not in the dataset's folder" for i in listing.missing}
+    out = out or data_root() / "masks" / f"{dataset}-{spec.partition(':')[0]}"
+    work = out / WORK
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(work / "lock", timeout=0):
+            try:
+                _refuse_other_source(out, record)
+                remove_leftovers(out)
+                write_json(out / ORIGIN, record | {"versions": versions()})
+                return _run(SegmentMaker(out, source), videos, missing, run)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    except Timeout:
+        raise BenchError(
+            f"{out}: another `bench segment` is running in this folder; wait for it or choose another --out"
+        ) from None
+
+
+def _run(maker: SegmentMaker, videos: Sequence[Video], missing: dict[str, str], run: Run) -> Report:
+    out, asked = maker.out, {v.id for v in videos}
+    rows = {r["id"]: r for r in _table(out / TABLE, COLUMNS) if inside(out, r["file"]).is_file()}
+    # What an earlier run of another split could not do stays listed; what this one is asked for is tried again.
+    failures = {r["id"]: r for r in _table(out / FAILURES, FAILURE_COLUMNS) if r["id"] not in asked | rows.keys()}
+    failures |= {i: {"id": i, "kind": "left out", "reason": reason} for i, reason in missing.items()}
+    todo = [v for v in videos if v.id not in rows]
+    made, kept = 0, len(videos) - len(todo)
+    bar = tqdm(total=len(videos), initial=kept, desc="segment", unit="video", disable=not run.progress)
+    try:
+        for video, result in pool.run(maker, todo, run.workers or pool.default_workers()):
+            if isinstance(result, BenchError):
+                kind = "left out" if isinstance(result, LeftOut) else "failed"
+                failures[video.id] = {"id": video.id, "kind": kind, "reason": str(result)}
+            else:
+                rows[video.id], new = result
+                made, kept = made + new, kept + (not new)
+            bar.update()
+    finally:
+        bar.close()
+    write_csv(out / FAILURES, FAILURE_COLUMNS, sorted(failures.values(), key=lambda f: f["id"]))
+    write_csv(out / TABLE, COLUMNS, sorted(rows.values(), key=lambda r: r["id"]))
+    return Report(out, made, kept, [failures[i] for i in sorted(failures) if i in asked | missing.keys()])
+
+
+def _row(video_id: str, path: Path, track: MaskTrack) -> dict[str, str]:
+    """The row of a zip, from what it holds. Raises BenchError if a mask in it cannot be read."""
+    shares = [track.mask(k).mean() for k in np.flatnonzero(track.covered).tolist()]
+    if not shares:
+        raise LeftOut(f"no frame of {video_id} has a mask")
+    return {
+        "id": video_id,
+        "file": _file(video_id),
+        "frames": str(len(track.covered)),
+        "covered": str(len(shares)),
+        "coverage": repr(round(float(np.mean(shares)), 6)),
+        "sha256": sha256_file(path),
+    }
+
+
+def _file(video_id: str) -> str:
+    return f"{video_id}.zip"
+
+
+def _refuse_other_source(out: Path, record: dict[str, Any]) -> None:
+    path = out / ORIGIN
+    mend = "choose another --out or delete the folder"
+    if not path.is_file():
+        others = sorted(p.name for p in out.iterdir() if p.name != WORK)
+        if others:
+            raise BenchError(f"{out}: is not empty and holds no masks of `bench segment` ({others[0]}); {mend}")
+        return
+    old = read_json(path, "record of `bench segment`", mend)
+    if not isinstance(old, dict):
+        raise BenchError(f"{path}: not a record of `bench segment`; {mend}")
+    for key, now in json.loads(json.dumps(record)).items():
+        if old.get(key) != now:
+            before, after = (json.dumps(value, sort_keys=True) for value in (old.get(key), now))
+            raise BenchError(f"{out}: holds masks of another run ({key}: {before}, now {after}); {mend}")
+
+
+def _table(path: Path, columns: list[str]) -> list[dict[str, str]]:
+    """Rows of a table that an earlier run wrote; none where there is none."""
+    if not path.is_file():
+        return []
+    mend = "delete it and run `bench segment` again"
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            rows = list(reader)
+            if reader.fieldnames != columns or any(None in r or None in r.values() for r in rows):
+                raise BenchError(f"{path}: is not a table of `bench segment`; {mend}")
+            return rows
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BenchError(f"{path}: cannot be read ({error}); {mend}") from None
