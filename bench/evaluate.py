@@ -34,8 +34,8 @@ def eval_command(
 ) -> None:
     """Score a model: IID, SCUBA (↑), SCUFO (↓), ConflFG (↑), contrasted accuracy (↑)."""
     from evaluator.evaluate import EvalOptions, evaluate
-    from evaluator.plots import plot_leaderboard
     from evaluator.leaderboard import read_leaderboard
+    from evaluator.plots import plot_leaderboard
     from evaluator.show import show
 
     options = EvalOptions(

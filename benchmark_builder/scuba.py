@@ -70,7 +70,8 @@ class ScubaMaker:
         with ExitStack() as stack:
             mask_writer = stack.enter_context(MaskWriter(self.out / mask_file))
             sinks = [stack.enter_context(self.layout.open(self.out / f, width, height, info.fps)) for f in files]
-            for index, frame in source_frames(video.path, list(chosen), height, width):
+            decoded = read_frames(video.path)
+            for index, frame in wanted_frames(decoded, video.path, list(chosen), height, width):
                 if chosen[index] != held:
                     held = chosen[index]
                     mask = np.zeros((height, width), dtype=bool) if held is None else track.mask(held)
@@ -159,19 +160,42 @@ def choose_frames(covered: np.ndarray, unannotated: str, name: str) -> dict[int,
 
 
 def source_frames(path: Path, wanted: Sequence[int], height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
+    """:func:`wanted_frames` of a source, read from its start."""
+    return wanted_frames(read_frames(path), path, wanted, height, width)
+
+
+def wanted_frames(
+    decoded: Iterator[np.ndarray], path: Path, wanted: Sequence[int], height: int, width: int
+) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (index, frame uint8 (height, width, 3) RGB) for the ``wanted`` frames that a source has, in order.
+
+    Nothing is read beyond the last wanted frame.
 
     Raises:
         BenchError: the source breaks, or changes its size on the way.
     """
     keep, last = set(wanted), max(wanted)
-    for index, frame in enumerate(read_frames(path)):
+    for index, frame in enumerate(decoded):
         if index in keep:
             if frame.shape != (height, width, 3):
                 raise BenchError(f"{path}: changes its size at frame {index}; re-encode the file at one size")
             yield index, frame
         if index >= last:
             return
+
+
+def _cut_short(name: str, decoded: Iterator[np.ndarray], last: int, wanted: int, header: int) -> list[Note]:
+    """A note if a source ended before its masks did, or well before the frame count of its header."""
+    if last < wanted:
+        return [
+            Note(name, "shorter", f"ends after frame {last}, its masks go on to frame {wanted}; built from what it has")
+        ]
+    # Headers of old AVIs count one frame too many; a file that was cut lacks more.
+    if header - (last + 1) > max(2, header // 50) and next(decoded, None) is None:
+        return [
+            Note(name, "shorter", f"ends after {last + 1} frames, its header says {header}; built from what it has")
+        ]
+    return []
 
 
 def ranges(indices: Sequence[int]) -> str:

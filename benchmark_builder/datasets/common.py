@@ -21,7 +21,10 @@ def folder_with_classes(root: Path, classes: Iterable[str], names: Iterable[str]
     for folder in tried:
         if folder.is_dir() and any(d.is_dir() and d.name.lower() in wanted for d in folder.iterdir()):
             return folder
-    raise BenchError(f"{root}: holds no class folder (looked in {', '.join(str(t) for t in tried)})")
+    raise BenchError(
+        f"{root}: holds no class folder (looked in {', '.join(str(t) for t in tried)}); give as --root the "
+        "folder whose folders are the classes, or the one above it"
+    )
 
 
 def videos_in_class_folders(folder: Path, classes: list[str]) -> dict[str, tuple[Path, int]]:
