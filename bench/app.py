@@ -6,7 +6,8 @@ from bench.build import app as build_app
 from bench.data import app as data_app
 from bench.demo import demo
 from bench.evaluate import eval_command
-from bench.inspect import preview, verify
+from bench.built import export, import_command, preview, stats, verify
+from bench.segment import segment
 from bench.train import train
 from bench.variadic import variadic
 
@@ -28,7 +29,11 @@ app = typer.Typer(
 app.add_typer(build_app, name="build")
 app.command(name="train")(train)
 app.command(name="eval", cls=variadic("--benchmarks"))(eval_command)
+app.command()(segment)
 app.command()(verify)
 app.command()(preview)
+app.command()(stats)
+app.command()(export)
+app.command(name="import")(import_command)
 app.command()(demo)
 app.add_typer(data_app, name="data")

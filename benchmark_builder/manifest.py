@@ -45,7 +45,7 @@ class Row:
     mask_source: str
     mask_file: str  # masks of the source's whole length, relative to this folder
     mask_sha256: str
-    mask_coverage: float  # mean share of the picture inside the mask, 0..1
+    mask_coverage: float | None  # mean share of the picture inside the mask, 0..1; None where masks are unknown
     background: str  # name of the background within its set
     seed: int
     variant: int

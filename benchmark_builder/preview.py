@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmark_builder.encode import H264, open_video
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import whole_file
 from benchmark_builder.frames import read_frames
@@ -25,6 +26,7 @@ class Family:
     scuba: Benchmark
     scufo: Benchmark | None
     conflfg: Benchmark | None
+    shaken: Benchmark | None
 
 
 def family(folder: Path) -> Family:
@@ -32,7 +34,10 @@ def family(folder: Path) -> Family:
     given = read_benchmark(folder)
     scuba = given
     if given.kind != "scuba":
-        scuba = read_benchmark(Path(given.protocol["paths"]["scuba"]))
+        behind = given.protocol.get("paths", {}).get("scuba")
+        if behind is None:
+            raise BenchError(f"{folder}: does not say which SCUBA benchmark it was made from; preview that one")
+        scuba = read_benchmark(Path(behind))
     derived = {given.kind: given} if given.kind != "scuba" else {}
     for beside in sorted({folder.resolve().parent, scuba.folder.resolve().parent}):
         for path in sorted(beside.glob(f"*/{PROTOCOL}")):
@@ -42,7 +47,7 @@ def family(folder: Path) -> Family:
                 continue
             if other.protocol.get("from", {}).get("manifest_sha256") == scuba.digest:
                 derived.setdefault(other.kind, other)
-    return Family(scuba, derived.get("scufo"), derived.get("conflfg"))
+    return Family(scuba, derived.get("scufo"), derived.get("conflfg"), derived.get("shaken"))
 
 
 def contact_sheet(folder: Path, out: Path, videos: int = 4, columns: int = 6, height: int = 120) -> Path:
@@ -68,6 +73,47 @@ def contact_sheet(folder: Path, out: Path, videos: int = 4, columns: int = 6, he
     return out
 
 
+def animation(folder: Path, out: Path, videos: int = 1, height: int = 160) -> Path:
+    """Write the versions of a few videos playing side by side, a video after the other: a .gif or .mp4 file.
+
+    Args:
+        folder, videos: as for :func:`contact_sheet`.
+        out: the file; its suffix decides the format.
+        height: of one version, in pixels.
+    """
+    found = family(folder)
+    rows = spread_rows(found.scuba.rows, videos)
+    width = max(2, round(rows[0].width * height / rows[0].height / 2) * 2)
+    height += height % 2
+    panels = [_played(found, row, height, width) for row in rows]
+    if out.suffix.lower() == ".mp4":
+        with open_video(out, panels[0].shape[2], panels[0].shape[1], rows[0].fps, {**H264, "crf": 18}) as encoder:
+            for frame in (f for panel in panels for f in panel):
+                encoder.write(frame)
+        return out
+    from PIL import Image
+
+    frames = [Image.fromarray(f) for panel in panels for f in panel]
+    with whole_file(out) as temporary:
+        pause = round(1000 / rows[0].fps)
+        frames[0].save(temporary, format="GIF", save_all=True, append_images=frames[1:], duration=pause, loop=0)
+    return out
+
+
+def _played(found: Family, row: Row, height: int, width: int) -> np.ndarray:
+    """Every version of one video side by side: uint8 (T, H, W, 3)."""
+    versions = [(n, f) for n, f in versions_of(found, row, range(row.frames)) if not isinstance(f, str)]
+    length = min(len(f) for _, f in versions)
+    panel = np.full((length, height + 20, len(versions) * (width + GAP), 3), PAPER, np.uint8)
+    panel = panel[:, :, : panel.shape[2] // 2 * 2]
+    for k, (name, frames) in enumerate(versions):
+        left = k * (width + GAP)
+        for t in range(length):
+            panel[t, 20:, left : left + width] = cv2.resize(frames[t], (width, height), interpolation=cv2.INTER_AREA)
+            cv2.putText(panel[t], name, (left + 4, 14), _FONT, 0.42, (INK,) * 3, 1, cv2.LINE_AA)
+    return panel
+
+
 def spread_rows(rows: Sequence[Row], count: int) -> list[Row]:
     """Up to ``count`` rows: different sources first, classes spread, then further variants."""
     ordered = sorted(rows, key=lambda r: (r.variant, r.id))
@@ -90,7 +136,9 @@ def versions_of(found: Family, row: Row, picks: Sequence[int]) -> Iterator[tuple
         track = StoredTrack(scuba.folder / row.mask_file, row.height, row.width)
         yield "mask", [np.repeat(track.mask(shown[k])[..., None], 3, 2).astype(np.uint8) * 255 for k in picks]
     yield "SCUBA", _frames(scuba.frames(row), picks)
-    for name, other in (("SCUFO", found.scufo), ("ConflFG", found.conflfg)):
+    for name, other in (("SCUFO", found.scufo), ("ConflFG", found.conflfg), ("shaken", found.shaken)):
+        if name == "shaken" and other is None:
+            continue
         made = other.by_id.get(row.id) if other else None
         yield name, _frames(other.frames(made), picks) if other and made else "not built"
 

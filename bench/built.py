@@ -1,0 +1,100 @@
+"""`bench verify`, `preview`, `stats`, `export` and `import`: what one does with a built benchmark."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Folder = Annotated[Path, typer.Argument(help="A built benchmark.", metavar="BENCHMARK")]
+
+
+def verify(
+    folder: Folder,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+) -> None:
+    """Check a benchmark against its manifest: every file's digest, size and length, and every row."""
+    from benchmark_builder.errors import BenchError
+    from benchmark_builder.manifest import read_benchmark
+    from benchmark_builder.pool import default_workers
+    from benchmark_builder.verify import verify as check
+
+    problems = check(folder, workers or default_workers())
+    for problem in problems[:50]:
+        typer.echo(problem)
+    if problems:
+        raise BenchError(f"{folder}: {len(problems)} problems; build it again, or get a whole copy")
+    typer.echo(f"{folder}: {len(read_benchmark(folder).rows)} videos, all as they were built")
+
+
+def preview(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="A .png contact sheet, or a .gif or .mp4 that plays.")] = Path(
+        "preview.png"
+    ),
+    videos: Annotated[int | None, typer.Option(help="How many videos.  [default: 4; playing: 1]", min=1)] = None,
+    columns: Annotated[int, typer.Option(help="Frames of each on a sheet.", min=1)] = 6,
+    height: Annotated[int, typer.Option(help="Height of a frame, pixels.", min=16)] = 120,
+) -> None:
+    """Look at a benchmark: original, mask, SCUBA, SCUFO and ConflFG of some videos, on a sheet or playing."""
+    from benchmark_builder.preview import animation, contact_sheet
+
+    if out.suffix.lower() in (".gif", ".mp4"):
+        typer.echo(f"{animation(folder, out, videos or 1, height)}")
+    else:
+        typer.echo(f"{contact_sheet(folder, out, videos or 4, columns, height)}")
+
+
+def stats(
+    folder: Folder, out: Annotated[Path, typer.Option(help="The plots to write (.png).")] = Path("stats.png")
+) -> None:
+    """Class balance and mask coverage of a benchmark: a table, and plots."""
+    from benchmark_builder.manifest import read_benchmark
+    from benchmark_builder.stats import class_balance, plot_stats
+
+    benchmark = read_benchmark(folder)
+    for name, count in class_balance(benchmark).items():
+        typer.echo(f"{count:6d}  {name}")
+    typer.echo(f"{plot_stats(benchmark, out)}")
+
+
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    layout: Annotated[str, typer.Option(help="video, lossless, frames or zip.")] = "frames",
+    jpeg_quality: Annotated[int, typer.Option(help="Of frames and zip.")] = 95,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+) -> None:
+    """Write a benchmark in another layout; frames and zip as the published benchmarks lie, with their list file."""
+    from benchmark_builder.errors import BenchError
+    from benchmark_builder.export import export as run
+    from benchmark_builder.layouts import Layout
+    from benchmark_builder.pool import default_workers
+
+    report = run(folder, out, Layout(layout, jpeg_quality), workers or default_workers())
+    if report.benchmark is None or report.failed:
+        reason = report.failures[0]["reason"]
+        raise BenchError(f"{out}: {len(report.failures)} videos could not be exported; the first: {reason}")
+    typer.echo(f"{out}: {len(report.benchmark.rows)} videos")
+
+
+def import_command(
+    folder: Annotated[Path, typer.Argument(help="A published benchmark: frames or zips, named VIDEO__N.")],
+    kind: Annotated[str, typer.Option(help="scuba, scufo, conflfg or shaken.")],
+    dataset: Annotated[str, typer.Option(help="Whose classes the labels are: ucf101, hmdb51, kinetics400.")],
+    list_file: Annotated[
+        Path | None, typer.Option("--list", help="Lines 'name frames label'.  [default: FOLDER/list.txt]")
+    ] = None,
+    backgrounds: Annotated[str, typer.Option(help="Name of the background set, e.g. places365.")] = "unknown",
+    split: Annotated[str, typer.Option(help="The split the tables shall say.")] = "test1",
+    label_base: Annotated[int, typer.Option(help="The list's first label, 0 or 1.")] = 0,
+    fps: Annotated[float, typer.Option(help="Frames a second.")] = 25.0,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+) -> None:
+    """Give a published benchmark a manifest, in its own folder, so that it can be verified, previewed and scored."""
+    from benchmark_builder.export import import_published
+    from benchmark_builder.pool import default_workers
+
+    made = import_published(
+        folder, kind, dataset, list_file, backgrounds, split, label_base, fps, workers or default_workers()
+    )
+    typer.echo(f"{folder}: {len(made.rows)} videos, a {made.kind} benchmark now")

@@ -1,0 +1,145 @@
+"""Layouts, export and import, virtual benchmarks, the shaken SCUFO, previews."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from test_build import QUIET, frames_of, scuba
+
+from benchmark_builder.errors import BenchError
+from benchmark_builder.export import export, import_published
+from benchmark_builder.layouts import Layout
+from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.preview import animation, contact_sheet
+from benchmark_builder.recipes import build_conflfg, build_scufo
+from benchmark_builder.stats import class_balance, plot_stats
+from benchmark_builder.verify import verify
+
+
+def everything(root: Path, folder: Path, layout: str) -> dict[str, Path]:
+    """All four kinds in one layout."""
+    made = {k: folder / f"{layout}-{k}" for k in ("scuba", "scufo", "conflfg", "shaken")}
+    scuba(root, made["scuba"], layout=layout)
+    build_scufo(made["scuba"], out=made["scufo"], run=QUIET)
+    build_conflfg(made["scuba"], out=made["conflfg"], run=QUIET)
+    build_scufo(made["scuba"], out=made["shaken"], run=QUIET, shaken=True)
+    return made
+
+
+def test_virtual_gives_the_pixels_that_lossless_holds(folder_of_actions: Callable, tmp_path: Path) -> None:
+    root = folder_of_actions()
+    stored, virtual = everything(root, tmp_path, "lossless"), everything(root, tmp_path, "virtual")
+    for kind in stored:
+        assert verify(virtual[kind], progress=False) == [], kind
+        for row in read_benchmark(stored[kind]).rows:
+            twin = read_benchmark(virtual[kind]).by_id[row.id]
+            assert (frames_of(stored[kind], row.id) == frames_of(virtual[kind], row.id)).all(), kind
+            assert twin.pixels_sha256 == row.pixels_sha256
+            hidden = {"file": "", "file_sha256": ""}
+            assert replace(twin, **hidden) == replace(row, **hidden)
+
+
+def test_virtual_without_its_dataset_says_so(folder_of_actions: Callable, tmp_path: Path) -> None:
+    root = folder_of_actions()
+    out = scuba(root, tmp_path / "virtual", layout="virtual")
+    shutil.move(root, tmp_path / "elsewhere")
+    benchmark = read_benchmark(out)
+    with pytest.raises(BenchError, match=r"the dataset .* is not there"):
+        next(iter(benchmark.frames(benchmark.rows[0])))
+
+
+def test_shaken_moves_smoothly_and_knows_no_class(folder_of_actions: Callable, tmp_path: Path) -> None:
+    made = everything(folder_of_actions(), tmp_path, "lossless")
+    still, shaken = read_benchmark(made["scufo"]), read_benchmark(made["shaken"])
+    for row in shaken.rows:
+        assert row.still_frame == still.by_id[row.id].still_frame and row.partner_id == row.id
+        frames = frames_of(made["shaken"], row.id)
+        assert all((a != b).any() for a, b in pairwise(frames)), "every step moves"
+
+
+@pytest.mark.parametrize("layout", ["frames", "zip", "lossless", "video"])
+def test_export_keeps_the_manifest(folder_of_actions: Callable, tmp_path: Path, layout: str) -> None:
+    made = everything(folder_of_actions(), tmp_path, "lossless")
+    for kind, folder in made.items():
+        report = export(folder, tmp_path / f"{layout}-{kind}-exported", Layout(layout, 90), progress=False)
+        assert report.benchmark is not None and verify(report.benchmark.folder, progress=False) == []
+        moved = {"file": "", "file_sha256": ""}
+        before, after = read_benchmark(folder).rows, report.benchmark.rows
+        assert [replace(r, **moved) for r in after] == [replace(r, **moved) for r in before]
+
+
+@pytest.mark.parametrize("layout", ["frames", "zip"])
+def test_import_after_export_returns_the_same_manifest(
+    folder_of_actions: Callable, tmp_path: Path, layout: str
+) -> None:
+    made = everything(folder_of_actions(), tmp_path, "lossless")
+    for kind, folder in made.items():
+        out = tmp_path / f"{layout}-{kind}-exported"
+        exported = export(folder, out, Layout(layout, 90), progress=False).benchmark
+        assert exported is not None
+        assert import_published(out, kind, "ucf101", progress=False).rows == exported.rows
+        # As others publish it: no tables, only videos and a list.
+        for name in ("manifest.csv", "protocol.json", "failures.csv", "SHA256SUMS"):
+            (out / name).unlink()
+        if (out / "masks").exists():
+            shutil.rmtree(out / "masks")
+        imported = import_published(out, kind, "ucf101", progress=False)
+        assert verify(out, progress=False) == []
+        single = layout == "zip" and kind == "scufo"  # a published still is one picture and says no length
+        for old, new in zip(exported.rows, imported.rows, strict=True):
+            same = ("id", "label", "class_name", "source_id", "variant", "file", "file_sha256", "width", "height")
+            assert [getattr(old, k) for k in same] == [getattr(new, k) for k in same]
+            assert new.frames == (1 if single else old.frames) and new.partner_id == old.partner_id
+
+
+def published(folder: Path, names: list[str], lines: list[str]) -> Path:
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for k in (1, 2):
+            cv2.imwrite(str(folder / name / f"frame{k:06d}.jpg"), np.full((8, 8, 3), 40 * k, np.uint8))
+    (folder / "list.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_import_of_a_published_folder(tmp_path: Path) -> None:
+    folder = published(tmp_path / "p", ["v_Archery_g01_c01__0", "v_Archery_g01_c01__1"], [
+        "v_Archery_g01_c01__0 2 2", "v_Archery_g01_c01__1 2 2",
+    ])  # fmt: skip
+    made = import_published(folder, "scuba", "ucf101", backgrounds="places365", progress=False)
+    assert [(r.id, r.class_name, r.frames, r.variant) for r in made.rows] == [
+        ("v_Archery_g01_c01__0", "Archery", 2, 0),
+        ("v_Archery_g01_c01__1", "Archery", 2, 1),
+    ]
+    assert made.background_set == "places365"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("v_Archery_g01_c01__0 2", "not 'name frames label'"),
+        ("v_Archery_g01_c01__0 2 101", "label 101"),
+        ("v_Archery_g01_c01__7 2 2", "the list names it"),
+        ("../../etc/x__0 2 2", "outside"),
+        ("v_Archery_g01_c01 2 2", "VIDEO__N"),
+    ],
+)
+def test_import_refuses_a_list_that_does_not_fit(tmp_path: Path, line: str, says: str) -> None:
+    folder = published(tmp_path / "p", ["v_Archery_g01_c01__0", "v_Archery_g01_c01"], [line])
+    with pytest.raises(BenchError, match=says):
+        import_published(folder, "scuba", "ucf101", progress=False)
+    assert not (folder / "manifest.csv").exists()
+
+
+def test_pictures_of_a_benchmark(folder_of_actions: Callable, tmp_path: Path) -> None:
+    made = everything(folder_of_actions(), tmp_path, "lossless")
+    sheet = cv2.imread(str(contact_sheet(made["shaken"], tmp_path / "sheet.png", videos=2, columns=3)))
+    assert sheet.shape[0] > 2 * 6 * 120  # two videos, six versions of each
+    for name in ("a.gif", "a.mp4"):
+        assert animation(made["scuba"], tmp_path / name).stat().st_size > 1000
+    assert class_balance(read_benchmark(made["scuba"])) == {"Archery": 4, "Basketball": 4}
+    assert plot_stats(read_benchmark(made["scuba"]), tmp_path / "stats.png").stat().st_size > 1000
