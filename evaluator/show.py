@@ -6,8 +6,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from evaluator.leaderboard import groups, number, read_leaderboard
+from evaluator.leaderboard import groups, number
+from evaluator.published import is_published, published_rows
 from evaluator.results import FIGURES
+from evaluator.runs import Run, compare_runs, find_rows
 
 # Headings, and which way is good.
 HEADINGS = {
@@ -58,27 +60,82 @@ def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
         for other, another in zip(rows, letters, strict=True)
         if row["dataset"] == other["dataset"] and letter != another
     }
-    table = Table(title="Leaderboard, percent. ↑ higher is better, ↓ lower is better; (change against the baseline)")
-    for heading in ("Dataset", "Method", "Model"):
-        table.add_column(heading, overflow="fold")
+    # What all rows share stands in the title, so that the figures fit a terminal of 80 columns.
+    own = [row for row in rows if not is_published(row)] or list(rows)
+    candidates = {c: {row[c] for row in (own if c == "protocol" else rows)} for c in ("dataset", "model", "protocol")}
+    naming = [c for c in ("dataset", "method", "model", "protocol") if c == "method" or len(candidates[c]) > 1]
+    common = [next(iter(values)) for c, values in candidates.items() if c not in naming and any(values)]
+    title = f"Leaderboard{' of ' + ', '.join(common) if common else ''}, percent"
+    notes = ["↑ higher is better, ↓ lower is better; (change against the baseline)."]
+    table = Table(title=title, caption_justify="left")
+    for column in naming:
+        table.add_column(column.capitalize(), overflow="fold")
     names = shown_figures(rows)
     for heading, arrow in (HEADINGS[name] for name in names):
-        table.add_column(f"{heading} {arrow}", justify="right", no_wrap=True)
+        table.add_column(f"{heading} {arrow}", justify="right", min_width=8)
     if mixed:
         table.add_column("Videos")
-        table.caption = "Rows with different letters under Videos were not measured on the same videos: not comparable."
+        notes.append("Rows with different letters under Videos were not measured on the same videos: not comparable.")
+    if any(is_published(row) for row in rows):
+        notes.append(
+            "† published: measured by the authors on their own videos and views, not comparable digit by digit."
+        )
     against = baseline_figures(rows)
     for row, letter, base in zip(rows, letters, against, strict=True):
+        named = [f"{row[c]} †" if c == "method" and is_published(row) else row[c] for c in naming]
         cells = [_cell(row, name, base) for name in names]
         mark = [letter if row["dataset"] in mixed else ""] if mixed else []
-        table.add_row(row["dataset"], row["method"], row["model"], *cells, *mark)
+        table.add_row(*named, *cells, *mark)
+    table.caption = "\n".join(notes)
     return table
 
 
-def show(paths: Sequence[Path], console: Console | None = None) -> None:
-    """Print the leaderboards at ``paths`` as one table."""
-    rows = [row for path in paths for row in read_leaderboard(path)]
-    (console or Console()).print(leaderboard_table(rows))
+def show(paths: Sequence[Path], console: Console | None = None, published: str | None = None) -> None:
+    """Print leaderboards as one table.
+
+    Args:
+        paths: leaderboard files, ``--out`` folders of `bench eval`, or records in their ``results/``.
+        console: where to print.
+        published: a table of published figures to show as well, e.g. ``hmdb51``.
+    """
+    rows = find_rows(paths) + (published_rows(published) if published else [])
+    _print(leaderboard_table(rows), console)
+
+
+def show_comparison(a: Run, b: Run, console: Console | None = None) -> None:
+    """Print A minus B for every figure both have: difference, 95 % interval, exact McNemar test."""
+    table = Table(title=f"{a.name} minus {b.name}, percent points")
+    for heading in (
+        "Figure",
+        "Difference",
+        "95 % interval",
+        "only A right",
+        "only B right",
+        "McNemar p",
+        "n",
+        "sources",
+    ):
+        table.add_column(heading, justify="left" if heading == "Figure" else "right")
+    correlated = False
+    for name, c in compare_runs(a, b).items():
+        heading, arrow = HEADINGS[name]
+        correlated |= c.n > c.sources
+        interval = f"{c.low:+.2f} … {c.high:+.2f}"
+        p = f"{c.p:.2g}" + ("*" if c.n > c.sources else "")
+        cells = [f"{c.difference:+.2f}", interval, str(c.only_a), str(c.only_b), p, str(c.n), str(c.sources)]
+        table.add_row(f"{heading} {arrow}", *cells)
+    if correlated:
+        table.caption = "* several videos of one source: McNemar takes them for independent; go by the interval."
+    _print(table, console)
+
+
+def _print(table: Table, console: Console | None) -> None:
+    console = console or Console()
+    if not console.is_terminal:  # a file or a pipe has no width: cut nothing off
+        console.width = max(
+            console.width, console.measure(table, options=console.options.update(max_width=400)).maximum
+        )
+    console.print(table)
 
 
 def _cell(row: Mapping[str, str], name: str, base: Mapping[str, float]) -> str:

@@ -30,6 +30,7 @@ from evaluator.inputs import batches, order, read_clip
 from evaluator.plots import plot_leaderboard
 from evaluator.predictions import read_predictions
 from evaluator.results import FIGURES, read_record
+from evaluator.runs import compare_runs, load_run, recompute
 from evaluator.testsets import Item, TestSet, benchmark_set, default_benchmarks, pair_sets
 
 SAMPLING = ClipSampling(frames=4, stride=2, size=16, resize=16, crop="centre", flip=0.0)
@@ -319,6 +320,33 @@ def test_a_wrong_frame_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert torch.equal(clip, albar_clips.test_clip(iter(video), 9, SAMPLING))
 
 
+def test_runs_are_read_back_and_compared(world: World) -> None:
+    record = world.run()
+    first = load_run(Path(record["record"]))
+    assert recompute(first)["figures"] == record["figures"]
+    world.checkpoint = save(world.base / "other.ckpt", seed=1, method="albar")
+    second = load_run(Path(world.run()["record"]))
+    found = compare_runs(second, first)
+    for name, c in found.items():
+        wanted = second.record["figures"][name]["percent"] - first.record["figures"][name]["percent"]
+        assert c.difference == pytest.approx(wanted, abs=1e-9)
+    assert set(found) == set(record["figures"]) and found["avg_scuba"].sources == 4
+    with open("/dev/null", "w") as sink:
+        console = Console(width=200, record=True, file=sink)
+        show.show_comparison(second, first, console)
+    assert "albar (small3d, seed 1) minus baseline" in console.export_text()
+    fewer = load_run(Path(world.run(folders=[world.scuba])["record"]))
+    assert "not measured on the same videos" in refused(lambda: compare_runs(first, fewer))
+    shutil.copytree(world.base / "b", world.base / "moved")
+    shutil.rmtree(world.base / "b")
+    assert "no benchmark here" in refused(lambda: load_run(first.path))
+    moved = [world.base / "moved" / f.name for f in world.folders]
+    assert recompute(load_run(first.path, moved))["figures"] == record["figures"]
+    manifest = world.base / "moved/scuba/manifest.csv"
+    manifest.write_text(manifest.read_text().replace(",test1,", ",test2,"))
+    assert "has changed since it was scored" in refused(lambda: load_run(first.path, moved))
+
+
 def test_a_picture_is_drawn(world: World) -> None:
     world.run()
     world.run(folders=[world.scuba])
@@ -337,6 +365,7 @@ def test_figures_need_no_torch(world: World) -> None:
     code = f"""
 import sys; sys.modules["torch"] = None
 from pathlib import Path
+from evaluator.runs import compare_runs, load_run, recompute
 from evaluator.testsets import Item, TestSet, benchmark_set, iid_set
 from evaluator.predictions import read_predictions
 from evaluator.results import compute, read_record

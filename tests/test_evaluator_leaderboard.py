@@ -1,0 +1,156 @@
+"""The leaderboard: two processes at once, what is compared with what, published rows, runs read back."""
+
+import csv
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from benchmark_builder.errors import BenchError
+from evaluator import leaderboard
+from evaluator.leaderboard import digests, groups, read_leaderboard, update
+from evaluator.published import is_published, published_rows, tables
+from evaluator.results import FIGURES
+from evaluator.runs import find_records, find_rows
+from evaluator.show import baseline_figures, leaderboard_table, show
+
+
+def record(method: str, seed: int = 0, digest: str = "d1", **figures: float) -> dict[str, Any]:
+    values = {"iid": 90.0, "avg_scuba": 40.0, "avg_scufo": 20.0, "conflfg": 30.0, "contra_acc": 25.0} | figures
+    return {
+        "dataset": "hmdb51", "method": method, "model": "swin3d_t", "seed": seed, "split": "test1", "protocol": "32x2",
+        "checkpoint": f"{method}.ckpt", "checkpoint_sha256": hashlib.sha256(f"{method} {seed}".encode()).hexdigest(),
+        "figures": {k: {"percent": v, "n": 10, "missing": 0, "low": v - 1, "high": v + 1} for k, v in values.items()},
+        "sets": [{"name": "a b", "digest": digest.ljust(64, "0"), "built_by": "default"}],
+    }  # fmt: skip
+
+
+def refused(call: Callable[[], object]) -> str:
+    with pytest.raises(BenchError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def _writer(path: Path, first: int) -> None:
+    for seed in range(first, first + 20):
+        update(path, record("albar", seed))
+
+
+def test_two_processes_lose_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "leaderboard.csv"
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_writer, args=(path, first)) for first in (0, 100, 200)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert sorted(int(r["seed"]) for r in read_leaderboard(path)) == [
+        *range(20), *range(100, 120), *range(200, 220),
+    ]  # fmt: skip
+
+
+def test_figures_are_named_as_the_published_ones_and_are_numbers(tmp_path: Path) -> None:
+    update(tmp_path / "l.csv", record("albar", iid=100 * 2 / 3))
+    with open(tmp_path / "l.csv", newline="") as handle:
+        (row,) = csv.DictReader(handle)
+    assert list(row)[:8] == ["dataset", "method", "model", *FIGURES]
+    assert float(row["iid"]) == 100 * 2 / 3  # every digit is there
+    assert list(published_rows("hmdb51")[0])[: len(row)] == list(row)
+
+
+def test_the_same_checkpoint_and_videos_take_the_place_of_their_row(tmp_path: Path) -> None:
+    path = tmp_path / "l.csv"
+    for value in (record("albar"), record("baseline"), record("albar", iid=91.0), record("albar", digest="d2")):
+        update(path, value)
+    rows = read_leaderboard(path)
+    assert [(r["method"], r["iid"], next(iter(digests(r)))[:2]) for r in rows] == [
+        ("baseline", "90.0", "d1"), ("albar", "91.0", "d1"), ("albar", "90.0", "d2"),
+    ]  # fmt: skip
+    assert groups(rows) == ["A", "A", "B"]
+
+
+def test_change_is_against_the_baseline_on_the_same_videos_only(tmp_path: Path) -> None:
+    path = tmp_path / "l.csv"
+    update(path, record("baseline", 0, iid=90.0))
+    update(path, record("baseline", 1, iid=92.0))
+    update(path, record("albar", iid=94.0))
+    update(path, record("albar", digest="d2", iid=99.0))
+    against = baseline_figures(read_leaderboard(path))
+    assert [a.get("iid") for a in against] == [None, None, 91.0, None]
+
+
+def text(rows: list[dict[str, str]], width: int) -> str:
+    with open("/dev/null", "w") as sink:
+        console = Console(width=width, record=True, file=sink, force_terminal=True)
+        console.print(leaderboard_table(rows))
+    return console.export_text()
+
+
+def test_the_table_fits_80_columns_and_shows_arrows_and_changes(tmp_path: Path) -> None:
+    rows = published_rows("hmdb51")
+    shown = text(rows, 80)
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    for expected in ("53.20", "(+9.27)", "(-20.04)", "ALBAR †", "IID ↑", "Contra."):
+        assert expected in shown
+    wide = text(rows, 200)
+    assert "0.42 (-20.04)" in wide and "Avg SCUFO ↓" in wide and "published" in wide
+
+
+def test_own_and_published_rows_are_never_compared_silently(tmp_path: Path) -> None:
+    update(tmp_path / "leaderboard.csv", record("albar"))
+    rows = find_rows([tmp_path]) + published_rows("hmdb51")
+    assert [is_published(r) for r in rows] == [False] + [True] * 9
+    assert groups(rows) == ["A"] + ["B"] * 9
+    assert baseline_figures(rows)[0] == {}  # no published baseline for a measured row
+    assert "not measured on the same videos" in text(rows, 160)
+
+
+def test_a_pipe_cuts_nothing_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    update(tmp_path / "l.csv", record("baseline"))
+    update(tmp_path / "l.csv", record("a-method-with-a-rather-long-name", iid=94.0))
+    show([tmp_path / "l.csv"], published="hmdb51")
+    out = capsys.readouterr().out
+    assert "94.00 (+4.00)" in out and "a-method-with-a-rather-long-name" in out
+
+
+def test_published_tables() -> None:
+    assert tables() == ["hmdb51", "kinetics400", "ucf101-updated"]
+    albar = next(r for r in published_rows("kinetics400") if r["method"] == "ALBAR")
+    assert (albar["contra_acc"], albar["conflfg"]) == ("44.74", "")
+    assert "choose from hmdb51" in refused(lambda: published_rows("imagenet"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("hello\n", "not a leaderboard"),
+        ("", "not a leaderboard"),
+        ("dataset,method,iid,avg_scuba,avg_scufo,conflfg,contra_acc,shoe\n", "column 'shoe'"),
+        ("dataset,method,iid,avg_scuba,avg_scufo,conflfg,contra_acc\nh,m,high,,,,\n", "line 2: iid is 'high'"),
+    ],
+)
+def test_what_is_no_leaderboard(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "l.csv"
+    path.write_text(content)
+    assert message in refused(lambda: read_leaderboard(path))
+    before = path.read_bytes()
+    assert str(path) in refused(lambda: update(path, record("albar")))
+    assert path.read_bytes() == before  # a file that is not ours is left alone
+
+
+def test_results_that_are_none(tmp_path: Path) -> None:
+    assert "no leaderboard here" in refused(lambda: find_rows([tmp_path]))
+    assert "holds no results" in refused(lambda: find_records([tmp_path]))
+    (tmp_path / "r.json").write_text(json.dumps({"format": 1}))
+    assert "not a results record" in refused(lambda: find_rows([tmp_path / "r.json"]))
+
+
+def test_letters_do_not_run_out() -> None:
+    assert [leaderboard._letter(k) for k in (0, 25, 26, 27, 701, 702)] == ["A", "Z", "AA", "AB", "ZZ", "AAA"]
