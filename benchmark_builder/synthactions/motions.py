@@ -1,8 +1,8 @@
 """The classes: how a skeleton's phases run through time. One frame says nothing about which class it is from.
 
-A pose is a point on a torus: eight phases, one a joint. Every video starts at a point drawn uniformly from the whole
+A pose is a point on a torus: nine phases, one a joint. Every video starts at a point drawn uniformly from the whole
 torus, and a class only adds a path to that start that does not depend on it. A uniform point on a circle plus anything
-independent of it is again uniform, so **at every frame, in every class, the eight phases are independent and uniform**:
+independent of it is again uniform, so **at every frame, in every class, the nine phases are independent and uniform**:
 the distribution of still poses is the same by construction, whatever function maps phases to a pose. What differs is
 which phases run, in which direction, and whether they go round or back and forth.
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-PHASES = ("shoulder_l", "shoulder_r", "elbow_l", "elbow_r", "hip_l", "hip_r", "trunk", "squat")
+PHASES = ("shoulder_l", "shoulder_r", "elbow_l", "elbow_r", "hip_l", "hip_r", "trunk", "squat", "jump")
 POINTS = (
     "pelvis", "neck", "head",
     "shoulder_l", "elbow_l", "hand_l", "shoulder_r", "elbow_r", "hand_r",
@@ -30,7 +30,8 @@ HEAD, NECK, PELVIS = 0.9, 0.79, 0.46
 SHOULDER, HIP = 0.125, 0.07
 UPPER_ARM, FOREARM, THIGH, SHIN = 0.2, 0.2, 0.23, 0.23
 # How far a phase bends its joint, radians.
-ELBOW_BEND, HIP_SWING, LEAN, KNEE_BEND = 1.4, 1.2, 0.5, 0.95
+ELBOW_BEND, HIP_SWING, LEAN, KNEE_BEND = 1.2, 1.2, 0.5, 0.95
+LEAP = 0.2  # how high a jump is, in standing heights
 
 _Path = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 _PATHS: dict[str, _Path] = {}
@@ -43,7 +44,7 @@ def _motion(path: _Path) -> _Path:
 
 
 def _run(turn: np.ndarray, **rates: float) -> np.ndarray:
-    """Phases (T, 8) that advance by ``rates`` times ``turn`` (T,)."""
+    """Phases (T, 9) that advance by ``rates`` times ``turn`` (T,)."""
     return np.stack([turn * rates.get(name, 0.0) for name in PHASES], axis=1)
 
 
@@ -57,20 +58,6 @@ def _arm_circles_inward(turn: np.ndarray, rng: np.random.Generator) -> np.ndarra
 def _arm_circles_outward(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The same circles backwards: the hands rise in the middle and open over the head."""
     return _run(turn, shoulder_l=-1, shoulder_r=-1)
-
-
-@_motion
-def _windmill(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Both arms turn the same way, clockwise or counter-clockwise."""
-    way = rng.choice([-1, 1])
-    return _run(turn, shoulder_l=way, shoulder_r=-way)
-
-
-@_motion
-def _flap(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Both arms swing back and forth; on average as fast as in the circles."""
-    # mean |d/dx A sin x| = 2A/pi, which is 1 at A = pi/2.
-    return _run(np.pi / 2 * np.sin(turn + rng.uniform(0, 2 * np.pi)), shoulder_l=1, shoulder_r=1)
 
 
 @_motion
@@ -97,6 +84,20 @@ def _squat(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _run(turn, squat=1)
 
 
+@_motion
+def _jump(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The whole body goes up and down."""
+    return _run(turn, jump=1)
+
+
+@_motion
+def _jumping_jack(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Arms and legs swing out and back; the arms are on average as fast as in the circles."""
+    # mean |d/dx A sin x| = 2A/pi, which is 1 at A = pi/2.
+    arms = np.pi / 2 * np.sin(turn + rng.uniform(0, 2 * np.pi))
+    return _run(arms, shoulder_l=1, shoulder_r=1) + _run(turn, hip_l=1, hip_r=1)
+
+
 CLASSES: tuple[str, ...] = tuple(_PATHS)
 
 
@@ -110,13 +111,13 @@ def phases(name: str, frames: int, fps: float, rng: np.random.Generator) -> np.n
         rng: its owner; start, pace and idle movement are drawn from it the same way for every class.
 
     Returns:
-        float64 (T, 8), radians, in the order of :data:`PHASES`; modulo a turn each row is uniform on the torus.
+        float64 (T, 9), radians, in the order of :data:`PHASES`; modulo a turn each row is uniform on the torus.
     """
     start = rng.uniform(0, 2 * np.pi, len(PHASES))
     seconds = np.arange(frames) / fps
     # Nobody stands like a statue: every joint idles a little, so that stillness of a joint gives nothing away either.
     rate, offset = rng.uniform(0.4, 1.0, len(PHASES)), rng.uniform(0, 2 * np.pi, len(PHASES))
-    idle = 0.15 * np.sin(2 * np.pi * rate * seconds[:, None] + offset)
+    idle = 0.1 * np.sin(2 * np.pi * rate * seconds[:, None] + offset)
     turn = 2 * np.pi * rng.uniform(*PACE) * seconds
     return start + idle + _PATHS[name](turn, rng)
 
@@ -125,7 +126,7 @@ def skeleton(phase: np.ndarray) -> np.ndarray:
     """Where the joints are: the one map from phases to poses, shared by all classes.
 
     Args:
-        phase: float (T, 8), radians.
+        phase: float (T, 9), radians.
 
     Returns:
         float64 (T, 15, 2), points in the order of :data:`POINTS`, (x right, y up) in standing heights, the origin on
@@ -135,7 +136,8 @@ def skeleton(phase: np.ndarray) -> np.ndarray:
     knee = KNEE_BEND * (1 - np.cos(by_name["squat"])) / 2
     lean = LEAN * np.sin(by_name["trunk"])
     zero = np.zeros_like(lean)
-    pelvis = np.stack([zero, PELVIS - (THIGH + SHIN) * (1 - np.cos(knee))], axis=-1)
+    leap = LEAP * (1 - np.cos(by_name["jump"])) / 2
+    pelvis = np.stack([zero, PELVIS - (THIGH + SHIN) * (1 - np.cos(knee)) + leap], axis=-1)
 
     def upper(x: np.ndarray | float, y: np.ndarray | float) -> np.ndarray:
         """A point given in the frame of the leaning trunk, relative to the pelvis."""

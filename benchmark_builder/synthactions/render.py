@@ -28,7 +28,7 @@ from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
 from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
 
 # Raised whenever the same settings render other pixels, so that one folder never holds videos of two renderers.
-REVISION = 1
+REVISION = 2
 RECORD = "synthactions.json"  # written last: where it is, the dataset is whole
 _BEGUN = ".rendering.json"
 _LOCK = ".rendering.lock"
@@ -83,8 +83,8 @@ def clip_points(settings: SynthSettings, facts: Facts) -> tuple[np.ndarray, floa
     rng = generator(settings.seed, facts.id, "motion")
     phases = motions.phases(facts.class_name, settings.frames, settings.fps, rng)
     shorter = min(height, width)
-    unit = shorter * rng.uniform(0.62, 0.76)
-    ground = height - shorter * rng.uniform(0.04, 0.14)
+    unit = shorter * rng.uniform(0.6, 0.72)
+    ground = height - shorter * rng.uniform(0.03, 0.09)
     middle = width / 2 + shorter * rng.uniform(-0.08, 0.08)
     points = motions.skeleton(phases) * np.array([unit, -unit]) + np.array([middle - 0.5, ground - 0.5])
     return points, unit

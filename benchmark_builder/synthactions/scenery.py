@@ -11,6 +11,9 @@ from benchmark_builder.synthactions.looks import colour
 _Paint = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 _KINDS: dict[str, _Paint] = {}
 
+# Part of a kind's own contrast that is kept: scenery stands back behind the actor, whose motion is to be seen.
+CONTRAST = 0.65
+
 
 def _kind(paint: _Paint) -> _Paint:
     _KINDS[paint.__name__.strip("_")] = paint
@@ -24,6 +27,7 @@ def draw_scenery(kind: str, height: int, width: int, rng: np.random.Generator) -
     y, x = np.mgrid[0 : height * zoom, 0 : width * zoom].astype(np.float32) / unit
     image = _KINDS[kind](x, y, rng)
     small = cv2.resize(image.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    small = small.mean(axis=(0, 1)) * (1 - CONTRAST) + small * CONTRAST
     return np.clip(np.rint(small), 0, 255).astype(np.uint8)
 
 
