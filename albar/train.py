@@ -52,7 +52,10 @@ def train(settings: TrainSettings, say: Say = lambda line: None) -> Path:
         BenchError: bad settings, unreadable data, a folder that holds another run, a loss that is not finite.
     """
     run = Run(settings, say)
-    run.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchError(f"{run.folder}: no run can be kept here ({error.strerror}); choose another --out") from None
     try:
         with filelock.FileLock(run.folder / ".lock", timeout=0):
             run.claim()
