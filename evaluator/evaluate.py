@@ -19,7 +19,7 @@ from benchmark_builder.files import read_json, sha256_file, write_json
 from evaluator import leaderboard
 from evaluator.inputs import ChangedFile, batches, order
 from evaluator.predictions import Predictions, read_predictions, softmax, write_predictions
-from evaluator.results import compute, version, write_record
+from evaluator.results import compute, file_tag, plain, version, write_record
 from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, limited
 
 
@@ -95,7 +95,7 @@ def evaluate(
     bf16 = options.precision == "bf16" or (options.precision == "auto" and device.type == "cuda")
     protocol = {"sampling": loaded.sampling.to_dict(), "views": 1, "precision": "bf16" if bf16 else "float32"}
 
-    tag = f"{loaded.method}-{sha256[:8]}"
+    tag = file_tag(loaded.method, sha256)
     stores = {s.name: Store(out, s, tag, {"checkpoint_sha256": sha256, "protocol": protocol}) for s in sets}
     todo = [s for s in sets if not stores[s.name].done()]
     if todo:
@@ -113,7 +113,7 @@ def evaluate(
     for described in record["sets"]:
         described["predictions"] = str(stores[described["name"]].csv.relative_to(out))
     videos = leaderboard.videos_digest([s.digest for s in sets])
-    path = out / "results" / f"{loaded.dataset}-{tag}-{videos}.json"
+    path = out / "results" / f"{plain(loaded.dataset)}-{tag}-{videos}.json"
     write_record(path, record)
     board = out / leaderboard.NAME
     leaderboard.update(board, record)

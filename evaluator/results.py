@@ -174,6 +174,17 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
+def plain(name: str) -> str:
+    """A name as part of a file name; whatever a stranger's checkpoint calls itself, it stays in its folder."""
+    text = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)[:60]
+    return text.strip(".") or "run"
+
+
+def file_tag(method: str, sha256: str) -> str:
+    """Names a run in file names: its method and eight digits of its checkpoint's (or predictions') digest."""
+    return f"{plain(method)}-{sha256[:8]}"
+
+
 def version() -> str:
     """Version of this package, ``0+unknown`` where it runs without being installed."""
     try:

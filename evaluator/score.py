@@ -9,7 +9,7 @@ from benchmark_builder.errors import BenchError
 from evaluator import leaderboard
 from evaluator.foreign import read_any_predictions
 from evaluator.predictions import Predictions, write_predictions
-from evaluator.results import compute, version, write_record
+from evaluator.results import compute, file_tag, plain, version, write_record
 from evaluator.testsets import TestSet, benchmark_set, iid_set
 
 IID = "iid:"
@@ -71,14 +71,14 @@ def score(
     }  # fmt: skip
     if out is None:
         return record
-    tag = f"{_plain(record['method'])}-{digest[:8]}"
+    tag = file_tag(record["method"], digest)
     for described, s in zip(record["sets"], sets, strict=True):
         path = out / "predictions" / f"{s.name}--{tag}.csv"
         p = predictions[s.name]
         write_predictions(path, p.classes, zip(p.ids, p.labels.tolist(), p.scores, strict=True))
         described["predictions"] = str(path.relative_to(out))
     videos = leaderboard.videos_digest([s.digest for s in sets])
-    path = out / "results" / f"{record['dataset']}-{tag}-{videos}.json"
+    path = out / "results" / f"{plain(record['dataset'])}-{tag}-{videos}.json"
     write_record(path, record)
     leaderboard.update(out / leaderboard.NAME, record)
     return {**record, "record": str(path), "leaderboard": str(out / leaderboard.NAME)}
@@ -95,8 +95,3 @@ def _digest(predictions: Sequence[Predictions]) -> str:
     for p in sorted(predictions, key=lambda p: p.ids):
         total.update("\x1f".join(p.ids).encode() + p.scores.tobytes())
     return total.hexdigest()
-
-
-def _plain(name: str) -> str:
-    """A method's name as part of a file name."""
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name) or "predictions"

@@ -281,6 +281,14 @@ def test_no_text_file_passes_for_a_checkpoint(world: World) -> None:
     assert "model.ckpt" in refused(lambda: world.run())
 
 
+def test_a_hostile_method_name_writes_nothing_outside(world: World) -> None:
+    world.checkpoint = save(world.base / "evil.ckpt", method="../../../evil/x")
+    before = {p for p in world.base.rglob("*") if "out" not in p.relative_to(world.base).parts}
+    record = world.run()
+    assert {p for p in world.base.rglob("*") if "out" not in p.relative_to(world.base).parts} == before
+    assert Path(record["record"]).parent == world.base / "out/results"
+
+
 def test_nothing_to_score(world: World, tmp_path: Path) -> None:
     message = refused(lambda: evaluate(world.checkpoint, None, tmp_path / "o", world.options(iid=False)))
     assert "nothing to score" in message
