@@ -1,8 +1,8 @@
 """The classes: how a skeleton's phases run through time. One frame says nothing about which class it is from.
 
-A pose is a point on a torus: nine phases, one a joint. Every video starts at a point drawn uniformly from the whole
+A pose is a point on a torus: ten phases, one a joint. Every video starts at a point drawn uniformly from the whole
 torus, and a class only adds a path to that start that does not depend on it. A uniform point on a circle plus anything
-independent of it is again uniform, so **at every frame, in every class, the nine phases are independent and uniform**:
+independent of it is again uniform, so **at every frame, in every class, the ten phases are independent and uniform**:
 the distribution of still poses is the same by construction, whatever function maps phases to a pose. What differs is
 which phases run, in which direction, and whether they go round or back and forth.
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-PHASES = ("shoulder_l", "shoulder_r", "elbow_l", "elbow_r", "hip_l", "hip_r", "trunk", "squat", "jump")
+PHASES = ("shoulder_l", "shoulder_r", "elbow_l", "elbow_r", "hip_l", "hip_r", "trunk", "squat", "side", "depth")
 POINTS = (
     "pelvis", "neck", "head",
     "shoulder_l", "elbow_l", "hand_l", "shoulder_r", "elbow_r", "hand_r",
@@ -30,8 +30,9 @@ HEAD, NECK, PELVIS = 0.9, 0.79, 0.46
 SHOULDER, HIP = 0.125, 0.07
 UPPER_ARM, FOREARM, THIGH, SHIN = 0.2, 0.2, 0.23, 0.23
 # How far a phase bends its joint, radians.
-ELBOW_BEND, HIP_SWING, LEAN, KNEE_BEND = 1.2, 1.2, 0.5, 0.95
-LEAP = 0.2  # how high a jump is, in standing heights
+ELBOW_BEND, HIP_SWING, LEAN, KNEE_BEND = 1.2, 1.2, 0.55, 0.95
+SIDE_STEP = 0.16  # to either side, in standing heights
+FAR = 0.78  # how large the figure is at its farthest
 
 _Path = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 _PATHS: dict[str, _Path] = {}
@@ -44,20 +45,14 @@ def _motion(path: _Path) -> _Path:
 
 
 def _run(turn: np.ndarray, **rates: float) -> np.ndarray:
-    """Phases (T, 9) that advance by ``rates`` times ``turn`` (T,)."""
+    """Phases (T, 10) that advance by ``rates`` times ``turn`` (T,)."""
     return np.stack([turn * rates.get(name, 0.0) for name in PHASES], axis=1)
 
 
 @_motion
-def _arm_circles_inward(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mirrored circles: the hands rise at the sides and come in over the head."""
-    return _run(turn, shoulder_l=1, shoulder_r=1)
-
-
-@_motion
-def _arm_circles_outward(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The same circles backwards: the hands rise in the middle and open over the head."""
-    return _run(turn, shoulder_l=-1, shoulder_r=-1)
+def _arm_circles(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The arms circle as each other's mirror image; they rise at the sides, or in the middle."""
+    return _run(rng.choice([-1, 1]) * turn, shoulder_l=1, shoulder_r=1)
 
 
 @_motion
@@ -85,9 +80,15 @@ def _squat(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 @_motion
-def _jump(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The whole body goes up and down."""
-    return _run(turn, jump=1)
+def _side_step(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The body goes to one side and to the other while the legs swing out."""
+    return _run(turn, side=1, hip_l=1, hip_r=1)
+
+
+@_motion
+def _approach(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The body comes nearer and goes away."""
+    return _run(turn, depth=1)
 
 
 @_motion
@@ -111,7 +112,7 @@ def phases(name: str, frames: int, fps: float, rng: np.random.Generator) -> np.n
         rng: its owner; start, pace and idle movement are drawn from it the same way for every class.
 
     Returns:
-        float64 (T, 9), radians, in the order of :data:`PHASES`; modulo a turn each row is uniform on the torus.
+        float64 (T, 10), radians, in the order of :data:`PHASES`; modulo a turn each row is uniform on the torus.
     """
     start = rng.uniform(0, 2 * np.pi, len(PHASES))
     seconds = np.arange(frames) / fps
@@ -122,22 +123,24 @@ def phases(name: str, frames: int, fps: float, rng: np.random.Generator) -> np.n
     return start + idle + _PATHS[name](turn, rng)
 
 
-def skeleton(phase: np.ndarray) -> np.ndarray:
+def skeleton(phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the joints are: the one map from phases to poses, shared by all classes.
 
     Args:
-        phase: float (T, 9), radians.
+        phase: float (T, 10), radians.
 
     Returns:
-        float64 (T, 15, 2), points in the order of :data:`POINTS`, (x right, y up) in standing heights, the origin on
-        the ground between the feet. Mirroring left and right swaps the two sides and negates the trunk's lean.
+        float64 (T, 15, 2), points in the order of :data:`POINTS`, (x right, y up) in standing heights at the nearest,
+        the origin on the ground where the figure stands when it is nearest and stepped to no side; and float64 (T,),
+        how large the figure is, :data:`FAR` to 1. Mirroring left and right swaps the two sides and negates the
+        phases ``trunk`` and ``side``.
     """
     by_name = dict(zip(PHASES, phase.T, strict=True))
     knee = KNEE_BEND * (1 - np.cos(by_name["squat"])) / 2
     lean = LEAN * np.sin(by_name["trunk"])
     zero = np.zeros_like(lean)
-    leap = LEAP * (1 - np.cos(by_name["jump"])) / 2
-    pelvis = np.stack([zero, PELVIS - (THIGH + SHIN) * (1 - np.cos(knee)) + leap], axis=-1)
+    aside = SIDE_STEP * np.sin(by_name["side"])
+    pelvis = np.stack([aside, PELVIS - (THIGH + SHIN) * (1 - np.cos(knee))], axis=-1)
 
     def upper(x: np.ndarray | float, y: np.ndarray | float) -> np.ndarray:
         """A point given in the frame of the leaning trunk, relative to the pelvis."""
@@ -161,4 +164,8 @@ def skeleton(phase: np.ndarray) -> np.ndarray:
         points[f"hip_{side}"] = hip
         points[f"knee_{side}"] = hip + THIGH * bone * np.stack([np.sin(thigh), np.cos(thigh)], axis=-1)
         points[f"foot_{side}"] = points[f"knee_{side}"] + SHIN * bone * np.stack([np.sin(shin), np.cos(shin)], axis=-1)
-    return np.stack([points[name] for name in POINTS], axis=1)
+    nearness = FAR + (1 - FAR) * (1 - np.cos(by_name["depth"])) / 2
+    # It grows and shrinks about its middle, as seen by a camera at half its height.
+    middle = np.array([0.0, PELVIS])
+    stacked = np.stack([points[name] for name in POINTS], axis=1)
+    return (stacked - middle) * nearness[:, None, None] + middle, nearness

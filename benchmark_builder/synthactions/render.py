@@ -28,7 +28,7 @@ from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
 from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
 
 # Raised whenever the same settings render other pixels, so that one folder never holds videos of two renderers.
-REVISION = 2
+REVISION = 3
 RECORD = "synthactions.json"  # written last: where it is, the dataset is whole
 _BEGUN = ".rendering.json"
 _LOCK = ".rendering.lock"
@@ -71,23 +71,23 @@ def clip_facts(settings: SynthSettings, split: str, index: int) -> Facts:
     return Facts(video_id, label, CLASSES[label], split, scenery, clothing)
 
 
-def clip_points(settings: SynthSettings, facts: Facts) -> tuple[np.ndarray, float]:
+def clip_points(settings: SynthSettings, facts: Facts) -> tuple[np.ndarray, np.ndarray]:
     """Where the actor's joints are in every frame.
 
     Returns:
         float64 (T, 15, 2), points in the order of ``motions.POINTS``, (x right, y down) in pixels, where pixel (0, 0)
-        has its centre at the origin; and the actor's standing height in pixels. Place and height are drawn once a
-        video, the same way for every class.
+        has its centre at the origin; and float64 (T,), the actor's standing height in pixels. Where it stands and its
+        height when nearest are drawn once a video, the same way for every class.
     """
     height, width = settings.shape
     rng = generator(settings.seed, facts.id, "motion")
     phases = motions.phases(facts.class_name, settings.frames, settings.fps, rng)
     shorter = min(height, width)
-    unit = shorter * rng.uniform(0.6, 0.72)
-    ground = height - shorter * rng.uniform(0.03, 0.09)
-    middle = width / 2 + shorter * rng.uniform(-0.08, 0.08)
-    points = motions.skeleton(phases) * np.array([unit, -unit]) + np.array([middle - 0.5, ground - 0.5])
-    return points, unit
+    unit = shorter * rng.uniform(0.7, 0.82)
+    ground = height - shorter * rng.uniform(0.02, 0.08)
+    middle = width / 2 + shorter * rng.uniform(-0.05, 0.05)
+    points, nearness = motions.skeleton(phases)
+    return points * np.array([unit, -unit]) + np.array([middle - 0.5, ground - 0.5]), unit * nearness
 
 
 def render_clip(settings: SynthSettings, split: str, index: int) -> tuple[np.ndarray, np.ndarray, Facts]:
@@ -106,11 +106,11 @@ def render_clip(settings: SynthSettings, split: str, index: int) -> tuple[np.nda
     height, width = settings.shape
     look = draw_look(facts.clothing, generator(settings.seed, facts.id, "clothing"))
     scenery = draw_scenery(facts.scenery, height, width, generator(settings.seed, facts.id, "scenery"))
-    points, unit = clip_points(settings, facts)
+    points, units = clip_points(settings, facts)
     frames = np.empty((settings.frames, height, width, 3), np.uint8)
     masks = np.empty((settings.frames, height, width), bool)
     for k in range(settings.frames):
-        actor, masks[k] = draw_actor(points[k], height, width, unit, look)
+        actor, masks[k] = draw_actor(points[k], height, width, float(units[k]), look)
         frames[k] = np.where(masks[k][..., None], actor, scenery)
     return frames, masks, facts
 
