@@ -3,10 +3,10 @@
 import typer
 
 from bench.build import app as build_app
+from bench.built import export, import_command, preview, stats, verify
 from bench.data import app as data_app
 from bench.demo import demo
 from bench.evaluate import eval_command
-from bench.built import export, import_command, preview, stats, verify
 from bench.segment import segment
 from bench.train import train
 from bench.variadic import variadic

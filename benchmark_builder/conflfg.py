@@ -101,7 +101,7 @@ class ConflfgMaker:
                 donor_frame=donor.frame,
                 donor_shift=f"{donor.shift[0]} {donor.shift[1]}",
                 covered=round(covered, 6),
-                pixels_sha256=digest.hexdigest(),
+                pixels_xxh128=digest.hexdigest(),
                 file_sha256=layouts.digest(self.out / file),
             )
         ]

@@ -52,8 +52,8 @@ class ExportMaker:
             shutil.copyfile(self.source.folder / row.mask_file, self.out / row.mask_file)
         # Lossless copies of a lossy original hold that original's pixels; otherwise the composed ones stay named.
         lossy = self.source.protocol.get("layout") not in EXACT
-        pixels = digest.hexdigest() if lossy and self.layout.name in EXACT else row.pixels_sha256
-        return [replace(row, file=file, pixels_sha256=pixels, file_sha256=layouts.digest(self.out / file))]
+        pixels = digest.hexdigest() if lossy and self.layout.name in EXACT else row.pixels_xxh128
+        return [replace(row, file=file, pixels_xxh128=pixels, file_sha256=layouts.digest(self.out / file))]
 
 
 def export(folder: Path, out: Path, layout: layouts.Layout, workers: int = 1, progress: bool = True) -> Report:
@@ -124,7 +124,7 @@ class ImportMaker:
             seed=0,
             variant=int(number),
             partner_id=name,
-            pixels_sha256=digest.hexdigest(),
+            pixels_xxh128=digest.hexdigest(),
             file_sha256=layouts.digest(path),
         )
 

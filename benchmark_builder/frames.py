@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from benchmark_builder.errors import BenchError
 
@@ -58,8 +59,9 @@ def read_frames(path: Path, threads: int = 1) -> Iterator[np.ndarray]:
         yield from _folder(path)
         return
     with _opened(path, threads) as (container, stream):
+        converter = VideoReformatter()  # one for all frames: setting a converter up costs more than using it
         for frame in _decoded(path, container, stream):
-            yield upright(frame.to_ndarray(format="rgb24"), int(frame.rotation))
+            yield upright(converter.reformat(frame, format="rgb24").to_ndarray(), int(frame.rotation))
 
 
 @dataclass(frozen=True, slots=True)

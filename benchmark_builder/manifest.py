@@ -56,7 +56,7 @@ class Row:
     donor_frame: int | None = None  # frame of the donor's SCUBA video
     donor_shift: str = ""  # "dx dy" in pixels, where the donor was moved to
     covered: float | None = None  # ConflFG: share of the mover hidden by the donor, 0..1
-    pixels_sha256: str = ""  # of the composed uint8 RGB frames, before any encoding
+    pixels_xxh128: str = ""  # XXH3-128 of the composed uint8 RGB frames, before any encoding
     file_sha256: str = ""
 
 

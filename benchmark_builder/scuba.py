@@ -66,6 +66,7 @@ class ScubaMaker:
         digests = [layouts.PixelDigest(height, width) for _ in ids]
         mask_file = f"masks/{video.id}.zip"
         shown: list[int] = []
+        image = np.empty((height, width, 3), np.uint8)
         area, held, mask = 0, None, np.zeros((height, width), dtype=bool)
         with ExitStack() as stack:
             mask_writer = stack.enter_context(MaskWriter(self.out / mask_file))
@@ -79,7 +80,7 @@ class ScubaMaker:
                 shown.append(index)
                 area += int(np.count_nonzero(mask))
                 for sink, (background, _, _), digest in zip(sinks, drawn, digests, strict=True):
-                    image = compose(frame, mask, background, self.settings.feather)
+                    image = compose(frame, mask, background, self.settings.feather, image)
                     digest.update(image)
                     sink.write(image)
             if not shown:
@@ -115,8 +116,8 @@ class ScubaMaker:
                 seed=self.seed,
                 variant=n,
                 partner_id=ids[n],
-                pixels_sha256=digests[n].hexdigest(),
-                file_sha256=layouts.digest(self.out / files[n]),
+                pixels_xxh128=digests[n].hexdigest(),
+                file_sha256=getattr(sinks[n], "sha256", None) or layouts.digest(self.out / files[n]),
             )
             for n in range(self.per_video)
         ]
@@ -126,9 +127,11 @@ class ScubaMaker:
         ]
 
 
-def compose(frame: np.ndarray, mask: np.ndarray, background: np.ndarray, feather: float) -> np.ndarray:
+def compose(
+    frame: np.ndarray, mask: np.ndarray, background: np.ndarray, feather: float, out: np.ndarray | None = None
+) -> np.ndarray:
     """One SCUBA frame: uint8 (H, W, 3) from frame and background of that shape, and a mask, bool (H, W)."""
-    return blend(frame, mask, background, feather) if feather else paste(frame, mask, background)
+    return blend(frame, mask, background, feather) if feather else paste(frame, mask, background, out)
 
 
 def choose_frames(covered: np.ndarray, unannotated: str, name: str) -> dict[int, int | None]:

@@ -46,7 +46,7 @@ class ScufoMaker:
                 seed=self.seed,
                 still_frame=k,
                 partner_id=row.id,
-                pixels_sha256=digest.hexdigest(),
+                pixels_xxh128=digest.hexdigest(),
                 file_sha256=layouts.digest(self.out / file),
             )
         ]

@@ -49,7 +49,7 @@ class ShakenMaker:
                 sink.write(frame)
         if self.layout.name == "virtual":
             virtual.write(self.out / file, {"still": still})
-        return [replace(made, pixels_sha256=digest.hexdigest(), file_sha256=layouts.digest(self.out / file))]
+        return [replace(made, pixels_xxh128=digest.hexdigest(), file_sha256=layouts.digest(self.out / file))]
 
 
 def shake(still: np.ndarray, row: Row, amplitude: float) -> Iterator[np.ndarray]:

@@ -49,7 +49,7 @@ class RowChecker:
             return [str(error)]
         if count != row.frames:
             return [f"{row.file}: has {count} frames, its row says {row.frames}"]
-        if self.benchmark.protocol.get("layout") in LOSSLESS and digest.hexdigest() != row.pixels_sha256:
+        if self.benchmark.protocol.get("layout") in LOSSLESS and digest.hexdigest() != row.pixels_xxh128:
             return [f"{row.file}: its pixels are not those that were composed"]
         return []
 

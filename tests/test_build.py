@@ -123,7 +123,7 @@ def test_conflfg_changes_only_the_donors_pixels(folder_of_actions: Callable, tmp
 
 
 def pixel_digests(folder: Path) -> dict[str, str]:
-    return {row.id: row.pixels_sha256 for row in read_benchmark(folder).rows}
+    return {row.id: row.pixels_xxh128 for row in read_benchmark(folder).rows}
 
 
 def test_workers_folder_and_subset_change_no_byte(folder_of_actions: Callable, tmp_path: Path) -> None:

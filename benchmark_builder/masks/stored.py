@@ -38,7 +38,9 @@ class MaskWriter:
     def write(self, index: int, mask: np.ndarray) -> None:
         """Store the mask of frame ``index``: bool (H, W)."""
         assert self._zip is not None
-        ok, png = cv2.imencode(".png", mask.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])
+        ok, png = cv2.imencode(
+            ".png", mask.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
+        )
         if not ok:
             raise BenchError(f"mask of frame {index}: could not be encoded")
         self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.png", _DATE), png.tobytes())
