@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark_builder.datasets import data_root, read_dataset
+from benchmark_builder.datasets import data_root, read_dataset, scored_as
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import read_json
 from benchmark_builder.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
@@ -140,7 +140,7 @@ def benchmark_set(folder: Path) -> TestSet:
     return TestSet(
         folder.resolve().name,
         benchmark.kind,
-        benchmark.dataset,
+        scored_as(benchmark.dataset),
         benchmark.classes,
         "+".join(splits),
         benchmark.background_set,
@@ -159,7 +159,7 @@ def default_benchmarks(dataset: str, folder: Path | None = None) -> list[Path]:
     for candidate in sorted(folder.iterdir()) if folder.is_dir() else []:
         if (candidate / MANIFEST).is_file() and (candidate / PROTOCOL).is_file():
             protocol = read_json(candidate / PROTOCOL, "benchmark", "delete the folder or build it again")
-            if isinstance(protocol, dict) and protocol.get("dataset") == dataset:
+            if isinstance(protocol, dict) and scored_as(str(protocol.get("dataset", ""))) == dataset:
                 found.append(candidate)
     return found
 
