@@ -15,14 +15,24 @@ _CELLS = 4_000_000  # counts drawn at once: 32 MB
 def with_interval(parts: Sequence[Part], name: str, seed: int = 0, level: float = 0.95, n: int = REPLICATES) -> Figure:
     """:func:`~evaluator.metrics.figure` with the ends of its interval.
 
+    The percentile interval of :func:`replicates`; at 0 and 100 % Clopper and Pearson's (1934), a sample a source.
+
     Args:
         parts: as for ``figure``; a source that occurs in several parts is drawn into or out of all of them at once.
         name: what the figure is called; owns the draw together with ``seed``.
         level: of the interval, 0..1.
         n: bootstrap replicates.
     """
-    low, high = np.quantile(replicates(parts, name, seed, n), [(1 - level) / 2, (1 + level) / 2])
-    return replace(figure(parts), low=100 * float(low), high=100 * float(high))
+    value = figure(parts)
+    tail = (1 - level) / 2
+    low, high = np.quantile(replicates(parts, name, seed, n), [tail, 1 - tail])
+    # No resample of all-wrong or all-right outcomes varies; there the exact binomial end for as many sources applies.
+    width = 1 - tail ** (1 / len({s for part in parts for s in part.sources}))
+    if value.percent == 0:
+        high = width
+    elif value.percent == 100:
+        low = 1 - width
+    return replace(value, low=100 * float(low), high=100 * float(high))
 
 
 def replicates(parts: Sequence[Part], name: str, seed: int = 0, n: int = REPLICATES) -> np.ndarray:

@@ -76,6 +76,17 @@ def test_a_class_of_one_video_does_not_break_the_mean_over_classes() -> None:
     assert found.percent == 50 and found.low == 0 and found.high is not None and found.high <= 100
 
 
+def test_nothing_right_is_no_certainty() -> None:
+    ids = [f"{k}__{v}" for k in range(20) for v in range(5)]
+    none = Part(ids, np.zeros(100), [i.split("__")[0] for i in ids])
+    found = with_interval([none], "avg_scufo")
+    # 20 independent sources, all wrong: the largest p with (1 - p)**20 >= 0.025.
+    assert (found.percent, found.low) == (0, 0)
+    assert found.high is not None and (1 - found.high / 100) ** 20 == pytest.approx(0.025, rel=1e-9)
+    every = with_interval([Part(ids, np.ones(100), none.sources)], "iid")
+    assert every.low == pytest.approx(100 - found.high, abs=1e-9) and every.high == 100
+
+
 def test_mcnemar_by_hand() -> None:
     # 6 against 1 of 7 discordant: 2 * (C(7,0) + C(7,1)) / 2**7 = 2 * 8 / 128
     assert mcnemar(6, 1) == pytest.approx(0.125, abs=1e-12)

@@ -101,6 +101,15 @@ def opened(browser: Any, path: Path, **options: Any) -> tuple[Any, list[str], li
     return page, requests, problems
 
 
+def until(page: Any, condition: str, seconds: float = 20) -> None:
+    """Wait for a condition. Playwright's own waiting evaluates text inside the page, which its policy forbids."""
+    for _ in range(round(seconds * 20)):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"not within {seconds} s: {condition}")
+
+
 def contrast(a: str, b: str) -> float:
     """WCAG 2 contrast ratio of two CSS colours ``rgb(r, g, b)``."""
 
@@ -156,11 +165,11 @@ def test_every_link_and_control_in_a_browser(browser: Any, page_file: Path) -> N
     versions = page.locator(".card").first.locator("video").count()
     assert versions == 5  # original, SCUBA, SCUFO, ConflFG, shaken
     page.locator(".card .play").first.click()
-    page.wait_for_function(f"({playing}).filter(Boolean).length === {versions}")
+    until(page, f"({playing}).filter(Boolean).length === {versions}")
     page.locator(".card .play").first.click()
     assert not any(page.evaluate(playing))
     page.click("#play")
-    page.wait_for_function(f"({playing}).every(Boolean)")
+    until(page, f"({playing}).every(Boolean)")
     assert page.get_attribute("#play", "aria-pressed") == "true"
     assert page.evaluate("[...document.querySelectorAll('video')].every(v => v.videoWidth > 0 && !v.error)")
     page.click("#play")
