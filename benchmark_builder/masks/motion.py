@@ -8,7 +8,7 @@ It is honest: a shot in which nothing moves as a body of its own is not covered,
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from benchmark_builder.masks.motion_refine import segment
 from benchmark_builder.video import Video
 
 ROWS = 240
+# Least confidence of a clip on the whole, and of a frame; both calibrated on clips with and without an actor.
+SURE, COVERED = 0.3, 0.2
 
 
 class MotionTrack:
@@ -31,7 +33,7 @@ class MotionTrack:
 
     Attributes:
         covered: bool (T,).
-        confidence: float32 (T,), 0..1; 0 where not covered.
+        confidence: float32 (T,), 0..1; a frame is covered from COVERED on.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -44,7 +46,7 @@ class MotionTrack:
         """Append masks, bool (h, w) at the working size, and the confidence of each frame."""
         self._packed += [(zlib.compress(np.packbits(m).tobytes(), 1), (m.shape[0], m.shape[1])) for m in masks]
         self.confidence = np.concatenate([self.confidence, confidence.astype(np.float32)])
-        self.covered = np.concatenate([self.covered, confidence > 0])
+        self.covered = np.concatenate([self.covered, confidence >= COVERED])
 
     def mask(self, index: int) -> np.ndarray:
         """Mask of covered frame ``index``: bool (H, W)."""
@@ -80,17 +82,28 @@ class MotionMasks:
             cv2.setNumThreads(threads)
 
     def _track(self, video: Video, height: int, width: int) -> MotionTrack:
-        track = MotionTrack(height, width)
-        people = People()
-        for frames, _ in shots(_working(video.path)):
-            masks, confidence = _piece(frames, people)
-            track.add(masks, confidence)
-        if not track.covered.any():
-            raise LeftOut(f"no actor found in {video.id}: nothing moves as a body of its own; give other --masks")
+        track = follow(_working(video.path), height, width)
+        if track.confidence.mean() < SURE or not track.covered.any():
+            raise LeftOut(
+                f"no actor found in {video.id} (confidence {track.confidence.mean():.2f} of 1, at least {SURE} is "
+                "needed): nothing moves as a body of its own; give other --masks"
+            )
         return track
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "motion", "version": 1, "rows": ROWS, "opencv": cv2.__version__}
+
+
+def follow(frames: Iterable[np.ndarray], height: int, width: int) -> MotionTrack:
+    """Masks and confidence for frames uint8 (h, w, 3) of one video, at most ROWS rows; masks come at (height, width).
+
+    Never refuses: with no actor, the track covers nothing or its confidence is low.
+    """
+    track = MotionTrack(height, width)
+    people = People()
+    for piece, _ in shots(frames):
+        track.add(*_piece(piece, people))
+    return track
 
 
 def _working(path: Path) -> Iterator[np.ndarray]:

@@ -86,7 +86,9 @@ def background_motion(
     def score(matrix: np.ndarray, reach: float) -> float:
         """Share of the occupied cells where the plane is followed, the border's counted twice."""
         follows = _distance(matrix, a, b) < reach
-        here = np.bincount(cell, follows, minlength=_WEIGHT.size) / np.maximum(np.bincount(cell, minlength=_WEIGHT.size), 1)
+        here = np.bincount(cell, follows, minlength=_WEIGHT.size) / np.maximum(
+            np.bincount(cell, minlength=_WEIGHT.size), 1
+        )
         there = np.bincount(cell, minlength=_WEIGHT.size) > 0
         return float((here * _WEIGHT).sum() / (there * _WEIGHT).sum())
 
@@ -125,7 +127,9 @@ _WEIGHT = _WEIGHT.ravel()
 
 def _distance(matrix: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """How far the matrix leaves each point a from b: (N,), pixels."""
-    distance: np.ndarray = np.linalg.norm(cv2.perspectiveTransform(a[:, None].astype(np.float64), matrix)[:, 0] - b, axis=1)
+    distance: np.ndarray = np.linalg.norm(
+        cv2.perspectiveTransform(a[:, None].astype(np.float64), matrix)[:, 0] - b, axis=1
+    )
     return distance
 
 

@@ -129,7 +129,8 @@ def _apart(image: np.ndarray, other: np.ndarray, flow: np.ndarray, matrix: np.nd
     plane = plane_flow(matrix, height, width)
     apart = cv2.magnitude(flow[..., 0] - plane[..., 0], flow[..., 1] - plane[..., 1])
     # The plane never fits better than this; two fifths of the picture are background in nearly every clip.
-    noise = 0.17 + float(np.percentile(apart, 40)) + 0.01 * float(np.abs(plane[::8, ::8]).max())
+    shift = float(np.abs(plane[::8, ::8]).max())
+    noise = 0.08 + float(np.percentile(apart, 40)) + min(0.1, 0.1 * shift) + 0.01 * shift
     moved = 1.0 - np.exp(-((apart / (2.0 * noise)) ** 2))
     # Flow spills over plain floor and sky. There the background's motion explains the picture just as well.
     x, y = _grid(height, width)

@@ -1,5 +1,7 @@
 """From evidence to masks: carried through time, completed by colour, cut out by GrabCut, smoothed."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -119,7 +121,7 @@ def cut(frame: np.ndarray, belief: np.ndarray, odds: np.ndarray, hint: np.ndarra
         for f in (belief, odds, hint)
     )
     trimap = np.full(soft.shape, cv2.GC_PR_BGD, np.uint8)
-    trimap[(soft > 0.5) & ((colour > -1.0) | (person > 0.4))] = cv2.GC_PR_FGD
+    trimap[(soft > 0.5) & ((colour > -0.3) | (person > 0.4))] = cv2.GC_PR_FGD
     trimap[(soft > 0.9) & (colour > 0.5)] = cv2.GC_FGD
     trimap[soft < 0.1] = cv2.GC_BGD
     if (trimap % 2).sum() < 20 or (trimap % 2 == 0).sum() < 20:
@@ -157,19 +159,45 @@ def people_hint(
 
 
 def segment(frames: list[np.ndarray], evidence: Evidence, people: People) -> tuple[list[np.ndarray], np.ndarray]:
-    """Masks bool (H, W), one a frame, and confidence float32 (n,), 0 where no actor is found."""
-    belief, odds, hint = believe(frames, evidence, people)
+    """Masks bool (H, W), one a frame, and how far each can be trusted, float32 (n,), 0..1."""
+    belief = believe(frames, evidence, people)
     height, width = frames[0].shape[:2]
-    masks = [cut(f, b, o, h) for f, b, o, h in zip(frames, belief, odds, hint, strict=True)]
-    small = [cv2.resize(m.astype(np.float32), belief[0].shape[::-1], interpolation=cv2.INTER_AREA) for m in masks]
-    small = keep_actors(small, belief, evidence)
+    cuts = [cut(f, b, o, h) for f, b, o, h in zip(frames, belief.actor, belief.colour, belief.hint, strict=True)]
+    size = belief.actor[0].shape[::-1]
+    small = [cv2.resize(m.astype(np.float32), size, interpolation=cv2.INTER_AREA) for m in cuts]
+    small = keep_actors(small, belief.actor, evidence)
     steady = carry(small, evidence, 0.6)
     masks = [
         cv2.resize(0.5 * a + 0.5 * b, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
         for a, b in zip(small, steady, strict=True)
     ]
-    confidence = np.array([1.0 if m.sum() > 50 else 0.0 for m in masks], np.float32)
-    return masks, confidence
+    return masks, trust(small, belief, evidence)
+
+
+def trust(small: list[np.ndarray], belief: "Belief", evidence: Evidence) -> np.ndarray:
+    """How far each frame's mask can be trusted: float32 (n,), 0..1, smoothed over half a second or so.
+
+    An actor moves clearly, is the only thing that does (water, leaves and depth are everywhere), has a size, and stands
+    before a background whose motion was understood; or the people detector sees someone there, time and again.
+    """
+    values = []
+    for mask, seen, hint, plane in zip(small, belief.seen, belief.hint, evidence.plane, strict=True):
+        where = mask > 0.5
+        area = float(where.mean())
+        if where.sum() < 8:
+            values.append(0.0)
+            continue
+        around = cv2.dilate(where.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+        hot = np.maximum(seen - 0.3, 0.0)
+        alone = float(hot[around].sum() / max(hot.sum(), 1.0))
+        clear = float(np.clip((seen[where].mean() - 0.15) / 0.35, 0.0, 1.0))
+        understood = float(np.clip((plane - 0.3) / 0.4, 0.0, 1.0))
+        value = alone * clear * understood * min(1.0, area / 0.015)
+        person = min(1.0, 2.0 * float(hint[where].mean()))
+        values.append(max(value, person))
+    line = np.array(values, np.float32)[None]
+    smooth: np.ndarray = cv2.GaussianBlur(line, (0, 0), 8.0, borderType=cv2.BORDER_REPLICATE)[0]
+    return np.where(np.array([m.max() > 0.5 for m in small]), smooth, 0.0).astype(np.float32)
 
 
 def keep_actors(small: list[np.ndarray], belief: list[np.ndarray], evidence: Evidence) -> list[np.ndarray]:
@@ -206,7 +234,11 @@ def keep_actors(small: list[np.ndarray], belief: list[np.ndarray], evidence: Evi
             names[part] = name
             edge = where[0].sum() + where[:, 0].sum() + where[:, -1].sum()
             outside = min(1.0, 4.0 * edge / (2.0 * where.sum() ** 0.5 * 3.5))
-            mass[name] += float(where.sum()) * float((belief[t][where] * (0.3 + evidence.moving[t][where])).mean()) * (1.0 - 0.6 * outside)
+            mass[name] += (
+                float(where.sum())
+                * float((belief[t][where] * (0.3 + evidence.moving[t][where])).mean())
+                * (1.0 - 0.6 * outside)
+            )
             life[name] = (life[name][0], t)
         before = (labels, names)
         parts.append(before)
@@ -230,29 +262,45 @@ def _grid_int(where: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.clip(to[:, 0], 0, width - 1), np.clip(to[:, 1], 0, height - 1)
 
 
-def believe(
-    frames: list[np.ndarray], evidence: Evidence, people: People
-) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """How surely each pixel is the actor's: float32 (H/2, W/2) a frame, 0..1; its colour's log-odds; and the hint."""
+@dataclass
+class Belief:
+    """What is known of every pixel, float32 (H/2, W/2) a frame.
+
+    Attributes:
+        actor: 0..1, how surely it is the actor's, all told.
+        seen: 0..1, the evidence of motion, carried through time.
+        colour: log-odds -2..2 of its colour.
+        hint: 0..1, the people detector's.
+    """
+
+    actor: list[np.ndarray]
+    seen: list[np.ndarray]
+    colour: list[np.ndarray]
+    hint: list[np.ndarray]
+
+
+def believe(frames: list[np.ndarray], evidence: Evidence, people: People) -> Belief:
+    """How surely each pixel of frames uint8 (H, W, 3) is the actor's."""
     size = evidence.moving[0].shape[::-1]
-    seen = carry(evidence.moving, evidence)
-    seen = [np.maximum(a, 0.8 * p) for a, p in zip(seen, peak(seen, evidence, 0.985), strict=True)]
+    plain = carry(evidence.moving, evidence)
+    seen = [np.maximum(a, 0.8 * p) for a, p in zip(plain, peak(plain, evidence, 0.985), strict=True)]
     hint = people_hint(frames, seen, people, evidence)
     # Small motion is motion too: what counts is how far it stands out in this shot.
-    scale = float(np.clip(np.median([np.percentile(a, 99) for a in seen]), 0.3, 1.0))
+    strength = np.array([np.percentile(a, 99) for a in seen], np.float32)
+    scale = np.clip(cv2.GaussianBlur(strength[None], (0, 0), 8.0, borderType=cv2.BORDER_REPLICATE)[0], 0.3, 1.0)
     bins = [colour_bins(f, size) for f in frames]
-    base = [8.0 * (a / scale - 0.4) + 4.0 * h for a, h in zip(seen, hint, strict=True)]
-    crisp = [np.minimum(1.0, m / scale) for m in evidence.moving]
+    base = [8.0 * (a / s - 0.4) + 4.0 * h for a, h, s in zip(seen, hint, scale, strict=True)]
+    crisp = [np.minimum(1.0, m / s) ** 2 for m, s in zip(evidence.moving, scale, strict=True)]
     belief = [_sigmoid(b) for b in base]
     for _ in range(2):
-        inside = [b**2 * (0.1 + m) for b, m in zip(belief, crisp, strict=True)]
+        inside = [b**2 * (0.05 + m) for b, m in zip(belief, crisp, strict=True)]
         near = [np.minimum(1.0, 3.0 * cv2.GaussianBlur(b, (0, 0), 8.0)) for b in belief]
         outside = [(1 - b) * (0.05 + n) for b, n in zip(belief, near, strict=True)]
         table = colour_odds(bins, inside, outside)
         odds = [cv2.GaussianBlur(table[i], (0, 0), 0.8) for i in bins]
         voted = carry(odds, evidence, 0.5)
         belief = [_sigmoid(b + 1.2 * c - 3.0 * (1.0 - n)) for b, c, n in zip(base, voted, near, strict=True)]
-    return belief, odds, hint
+    return Belief(belief, plain, odds, hint)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
