@@ -262,6 +262,11 @@ def _finish(report: "Report", keep_going: bool) -> Path:
     typer.echo(
         f"{folder}: {len(report.benchmark.rows)} videos ({report.made} new, {report.kept} kept), "
         f"{len(report.left_out)} left out, {len(report.failed)} failed"
+        + (
+            f", {noted} notes in failures.csv"
+            if (noted := len(report.failures) - len(report.left_out + report.failed))
+            else ""
+        )
     )
     if report.failed and not keep_going:
         raise BenchError(

@@ -118,10 +118,10 @@ def _locked(
                 journal.add(name(item), "failed", str(result))
             else:
                 rows = [r for r in result if isinstance(r, Row)]
-                journal.add(name(item), "made", [asdict(row) for row in rows])
-                made += len(rows)
                 for note in (r for r in result if isinstance(r, pool.Note)):
                     journal.add(note.id, note.kind, note.reason)
+                journal.add(name(item), "made", [asdict(row) for row in rows])
+                made += len(rows)
             bar.update()
     except BenchError as error:
         interrupted = error
@@ -131,9 +131,9 @@ def _locked(
         raise interrupted
 
     rows = [Row(**r) for entry in journal.entries.values() if entry["state"] == "made" for r in entry["value"]]
-    reasons = {i: (e["state"], e["value"]) for i, e in journal.entries.items() if e["state"] != "made"}
-    reasons |= {i: ("left out", reason) for i, reason in left_out}
-    failures = [{"id": i, "kind": kind, "reason": reason} for i, (kind, reason) in reasons.items()]
+    reasons = {(e["id"], e["state"]): e["value"] for e in journal.entries.values() if e["state"] != "made"}
+    reasons |= {(i, "left out"): reason for i, reason in left_out}
+    failures = [{"id": i, "kind": kind, "reason": reason} for (i, kind), reason in reasons.items()]
     if rows:
         write_benchmark(out, protocol, rows, failures)
         benchmark: Benchmark | None = read_benchmark(out)
@@ -166,7 +166,10 @@ def _brief(value: Any) -> str:
 
 
 class _Journal:
-    """id -> {state, value}: rows of what was made, reasons of what was not. Failed items are tried again."""
+    """What became of each item, {id, state, value}: rows of what was made, reasons of what was not; and notes.
+
+    Failed items are tried again.
+    """
 
     def __init__(self, out: Path) -> None:
         self.out, self.path = out, out / WORK / "journal.jsonl"
@@ -175,7 +178,7 @@ class _Journal:
             for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     entry = json.loads(line)
-                    self.entries[entry["id"]] = entry
+                    self.entries[_key(entry["id"], entry["state"])] = entry
                 except (ValueError, KeyError):  # the line that a kill cut short
                     continue
         elif (out / MANIFEST).is_file() and (out / PROTOCOL).is_file():
@@ -192,7 +195,8 @@ class _Journal:
             entry["value"].append(asdict(row))
         with open(benchmark.folder / FAILURES, newline="", encoding="utf-8") as handle:
             for record in csv.DictReader(handle):
-                self.entries[record["id"]] = {"id": record["id"], "state": record["kind"], "value": record["reason"]}
+                entry = {"id": record["id"], "state": record["kind"], "value": record["reason"]}
+                self.entries[_key(record["id"], record["kind"])] = entry
 
     def done(self) -> set[str]:
         """Ids that need no work: left out, or made with every file still there."""
@@ -206,8 +210,14 @@ class _Journal:
                 finished.add(key)
         return finished
 
-    def add(self, key: str, state: str, value: Any) -> None:
-        self.entries[key] = {"id": key, "state": state, "value": value}
-        self._handle.write(json.dumps(self.entries[key]) + "\n")
+    def add(self, name: str, state: str, value: Any) -> None:
+        entry = {"id": name, "state": state, "value": value}
+        self.entries[_key(name, state)] = entry
+        self._handle.write(json.dumps(entry) + "\n")
         self._handle.flush()
         os.fsync(self._handle.fileno())
+
+
+def _key(name: str, state: str) -> str:
+    """An item has one state; a note stands beside it."""
+    return name if state in ("made", "failed", "left out") else f"{state}\x1f{name}"

@@ -50,8 +50,10 @@ def probe(path: Path) -> VideoInfo:
         return VideoInfo(width, height, float(rate) if rate else 25.0, stream.frames, int(first.rotation))
 
 
-def read_frames(path: Path, threads: int = 1) -> Iterator[np.ndarray]:
+def read_frames(path: Path, threads: int = 1, damaged: list[int] | None = None) -> Iterator[np.ndarray]:
     """Yield every frame, upright, in order: uint8 (H, W, 3), RGB, 0..255.
+
+    The indices of frames that the decoder had to guess in part are appended to ``damaged``.
 
     Raises BenchError where the file breaks or its frames change size; frames before that have been yielded by then.
     """
@@ -60,7 +62,9 @@ def read_frames(path: Path, threads: int = 1) -> Iterator[np.ndarray]:
         return
     with _opened(path, threads) as (container, stream):
         converter = VideoReformatter()  # one for all frames: setting a converter up costs more than using it
-        for frame in _decoded(path, container, stream):
+        for index, frame in enumerate(_decoded(path, container, stream)):
+            if damaged is not None and frame.is_corrupt:
+                damaged.append(index)
             yield upright(converter.reformat(frame, format="rgb24").to_ndarray(), int(frame.rotation))
 
 

@@ -48,7 +48,7 @@ class ScubaMaker:
     layout: layouts.Layout
 
     def make(self, video: Video) -> list[Row | Note]:
-        """Write the videos and masks of one source; returns a row for each, and notes on unreadable backgrounds.
+        """Write the videos and masks of one source; returns a row for each, and notes on what the user should know.
 
         Raises:
             LeftOut: the mask source has nothing on it, or too few of its masks are valid.
@@ -66,12 +66,13 @@ class ScubaMaker:
         digests = [layouts.PixelDigest(height, width) for _ in ids]
         mask_file = f"masks/{video.id}.zip"
         shown: list[int] = []
+        damaged: list[int] = []
         image = np.empty((height, width, 3), np.uint8)
         area, held, mask = 0, None, np.zeros((height, width), dtype=bool)
         with ExitStack() as stack:
             mask_writer = stack.enter_context(MaskWriter(self.out / mask_file))
             sinks = [stack.enter_context(self.layout.open(self.out / f, width, height, info.fps)) for f in files]
-            decoded = read_frames(video.path)
+            decoded = read_frames(video.path, damaged=damaged)
             for index, frame in wanted_frames(decoded, video.path, list(chosen), height, width):
                 if chosen[index] != held:
                     held = chosen[index]
@@ -122,9 +123,10 @@ class ScubaMaker:
             for n in range(self.per_video)
         ]
         unreadable = sorted({name for _, _, skipped in drawn for name in skipped})
-        return rows + [
-            Note(name, "unreadable background", "not a picture; the next draw was taken") for name in unreadable
-        ]
+        notes = [Note(name, "unreadable background", "not a picture; the next draw was taken") for name in unreadable]
+        if damaged:
+            notes.append(Note(video.id, "damaged", f"{len(damaged)} frames that the decoder had to guess in part"))
+        return [*rows, *notes, *_cut_short(video.id, decoded, shown[-1], max(chosen), info.frames)]
 
 
 def compose(
