@@ -7,6 +7,7 @@ from bench.built import export, import_command, preview, stats, verify
 from bench.data import app as data_app
 from bench.demo import demo
 from bench.evaluate import eval_command
+from bench.results import leaderboard, report, score, versus
 from bench.segment import segment
 from bench.train import train
 from bench.variadic import variadic
@@ -29,6 +30,10 @@ app = typer.Typer(
 app.add_typer(build_app, name="build")
 app.command(name="train")(train)
 app.command(name="eval", cls=variadic("--benchmarks"))(eval_command)
+app.command()(leaderboard)
+app.command(cls=variadic("--benchmarks"))(report)
+app.command(cls=variadic("--benchmark", "--lists"))(score)
+app.command(cls=variadic("--benchmarks"))(versus)
 app.command()(segment)
 app.command()(verify)
 app.command()(preview)

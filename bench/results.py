@@ -1,0 +1,98 @@
+"""`bench leaderboard`, `bench report`, `bench score` and `bench versus`: what one does with predictions."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Results = Annotated[
+    list[Path], typer.Argument(help="--out folders of `bench eval`, or records in their results/.", metavar="RES…")
+]
+Published = Annotated[
+    str | None, typer.Option(help="Show published rows too: hmdb51, kinetics400, ucf101-updated.", metavar="TABLE")
+]
+Moved = Annotated[
+    list[Path] | None, typer.Option(help="Benchmarks, if not where they were when scored.", metavar="DIR ...")
+]
+Root = Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved.")]
+
+
+def leaderboard(results: Results, published: Published = None) -> None:
+    """Print leaderboards as one table; published rows are marked, and unlike videos are never ranked unsaid."""
+    from evaluator.show import show
+
+    show(results, published=published)
+
+
+def report(
+    results: Results,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    published: Published = None,
+    gallery: Annotated[int, typer.Option(help="Videos shown in all their versions; 0 for none.")] = 4,
+    benchmarks: Moved = None,
+    root: Root = None,
+    title: Annotated[str, typer.Option(help="Of the page.")] = "Bias report",
+) -> None:
+    """Write one self-contained page: leaderboard, bias plots, classes, comparisons, and videos playing side by side."""
+    from evaluator.report import report as write
+
+    made = write(
+        results, out, published=published, gallery=gallery, benchmarks=benchmarks or (), root=root, title=title
+    )
+    typer.echo(f"{made}")
+
+
+def score(
+    predictions: Annotated[list[Path], typer.Argument(help="One file a benchmark: CSV, or mmaction2's dumps.")],
+    benchmark: Annotated[
+        list[str],
+        typer.Option(help="The benchmarks, in the files' order; iid:DATASET for the test split.", metavar="DIR ..."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write results and a leaderboard row here.")] = None,
+    method: Annotated[str, typer.Option(help="Its name in the leaderboard.")] = "",
+    model: Annotated[str, typer.Option(help="The network's name.")] = "",
+    root: Root = None,
+    lists: Annotated[
+        list[Path] | None, typer.Option(help="List files that give the order of mmaction2's dumps.", metavar="FILE ...")
+    ] = None,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Accept files that lack some videos.")] = False,
+    seed: Annotated[int, typer.Option(help="Owns the bootstrap's draws.")] = 0,
+) -> None:
+    """Score predictions of any framework; needs neither torch nor the videos."""
+    from evaluator.score import score as compute
+
+    found = compute(
+        predictions,
+        [name if name.startswith("iid:") else Path(name) for name in benchmark],
+        out,
+        method=method,
+        model=model,
+        root=root,
+        lists=lists or (),
+        allow_missing=allow_missing,
+        seed=seed,
+    )
+    for name, figure in found["figures"].items():
+        interval = "" if figure["low"] is None else f"  [{figure['low']:.2f}, {figure['high']:.2f}]"
+        lacking = f", {figure['missing']} missing" if figure["missing"] else ""
+        typer.echo(f"{name:12} {figure['percent']:6.2f}{interval}  (n = {figure['n']}{lacking})")
+
+
+def versus(
+    a: Annotated[Path, typer.Argument(help="A record in a results/ folder, or an --out folder with one record.")],
+    b: Annotated[Path, typer.Argument(help="Another.")],
+    benchmarks: Moved = None,
+    root: Root = None,
+) -> None:
+    """Compare two models on the same videos: paired differences with intervals, exact McNemar tests."""
+    from benchmark_builder.errors import BenchError
+    from evaluator.runs import find_records, load_run
+    from evaluator.show import show_comparison
+
+    runs = []
+    for path in (a, b):
+        records = find_records([path])
+        if len(records) != 1:
+            raise BenchError(f"{path}: holds {len(records)} records; name one of them, such as {records[0]}")
+        runs.append(load_run(records[0], benchmarks or (), root))
+    show_comparison(runs[0], runs[1])
