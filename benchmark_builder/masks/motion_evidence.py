@@ -141,7 +141,7 @@ def _apart(image: np.ndarray, other: np.ndarray, flow: np.ndarray, matrix: np.nd
     level = 5.0 + float(np.median(wrong))
     shown = 1.0 - np.exp(-((wrong / (1.5 * level)) ** 2))
     inside = (to_x > 0) & (to_x < width - 1) & (to_y > 0) & (to_y < height - 1)
-    evidence: np.ndarray = (moved * (0.25 + 0.75 * shown) * np.where(inside, 1.0, 0.5)).astype(np.float32)
+    evidence: np.ndarray = (moved * (0.15 + 0.85 * shown) * np.where(inside, 1.0, 0.5)).astype(np.float32)
     return evidence
 
 

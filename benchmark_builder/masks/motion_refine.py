@@ -243,7 +243,7 @@ def keep_actors(small: list[np.ndarray], belief: list[np.ndarray], evidence: Evi
         before = (labels, names)
         parts.append(before)
     kept = []
-    for t, (mask, (labels, names)) in enumerate(zip(small, parts, strict=True)):
+    for mask, (labels, names) in zip(small, parts, strict=True):
         alive = {part: mass[name] for part, name in names.items()}
         limit = 0.25 * max(alive.values(), default=0.0)
         good = np.zeros(labels.max() + 1, np.float32)
@@ -289,6 +289,7 @@ def believe(frames: list[np.ndarray], evidence: Evidence, people: People) -> Bel
     strength = np.array([np.percentile(a, 99) for a in seen], np.float32)
     scale = np.clip(cv2.GaussianBlur(strength[None], (0, 0), 8.0, borderType=cv2.BORDER_REPLICATE)[0], 0.3, 1.0)
     bins = [colour_bins(f, size) for f in frames]
+    seen = [np.maximum(a, s * enclosed(a / s)) for a, s in zip(seen, scale, strict=True)]
     base = [8.0 * (a / s - 0.4) + 4.0 * h for a, h, s in zip(seen, hint, scale, strict=True)]
     crisp = [np.minimum(1.0, m / s) ** 2 for m, s in zip(evidence.moving, scale, strict=True)]
     belief = [_sigmoid(b) for b in base]
@@ -301,6 +302,26 @@ def believe(frames: list[np.ndarray], evidence: Evidence, people: People) -> Bel
         voted = carry(odds, evidence, 0.5)
         belief = [_sigmoid(b + 1.2 * c - 3.0 * (1.0 - n)) for b, c, n in zip(base, voted, near, strict=True)]
     return Belief(belief, plain, odds, hint)
+
+
+def enclosed(seen: np.ndarray) -> np.ndarray:
+    """What motion surrounds, float32 (h, w), 0..1: a plain shirt shows no motion inside, only its outline does.
+
+    The frame's lower edge closes an outline: there a body is cut off, not ended.
+    """
+    height, width = seen.shape
+    filled = np.zeros_like(seen)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    for level in (0.3, 0.5, 0.7):
+        wall = cv2.copyMakeBorder((seen > level).astype(np.uint8), 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=0)
+        wall[-8:, 8:-8] = wall[-9, 8:-8]
+        wall = cv2.morphologyEx(wall, cv2.MORPH_CLOSE, disc)
+        found = np.flatnonzero(wall[-9, 8:-8])
+        if len(found):
+            wall[-8:, 8 + found[0] : 8 + found[-1] + 1] = 1
+        cv2.floodFill(wall, None, (0, 0), 2)
+        filled[wall[8:-8, 8:-8] != 2] = 0.9 * level
+    return filled
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
