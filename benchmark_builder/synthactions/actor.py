@@ -82,18 +82,28 @@ class _Pen:
         ]  # fmt: skip
         outline = np.array([_fixed(c) for c in corners], np.int32)
         round_off = round(0.07 * self.unit)
-        shape = np.zeros(self.canvas.shape[:2], np.uint8)
-        dark = _dark(self.look.sleeve)
-        for target, value, extra in ((self.canvas, (*dark, 255), 2 * self.rim), (shape, (255,), 0)):
-            cv2.fillConvexPoly(target, outline, value, cv2.LINE_8, _SHIFT)
-            cv2.polylines(target, [outline], True, value, round_off + extra, cv2.LINE_8, _SHIFT)
+        self.rounded(self.canvas, outline, round_off + 2 * self.rim, (*_dark(self.look.sleeve), 255))
+        # The texture is wanted only in the rectangle that the torso can reach; elsewhere it would be work for nothing.
+        rows, columns = self.canvas.shape[:2]
+        left, top = np.clip((outline.min(axis=0) >> _SHIFT) - round_off, 0, (columns, rows)).tolist()
+        right_end, bottom = np.clip((outline.max(axis=0) >> _SHIFT) + round_off + 2, 0, (columns, rows)).tolist()
+        if left >= right_end or top >= bottom:
+            return
+        shape = np.zeros((bottom - top, right_end - left), np.uint8)
+        self.rounded(shape, outline - np.array([left, top], np.int32) * (1 << _SHIFT), round_off, (255,))
         # Texture pixel (u, v) -> canvas: u runs right, v down, over a square a little larger than the torso.
         side = 0.44 * self.unit
-        corner = pelvis + up * (0.4 * self.unit) - right * side / 2
+        corner = pelvis + up * (0.4 * self.unit) - right * side / 2 - np.array([left, top])
         to_canvas = np.column_stack([right * side / TILE, -up * side / TILE, corner])
-        size = self.canvas.shape[1], self.canvas.shape[0]
-        texture = cv2.warpAffine(self.look.shirt, to_canvas, size, borderMode=cv2.BORDER_REPLICATE)
-        self.canvas[..., :3][shape > 0] = texture[shape > 0]
+        texture = cv2.warpAffine(self.look.shirt, to_canvas, shape.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+        patch = self.canvas[top:bottom, left:right_end]
+        patch[...] = cv2.copyTo(cv2.merge([*cv2.split(texture), shape]), shape, patch.copy())
+
+    @staticmethod
+    def rounded(target: np.ndarray, outline: np.ndarray, width: int, value: tuple[int, ...]) -> None:
+        """A filled polygon, drawn over by its outline ``width`` pixels thick, which rounds the corners."""
+        cv2.fillConvexPoly(target, outline, value, cv2.LINE_8, _SHIFT)
+        cv2.polylines(target, [outline], True, value, width, cv2.LINE_8, _SHIFT)
 
     def head(self) -> None:
         centre = self.at("head")

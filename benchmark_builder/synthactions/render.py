@@ -28,7 +28,7 @@ from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
 from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
 
 # Raised whenever the same settings render other pixels, so that one folder never holds videos of two renderers.
-REVISION = 3
+REVISION = 4
 RECORD = "synthactions.json"  # written last: where it is, the dataset is whole
 _BEGUN = ".rendering.json"
 _LOCK = ".rendering.lock"
@@ -111,7 +111,7 @@ def render_clip(settings: SynthSettings, split: str, index: int) -> tuple[np.nda
     masks = np.empty((settings.frames, height, width), bool)
     for k in range(settings.frames):
         actor, masks[k] = draw_actor(points[k], height, width, float(units[k]), look)
-        frames[k] = np.where(masks[k][..., None], actor, scenery)
+        frames[k] = cv2.copyTo(actor, masks[k].view(np.uint8), scenery.copy())
     return frames, masks, facts
 
 
