@@ -4,7 +4,7 @@ A pose is a point on a torus: ten phases, one a joint. Every video starts at a p
 torus, and a class only adds a path to that start that does not depend on it. A uniform point on a circle plus anything
 independent of it is again uniform, so **at every frame, in every class, the ten phases are independent and uniform**:
 the distribution of still poses is the same by construction, whatever function maps phases to a pose. What differs is
-which phases run, in which direction, and whether they go round or back and forth.
+which phases run, and whether they go round or back and forth.
 
 Every class is also closed under mirroring left and right (a class that turns one way picks its way at random), so that
 the usual horizontal flip of training does not turn one class into another.
