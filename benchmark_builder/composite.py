@@ -38,6 +38,25 @@ def blend(foreground: np.ndarray, mask: np.ndarray, background: np.ndarray, feat
     return np.rint(mixed).astype(np.uint8)
 
 
+def compose(
+    frame: np.ndarray, mask: np.ndarray, background: np.ndarray, feather: float, out: np.ndarray | None = None
+) -> np.ndarray:
+    """One SCUBA frame: uint8 (H, W, 3) from frame and background of that shape, and a mask, bool (H, W)."""
+    return blend(frame, mask, background, feather) if feather else paste(frame, mask, background, out)
+
+
+def add_donor(frame: np.ndarray, mover: np.ndarray, image: np.ndarray, mask: np.ndarray, order: str) -> np.ndarray:
+    """One ConflFG frame, uint8 (H, W, 3); it differs from ``frame`` only inside the donor's mask.
+
+    Args:
+        frame: of the SCUBA video, uint8 (H, W, 3).
+        mover: the moving actor's mask on it, bool (H, W).
+        image, mask: the donor, uint8 (H, W, 3) and bool (H, W).
+        order: ``behind`` or ``front``.
+    """
+    return paste(image, mask if order == "front" else mask & ~mover, frame)
+
+
 def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize an image (h, w, C) so that it covers (height, width), and crop its centre: uint8 (height, width, C)."""
     h, w = image.shape[:2]

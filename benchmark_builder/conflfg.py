@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 
 from benchmark_builder import layouts, virtual
-from benchmark_builder.composite import paste
+from benchmark_builder.composite import add_donor
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.manifest import Benchmark, Row
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.rng import generator
-from benchmark_builder.scuba import indices
+from benchmark_builder.selection import indices
 
 ORDERS = ("behind", "front")
 PLACES = ("random", "keep")
@@ -170,18 +170,6 @@ class ConflfgMaker:
         image = cv2.warpAffine(image, move, (row.width, row.height), flags=cv2.INTER_NEAREST)
         mask = cv2.warpAffine(mask.astype(np.uint8), move, (row.width, row.height), flags=cv2.INTER_NEAREST) > 0
         return Donor(candidate, k, shift, image, mask) if mask.any() else None
-
-
-def add_donor(frame: np.ndarray, mover: np.ndarray, image: np.ndarray, mask: np.ndarray, order: str) -> np.ndarray:
-    """One ConflFG frame, uint8 (H, W, 3); it differs from ``frame`` only inside the donor's mask.
-
-    Args:
-        frame: of the SCUBA video, uint8 (H, W, 3).
-        mover: the moving actor's mask on it, bool (H, W).
-        image, mask: the donor, uint8 (H, W, 3) and bool (H, W).
-        order: ``behind`` or ``front``.
-    """
-    return paste(image, mask if order == "front" else mask & ~mover, frame)
 
 
 def _to_height(image: np.ndarray, mask: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark_builder import virtual
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import inside, read_json, sha256_file, write_csv, write_json, write_text
 from benchmark_builder.layouts import read_any
@@ -107,12 +108,17 @@ class Benchmark:
         """Yield the video's frames: uint8 (H, W, 3), RGB, 0..255."""
         path = self.path(row)
         if path.suffix == ".virtual":
-            from benchmark_builder import virtual
-
             return virtual.frames(self, row)
         if path.suffix == ".jpg":  # a still stored as one picture
             return repeat(next(read_any(path)), row.frames)
         return read_any(path)
+
+    def origin(self) -> "Benchmark":
+        """The SCUBA benchmark that this one was made from. Raises BenchError if it does not say, or it is gone."""
+        place = self.protocol.get("paths", {}).get("scuba")
+        if place is None:
+            raise BenchError(f"{self.folder}: does not say which SCUBA benchmark it was made from")
+        return read_benchmark(Path(place))
 
     def frame(self, row: Row, index: int) -> np.ndarray:
         """Frame ``index``, from 0: uint8 (H, W, 3) RGB. Raises BenchError if the video is shorter."""

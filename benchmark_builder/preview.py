@@ -13,7 +13,7 @@ from benchmark_builder.files import whole_file
 from benchmark_builder.frames import read_frames
 from benchmark_builder.manifest import PROTOCOL, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
-from benchmark_builder.scuba import indices
+from benchmark_builder.selection import indices
 
 LABEL, GAP, PAPER, INK = 84, 6, 250, 40
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -34,10 +34,7 @@ def family(folder: Path) -> Family:
     given = read_benchmark(folder)
     scuba = given
     if given.kind != "scuba":
-        behind = given.protocol.get("paths", {}).get("scuba")
-        if behind is None:
-            raise BenchError(f"{folder}: does not say which SCUBA benchmark it was made from; preview that one")
-        scuba = read_benchmark(Path(behind))
+        scuba = given.origin()
     derived = {given.kind: given} if given.kind != "scuba" else {}
     for beside in sorted({folder.resolve().parent, scuba.folder.resolve().parent}):
         for path in sorted(beside.glob(f"*/{PROTOCOL}")):

@@ -3,7 +3,7 @@
 ``frame·M + background·(1 − M)`` for every frame; one decode of a source serves all its backgrounds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmark_builder import layouts, virtual
 from benchmark_builder.backgrounds import BackgroundSource
-from benchmark_builder.composite import blend, paste
+from benchmark_builder.composite import compose
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.frames import probe, read_frames
 from benchmark_builder.manifest import Row
@@ -21,6 +21,7 @@ from benchmark_builder.masks.stored import MaskWriter
 from benchmark_builder.masks.treat import MaskSettings, TreatedTrack, require_valid
 from benchmark_builder.pool import Note
 from benchmark_builder.rng import generator
+from benchmark_builder.selection import choose_frames, ranges, wanted_frames
 from benchmark_builder.video import Video
 
 
@@ -129,66 +130,6 @@ class ScubaMaker:
         return [*rows, *notes, *_cut_short(video.id, decoded, shown[-1], max(chosen), info.frames)]
 
 
-def compose(
-    frame: np.ndarray, mask: np.ndarray, background: np.ndarray, feather: float, out: np.ndarray | None = None
-) -> np.ndarray:
-    """One SCUBA frame: uint8 (H, W, 3) from frame and background of that shape, and a mask, bool (H, W)."""
-    return blend(frame, mask, background, feather) if feather else paste(frame, mask, background, out)
-
-
-def choose_frames(covered: np.ndarray, unannotated: str, name: str) -> dict[int, int | None]:
-    """Which source frames a SCUBA video shows, and whose mask each of them takes (None: no mask).
-
-    Args:
-        covered: bool (T,), the frames that have a mask.
-        unannotated: what becomes of the others between the first and the last: ``hold`` the nearest frame's mask (the
-            earlier of two equally near), ``drop``, or ``background``.
-        name: the video's, for the message.
-
-    Raises:
-        LeftOut: no frame has a mask.
-    """
-    indices_ = np.flatnonzero(covered)
-    if len(indices_) == 0:
-        raise LeftOut(f"no frame of {name} has a mask")
-    chosen: dict[int, int | None] = {}
-    for index in range(int(indices_[0]), int(indices_[-1]) + 1):
-        if covered[index]:
-            chosen[index] = index
-        elif unannotated == "hold":
-            at = int(np.searchsorted(indices_, index))
-            before, after = int(indices_[at - 1]), int(indices_[at])
-            chosen[index] = before if index - before <= after - index else after
-        elif unannotated == "background":
-            chosen[index] = None
-    return chosen
-
-
-def source_frames(path: Path, wanted: Sequence[int], height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
-    """:func:`wanted_frames` of a source, read from its start."""
-    return wanted_frames(read_frames(path), path, wanted, height, width)
-
-
-def wanted_frames(
-    decoded: Iterator[np.ndarray], path: Path, wanted: Sequence[int], height: int, width: int
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (index, frame uint8 (height, width, 3) RGB) for the ``wanted`` frames that a source has, in order.
-
-    Nothing is read beyond the last wanted frame.
-
-    Raises:
-        BenchError: the source breaks, or changes its size on the way.
-    """
-    keep, last = set(wanted), max(wanted)
-    for index, frame in enumerate(decoded):
-        if index in keep:
-            if frame.shape != (height, width, 3):
-                raise BenchError(f"{path}: changes its size at frame {index}; re-encode the file at one size")
-            yield index, frame
-        if index >= last:
-            return
-
-
 def _cut_short(name: str, decoded: Iterator[np.ndarray], last: int, wanted: int, header: int) -> list[Note]:
     """A note if a source ended before its masks did, or well before the frame count of its header."""
     if last < wanted:
@@ -201,20 +142,3 @@ def _cut_short(name: str, decoded: Iterator[np.ndarray], last: int, wanted: int,
             Note(name, "shorter", f"ends after {last + 1} frames, its header says {header}; built from what it has")
         ]
     return []
-
-
-def ranges(indices: Sequence[int]) -> str:
-    """Sorted indices as inclusive ranges: ``[3, 4, 5, 9]`` gives ``"3-5 9-9"``."""
-    parts: list[list[int]] = []
-    for index in indices:
-        if parts and index == parts[-1][1] + 1:
-            parts[-1][1] = index
-        else:
-            parts.append([index, index])
-    return " ".join(f"{a}-{b}" for a, b in parts)
-
-
-def indices(text: str) -> list[int]:
-    """The inverse of :func:`ranges`."""
-    pairs = (part.split("-") for part in text.split())
-    return [k for a, b in pairs for k in range(int(a), int(b) + 1)]

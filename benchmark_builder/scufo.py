@@ -9,7 +9,7 @@ from benchmark_builder.frames import read_planes
 from benchmark_builder.manifest import Benchmark, Row
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.rng import generator
-from benchmark_builder.scuba import indices
+from benchmark_builder.selection import indices
 
 
 @dataclass(frozen=True)

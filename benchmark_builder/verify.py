@@ -10,7 +10,7 @@ from benchmark_builder import layouts, pool
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import sha256_file
 from benchmark_builder.manifest import SUMS, Benchmark, Row, read_benchmark
-from benchmark_builder.scuba import indices
+from benchmark_builder.selection import indices
 
 LOSSLESS = {"lossless", "virtual"}  # layouts whose decoded pixels are the composed pixels
 

@@ -8,13 +8,21 @@ import io
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from benchmark_builder.camera import shake
+from benchmark_builder.composite import add_donor, compose
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import whole_file
-from benchmark_builder.manifest import Benchmark, Row, read_benchmark
+from benchmark_builder.files import inside, whole_file
+from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.rng import generator
+from benchmark_builder.selection import indices, source_frames
+
+if TYPE_CHECKING:
+    from benchmark_builder.manifest import Benchmark, Row
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -42,7 +50,7 @@ def read(path: Path, name: str) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def frames(benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
+def frames(benchmark: "Benchmark", row: "Row") -> Iterator[np.ndarray]:
     """Compose a virtual video: yields uint8 (H, W, 3) RGB, as the lossless layout would hold them."""
     path = benchmark.path(row)
     if benchmark.kind == "scuba":
@@ -51,17 +59,12 @@ def frames(benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
         return _conflfg(benchmark, row, read(path, "donor"), read(path, "mask")[..., 0] > 0)
     still = read(path, "still")
     if benchmark.kind == "shaken":
-        from benchmark_builder.shaken import shake
-
-        return shake(still, row, float(benchmark.protocol["shake"]))
+        draw = generator(row.seed, row.id, "shake")
+        return shake(still, float(benchmark.protocol["shake"]), draw, row.frames, row.fps)
     return iter([still] * row.frames)
 
 
-def _scuba(benchmark: Benchmark, row: Row, background: np.ndarray) -> Iterator[np.ndarray]:
-    from benchmark_builder.files import inside
-    from benchmark_builder.masks.stored import StoredTrack
-    from benchmark_builder.scuba import compose, indices, source_frames
-
+def _scuba(benchmark: "Benchmark", row: "Row", background: np.ndarray) -> Iterator[np.ndarray]:
     root = Path(benchmark.protocol["paths"]["root"])
     if not root.is_dir():
         raise BenchError(f"{root}: the dataset that {benchmark.folder} is composed from is not there; bring it back")
@@ -72,12 +75,8 @@ def _scuba(benchmark: Benchmark, row: Row, background: np.ndarray) -> Iterator[n
         yield compose(frame, track.mask(index), background, feather)
 
 
-def _conflfg(benchmark: Benchmark, row: Row, donor: np.ndarray, mask: np.ndarray) -> Iterator[np.ndarray]:
-    from benchmark_builder.conflfg import add_donor
-    from benchmark_builder.masks.stored import StoredTrack
-    from benchmark_builder.scuba import indices
-
-    scuba = read_benchmark(Path(benchmark.protocol["paths"]["scuba"]))
+def _conflfg(benchmark: "Benchmark", row: "Row", donor: np.ndarray, mask: np.ndarray) -> Iterator[np.ndarray]:
+    scuba = benchmark.origin()
     base = scuba.by_id[row.partner_id]
     track = StoredTrack(scuba.folder / base.mask_file, row.height, row.width)
     order = benchmark.protocol["conflfg"]["order"]

@@ -14,7 +14,7 @@ from benchmark_builder.encode import open_video
 from benchmark_builder.errors import BenchError
 from benchmark_builder.manifest import Benchmark, Row
 from benchmark_builder.preview import spread_rows
-from benchmark_builder.scuba import indices, source_frames
+from benchmark_builder.selection import indices, source_frames
 from evaluator.predictions import Predictions
 from evaluator.runs import Run
 from evaluator.testsets import TestSet, pair_sets

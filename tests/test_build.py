@@ -21,7 +21,7 @@ from benchmark_builder.manifest import read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.recipes import Run, Subset, build_conflfg, build_scuba, build_scufo
 from benchmark_builder.rng import generator
-from benchmark_builder.scuba import indices, ranges
+from benchmark_builder.selection import indices, ranges
 from benchmark_builder.verify import verify
 
 QUIET = Run(workers=1, progress=False, say=lambda line: None)
