@@ -290,7 +290,7 @@ def believe(frames: list[np.ndarray], evidence: Evidence, people: People) -> Bel
     scale = np.clip(cv2.GaussianBlur(strength[None], (0, 0), 8.0, borderType=cv2.BORDER_REPLICATE)[0], 0.3, 1.0)
     bins = [colour_bins(f, size) for f in frames]
     seen = [np.maximum(a, s * enclosed(a / s)) for a, s in zip(seen, scale, strict=True)]
-    base = [8.0 * (a / s - 0.4) + 4.0 * h for a, h, s in zip(seen, hint, scale, strict=True)]
+    base = [np.maximum(8.0 * (a / s - 0.4), -2.4) + 4.0 * h for a, h, s in zip(seen, hint, scale, strict=True)]
     crisp = [np.minimum(1.0, m / s) ** 2 for m, s in zip(evidence.moving, scale, strict=True)]
     belief = [_sigmoid(b) for b in base]
     for _ in range(2):
@@ -300,7 +300,7 @@ def believe(frames: list[np.ndarray], evidence: Evidence, people: People) -> Bel
         table = colour_odds(bins, inside, outside)
         odds = [cv2.GaussianBlur(table[i], (0, 0), 0.8) for i in bins]
         voted = carry(odds, evidence, 0.5)
-        belief = [_sigmoid(b + 1.2 * c - 3.0 * (1.0 - n)) for b, c, n in zip(base, voted, near, strict=True)]
+        belief = [_sigmoid(b + 1.4 * c - 4.0 * (1.0 - n)) for b, c, n in zip(base, voted, near, strict=True)]
     return Belief(belief, plain, odds, hint)
 
 
