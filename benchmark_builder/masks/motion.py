@@ -20,7 +20,7 @@ from benchmark_builder.frames import read_frames
 from benchmark_builder.masks.motion_camera import content_box, shots
 from benchmark_builder.masks.motion_evidence import find_motion
 from benchmark_builder.masks.motion_people import People
-from benchmark_builder.masks.motion_refine import segment
+from benchmark_builder.masks.motion_refine import Colours, segment
 from benchmark_builder.video import Video
 
 ROWS = 240
@@ -101,8 +101,11 @@ def follow(frames: Iterable[np.ndarray], height: int, width: int) -> MotionTrack
     """
     track = MotionTrack(height, width)
     people = People()
-    for piece, _ in shots(frames):
-        track.add(*_piece(piece, people))
+    colours = Colours()
+    for piece, fresh in shots(frames):
+        if fresh:
+            colours = Colours()
+        track.add(*_piece(piece, people, colours))
     return track
 
 
@@ -116,13 +119,13 @@ def _working(path: Path) -> Iterator[np.ndarray]:
             yield cv2.resize(frame, (max(2, round(width * ROWS / height)), ROWS), interpolation=cv2.INTER_AREA)
 
 
-def _piece(frames: list[np.ndarray], people: People) -> tuple[list[np.ndarray], np.ndarray]:
+def _piece(frames: list[np.ndarray], people: People, colours: Colours) -> tuple[list[np.ndarray], np.ndarray]:
     """Masks bool (h, w) and confidence float (n,) of one piece of a shot."""
     rows, columns = content_box(frames)
     inner = [np.ascontiguousarray(f[rows, columns]) for f in frames]
     height, width = inner[0].shape[0] // 2 * 2, inner[0].shape[1] // 2 * 2
     inner = [f[:height, :width] for f in inner]
-    found, confidence = segment(inner, find_motion(inner), people)
+    found, confidence = segment(inner, find_motion(inner), people, colours)
     masks = []
     for mask in found:
         whole = np.zeros(frames[0].shape[:2], bool)

@@ -80,19 +80,41 @@ def colour_bins(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return (q[0] * _BINS + q[1]) * _BINS + q[2]
 
 
-def colour_odds(bins: list[np.ndarray], inside: list[np.ndarray], outside: list[np.ndarray]) -> np.ndarray:
-    """Log-odds that a colour is the actor's, float32 (_BINS^3,), from soft masks 0..1 of both."""
-    tables = []
-    for weights in (inside, outside):
-        table = np.zeros(_BINS**3)
-        for index, weight in zip(bins, weights, strict=True):
-            table += np.bincount(index.ravel(), weight.ravel(), minlength=_BINS**3)
-        cube = table.reshape(_BINS, _BINS, _BINS)
-        for axis in range(3):  # neighbouring colours count for a half
-            pad = np.pad(cube, [(1, 1) if k == axis else (0, 0) for k in range(3)])
-            cube = 0.5 * cube + 0.25 * np.take(pad, range(_BINS), axis) + 0.25 * np.take(pad, range(2, _BINS + 2), axis)
-        tables.append((cube / max(cube.sum(), 1e-9)).ravel() + 3e-4)
-    return np.clip(np.log(tables[0] / tables[1]), -2.0, 2.0).astype(np.float32)
+class Colours:
+    """The colours of the actor and of what is around it, as two histograms.
+
+    One object serves all the pieces of a shot: what the piece before showed counts for as much as what this one does,
+    since an actor who stands still has the same clothes on.
+    """
+
+    def __init__(self) -> None:
+        self._before: list[np.ndarray] = []
+        self._now: list[np.ndarray] = []
+
+    def learn(self, bins: list[np.ndarray], inside: list[np.ndarray], outside: list[np.ndarray]) -> None:
+        """Count this piece's colours anew, weighted by soft masks 0..1 of both."""
+        self._now = []
+        for weights in (inside, outside):
+            table = np.zeros(_BINS**3)
+            for index, weight in zip(bins, weights, strict=True):
+                table += np.bincount(index.ravel(), weight.ravel(), minlength=_BINS**3)
+            cube = table.reshape(_BINS, _BINS, _BINS)
+            for axis in range(3):  # neighbouring colours count for a half
+                pad = np.pad(cube, [(1, 1) if k == axis else (0, 0) for k in range(3)])
+                low, high = np.take(pad, range(_BINS), axis), np.take(pad, range(2, _BINS + 2), axis)
+                cube = 0.5 * cube + 0.25 * low + 0.25 * high
+            self._now.append((cube / max(cube.sum(), 1e-9)).ravel())
+
+    def odds(self) -> np.ndarray:
+        """Log-odds that a colour is the actor's, float32 (_BINS^3,), -2..2."""
+        sides = [(a + b) / 2 for a, b in zip(self._now, self._before, strict=True)] if self._before else self._now
+        odds: np.ndarray = np.clip(np.log((sides[0] + 3e-4) / (sides[1] + 3e-4)), -2.0, 2.0).astype(np.float32)
+        return odds
+
+    def keep(self) -> None:
+        """The piece is done: remember it."""
+        known = [(a + b) / 2 for a, b in zip(self._now, self._before, strict=True)] if self._before else self._now
+        self._before = known
 
 
 def cut(frame: np.ndarray, belief: np.ndarray, odds: np.ndarray, hint: np.ndarray) -> np.ndarray:
@@ -121,7 +143,7 @@ def cut(frame: np.ndarray, belief: np.ndarray, odds: np.ndarray, hint: np.ndarra
         for f in (belief, odds, hint)
     )
     trimap = np.full(soft.shape, cv2.GC_PR_BGD, np.uint8)
-    trimap[(soft > 0.5) & ((colour > -0.3) | (person > 0.4))] = cv2.GC_PR_FGD
+    trimap[(soft > 0.5) & ((colour > 0.0) | (person > 0.4))] = cv2.GC_PR_FGD
     trimap[(soft > 0.9) & (colour > 0.5)] = cv2.GC_FGD
     trimap[soft < 0.1] = cv2.GC_BGD
     if (trimap % 2).sum() < 20 or (trimap % 2 == 0).sum() < 20:
@@ -158,9 +180,11 @@ def people_hint(
     return carry(maps, evidence, 0.9, looked)
 
 
-def segment(frames: list[np.ndarray], evidence: Evidence, people: People) -> tuple[list[np.ndarray], np.ndarray]:
+def segment(
+    frames: list[np.ndarray], evidence: Evidence, people: People, colours: Colours
+) -> tuple[list[np.ndarray], np.ndarray]:
     """Masks bool (H, W), one a frame, and how far each can be trusted, float32 (n,), 0..1."""
-    belief = believe(frames, evidence, people)
+    belief = believe(frames, evidence, people, colours)
     height, width = frames[0].shape[:2]
     cuts = [cut(f, b, o, h) for f, b, o, h in zip(frames, belief.actor, belief.colour, belief.hint, strict=True)]
     size = belief.actor[0].shape[::-1]
@@ -279,7 +303,7 @@ class Belief:
     hint: list[np.ndarray]
 
 
-def believe(frames: list[np.ndarray], evidence: Evidence, people: People) -> Belief:
+def believe(frames: list[np.ndarray], evidence: Evidence, people: People, colours: Colours) -> Belief:
     """How surely each pixel of frames uint8 (H, W, 3) is the actor's."""
     size = evidence.moving[0].shape[::-1]
     plain = carry(evidence.moving, evidence)
@@ -297,10 +321,12 @@ def believe(frames: list[np.ndarray], evidence: Evidence, people: People) -> Bel
         inside = [b**2 * (0.05 + m) for b, m in zip(belief, crisp, strict=True)]
         near = [np.minimum(1.0, 3.0 * cv2.GaussianBlur(b, (0, 0), 8.0)) for b in belief]
         outside = [(1 - b) * (0.05 + n) for b, n in zip(belief, near, strict=True)]
-        table = colour_odds(bins, inside, outside)
+        colours.learn(bins, inside, outside)
+        table = colours.odds()
         odds = [cv2.GaussianBlur(table[i], (0, 0), 0.8) for i in bins]
         voted = carry(odds, evidence, 0.5)
         belief = [_sigmoid(b + 1.4 * c - 4.0 * (1.0 - n)) for b, c, n in zip(base, voted, near, strict=True)]
+    colours.keep()
     return Belief(belief, plain, odds, hint)
 
 
