@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 METHODS = ("baseline", "albar")
-TRAIN, TEST, EPOCHS = 1024, 256, 8
+TRAIN, TEST, EPOCHS = 1024, 256, 12
 
 
 def demo(
