@@ -18,6 +18,7 @@ from tqdm import tqdm
 from albar.checkpoint import save_checkpoint
 from albar.clips import normalise
 from albar.data import ClipDataset, FrameCache, Order, batches
+from albar.device import pick_device
 from albar.methods import Batch, make_method
 from albar.models import build_model
 from albar.models.weights import read_torch_file
@@ -283,18 +284,6 @@ def rate(progress: float, warmup: float) -> float:
     if progress < warmup:
         return progress / warmup
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / max(1 - warmup, 1e-9)))
-
-
-def pick_device(name: str) -> torch.device:
-    """``auto``: the GPU if there is one; BenchError if the one named is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise BenchError(f"--device {name} cannot be used ({_one_line(error)}); give auto, cpu or cuda") from None
-    return device
 
 
 @contextlib.contextmanager

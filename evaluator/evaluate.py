@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from albar.checkpoint import Checkpoint, load_checkpoint
 from albar.clips import ClipSampling, normalise
+from albar.device import pick_device
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import read_json, sha256_file, write_json
 from evaluator import leaderboard
@@ -141,18 +142,6 @@ def gather(
     if options.limit is not None:
         sets = [limited(s, options.limit) for s in sets]
     return sets
-
-
-def pick_device(name: str) -> torch.device:
-    """``auto`` or a torch device name. Raises BenchError if this machine has none such."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise BenchError(f"--device is {name!r}, which this machine does not have; use cpu or auto") from None
-    return device
 
 
 def protocol_name(sampling: ClipSampling, bf16: bool = False) -> str:

@@ -1,0 +1,18 @@
+"""Where a network runs."""
+
+import torch
+
+from benchmark_builder.errors import BenchError
+
+
+def pick_device(name: str) -> torch.device:
+    """``auto``: the GPU if there is one; else a torch device name. BenchError if this machine has none such."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise BenchError(f"--device {name} cannot be used ({reason}); give auto, cpu or cuda") from None
+    return device
