@@ -120,7 +120,7 @@ def background_motion(
 
 
 _CELLS = (6, 8)
-_WEIGHT = np.full(_CELLS, 2.0)
+_WEIGHT: np.ndarray = np.full(_CELLS, 2.0)
 _WEIGHT[1:-1, 1:-1] = 1.0
 _WEIGHT = _WEIGHT.ravel()
 
