@@ -1,6 +1,5 @@
 """The contract of every mask source."""
 
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
