@@ -18,12 +18,13 @@ import numpy as np
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.frames import read_frames
 from benchmark_builder.masks.motion_camera import content_box, shots
+from benchmark_builder.masks.motion_colour import Colours
+from benchmark_builder.masks.motion_cut import segment
 from benchmark_builder.masks.motion_evidence import find_motion
 from benchmark_builder.masks.motion_people import People
-from benchmark_builder.masks.motion_refine import Colours, segment
 from benchmark_builder.video import Video
 
-ROWS = 240
+ROWS, PIXELS = 240, 110_000  # working size, at most
 # Least confidence of a clip on the whole, and of a frame; both calibrated on clips with and without an actor.
 SURE, COVERED = 0.3, 0.2
 
@@ -110,13 +111,12 @@ def follow(frames: Iterable[np.ndarray], height: int, width: int) -> MotionTrack
 
 
 def _working(path: Path) -> Iterator[np.ndarray]:
-    """Frames at no more than ROWS rows, uint8 (h, w, 3)."""
+    """Frames at no more than ROWS rows and PIXELS pixels, uint8 (h, w, 3)."""
     for frame in read_frames(path):
         height, width = frame.shape[:2]
-        if height <= ROWS:
-            yield frame
-        else:
-            yield cv2.resize(frame, (max(2, round(width * ROWS / height)), ROWS), interpolation=cv2.INTER_AREA)
+        scale = min(1.0, ROWS / height, (PIXELS / (height * width)) ** 0.5)
+        size = (max(2, round(width * scale)), max(2, round(height * scale)))
+        yield frame if scale == 1.0 else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
 
 
 def _piece(frames: list[np.ndarray], people: People, colours: Colours) -> tuple[list[np.ndarray], np.ndarray]:

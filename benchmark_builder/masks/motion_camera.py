@@ -6,7 +6,11 @@ import cv2
 import numpy as np
 
 # Frames held at once. A shot that is longer is worked on in pieces, so memory does not grow with the clip.
-PIECE, TAIL = 240, 60
+PIECE, TAIL = 160, 40
+
+# The frame in cells, rows by columns, for weighing corners; a cell on the border counts twice.
+_CELLS = (6, 8)
+_WEIGHT = np.pad(np.ones((_CELLS[0] - 2, _CELLS[1] - 2)), 1, constant_values=2.0).ravel()
 
 
 def shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[list[np.ndarray], bool]]:
@@ -54,9 +58,7 @@ def content_box(frames: list[np.ndarray]) -> tuple[slice, slice]:
     return sides[0], sides[1]
 
 
-def background_motion(
-    before: np.ndarray, after: np.ndarray, avoid: np.ndarray | None = None
-) -> tuple[np.ndarray, float]:
+def background_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, float]:
     """Homography that carries the background of one frame onto the next.
 
     Corners are tracked both ways (Lucas-Kanade). Of the few planes that RANSAC finds among them, the background is the
@@ -64,18 +66,18 @@ def background_motion(
 
     Args:
         before, after: grey frames, uint8 (H, W).
-        avoid: uint8 (H, W), 0 where no corner may be taken (the actor), or None.
 
     Returns:
         H float64 (3, 3) with after ~ H @ before (pixels), and the share 0..1 of the frame, in cells that have corners,
         where it is followed. The identity and share 0 where nothing could be tracked.
     """
     still = np.eye(3)
-    corners = cv2.goodFeaturesToTrack(before, 400, 0.005, 5, mask=avoid)
+    corners = cv2.goodFeaturesToTrack(before, 300, 0.005, 6)
     if corners is None or len(corners) < 12:
         return still, 0.0
-    moved, ok, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None, winSize=(15, 15), maxLevel=3)
-    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None, winSize=(15, 15), maxLevel=3)
+    empty = np.zeros_like(corners)
+    moved, ok, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, empty, winSize=(15, 15), maxLevel=3)
+    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, empty.copy(), winSize=(15, 15), maxLevel=3)
     good = (ok[:, 0] > 0) & (ok_back[:, 0] > 0) & (np.linalg.norm(back - corners, axis=2)[:, 0] < 1.0)
     a, b = corners[good, 0], moved[good, 0]
     if len(a) < 12:
@@ -117,12 +119,6 @@ def background_motion(
         if left.sum() < 20:
             break
     return best, best_score
-
-
-_CELLS = (6, 8)
-_WEIGHT: np.ndarray = np.full(_CELLS, 2.0)
-_WEIGHT[1:-1, 1:-1] = 1.0
-_WEIGHT = _WEIGHT.ravel()
 
 
 def _distance(matrix: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:

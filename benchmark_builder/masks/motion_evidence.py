@@ -45,7 +45,7 @@ def find_motion(frames: list[np.ndarray]) -> Evidence:
     half = (width // 2, height // 2)
     small = [cv2.resize(f, half, interpolation=cv2.INTER_AREA) for f in frames]
     small_grey = [cv2.resize(g, half, interpolation=cv2.INTER_AREA) for g in grey]
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     camera = _Camera(grey, GAP)
     logo = cv2.resize(overlay(grey, camera.shift()).astype(np.uint8), half) > 0
     moving, ahead, behind, settled = [], [], [], []
@@ -133,7 +133,7 @@ def _apart(image: np.ndarray, other: np.ndarray, flow: np.ndarray, matrix: np.nd
     noise = 0.08 + float(np.percentile(apart, 40)) + min(0.1, 0.1 * shift) + 0.01 * shift
     moved = 1.0 - np.exp(-((apart / (2.0 * noise)) ** 2))
     # Flow spills over plain floor and sky. There the background's motion explains the picture just as well.
-    x, y = _grid(height, width)
+    x, y = grid(height, width)
     to_x, to_y = x + plane[..., 0], y + plane[..., 1]
     placed = cv2.remap(other, to_x, to_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     wrong = cv2.absdiff(cv2.GaussianBlur(image, (0, 0), 0.7), cv2.GaussianBlur(placed, (0, 0), 0.7))
@@ -145,7 +145,8 @@ def _apart(image: np.ndarray, other: np.ndarray, flow: np.ndarray, matrix: np.nd
     return evidence
 
 
-def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """x and y of every pixel, float32 (height, width) each."""
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return x, y
 
@@ -177,7 +178,7 @@ def _background_model(small: list[np.ndarray], camera: _Camera, t: int) -> tuple
 
 def _same(image: np.ndarray, other: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """0..1, float16 (H/2, W/2): the pixel's colour is found again where the flow leads."""
-    x, y = _grid(*image.shape[:2])
+    x, y = grid(*image.shape[:2])
     found = cv2.remap(other, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     wrong = cv2.GaussianBlur(cv2.absdiff(image, found).max(axis=2).astype(np.float32), (0, 0), 0.7)
     level = 12.0 + 2.0 * float(np.median(wrong))
