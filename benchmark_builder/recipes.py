@@ -102,7 +102,9 @@ def build_scuba(
         raise BenchError(f"--per-video {settings.per_video}: a video needs at least 1 background")
     for note in listing.notes:
         run.say(note)
-    options = {k: v for k, v in (("actors", settings.actors), ("prompts", settings.prompts)) if v not in ("all", "")}
+    # A protocol's settings of its mask source go with that source; with another, only what the user asks for.
+    asked = {k for k in ("actors", "prompts") if chosen.get("masks") is None or chosen.get(k) is not None}
+    options = {k: getattr(settings, k) for k in asked if getattr(settings, k) not in ("all", "")}
     masks = mask_source(settings.masks, root, **options)
     backgrounds = background_source(settings.backgrounds, settings.fit)
     out = out or benchmark_folder(dataset, "scuba", backgrounds.name)

@@ -1,0 +1,235 @@
+"""What a protocol decides: frames without a mask, the treatment of masks, backgrounds, and named protocols."""
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import moving_square, write_video
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from test_build import QUIET, frames_of, scuba
+
+from benchmark_builder.backgrounds import KINDS, background_source
+from benchmark_builder.camera import camera_path, shake
+from benchmark_builder.composite import blend
+from benchmark_builder.errors import BenchError, LeftOut
+from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.masks.stored import MaskWriter
+from benchmark_builder.masks.treat import MaskSettings, TreatedTrack, require_valid
+from benchmark_builder.protocols import Settings, names, resolve
+from benchmark_builder.recipes import Subset, build_scuba
+from benchmark_builder.rng import generator
+from benchmark_builder.selection import choose_frames
+from benchmark_builder.video import Video
+
+
+class Track:
+    """Masks held in memory; frames without one are not covered."""
+
+    def __init__(self, masks: list[np.ndarray | None]) -> None:
+        self.masks = masks
+        self.covered = np.array([m is not None for m in masks])
+
+    def mask(self, index: int) -> np.ndarray:
+        found = self.masks[index]
+        assert found is not None
+        return found
+
+
+def dot(at: int) -> np.ndarray:
+    mask = np.zeros((1, 9), bool)
+    mask[0, at] = True
+    return mask
+
+
+def test_unannotated_frames() -> None:
+    covered = np.array([0, 1, 0, 0, 0, 1, 1, 0], bool)
+    assert choose_frames(covered, "hold", "v") == {1: 1, 2: 1, 3: 1, 4: 5, 5: 5, 6: 6}
+    assert choose_frames(covered, "drop", "v") == {1: 1, 5: 5, 6: 6}
+    assert choose_frames(covered, "background", "v") == {1: 1, 2: None, 3: None, 4: None, 5: 5, 6: 6}
+    with pytest.raises(LeftOut):
+        choose_frames(np.zeros(3, bool), "hold", "v")
+
+
+def test_unannotated_frames_in_a_build(tmp_path: Path) -> None:
+    video, masks = moving_square()
+    root = tmp_path / "ucf"
+    write_video(root / "videos/Archery/v_Archery_g01_c01.mkv", video)
+    with MaskWriter(root / "masks/Archery/v_Archery_g01_c01.zip") as writer:
+        for k in (1, 2, 5):
+            writer.write(k, masks[k])
+    expected = {"hold": ("1-5", 5), "drop": ("1-2 5-5", 3), "background": ("1-5", 5)}
+    for choice, (ranges, count) in expected.items():
+        out = scuba(root, tmp_path / choice, layout="lossless", unannotated=choice)
+        row = read_benchmark(out).rows[0]
+        assert (row.source_frames, row.frames) == (ranges, count)
+        built = frames_of(out, row.id)
+        if choice == "background":
+            assert (built[2] == built[3]).all(), "two frames without a mask show the same background"
+        if choice == "hold":  # frame 4 is nearest to frame 5
+            assert (built[3][masks[5]] == video[4][masks[5]]).all()
+        if choice == "drop":
+            assert (built[2][masks[5]] == video[5][masks[5]]).all()
+
+
+def test_smoothing_over_time() -> None:
+    track = Track([dot(0), dot(1), None, dot(1), dot(2)])
+    union = TreatedTrack(track, MaskSettings(smooth=1, smooth_how="union"))
+    assert [np.flatnonzero(union.mask(k)).tolist() for k in (0, 1, 3, 4)] == [[0, 1], [0, 1], [1, 2], [1, 2]]
+    vote = TreatedTrack(track, MaskSettings(smooth=1))
+    assert [np.flatnonzero(vote.mask(k)).tolist() for k in (1, 3)] == [[1], [1]]
+    assert union.covered.tolist() == [True, True, False, True, True]
+
+
+def test_smoothing_does_not_depend_on_the_order_of_asking() -> None:
+    track = Track([dot(k % 9) for k in range(20)])
+    settings_ = MaskSettings(smooth=2, smooth_how="union")
+    forward, backward = TreatedTrack(track, settings_), TreatedTrack(track, settings_)
+    ahead = [forward.mask(k) for k in range(20)]
+    back = [backward.mask(k) for k in reversed(range(20))][::-1]
+    assert all((a == b).all() for a, b in zip(ahead, back, strict=True))
+
+
+@settings(deadline=None, max_examples=30)
+@given(hnp.arrays(np.bool_, (12, 15)), st.integers(1, 4))
+def test_dilation_only_grows_and_erosion_only_shrinks(mask: np.ndarray, pixels: int) -> None:
+    grown = TreatedTrack(Track([mask]), MaskSettings(dilate=pixels)).mask(0)
+    shrunk = TreatedTrack(Track([mask]), MaskSettings(dilate=-pixels)).mask(0)
+    assert (grown | mask == grown).all() and (shrunk & mask == shrunk).all()
+
+
+def test_feather_is_soft_at_the_edge_and_hard_far_from_it() -> None:
+    mask = np.zeros((60, 60), bool)
+    mask[:, 30:] = True
+    image = blend(np.full((60, 60, 3), 200, np.uint8), mask, np.full((60, 60, 3), 100, np.uint8), 2.0)
+    assert (image[:, :20] == 100).all() and (image[:, 40:] == 200).all()
+    steps = np.diff(image[30, :, 0].astype(int))
+    assert (steps >= 0).all() and 0 < steps.max() < 50
+
+
+def test_validity() -> None:
+    track = Track([np.ones((2, 2), bool), dot(0)[:, :4].reshape(2, 2), np.zeros((2, 2), bool)])
+    require_valid(track, MaskSettings(min_area=0.25, min_valid=0.6), "v")
+    with pytest.raises(LeftOut, match="67% of its masks fill 25% of the picture; the protocol asks for 70%"):
+        require_valid(track, MaskSettings(min_area=0.25, min_valid=0.7), "v")
+
+
+@pytest.mark.parametrize(
+    ("change", "flag"),
+    [({"unannotated": "guess"}, "--unannotated"), ({"smooth": -1}, "--smooth"), ({"smooth_how": "mean"}, "--smooth-how"),
+     ({"dilate": 1000}, "--dilate"), ({"feather": -1.0}, "--feather"), ({"min_area": 2.0}, "--min-area"),
+     ({"min_valid": -0.1}, "--min-valid")],
+)  # fmt: skip
+def test_senseless_settings_are_refused_with_their_flag(change: dict, flag: str) -> None:
+    with pytest.raises(BenchError, match=flag):
+        MaskSettings(**change)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize(("height", "width"), [(24, 32), (33, 17)])
+def test_backgrounds_keep_their_contract(tmp_path: Path, kind: str, height: int, width: int) -> None:
+    (tmp_path / "grey.png").write_bytes(cv2.imencode(".png", np.full((9, 20), 77, np.uint8))[1].tobytes())
+    (tmp_path / "alpha.png").write_bytes(cv2.imencode(".png", np.full((30, 8, 4), 99, np.uint8))[1].tobytes())
+    spec = f"images:{tmp_path}" if kind == "images" else kind
+    for fit in ("cover", "stretch"):
+        source = background_source(spec, fit)
+        image, name, unreadable = source.image(generator(0, "v", "background/0"), height, width)
+        again, _, _ = background_source(spec, fit).image(generator(0, "v", "background/0"), height, width)
+        assert image.shape == (height, width, 3) and image.dtype == np.uint8 and image.flags["C_CONTIGUOUS"]
+        assert (image == again).all() and name and unreadable == ()
+        json.dumps(source.describe())
+
+
+def test_unreadable_pictures_are_told_and_passed_over(folder_of_actions: Callable, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    cv2.imwrite(str(pictures / "good.png"), np.full((8, 8, 3), 50, np.uint8))
+    for k in range(4):
+        (pictures / f"bad{k}.jpg").write_text("not a picture")
+    out = scuba(folder_of_actions(), tmp_path / "out", backgrounds=f"images:{pictures}")
+    assert {row.background for row in read_benchmark(out).rows} == {"good.png"}
+    assert read_benchmark(out).background_set == "pictures"
+    listed = (out / "failures.csv").read_text()
+    assert "bad" in listed and "unreadable background" in listed
+
+
+def test_stripes_leave_no_row_empty() -> None:
+    """The published generator paints nothing below row 255 of its canvas; here every part has stripes."""
+    source = background_source("stripes")
+    for k in range(20):
+        image, _, _ = source.image(generator(k, "v", "background/0"), 256, 256)
+        for part in (image[:128], image[128:]):
+            assert len(np.unique(part.reshape(-1, 3), axis=0)) == 2
+        colours = np.unique(image.reshape(-1, 3), axis=0).astype(int)
+        assert (np.abs(colours.sum(0) - 255) <= 1).all(), "two complementary colours"
+
+
+def test_camera_path_is_smooth_and_within_its_amplitude() -> None:
+    path = camera_path(generator(0, "v", "shake"), 120, 30.0)
+    assert path.shape == (120, 4) and np.abs(path).max() <= 1
+    # 1.2 Hz at most: a step of 1/30 s changes a unit sinusoid by no more than 2·pi·1.2/30.
+    assert np.abs(np.diff(path, axis=0)).max() <= 2 * np.pi * 1.2 / 30
+    still = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    views = list(shake(still, 0.1, generator(0, "v", "shake"), 5, 30.0))
+    assert len(views) == 5 and all(v.shape == still.shape and v.dtype == np.uint8 for v in views)
+
+
+def test_named_protocols_are_whole_and_say_what_was_changed() -> None:
+    assert names() == ["default", "stillmix", "ucf101-updated"]
+    for name in names():
+        for dataset in ("synthactions", "ucf101", "hmdb51", "kinetics400", "jhmdb", "folder"):
+            found, said = resolve(name, dataset, {"per_video": None})
+            assert isinstance(found, Settings) and said == {"name": name, "changed": []}
+            assert found.mask_settings.smooth == found.smooth
+    published, _ = resolve("stillmix", "ucf101", {})
+    assert (published.actors, published.unannotated, published.fit, published.jpeg_quality) == (
+        "first", "background", "stretch", 75,
+    )  # fmt: skip
+    found, said = resolve("default", "ucf101", {"per_video": 2, "fit": "cover"})
+    assert found.per_video == 2 and said == {"name": "default", "changed": ["per_video"]}
+    with pytest.raises(BenchError, match="choose from default, stillmix"):
+        resolve("mine", "ucf101", {})
+    assert {f.name for f in fields(MaskSettings)} <= {f.name for f in fields(Settings)}
+
+
+def test_a_protocol_stands_in_protocol_json(folder_of_actions: Callable, tmp_path: Path) -> None:
+    out = scuba(folder_of_actions(), tmp_path / "out", protocol="stillmix")
+    protocol = json.loads((out / "protocol.json").read_text())
+    assert protocol["protocol"] == {"name": "stillmix", "changed": ["masks", "per_video"]}
+    assert protocol["layout"] == "frames" and protocol["mask_settings"]["unannotated"] == "background"
+
+
+def test_shards_and_parts_make_the_whole(folder_of_actions: Callable, tmp_path: Path) -> None:
+    root = folder_of_actions(per_class=3)
+    whole = {r.id: r for r in read_benchmark(scuba(root, tmp_path / "whole")).rows}
+    parts: dict = {}
+    for k in (1, 2):
+        out = scuba(root, tmp_path / f"shard{k}", subset=Subset(shard=f"{k}/2"))
+        rows = {r.id: r for r in read_benchmark(out).rows}
+        assert not rows.keys() & parts.keys()
+        parts |= rows
+    assert parts == whole
+    only = read_benchmark(scuba(root, tmp_path / "only", subset=Subset(only=("Archery/",)))).rows
+    assert {r.id: r for r in only} == {i: r for i, r in whole.items() if r.class_name == "Archery"}
+    # A part can be completed in its own folder.
+    grown = scuba(root, tmp_path / "only")
+    assert {r.id: r for r in read_benchmark(grown).rows} == whole
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0"])
+def test_shards_that_are_none(shard: str) -> None:
+    videos = [Video(f"a/{k}", Path("x"), 0, "a", "all", "folder") for k in range(3)]
+    with pytest.raises(BenchError, match="--shard"):
+        Subset(shard=shard).of(videos)
+    with pytest.raises(BenchError, match="--only b"):
+        Subset(only=("b",)).of(videos)
+
+
+def test_per_video_must_be_one_or_more(folder_of_actions: Callable, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="--per-video 0"):
+        build_scuba("ucf101", folder_of_actions(), "all", per_video=0, out=tmp_path / "out", run=QUIET)
