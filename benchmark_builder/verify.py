@@ -4,12 +4,15 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from benchmark_builder import layouts, pool
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import sha256_file
+from benchmark_builder.frames import probe
 from benchmark_builder.manifest import SUMS, Benchmark, Row, read_benchmark
+from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.selection import indices
 
 LOSSLESS = {"lossless", "virtual"}  # layouts whose decoded pixels are the composed pixels
@@ -35,7 +38,21 @@ class RowChecker:
                 problems.append(f"{row.mask_file}: is missing")
             elif sha256_file(mask) != row.mask_sha256:
                 problems.append(f"{row.mask_file}: is not the file that was built (its SHA-256 differs)")
+            else:
+                problems += self._coverage(row)
         return problems + self._decoded(row)
+
+    def _coverage(self, row: Row) -> list[str]:
+        try:
+            track = StoredTrack(self.benchmark.folder / row.mask_file, row.height, row.width)
+            shown = indices(row.source_frames)
+            area = sum(int(np.count_nonzero(track.mask(k))) for k in shown)
+        except (BenchError, ValueError) as error:
+            return [f"{row.id}: its masks do not fit the row ({error})"]
+        share = area / (len(shown) * row.height * row.width)
+        if row.mask_coverage is None or abs(share - row.mask_coverage) > 1e-6:  # rounded to six digits when written
+            return [f"{row.id}: its masks fill {share:.6f} of the picture, its row says {row.mask_coverage}"]
+        return []
 
     def _decoded(self, row: Row) -> list[str]:
         count, digest = 0, layouts.PixelDigest(row.height, row.width)
@@ -47,6 +64,9 @@ class RowChecker:
                 count += 1
         except BenchError as error:
             return [str(error)]
+        path = self.benchmark.path(row)
+        if path.suffix in (".mp4", ".mkv") and abs(probe(path).fps - row.fps) > 0.01:
+            return [f"{row.file}: plays at {probe(path).fps:.3f} frames a second, its row says {row.fps}"]
         if count != row.frames:
             return [f"{row.file}: has {count} frames, its row says {row.frames}"]
         if self.benchmark.protocol.get("layout") in LOSSLESS and digest.hexdigest() != row.pixels_xxh128:

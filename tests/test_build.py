@@ -235,6 +235,8 @@ def test_a_row_that_lies_is_found_even_when_the_sums_agree(folder_of_actions: Ca
         (",2,Archery,", ",5,Archery,", "is not class"),
         (",0-7,8,", ",0-6,7,", "has 8 frames, its row says 7"),
         (",48,32,", ",32,48,", "is 48x32"),
+        (",8,10.0,48", ",8,25.0,48", "plays at 10.000"),
+        (",0.09375,", ",0.09475,", "masks fill 0.09375"),
     ):
         (out / "manifest.csv").write_text(text.replace(old, new, 1))
         sums = [

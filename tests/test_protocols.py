@@ -121,10 +121,16 @@ def test_validity() -> None:
 
 @pytest.mark.parametrize(
     ("change", "flag"),
-    [({"unannotated": "guess"}, "--unannotated"), ({"smooth": -1}, "--smooth"), ({"smooth_how": "mean"}, "--smooth-how"),
-     ({"dilate": 1000}, "--dilate"), ({"feather": -1.0}, "--feather"), ({"min_area": 2.0}, "--min-area"),
-     ({"min_valid": -0.1}, "--min-valid")],
-)  # fmt: skip
+    [
+        ({"unannotated": "guess"}, "--unannotated"),
+        ({"smooth": -1}, "--smooth"),
+        ({"smooth_how": "mean"}, "--smooth-how"),
+        ({"dilate": 1000}, "--dilate"),
+        ({"feather": -1.0}, "--feather"),
+        ({"min_area": 2.0}, "--min-area"),
+        ({"min_valid": -0.1}, "--min-valid"),
+    ],
+)
 def test_senseless_settings_are_refused_with_their_flag(change: dict, flag: str) -> None:
     with pytest.raises(BenchError, match=flag):
         MaskSettings(**change)
