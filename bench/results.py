@@ -58,7 +58,7 @@ def score(
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Accept files that lack some videos.")] = False,
     seed: Annotated[int, typer.Option(help="Owns the bootstrap's draws.")] = 0,
 ) -> None:
-    """Score predictions of any framework; needs neither torch nor the videos."""
+    """Score predictions of any framework; needs no network and no videos."""
     from evaluator.score import score as compute
 
     found = compute(
