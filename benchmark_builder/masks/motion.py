@@ -8,7 +8,7 @@ It is honest: a shot in which nothing moves as a body of its own is not covered,
 """
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from benchmark_builder.masks.motion_evidence import find_motion
 from benchmark_builder.masks.motion_people import People
 from benchmark_builder.video import Video
 
-ROWS, PIXELS = 240, 110_000  # working size, at most
+ROWS, PIXELS = 240, 80_000  # working size, at most
+SHORT, LONG = 64, 192  # sides of the working picture, at least: below, dense flow has no pyramid to stand on
 # Least confidence of a clip on the whole, and of a frame; both calibrated on clips with and without an actor.
 SURE, COVERED = 0.3, 0.2
 
@@ -56,8 +57,9 @@ class MotionTrack:
         mask = bits.reshape(height, width)
         if (height, width) == self.size:
             return mask > 0
-        # Enlarged as a smooth field, so that the outline has no stairs.
-        soft = cv2.resize(mask.astype(np.float32), self.size[::-1], interpolation=cv2.INTER_LINEAR)
+        # Resized as a smooth field, so that the outline has no stairs.
+        way = cv2.INTER_AREA if height > self.size[0] else cv2.INTER_LINEAR
+        soft = cv2.resize(mask.astype(np.float32), self.size[::-1], interpolation=way)
         return soft > 0.5
 
 
@@ -75,15 +77,7 @@ class MotionMasks:
             LeftOut: no actor found.
             BenchError: the video cannot be read.
         """
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)  # sums in another order would differ in the last bit
-        try:
-            return self._track(video, height, width)
-        finally:
-            cv2.setNumThreads(threads)
-
-    def _track(self, video: Video, height: int, width: int) -> MotionTrack:
-        track = follow(_working(video.path), height, width)
+        track = follow(read_frames(video.path), height, width)
         if track.confidence.mean() < SURE or not track.covered.any():
             raise LeftOut(
                 f"no actor found in {video.id} (confidence {track.confidence.mean():.2f} of 1, at least {SURE} is "
@@ -96,32 +90,46 @@ class MotionMasks:
 
 
 def follow(frames: Iterable[np.ndarray], height: int, width: int) -> MotionTrack:
-    """Masks and confidence for frames uint8 (h, w, 3) of one video, at most ROWS rows; masks come at (height, width).
+    """Masks and confidence for the frames uint8 (h, w, 3) of one video, any size; masks come at (height, width).
 
     Never refuses: with no actor, the track covers nothing or its confidence is low.
     """
     track = MotionTrack(height, width)
-    people = People()
-    colours = Colours()
-    for piece, fresh in shots(frames):
-        if fresh:
-            colours = Colours()
-        track.add(*_piece(piece, people, colours))
+    people, colours = People(), Colours()
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # sums in another order would differ in the last bit
+    try:
+        for piece, fresh in shots(_resized(f) for f in frames):
+            if fresh:
+                colours = Colours()
+            track.add(*_piece(piece, people, colours))
+    finally:
+        cv2.setNumThreads(threads)
     return track
 
 
-def _working(path: Path) -> Iterator[np.ndarray]:
-    """Frames at no more than ROWS rows and PIXELS pixels, uint8 (h, w, 3)."""
-    for frame in read_frames(path):
-        height, width = frame.shape[:2]
-        scale = min(1.0, ROWS / height, (PIXELS / (height * width)) ** 0.5)
-        size = (max(2, round(width * scale)), max(2, round(height * scale)))
-        yield frame if scale == 1.0 else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+def _resized(frame: np.ndarray) -> np.ndarray:
+    """The frame within ROWS and PIXELS, and not below SHORT and LONG where its shape allows both."""
+    height, width = frame.shape[:2]
+    scale = min(1.0, ROWS / height, (PIXELS / (height * width)) ** 0.5)
+    scale = max(scale, SHORT / min(height, width), LONG / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size == (width, height) or size[0] * size[1] > 2 * PIXELS:
+        return frame
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def _workable(height: int, width: int) -> bool:
+    return min(height, width) // 2 * 2 >= SHORT and max(height, width) // 2 * 2 >= LONG
 
 
 def _piece(frames: list[np.ndarray], people: People, colours: Colours) -> tuple[list[np.ndarray], np.ndarray]:
     """Masks bool (h, w) and confidence float (n,) of one piece of a shot."""
     rows, columns = content_box(frames)
+    if not _workable(rows.stop - rows.start, columns.stop - columns.start):
+        rows, columns = slice(0, frames[0].shape[0]), slice(0, frames[0].shape[1])
+    if not _workable(rows.stop, columns.stop):
+        return [np.zeros(f.shape[:2], bool) for f in frames], np.zeros(len(frames))
     inner = [np.ascontiguousarray(f[rows, columns]) for f in frames]
     height, width = inner[0].shape[0] // 2 * 2, inner[0].shape[1] // 2 * 2
     inner = [f[:height, :width] for f in inner]

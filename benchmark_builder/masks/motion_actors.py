@@ -74,13 +74,14 @@ def trust(small: list[np.ndarray], belief: Belief, evidence: Evidence) -> np.nda
         hot = np.maximum(seen - 0.3, 0.0)
         alone = float(hot[around].sum() / max(hot.sum(), 1.0))
         clear = float(np.clip((seen[where].mean() - 0.15) / 0.35, 0.0, 1.0))
-        understood = float(np.clip((plane - 0.3) / 0.4, 0.0, 1.0))
+        # The actor's own corners do not follow the background, nor should they.
+        understood = float(np.clip((plane / (1.0 - min(area, 0.6)) - 0.3) / 0.4, 0.0, 1.0))
         value = alone * clear * understood * min(1.0, area / 0.015)
         person = min(1.0, 2.0 * float(hint[where].mean()))
         values.append(max(value, person))
     line = np.array(values, np.float32)[None]
     smooth: np.ndarray = cv2.GaussianBlur(line, (0, 0), 8.0, borderType=cv2.BORDER_REPLICATE)[0]
-    return np.where(np.array([m.max() > 0.5 for m in small]), smooth, 0.0).astype(np.float32)
+    return smooth
 
 
 def _led_to(where: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

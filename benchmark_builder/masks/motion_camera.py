@@ -10,6 +10,7 @@ PIECE, TAIL = 160, 40
 
 # The frame in cells, rows by columns, for weighing corners; a cell on the border counts twice.
 _CELLS = (6, 8)
+_PER_CELL = 8  # corners
 _WEIGHT = np.pad(np.ones((_CELLS[0] - 2, _CELLS[1] - 2)), 1, constant_values=2.0).ravel()
 
 
@@ -72,9 +73,11 @@ def background_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray
         where it is followed. The identity and share 0 where nothing could be tracked.
     """
     still = np.eye(3)
-    corners = cv2.goodFeaturesToTrack(before, 300, 0.005, 6)
+    height, width = before.shape
+    corners = cv2.goodFeaturesToTrack(before, 2000, 0.0002, 6)
     if corners is None or len(corners) < 12:
         return still, 0.0
+    corners = corners[_spread(_cells(corners[:, 0], height, width))]
     empty = np.zeros_like(corners)
     moved, ok, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, empty, winSize=(15, 15), maxLevel=3)
     back, ok_back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, empty.copy(), winSize=(15, 15), maxLevel=3)
@@ -82,8 +85,7 @@ def background_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray
     a, b = corners[good, 0], moved[good, 0]
     if len(a) < 12:
         return still, 0.0
-    height, width = before.shape
-    cell = (a[:, 1] * _CELLS[0] / height).astype(int) * _CELLS[1] + (a[:, 0] * _CELLS[1] / width).astype(int)
+    cell = _cells(a, height, width)
 
     def score(matrix: np.ndarray, reach: float) -> float:
         """Share of the occupied cells where the plane is followed, the border's counted twice."""
@@ -119,6 +121,23 @@ def background_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray
         if left.sum() < 20:
             break
     return best, best_score
+
+
+def _cells(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Number of the cell that each point (N, 2) lies in: int (N,)."""
+    column = (points[:, 0] * _CELLS[1] / width).astype(int)
+    cells: np.ndarray = (points[:, 1] * _CELLS[0] / height).astype(int) * _CELLS[1] + column
+    return cells
+
+
+def _spread(cell: np.ndarray) -> np.ndarray:
+    """Keep the first (strongest) few of every cell: bool (N,). A plain wall counts beside a striped shirt."""
+    order = np.argsort(cell, kind="stable")
+    sorted_cells = cell[order]
+    rank = np.arange(len(cell)) - np.searchsorted(sorted_cells, sorted_cells)
+    keep = np.zeros(len(cell), bool)
+    keep[order] = rank < _PER_CELL
+    return keep
 
 
 def _distance(matrix: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:

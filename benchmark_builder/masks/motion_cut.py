@@ -25,10 +25,11 @@ def segment(
     small = keep_actors(small, belief.actor, evidence)
     steady = carry(small, evidence, 0.6)
     masks = [
-        cv2.resize(0.5 * a + 0.5 * b, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
+        cv2.resize(0.25 * a + 0.75 * b, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
         for a, b in zip(small, steady, strict=True)
     ]
-    return masks, trust(small, belief, evidence)
+    confidence = trust(small, belief, evidence)
+    return masks, np.where([m.any() for m in masks], confidence, 0.0)
 
 
 def cut(frame: np.ndarray, belief: np.ndarray, odds: np.ndarray, hint: np.ndarray) -> np.ndarray:

@@ -18,6 +18,8 @@ class People:
         """
         # Its window is 64x128: twice the size lets it see people from a quarter of a 240-pixel frame on.
         scale = 480 / frame.shape[0]
+        if frame.shape[1] * scale < 96:
+            return []
         big = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
         boxes, scores = self._hog.detectMultiScale(big, winStride=(8, 8), padding=(16, 16), scale=1.1)
         found = [
