@@ -70,7 +70,9 @@ def main() -> None:
             kinds[video] = (kind, count)
         out = Path(name) / "out"
         start = time.perf_counter()
-        command = [str(c) for c in build_command(root, out, "--per-video", 1, "--workers", 2)]
+        command = [
+            str(c) for c in build_command(root, out, "--per-video", 1, "--workers", 2, masks=f"stored:{root / 'masks'}")
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=options.limit_s)
         wall = time.perf_counter() - start
         assert "Traceback" not in done.stderr, done.stderr[-3000:]

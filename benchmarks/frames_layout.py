@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from sources import build_command, cost, dataset, pictures
+from sources import box, build_command, cost, dataset, pictures
 
 BACKGROUNDS = 5
 
@@ -34,11 +34,12 @@ def published(frames: Path, backgrounds: Path, out: Path, read_once: bool) -> No
             (out / f"{video.name}__{n}").mkdir(parents=True)
         loops = [(range(BACKGROUNDS),)] if read_once else [((n,),) for n in range(BACKGROUNDS)]
         for (numbers,) in loops:
-            for name in names:
+            for k, name in enumerate(names):
                 frame = imageio.imread(name)
                 height, width = frame.shape[:2]
                 mask = np.zeros((height, width, 1))
-                mask[height // 5 : height * 7 // 10, width // 3 : width * 3 // 5] = 1
+                x, y, w, h = box(k)
+                mask[y : y + h, x : x + w] = 1
                 for n in numbers:
                     background = np.array(drawn[n].resize((width, height)))
                     image = frame * mask + background * (1 - mask)

@@ -62,7 +62,9 @@ def main() -> None:
         ):
             root = make(folder, label.replace(" ", "-").replace(",", ""), frames, height, width)
             out = folder / f"out-{root.name}"
-            found[label] = peak(build_command(root, out, "--workers", 1, "--layout", "video"))
+            found[label] = peak(
+                build_command(root, out, "--workers", 1, "--layout", "video", masks=f"stored:{root / 'masks'}")
+            )
             print(f"{label}: {frames} frames of {width}x{height}: peak {found[label]:.0f} MB", flush=True)
         print(f"ratio {found['ten times longer'] / found['short']:.3f}, "
               f"at 1080p {found['1080p, ten times longer'] / found['1080p']:.3f}")  # fmt: skip

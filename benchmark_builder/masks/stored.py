@@ -30,6 +30,8 @@ class MaskWriter:
         self._whole = whole_file(path)
         self._zip: zipfile.ZipFile | None = None
         self._length = length
+        self._last: np.ndarray | None = None
+        self._png = b""
 
     def __enter__(self) -> "MaskWriter":
         self._zip = zipfile.ZipFile(self._whole.__enter__(), "w", zipfile.ZIP_STORED)
@@ -38,12 +40,14 @@ class MaskWriter:
     def write(self, index: int, mask: np.ndarray) -> None:
         """Store the mask of frame ``index``: bool (H, W)."""
         assert self._zip is not None
-        ok, png = cv2.imencode(
-            ".png", mask.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
-        )
-        if not ok:
-            raise BenchError(f"mask of frame {index}: could not be encoded")
-        self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.png", _DATE), png.tobytes())
+        if self._last is None or not np.array_equal(mask, self._last):  # a mask often holds for several frames
+            ok, png = cv2.imencode(
+                ".png", mask.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
+            )
+            if not ok:
+                raise BenchError(f"mask of frame {index}: could not be encoded")
+            self._last, self._png = mask.copy(), png.tobytes()
+        self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.png", _DATE), self._png)
         self._length = max(self._length, index + 1)
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
