@@ -58,6 +58,12 @@ def test_ucf101_handstand_spellings_meet(ucf101: Path) -> None:
     assert [v.id for v in read_dataset("ucf101", ucf101, "train").videos] == [found[1].id]
 
 
+def test_two_files_of_one_name_are_not_told_apart_silently(ucf101: Path) -> None:
+    touch(ucf101, "UCF-101/Hammering/v_Hammering_g01_c01.mp4")
+    with pytest.raises(BenchError, match="has the same name"):
+        read_dataset("ucf101", ucf101, "all")
+
+
 def test_no_split_files(ucf101: Path) -> None:
     for path in (ucf101 / "ucfTrainTestlist").iterdir():
         path.unlink()

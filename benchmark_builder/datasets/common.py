@@ -37,7 +37,10 @@ def videos_in_class_folders(folder: Path, classes: list[str]) -> dict[str, tuple
             continue
         for path in sorted(directory.iterdir()):
             if path.suffix.lower() in VIDEO_SUFFIXES:
-                found[f"{classes[index]}/{path.stem}"] = (path, index)
+                name = f"{classes[index]}/{path.stem}"
+                if name in found:
+                    raise BenchError(f"{path}: {found[name][0].name} has the same name; keep one of the two")
+                found[name] = (path, index)
     return found
 
 
