@@ -8,7 +8,7 @@ the donor can hardly be seen, is drawn again.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -89,13 +89,9 @@ class ConflfgMaker:
         if self.layout.name == "virtual":
             virtual.write(self.out / file, {"donor": donor.image, "mask": donor.mask})
         return [
-            replace(
-                row,
+            row.derived(
                 file=file,
-                mask_file="",
-                mask_sha256="",
                 seed=self.seed,
-                partner_id=row.id,
                 donor_id=donor.row.id,
                 donor_label=donor.row.label,
                 donor_frame=donor.frame,

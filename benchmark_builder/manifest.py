@@ -60,6 +60,10 @@ class Row:
     pixels_xxh128: str = ""  # XXH3-128 of the composed uint8 RGB frames, before any encoding
     file_sha256: str = ""
 
+    def derived(self, **own: Any) -> "Row":
+        """The row of a video made from this SCUBA video: its partner's id, no masks of its own, and what it changes."""
+        return dataclasses.replace(self, mask_file="", mask_sha256="", partner_id=self.id, **own)
+
 
 COLUMNS = [f.name for f in dataclasses.fields(Row)]
 _TYPES = {f.name: f.type for f in dataclasses.fields(Row)}

@@ -1,6 +1,6 @@
 """SCUFO: one frame of a SCUBA video repeated for its whole length, so that nothing moves (StillMix, ICCV 2023)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark_builder import layouts, virtual
@@ -38,14 +38,10 @@ class ScufoMaker:
             planes = read_planes(source, k) if stored else None
             self.layout.write_still(self.out / file, still, row.frames, row.fps, planes)
         return [
-            replace(
-                row,
+            row.derived(
                 file=file,
-                mask_file="",
-                mask_sha256="",
                 seed=self.seed,
                 still_frame=k,
-                partner_id=row.id,
                 pixels_xxh128=digest.hexdigest(),
                 file_sha256=layouts.digest(self.out / file),
             )

@@ -38,7 +38,7 @@ class ShakenMaker:
         k = draw_still(self.scuba, row, self.seed)
         still = self.scuba.frame(row, k)
         file = self.layout.file_of(row.id)
-        made = replace(row, file=file, mask_file="", mask_sha256="", seed=self.seed, still_frame=k, partner_id=row.id)
+        made = row.derived(file=file, seed=self.seed, still_frame=k)
         digest = layouts.PixelDigest(row.height, row.width)
         with self.layout.open(self.out / file, row.width, row.height, row.fps) as sink:
             for frame in shake(still, self.shake, generator(self.seed, row.id, "shake"), row.frames, row.fps):
