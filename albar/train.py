@@ -19,7 +19,7 @@ from albar.checkpoint import save_checkpoint
 from albar.clips import normalise
 from albar.data import ClipDataset, FrameCache, Order, batches
 from albar.device import pick_device
-from albar.methods import Batch, make_method
+from albar.methods import Batch, Companions, make_method
 from albar.models import build_model
 from albar.models.weights import read_torch_file
 from albar.settings import TrainSettings
@@ -199,7 +199,7 @@ class Run:
             raise BenchError(
                 f"model {self.settings.model_name} gives {tuple(logits.shape)} for a clip, not (1, {len(self.classes)})"
             )
-        self.method.prepare(model, clip)
+        self.method.prepare(model, clip, Companions(len(self.classes), s))
 
     def _datasets(self) -> tuple[ClipDataset, ClipDataset | None]:
         s = self.settings

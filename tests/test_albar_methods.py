@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from albar.methods import METHODS, PRESETS, Batch, make_method
+from albar.clips import ClipSampling
+from albar.methods import METHODS, PRESETS, Batch, Companions, make_method
 from albar.methods.albar import (
     Albar,
     AlbarSettings,
@@ -17,6 +18,8 @@ from albar.methods.albar import (
 )
 from albar.models.small3d import Small3D
 from benchmark_builder.errors import BenchError
+
+COMPANIONS = Companions(3, ClipSampling())
 
 
 class MeanHead(nn.Module):
@@ -57,7 +60,7 @@ def test_albar_by_hand() -> None:
     clips[0, 0, 2] = 1
     model = MeanHead([[2.0, 0, 0], [0, 0, 0]])
     method = Albar(AlbarSettings(adv=0.5, ent=4.0, gp=10.0, static_frames="all"))
-    method.prepare(model, clips)
+    method.prepare(model, clips, COMPANIONS)
     loss, terms = method.loss(model, Batch(clips, torch.tensor([1])), draw(), 0.0)
 
     ce = math.log(1 + math.exp(0.5))  # logits (0.5, 0), label 1
@@ -76,7 +79,7 @@ def test_albar_by_hand() -> None:
 def test_the_terms_of_weight_zero_leave_the_baseline() -> None:
     model, batch = Small3D(3), batch_of()
     method = Albar(AlbarSettings(adv=0, ent=0, gp=0))
-    method.prepare(model, batch.clips[:1])
+    method.prepare(model, batch.clips[:1], COMPANIONS)
     loss, _ = method.loss(model, batch, draw(), 0.0)
     baseline, _ = make_method("baseline", "scratch", {}).loss(model, batch, draw(), 0.0)
     assert loss.item() == baseline.item()
@@ -88,7 +91,7 @@ def test_the_penalty_is_not_computed_at_weight_zero(monkeypatch: pytest.MonkeyPa
 
     model, batch = Small3D(3), batch_of()
     method = Albar(AlbarSettings(gp=0))
-    method.prepare(model, batch.clips[:1])
+    method.prepare(model, batch.clips[:1], COMPANIONS)
     monkeypatch.setattr(torch.autograd, "grad", never)
     assert "penalty" not in method.loss(model, batch, draw(), 0.0)[1]
 
@@ -235,7 +238,7 @@ def test_one_static_frame_gives_the_loss_and_gradients_of_all() -> None:
     found = []
     for frames in ("auto", "all"):
         method = Albar(AlbarSettings(gp=0, static_frames=frames))
-        method.prepare(model, batch.clips[:1])
+        method.prepare(model, batch.clips[:1], COMPANIONS)
         model.zero_grad()
         loss, _ = method.loss(model, batch, draw(), 0.0)
         loss.backward()
@@ -254,7 +257,7 @@ def test_a_shortened_penalty_is_the_full_one_where_frames_share_alike() -> None:
     model, values = MeanHead([[2.0, 1.0, 0.5], [0.3, 0.0, 1.0]]), []
     for frames in ("auto", "all"):
         method = Albar(AlbarSettings(static_frames=frames))
-        method.prepare(model, clips[:1])
+        method.prepare(model, clips[:1], COMPANIONS)
         values.append(
             (method.static_frames, method.loss(model, Batch(clips, torch.tensor([0, 1])), draw(), 0.0)[1]["penalty"])
         )
@@ -266,7 +269,7 @@ def test_a_shortened_penalty_is_the_full_one_where_frames_share_alike() -> None:
 def test_the_still_clip_repeats_the_chosen_frame(still: str | int, wanted: list[int]) -> None:
     clips = torch.arange(4.0).view(1, 1, 4, 1, 1).expand(2, 3, 4, 5, 5)
     method = Albar(AlbarSettings(still=still, static_frames="all"))
-    method.prepare(nn.Identity(), clips[:1])
+    method.prepare(nn.Identity(), clips[:1], COMPANIONS)
     made = method.still_clip(clips, draw())
     assert made.shape == clips.shape and made.stride(2) == 0
     assert made[:, 0, :, 0, 0].tolist() == [[k] * 4 for k in wanted]
@@ -275,7 +278,7 @@ def test_the_still_clip_repeats_the_chosen_frame(still: str | int, wanted: list[
 def test_random_stills_are_one_frame_a_sample_from_the_steps_own_draw() -> None:
     clips = torch.arange(8.0).view(1, 1, 8, 1, 1).expand(64, 3, 8, 2, 2)
     method = Albar(AlbarSettings(still="random", static_frames="all"))
-    method.prepare(nn.Identity(), clips[:1])
+    method.prepare(nn.Identity(), clips[:1], COMPANIONS)
     first, again = method.still_clip(clips, draw()), method.still_clip(clips, draw())
     assert torch.equal(first, again)
     assert (first == first[:, :1, :1, :1, :1]).all()
@@ -288,7 +291,7 @@ def test_labels_given_as_shares_mean_the_same() -> None:
     for name in METHODS:
         options = {"gp": 0.5, "penalty": "softmax"} if name == "albar" else {}
         method = make_method(name, "scratch", options)
-        method.prepare(model, batch.clips[:1])
+        method.prepare(model, batch.clips[:1], COMPANIONS)
         plain, mixed = (method.loss(model, b, draw(), 0.0)[0].item() for b in (batch, shares))
         assert plain == pytest.approx(mixed, rel=1e-5)
 
@@ -299,7 +302,7 @@ def test_every_method_gives_finite_gradients_to_every_parameter(name: str, prese
     torch.manual_seed(0)
     model, batch = Small3D(3), batch_of()
     method = make_method(name, preset, {})
-    method.prepare(model, batch.clips[:1])
+    method.prepare(model, batch.clips[:1], COMPANIONS)
     loss, terms = method.loss(model, method.augment(batch, draw()), draw(), 0.0)
     loss.backward()
     assert loss.ndim == 0 and all(not t.requires_grad and t.ndim == 0 for t in terms.values())
@@ -335,4 +338,4 @@ def test_bad_settings_are_refused_by_name(name: str, preset: str, options: dict,
 
 def test_a_still_frame_beyond_the_clip_is_refused() -> None:
     with pytest.raises(BenchError, match="clips have 4 frames"):
-        Albar(AlbarSettings(still=16)).prepare(Small3D(3), torch.zeros(1, 3, 4, 16, 16))
+        Albar(AlbarSettings(still=16)).prepare(Small3D(3), torch.zeros(1, 3, 4, 16, 16), COMPANIONS)

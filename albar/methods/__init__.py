@@ -4,10 +4,10 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from albar.methods.base import Batch, Method, Settings, Terms
+from albar.methods.base import Batch, Companions, Method, Settings, Terms
 from benchmark_builder.errors import BenchError
 
-__all__ = ["METHODS", "PRESETS", "Batch", "Method", "Settings", "Terms", "make_method"]
+__all__ = ["METHODS", "PRESETS", "Batch", "Companions", "Method", "Settings", "Terms", "make_method"]
 
 # name -> module and class
 METHODS = {

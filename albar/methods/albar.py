@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from albar.methods.base import Batch, Method, Settings, Terms
+from albar.methods.base import Batch, Companions, Method, Settings, Terms
 from benchmark_builder.errors import BenchError
 
 
@@ -78,7 +78,7 @@ class Albar(Method):
         super().__init__(settings)
         self.static_frames: int | None = None  # None: all; set by prepare
 
-    def prepare(self, model: nn.Module, clip: torch.Tensor) -> None:
+    def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
         frames = clip.shape[2]
         if isinstance(self.settings.still, int) and self.settings.still >= frames:
             raise BenchError(f"ALBAR setting still is {self.settings.still}, but clips have {frames} frames; lower it")
@@ -95,7 +95,7 @@ class Albar(Method):
         ce = functional.cross_entropy(model(batch.clips), batch.labels)
         terms = {"ce": ce.detach()}
 
-        still = self.still_clip(batch.clips, draw)
+        still = self.still_clip(batch.clips if batch.plain is None else batch.plain, draw)
         if s.gp > 0:
             still.requires_grad_()
         logits = model(still)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from albar.clips import ClipSampling
 from benchmark_builder.errors import BenchError
 
 Terms = dict[str, torch.Tensor]
@@ -21,10 +22,33 @@ class Batch:
     Attributes:
         clips: float32 (B, 3, T, H, W), normalised.
         labels: int64 (B,), or class shares float32 (B, classes) after an augmentation that mixes labels.
+        actors: float32 (B, 1, T, H, W), 0..1, 1 on the actors, cut like the clips; of a method that NEEDS them.
+        scenes: float32 (B, scenes), shares that sum to 1: how likely each scene is; of a method that NEEDS them.
+        plain: the clips before an augmentation changed them; None: they are as they were.
     """
 
     clips: torch.Tensor
     labels: torch.Tensor
+    actors: torch.Tensor | None = None
+    scenes: torch.Tensor | None = None
+    plain: torch.Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """What a run knows and has beside the clips.
+
+    Attributes:
+        classes: how many.
+        sampling: how clips are cut and normalised.
+        scenes: how many scenes ``Batch.scenes`` tells apart; 0: none.
+        bank: StillMix's still frames, uint8 (frames, 3, size, size), on the CPU; None: none.
+    """
+
+    classes: int
+    sampling: ClipSampling
+    scenes: int = 0
+    bank: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +73,30 @@ class Method:
     Class attributes:
         PRESETS: settings by preset name; every method has ``finetune`` (as published, from pretrained weights) and
             ``scratch`` (small networks without them).
+        NEEDS: what must be there beside clips and labels: some of ``actors``, ``scenes`` (see :class:`Batch`) and
+            ``bank`` (see :class:`Companions`).
+
+    Attributes:
+        extra: parameters that the method trains beside the network's and that no checkpoint needs; None: none.
+            Set by :meth:`prepare`, on the run's device.
+        extra_lr: factor of their learning rate.
     """
 
     PRESETS: ClassVar[Mapping[str, Settings]] = {"finetune": Settings(), "scratch": Settings()}
+    NEEDS: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.extra: nn.Module | None = None
+        self.extra_lr = 1.0
 
-    def prepare(self, model: nn.Module, clip: torch.Tensor) -> None:
+    def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
         """Look at the network once before training.
 
         Args:
             model: on the run's device.
             clip: one clip of the run's shape, float32 (1, 3, T, H, W), on that device; its values mean nothing.
+            companions: what the run has beside; what :attr:`NEEDS` names is there.
         """
 
     def augment(self, batch: Batch, draw: torch.Generator) -> Batch:
