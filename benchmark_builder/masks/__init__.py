@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_builder.errors import BenchError
-from benchmark_builder.masks.base import MaskSource, MaskTrack
+from benchmark_builder.masks.base import ActorBox, BoxedTrack, MaskSource, MaskTrack
 
-__all__ = ["KINDS", "MaskSource", "MaskTrack", "mask_source"]
+__all__ = ["KINDS", "ActorBox", "BoxedTrack", "MaskSource", "MaskTrack", "mask_source"]
 
 # kind -> (module, class); imported on demand, so that a source's dependencies cost only those who use it.
 KINDS = {

@@ -1,6 +1,6 @@
 """The contract of every mask source."""
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,25 @@ class MaskTrack(Protocol):
 
     def mask(self, index: int) -> np.ndarray:
         """The mask of covered frame ``index``: bool (H, W), True on the actor, at the video's (upright) size."""
+        ...
+
+
+class ActorBox(NamedTuple):
+    """Where an actor is on one frame: whole pixels, x2 and y2 exclusive; ``actor`` numbers it through the video."""
+
+    actor: int
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+
+@runtime_checkable
+class BoxedTrack(Protocol):
+    """A track that tells its actors apart; an optional addition to :class:`MaskTrack`."""
+
+    def actor_boxes(self, index: int) -> list[ActorBox]:
+        """The boxes on covered frame ``index``, clipped to the frame (so possibly without area)."""
         ...
 
 

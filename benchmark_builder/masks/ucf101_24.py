@@ -16,6 +16,7 @@ import numpy as np
 from benchmark_builder import safe_pickle
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.files import sha256_file
+from benchmark_builder.masks.base import ActorBox
 from benchmark_builder.video import Video
 
 WIDTH, HEIGHT = 320, 240
@@ -50,14 +51,18 @@ class BoxTrack:
         for start, boxes in tubes:
             self.covered[start : start + len(boxes)] = True
 
-    def boxes(self, index: int) -> np.ndarray:
-        """The boxes that count on frame ``index``: int (K, 4) as x1, y1, x2, y2, clipped to the frame."""
-        found = [b[index - s] for s, b in self.tubes if s <= index < s + len(b)]
+    def actor_boxes(self, index: int) -> list[ActorBox]:
+        """The boxes that count on frame ``index``, clipped to the frame; a tube is an actor."""
+        found = [(k, b[index - s]) for k, (s, b) in enumerate(self.tubes) if s <= index < s + len(b)]
         if self.actors == "first":
             found = found[:1]
         height, width = self.size
-        clipped = np.clip(np.rint(np.array(found).reshape(-1, 4)), 0, [width, height, width, height])
-        return clipped.astype(np.int64)
+        clipped = [(k, np.clip(np.rint(box), 0, [width, height, width, height])) for k, box in found]
+        return [ActorBox(k, *box.astype(np.int64).tolist()) for k, box in clipped]
+
+    def boxes(self, index: int) -> np.ndarray:
+        """The boxes that count on frame ``index``: int (K, 4) as x1, y1, x2, y2, clipped to the frame."""
+        return np.array([box[1:] for box in self.actor_boxes(index)], dtype=np.int64).reshape(-1, 4)
 
     def mask(self, index: int) -> np.ndarray:
         """Mask of frame ``index``: bool (H, W)."""
