@@ -1,6 +1,7 @@
 """Reading strangers' pickles: numpy arrays and plain containers, nothing else. No code in the file can run."""
 
 import pickle
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,15 @@ _ALLOWED = {
 }
 
 
+Extra = Mapping[tuple[str, str], Callable[..., Any]]
+
+
 class _Unpickler(pickle.Unpickler):
+    extra: Extra
+
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in self.extra:
+            return self.extra[module, name]
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         if module.startswith("numpy.core"):
@@ -32,24 +40,33 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError("it asks for a persistent object")
 
 
-def load(path: Path, what: str) -> Any:
+def load(path: Path, what: str, extra: Extra | None = None, mend: str = "get the file from its publisher") -> Any:
     """Unpickle ``path`` admitting numpy arrays and plain containers only (latin-1 text, as Python 2 wrote it).
+
+    Args:
+        path: the file.
+        what: what it should be, for messages.
+        extra: (module, name) that the file may ask for besides -> what it gets for it. The file chooses the arguments
+            of the call, so give only callables that are harmless whatever they are called with.
+        mend: what the user can do about a file that is refused, for messages.
 
     Raises:
         BenchError: the file is missing, is no pickle, or asks for anything else (it is refused before it runs).
     """
     try:
         with open(path, "rb") as handle:
-            value = _Unpickler(handle, encoding="latin1").load()
+            unpickler = _Unpickler(handle, encoding="latin1")
+            unpickler.extra = extra or {}
+            value = unpickler.load()
     except FileNotFoundError:
         raise BenchError(f"{path}: no such file; give the {what}") from None
     except IsADirectoryError:
         raise BenchError(f"{path}: is a folder; give the {what} itself") from None
     except pickle.UnpicklingError as error:
-        raise BenchError(f"{path}: refused, not a plain {what} ({error}); get the file from its publisher") from None
+        raise BenchError(f"{path}: refused, not a plain {what} ({_line(error)}); {mend}") from None
     except Exception as error:  # a damaged pickle can raise anything: TypeError, EOFError, MemoryError, …
         kind = type(error).__name__
-        raise BenchError(f"{path}: not a readable {what} ({kind}); get the file from its publisher") from None
+        raise BenchError(f"{path}: not a readable {what} ({kind}); {mend}") from None
     _check_plain(value, path, what)
     return value
 
@@ -59,3 +76,7 @@ def _check_plain(value: Any, path: Path, what: str) -> None:
 
     if isinstance(value, np.ndarray) and value.dtype.hasobject:
         raise BenchError(f"{path}: refused, holds an array of objects; get the {what} from its publisher")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

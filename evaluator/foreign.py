@@ -7,7 +7,6 @@ and ``gt_label``, in the same order. JSON may also be an object {id: scores}.
 
 import io
 import json
-import pickle
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,10 +16,10 @@ import numpy as np
 from benchmark_builder import safe_pickle
 from benchmark_builder.datasets.common import VIDEO_SUFFIXES, read_lines
 from benchmark_builder.errors import BenchError
-from evaluator.predictions import Predictions, make_predictions, read_predictions
+from evaluator.predictions import FORMATS, Predictions, make_predictions, read_predictions
 from evaluator.testsets import TestSet
 
-_MEND = "give our CSV, or what mmaction2 writes with --out or --dump"
+_MEND = "give our CSV or Parquet, or what mmaction2 writes with --out or --dump"
 
 
 def read_any_predictions(
@@ -29,8 +28,8 @@ def read_any_predictions(
     """Read predictions of a test set in any known format, told by the suffix.
 
     Args:
-        path: ``.csv`` (ours), ``.pkl``, ``.pickle`` or ``.json`` (mmaction2's). A pickle is read without running
-            anything it may hold.
+        path: ``.csv`` or ``.parquet`` (ours), ``.pkl``, ``.pickle`` or ``.json`` (mmaction2's). A pickle is read
+            without running anything it may hold.
         test_set: what was predicted.
         listing: the list file that the other framework read (``video [frames] label`` a line); its order is the
             scores' order. None: the order of manifest.csv, by id.
@@ -40,10 +39,10 @@ def read_any_predictions(
         BenchError: all that :func:`~evaluator.predictions.make_predictions` refuses; a pickle that would run code;
             another number of scores than videos; a label in the dump that is not the test set's.
     """
-    if path.suffix == ".csv":
+    if path.suffix in FORMATS:
         return read_predictions(path, test_set.classes, test_set.labels, allow_missing)
     if path.suffix in (".pkl", ".pickle"):
-        dump = _unpickle(path)
+        dump = safe_pickle.load(path, "file of scores", _TENSORS, _MEND)
     elif path.suffix == ".json":
         dump = _json(path)
     else:
@@ -135,17 +134,6 @@ def _json(path: Path) -> Any:
         raise BenchError(f"{path}: not readable JSON ({error}); {_MEND}") from None
 
 
-class _Dump(safe_pickle._Unpickler):
-    """Admits tensors too: their storage is read by torch's own weights-only loader, which runs nothing."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("torch.storage", "_load_from_bytes"):
-            return _storage
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
-        return super().find_class(module, name)
-
-
 def _storage(data: bytes) -> Any:
     import torch
 
@@ -160,13 +148,8 @@ def _tensor(storage: Any, offset: int, size: Sequence[int], stride: Sequence[int
     return np.asarray(view.to(torch.float64) if view.is_floating_point() else view)
 
 
-def _unpickle(path: Path) -> Any:
-    try:
-        with open(path, "rb") as handle:
-            return _Dump(handle, encoding="latin1").load()
-    except FileNotFoundError:
-        raise BenchError(f"{path}: no such predictions file; name another") from None
-    except pickle.UnpicklingError as error:
-        raise BenchError(f"{path}: refused, not plain scores ({str(error).splitlines()[0]}); {_MEND}") from None
-    except Exception as error:  # a damaged pickle can raise anything
-        raise BenchError(f"{path}: not a readable pickle of scores ({type(error).__name__}); {_MEND}") from None
+# Admits tensors too: their storage is read by torch's own weights-only loader, which runs nothing.
+_TENSORS: safe_pickle.Extra = {
+    ("torch.storage", "_load_from_bytes"): _storage,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+}

@@ -1,4 +1,4 @@
-"""Per-video predictions on disk: `id,label,pred`, then one column of softmax probabilities a class.
+"""Per-video predictions on disk, CSV or Parquet: `id,label,pred`, then one column of softmax probabilities a class.
 
 Nothing here needs torch or a GPU: a score can be audited, or made from another framework's output, anywhere.
 """
@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import write_text
+from benchmark_builder.files import whole_file, write_text
 
 FIXED = ["id", "label", "pred"]
+FORMATS = (".csv", ".parquet")  # told apart by the file's suffix; the same digits come back from either
 MEND = "give a file of columns id,label,pred and one score column a class, as `bench eval` writes"
 
 
@@ -113,14 +114,19 @@ def make_predictions(
 
 
 def write_predictions(path: Path, classes: Sequence[str], rows: Iterable[tuple[str, int, np.ndarray]]) -> None:
-    """Write rows of (id, label, scores (C,)), sorted by id, whole or not at all.
+    """Write rows of (id, label, scores (C,)), sorted by id, whole or not at all; Parquet where the suffix says so.
 
-    Scores are written with the fewest digits that read back as the same number of their dtype (float32: about nine).
+    CSV has the fewest digits that read back as the same number of the scores' dtype (float32: about nine); Parquet has
+    that dtype's own bytes.
     """
+    chosen = sorted(rows, key=lambda row: row[0])
+    if path.suffix == ".parquet":
+        _write_parquet(path, classes, chosen)
+        return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*FIXED, *classes])
-    for video_id, label, scores in sorted(rows, key=lambda row: row[0]):
+    for video_id, label, scores in chosen:
         writer.writerow([video_id, label, int(np.argmax(scores)), *map(str, scores)])
     write_text(path, text.getvalue())
 
@@ -131,7 +137,7 @@ def read_predictions(
     expected: Mapping[str, int] | None = None,
     allow_missing: bool = False,
 ) -> Predictions:
-    """Read a predictions CSV.
+    """Read a predictions file, CSV or (``.parquet``) Parquet.
 
     Args:
         path: the file; rows may stand in any order.
@@ -143,42 +149,103 @@ def read_predictions(
         BenchError: everything that :func:`make_predictions` refuses, other columns, a cell that is no number, or a
             ``pred`` that is not the class of the highest score.
     """
-    ids: list[str] = []
-    labels: list[int] = []
-    preds: list[int] = []
-    scores: list[list[float]] = []
+    if not path.is_file():
+        raise BenchError(f"{path}: no such predictions file; run `bench eval`, or name another")
+    read = _read_parquet if path.suffix == ".parquet" else _read_csv
     try:
-        with open(path, newline="", encoding="utf-8") as handle:
-            reader = csv.reader(handle)
-            header = next(reader, [])
-            if header[:3] != FIXED or len(header) < 4:
-                raise BenchError(f"{path}: not a predictions file; {MEND}")
-            if classes is not None and header[3:] != list(classes):
-                raise BenchError(f"{path}: {_class_difference(header[3:], list(classes))}")
-            if len(set(header[3:])) != len(header) - 3:
-                raise BenchError(f"{path}: a class name stands twice in the header; give every class one column")
-            for record in reader:
-                where = f"{path}, line {reader.line_num}"
-                if len(record) != len(header):
-                    raise BenchError(f"{where}: {len(record)} cells under {len(header)} columns; {MEND}")
-                try:
-                    labels.append(int(record[1]))
-                    preds.append(int(record[2]))
-                    scores.append([float(cell) for cell in record[3:]])
-                except ValueError as error:
-                    raise BenchError(f"{where}: {error}; {MEND}") from None
-                ids.append(record[0])
-    except FileNotFoundError:
-        raise BenchError(f"{path}: no such predictions file; run `bench eval`, or name another") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BenchError(f"{path}: cannot be read ({error}); {MEND}") from None
-    table = np.array(scores, dtype=float).reshape(len(ids), len(header) - 3)
-    result = make_predictions(str(path), header[3:], ids, np.array(labels, np.int64), table, expected, allow_missing)
-    said = dict(zip(ids, preds, strict=True))
+        names, ids, labels, preds, scores = read(path, classes)
+    except BenchError:
+        raise
+    except (OSError, ValueError, csv.Error) as error:  # pyarrow's errors are ValueErrors and OSErrors
+        raise BenchError(f"{path}: cannot be read ({str(error).splitlines()[0]}); {MEND}") from None
+    result = make_predictions(str(path), names, ids, labels, scores, expected, allow_missing)
+    said = dict(zip(ids, preds.tolist(), strict=True))
     for video_id, pred in zip(result.ids, result.pred, strict=True):
         if said[video_id] != pred:
             raise BenchError(f"{path}: {video_id!r} has pred {said[video_id]}, but its highest score is class {pred}'s")
     return result
+
+
+# Class names, ids, labels int64 (N,), preds int64 (N,), scores float64 (N, C), in the file's order.
+_Table = tuple[list[str], list[str], np.ndarray, np.ndarray, np.ndarray]
+
+
+def _read_csv(path: Path, classes: Sequence[str] | None) -> _Table:
+    ids: list[str] = []
+    labels: list[int] = []
+    preds: list[int] = []
+    scores: list[list[float]] = []
+    with open(path, newline="", encoding="utf-8") as handle:
+        reader = csv.reader(handle)
+        header = next(reader, [])
+        names = _class_columns(path, header, classes)
+        for record in reader:
+            where = f"{path}, line {reader.line_num}"
+            if len(record) != len(header):
+                raise BenchError(f"{where}: {len(record)} cells under {len(header)} columns; {MEND}")
+            try:
+                labels.append(int(record[1]))
+                preds.append(int(record[2]))
+                scores.append([float(cell) for cell in record[3:]])
+            except ValueError as error:
+                raise BenchError(f"{where}: {error}; {MEND}") from None
+            ids.append(record[0])
+    table = np.array(scores, dtype=float).reshape(len(ids), len(names))
+    return names, ids, np.array(labels, np.int64), np.array(preds, np.int64), table
+
+
+def _read_parquet(path: Path, classes: Sequence[str] | None) -> _Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(path).read()  # not read_table, which takes a partition of the folder's name for a column
+    names = _class_columns(path, table.column_names, classes)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        whole = pa.types.is_integer(kind)
+        if not (text if name == "id" else whole if name in FIXED else whole or pa.types.is_floating(kind)):
+            raise BenchError(f"{path}: column {name!r} holds {column.type}; {MEND}")
+        if column.null_count:
+            raise BenchError(f"{path}: column {name!r} has {column.null_count} empty cells; {MEND}")
+    columns = [column.to_numpy() for column in table.columns[3:]]
+    scores = np.stack([_as_written(column) for column in columns], 1)
+    labels, preds = (table.column(name).to_numpy().astype(np.int64) for name in FIXED[1:])
+    return names, [str(i) for i in table.column("id").to_pylist()], labels, preds, scores
+
+
+def _as_written(column: np.ndarray) -> np.ndarray:
+    """Numbers as a CSV would give them back, float64: those of float32 and less by way of their decimal digits."""
+    if column.dtype.kind == "f" and column.dtype.itemsize < 8:
+        return column.astype(str).astype(float)
+    return column.astype(float)
+
+
+def _write_parquet(path: Path, classes: Sequence[str], rows: Sequence[tuple[str, int, np.ndarray]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    scores = np.stack([row[2] for row in rows]) if rows else np.zeros((0, len(classes)), np.float32)
+    columns = [
+        pa.array([row[0] for row in rows], pa.string()),
+        pa.array([row[1] for row in rows], pa.int64()),
+        pa.array(scores.argmax(1) if len(rows) else [], pa.int64()),
+        *(pa.array(column) for column in np.ascontiguousarray(scores.T)),
+    ]
+    with whole_file(path) as temporary:
+        pq.write_table(pa.Table.from_arrays(columns, [*FIXED, *classes]), temporary)
+
+
+def _class_columns(path: Path, header: Sequence[str], classes: Sequence[str] | None) -> list[str]:
+    """The class names of a header that is a predictions file's, and the test set's."""
+    names = list(header[3:])
+    if list(header[:3]) != FIXED or not names:
+        raise BenchError(f"{path}: not a predictions file; {MEND}")
+    if classes is not None and names != list(classes):
+        raise BenchError(f"{path}: {_class_difference(names, list(classes))}")
+    if len(set(names)) != len(names):
+        raise BenchError(f"{path}: a class name stands twice in the header; give every class one column")
+    return names
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -1,10 +1,14 @@
 """Metrics against figures computed by hand; the same digits whatever the row order."""
 
 import csv
+import io
 import random
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmark_builder.errors import BenchError
@@ -20,7 +24,14 @@ from evaluator.metrics import (
     top1_part,
     top_k_part,
 )
-from evaluator.predictions import Predictions, make_predictions, read_predictions, softmax, write_predictions
+from evaluator.predictions import (
+    FORMATS,
+    Predictions,
+    make_predictions,
+    read_predictions,
+    softmax,
+    write_predictions,
+)
 
 CLASSES = ["jump", "run, fast", "wave"]
 
@@ -126,18 +137,37 @@ def test_nothing_scored_is_an_error_not_a_zero() -> None:
         figure([])
 
 
-def test_write_read_round_trip_keeps_every_float32(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_write_read_round_trip_keeps_every_float32(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"p{suffix}"
     rng = np.random.default_rng(0)
     scores = softmax(rng.normal(size=(50, 3)) * 20).astype(np.float32)
     ids = [f"C/v,{k}" for k in range(50)]
     labels = rng.integers(0, 3, 50)
-    write_predictions(tmp_path / "p.csv", CLASSES, list(zip(ids, labels.tolist(), scores, strict=True))[::-1])
-    found = read_predictions(tmp_path / "p.csv", CLASSES, dict(zip(ids, labels.tolist(), strict=True)))
+    write_predictions(path, CLASSES, list(zip(ids, labels.tolist(), scores, strict=True))[::-1])
+    found = read_predictions(path, CLASSES, dict(zip(ids, labels.tolist(), strict=True)))
     at = [ids.index(i) for i in found.ids]
     assert (found.scores.astype(np.float32) == scores[at]).all()
     assert found.ids == sorted(ids) and (found.labels == labels[at]).all()
-    with open(tmp_path / "p.csv", newline="") as handle:
-        assert next(csv.reader(handle)) == ["id", "label", "pred", *CLASSES]
+    if suffix == ".csv":
+        with open(path, newline="") as handle:
+            assert next(csv.reader(handle)) == ["id", "label", "pred", *CLASSES]
+
+
+def test_parquet_and_csv_give_the_same_digits(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    rows = [(f"v{k:02d}", k % 3, softmax(rng.normal(size=3) * 9).astype(np.float32)) for k in range(30)]
+    found = []
+    for suffix in FORMATS:
+        write_predictions(tmp_path / f"p{suffix}", CLASSES, rows)
+        found.append(read_predictions(tmp_path / f"p{suffix}"))
+    # Every bit of the scores, so that whatever is computed from them is the same too.
+    assert found[0].scores.tobytes() == found[1].scores.tobytes()
+    assert (found[0].ids, found[0].classes) == (found[1].ids, found[1].classes)
+    # As pandas users write it: float64, an index, dictionary-coded ids.
+    frame = pd.read_csv(tmp_path / "p.csv").sample(frac=1, random_state=0)
+    frame.astype({"id": "category"}).to_parquet(tmp_path / "q.parquet", index=False)
+    assert read_predictions(tmp_path / "q.parquet").scores.tobytes() == found[0].scores.tobytes()
 
 
 def _edit(old: str, new: str) -> str:
@@ -173,6 +203,37 @@ def test_bad_files_are_refused_in_one_line_naming_the_file(tmp_path: Path, case:
     with pytest.raises(BenchError) as caught:
         read_predictions(path, CLASSES, EXPECTED)
     assert message in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+# A table has no short rows, and what is no table, or has NaN, is tried below.
+@pytest.mark.parametrize("case", sorted(BAD.keys() - {"short row", "no predictions", "empty", "NaN score"}))
+def test_bad_parquet_files_are_refused_alike(tmp_path: Path, case: str) -> None:
+    text, message = BAD[case]
+    path = tmp_path / "p.parquet"
+    pd.read_csv(io.StringIO(text)).to_parquet(path, index=False)
+    message = "column 'jump' holds" if case == "text for a score" else message
+    with pytest.raises(BenchError) as caught:
+        read_predictions(path, CLASSES, EXPECTED)
+    assert message in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_parquet_files_that_are_none_or_have_holes(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    path.write_bytes(b"PAR1 and then nothing of the kind PAR1")
+    with pytest.raises(BenchError, match=r"p\.parquet: cannot be read"):
+        read_predictions(path)
+    whole = pd.read_csv(io.StringIO("\n".join(lines(SCUBA_A))))
+    whole.drop(columns="pred").to_parquet(path)
+    with pytest.raises(BenchError, match="not a predictions file"):
+        read_predictions(path)
+    whole.astype({"label": "Int64"}).replace({"label": {2: pd.NA}}).to_parquet(path, index=False)
+    with pytest.raises(BenchError, match="column 'label' has 2 empty cells"):
+        read_predictions(path)
+    # pandas would write NaN as an empty cell; other writers do not.
+    broken = whole.assign(wave=whole["wave"].where(whole["wave"] != 0.25, np.nan))
+    pq.write_table(pa.table({name: pa.array(column.to_numpy()) for name, column in broken.items()}), path)
+    with pytest.raises(BenchError, match="are not all finite"):
+        read_predictions(path)
 
 
 def test_absent_and_binary_files(tmp_path: Path) -> None:

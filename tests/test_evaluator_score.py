@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark_builder import safe_pickle
 from benchmark_builder.errors import BenchError
 from benchmark_builder.manifest import Row, write_benchmark
 from evaluator.foreign import read_any_predictions
@@ -153,6 +154,14 @@ def test_a_malicious_pickle_is_refused_and_does_not_run(tmp_path: Path, scuba: T
     assert (tmp_path / "pwned").exists()
 
 
+def test_extra_admits_what_is_named_and_nothing_else(tmp_path: Path) -> None:
+    path = dump(tmp_path / "r.pkl", [Path("a"), 3])
+    kinds = {("pathlib", type(Path("a")).__name__): lambda *parts: "/".join(parts)}
+    assert safe_pickle.load(path, "list", kinds) == ["a", 3]
+    message = refused(lambda: safe_pickle.load(path, "list", mend="do as you please"))
+    assert "asks for pathlib" in message and message.endswith("do as you please")
+
+
 def test_other_bad_files(tmp_path: Path, scuba: TestSet) -> None:
     def read(path: Path) -> str:
         return refused(lambda: read_any_predictions(path, scuba))
@@ -169,7 +178,7 @@ def test_other_bad_files(tmp_path: Path, scuba: TestSet) -> None:
     (tmp_path / "i.pkl").write_bytes(pickle.dumps(in_order(SCORES))[:-9])
     assert "i.pkl" in read(tmp_path / "i.pkl")
     assert "unknown kind" in read(tmp_path / "k.xlsx")
-    assert "no such predictions file" in read(tmp_path / "l.pkl")
+    assert "no such file; give the file of scores" in read(tmp_path / "l.pkl")
     (tmp_path / "list.txt").write_text("z 3 0\n")
     path = dump(tmp_path / "m.pkl", in_order(SCORES))
     assert "list.txt: 'z' names no video" in refused(lambda: read_any_predictions(path, scuba, tmp_path / "list.txt"))
