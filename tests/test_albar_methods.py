@@ -1,5 +1,6 @@
 """Losses against hand-computed values, the gradient penalty against finite differences in float64."""
 
+import dataclasses
 import math
 
 import pytest
@@ -19,7 +20,8 @@ from albar.methods.albar import (
 from albar.models.small3d import Small3D
 from benchmark_builder.errors import BenchError
 
-COMPANIONS = Companions(3, ClipSampling())
+BANK = torch.arange(4 * 3 * 256).remainder(256).to(torch.uint8).view(4, 3, 16, 16)
+COMPANIONS = Companions(3, ClipSampling(), scenes=2, bank=BANK)
 
 
 class MeanHead(nn.Module):
@@ -40,7 +42,10 @@ def draw() -> torch.Generator:
 
 def batch_of(frames: int = 4, classes: int = 3, size: int = 16, dtype: torch.dtype = torch.float32) -> Batch:
     clips = torch.randn(2, 3, frames, size, size, generator=draw(), dtype=dtype)
-    return Batch(clips, torch.tensor([0, classes - 1]))
+    actors = torch.zeros(2, 1, frames, size, size, dtype=dtype)
+    actors[..., :8, :8] = 1
+    scenes = torch.tensor([[0.7, 0.3], [0.0, 1.0]], dtype=dtype)
+    return Batch(clips, torch.tensor([0, classes - 1]), actors, scenes)
 
 
 def test_baseline_is_cross_entropy_by_hand() -> None:
@@ -287,9 +292,9 @@ def test_random_stills_are_one_frame_a_sample_from_the_steps_own_draw() -> None:
 
 def test_labels_given_as_shares_mean_the_same() -> None:
     model, batch = Small3D(3), batch_of()
-    shares = Batch(batch.clips, nn.functional.one_hot(batch.labels, 3).float())
+    shares = dataclasses.replace(batch, labels=nn.functional.one_hot(batch.labels, 3).float())
     for name in METHODS:
-        options = {"gp": 0.5, "penalty": "softmax"} if name == "albar" else {}
+        options = {"gp": 0.5, "penalty": "softmax"} if name.startswith("albar") else {}
         method = make_method(name, "scratch", options)
         method.prepare(model, batch.clips[:1], COMPANIONS)
         plain, mixed = (method.loss(model, b, draw(), 0.0)[0].item() for b in (batch, shares))
@@ -319,7 +324,7 @@ def test_the_published_weights_are_the_finetune_preset() -> None:
 @pytest.mark.parametrize(
     ("name", "preset", "options", "word"),
     [
-        ("nothing", "scratch", {}, "choose from baseline, albar"),
+        ("nothing", "scratch", {}, "choose from baseline, mixup"),
         ("albar", "huge", {}, "finetune, scratch"),
         ("albar", "scratch", {"advs": 1}, "choose from adv, ent"),
         ("baseline", "scratch", {"adv": 1}, "it has none"),

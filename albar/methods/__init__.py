@@ -12,7 +12,15 @@ __all__ = ["METHODS", "PRESETS", "Batch", "Companions", "Method", "Settings", "T
 # name -> module and class
 METHODS = {
     "baseline": ("albar.methods.baseline", "Baseline"),
+    "mixup": ("albar.methods.mixup", "Mixup"),
+    "videomix": ("albar.methods.videomix", "VideoMix"),
+    "sdn": ("albar.methods.sdn", "SDN"),
+    "be": ("albar.methods.be", "BE"),
+    "actorcutmix": ("albar.methods.actorcutmix", "ActorCutMix"),
+    "fame": ("albar.methods.fame", "Fame"),
+    "stillmix": ("albar.methods.stillmix", "StillMix"),
     "albar": ("albar.methods.albar", "Albar"),
+    "albar+stillmix": ("albar.methods.combined", "AlbarStillMix"),
 }
 PRESETS = ("finetune", "scratch")
 

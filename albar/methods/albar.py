@@ -68,7 +68,7 @@ def _is_count(value: object, least: int) -> bool:
 class Albar(Method):
     """The objective above."""
 
-    PRESETS: ClassVar[Mapping[str, Settings]] = {
+    PRESETS: ClassVar[Mapping[str, AlbarSettings]] = {
         "finetune": AlbarSettings(),
         "scratch": AlbarSettings(ent=1.0, gp=0.0, cap=2.0),
     }

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
@@ -22,8 +22,8 @@ class Batch:
     Attributes:
         clips: float32 (B, 3, T, H, W), normalised.
         labels: int64 (B,), or class shares float32 (B, classes) after an augmentation that mixes labels.
-        actors: float32 (B, 1, T, H, W), 0..1, 1 on the actors, cut like the clips; of a method that NEEDS them.
-        scenes: float32 (B, scenes), shares that sum to 1: how likely each scene is; of a method that NEEDS them.
+        actors: float32 (B, 1, T, H, W), 0..1, 1 on the actors, cut like the clips; of a method that needs them.
+        scenes: float32 (B, scenes), shares that sum to 1: how likely each scene is; of a method that needs them.
         plain: the clips before an augmentation changed them; None: they are as they were.
     """
 
@@ -55,7 +55,7 @@ class Companions:
 class Settings:
     """A method's settings; a method with settings subclasses this. A value that makes no sense raises BenchError."""
 
-    def replaced(self, changes: Mapping[str, Any], method: str) -> "Settings":
+    def replaced(self, changes: Mapping[str, Any], method: str) -> Self:
         """A copy with some settings changed; BenchError on an unknown name or a value of another kind."""
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         for name, value in changes.items():
@@ -73,8 +73,8 @@ class Method:
     Class attributes:
         PRESETS: settings by preset name; every method has ``finetune`` (as published, from pretrained weights) and
             ``scratch`` (small networks without them).
-        NEEDS: what must be there beside clips and labels: some of ``actors``, ``scenes`` (see :class:`Batch`) and
-            ``bank`` (see :class:`Companions`).
+        NEEDS: what the method may need beside clips and labels: some of ``actors``, ``scenes`` (see :class:`Batch`)
+            and ``bank`` (see :class:`Companions`). :attr:`needs` says what it needs with its settings.
 
     Attributes:
         extra: parameters that the method trains beside the network's and that no checkpoint needs; None: none.
@@ -90,13 +90,18 @@ class Method:
         self.extra: nn.Module | None = None
         self.extra_lr = 1.0
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """What must be there beside clips and labels with these settings: all or some of :attr:`NEEDS`."""
+        return self.NEEDS
+
     def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
         """Look at the network once before training.
 
         Args:
             model: on the run's device.
             clip: one clip of the run's shape, float32 (1, 3, T, H, W), on that device; its values mean nothing.
-            companions: what the run has beside; what :attr:`NEEDS` names is there.
+            companions: what the run has beside; what :attr:`needs` names is there.
         """
 
     def augment(self, batch: Batch, draw: torch.Generator) -> Batch:

@@ -1,0 +1,118 @@
+"""FAME, foreground-background merging (Ding et al., CVPR 2022): the moving part of one clip before another clip.
+
+    1. where it moves:  m = minmax blur( mean_t Σ_c |x_t − x_{t+1}| )
+    2. which colours move:  q = P_f / (P_f + P_b), the colour's share among the half of the pixels with the largest m
+       and among the tenth with the smallest (each counted once more than it is seen), in the clip's mean picture
+    3. M = the share β of the pixels with the largest blurred q, the same at every instant
+    4. x' = x M + x[π] (1 − M);  the label stays. The other clip's own foreground is not removed.
+
+The published code multiplies the hue, radians already, by 2π. Here the hue is right.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+from torchvision.transforms.v2 import functional as pictures
+
+from albar.methods.base import Batch, Companions, Method, Settings
+from albar.methods.common import check_numbers, chosen, per_clip, permutation
+from benchmark_builder.errors import BenchError
+
+LEVELS = 10  # of each of the three colour coordinates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FameSettings(Settings):
+    """Settings of FAME.
+
+    Attributes:
+        beta: β, share of the picture that is foreground; published: 0.5.
+        p: chance of a clip to be changed. Published for Swin-T on HMDB51: 0.5, from Kinetics weights and ImageNet's.
+    """
+
+    beta: float = 0.5
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_numbers(self, "FAME", 0, 1, "beta", "p")
+
+
+class Fame(Method):
+    """The mix above, then cross-entropy."""
+
+    PRESETS: ClassVar[Mapping[str, FameSettings]] = {"finetune": FameSettings(), "scratch": FameSettings()}
+    settings: FameSettings
+
+    def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
+        if clip.shape[2] < 2:
+            raise BenchError("FAME looks for motion, but clips have 1 frame; raise the clip setting frames")
+        self.mean = torch.tensor(companions.sampling.mean, device=clip.device).view(3, 1, 1, 1)
+        self.std = torch.tensor(companions.sampling.std, device=clip.device).view(3, 1, 1, 1)
+
+    def augment(self, batch: Batch, draw: torch.Generator) -> Batch:
+        x, s = batch.clips, self.settings
+        front = foreground(x * self.std + self.mean, s.beta)[:, None, None]
+        partner = permutation(len(x), draw, x.device)
+        keep = chosen(s.p, len(x), draw, x.device)
+        return dataclasses.replace(batch, clips=torch.where(front | ~per_clip(keep), x, x[partner]))
+
+
+def foreground(rgb: torch.Tensor, beta: float) -> torch.Tensor:
+    """M above: bool (B, H, W), int(β·H·W) pixels of each clip, of clips (B, 3, T, H, W) in 0..1."""
+    height, width = rgb.shape[-2:]
+    pixels = height * width
+    motion = (rgb[:, :, 1:] - rgb[:, :, :-1]).abs().sum(dim=1).mean(dim=1)
+    by_motion = ranked(blurred(motion))
+    colours = colour_bins(rgb.mean(dim=2)).flatten(1)
+    moving = colour_shares(colours.gather(1, by_motion[:, : int(0.5 * pixels)]), unseen=0)
+    resting = colour_shares(colours.gather(1, by_motion[:, pixels - int(0.1 * pixels) :]), unseen=1)
+    q = (moving / (moving + resting)).gather(1, colours).view(-1, height, width)
+    mask = torch.zeros(len(rgb), pixels, dtype=torch.bool, device=rgb.device)
+    mask.scatter_(1, ranked(blurred(q))[:, : int(beta * pixels)], True)
+    return mask.view(-1, height, width)
+
+
+def ranked(values: torch.Tensor) -> torch.Tensor:
+    """Pixels of (B, H, W) from the largest to the smallest, equal ones in reading order: int64 (B, H·W).
+
+    The published code first stretches the values to 0..1, which changes no order.
+    """
+    return values.flatten(1).argsort(dim=1, descending=True, stable=True)
+
+
+def blurred(values: torch.Tensor) -> torch.Tensor:
+    """(B, H, W) under a Gaussian of k pixels, σ = k / 3; k is odd, about a tenth of the short side (23 of 224)."""
+    kernel = int(0.1 * min(values.shape[-2:])) // 2 * 2 + 1
+    return pictures.gaussian_blur(values.unsqueeze(1), [kernel, kernel], [kernel / 3, kernel / 3]).squeeze(1)
+
+
+def colour_bins(rgb: torch.Tensor) -> torch.Tensor:
+    """Number of each pixel's colour, 0..999: (S cos H, S sin H, V) in ten levels each; (B, 3, H, W) -> (B, H, W)."""
+    hue, saturation, value = hsv(rgb.clamp(0, 1))
+    cosine, sine = (saturation * hue.cos() + 1) / 2, (saturation * hue.sin() + 1) / 2
+    levels = [(v * (LEVELS - 1)).round().long() for v in (cosine, sine, value)]
+    return levels[0] + LEVELS * levels[1] + LEVELS**2 * levels[2]
+
+
+def hsv(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Hue in radians 0..2π, saturation and value 0..1, each (B, H, W), of pictures (B, 3, H, W) in 0..1."""
+    red, green, blue = rgb.unbind(1)
+    value, top = rgb.max(dim=1)
+    chroma = value - rgb.amin(dim=1)
+    c = chroma.where(chroma > 0, 1)  # of grey, any hue will do: its saturation is 0
+    sextant = torch.where(
+        top == 0, (green - blue) / c % 6, torch.where(top == 1, (blue - red) / c + 2, (red - green) / c + 4)
+    )
+    return sextant * (math.pi / 3), chroma / value.where(value > 0, 1), value
+
+
+def colour_shares(colours: torch.Tensor, unseen: int) -> torch.Tensor:
+    """Share of each colour among (B, n), every count ``unseen`` too high, as published: float (B, 1000)."""
+    counts = torch.full((len(colours), LEVELS**3), float(unseen), device=colours.device)
+    counts.scatter_add_(1, colours, torch.ones_like(colours, dtype=counts.dtype))
+    return counts / counts.sum(dim=1, keepdim=True)

@@ -1,0 +1,165 @@
+"""SDN, "Why can't I dance in the mall?" (Choi et al., NeurIPS 2019): features that do not tell the scene, and no
+answer where the actor is hidden.
+
+With φ the pooled features, f the action head, g a scene head, R_α the reversal of the gradient (times −α), s the
+scene's shares as another network sees them, and x̃ the clip with its actors filled by each frame's mean colour:
+
+    stage 1:  L = CE(f φ(x), y) + CE(g R_α φ(x), s)
+    stage 2:  L + ω_ent Σ p̃ log p̃,    p̃ = softmax f φ(x̃)
+
+Stage 2 takes one optimiser step with the sum, of the step's own clips; the published code takes two, the second with
+other clips. It trains the new layers alone for some epochs at a rate of their own; here all train throughout.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from albar.methods.albar import sum_p_log_p
+from albar.methods.base import Batch, Companions, Method, Settings, Terms
+from albar.methods.common import check_choice, check_count, check_numbers
+from albar.models.features import logits_and_features
+from benchmark_builder.errors import BenchError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SdnSettings(Settings):
+    """Settings of SDN; the defaults are the published ones (R3D-18, Mini-Kinetics).
+
+    Attributes:
+        adv: weight of the scene head's cross-entropy; at 0 there is no scene head.
+        alpha, alpha2: α of the reversal in stage 1 and in stage 2.
+        ent: ω_ent; at 0 there is no stage 2 but for α.
+        stage2: share of the run after which stage 2 begins. Published: a run of its own, from the end of the first.
+        coverage: a clip counts towards the entropy if at least this share of its frames shows an actor.
+        hidden: hidden layers of g, as wide as the features.
+        norm: of these layers: ``batch`` (published) or ``layer``, which needs no large batch.
+        lr: learning rate of g, as a factor of the run's.
+    """
+
+    adv: float = 1.0
+    alpha: float = 1.0
+    alpha2: float = 0.5
+    ent: float = 1.0
+    stage2: float = 0.5
+    coverage: float = 0.7
+    hidden: int = 3
+    norm: str = "batch"
+    lr: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_numbers(self, "SDN", 0, math.inf, "adv", "alpha", "alpha2", "ent", "lr")
+        check_numbers(self, "SDN", 0, 1, "stage2", "coverage")
+        check_count(self, "SDN", 0, "hidden")
+        check_choice(self, "SDN", "norm", "batch", "layer")
+
+
+class SDN(Method):
+    """The objective above."""
+
+    PRESETS: ClassVar[Mapping[str, SdnSettings]] = {
+        "finetune": SdnSettings(),
+        "scratch": SdnSettings(hidden=1, norm="layer"),
+    }
+    NEEDS: ClassVar[frozenset[str]] = frozenset({"actors", "scenes"})
+    settings: SdnSettings
+
+    @property
+    def needs(self) -> frozenset[str]:
+        weights = {"scenes": self.settings.adv, "actors": self.settings.ent}
+        return frozenset(name for name, weight in weights.items() if weight > 0)
+
+    def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
+        s = self.settings
+        if s.adv == 0:
+            return
+        if companions.scenes < 2:
+            raise BenchError(
+                f"SDN unlearns the scene, but {companions.scenes} are told apart; give the dataset scene labels"
+            )
+        training = model.training
+        with torch.no_grad():
+            _, features = logits_and_features(model.eval(), clip)
+        model.train(training)
+        self.extra = scene_head(features.shape[1], companions.scenes, s.hidden, s.norm).to(clip.device)
+        self.extra_lr = s.lr
+
+    def loss(
+        self, model: nn.Module, batch: Batch, draw: torch.Generator, progress: float
+    ) -> tuple[torch.Tensor, Terms]:
+        s = self.settings
+        second = progress >= s.stage2
+        logits, features = logits_and_features(model, batch.clips)
+        ce = functional.cross_entropy(logits, batch.labels)
+        loss, terms = ce, {"ce": ce.detach()}
+        if s.adv > 0:
+            if self.extra is None or batch.scenes is None:
+                raise BenchError("SDN was given no scenes; give the dataset scene labels")
+            scene_logits = self.extra(reversed_gradient(features, s.alpha2 if second else s.alpha))
+            scene_ce = functional.cross_entropy(scene_logits, batch.scenes)
+            loss = loss + s.adv * scene_ce
+            terms["scene_ce"] = scene_ce.detach()
+        if s.ent > 0 and second:
+            if batch.actors is None:
+                raise BenchError("SDN was given no masks of the actors; name a mask source for this dataset")
+            # Of the published code's option `is_mask_adv` the sense is inverted, and the entropy is that of a head
+            # which lies behind the reversal and never sees a label, so the features are taught the opposite. What
+            # the paper means is the action head's entropy, and no reversal.
+            clips, counts = without_actors(batch.clips, batch.actors, s.coverage)
+            each = sum_p_log_p(model(clips))
+            negative_entropy = (each * counts).sum() / counts.sum().clamp(min=1)
+            loss = loss + s.ent * negative_entropy
+            terms["masked_entropy"] = -negative_entropy.detach()
+        return loss, terms
+
+
+def scene_head(width: int, scenes: int, hidden: int, norm: str) -> nn.Sequential:
+    """g: ``hidden`` times Linear, norm, ReLU, then Linear; (B, width) -> logits (B, scenes)."""
+    kind = nn.BatchNorm1d if norm == "batch" else nn.LayerNorm
+    layers: list[nn.Module] = []
+    for _ in range(hidden):
+        layers += [nn.Linear(width, width), kind(width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(width, scenes))
+
+
+class _Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, alpha: float) -> torch.Tensor:
+        ctx.alpha = alpha
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return -ctx.alpha * gradients[0], None
+
+
+def reversed_gradient(x: torch.Tensor, alpha: float) -> torch.Tensor:
+    """``x`` itself, whose gradient is multiplied by −α (Ganin & Lempitsky, ICML 2015)."""
+    return _Reversed.apply(x, alpha)
+
+
+def without_actors(clips: torch.Tensor, actors: torch.Tensor, coverage: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Clips with the actors filled by each frame's mean colour, and which of them count.
+
+    A frame without a mask may show people that were not found (the published code lets them through), so all of it
+    is filled.
+
+    Args:
+        clips: (B, 3, T, H, W).
+        actors: (B, 1, T, H, W), above 0 on the actors.
+        coverage: 0..1.
+
+    Returns:
+        Clips of the same shape; 1 (counts) or 0, float (B,): an actor in at least ``coverage`` of the frames, and in
+        one at least.
+    """
+    masked = actors > 0
+    found = masked.flatten(3).any(dim=3)[..., None, None]  # (B, 1, T, 1, 1)
+    filled = torch.where(masked | ~found, clips.mean(dim=(3, 4), keepdim=True), clips)
+    least = max(1, math.ceil(coverage * clips.shape[2] - 1e-6))  # 0.7 · 10 is 7, whatever binary makes of it
+    return filled, (found.sum(dim=(1, 2, 3, 4)) >= least).to(clips.dtype)

@@ -1,0 +1,95 @@
+"""StillMix (Li et al., ICCV 2023): a still frame from which a 2-D network guesses the class is mixed into the clip,
+at every instant. What stands still then says nothing of the class; the label stays.
+
+    λ ~ Beta(a, b),    x' = λ x + (1 − λ) tile(z),    z drawn for each clip from the bank of biased frames
+
+The bank is made by the 2-D reference network (its quantile τ is a setting of the bank). Without one, ``frames=random``
+takes a random frame of another clip of the batch: the paper's variant "Random".
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+from torchvision.transforms.v2 import functional as pictures
+
+from albar.clips import normalise
+from albar.methods.base import Batch, Companions, Method, Settings
+from albar.methods.common import beta, check_beta, check_choice, check_numbers, chosen, per_clip
+from benchmark_builder.errors import BenchError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillMixSettings(Settings):
+    """Settings of StillMix.
+
+    Attributes:
+        a, b: of the Beta distribution; published for HMDB51 and UCF101: 200 and 200, λ close to 0.5.
+        p: chance of a clip to be mixed. Published for Swin-T on HMDB51: 0.75 from Kinetics weights with τ = 0.1
+            (``finetune``), 0.5 from ImageNet's with τ = 0.5 (``scratch``).
+        frames: where z comes from: ``bank``, or ``random``, a random frame of a different clip of the batch.
+    """
+
+    a: float = 200.0
+    b: float = 200.0
+    p: float = 0.75
+    frames: str = "bank"
+
+    def __post_init__(self) -> None:
+        check_beta(self, "StillMix", "a", "b")
+        check_numbers(self, "StillMix", 0, 1, "p")
+        check_choice(self, "StillMix", "frames", "bank", "random")
+
+
+class StillMix(Method):
+    """The mix above, then cross-entropy."""
+
+    PRESETS: ClassVar[Mapping[str, StillMixSettings]] = {
+        "finetune": StillMixSettings(),
+        "scratch": StillMixSettings(p=0.5),
+    }
+    NEEDS: ClassVar[frozenset[str]] = frozenset({"bank"})
+    settings: StillMixSettings
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.NEEDS if self.settings.frames == "bank" else frozenset()
+
+    def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
+        self.sampling = companions.sampling
+        if self.settings.frames == "bank":
+            if companions.bank is None or not len(companions.bank):
+                raise BenchError("StillMix has no bank of frames; make one, or set the method's frames=random")
+            self.bank = fitted(companions.bank, clip.shape[-2:]).to(clip.device)
+
+    def augment(self, batch: Batch, draw: torch.Generator) -> Batch:
+        x, s = batch.clips, self.settings
+        lam = beta(s.a, s.b, draw)
+        still = self.biased_frames(x, draw) if s.frames == "bank" else frames_of_others(x, draw)
+        weight = (1 - lam) * chosen(s.p, len(x), draw, x.device).to(x.dtype)
+        return dataclasses.replace(batch, clips=torch.lerp(x, still, per_clip(weight)))
+
+    def biased_frames(self, x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+        """z of each clip, normalised: (B, 3, 1, H, W)."""
+        index = torch.randint(len(self.bank), (len(x),), generator=draw).to(x.device)
+        return normalise(self.bank[index].unsqueeze(2), self.sampling).to(x.dtype)
+
+
+def frames_of_others(x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+    """A random frame of a different clip, for each clip of (B, 3, T, H, W): (B, 3, 1, H, W)."""
+    batch, _, frames = x.shape[:3]
+    if batch < 2:
+        raise BenchError("StillMix takes frames of other clips, but a batch holds one; raise --batch to 2 or more")
+    other = (torch.arange(batch) + torch.randint(1, batch, (batch,), generator=draw)) % batch
+    frame = torch.randint(frames, (batch,), generator=draw)
+    return x[other.to(x.device), :, frame.to(x.device)].unsqueeze(2)
+
+
+def fitted(bank: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """Pictures uint8 (Q, 3, h, w) at ``size`` (H, W), stretched as the paper does; some at a time, for the memory."""
+    if bank.shape[-2:] == size:
+        return bank
+    return torch.cat([pictures.resize(part, list(size), antialias=True) for part in bank.split(64)])
