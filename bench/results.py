@@ -14,6 +14,10 @@ Published = Annotated[
 Moved = Annotated[
     list[Path] | None, typer.Option(help="Benchmarks, if not where they were when scored.", metavar="DIR ...")
 ]
+Cluster = Annotated[
+    str,
+    typer.Option(help="What the intervals' bootstrap draws whole: source, group (UCF101's) or video.", metavar="BY"),
+]
 Root = Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved.")]
 
 
@@ -32,18 +36,32 @@ def report(
     benchmarks: Moved = None,
     root: Root = None,
     title: Annotated[str, typer.Option(help="Of the page.")] = "Bias report",
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="What the intervals' bootstrap draws whole: source, group (UCF101's) or video.  [default: as scored]",
+            metavar="BY",
+        ),
+    ] = None,
 ) -> None:
     """Write one self-contained page: leaderboard, bias plots, classes, comparisons, and videos playing side by side."""
     from evaluator.report import report as write
 
     made = write(
-        results, out, published=published, gallery=gallery, benchmarks=benchmarks or (), root=root, title=title
+        results,
+        out,
+        published=published,
+        gallery=gallery,
+        benchmarks=benchmarks or (),
+        root=root,
+        title=title,
+        cluster=cluster,
     )
     typer.echo(f"{made}")
 
 
 def score(
-    predictions: Annotated[list[Path], typer.Argument(help="One file a benchmark: CSV, or mmaction2's dumps.")],
+    predictions: Annotated[list[Path], typer.Argument(help="One file a benchmark: CSV, Parquet, mmaction2's dumps.")],
     benchmark: Annotated[
         list[str],
         typer.Option(help="The benchmarks, in the files' order; iid:DATASET for the test split.", metavar="DIR ..."),
@@ -57,6 +75,8 @@ def score(
     ] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Accept files that lack some videos.")] = False,
     seed: Annotated[int, typer.Option(help="Owns the bootstrap's draws.")] = 0,
+    cluster: Cluster = "source",
+    format: Annotated[str, typer.Option(help="Of the predictions under --out: csv or parquet.")] = "csv",
 ) -> None:
     """Score predictions of any framework; needs no network and no videos."""
     from evaluator.score import score as compute
@@ -71,6 +91,8 @@ def score(
         lists=lists or (),
         allow_missing=allow_missing,
         seed=seed,
+        cluster=cluster,
+        suffix=f".{format}",
     )
     for name, figure in found["figures"].items():
         interval = "" if figure["low"] is None else f"  [{figure['low']:.2f}, {figure['high']:.2f}]"
@@ -83,6 +105,7 @@ def versus(
     b: Annotated[Path, typer.Argument(help="Another.")],
     benchmarks: Moved = None,
     root: Root = None,
+    cluster: Cluster = "source",
 ) -> None:
     """Compare two models on the same videos: paired differences with intervals, exact McNemar tests."""
     from benchmark_builder.errors import BenchError
@@ -95,4 +118,4 @@ def versus(
         if len(records) != 1:
             raise BenchError(f"{path}: holds {len(records)} records; name one of them, such as {records[0]}")
         runs.append(load_run(records[0], benchmarks or (), root))
-    show_comparison(runs[0], runs[1])
+    show_comparison(runs[0], runs[1], cluster=cluster)

@@ -16,12 +16,12 @@ class Comparison:
 
     Attributes:
         difference: A minus B, percent points.
-        low, high: ends of its 95 % interval; paired bootstrap over source videos.
+        low, high: ends of its 95 % interval; paired bootstrap over ``sources``.
         only_a, only_b: videos (or pairs) that A alone, B alone has right.
         p: two-sided p value of the exact McNemar test. It takes videos for independent: where ``n`` exceeds
             ``sources`` it is too small, and the interval is what to go by.
         n: videos that both scored.
-        sources: source videos among them.
+        sources: source videos among them, or whatever else their parts' ``sources`` are.
         dropped: videos that one of the two did not score.
     """
 

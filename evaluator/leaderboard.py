@@ -21,6 +21,7 @@ COLUMNS = [
     *(f"n_{name}" for name in (*FIGURES, *EXTRA)),
     *(f"missing_{name}" for name in (*FIGURES, *EXTRA)),
     "seed", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256", "manifests", "version",
+    "cluster",
 ]  # fmt: skip
 _KEY = ("dataset", "method", "model", "checkpoint_sha256", "protocol", "manifests")
 
@@ -45,6 +46,7 @@ def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
     row["manifests"] = "; ".join(f"{s['name']}={s['digest'][:12]}" for s in record["sets"])
     row["built_by"] = "; ".join(sorted({s["built_by"] for s in record["sets"] if s["built_by"]}))
     row["version"] = record.get("version") or version()
+    row["cluster"] = record.get("cluster", "source")
     return row
 
 
@@ -57,7 +59,7 @@ def update(path: Path, record: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
         rows = read_leaderboard(path) if path.exists() else []
-        new = {k: _text(v) for k, v in row_of(record).items()}
+        new = as_text(row_of(record))
         rows = [r for r in rows if any(r[k] != new[k] for k in _KEY)]
         write_csv(path, COLUMNS, [*rows, new])
 
@@ -120,5 +122,6 @@ def _letter(k: int) -> str:
     return ("" if k < 26 else _letter(k // 26 - 1)) + chr(ord("A") + k % 26)
 
 
-def _text(value: object) -> str:
-    return repr(value) if isinstance(value, float) else str(value)
+def as_text(row: Mapping[str, Any]) -> dict[str, str]:
+    """A row as it is read back from the file."""
+    return {name: repr(value) if isinstance(value, float) else str(value) for name, value in row.items()}

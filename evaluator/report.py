@@ -9,11 +9,12 @@ from benchmark_builder.errors import BenchError
 from benchmark_builder.files import write_text
 from evaluator.charts import COLOURS, Mark, Spot, bars, scatter
 from evaluator.gallery import TITLES, build_gallery
-from evaluator.leaderboard import groups, number
+from evaluator.leaderboard import as_text, groups, number, row_of
 from evaluator.published import PROTOCOL, is_published, published_rows
 from evaluator.results import version
-from evaluator.runs import Run, compare_runs, find_records, find_rows, load_run
+from evaluator.runs import Run, clustered, compare_runs, find_records, load_run
 from evaluator.show import BASELINES, HEADINGS, baseline_figures, shown_figures
+from evaluator.testsets import CLUSTERS
 
 _PAGE = Path(__file__).parent / "page"
 NAMES = {**TITLES, "iid": "IID"}
@@ -29,6 +30,7 @@ def report(
     benchmarks: Sequence[Path] = (),
     root: Path | None = None,
     title: str = "Bias report",
+    cluster: str | None = None,
 ) -> Path:
     """Write the page.
 
@@ -39,6 +41,8 @@ def report(
         gallery: how many videos to show in all their versions; 0 for none, which needs no videos.
         benchmarks, root: where benchmarks and dataset lie now, if not where they were when scored.
         title: of the page.
+        cluster: what the intervals' bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`; None takes what
+            each record has.
 
     Raises:
         BenchError: no results, or test sets and predictions that are not those of the results.
@@ -51,11 +55,12 @@ def report(
     if out.suffix.lower() not in (".html", ".htm"):
         raise BenchError(f"--out {out}: the report is a page; name an .html file")
     records = find_records(paths)
-    runs = [load_run(path, benchmarks, root) for path in records]
-    rows = find_rows(records) + (published_rows(published) if published else [])
+    runs = [clustered(load_run(path, benchmarks, root), cluster) for path in records]
+    rows = [as_text(row_of(run.record)) for run in runs] + (published_rows(published) if published else [])
     spots = _spots(rows)
     content: dict[str, Any] = {
         "title": title,
+        "drawn": " or ".join(dict.fromkeys(_drawn(run) for run in runs)),
         "version": version(),
         "style": Markup((_PAGE / "style.css").read_text(encoding="utf-8")),
         "script": Markup((_PAGE / "script.js").read_text(encoding="utf-8")),
@@ -196,10 +201,14 @@ def _comparisons(runs: Sequence[Run]) -> list[dict[str, Any]]:
         base = next((r for r in alike if r.record["method"] in BASELINES), alike[0])
         if base is run:
             continue
-        for name, c in compare_runs(run, base).items():
+        for name, c in compare_runs(run, base, cluster=run.record.get("cluster", "source")).items():
             heading, arrow = HEADINGS[name]
             found.append({"a": run.name, "b": base.name, "figure": f"{heading} {arrow}", **asdict(c)})
     return found
+
+
+def _drawn(run: Run) -> str:
+    return CLUSTERS[run.record.get("cluster", "source")]
 
 
 def _measured(run: Run) -> dict[str, Any]:
@@ -208,6 +217,7 @@ def _measured(run: Run) -> dict[str, Any]:
         "Dataset": record["dataset"], "Clips": record["protocol"], "Checkpoint": record.get("checkpoint"),
         "SHA-256": record.get("checkpoint_sha256"), "Sampling": record.get("sampling"),
         "Versions": ", ".join(f"{k} {v}" for k, v in (record.get("versions") or {}).items()),
+        "Intervals": f"95 %, bootstrap over {_drawn(run)}",
         "Only the first": f"{record['limit']} videos of each set" if record.get("limit") else "",
     }  # fmt: skip
     if isinstance(facts["Sampling"], dict):

@@ -36,18 +36,22 @@ _FIGURE_OF = {"iid": "iid", "scuba": "avg_scuba", "scufo": "avg_scufo", "shaken"
 _CONTRASTED = {"scufo": "contra_acc", "shaken": "contra_shaken"}
 
 
-def compute(sets: Sequence[TestSet], predictions: Mapping[str, Predictions], seed: int = 0) -> dict[str, Any]:
+def compute(
+    sets: Sequence[TestSet], predictions: Mapping[str, Predictions], seed: int = 0, cluster: str = "source"
+) -> dict[str, Any]:
     """Every figure that the test sets give.
 
     Args:
         sets: test sets of one dataset, of any kinds.
         predictions: set name -> predictions of that set.
         seed: of the bootstrap.
+        cluster: what the bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`.
 
     Returns:
         ``figures``: name -> Figure as a dict, for those of :data:`FIGURES` and :data:`EXTRA` that could be measured;
         ``other``: split -> the same, for benchmarks of another split than :func:`main_split`;
         ``split``: the main one;
+        ``cluster``: as given;
         ``sets``: a dict a test set: what it is, its ``top1``, ``top5``, ``mean_class``, and for ConflFG ``donor``,
         ``prefers_mover`` and ``confusion``;
         ``pairs``: a dict a pair of a SCUBA set and its SCUFO or shaken set, with its ``contra_acc``;
@@ -57,7 +61,7 @@ def compute(sets: Sequence[TestSet], predictions: Mapping[str, Predictions], see
         BenchError: sets of several datasets, or two sets with the same kind, backgrounds and split.
     """
     _check(sets)
-    parts = figure_parts(sets, predictions)
+    parts = figure_parts(sets, predictions, cluster)
     main = main_split(sets)
     by_split = {
         split: {name: asdict(with_interval(p, f"{split}/{name}", seed)) for name, p in named.items()}
@@ -67,31 +71,34 @@ def compute(sets: Sequence[TestSet], predictions: Mapping[str, Predictions], see
     if "avg_scuba" in by_split.get(UNBIASED, {}):
         figures["unbiased_scuba"] = by_split[UNBIASED]["avg_scuba"]
     pairs = []
-    for scuba, still, part in _contrasted(sets, predictions):
+    for scuba, still, part in _contrasted(sets, predictions, cluster):
         value = asdict(with_interval([part], f"{scuba.name}/{still.name}", seed)) if part.ids else None
         pairs.append({"scuba": scuba.name, "scufo": still.name, "contra_acc": value})
     return {
         "figures": {name: figures[name] for name in (*FIGURES, *EXTRA) if name in figures},
         "other": {split: named for split, named in by_split.items() if split != main},
         "split": main,
-        "sets": [{**describe(s), **set_figures(s, predictions[s.name], seed)} for s in sets],
+        "cluster": cluster,
+        "sets": [{**describe(s), **set_figures(s, predictions[s.name], seed, cluster)} for s in sets],
         "pairs": pairs,
         "per_class": per_class(sets, parts[main]),
     }
 
 
-def figure_parts(sets: Sequence[TestSet], predictions: Mapping[str, Predictions]) -> dict[str, dict[str, list[Part]]]:
-    """What each figure is the mean of: split -> name -> a part a background set.
+def figure_parts(
+    sets: Sequence[TestSet], predictions: Mapping[str, Predictions], cluster: str = "source"
+) -> dict[str, dict[str, list[Part]]]:
+    """What each figure is the mean of: split -> name -> a part a background set. ``cluster`` as for :func:`compute`.
 
     The IID set counts under :func:`main_split`, whatever its own split is called.
     """
     main = main_split(sets)
     parts: dict[str, dict[str, list[Part]]] = defaultdict(lambda: defaultdict(list))
     for s in sets:
-        parts[main if s.kind == "iid" else s.split][_FIGURE_OF[s.kind]].append(_top1(s, predictions[s.name]))
+        parts[main if s.kind == "iid" else s.split][_FIGURE_OF[s.kind]].append(_top1(s, predictions[s.name], cluster))
         if s.kind == "conflfg" and s.donors:
-            parts[s.split]["conflfg_donor"].append(donor_part(predictions[s.name], s.donors, s.sources))
-    for scuba, still, part in _contrasted(sets, predictions):
+            parts[s.split]["conflfg_donor"].append(donor_part(predictions[s.name], s.donors, s.clusters(cluster)))
+    for scuba, still, part in _contrasted(sets, predictions, cluster):
         if part.ids:
             parts[scuba.split][_CONTRASTED[still.kind]].append(part)
     return {
@@ -99,19 +106,19 @@ def figure_parts(sets: Sequence[TestSet], predictions: Mapping[str, Predictions]
     }
 
 
-def set_figures(s: TestSet, p: Predictions, seed: int = 0) -> dict[str, Any]:
+def set_figures(s: TestSet, p: Predictions, seed: int = 0, cluster: str = "source") -> dict[str, Any]:
     """The figures of one test set, each a Figure as a dict; ``top5`` only where there are more than five classes."""
-    part = _top1(s, p)
+    part, drawn = _top1(s, p, cluster), s.clusters(cluster)
     found = {
         "top1": with_interval([part], s.name, seed),
         "mean_class": with_interval(list(class_parts(part, s.labels).values()), f"{s.name}/mean_class", seed),
     }
     if len(s.classes) > 5:
-        found["top5"] = with_interval([top_k_part(p, 5, s.sources)], f"{s.name}/top5", seed)
+        found["top5"] = with_interval([top_k_part(p, 5, drawn)], f"{s.name}/top5", seed)
     result: dict[str, Any] = {}
     if s.kind == "conflfg" and s.donors:
-        found["donor"] = with_interval([donor_part(p, s.donors, s.sources)], f"{s.name}/donor", seed)
-        prefers = prefers_mover_part(p, s.donors, s.sources)
+        found["donor"] = with_interval([donor_part(p, s.donors, drawn)], f"{s.name}/donor", seed)
+        prefers = prefers_mover_part(p, s.donors, drawn)
         found["prefers_mover"] = with_interval([prefers], f"{s.name}/prefers_mover", seed)
         result["confusion"] = [
             {"mover": s.classes[m], "donor": s.classes[d], "said_mover": a, "said_donor": b, "said_other": c}
@@ -217,14 +224,14 @@ def _check(sets: Sequence[TestSet]) -> None:
 
 
 def _contrasted(
-    sets: Sequence[TestSet], predictions: Mapping[str, Predictions]
+    sets: Sequence[TestSet], predictions: Mapping[str, Predictions], cluster: str
 ) -> Iterator[tuple[TestSet, TestSet, Part]]:
     for kind in _CONTRASTED:
         for scuba, still in pair_sets(list(sets), kind):
             p, q = predictions[scuba.name], predictions[still.name]
-            yield scuba, still, contrasted_part(p, q, still.partners, scuba.sources)
+            yield scuba, still, contrasted_part(p, q, still.partners, scuba.clusters(cluster))
 
 
-def _top1(s: TestSet, p: Predictions) -> Part:
-    part = top1_part(p, s.sources)
+def _top1(s: TestSet, p: Predictions, cluster: str = "source") -> Part:
+    part = top1_part(p, s.clusters(cluster))
     return replace(part, missing=part.missing + len(s.absent))

@@ -1,13 +1,13 @@
 """Runs read back from disk: their records, test sets and predictions; recomputed and compared without a network."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmark_builder.errors import BenchError
 from evaluator.compare import Comparison, compare
-from evaluator.leaderboard import NAME, read_leaderboard, row_of
+from evaluator.leaderboard import NAME, as_text, read_leaderboard, row_of
 from evaluator.predictions import Predictions, read_predictions
 from evaluator.results import compute, figure_parts, main_split, read_record
 from evaluator.testsets import TestSet, benchmark_set, iid_set, limited
@@ -57,7 +57,7 @@ def find_rows(paths: Sequence[Path]) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
     for path in paths:
         if path.suffix == ".json":
-            rows.append({k: repr(v) if isinstance(v, float) else str(v) for k, v in row_of(read_record(path)).items()})
+            rows.append(as_text(row_of(read_record(path))))
         else:
             rows += read_leaderboard(path / NAME if path.is_dir() else path)
     return rows
@@ -95,13 +95,32 @@ def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = No
     return Run(path, record, sets, predictions)
 
 
-def recompute(run: Run) -> dict[str, Any]:
-    """The record's figures again, from the predictions; the same digits unless a file was altered."""
-    return compute(run.sets, run.predictions, run.record.get("bootstrap_seed", 0))
+def recompute(run: Run, cluster: str | None = None) -> dict[str, Any]:
+    """The record's figures again, from the predictions; the same digits unless a file was altered.
+
+    ``cluster``: other intervals, see :meth:`~evaluator.testsets.TestSet.clusters`; None takes the record's.
+    """
+    cluster = cluster or run.record.get("cluster", "source")
+    return compute(run.sets, run.predictions, run.record.get("bootstrap_seed", 0), cluster)
 
 
-def compare_runs(a: Run, b: Run, seed: int = 0) -> dict[str, Comparison]:
+def clustered(run: Run, cluster: str | None) -> Run:
+    """The run with its intervals drawn by ``cluster``; None leaves it as it is."""
+    if cluster in (None, run.record.get("cluster", "source")):
+        return run
+    again = recompute(run, cluster)
+    known = {described["name"]: described for described in run.record["sets"]}
+    again["sets"] = [{**known[described["name"]], **described} for described in again["sets"]]
+    return replace(run, record={**run.record, **again})
+
+
+def compare_runs(a: Run, b: Run, seed: int = 0, cluster: str = "source") -> dict[str, Comparison]:
     """Compare two runs on every figure that both have; A minus B.
+
+    Args:
+        a, b: the runs.
+        seed: of the bootstrap.
+        cluster: what it draws whole, one of :data:`~evaluator.testsets.CLUSTERS`.
 
     Raises:
         BenchError: they were not measured on the same videos.
@@ -112,6 +131,6 @@ def compare_runs(a: Run, b: Run, seed: int = 0) -> dict[str, Comparison]:
         )
     ordered = [next(s for s in b.sets if s.digest == known.digest) for known in a.sets]
     split = main_split(a.sets)
-    left = figure_parts(a.sets, a.predictions)[split]
-    right = figure_parts(ordered, b.predictions)[split]
+    left = figure_parts(a.sets, a.predictions, cluster)[split]
+    right = figure_parts(ordered, b.predictions, cluster)[split]
     return {name: compare(left[name], right[name], name, seed) for name in left if name in right}

@@ -8,7 +8,7 @@ from typing import Any
 from benchmark_builder.errors import BenchError
 from evaluator import leaderboard
 from evaluator.foreign import read_any_predictions
-from evaluator.predictions import Predictions, write_predictions
+from evaluator.predictions import FORMATS, Predictions, write_predictions
 from evaluator.results import compute, file_tag, plain, version, write_record
 from evaluator.testsets import TestSet, benchmark_set, iid_set
 
@@ -26,11 +26,13 @@ def score(
     lists: Sequence[Path] = (),
     allow_missing: bool = False,
     seed: int = 0,
+    cluster: str = "source",
+    suffix: str = ".csv",
 ) -> dict[str, Any]:
     """Figures of predictions that exist already.
 
     Args:
-        files: predictions, one file a benchmark: our CSV, or mmaction2's dumps.
+        files: predictions, one file a benchmark: our CSV or Parquet, or mmaction2's dumps.
         benchmarks: folders of the benchmarks, in the files' order; ``iid:DATASET`` for the ordinary test split.
             With SCUBA and its SCUFO, contrasted accuracy is computed too.
         out: where to put ``predictions/``, ``results/`` and the row of ``leaderboard.csv``; None writes nothing.
@@ -39,14 +41,18 @@ def score(
         lists: list files that give the order of mmaction2's dumps, one a file, or none.
         allow_missing: accept files without some videos; their number is told with every figure.
         seed: of the bootstrap intervals.
+        cluster: what the bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`.
+        suffix: of the predictions that are written, one of :data:`~evaluator.predictions.FORMATS`.
 
     Returns:
         The results record.
 
     Raises:
-        BenchError: not as many benchmarks (or lists) as files, or files that do not fit (see
-            :func:`~evaluator.foreign.read_any_predictions`).
+        BenchError: an unknown ``suffix`` or ``cluster``, not as many benchmarks (or lists) as files, or files that do
+            not fit (see :func:`~evaluator.foreign.read_any_predictions`).
     """
+    if suffix not in FORMATS:
+        raise BenchError(f"--format is {suffix.removeprefix('.')!r}; choose from {', '.join(f[1:] for f in FORMATS)}")
     if not files or len(files) != len(benchmarks):
         raise BenchError(
             f"{len(files)} predictions files and {len(benchmarks)} benchmarks; give each file its --benchmark"
@@ -66,14 +72,15 @@ def score(
     record: dict[str, Any] = {
         "dataset": sets[0].dataset, "method": method or files[0].stem, "model": model, "classes": sets[0].classes,
         "seed": "", "checkpoint": "", "checkpoint_sha256": digest, "protocol": "predictions", "sampling": None,
-        "bootstrap_seed": seed, "versions": {"albar-bench": version()},
-        **compute(sets, predictions, seed),
+        "bootstrap_seed": seed, "iid": {"root": str(root.resolve())} if root else None,
+        "versions": {"albar-bench": version()},
+        **compute(sets, predictions, seed, cluster),
     }  # fmt: skip
     if out is None:
         return record
     tag = file_tag(record["method"], digest)
     for described, s in zip(record["sets"], sets, strict=True):
-        path = out / "predictions" / f"{s.name}--{tag}.csv"
+        path = out / "predictions" / f"{s.name}--{tag}{suffix}"
         p = predictions[s.name]
         write_predictions(path, p.classes, zip(p.ids, p.labels.tolist(), p.scores, strict=True))
         described["predictions"] = str(path.relative_to(out))

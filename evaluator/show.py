@@ -10,6 +10,7 @@ from evaluator.leaderboard import groups, number
 from evaluator.published import is_published, published_rows
 from evaluator.results import FIGURES
 from evaluator.runs import Run, compare_runs, find_rows
+from evaluator.testsets import CLUSTERS
 
 # Headings, and which way is good.
 HEADINGS = {
@@ -102,8 +103,10 @@ def show(paths: Sequence[Path], console: Console | None = None, published: str |
     _print(leaderboard_table(rows), console)
 
 
-def show_comparison(a: Run, b: Run, console: Console | None = None) -> None:
-    """Print A minus B for every figure both have: difference, 95 % interval, exact McNemar test."""
+def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str = "source") -> None:
+    """Print A minus B for every figure both have: difference, 95 % interval (``cluster`` as for
+    :func:`~evaluator.runs.compare_runs`), exact McNemar test."""
+    compared = compare_runs(a, b, cluster=cluster)
     table = Table(title=f"{a.name} minus {b.name}, percent points")
     for heading in (
         "Figure",
@@ -113,11 +116,11 @@ def show_comparison(a: Run, b: Run, console: Console | None = None) -> None:
         "only B right",
         "McNemar p",
         "n",
-        "sources",
+        CLUSTERS[cluster],
     ):
         table.add_column(heading, justify="left" if heading == "Figure" else "right")
     correlated = False
-    for name, c in compare_runs(a, b).items():
+    for name, c in compared.items():
         heading, arrow = HEADINGS[name]
         correlated |= c.n > c.sources
         interval = f"{c.low:+.2f} … {c.high:+.2f}"
@@ -125,7 +128,9 @@ def show_comparison(a: Run, b: Run, console: Console | None = None) -> None:
         cells = [f"{c.difference:+.2f}", interval, str(c.only_a), str(c.only_b), p, str(c.n), str(c.sources)]
         table.add_row(f"{heading} {arrow}", *cells)
     if correlated:
-        table.caption = "* several videos of one source: McNemar takes them for independent; go by the interval."
+        table.caption = (
+            f"* more videos than {CLUSTERS[cluster]}: McNemar takes them for independent; go by the interval."
+        )
     _print(table, console)
 
 

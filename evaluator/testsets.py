@@ -1,6 +1,7 @@
 """A test set: what is scored at once. The ordinary test split (IID) and every benchmark look alike from here on."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,9 @@ from benchmark_builder.files import read_json
 from benchmark_builder.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
 
 KINDS = ("iid", "scuba", "scufo", "conflfg", "shaken")
+# What an interval's bootstrap draws whole, and what to call it.
+CLUSTERS = {"source": "source videos", "group": "UCF101's groups", "video": "single videos"}
+_GROUP = re.compile(r"(.*_g\d+)_c\d+")  # UCF101: v_Class_gNN_cMM, groups share actor and scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,29 @@ class TestSet:
     def sources(self) -> dict[str, str]:
         """id -> source video."""
         return {item.id: item.source_id for item in self.items}
+
+    def clusters(self, cluster: str = "source") -> dict[str, str]:
+        """id -> what it is drawn with, for intervals.
+
+        Args:
+            cluster: ``source``: the videos made from one video; ``group``: those of one group of UCF101 (clips cut from
+                one long video: Soomro et al., 2012); ``video``: each alone, as if variants were independent.
+
+        Raises:
+            BenchError: an unknown ``cluster``, or a source that carries no group in its name.
+        """
+        if cluster == "source":
+            return self.sources
+        if cluster == "video":  # by set, since ids of SCUBA and SCUFO are alike
+            return {item.id: f"{self.name}\x1f{item.id}" for item in self.items}
+        if cluster != "group":
+            raise BenchError(f"--cluster is {cluster!r}; choose from {', '.join(CLUSTERS)}")
+        found = {item.id: _GROUP.fullmatch(item.source_id) for item in self.items}
+        for item in self.items:
+            if found[item.id] is None:
+                named = f"{item.source_id!r} of {self.name} is not named v_Class_gNN_cMM"
+                raise BenchError(f"--cluster group: {named}; groups are UCF101's, so take --cluster source")
+        return {video_id: match.group(1) for video_id, match in found.items() if match}
 
     @property
     def partners(self) -> dict[str, str]:

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from benchmark_builder import safe_pickle
 from benchmark_builder.errors import BenchError
@@ -19,7 +22,10 @@ from benchmark_builder.manifest import Row, write_benchmark
 from evaluator.foreign import read_any_predictions
 from evaluator.leaderboard import read_leaderboard
 from evaluator.predictions import write_predictions
+from evaluator.report import report
+from evaluator.runs import clustered, load_run, recompute
 from evaluator.score import score
+from evaluator.show import show
 from evaluator.testsets import TestSet, benchmark_set
 
 CLASSES = ["jump", "run fast", "wave"]
@@ -39,7 +45,7 @@ STILLS = {
 }
 
 
-def benchmark(folder: Path, kind: str) -> TestSet:
+def benchmark(folder: Path, kind: str, split: str = "test1") -> TestSet:
     """A benchmark of four videos, tables only: scoring reads no video."""
     blank = {
         f.name: 0 if f.type in (int, float) else "" for f in dataclasses.fields(Row) if f.default is dataclasses.MISSING
@@ -47,7 +53,7 @@ def benchmark(folder: Path, kind: str) -> TestSet:
     rows = []
     for video_id, label in VIDEOS:
         own: dict[str, Any] = {"id": video_id, "file": f"videos/{video_id}.mp4", "label": label, "source_id": video_id}
-        own |= {"class_name": CLASSES[label], "split": "test1", "partner_id": video_id if kind == "scufo" else ""}
+        own |= {"class_name": CLASSES[label], "split": split, "partner_id": "" if kind == "scuba" else video_id}
         rows.append(Row(**{**blank, **own}))
     protocol = {"kind": kind, "dataset": "ucf101", "classes": CLASSES, "backgrounds": {"name": "stripes"}}
     write_benchmark(folder, protocol, rows, [])
@@ -216,3 +222,113 @@ def test_score_wants_a_benchmark_a_file(tmp_path: Path, scuba: TestSet) -> None:
     lists = [path, path]
     assert "2 list files for 1" in refused(lambda: score([path], [tmp_path / "scuba"], lists=lists))
     assert scuba.kind == "scuba"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_what_score_writes_is_read_back_by_any_command(tmp_path: Path, scuba: TestSet, suffix: str) -> None:
+    path = dump(tmp_path / "r.json", SCORES)
+    record = score([path], [tmp_path / "scuba"], tmp_path / "out", suffix=suffix)
+    (stored,) = (tmp_path / "out/predictions").iterdir()
+    assert stored.suffix == suffix
+    run = load_run(Path(record["record"]))
+    assert recompute(run)["figures"] == record["figures"]
+    again = score([stored], [tmp_path / "scuba"])
+    # The digest names what was predicted, whatever the file's format.
+    assert (again["figures"], again["checkpoint_sha256"]) == (record["figures"], record["checkpoint_sha256"])
+    assert "--format is 'xls'; choose from csv, parquet" in refused(lambda: score([path], [scuba.name], suffix=".xls"))
+
+
+BLOCKED = """
+import importlib.abc, json, sys
+from pathlib import Path
+
+class Block(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision", "transformers"}:
+            raise ImportError(f"{name} is not on this machine")
+
+sys.meta_path.insert(0, Block())
+from evaluator.runs import load_run, recompute
+from evaluator.score import score
+
+files, folders, record = json.loads(sys.argv[1])
+print(json.dumps([score([Path(f) for f in files], [Path(f) for f in folders]), recompute(load_run(Path(record)))]))
+"""
+
+
+def test_a_machine_without_torch_gives_the_same_digits(tmp_path: Path, scuba: TestSet) -> None:
+    benchmark(tmp_path / "scufo", "scufo")
+    for name, table, suffix in (("a", SCORES, ".csv"), ("b", STILLS, ".parquet")):
+        rows = [(i, dict(VIDEOS)[i], np.array(s, np.float32)) for i, s in table.items()]
+        write_predictions(tmp_path / f"{name}{suffix}", CLASSES, rows)
+    files, folders = [tmp_path / "a.csv", tmp_path / "b.parquet"], [tmp_path / "scuba", tmp_path / "scufo"]
+    record = score(files, folders, tmp_path / "out")
+    told = json.dumps([[str(f) for f in files], [str(f) for f in folders], record["record"]])
+    done = subprocess.run([sys.executable, "-c", BLOCKED, told], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for found in json.loads(done.stdout):
+        for key in ("figures", "pairs", "per_class"):
+            assert found[key] == record[key]
+
+
+def grouped(folder: Path, names: list[str]) -> TestSet:
+    """A SCUBA benchmark of the named sources, two variants each."""
+    test_set = benchmark(folder, "scuba")
+    assert test_set.benchmark is not None
+    row = test_set.benchmark.rows[0]
+    rows = [dataclasses.replace(row, id=f"{n}__{v}", source_id=n, label=0) for n in names for v in range(2)]
+    write_benchmark(folder, test_set.benchmark.protocol, rows, [])
+    return benchmark_set(folder)
+
+
+def test_intervals_by_source_group_and_video(tmp_path: Path) -> None:
+    names = [f"jump/v_Jump_g{g:02d}_c{c:02d}" for g in range(1, 11) for c in range(1, 5)]
+    test_set = grouped(tmp_path / "g", names)
+    # Whole groups are right or wrong: what was 80 answers is 10.
+    scores = {
+        item.id: [0.9, 0.1, 0.0] if int(item.source_id[-6:-4]) % 2 else [0.1, 0.9, 0.0] for item in test_set.items
+    }
+    path = dump(tmp_path / "r.json", scores)
+    widths = []
+    for cluster, count in (("video", 80), ("source", 40), ("group", 10)):
+        assert len(set(test_set.clusters(cluster).values())) == count
+        record = score([path], [tmp_path / "g"], tmp_path / cluster, cluster=cluster)
+        found = record["figures"]["avg_scuba"]
+        assert found["percent"] == 50.0 and record["cluster"] == cluster
+        assert read_leaderboard(tmp_path / cluster / "leaderboard.csv")[0]["cluster"] == cluster
+        run = load_run(Path(record["record"]))
+        assert recompute(run)["figures"] == record["figures"]
+        assert clustered(run, "group").record["figures"] == recompute(run, "group")["figures"]
+        widths.append(found["high"] - found["low"])
+    # The standard error of a half over k independent draws is 1 / (2 sqrt k): 1 : sqrt 2 : sqrt 8. Ends are multiples of
+    # 1/k and themselves drawn: for 10 groups the step is 10 points of about 60.
+    assert widths[1] / widths[0] == pytest.approx(np.sqrt(2), rel=0.2)
+    assert widths[2] / widths[0] == pytest.approx(np.sqrt(8), rel=0.2)
+
+
+def test_a_cluster_that_is_none(tmp_path: Path, scuba: TestSet) -> None:
+    path = dump(tmp_path / "r.json", SCORES)
+    message = refused(lambda: score([path], [tmp_path / "scuba"], cluster="group"))
+    assert "--cluster group: 'jump/a' of scuba is not named v_Class_gNN_cMM" in message
+    message = refused(lambda: score([path], [tmp_path / "scuba"], cluster="class"))
+    assert "choose from source, group, video" in message and scuba.kind == "scuba"
+
+
+def test_figures_against_shaken_stills_and_without_the_clothing(tmp_path: Path, scuba: TestSet) -> None:
+    benchmark(tmp_path / "shaken", "shaken")
+    unbiased = benchmark(tmp_path / "unbiased", "scuba", split="test_unbiased")
+    files = [dump(tmp_path / f"{k}.json", table) for k, table in enumerate((SCORES, STILLS, STILLS))]
+    record = score(files, [tmp_path / name for name in ("scuba", "shaken", "unbiased")], tmp_path / "out")
+    # SCUBA right on a c d; shaken right on a: contrasted c d. The second SCUBA set is answered as the stills: a alone.
+    assert {k: v["percent"] for k, v in record["figures"].items()} == {
+        "avg_scuba": 75.0, "avg_shaken": 25.0, "contra_shaken": 50.0, "unbiased_scuba": 25.0,
+    }  # fmt: skip
+    with open(os.devnull, "w") as sink:
+        console = Console(width=200, record=True, file=sink)
+        show([tmp_path / "out"], console)
+    shown = console.export_text()
+    for heading in ("Avg shaken ↓", "Contra. shaken ↑", "SCUBA unbiased ↑"):
+        assert heading in shown
+    page = report([tmp_path / "out"], tmp_path / "r.html", gallery=0).read_text()
+    assert "Contra. shaken" in page and "SCUBA unbiased" in page
+    assert unbiased.split == "test_unbiased" and scuba.split == "test1"
