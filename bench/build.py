@@ -45,6 +45,32 @@ Masks = Annotated[
     ),
 ]
 Prompts = Annotated[str | None, typer.Option(help="Boxes that prompt the mask source, KIND:PATH.", rich_help_panel=_P)]
+# Settings of the mask sources that run a network.
+_N = "Masks by a network"
+SamCheckpoint = Annotated[
+    Path | None, typer.Option(help="File.  [default: the published one in torch hub's cache]", rich_help_panel=_N)
+]
+SamModel = Annotated[
+    str | None, typer.Option(help="vit_h, vit_l, vit_b.  [default: the checkpoint's, else vit_h]", rich_help_panel=_N)
+]
+BoxMargin = Annotated[
+    float | None,
+    typer.Option(
+        help="sam: a mask ends at its box enlarged by this share on each side.  [default: 0.1]", rich_help_panel=_N
+    ),
+]
+MinScore = Annotated[
+    float | None,
+    typer.Option(help="maskrcnn, detector: least score of a person, 0 to 1.  [default: 0.7]", rich_help_panel=_N),
+]
+MinTrack = Annotated[
+    int | None,
+    typer.Option(help="maskrcnn, detector: frames that a person must be seen on.  [default: 8]", rich_help_panel=_N),
+]
+Device = Annotated[
+    str | None, typer.Option(help="auto, cpu, cuda, cuda:1 …  [default: the GPU if there is one]", rich_help_panel=_N)
+]
+Chunk = Annotated[int | None, typer.Option(help="Frames that share the GPU at a time.", rich_help_panel=_N)]
 Actors = Annotated[str | None, typer.Option(help="all tubes of the class, or the first alone.", rich_help_panel=_P)]
 Unannotated = Annotated[
     str | None, typer.Option(help="Frames between annotated ones: hold, drop, background.", rich_help_panel=_P)
@@ -108,6 +134,13 @@ def scuba(
     feather: Feather = None,
     min_area: MinArea = None,
     min_valid: MinValid = None,
+    sam_checkpoint: SamCheckpoint = None,
+    sam_model: SamModel = None,
+    box_margin: BoxMargin = None,
+    min_score: MinScore = None,
+    min_track: MinTrack = None,
+    device: Device = None,
+    chunk: Chunk = None,
     backgrounds: Backgrounds = None,
     fit: Fit = None,
     per_video: PerVideo = None,
@@ -148,6 +181,13 @@ def scufo(
     feather: Feather = None,
     min_area: MinArea = None,
     min_valid: MinValid = None,
+    sam_checkpoint: SamCheckpoint = None,
+    sam_model: SamModel = None,
+    box_margin: BoxMargin = None,
+    min_score: MinScore = None,
+    min_track: MinTrack = None,
+    device: Device = None,
+    chunk: Chunk = None,
     backgrounds: Backgrounds = None,
     fit: Fit = None,
     per_video: PerVideo = None,
@@ -192,6 +232,13 @@ def conflfg(
     feather: Feather = None,
     min_area: MinArea = None,
     min_valid: MinValid = None,
+    sam_checkpoint: SamCheckpoint = None,
+    sam_model: SamModel = None,
+    box_margin: BoxMargin = None,
+    min_score: MinScore = None,
+    min_track: MinTrack = None,
+    device: Device = None,
+    chunk: Chunk = None,
     backgrounds: Backgrounds = None,
     fit: Fit = None,
     per_video: PerVideo = None,
@@ -218,6 +265,7 @@ _SCUBA_SETTINGS = (
     "masks", "prompts", "actors", "unannotated", "smooth", "smooth_how", "dilate", "feather", "min_area", "min_valid",
     "backgrounds", "fit", "per_video", "layout", "jpeg_quality",
 )  # fmt: skip
+MASK_OPTIONS = ("sam_checkpoint", "sam_model", "box_margin", "min_score", "min_track", "device", "chunk")
 
 
 def _scuba(options: dict[str, Any]) -> Path:
@@ -237,6 +285,7 @@ def _scuba(options: dict[str, Any]) -> Path:
         out=options["out"],
         subset=Subset(options["limit"], tuple(options["only"] or ()), options["shard"]),
         run=_run(options["workers"]),
+        mask_options={k: options[k] for k in MASK_OPTIONS},
         **chosen,
     )
     return _finish(report, options["keep_going"])

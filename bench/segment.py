@@ -5,7 +5,25 @@ from typing import Annotated
 
 import typer
 
-from bench.build import Dataset, Fold, KeepGoing, Limit, Only, Root, Shard, Split, Workers
+from bench.build import (
+    MASK_OPTIONS,
+    BoxMargin,
+    Chunk,
+    Dataset,
+    Device,
+    Fold,
+    KeepGoing,
+    Limit,
+    MinScore,
+    MinTrack,
+    Only,
+    Root,
+    SamCheckpoint,
+    SamModel,
+    Shard,
+    Split,
+    Workers,
+)
 
 # One paragraph a kind, so that --help shows them as a list.
 MASKS = "\n\n".join(
@@ -18,6 +36,9 @@ MASKS = "\n\n".join(
         "folder:FOLDER: FOLDER/ID/00001.png, as DAVIS and HAT have them.",
         "rle:FILE.json: COCO run-length codes, by video or in YouTube-VIS's form.",
         "stored:FOLDER: what this command wrote.",
+        "sam[:CHECKPOINT]: Segment Anything in the boxes of --prompts.",
+        "maskrcnn[:WEIGHTS]: people found by torchvision's Mask R-CNN or Keypoint R-CNN; detector[:WEIGHTS]: their "
+        "boxes. WEIGHTS: torchvision's name of them, or a file.",
     )
 )
 
@@ -32,10 +53,20 @@ def segment(
         str | None,
         typer.Option(help="ucf101-24, ucf101-v2: all tubes of the class, or the first alone.  [default: all]"),
     ] = None,
+    prompts: Annotated[
+        str | None, typer.Option(help="sam: boxes to start from, KIND or KIND:PATH; any kind of --masks, or detector.")
+    ] = None,
     numbering: Annotated[
         str | None, typer.Option(help="folder: the pictures' names count frames from 0 or 1.  [default: auto]")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder.  [default: $BENCH_DATA/masks/DATASET-KIND]")] = None,
+    sam_checkpoint: SamCheckpoint = None,
+    sam_model: SamModel = None,
+    box_margin: BoxMargin = None,
+    min_score: MinScore = None,
+    min_track: MinTrack = None,
+    device: Device = None,
+    chunk: Chunk = None,
     workers: Workers = None,
     limit: Limit = None,
     only: Only = None,
@@ -43,6 +74,7 @@ def segment(
     keep_going: KeepGoing = False,
 ) -> None:
     """Write the masks of any source to disk once; builds reuse them with `--masks stored:FOLDER`. Resumable."""
+    own = dict(locals())
     from benchmark_builder.errors import BenchError
     from benchmark_builder.recipes import Run, Subset
     from benchmark_builder.segment import segment as write_masks
@@ -53,7 +85,7 @@ def segment(
         split,
         fold,
         masks=masks,
-        options={"actors": actors, "numbering": numbering},
+        options={k: own[k] for k in ("actors", "numbering", "prompts", *MASK_OPTIONS)},
         out=out,
         subset=Subset(limit, tuple(only or ()), shard),
         run=Run(workers, say=typer.echo),

@@ -1,6 +1,6 @@
 """From a user's options to a built benchmark: what `bench build scuba|scufo|conflfg` calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,7 @@ def build_scuba(
     out: Path | None = None,
     subset: Subset | None = None,
     run: Run | None = None,
+    mask_options: Mapping[str, Any] | None = None,
     **chosen: Any,
 ) -> Report:
     """Build SCUBA videos of a dataset.
@@ -90,6 +91,8 @@ def build_scuba(
             :class:`~benchmark_builder.protocols.Settings`) that differ from it.
         seed: owns every random draw.
         out: folder to write; None for the conventional one.
+        mask_options: settings of the mask source that no protocol decides, such as a checkpoint; those that are None
+            are the source's default.
 
     Raises:
         BenchError: anything the user can mend; nothing is left half-written.
@@ -105,7 +108,7 @@ def build_scuba(
     # A protocol's settings of its mask source go with that source; with another, only what the user asks for.
     asked = {k for k in ("actors", "prompts") if chosen.get("masks") is None or chosen.get(k) is not None}
     options = {k: getattr(settings, k) for k in asked if getattr(settings, k) not in ("all", "")}
-    masks = mask_source(settings.masks, root, **options)
+    masks = mask_source(settings.masks, root, **options, **(mask_options or {}))
     backgrounds = background_source(settings.backgrounds, settings.fit)
     out = out or benchmark_folder(dataset, "scuba", backgrounds.name)
     written: dict[str, Any] = {

@@ -11,7 +11,7 @@ from typing import Any
 from benchmark_builder.errors import BenchError
 from benchmark_builder.masks.base import ActorBox, BoxedTrack, MaskSource, MaskTrack
 
-__all__ = ["KINDS", "ActorBox", "BoxedTrack", "MaskSource", "MaskTrack", "mask_source"]
+__all__ = ["KINDS", "ActorBox", "BoxedTrack", "MaskSource", "MaskTrack", "mask_source", "settings_of"]
 
 # kind -> (module, class); imported on demand, so that a source's dependencies cost only those who use it.
 KINDS = {
@@ -21,8 +21,10 @@ KINDS = {
     "folder": ("benchmark_builder.masks.folder", "FolderMasks"),
     "rle": ("benchmark_builder.masks.rle", "RLEMasks"),
     "truth": ("benchmark_builder.masks.stored", "TruthMasks"),
+    "boxes": ("benchmark_builder.masks.boxes", "BoxesOf"),
     "stored": ("benchmark_builder.masks.stored", "StoredMasks"),
     "motion": ("benchmark_builder.masks.motion", "MotionMasks"),
+    "sam": ("benchmark_builder.masks.sam", "SamMasks"),
 }
 
 
@@ -39,14 +41,22 @@ def mask_source(spec: str, dataset_root: Path, **options: Any) -> MaskSource:
             that are missing or not what they should be.
     """
     kind, _, path = spec.partition(":")
+    given = {key: value for key, value in options.items() if value is not None}
+    for key in sorted(given.keys() - settings_of(spec)):
+        flag = f"--{key.replace('_', '-')} {given[key]}"
+        raise BenchError(f"{flag}: --masks {kind} has no such setting; leave it out or choose other --masks")
+    source: MaskSource = _class(spec)(Path(path) if path else None, dataset_root, **given)
+    return source
+
+
+def settings_of(spec: str) -> set[str]:
+    """Names of the settings that the source of a ``KIND`` or ``KIND:PATH`` has. BenchError if it is unknown."""
+    return set(inspect.signature(_class(spec)).parameters.keys() - {"path", "dataset_root"})
+
+
+def _class(spec: str) -> Any:
+    kind = spec.partition(":")[0]
     if kind not in KINDS:
         raise BenchError(f"--masks {spec}: unknown kind {kind!r}; choose from {', '.join(sorted(KINDS))}")
     module, name = KINDS[kind]
-    source_class = getattr(importlib.import_module(module), name)
-    given = {key: value for key, value in options.items() if value is not None}
-    taken = inspect.signature(source_class).parameters.keys() - {"path", "dataset_root"}
-    for key in sorted(given.keys() - taken):
-        flag = f"--{key.replace('_', '-')} {given[key]}"
-        raise BenchError(f"{flag}: --masks {kind} has no such setting; leave it out or choose other --masks")
-    source: MaskSource = source_class(Path(path) if path else None, dataset_root, **given)
-    return source
+    return getattr(importlib.import_module(module), name)

@@ -4,6 +4,7 @@ A source that tells its actors apart (:class:`~benchmark_builder.masks.base.Boxe
 other, the connected parts of a mask are the actors: parts whose boxes touch are one, specks are none.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,22 @@ SAME = 0.3  # least overlap (intersection over union) of a part's box with the l
 LISTED = 5  # boxes named in a message
 
 
-def prompt_source(spec: str | None, dataset_root: Path, kind: str, **options: Any) -> MaskSource:
+def prompt_source(
+    spec: str | None, dataset_root: Path, kind: str, shared: Mapping[str, Any] | None = None, **options: Any
+) -> MaskSource:
     """The source that ``--prompts KIND`` or ``KIND:PATH`` names.
 
     Args:
         spec: what the user gave; None or "" if nothing.
         dataset_root: the dataset's folder, where a source without PATH looks for its files.
         kind: the prompted source, for the message.
-        options: settings passed on to the prompt source; None stands for its default.
+        shared: settings of the prompted source that the prompt source gets too if it has them, such as ``device``.
+        options: settings for the prompt source; None stands for its default.
 
     Raises:
         BenchError: no ``spec``, or what :func:`~benchmark_builder.masks.mask_source` raises.
     """
-    from benchmark_builder.masks import mask_source  # it imports the prompted sources in turn
+    from benchmark_builder.masks import mask_source, settings_of  # it imports the prompted sources in turn
 
     if not spec:
         raise BenchError(
@@ -41,7 +45,8 @@ def prompt_source(spec: str | None, dataset_root: Path, kind: str, **options: An
         raise BenchError(
             f"--prompts {spec}: is itself prompted with boxes; give --prompts ucf101-24:pyannot.pkl, detector or motion"
         )
-    return mask_source(spec, dataset_root, **options)
+    common = {key: value for key, value in (shared or {}).items() if key in settings_of(spec)}
+    return mask_source(spec, dataset_root, **common, **options)
 
 
 def prompt_boxes(track: MaskTrack, height: int, width: int, name: str) -> list[list[ActorBox]]:

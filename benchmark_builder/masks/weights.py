@@ -1,0 +1,82 @@
+"""Networks of the mask sources that have one: their weights read without running code, and how they compute."""
+
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from benchmark_builder.errors import BenchError
+
+Build = Callable[[], torch.nn.Module]
+
+
+def hub_file(name: str) -> Path:
+    """Where torch hub keeps a downloaded checkpoint of that file name."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / name
+
+
+def read_weights(path: Path, what: str) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint, by name, on the CPU; of ``{"model": …}`` and ``{"state_dict": …}`` those inside.
+
+    Args:
+        what: what the file should be, for the message.
+
+    Raises:
+        BenchError: the file is missing, no checkpoint, or holds more than weights (which could run code).
+    """
+    if not path.is_file():
+        raise BenchError(f"{path}: no such file; give {what}")
+    try:
+        # Mapped where the format allows it: only what is used is read.
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None)
+    except Exception as error:  # a damaged or hostile file can raise anything
+        reason = str(error).strip().split("\n")[0][:120]
+        raise BenchError(
+            f"{path}: cannot be read as weights ({type(error).__name__}: {reason}); give {what}, saved as plain weights"
+        ) from None
+    for key in ("model", "state_dict"):
+        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
+            state = state[key]
+    if not isinstance(state, Mapping) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise BenchError(f"{path}: holds no named weights; give {what}")
+    return {str(name): value for name, value in state.items()}
+
+
+def fitting(state: Mapping[str, torch.Tensor], builders: Mapping[str, Build]) -> list[str]:
+    """Those of the networks whose weights have the names and shapes of ``state``. No memory is taken for them."""
+    return [name for name, build in builders.items() if _shapes_of(build) == _shapes(state)]
+
+
+@cache
+def _shapes_of(build: Build) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        return _shapes(build().state_dict())
+
+
+def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    # Batch normalisation's counter is not used; frozen layers are saved without it.
+    return {name: tuple(v.shape) for name, v in state.items() if not name.endswith("num_batches_tracked")}
+
+
+@contextmanager
+def computing(device: torch.device) -> Iterator[None]:
+    """Inference; on a CPU by one thread: its sums come out the same bit for bit, however many workers there are.
+
+    Raises:
+        BenchError: the GPU's memory does not suffice.
+    """
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            yield
+    except torch.cuda.OutOfMemoryError:
+        raise BenchError(
+            "the GPU's memory does not suffice; give a smaller --chunk, fewer --workers or --device cpu"
+        ) from None
+    finally:
+        torch.set_num_threads(threads)
