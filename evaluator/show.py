@@ -128,9 +128,8 @@ def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str
         cells = [f"{c.difference:+.2f}", interval, str(c.only_a), str(c.only_b), p, str(c.n), str(c.sources)]
         table.add_row(f"{heading} {arrow}", *cells)
     if correlated:
-        table.caption = (
-            f"* more videos than {CLUSTERS[cluster]}: McNemar takes them for independent; go by the interval."
-        )
+        known = CLUSTERS[cluster]
+        table.caption = f"* more videos than {known}: McNemar takes them for independent; go by the interval."
     _print(table, console)
 
 

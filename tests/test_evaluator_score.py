@@ -300,8 +300,8 @@ def test_intervals_by_source_group_and_video(tmp_path: Path) -> None:
         assert recompute(run)["figures"] == record["figures"]
         assert clustered(run, "group").record["figures"] == recompute(run, "group")["figures"]
         widths.append(found["high"] - found["low"])
-    # The standard error of a half over k independent draws is 1 / (2 sqrt k): 1 : sqrt 2 : sqrt 8. Ends are multiples of
-    # 1/k and themselves drawn: for 10 groups the step is 10 points of about 60.
+    # The standard error of a half over k independent draws is 1 / (2 sqrt k): 1 : sqrt 2 : sqrt 8. Ends are multiples
+    # of 1/k and themselves drawn: for 10 groups the step is 10 points of about 60.
     assert widths[1] / widths[0] == pytest.approx(np.sqrt(2), rel=0.2)
     assert widths[2] / widths[0] == pytest.approx(np.sqrt(8), rel=0.2)
 
