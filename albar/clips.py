@@ -38,6 +38,9 @@ class ClipSampling:
             (from the first again).
         shrink_stride: take stride 1 where ``frames · stride`` exceeds the video.
         test_start: where a test clip starts: ``centre`` (of what the clip does not need) or ``first`` (frame 0).
+        views: test clips a video, each in the middle (``first``: at the start) of its share of the possible starts. A
+            network's softmax is averaged over them. Training and validation take one clip.
+        crops: test crops a clip, 1 (the centre) or 3 (both ends of the longer side too), averaged likewise.
         mean, std: RGB normalisation of values in 0..1.
     """
 
@@ -52,11 +55,13 @@ class ClipSampling:
     short: str = "clamp"
     shrink_stride: bool = False
     test_start: str = "centre"
+    views: int = 1
+    crops: int = 1
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
     def __post_init__(self) -> None:
-        for name in ("frames", "stride", "size", "resize"):
+        for name in ("frames", "stride", "size", "resize", "views"):
             if getattr(self, name) < 1:
                 raise BenchError(f"clip setting {name} is {getattr(self, name)}; it must be at least 1")
         if self.resize < self.size:
@@ -72,7 +77,9 @@ class ClipSampling:
             raise BenchError("clip settings mean and std take three numbers each, std above 0")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
-                raise BenchError(f"clip setting {name} is {getattr(self, name)!r}; choose from {', '.join(choices)}")
+                raise BenchError(
+                    f"clip setting {name} is {getattr(self, name)!r}; choose from {', '.join(map(str, choices))}"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for a checkpoint or JSON."""
@@ -93,10 +100,11 @@ class ClipSampling:
         return dataclasses.replace(self, **values)
 
 
-_CHOICES = {
+_CHOICES: dict[str, tuple[str, ...] | tuple[int, ...]] = {
     "crop": ("random_resized", "random", "centre"),
     "short": ("clamp", "wrap"),
     "test_start": ("centre", "first"),
+    "crops": (1, 3),
 }
 _FIELDS = tuple(f.name for f in dataclasses.fields(ClipSampling))
 
@@ -123,6 +131,10 @@ def _as_type(name: str, value: Any, like: Any) -> Any:
 SAMPLINGS: dict[str, ClipSampling] = {
     # StillMix's protocol (methods.md, 0): a single test clip is centred in time, an overrun wraps.
     "32x2-224": ClipSampling(short="wrap"),
+    # StillMix's Swin-T tests (methods.md, 0): three crops of the full short side; four clips of ordinary test videos,
+    # one of SCUBA and SCUFO videos.
+    "stillmix-4x3": ClipSampling(short="wrap", resize=224, views=4, crops=3),
+    "stillmix-1x3": ClipSampling(short="wrap", resize=224, crops=3),
     # ALBAR's: the test clip starts at frame 0, a short video falls to stride 1, then repeats its last frame.
     "albar-32x2-224": ClipSampling(shrink_stride=True, test_start="first"),
     # torchvision's MViT weights: their own normalisation.
@@ -141,8 +153,10 @@ SAMPLINGS: dict[str, ClipSampling] = {
 }
 
 
-def sampling(name: str) -> ClipSampling:
-    """A preset by name; BenchError lists the choices."""
+def sampling(name: str | ClipSampling) -> ClipSampling:
+    """A preset by name (a sampling itself is given back); BenchError lists the choices."""
+    if isinstance(name, ClipSampling):
+        return name
     if name not in SAMPLINGS:
         raise BenchError(f"unknown clip sampling {name!r}; choose from {', '.join(SAMPLINGS)}")
     return SAMPLINGS[name]
@@ -158,9 +172,10 @@ class Cut:
     flip: bool
 
 
-def test_indices(n_frames: int, sampling: ClipSampling) -> np.ndarray:
-    """Source frame of each frame of the one test clip: int64 (T,), each in 0..n_frames-1."""
-    return _indices(n_frames, sampling, lambda room: 0 if sampling.test_start == "first" else room // 2)
+def test_indices(n_frames: int, sampling: ClipSampling, view: int = 0, views: int = 1) -> np.ndarray:
+    """Source frame of each frame of a test clip, ``view`` of ``views``: int64 (T,), each in 0..n_frames-1."""
+    half_steps = 2 * view + (sampling.test_start == "centre")
+    return _indices(n_frames, sampling, lambda room: room * half_steps // (2 * views))
 
 
 def train_indices(n_frames: int, sampling: ClipSampling, draw: np.random.Generator) -> np.ndarray:
@@ -182,6 +197,16 @@ def test_box(height: int, width: int, sampling: ClipSampling) -> tuple[int, int,
     ``resize``."""
     side = _crop_side(height, width, sampling)
     return (height - side) // 2, (width - side) // 2, side, side
+
+
+def test_boxes(height: int, width: int, sampling: ClipSampling) -> list[tuple[int, int, int, int]]:
+    """The ``sampling.crops`` boxes of a test: the centre, or both ends of the longer side and the centre between."""
+    top, left, side, _ = test_box(height, width, sampling)
+    if sampling.crops == 1:
+        return [(top, left, side, side)]
+    if width >= height:
+        return [(top, x, side, side) for x in (0, left, width - side)]
+    return [(y, left, side, side) for y in (0, top, height - side)]
 
 
 def train_box(height: int, width: int, sampling: ClipSampling, draw: np.random.Generator) -> tuple[int, int, int, int]:
@@ -250,6 +275,35 @@ def assemble(found: Mapping[int, np.ndarray], cut: Cut, size: int) -> torch.Tens
     made = {k: cut_frame(frame, cut.box, size) for k, frame in found.items()}
     clip = torch.stack([made[int(i)] for i in cut.indices], dim=1)
     return clip.flip(-1) if cut.flip else clip
+
+
+def test_clips(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:
+    """Every view of a video: ``sampling.views`` clips in time, each in ``sampling.crops`` crops.
+
+    Args:
+        frames, n_frames: as for :func:`test_clip`.
+
+    Returns:
+        uint8 (views · crops, 3, T, size, size), views outermost.
+
+    Raises:
+        ShortVideo: ``frames`` end early.
+    """
+    views = [test_indices(n_frames, sampling, k, sampling.views) for k in range(sampling.views)]
+    found = pick(frames, np.concatenate(views))
+    height, width = next(iter(found.values())).shape[:2]
+    per_box = [
+        {k: cut_frame(frame, box, sampling.size) for k, frame in found.items()}
+        for box in test_boxes(height, width, sampling)
+    ]
+    return torch.stack([torch.stack([made[int(i)] for i in one], dim=1) for one in views for made in per_box])
+
+
+def still_clips(frame: np.ndarray, sampling: ClipSampling) -> torch.Tensor:
+    """Every crop of a video that repeats ``frame``, uint8 (H, W, 3): uint8 (crops, 3, 1, size, size). Its views in time
+    are one and the same."""
+    boxes = test_boxes(frame.shape[0], frame.shape[1], sampling)
+    return torch.stack([cut_frame(frame, box, sampling.size)[:, None] for box in boxes])
 
 
 def normalise(clips: torch.Tensor, sampling: ClipSampling) -> torch.Tensor:

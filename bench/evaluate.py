@@ -7,7 +7,15 @@ import typer
 
 
 def eval_command(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `bench train` wrote.", metavar="MODEL.CKPT")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A checkpoint of `bench train` or of ALBAR's release; a network's name with --weights (swin3d_t, …); "
+            "hf:FOLDER_OR_NAME (VideoMAE, TimeSformer, ViViT); a TorchScript or .pt2 file (--trust); "
+            "package.module:factory.",
+            metavar="MODEL",
+        ),
+    ],
     benchmarks: Annotated[
         list[Path] | None,
         typer.Option(
@@ -16,12 +24,36 @@ def eval_command(
             metavar="DIR ...",
         ),
     ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Of a network given by name: a file, or a published set (KINETICS400_V1).")
+    ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Class names of the model's outputs, one a line.  [default: the model's own, else the benchmark's]"
+        ),
+    ] = None,
+    sampling: Annotated[
+        str | None, typer.Option(help="How clips are cut: albar-32x2-224, stillmix-4x3, …  [default: the model's]")
+    ] = None,
+    clip: Annotated[
+        list[str] | None, typer.Option("--clip", help="A setting of the clips, NAME=VALUE, e.g. stride=4.")
+    ] = None,
+    views: Annotated[int | None, typer.Option(help="Clips a video, evenly in time; softmax is averaged.")] = None,
+    crops: Annotated[int | None, typer.Option(help="Crops a clip: 1 (centre) or 3.")] = None,
+    method: Annotated[str | None, typer.Option(help="What to call it in the leaderboard.  [default: its own]")] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Open a TorchScript or .pt2 file, which can run its author's code.")
+    ] = False,
+    dataset: Annotated[
+        str | None, typer.Option(help="Whose videos to score.  [default: the checkpoint's, else the benchmarks']")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Predictions, results and leaderboard.csv go here.")] = Path("results"),
     root: Annotated[Path | None, typer.Option(help="Dataset folder, for IID.  [default: $BENCH_DATA/DATASET]")] = None,
     iid: Annotated[bool, typer.Option(help="Score the ordinary test split too.")] = True,
     split: Annotated[str, typer.Option(help="Which split IID is.")] = "test",
     fold: Annotated[int, typer.Option(help="Which official split, from 1.", min=1)] = 1,
-    batch: Annotated[int, typer.Option(help="Clips a forward pass.")] = 8,
+    batch: Annotated[int, typer.Option(help="Clips a forward pass and GPU.")] = 8,
     workers: Annotated[int, typer.Option(help="Decoding processes; 0 decodes in the main one.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
     precision: Annotated[str, typer.Option(help="auto (bf16 on a GPU), float32 or bf16.")] = "auto",
@@ -32,13 +64,29 @@ def eval_command(
     ] = False,
     seed: Annotated[int, typer.Option(help="Owns the bootstrap's draws.")] = 0,
 ) -> None:
-    """Score a model: IID, SCUBA (↑), SCUFO (↓), ConflFG (↑), contrasted accuracy (↑)."""
+    """Score a model: IID, SCUBA (↑), SCUFO (↓), ConflFG (↑), contrasted accuracy (↑).
+
+    On several GPUs: `accelerate launch --num_processes N -m bench eval MODEL …`.
+    """
+    from bench.train import _pairs
     from evaluator.evaluate import EvalOptions, evaluate
     from evaluator.leaderboard import read_leaderboard
+    from evaluator.models import ModelOptions
     from evaluator.plots import plot_leaderboard
     from evaluator.show import show
 
     options = EvalOptions(
+        model=ModelOptions(
+            weights=weights,
+            classes=classes,
+            method=method,
+            sampling=sampling,
+            clip=_pairs("--clip", clip),
+            views=views,
+            crops=crops,
+            trust=trust,
+        ),
+        dataset=dataset,
         root=root,
         iid=iid,
         split=split,
@@ -51,7 +99,8 @@ def eval_command(
         allow_missing=allow_missing,
         seed=seed,
     )
-    evaluate(checkpoint, benchmarks or None, out, options)
+    if not evaluate(model, benchmarks or None, out, options, typer.echo):
+        return  # one of several processes, not the one that writes
     table = out / "leaderboard.csv"
     show([table])
     plot_leaderboard(read_leaderboard(table), out / "leaderboard.png")

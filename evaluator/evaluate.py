@@ -1,27 +1,33 @@
-"""`bench eval`: run a checkpoint over the test sets, keep its predictions, compute every figure from those files."""
+"""`bench eval`: run a model over the test sets, keep its predictions, compute every figure from those files."""
 
 import contextlib
+import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from tqdm import tqdm
 
-from albar.checkpoint import Checkpoint, load_checkpoint
 from albar.clips import ClipSampling, normalise
 from albar.device import pick_device
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import read_json, sha256_file, write_json
 from evaluator import leaderboard
-from evaluator.inputs import ChangedFile, batches, order
+from evaluator.inputs import Batch, ChangedFile, batches, order
+from evaluator.models import ModelOptions, ScoredModel, load_model
+from evaluator.models.base import Network
 from evaluator.predictions import Predictions, read_predictions, softmax, write_predictions
+from evaluator.processes import Processes
 from evaluator.results import compute, file_tag, plain, version, write_record
 from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, limited
+
+Row = tuple[str, int, np.ndarray]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +35,12 @@ class EvalOptions:
     """How to evaluate; the command line's defaults are these.
 
     Attributes:
+        model: what the user says of the model: its weights, classes, sampling, views.
+        dataset: which dataset's classes and IID videos; None: the checkpoint's, else the benchmarks'.
         root: folder of the dataset for IID; None takes ``$BENCH_DATA/NAME``.
         iid: score the ordinary test split too.
         split, fold: which split IID is.
-        batch: clips a forward pass.
+        batch: clips a forward pass and process.
         workers: decoding processes; 0 decodes in the main one.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, …
         precision: ``auto`` (bf16 on a GPU, float32 elsewhere), ``float32`` or ``bf16``.
@@ -43,6 +51,8 @@ class EvalOptions:
         progress: show a progress bar.
     """
 
+    model: ModelOptions = field(default_factory=ModelOptions)
+    dataset: str | None = None
     root: Path | None = None
     iid: bool = True
     split: str = "test"
@@ -69,44 +79,68 @@ class EvalOptions:
 
 
 def evaluate(
-    checkpoint: Path, benchmarks: Sequence[Path] | None, out: Path, options: EvalOptions | None = None
+    spec: Path | str,
+    benchmarks: Sequence[Path] | None,
+    out: Path,
+    options: EvalOptions | None = None,
+    say: Say = lambda line: None,
 ) -> dict[str, Any]:
-    """Score a checkpoint.
+    """Score a model.
+
+    Under ``accelerate launch`` each process predicts its share of the videos and the main one writes; only the main one
+    gets a record, the others an empty dict.
 
     Args:
-        checkpoint: file written by ``bench train``.
-        benchmarks: folders of built benchmarks; None takes those of the checkpoint's dataset under
+        spec: what :func:`~evaluator.models.load_model` takes: a checkpoint, ``hf:FOLDER``, a network's name, …
+        benchmarks: folders of built benchmarks; None takes those of the model's dataset under
             ``$BENCH_DATA/benchmarks``.
-        out: gets ``predictions/<set>--<method>-<digest>.csv`` a set (what is there already, of the same checkpoint,
-            videos and sampling, is not computed again), ``results/….json`` and ``leaderboard.csv``.
+        out: gets ``predictions/<set>--<method>-<digest>.csv`` a set (what is there already, of the same model, videos
+            and sampling, is not computed again), ``results/….json`` and ``leaderboard.csv``.
         options: everything else.
+        say: takes lines for the user.
 
     Returns:
-        The results record; ``record`` and ``leaderboard`` in it are the paths written.
+        The results record; ``record`` and ``leaderboard`` in it are the paths written, ``computed`` the sets predicted,
+        ``speed`` what :func:`predict` returns.
 
     Raises:
-        BenchError: no such checkpoint or benchmark, other classes than the checkpoint's, an unreadable or changed
-            video, nothing to score.
+        BenchError: no such model or benchmark, other classes than the model's, an unreadable or changed video,
+            nothing to score, output that is not finite.
     """
     options = options or EvalOptions()
-    loaded = load_checkpoint(checkpoint)
-    sha256 = sha256_file(checkpoint)
-    sets = gather(loaded, checkpoint, benchmarks, options)
-    device = pick_device(options.device)
-    bf16 = options.precision == "bf16" or (options.precision == "auto" and device.type == "cuda")
-    protocol = {"sampling": loaded.sampling.to_dict(), "views": 1, "precision": "bf16" if bf16 else "float32"}
+    model = load_model(spec, options.model)
+    sampling = model.clips
+    sets = gather(model, benchmarks, options)
+    columns = {s.name: model.columns(s.classes, s.name) for s in sets}
+    processes = Processes(pick_device(options.device))
+    bf16 = options.precision == "bf16" or (options.precision == "auto" and processes.device.type == "cuda")
+    precision = "bf16" if bf16 else "float32"
+    protocol = {"sampling": sampling.to_dict(), "precision": precision, "columns": next(iter(columns.values()), [])}
+    variant = "" if sampling == model.own_sampling else _short({"sampling": sampling.to_dict()})
+    if processes.main:
+        for line in describe_model(model, precision):
+            say(line)
 
-    tag = file_tag(loaded.method, sha256)
-    stores = {s.name: Store(out, s, tag, {"checkpoint_sha256": sha256, "protocol": protocol}) for s in sets}
-    todo = [s for s in sets if not stores[s.name].done()]
+    tag = "-".join(filter(None, (file_tag(model.method, model.digest), variant)))
+    stores = {s.name: Store(out, s, tag, {"checkpoint_sha256": model.digest, "protocol": protocol}) for s in sets}
+    todo = [s for s in sets if not (model.lasting and stores[s.name].done())]
+    speed: dict[str, float] = {}
     if todo:
-        predict(loaded.network(), loaded.sampling, todo, stores, device, bf16, options)
+        speed = predict(model.network(processes.device), sampling, todo, columns, stores, processes, bf16, options)
+        if processes.main:
+            say(
+                f"{speed['videos']:.0f} videos in {speed['seconds']:.1f} s; the network waited for the input "
+                f"{speed['idle_percent']:.0f} % of the time"
+            )
+    if not processes.main:
+        return {}
     predictions = {s.name: stores[s.name].read(options.allow_missing) for s in sets}
 
     record = {
-        "dataset": loaded.dataset, "method": loaded.method, "model": loaded.model, "classes": list(loaded.classes),
-        "seed": loaded.settings.get("seed", ""), "checkpoint": str(checkpoint), "checkpoint_sha256": sha256,
-        "protocol": protocol_name(loaded.sampling, bf16), "sampling": protocol["sampling"],
+        "dataset": _dataset(model, options, sets), "method": model.method, "model": model.model,
+        "classes": list(sets[0].classes) if sets else [], "seed": model.seed, "checkpoint": model.source,
+        "checkpoint_sha256": model.digest, "protocol": protocol_name(sampling, bf16, variant),
+        "sampling": protocol["sampling"], "kind": model.kind, "precision": precision, "notes": list(model.notes),
         "bootstrap_seed": options.seed, "limit": options.limit, "iid": _iid_place(options),
         "versions": {"albar-bench": version(), "torch": torch.__version__},
         **compute(sets, predictions, options.seed),
@@ -114,27 +148,27 @@ def evaluate(
     for described in record["sets"]:
         described["predictions"] = str(stores[described["name"]].csv.relative_to(out))
     videos = leaderboard.videos_digest([s.digest for s in sets])
-    path = out / "results" / f"{plain(loaded.dataset)}-{tag}-{videos}.json"
+    path = out / "results" / f"{plain(record['dataset'])}-{tag}-{videos}.json"
     write_record(path, record)
     board = out / leaderboard.NAME
     leaderboard.update(board, record)
-    return {**record, "record": str(path), "leaderboard": str(board), "computed": [s.name for s in todo]}
+    computed = [s.name for s in todo]
+    return {**record, "record": str(path), "leaderboard": str(board), "computed": computed, "speed": speed}
 
 
-def gather(
-    loaded: Checkpoint, checkpoint: Path, benchmarks: Sequence[Path] | None, options: EvalOptions
-) -> list[TestSet]:
-    """The test sets to score, every one with the checkpoint's dataset and classes."""
-    folders = default_benchmarks(loaded.dataset) if benchmarks is None else list(benchmarks)
-    sets = [iid_set(loaded.dataset, options.root, options.split, options.fold)] if options.iid else []
-    sets += [benchmark_set(folder) for folder in folders]
+def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalOptions) -> list[TestSet]:
+    """The test sets to score, every one of one dataset, the model's if it says one."""
+    folders = list(benchmarks or [])
+    sets = [benchmark_set(folder) for folder in folders]
+    dataset = _dataset(model, options, sets)
+    if benchmarks is None:
+        sets = [benchmark_set(folder) for folder in default_benchmarks(dataset)]
+    if options.iid:
+        sets.insert(0, iid_set(dataset, options.root, options.split, options.fold))
     for s in sets:
-        if s.dataset != loaded.dataset:
-            raise BenchError(
-                f"{s.name} is of {s.dataset}, {checkpoint} was trained on {loaded.dataset}; choose another"
-            )
-        if s.classes != list(loaded.classes):
-            raise BenchError(f"{s.name}: {_class_difference(s.classes, list(loaded.classes), checkpoint)}")
+        if s.dataset != dataset:
+            whose = f"{model.source} was trained on" if dataset == model.dataset else "the others are of"
+            raise BenchError(f"{s.name} is of {s.dataset}, {whose} {dataset}; choose another")
         if s.absent and not options.allow_missing:
             more = f" (and {len(s.absent) - 1} more)" if len(s.absent) > 1 else ""
             mend = "get it, pass --allow-missing to score the rest, or --no-iid"
@@ -144,51 +178,157 @@ def gather(
     return sets
 
 
-def protocol_name(sampling: ClipSampling, bf16: bool = False) -> str:
-    """How clips were cut, in a word: ``32x2-224-centre``; frames x stride, crop size, where the test clip starts."""
-    plain = f"{sampling.frames}x{sampling.stride}-{sampling.size}-{sampling.test_start}"
-    return plain + ("-bf16" if bf16 else "")
+def _dataset(model: ScoredModel, options: EvalOptions, sets: Sequence[TestSet]) -> str:
+    if options.dataset and model.dataset and options.dataset != model.dataset:
+        raise BenchError(f"--dataset {options.dataset}: {model.source} was trained on {model.dataset}; leave it out")
+    dataset = options.dataset or model.dataset or (sets[0].dataset if sets else "")
+    if not dataset:
+        raise BenchError(f"{model.source} names no dataset; pass --benchmarks DIR, or --dataset NAME")
+    return dataset
+
+
+def describe_model(model: ScoredModel, precision: str) -> Iterator[str]:
+    """The model record as lines: what it is, how it is fed, what had to be assumed."""
+    s = model.clips
+    changed = "" if s == model.own_sampling else " (changed from the model's own)"
+    yield f"{model.source}: {model.kind}, {model.model}, {precision}, {model.digest[:12]}"
+    yield (
+        f"clips{changed}: {s.frames} frames, stride {s.stride}, from the {s.test_start}, {s.short} when short; "
+        f"short side {s.resize}, crop {s.size}; {s.views} x {s.crops} views; "
+        f"mean {_numbers(s.mean)}, std {_numbers(s.std)}"
+    )
+    for note in model.notes:
+        yield f"assumed: {note}"
+
+
+def protocol_name(sampling: ClipSampling, bf16: bool = False, variant: str = "") -> str:
+    """How clips were cut, in a word: ``32x2-224-centre``; frames x stride, crop size, where the test clip starts.
+
+    Then ``4x3`` where there are several views (clips x crops), and eight digits of a sampling that is not the model's
+    own, so that two of them are two rows of a leaderboard.
+    """
+    several = f"{sampling.views}x{sampling.crops}" if sampling.views * sampling.crops > 1 else ""
+    word = f"{sampling.frames}x{sampling.stride}-{sampling.size}-{sampling.test_start}"
+    return "-".join(filter(None, (word, several, "bf16" if bf16 else "", variant)))
 
 
 def predict(
-    network: nn.Module,
+    network: Network,
     sampling: ClipSampling,
     sets: Sequence[TestSet],
+    columns: dict[str, list[int]],
     stores: "dict[str, Store]",
-    device: torch.device,
+    processes: Processes,
     bf16: bool,
     options: EvalOptions,
-) -> None:
-    """Run the network over the sets; each set's predictions are written as soon as its last video is done."""
-    network = network.eval().to(device)
-    listed = order(sets)
-    left = {s.name: len(s.items) for s in sets}
-    rows: dict[str, list[tuple[str, int, np.ndarray]]] = {s.name: [] for s in sets}
+) -> dict[str, float]:
+    """Run the network over the sets; softmax is averaged over a video's views.
+
+    One process writes each set's predictions as soon as its last video is done; of several, each computes its share
+    and the main one writes all at the end.
+
+    Returns:
+        ``videos`` and ``seconds`` of this process, and ``idle_percent``: the share of them spent waiting for clips.
+    """
+    listed = processes.share(order(sets))
+    left = {s.name: sum(1 for known, _ in listed if known is s) for s in sets}
+    rows: dict[str, list[Row]] = {s.name: [] for s in sets}
     missing: dict[str, dict[str, str]] = {s.name: {} for s in sets}
-    cast = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
-    with tqdm(total=len(listed), desc="eval", unit="video", disable=not options.progress) as bar:
-        for batch in batches(listed, sampling, options.batch, options.workers, options.check):
-            for k, error in batch.errors:
-                if isinstance(error, ChangedFile) or not options.allow_missing:
-                    raise error
-                missing[listed[k][0].name][listed[k][1].id] = str(error)
-            if batch.clips is not None:
-                with torch.inference_mode(), cast:
-                    clips = normalise(batch.clips.to(device, non_blocking=True), sampling)
-                    logits = network(clips.expand(-1, -1, sampling.frames, -1, -1))
-                scores = softmax(logits.double().cpu().numpy()).astype(np.float32)
+    failure: BenchError | None = None
+    began, waited = time.perf_counter(), 0.0
+    try:
+        stream = batches(listed, sampling, options.batch, options.workers, options.check)
+        with tqdm(
+            total=len(listed), desc="eval", unit="video", disable=not (options.progress and processes.main)
+        ) as bar:
+            while True:
+                asked = time.perf_counter()
+                batch = next(stream, None)
+                waited += time.perf_counter() - asked
+                if batch is None:
+                    break
+                for k, error in batch.errors:
+                    if isinstance(error, ChangedFile) or not options.allow_missing:
+                        raise error
+                    missing[listed[k][0].name][listed[k][1].id] = str(error)
+                scores = _scores(network, batch, sampling, processes.device, bf16, options.batch)
                 for k, row in zip(batch.places, scores, strict=True):
                     s, item = listed[k]
+                    if len(row) != len(s.classes):
+                        raise BenchError(
+                            f"the network has {len(row)} outputs, {s.name} has {len(s.classes)} classes; choose a "
+                            "model trained on this dataset"
+                        )
                     if not np.isfinite(row).all():
                         raise BenchError(f"the network's output for {item.id!r} is not finite; train it again")
-                    rows[s.name].append((item.id, item.label, row))
-            done = [*batch.places, *(k for k, _ in batch.errors)]
-            bar.update(len(done))
-            for k in done:
-                s = listed[k][0]
-                left[s.name] -= 1
-                if left[s.name] == 0:
-                    stores[s.name].write(rows.pop(s.name), missing[s.name])
+                    rows[s.name].append((item.id, item.label, row[columns[s.name]]))
+                done = [*batch.places, *(k for k, _ in batch.errors)]
+                bar.update(len(done))
+                for name in (listed[k][0].name for k in done):
+                    left[name] -= 1
+                    if left[name] == 0 and processes.count == 1:
+                        stores[name].write(rows.pop(name), missing[name])
+    except BenchError as error:
+        if processes.count == 1:
+            raise
+        failure = error  # the others wait in gather(); raising here would leave them there
+    seconds = time.perf_counter() - began
+    if processes.count > 1:
+        _merge(processes, rows, missing, failure, stores)
+    return {"videos": len(listed), "seconds": seconds, "idle_percent": 100 * waited / max(seconds, 1e-9)}
+
+
+def _scores(
+    network: Network, batch: Batch, sampling: ClipSampling, device: torch.device, bf16: bool, most: int
+) -> np.ndarray:
+    """Probabilities of a batch's videos, float32 (B, outputs): the mean over views of the softmax."""
+    if batch.clips is None:
+        return np.zeros((0, 0), np.float32)
+    cast = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
+    found = []
+    with torch.inference_mode(), cast:
+        for part in batch.clips.split(most):
+            clips = normalise(part.to(device, non_blocking=True), sampling)
+            try:
+                logits = network(clips.expand(-1, -1, sampling.frames, -1, -1))
+            except torch.OutOfMemoryError:
+                raise BenchError(f"--batch {most}: clips of this size do not fit the GPU's memory; lower it") from None
+            except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise BenchError(
+                    f"the network takes no clips of {sampling.frames} frames at {sampling.size} pixels ({reason[:200]})"
+                    "; change --sampling, or --clip frames=… and size=…"
+                ) from error
+            if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != len(part):
+                shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+                raise BenchError(
+                    f"the network gives {shape} for {len(part)} clips, not ({len(part)}, classes); mend it"
+                )
+            found.append(logits.double().cpu().numpy())
+    probabilities = softmax(np.concatenate(found))
+    mean: np.ndarray = probabilities.reshape(len(batch.places), -1, probabilities.shape[1]).mean(1).astype(np.float32)
+    return mean
+
+
+def _merge(
+    processes: Processes,
+    rows: dict[str, list[Row]],
+    missing: dict[str, dict[str, str]],
+    failure: BenchError | None,
+    stores: "dict[str, Store]",
+) -> None:
+    """Bring all processes' predictions together; the main one writes them. The first failure is everyone's."""
+    parts = processes.gather((rows, missing, None if failure is None else str(failure)))
+    for _, _, message in parts:
+        if message is not None:
+            raise BenchError(message)
+    if processes.main:
+        for name in rows:
+            every = [row for part, _, _ in parts for row in part[name]]
+            lost = {video_id: why for _, part, _ in parts for video_id, why in part[name].items()}
+            stores[name].check_complete([row[0] for row in every] + list(lost))
+            stores[name].write(every, lost)
+    processes.gather(None)  # nobody ends, and is taken for dead, before the files are there
 
 
 class Store:
@@ -215,7 +355,14 @@ class Store:
             return False
         return note.get("csv_sha256") == sha256_file(self.csv) and not note.get("missing")
 
-    def write(self, rows: list[tuple[str, int, np.ndarray]], missing: dict[str, str]) -> None:
+    def check_complete(self, ids: Sequence[str]) -> None:
+        """Refuse anything but each video of the set once."""
+        if sorted(ids) != sorted(self.set.labels):
+            raise BenchError(
+                f"{self.set.name}: the processes' shares are not the set's videos, each once; run it again"
+            )
+
+    def write(self, rows: list[Row], missing: dict[str, str]) -> None:
         """Write rows (id, label, scores (C,)), then the note; ``missing`` is id -> why it could not be read."""
         if not rows:
             first = next(iter(missing.values()), "it is empty")
@@ -236,8 +383,9 @@ def _iid_place(options: EvalOptions) -> dict[str, Any] | None:
     return {"root": root, "split": options.split, "fold": options.fold}
 
 
-def _class_difference(found: list[str], known: list[str], checkpoint: Path) -> str:
-    if len(found) != len(known):
-        return f"has {len(found)} classes, {checkpoint} knows {len(known)}; use a checkpoint trained on this dataset"
-    k = next(k for k, (a, b) in enumerate(zip(found, known, strict=True)) if a != b)
-    return f"class {k} is {found[k]!r}, {checkpoint} has {known[k]!r}; use a checkpoint trained on these classes"
+def _short(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return " ".join(f"{v:.4g}" for v in values)

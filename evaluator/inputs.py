@@ -1,16 +1,15 @@
 """The input side of evaluation: test clips of many test sets as one stream of full batches.
 
-Axes: B batch, 3 RGB, T frames, S = the crop's height and width.
+Axes: B videos, V views (clips in time x crops) of each, 3 RGB, T frames, S = the crop's height and width.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from albar.clips import ClipSampling, Cut, ShortVideo, assemble, cut_frame, pick, test_box, test_indices
+from albar.clips import ClipSampling, ShortVideo, still_clips, test_clips
 from benchmark_builder.errors import BenchError
 from benchmark_builder.frames import probe
 from benchmark_builder.layouts import digest
@@ -26,8 +25,9 @@ class Batch:
     """Clips of consecutive items.
 
     Attributes:
-        places: index of each clip's item in the list that was asked for, B of them.
-        clips: uint8 (B, 3, T, S, S), or (B, 3, 1, S, S) where every clip is one repeated frame; None if B is 0.
+        places: index of each video's item in the list that was asked for, B of them.
+        clips: uint8 (B · V, 3, T, S, S), the views of a video one after another, or (B · V, 3, 1, S, S) where every
+            clip is one repeated frame; None if B is 0.
         errors: (index, what went wrong) of items that gave no clip.
     """
 
@@ -40,17 +40,17 @@ class Batch:
         return self if self.clips is None else Batch(self.places, self.clips.pin_memory(), self.errors)
 
 
-def read_clip(s: TestSet, item: Item, sampling: ClipSampling, check: bool = True) -> torch.Tensor:
-    """The test clip of one video, decoded no further than it needs; of a still one a single frame is decoded.
+def read_clips(s: TestSet, item: Item, sampling: ClipSampling, check: bool = True) -> torch.Tensor:
+    """The views of one video, decoded no further than they need; of a still one a single frame is decoded.
 
     Args:
         s: the test set.
         item: the video.
-        sampling: how the clip is cut.
+        sampling: how clips are cut, and how many.
         check: compare the file with the digest in its manifest first, where it has one.
 
     Returns:
-        uint8 (3, T, S, S), or (3, 1, S, S) for a still one.
+        uint8 (views · crops, 3, T, S, S), or (crops, 3, 1, S, S) for a still one.
 
     Raises:
         BenchError: the file is missing, breaks, or (:class:`ChangedFile`) is another one than its manifest says.
@@ -60,15 +60,14 @@ def read_clip(s: TestSet, item: Item, sampling: ClipSampling, check: bool = True
     if check and item.sha256 and digest(item.path) != item.sha256:
         raise ChangedFile(f"{item.path}: changed since its manifest was written; delete the file and build it again")
     if s.still:
-        frame = next(s.frames(item))
-        return cut_frame(frame, test_box(frame.shape[0], frame.shape[1], sampling), sampling.size)[:, None]
+        return still_clips(next(s.frames(item)), sampling)
     count = item.frames or probe(item.path).frames or sum(1 for _ in s.frames(item))
     try:
-        return _clip(s.frames(item), count, sampling)
+        return test_clips(s.frames(item), count, sampling)
     except ShortVideo as short:
         if item.frames:
             raise BenchError(f"{item.path}: has {short.count} frames, its manifest says {count}; rebuild it") from None
-        return _clip(s.frames(item), short.count, sampling)
+        return test_clips(s.frames(item), short.count, sampling)
 
 
 def order(sets: Sequence[TestSet]) -> list[tuple[TestSet, Item]]:
@@ -85,7 +84,7 @@ def batches(
     Args:
         listed: from :func:`order`.
         sampling: how clips are cut.
-        batch: B, at least 1.
+        batch: clips a batch, at least 1; a video's views stay together, so there may be more.
         workers: decoding processes; 0 decodes in this one.
         check: compare files with their manifests' digests.
     """
@@ -93,7 +92,10 @@ def batches(
         raise BenchError(f"--batch is {batch}; it must be at least 1")
     moving = [k for k, (s, _) in enumerate(listed) if not s.still]
     still = [k for k, (s, _) in enumerate(listed) if s.still]
-    plan = [part[a : a + batch] for part in (moving, still) for a in range(0, len(part), batch)]
+    plan = []
+    for part, views in ((moving, sampling.views * sampling.crops), (still, sampling.crops)):
+        videos = max(1, batch // views)
+        plan += [part[a : a + videos] for a in range(0, len(part), videos)]
     loader: DataLoader = DataLoader(
         _Clips(listed, sampling, check),
         batch_sampler=plan,
@@ -115,7 +117,7 @@ class _Clips(Dataset):
     def __getitem__(self, k: int) -> tuple[int, torch.Tensor | None, BenchError | None]:
         s, item = self.listed[k]
         try:
-            return k, read_clip(s, item, self.sampling, self.check), None
+            return k, read_clips(s, item, self.sampling, self.check), None
         except BenchError as error:  # handed over as a value: raised in a worker it would lose its one line
             return k, None, (ChangedFile if isinstance(error, ChangedFile) else BenchError)(str(error))
 
@@ -123,11 +125,4 @@ class _Clips(Dataset):
 def _collate(samples: list[tuple[int, torch.Tensor | None, BenchError | None]]) -> Batch:
     good = [(k, clip) for k, clip, _ in samples if clip is not None]
     errors = [(k, error) for k, _, error in samples if error is not None]
-    return Batch([k for k, _ in good], torch.stack([c for _, c in good]) if good else None, errors)
-
-
-def _clip(frames: Iterator[np.ndarray], count: int, sampling: ClipSampling) -> torch.Tensor:
-    indices = test_indices(count, sampling)
-    found = pick(frames, indices)
-    height, width = next(iter(found.values())).shape[:2]
-    return assemble(found, Cut(indices, test_box(height, width, sampling), False), sampling.size)
+    return Batch([k for k, _ in good], torch.cat([c for _, c in good]) if good else None, errors)

@@ -26,7 +26,7 @@ from benchmark_builder.manifest import read_benchmark
 from benchmark_builder.recipes import Run, build_conflfg, build_scuba, build_scufo
 from evaluator import leaderboard, show
 from evaluator.evaluate import EvalOptions, evaluate, pick_device
-from evaluator.inputs import batches, order, read_clip
+from evaluator.inputs import batches, order, read_clips
 from evaluator.plots import plot_leaderboard
 from evaluator.predictions import read_predictions
 from evaluator.results import FIGURES, read_record
@@ -147,7 +147,7 @@ def test_batches_run_full_across_sets_and_a_still_stays_one_frame(world: World) 
     ]  # fmt: skip
     assert [k for b in found for k in b.places] == list(range(24))
     item = sets[0].items[0]
-    still = normalise(read_clip(sets[0], item, SAMPLING), SAMPLING)
+    still = normalise(read_clips(sets[0], item, SAMPLING)[0], SAMPLING)
     assert torch.equal(still.expand(-1, 4, -1, -1), still_clip(next(iter(read_any(item.path))), SAMPLING))
 
 
@@ -311,7 +311,7 @@ def test_a_container_without_a_frame_count_is_counted(tmp_path: Path) -> None:
     video, _ = moving_square(frames=9)
     write_video(tmp_path / "v.mkv", video)
     assert probe(tmp_path / "v.mkv").frames == 0
-    clip = read_clip(*one_video(tmp_path / "v.mkv"), SAMPLING)
+    clip = read_clips(*one_video(tmp_path / "v.mkv"), SAMPLING)[0]
     wanted = albar_clips.test_clip(iter(video), 9, SAMPLING)
     assert torch.equal(normalise(clip, SAMPLING), wanted)
 
@@ -321,10 +321,10 @@ def test_a_wrong_frame_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     video, _ = moving_square(frames=9)
     path = tmp_path / "v.mkv"
     write_video(path, video)
-    message = refused(lambda: read_clip(*one_video(path, frames=90), SAMPLING))
+    message = refused(lambda: read_clips(*one_video(path, frames=90), SAMPLING))
     assert "has 9 frames, its manifest says 90" in message
     monkeypatch.setattr("evaluator.inputs.probe", lambda p: dataclasses.replace(probe(p), frames=90))
-    clip = normalise(read_clip(*one_video(path), SAMPLING), SAMPLING)
+    clip = normalise(read_clips(*one_video(path), SAMPLING)[0], SAMPLING)
     assert torch.equal(clip, albar_clips.test_clip(iter(video), 9, SAMPLING))
 
 

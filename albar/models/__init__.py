@@ -7,6 +7,7 @@ from typing import Protocol
 from torch import nn
 
 from albar.clips import ClipSampling
+from albar.models import huggingface
 from benchmark_builder.errors import BenchError
 
 
@@ -22,17 +23,19 @@ class ModelSpec:
 
     Attributes:
         module: has ``build(name, classes, sampling, weights)``; imported only when the network is asked for.
-        sampling: name of the clip sampling preset to use by default.
+        sampling: the clips to use by default: a preset's name, or the sampling itself.
         pretrained: names of published weights, the first being the usual choice; empty if there are none.
     """
 
     module: str
-    sampling: str
+    sampling: str | ClipSampling
     pretrained: tuple[str, ...] = ()
 
 
 _TORCHVISION = "albar.models.torchvision_video"
+_IMAGES = "albar.models.image2d"
 _K400 = ("KINETICS400_V1",)
+_IN1K = ("IMAGENET1K_V1",)
 MODELS: dict[str, ModelSpec] = {
     "small3d": ModelSpec("albar.models.small3d", "8x2-48"),
     "swin3d_t": ModelSpec(_TORCHVISION, "albar-32x2-224", _K400),
@@ -44,13 +47,22 @@ MODELS: dict[str, ModelSpec] = {
     "r3d_18": ModelSpec(_TORCHVISION, "16x2-112", _K400),
     "mc3_18": ModelSpec(_TORCHVISION, "16x2-112", _K400),
     "r2plus1d_18": ModelSpec(_TORCHVISION, "16x2-112", _K400),
+    "swin_t_2d": ModelSpec(_IMAGES, "32x2-224", _IN1K),
+    "resnet18_2d": ModelSpec(_IMAGES, "32x2-224", _IN1K),
+    "resnet50_2d": ModelSpec(_IMAGES, "32x2-224", _IN1K),
 }
 
 
 def model_spec(name: str) -> ModelSpec:
-    """BenchError lists the choices."""
+    """A key of :data:`MODELS`, or ``hf:FOLDER_OR_NAME`` (see :mod:`albar.models.huggingface`).
+
+    BenchError lists the choices.
+    """
+    if name.startswith(huggingface.PREFIX):
+        clips, _ = huggingface.clip_sampling(huggingface.local_folder(name))
+        return ModelSpec(huggingface.__name__, clips, (huggingface.PRETRAINED,))
     if name not in MODELS:
-        raise BenchError(f"unknown model {name!r}; choose from {', '.join(MODELS)}")
+        raise BenchError(f"unknown model {name!r}; choose from {', '.join(MODELS)}, or hf:FOLDER_OR_NAME")
     return MODELS[name]
 
 
@@ -58,11 +70,12 @@ def build_model(name: str, classes: int, sampling: ClipSampling, weights: str | 
     """A network with ``classes`` outputs, its random parts drawn from torch's global generator.
 
     Args:
-        name: a key of :data:`MODELS`.
+        name: a key of :data:`MODELS`, or ``hf:FOLDER_OR_NAME``.
         classes: how many classes, at least 2.
         sampling: the clips it will see; networks of fixed input size are built for ``frames`` and ``size``.
-        weights: None (random), the name of published weights such as ``KINETICS400_V1``, or a file of weights. A head
-            for another number of classes is left out and starts fresh.
+        weights: None (random), the name of published weights such as ``KINETICS400_V1`` (``pretrained`` for the
+            folder's own, with ``hf:``), or a file of weights. A head for another number of classes is left out and
+            starts fresh.
 
     Raises:
         BenchError: unknown name, unknown weights, or weights that do not fit.

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from torch import nn
 from torchvision.models import get_model, get_model_weights
 
@@ -22,23 +23,36 @@ def build(name: str, classes: int, sampling: ClipSampling, weights: str | None) 
     model: nn.Module = get_model(name, weights=None, num_classes=classes)
     if weights is None:
         return model
-    head = next((prefix for start, prefix in _HEADS.items() if name.startswith(start)), "fc.")
-    published = get_model_weights(name)
-    if weights in published.__members__:
-        entry = published[weights]
-        try:
-            state = entry.get_state_dict(progress=True, check_hash=True)
-        except (OSError, RuntimeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BenchError(
-                f"weights {weights} of {name} could not be fetched ({reason}); download {entry.url} elsewhere and give "
-                "the file as --weights"
-            ) from None
-        fit_weights(model, state, head, weights)
-    elif Path(weights).is_file():
-        load_weights(model, weights, head)
+    if Path(weights).is_file():
+        load_weights(model, weights, head_prefix(name))
     else:
-        raise BenchError(
-            f"unknown weights {weights!r} for {name}: no such file, nor one of {', '.join(published.__members__)}"
-        )
+        state, _ = published(name, weights)
+        fit_weights(model, state, head_prefix(name), weights)
     return model
+
+
+def head_prefix(name: str) -> str:
+    """What the names of the head's parameters start with."""
+    return next((prefix for start, prefix in _HEADS.items() if name.startswith(start)), "fc.")
+
+
+def published(name: str, weights: str) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """Weights that torchvision publishes for a network, and their class names.
+
+    Raises:
+        BenchError: no weights of that name, or they cannot be fetched.
+    """
+    known = get_model_weights(name)
+    if weights not in known.__members__:
+        raise BenchError(
+            f"unknown weights {weights!r} for {name}: no such file, nor one of {', '.join(known.__members__)}"
+        )
+    entry = known[weights]
+    try:
+        return entry.get_state_dict(progress=True, check_hash=True), list(entry.meta["categories"])
+    except (OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BenchError(
+            f"weights {weights} of {name} could not be fetched ({reason}); download {entry.url} elsewhere and give "
+            "the file as --weights"
+        ) from None

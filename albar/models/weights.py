@@ -11,6 +11,7 @@ from torch import nn
 from benchmark_builder.errors import BenchError
 
 # Where training codes keep the weights in what they save; ALBAR's release uses model_state_dict.
+_MEND = "give a file of weights saved with torch.save(model.state_dict(), …)"
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 
@@ -34,8 +35,10 @@ def read_torch_file(path: Path, what: str, mend: str) -> Any:
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """A network's tensors by parameter name, from a ``.pt``/``.pth``/``.ckpt`` file or a ``.safetensors`` one."""
-    mend = "give a file of weights saved with torch.save(model.state_dict(), …)"
+    mend = _MEND
     if path.suffix == ".safetensors":
+        if not path.is_file():
+            raise BenchError(f"{path}: no such file of weights; {mend}")
         try:
             from safetensors.torch import load_file
         except ImportError:
@@ -44,13 +47,23 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
             return load_file(path)
         except Exception as error:
             raise BenchError(f"{path}: not a safetensors file ({str(error).splitlines()[0]}); {mend}") from None
-    found = read_torch_file(path, "file of weights", mend)
+    found = tensors_in(path)
+    if found is None:
+        raise BenchError(f"{path}: holds no table of tensors; {mend}")
+    return found
+
+
+def tensors_in(path: Path) -> dict[str, torch.Tensor] | None:
+    """The table of tensors in what ``torch.save`` wrote, bare or as a training code wraps it; None if there is none."""
+    if path.suffix == ".safetensors":
+        return None
+    found = read_torch_file(path, "file of weights", _MEND)
     for key in _WRAPPERS:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
             break
     if not isinstance(found, Mapping) or not found or not all(isinstance(v, torch.Tensor) for v in found.values()):
-        raise BenchError(f"{path}: holds no table of tensors; {mend}")
+        return None
     return {str(name).removeprefix("module."): value for name, value in found.items()}
 
 

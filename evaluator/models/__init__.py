@@ -1,0 +1,64 @@
+"""Models that can be scored, whatever framework they come from. :func:`load_model` picks the file that reads them.
+
+| ``bench eval …`` | read by |
+| --- | --- |
+| a model.ckpt, its .safetensors export, or a run's folder | ours.py |
+| ALBAR's released checkpoints; ``swin3d_t --weights FILE`` | named.py |
+| a folder with a config.json, ``hf:FOLDER_OR_NAME`` | huggingface.py |
+| TorchScript, torch.export (.pt2) | exported.py |
+| ``package.module:factory`` | factory.py |
+"""
+
+from pathlib import Path
+
+from albar.models import MODELS
+from benchmark_builder.errors import BenchError
+from evaluator.models import exported, factory, huggingface, named, ours
+from evaluator.models.base import ModelOptions, ScoredModel, apply_options
+
+__all__ = ["ModelOptions", "ScoredModel", "load_model"]
+
+_FORMS = (
+    "give a checkpoint, a network's name with --weights, hf:FOLDER_OR_NAME, a TorchScript or .pt2 file, or "
+    "package.module:factory"
+)
+
+
+def load_model(spec: str | Path, options: ModelOptions | None = None) -> ScoredModel:
+    """What ``bench eval SPEC`` scores.
+
+    Args:
+        spec: a path, a name or ``package.module:factory``; see the table above.
+        options: what the user says of it.
+
+    Raises:
+        BenchError: no such model, an option that does not belong to its kind, a file that would run code.
+    """
+    options = options or ModelOptions()
+    return apply_options(_load(spec, options), options)
+
+
+def _load(spec: str | Path, options: ModelOptions) -> ScoredModel:
+    text, path = str(spec), Path(spec)
+    if text in MODELS and not path.is_file():
+        return named.load(text, options)
+    if text.startswith(huggingface.PREFIX):
+        options.refuse("weights", "a Hugging Face folder brings its own")
+        return huggingface.load(text)
+    factory_like = factory.is_spec(text) and not path.exists()
+    if factory_like:
+        options.refuse("weights", "the factory loads its own")
+        return factory.load(text)
+    options.refuse("weights", "it goes with a network's name, e.g. swin3d_t")
+    if path.is_dir():
+        if (path / "config.json").is_file():
+            return huggingface.load(text)
+        if (path / ours.NAME).is_file():
+            return ours.load(path / ours.NAME)
+        raise BenchError(f"{path}: a folder with neither a config.json nor a {ours.NAME}; {_FORMS}")
+    if not path.is_file():
+        raise BenchError(f"{text}: no such model; {_FORMS}")
+    kind = exported.kind_of(path)
+    if kind:
+        return exported.load(path, kind, options.trust)
+    return named.load_release(path) or ours.load(path)

@@ -1,0 +1,47 @@
+"""Several processes on one evaluation (``accelerate launch … bench eval``): each predicts its share of the videos."""
+
+import datetime
+import os
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import torch
+
+Entry = TypeVar("Entry")
+# A process that is done waits for the slowest; the library's ten minutes are for steps, not for whole test sets.
+_PATIENCE = datetime.timedelta(days=7)
+
+
+class Processes:
+    """Which of the processes this one is; a single one where nothing launched several.
+
+    Attributes:
+        index, count: this process, from 0, of how many.
+        device: where this one computes.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.index, self.count, self.device = 0, 1, device
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            from accelerate import PartialState
+
+            state = PartialState(cpu=device.type == "cpu", timeout=_PATIENCE)
+            self.index, self.count = state.process_index, state.num_processes
+            self.device = device if device.type == "cpu" else state.device
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes and prints."""
+        return self.index == 0
+
+    def share(self, everything: Sequence[Entry]) -> list[Entry]:
+        """This process's part: every ``count``-th entry. The shares are disjoint and together are everything."""
+        return list(everything[self.index :: self.count])
+
+    def gather(self, own: Any) -> list[Any]:
+        """What each process has, in the order of their indices, on every process. All of them must call it."""
+        if self.count == 1:
+            return [own]
+        parts: list[Any] = [None] * self.count
+        torch.distributed.all_gather_object(parts, own)
+        return parts
