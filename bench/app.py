@@ -2,6 +2,7 @@
 
 import typer
 
+from bench.audit import app as audit_app
 from bench.build import app as build_app
 from bench.built import export, import_command, preview, stats, verify
 from bench.data import app as data_app
@@ -36,6 +37,7 @@ app.command(cls=variadic("--benchmark", "--lists"))(score)
 app.command(cls=variadic("--benchmarks"))(versus)
 app.command()(segment)
 app.command()(verify)
+app.add_typer(audit_app, name="audit")
 app.command()(preview)
 app.command()(stats)
 app.command()(export)

@@ -36,6 +36,7 @@ MASKS = "\n\n".join(
         "folder:FOLDER: FOLDER/ID/00001.png, as DAVIS and HAT have them.",
         "rle:FILE.json: COCO run-length codes, by video or in YouTube-VIS's form.",
         "stored:FOLDER: what this command wrote.",
+        "boxes:KIND[:PATH]: the bounding boxes of another source's masks, to see what boxes would leak.",
         "sam[:CHECKPOINT]: Segment Anything in the boxes of --prompts.",
         "maskrcnn[:WEIGHTS]: people found by torchvision's Mask R-CNN or Keypoint R-CNN; detector[:WEIGHTS]: their "
         "boxes. WEIGHTS: torchvision's name of them, or a file.",
