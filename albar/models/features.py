@@ -39,7 +39,7 @@ def logits_and_features(model: nn.Module, clips: torch.Tensor) -> tuple[torch.Te
         the head looks at a map (S3D).
 
     Raises:
-        BenchError: no head is found.
+        BenchError: no head is found, or it does not run.
     """
     seen: list[torch.Tensor] = []
     handle = find_head(model).register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
@@ -47,5 +47,7 @@ def logits_and_features(model: nn.Module, clips: torch.Tensor) -> tuple[torch.Te
         logits = model(clips)
     finally:
         handle.remove()
+    if not seen:  # a compiled network may have been traced without the hook
+        raise BenchError(f"the head of {type(model).__name__} was not seen to run; train without compiling the network")
     features = seen[-1].flatten(2).mean(dim=2) if seen[-1].ndim > 2 else seen[-1]
     return logits, features.float() if features.dtype in (torch.bfloat16, torch.float16) else features
