@@ -24,6 +24,8 @@ KINDS = {
     "boxes": ("benchmark_builder.masks.boxes", "BoxesOf"),
     "stored": ("benchmark_builder.masks.stored", "StoredMasks"),
     "motion": ("benchmark_builder.masks.motion", "MotionMasks"),
+    "maskrcnn": ("benchmark_builder.masks.maskrcnn", "MaskRCNNMasks"),
+    "detector": ("benchmark_builder.masks.maskrcnn", "DetectorBoxes"),
     "sam": ("benchmark_builder.masks.sam", "SamMasks"),
 }
 

@@ -1,5 +1,6 @@
 """Networks of the mask sources that have one: their weights read without running code, and how they compute."""
 
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,19 +47,25 @@ def read_weights(path: Path, what: str) -> dict[str, torch.Tensor]:
 
 
 def fitting(state: Mapping[str, torch.Tensor], builders: Mapping[str, Build]) -> list[str]:
-    """Those of the networks whose weights have the names and shapes of ``state``. No memory is taken for them."""
-    return [name for name, build in builders.items() if _shapes_of(build) == _shapes(state)]
+    """Those of the networks that can load ``state``. No memory is taken for their weights."""
+    return [name for name, build in builders.items() if _fits(_hollow(build), state)]
 
 
 @cache
-def _shapes_of(build: Build) -> dict[str, tuple[int, ...]]:
+def _hollow(build: Build) -> torch.nn.Module:
     with torch.device("meta"):
-        return _shapes(build().state_dict())
+        return build()
 
 
-def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
-    # Batch normalisation's counter is not used; frozen layers are saved without it.
-    return {name: tuple(v.shape) for name, v in state.items() if not name.endswith("num_batches_tracked")}
+def _fits(network: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
+    # The network is asked, as it may know older names of its weights than its own.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that nothing is copied to where there is no memory
+        try:
+            network.load_state_dict(dict(state))
+        except RuntimeError:
+            return False
+    return True
 
 
 @contextmanager
