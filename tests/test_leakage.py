@@ -71,13 +71,13 @@ def _write(root: Path, colour: Callable[[int, int], tuple[int, int, int]], per_c
 
 
 def build(root: Path, masks: str, out: Path, **more: Any) -> Path:
-    more = {"per_video": 2, "layout": "virtual"} | more
+    more = {"per_video": 2, "layout": "virtual", **more}
     build_scuba("ucf101", root, "all", masks=masks, backgrounds="plain", out=out, run=QUIET, **more)
     return out
 
 
 def found(root: Path, folder: Path, **settings: Any) -> Leakage:
-    settings = {"reference": f"stored:{root / 'truth'}"} | settings
+    settings = {"reference": f"stored:{root / 'truth'}", **settings}
     return measure(folder, Settings(**settings), progress=False)
 
 
