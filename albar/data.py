@@ -1,12 +1,14 @@
 """Videos to batches: a torch dataset over Video records, an in-memory cache of decoded frames, a resumable order."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
 
+from albar.actors import ActorMasks
 from albar.clips import ClipSampling, Cut, ShortVideo, assemble, pick, test_box, test_indices, train_cut
 from benchmark_builder.errors import BenchError
 from benchmark_builder.frames import probe, read_frames
@@ -38,8 +40,24 @@ class FrameCache:
         self.frames = kept
 
 
-class ClipDataset(Dataset[tuple[torch.Tensor, int] | BenchError]):
-    """Clips of videos. ``dataset[epoch, index]`` is (clip, label): uint8 (3, T, size, size) and the class.
+class Sample(NamedTuple):
+    """One clip, or a batch of them with an axis B before the others.
+
+    Attributes:
+        clip: uint8 (3, T, size, size).
+        label: int64 ().
+        actors: uint8 (1, T, size, size), 0..255, cut like the clip; empty (0,) where nobody asked for them.
+        video: int64 (), its index.
+    """
+
+    clip: torch.Tensor
+    label: torch.Tensor
+    actors: torch.Tensor
+    video: torch.Tensor
+
+
+class ClipDataset(Dataset[Sample | BenchError]):
+    """Clips of videos. ``dataset[epoch, index]`` is a :class:`Sample`.
 
     A training clip is drawn from (seed, video id, epoch); a test clip is the centred one. A video that cannot be
     decoded gives the BenchError itself, since raising in a worker process would bury its message in a traceback;
@@ -47,30 +65,47 @@ class ClipDataset(Dataset[tuple[torch.Tensor, int] | BenchError]):
     """
 
     def __init__(
-        self, videos: Sequence[Video], sampling: ClipSampling, seed: int, train: bool, cache: FrameCache | None = None
+        self,
+        videos: Sequence[Video],
+        sampling: ClipSampling,
+        seed: int,
+        train: bool,
+        cache: FrameCache | None = None,
+        actors: ActorMasks | None = None,
     ) -> None:
         self.videos = list(videos)
         self.sampling = sampling
         self.seed = seed
         self.train = train
         self.cached = cache.frames if cache else None
+        self.actors = actors
         self._shapes: dict[int, tuple[int, int, int]] = {}  # frames, height, width
 
     def __len__(self) -> int:
         return len(self.videos)
 
-    def __getitem__(self, key: Key) -> tuple[torch.Tensor, int] | BenchError:
+    def __getitem__(self, key: Key) -> Sample | BenchError:
         epoch, index = key
         try:
-            return self._clip(epoch, index), self.videos[index].label
+            return self._sample(epoch, index)
         except BenchError as error:
             return BenchError(str(error))
 
-    def _clip(self, epoch: int, index: int) -> torch.Tensor:
+    def _sample(self, epoch: int, index: int) -> Sample:
+        found, cut = self._frames(epoch, index)
+        actors = torch.empty(0, dtype=torch.uint8)
+        if self.actors is not None:
+            height, width = next(iter(found.values())).shape[:2]
+            actors = assemble(self.actors.of(index, found, height, width), cut, self.sampling.size)
+        clip = assemble(found, cut, self.sampling.size)
+        return Sample(clip, torch.tensor(self.videos[index].label), actors, torch.tensor(index))
+
+    def _frames(self, epoch: int, index: int) -> tuple[dict[int, np.ndarray], Cut]:
+        """The frames of the clip by their index in the video, and how the clip is made of them."""
         if self.cached is not None:
             video = self.cached[index]
             cut = self._cut(epoch, index, video.shape[:3])
-            return assemble({int(i): video[i] for i in cut.indices}, cut, self.sampling.size)
+            return {int(i): video[i] for i in cut.indices}, cut
         path = self.videos[index].path
         shape = self._shapes.get(index) or self._shape(index)
         cut = self._cut(epoch, index, shape)
@@ -81,7 +116,7 @@ class ClipDataset(Dataset[tuple[torch.Tensor, int] | BenchError]):
             cut = self._cut(epoch, index, shape)
             found = pick(read_frames(path), cut.indices)
         self._shapes[index] = shape
-        return assemble(found, cut, self.sampling.size)
+        return found, cut
 
     def _shape(self, index: int) -> tuple[int, int, int]:
         path = self.videos[index].path
@@ -100,8 +135,12 @@ class Order(Sampler[list[Key]]):
     """Batches of (epoch, index) for a whole run, each epoch shuffled anew from (seed, epoch); its tail that fills no
     batch is left out of that epoch. Starts at any step, so that a resumed run sees what an undisturbed one would."""
 
-    def __init__(self, videos: int, batch: int, epochs: int, seed: int, first_step: int = 0) -> None:
+    def __init__(
+        self, videos: int, batch: int, epochs: int, seed: int, first_step: int = 0, share: tuple[int, int] = (0, 1)
+    ) -> None:
+        """batch: clips a step; share: (i, n) for the i-th of n processes (from 0), which takes batch / n of each."""
         self.videos, self.batch, self.epochs, self.seed, self.first_step = videos, batch, epochs, seed, first_step
+        self.share = share
         self.steps_per_epoch = videos // batch
 
     def __len__(self) -> int:
@@ -111,14 +150,16 @@ class Order(Sampler[list[Key]]):
         for epoch in range(self.first_step // self.steps_per_epoch, self.epochs):
             order = generator(self.seed, "order", f"epoch/{epoch}").permutation(self.videos)
             done = max(self.first_step - epoch * self.steps_per_epoch, 0)
+            own = self.batch // self.share[1]
             for k in range(done, self.steps_per_epoch):
-                yield [(epoch, int(i)) for i in order[k * self.batch : (k + 1) * self.batch]]
+                first = k * self.batch + self.share[0] * own
+                yield [(epoch, int(i)) for i in order[first : first + own]]
 
 
 def batches(
     dataset: ClipDataset, order: Iterable[list[Key]], workers: int, pin: bool = False
-) -> Generator[tuple[torch.Tensor, torch.Tensor], None, None]:
-    """Clips uint8 (B, 3, T, H, W) and labels int64 (B,), in ``order`` whatever ``workers`` (processes; 0: none).
+) -> Generator[Sample, None, None]:
+    """Batches of samples in ``order``, whatever ``workers`` (processes; 0: none).
 
     Raises:
         BenchError: a video cannot be decoded; the message names the file. Nothing is left out silently.
@@ -135,12 +176,10 @@ def in_turn(videos: int, batch: int) -> list[list[Key]]:
     return [[(0, i) for i in range(k, min(k + batch, videos))] for k in range(0, videos, batch)]
 
 
-def _collate(
-    items: list[tuple[torch.Tensor, int] | BenchError],
-) -> tuple[torch.Tensor, torch.Tensor] | BenchError:
+def _collate(items: list[Sample | BenchError]) -> Sample | BenchError:
     good = []
     for item in items:
         if isinstance(item, BenchError):
             return item
         good.append(item)
-    return torch.stack([clip for clip, _ in good]), torch.tensor([label for _, label in good])
+    return Sample(*(torch.stack(parts) for parts in zip(*good, strict=True)))

@@ -1,6 +1,11 @@
-"""What a training run is decided by, and the two recipes it starts from."""
+"""What a training run is decided by: options of the command line, or one TOML file, over a preset's recipe."""
 
 import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,27 +13,10 @@ from typing import Any
 from albar.clips import ClipSampling, sampling
 from albar.methods import PRESETS
 from albar.models import model_spec
+from albar.optimise import RECIPES, Recipe
 from benchmark_builder.errors import BenchError
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How the optimiser runs; see :class:`TrainSettings`."""
-
-    epochs: int
-    batch: int
-    lr: float
-    weight_decay: float
-    warmup: float
-    clip_gradient: float
-
-
-RECIPES = {
-    # ALBAR's (methods.md, 1): Kinetics weights, no gradient clipping.
-    "finetune": Recipe(epochs=50, batch=6, lr=1e-5, weight_decay=0.05, warmup=0.08, clip_gradient=0.0),
-    # Small networks from scratch on a CPU (methods.md, 4).
-    "scratch": Recipe(epochs=10, batch=32, lr=3e-3, weight_decay=0.05, warmup=0.2, clip_gradient=1.0),
-}
+PRECISIONS = ("auto", "float32", "tf32", "bf16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +33,29 @@ class TrainSettings:
         options: settings of the method to change, e.g. ``{"adv": 0.5}``.
         sampling: name of a clip sampling; None: the model's.
         clip: clip settings to change, e.g. ``{"frames": 16}``.
-        epochs, batch: whole numbers from 1.
-        lr: the highest learning rate, after the warm-up.
-        weight_decay: AdamW's.
-        warmup: share of the steps in which the rate rises from 0; it then falls to 0 along half a cosine.
-        clip_gradient: largest gradient norm; 0: not clipped.
+        epochs, batch, accumulate, optimiser, lr, backbone_lr, momentum, weight_decay, decay, warmup, schedule,
+            milestones, gamma, clip_gradient: see :class:`albar.optimise.Recipe`.
         seed: of every draw: initial weights, validation part, order, clips, dropout.
         limit: use only so many videos of the split, drawn from the seed.
-        validation: share of the videos kept back to watch the run; they are never trained on and choose nothing.
+        validation: share of the videos kept back to watch the run; they are never trained on and choose nothing. Clips
+            of one UCF101 group (one filmed scene) stay together.
+        validation_split: watch the dataset's own split of this name instead (``val``).
+        masks: mask source of the methods that need actors, ``KIND`` or ``KIND:PATH``; None: the dataset's own default.
+        places: file of a Places365 ResNet's weights, for methods that need scenes (synthactions knows its scenes).
+        reference: folder of the 2-D reference run, for StillMix; None: runs/DATASET-reference2d-sSEED beside this run,
+            trained first if absent.
+        tau: StillMix's τ: the share of frames, those from which the reference guesses worst, that are left out of the
+            bank; None: 0.1 in ``finetune``, 0.5 in ``scratch`` (published for Swin-T on HMDB51 from Kinetics' and from
+            ImageNet's weights).
+        bank: frames in StillMix's bank.
         out: the run's folder; None: runs/DATASET-METHOD-sSEED.
-        workers: decoding processes; 0: none.
+        workers: decoding processes, 0 for none; None: none on a CPU, one a core beside a GPU.
         cache_mb: keep all decoded frames in memory if they need no more than this.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, …
+        precision: ``float32``, ``tf32``, ``bf16``, or ``auto``: bf16 on a GPU, else float32.
+        compile: run the network through torch.compile; not for objectives that differentiate twice.
         save_steps: also write the state to resume from every so many steps; 0: after each epoch only.
+        tensorboard: also log the metrics for TensorBoard.
         progress: show bars.
     """
 
@@ -74,41 +72,57 @@ class TrainSettings:
     clip: dict[str, Any] = field(default_factory=dict)
     epochs: int | None = None
     batch: int | None = None
+    accumulate: int | None = None
+    optimiser: str | None = None
     lr: float | None = None
+    backbone_lr: float | None = None
+    momentum: float | None = None
     weight_decay: float | None = None
+    decay: str | None = None
     warmup: float | None = None
+    schedule: str | None = None
+    milestones: tuple[float, ...] | None = None
+    gamma: float | None = None
     clip_gradient: float | None = None
     seed: int = 0
     limit: int | None = None
     validation: float = 0.1
+    validation_split: str | None = None
+    masks: str | None = None
+    places: Path | None = None
+    reference: Path | None = None
+    tau: float | None = None
+    bank: int = 1024
     out: Path | None = None
-    workers: int = 0
+    workers: int | None = None
     cache_mb: int = 1024
     device: str = "auto"
+    precision: str = "auto"
+    compile: bool = False
     save_steps: int = 0
+    tensorboard: bool = True
     progress: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "limit"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise BenchError(f"--{name} is {value}; it must be at least 1")
+        if self.limit is not None and self.limit < 1:
+            raise BenchError(f"--limit is {self.limit}; it must be at least 1")
         for name in ("workers", "save_steps", "cache_mb"):
-            if getattr(self, name) < 0:
+            if (getattr(self, name) or 0) < 0:
                 raise BenchError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it cannot be negative")
-        for name in ("lr", "weight_decay", "clip_gradient"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < float("inf"):
-                raise BenchError(f"--{name.replace('_', '-')} is {value}; it must be a number, 0 or more")
-        if self.warmup is not None and not 0 <= self.warmup <= 1:
-            raise BenchError(f"--warmup is {self.warmup}; it is a share of the run, 0..1")
         if not 0 <= self.validation < 1:
             raise BenchError(
                 f"--validation is {self.validation}; it is a share of the training videos, from 0 to below 1"
             )
+        if self.tau is not None and not 0 <= self.tau < 1:
+            raise BenchError(f"--tau is {self.tau}; it is a share of the frames, from 0 to below 1")
+        if self.bank < 1:
+            raise BenchError(f"--bank is {self.bank}; it must be at least 1")
         if self.preset is not None and self.preset not in PRESETS:
             raise BenchError(f"unknown preset {self.preset!r}; choose from {', '.join(PRESETS)}")
+        if self.precision not in PRECISIONS:
+            raise BenchError(f"unknown --precision {self.precision!r}; choose from {', '.join(PRECISIONS)}")
         model_spec(self.model_name)
+        _ = self.recipe  # its values are checked where it is made
 
     @property
     def model_name(self) -> str:
@@ -121,9 +135,8 @@ class TrainSettings:
     @property
     def recipe(self) -> Recipe:
         """The preset's, with what was set here instead."""
-        base = RECIPES[self.preset_name]
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(Recipe)}
-        return dataclasses.replace(base, **{name: value for name, value in own.items() if value is not None})
+        return dataclasses.replace(RECIPES[self.preset_name], **{k: v for k, v in own.items() if v is not None})
 
     @property
     def clip_sampling(self) -> ClipSampling:
@@ -131,4 +144,64 @@ class TrainSettings:
 
     @property
     def folder(self) -> Path:
-        return self.out or Path("runs") / f"{self.dataset}-{self.method}-s{self.seed}"
+        return self.out or default_folder(self.dataset, self.method, self.seed)
+
+
+def default_folder(dataset: str, method: str, seed: int) -> Path:
+    """Where a run lies by convention."""
+    return Path("runs") / f"{dataset}-{method}-s{seed}"
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Settings from a TOML file whose keys are :class:`TrainSettings`'s, with tables ``[options]`` and ``[clip]``.
+
+    Relative paths count from the file's folder.
+
+    Raises:
+        BenchError: no such file, not TOML, an unknown key (with the nearest known one) or a value of another kind.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BenchError(f"{path}: not readable ({error.strerror}); give a TOML file of settings") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path}: not TOML ({error}); mend it there") from None
+    return {name: _checked(name, value, path) for name, value in found.items()}
+
+
+def _checked(name: str, value: Any, path: Path) -> Any:
+    kinds = typing.get_type_hints(TrainSettings)
+    if name not in kinds:
+        near = difflib.get_close_matches(name, kinds, 1)
+        raise BenchError(
+            f"{path}: unknown setting {name!r}; {f'did you mean {near[0]!r}?' if near else 'leave it out'}"
+        )
+    kind = kinds[name]
+    allowed = set(typing.get_args(kind)) if isinstance(kind, types.UnionType) else {kind}
+    allowed = {typing.get_origin(k) or k for k in allowed}
+    if Path in allowed and isinstance(value, str):
+        return path.parent / value
+    if tuple in allowed and isinstance(value, list) and all(type(v) in (int, float) for v in value):
+        return tuple(float(v) for v in value)
+    if float in allowed and type(value) is int:
+        return float(value)
+    if type(value) in allowed:
+        return value
+    raise BenchError(f"{path}: {name} is {value!r}; it takes {_words(allowed)}")
+
+
+def _words(kinds: set[Any]) -> str:
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", dict: "a table"}
+    words |= {Path: "a path in quotes", tuple: "a list of numbers"}
+    return " or ".join(sorted(words[k] for k in kinds if k in words))
+
+
+def make_settings(config: Path | None, given: Mapping[str, Any]) -> TrainSettings:
+    """Settings from a file, what is ``given`` (None: not given) taking precedence; tables are merged by key."""
+    base = read_config(config) if config is not None else {}
+    for name, value in given.items():
+        if isinstance(value, Mapping):
+            base[name] = {**base.get(name, {}), **value}
+        elif value is not None:
+            base[name] = value
+    return TrainSettings(**base)

@@ -46,8 +46,8 @@ class State:
         for name, value in terms.items():
             self.sums[name] = self.sums.get(name, 0.0) + value * clips
 
-    def end_epoch(self, epoch: int, lr: float, watched: dict[str, float]) -> None:
-        """Turn the sums into a row: means of the terms, the rate, what was watched, time and speed."""
+    def end_epoch(self, epoch: int, lr: float, watched: dict[str, float]) -> dict[str, float]:
+        """Turn the sums into a row, and return it: means of the terms, the rate, what was watched, time and speed."""
         row: dict[str, float] = {"epoch": epoch, "step": self.step, "lr": lr}
         row |= {name: total / self.clips for name, total in self.sums.items()}
         row |= watched
@@ -56,11 +56,14 @@ class State:
         row |= {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
         self.rows.append(row)
         self.sums, self.clips, self.seconds, self.cpu_seconds = {}, 0, 0.0, 0.0
+        return row
 
-    def save(self, path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    def save(self, path: Path, model: nn.Module, extra: nn.Module | None, optimiser: torch.optim.Optimizer) -> None:
+        """Write all that a stopped run needs; ``extra`` is what the method trains beside the network."""
         content = {
             "state": dataclasses.asdict(self),
             "model": model.state_dict(),
+            "extra": extra.state_dict() if extra is not None else {},
             "optimiser": optimiser.state_dict(),
         }
         with whole_file(path) as temporary:

@@ -24,8 +24,8 @@ def watch(
         return {}
     model.eval()
     right, still_right = 0, 0
-    for clips, labels in batches(videos, in_turn(len(videos), batch), workers):
-        x, y = normalise(clips.to(device), sampling), labels.to(device)
+    for sample in batches(videos, in_turn(len(videos), batch), workers):
+        x, y = normalise(sample.clip.to(device), sampling), sample.label.to(device)
         middle = sampling.frames // 2
         still = x[:, :, middle : middle + 1].expand_as(x)
         right += int((model(x).argmax(1) == y).sum())

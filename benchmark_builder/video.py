@@ -1,5 +1,6 @@
 """The Video record: what every dataset reader yields, and nothing else."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -31,6 +32,16 @@ class Video:
         check_id(self.id)
         if self.label < 0:
             raise BenchError(f"video {self.id}: label {self.label} is negative; labels count from 0")
+
+
+_UCF101 = re.compile(r"(.*_g\d+)_c\d+")
+
+
+def group_of(video: Video) -> str:
+    """What a video shares actors and scene with: UCF101's group (v_Class_gNN_cMM: clips of one long video, Soomro et al.,
+    2012); elsewhere its own id."""
+    match = _UCF101.fullmatch(video.id) if video.dataset == "ucf101" else None
+    return match.group(1) if match else video.id
 
 
 def check_id(video_id: str) -> str:

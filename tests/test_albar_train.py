@@ -11,10 +11,11 @@ import torch
 import albar.train
 from albar.checkpoint import load_checkpoint
 from albar.clips import sampling
-from albar.data import ClipDataset, FrameCache, Order, batches, in_turn
+from albar.data import ClipDataset, FrameCache, Order, Sample, batches, in_turn
 from albar.methods.base import Method
 from albar.settings import TrainSettings
-from albar.train import rate, train
+from albar.optimise import Recipe
+from albar.train import train
 from benchmark_builder.datasets import Listing
 from benchmark_builder.encode import open_video
 from benchmark_builder.errors import BenchError
@@ -84,8 +85,8 @@ def without_clock(table: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def collect(dataset: ClipDataset, order: Order, workers: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    pairs = list(batches(dataset, order, workers))
-    return torch.cat([c for c, _ in pairs]), torch.cat([y for _, y in pairs])
+    samples = list(batches(dataset, order, workers))
+    return torch.cat([s.clip for s in samples]), torch.cat([s.label for s in samples])
 
 
 @pytest.mark.parametrize("changes", [{}, {"crop": "random_resized"}])
@@ -113,8 +114,8 @@ def test_labels_follow_their_clips_and_an_epoch_sees_every_video_once(videos: li
         assert sorted(seen) == list(range(24))
     assert order[:3] != [[(0, i) for _, i in keys] for keys in order[3:]]  # another order in the second epoch
     dataset = ClipDataset(videos, SAMPLING, 0, True)
-    for (_, labels), keys in zip(batches(dataset, order, 0), order, strict=True):
-        assert labels.tolist() == [videos[i].label for _, i in keys]
+    for sample, keys in zip(batches(dataset, order, 0), order, strict=True):
+        assert sample.label.tolist() == [videos[i].label for _, i in keys]
 
 
 def test_an_order_resumed_anywhere_is_the_rest_of_the_whole() -> None:
@@ -155,18 +156,22 @@ def test_a_header_that_promises_too_many_frames_is_corrected(
     lying = ClipDataset(videos, SAMPLING, 0, True)
     for _ in range(2):  # at first and once the length is known
         found = lying[0, 0]
-        assert isinstance(found, tuple) and isinstance(wanted, tuple)
-        assert torch.equal(found[0], wanted[0])
+        assert isinstance(found, Sample) and isinstance(wanted, Sample)
+        assert torch.equal(found.clip, wanted.clip)
 
 
 # --- the loop -------------------------------------------------------------------------------------------------------
 
 
-def test_the_rate_rises_in_a_line_and_falls_to_zero() -> None:
-    assert [rate(p, 0.2) for p in (0.0, 0.1, 0.2)] == pytest.approx([0.0, 0.5, 1.0])
-    assert rate(0.6, 0.2) == pytest.approx(0.5)
-    assert rate(1.0, 0.2) == pytest.approx(0.0)
-    assert rate(0.0, 0.0) == 1.0
+def test_the_rate_rises_in_a_line_and_falls_as_scheduled() -> None:
+    cosine = Recipe(epochs=1, batch=1, lr=1.0, warmup=0.2)
+    assert [cosine.rate(p) for p in (0.0, 0.1, 0.2)] == pytest.approx([0.0, 0.5, 1.0])
+    assert cosine.rate(0.6) == pytest.approx(0.5)
+    assert cosine.rate(1.0) == pytest.approx(0.0)
+    assert Recipe(epochs=1, batch=1, lr=1.0).rate(0.0) == 1.0
+    step = Recipe(epochs=1, batch=1, lr=1.0, schedule="step", milestones=(0.5, 0.8), gamma=0.1)
+    assert [step.rate(p) for p in (0.0, 0.49, 0.5, 0.8, 1.0)] == pytest.approx([1, 1, 0.1, 0.01, 0.01])
+    assert Recipe(epochs=1, batch=1, lr=1.0, schedule="constant", warmup=0.1).rate(0.99) == 1.0
 
 
 def test_a_run_learns_and_leaves_all_that_is_needed(run: Callable[..., Path], videos: list[Video]) -> None:
@@ -177,6 +182,7 @@ def test_a_run_learns_and_leaves_all_that_is_needed(run: Callable[..., Path], vi
         "metrics.csv",
         "model.ckpt",
         "settings.json",
+        "tensorboard",
     ]
     table = rows(path.parent / "metrics.csv")
     assert [int(r["epoch"]) for r in table] == list(range(1, 13))

@@ -78,6 +78,10 @@ class Albar(Method):
         super().__init__(settings)
         self.static_frames: int | None = None  # None: all; set by prepare
 
+    @property
+    def double_backward(self) -> bool:
+        return self.settings.gp > 0
+
     def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
         frames = clip.shape[2]
         if isinstance(self.settings.still, int) and self.settings.still >= frames:

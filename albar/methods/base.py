@@ -95,6 +95,11 @@ class Method:
         """What must be there beside clips and labels with these settings: all or some of :attr:`NEEDS`."""
         return self.NEEDS
 
+    @property
+    def double_backward(self) -> bool:
+        """Whether the objective holds a gradient, so that its own gradient differentiates twice."""
+        return False
+
     def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
         """Look at the network once before training.
 
