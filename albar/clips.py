@@ -243,14 +243,16 @@ def pick(frames: Iterable[np.ndarray], wanted: np.ndarray) -> dict[int, np.ndarr
     Raises:
         ShortVideo: ``frames`` end before the last wanted index.
     """
-    needed, last, found, count = {int(i) for i in wanted}, int(wanted.max()), {}, 0
-    for k, frame in enumerate(frames):
-        count = k + 1
-        if k in needed:
+    needed, last, found = {int(i) for i in wanted}, int(wanted.max()), {}
+    source, skip = iter(frames), getattr(frames, "skip", None)  # a file's frames need not all become RGB
+    for k in range(last + 1):
+        frame = None
+        passed = skip() if skip and k not in needed else (frame := next(source, None)) is not None
+        if not passed:
+            raise ShortVideo(k, last)
+        if frame is not None and k in needed:
             found[k] = frame
-        if k == last:
-            return found
-    raise ShortVideo(count, last)
+    return found
 
 
 class ShortVideo(BenchError):
@@ -311,7 +313,7 @@ def normalise(clips: torch.Tensor, sampling: ClipSampling) -> torch.Tensor:
     shape = (3, 1, 1, 1)
     mean = torch.tensor(sampling.mean, device=clips.device).view(shape) * 255
     std = torch.tensor(sampling.std, device=clips.device).view(shape) * 255
-    return (clips.float() - mean) / std
+    return clips.to(torch.float32, copy=True).sub_(mean).div_(std)  # in place: a clip's worth of new memory is slow
 
 
 def test_clip(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:

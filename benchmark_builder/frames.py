@@ -53,19 +53,36 @@ def probe(path: Path) -> VideoInfo:
 def read_frames(path: Path, threads: int = 1, damaged: list[int] | None = None) -> Iterator[np.ndarray]:
     """Yield every frame, upright, in order: uint8 (H, W, 3), RGB, 0..255.
 
-    The indices of frames that the decoder had to guess in part are appended to ``damaged``.
+    Of a video file the iterator is a :class:`Frames`, which can pass over a frame at less cost. The indices of frames
+    that the decoder had to guess in part are appended to ``damaged``.
 
     Raises BenchError where the file breaks or its frames change size; frames before that have been yielded by then.
     """
-    if path.is_dir():
-        yield from _folder(path)
-        return
+    return _folder(path) if path.is_dir() else Frames(path, threads, damaged)
+
+
+class Frames(Iterator[np.ndarray]):
+    """What :func:`read_frames` gives of a video file, opened when the first frame is asked for."""
+
+    def __init__(self, path: Path, threads: int = 1, damaged: list[int] | None = None) -> None:
+        self._coded = _file_frames(path, threads, damaged)
+        self._converter = VideoReformatter()  # one for all: setting a converter up costs more than using it
+
+    def __next__(self) -> np.ndarray:
+        frame = next(self._coded)
+        return upright(self._converter.reformat(frame, format="rgb24").to_ndarray(), int(frame.rotation))
+
+    def skip(self) -> bool:
+        """Pass over the next frame, decoded but not turned into RGB; False where there is none."""
+        return next(self._coded, None) is not None
+
+
+def _file_frames(path: Path, threads: int, damaged: list[int] | None) -> Iterator[av.VideoFrame]:
     with _opened(path, threads) as (container, stream):
-        converter = VideoReformatter()  # one for all frames: setting a converter up costs more than using it
         for index, frame in enumerate(_decoded(path, container, stream)):
             if damaged is not None and frame.is_corrupt:
                 damaged.append(index)
-            yield upright(converter.reformat(frame, format="rgb24").to_ndarray(), int(frame.rotation))
+            yield frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,19 +162,24 @@ def jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
 def read_any(path: Path) -> Iterator[np.ndarray]:
     """Yield the frames of a video in any layout: uint8 (H, W, 3) RGB. Raises BenchError where it cannot be read."""
     if path.suffix == ".zip" and not path.is_dir():
-        try:
-            archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
-            names_in = sorted(n for n in archive.namelist() if n.lower().endswith(PICTURE_SUFFIXES))
-            for entry in names_in:
-                yield picture(archive.read(entry), f"{path}:{entry}")
-        except (OSError, zipfile.BadZipFile) as error:
-            raise BenchError(f"{path}: not a readable zip of frames ({error}); build it again") from None
-        if not names_in:
-            raise BenchError(f"{path}: holds no frames; build it again")
-    elif path.suffix == ".jpg":
-        yield picture(path.read_bytes(), str(path))
-    else:
-        yield from read_frames(path)
+        return _zipped(path)
+    return _single(path) if path.suffix == ".jpg" else read_frames(path)
+
+
+def _zipped(path: Path) -> Iterator[np.ndarray]:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
+        names_in = sorted(n for n in archive.namelist() if n.lower().endswith(PICTURE_SUFFIXES))
+        for entry in names_in:
+            yield picture(archive.read(entry), f"{path}:{entry}")
+    except (OSError, zipfile.BadZipFile) as error:
+        raise BenchError(f"{path}: not a readable zip of frames ({error}); build it again") from None
+    if not names_in:
+        raise BenchError(f"{path}: holds no frames; build it again")
+
+
+def _single(path: Path) -> Iterator[np.ndarray]:
+    yield picture(path.read_bytes(), str(path))
 
 
 def digest(path: Path) -> str:
