@@ -7,15 +7,14 @@ from pathlib import Path
 import torch
 
 from albar.clips import sampling
-from albar.models import MODELS, build_model, model_spec, small3d, torchvision_video
-from albar.models.torchvision_video import head_prefix, published
+from albar.models import MODELS, build_model, model_spec
 from albar.models.weights import fit_weights, read_weights, tensors_in
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import sha256_file
 from evaluator.models.base import ModelOptions, Network, ScoredModel
 
 ALBAR_MODEL = "swin3d_t"
-_VIDEO = [name for name, spec in MODELS.items() if spec.module in (torchvision_video.__name__, small3d.__name__)]
+_TORCHVISION = [name for name, spec in MODELS.items() if spec.module == "albar.models.torchvision_video"]
 
 
 def load(name: str, options: ModelOptions) -> ScoredModel:
@@ -24,14 +23,16 @@ def load(name: str, options: ModelOptions) -> ScoredModel:
     Raises:
         BenchError: no weights, or weights without the network's head.
     """
-    if name not in _VIDEO:
+    if name not in _TORCHVISION and name != "small3d":
         raise BenchError(f"{name}: weights of this network are scored from a checkpoint; give its model.ckpt")
     if options.weights is None:
         raise BenchError(f"{name}: a network's name alone; pass its --weights FILE")
     file = Path(options.weights)
     if file.is_file():
         return _model(f"{name} --weights {file}", name, file.stem, read_weights(file), sha256_file(file))
-    if name != "small3d":
+    if name in _TORCHVISION:
+        from albar.models.torchvision_video import published
+
         state, categories = published(name, options.weights)
         digest = hashlib.sha256(f"torchvision {name} {options.weights}".encode()).hexdigest()
         return _model(f"{name} --weights {file}", name, options.weights, state, digest, categories)
@@ -64,7 +65,11 @@ def _model(
     digest: str,
     classes: list[str] | None = None,
 ) -> ScoredModel:
-    head = head_prefix(name) if name != "small3d" else "head."
+    head = "head."
+    if name in _TORCHVISION:
+        from albar.models.torchvision_video import head_prefix
+
+        head = head_prefix(name)
     biases = [value for key, value in state.items() if key.startswith(head) and key.endswith("bias")]
     if not biases or biases[-1].ndim != 1:
         raise BenchError(f"{source}: the weights have no head ({head}…); give those of a whole {name}")

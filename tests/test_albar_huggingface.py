@@ -1,0 +1,173 @@
+"""VideoMAE, TimeSformer and ViViT as networks of the toolkit: axes, heads, clips, gradients, checkpoints."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import FRAMES, SIZE, huggingface_folder
+
+from albar.checkpoint import export_weights, load_checkpoint, save_checkpoint
+from albar.clips import ClipSampling, normalise
+from albar.models import build_model, model_spec
+from albar.models.huggingface import clip_sampling, pretrained
+from benchmark_builder.errors import BenchError
+
+KINDS = ("videomae", "timesformer", "vivit")
+CLASSES = ["run", "wave", "turn"]
+
+
+def clips(seed: int = 0, batch: int = 2) -> torch.Tensor:
+    return torch.randn(batch, 3, FRAMES, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_logits_are_the_librarys_own(kind: str, tmp_path: Path) -> None:
+    from transformers import AutoModelForVideoClassification
+
+    folder = huggingface_folder(tmp_path / kind, kind, CLASSES)
+    theirs = AutoModelForVideoClassification.from_pretrained(folder, attn_implementation="eager").eval()
+    spec = model_spec(f"hf:{folder}")
+    ours = build_model(f"hf:{folder}", 3, spec.sampling, "pretrained").eval()  # type: ignore[arg-type]
+    x = clips()
+    with torch.no_grad():
+        assert torch.equal(ours(x), theirs(pixel_values=x.permute(0, 2, 1, 3, 4)).logits)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_class_count_gets_a_fresh_head_on_the_same_body(kind: str, tmp_path: Path) -> None:
+    folder = huggingface_folder(tmp_path / kind, kind, CLASSES)
+    sampling = model_spec(f"hf:{folder}").sampling
+    known = build_model(f"hf:{folder}", 3, sampling, "pretrained").state_dict()  # type: ignore[arg-type]
+    other = build_model(f"hf:{folder}", 7, sampling, "pretrained")  # type: ignore[arg-type]
+    assert other.eval()(clips()).shape == (2, 7)
+    body = [k for k in known if not k.startswith("network.classifier.")]
+    assert all(torch.equal(other.state_dict()[k], known[k]) for k in body)
+    random = build_model(f"hf:{folder}", 3, sampling).state_dict()  # type: ignore[arg-type]
+    assert any(not torch.equal(random[k], known[k]) for k in body)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_gradient_penalty_differentiates_twice(kind: str, tmp_path: Path) -> None:
+    """ALBAR's term: the gradient by the clip, and that gradient's norm differentiated by the weights."""
+    folder = huggingface_folder(tmp_path / kind, kind, CLASSES)
+    model = build_model(f"hf:{folder}", 3, model_spec(f"hf:{folder}").sampling)  # type: ignore[arg-type]
+    x = clips().requires_grad_()
+    (gradient,) = torch.autograd.grad(model(x).logsumexp(1).sum(), x, create_graph=True)
+    gradient.flatten(1).norm(dim=1).mean().backward()
+    attention = [p.grad for n, p in model.named_parameters() if "attention" in n and n.endswith("weight")]
+    assert attention and all(g is not None and g.isfinite().all() and g.abs().max() > 0 for g in attention)
+
+
+def test_random_networks_are_made_for_the_clips_and_weights_only_take_their_own(tmp_path: Path) -> None:
+    folder = huggingface_folder(tmp_path / "v", "videomae", CLASSES)
+    short = ClipSampling(frames=2, size=48, resize=48)
+    assert build_model(f"hf:{folder}", 5, short)(torch.zeros(1, 3, 2, 48, 48)).shape == (1, 5)
+    with pytest.raises(BenchError, match="num_frames 4, the clip setting frames is 2"):
+        build_model(f"hf:{folder}", 5, short, "pretrained")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("changes", [{}, {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}])
+def test_normalisation_is_the_preprocessors(kind: str, changes: dict, tmp_path: Path) -> None:
+    import importlib
+
+    names = {"videomae": "VideoMAE", "timesformer": "Timesformer", "vivit": "Vivit"}
+    module = importlib.import_module(f"transformers.models.{kind}.video_processing_{kind}")
+    side = {"size": {"shortest_edge": SIZE}, "crop_size": {"height": SIZE, "width": SIZE}}
+    processor = getattr(module, f"{names[kind]}VideoProcessor")(**side, **changes)
+    said = {**side, **changes}
+    folder = huggingface_folder(tmp_path / kind, kind, CLASSES, said)
+    sampling, notes = clip_sampling(folder)
+    assert (sampling.frames, sampling.size, sampling.resize) == (FRAMES, SIZE, SIZE) and len(notes) == 1
+    video = np.random.default_rng(0).integers(0, 256, (FRAMES, 3, SIZE, SIZE), dtype=np.uint8)
+    theirs = processor(torch.from_numpy(video), return_tensors="pt")["pixel_values"][0]
+    ours = normalise(torch.from_numpy(video).transpose(0, 1), sampling).transpose(0, 1)
+    # Both round a few float32 operations on values below 6: 6 * 2**-24 * 8 operations < 3e-6.
+    assert (ours - theirs).abs().max() < 3e-6
+
+
+def test_a_checkpoint_needs_the_folder_no_more(tmp_path: Path) -> None:
+    folder = huggingface_folder(tmp_path / "t", "timesformer", CLASSES)
+    sampling = model_spec(f"hf:{folder}").sampling
+    network = build_model(f"hf:{folder}", 3, sampling, "pretrained").eval()  # type: ignore[arg-type]
+    path = tmp_path / "model.ckpt"
+    save_checkpoint(
+        path, network=network, model=f"hf:{folder}", method="baseline", dataset="ucf101", classes=CLASSES,
+        sampling=sampling, settings={}, digests={},  # type: ignore[arg-type]
+    )  # fmt: skip
+    export_weights(path, tmp_path / "model.safetensors")
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    with torch.no_grad():
+        for kept in (path, tmp_path / "model.safetensors"):
+            loaded = load_checkpoint(kept)
+            assert loaded.sampling == sampling and loaded.classes == CLASSES
+            assert torch.equal(loaded.network()(clips()), network(clips()))
+    assert str(folder) not in json.dumps(load_checkpoint(path).architecture)
+
+
+def test_safetensors_exports_say_what_they_are(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    with pytest.raises(BenchError, match=r"end the name in \.safetensors"):
+        export_weights(tmp_path / "a.ckpt", tmp_path / "a.pt")
+    save_file({"x": torch.zeros(2)}, tmp_path / "bare.safetensors")
+    with pytest.raises(BenchError, match="holds weights alone"):
+        load_checkpoint(tmp_path / "bare.safetensors")
+    (tmp_path / "text.safetensors").write_text("hello")
+    with pytest.raises(BenchError, match="not a safetensors file"):
+        load_checkpoint(tmp_path / "text.safetensors")
+    with pytest.raises(BenchError, match="no such"):
+        load_checkpoint(tmp_path / "absent.safetensors")
+
+
+class Bomb:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.marker,)
+
+
+def test_strangers_folders_run_nothing(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    folder = huggingface_folder(tmp_path / "v", "videomae", CLASSES)
+    (folder / "model.safetensors").unlink()
+    torch.save({"x": Bomb(marker)}, folder / "pytorch_model.bin")
+    with pytest.raises(BenchError, match="not opened"):
+        pretrained(folder)
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(marker)))
+    with pytest.raises(BenchError, match="not opened"):
+        pretrained(folder)
+    # Code in the folder, asked for by its configuration: the library's own class is used.
+    folder = huggingface_folder(tmp_path / "w", "videomae", CLASSES)
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoModelForVideoClassification": "evil.Model", "AutoConfig": "evil.Config"}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "evil.py").write_text(f"from pathlib import Path\nPath({str(marker)!r}).touch()\n")
+    assert type(pretrained(folder).network).__module__.startswith("transformers.")
+    assert not marker.exists()
+
+
+def test_folders_that_will_not_do(tmp_path: Path) -> None:
+    folder = huggingface_folder(tmp_path / "v", "videomae", CLASSES)
+    with pytest.raises(BenchError, match="no such folder"):
+        model_spec(f"hf:{tmp_path / 'nowhere'}")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
+    with pytest.raises(BenchError, match="'bert' is none of timesformer, videomae, vivit"):
+        model_spec(f"hf:{folder}")
+    (folder / "config.json").write_text(json.dumps({**config, "num_frames": "many"}))
+    with pytest.raises(BenchError, match="misshapen"):
+        model_spec(f"hf:{folder}")
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
+    with pytest.raises(BenchError, match=r"lack .* tensors of VideoMAE"):
+        pretrained(folder)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(BenchError, match="holds no weights"):
+        pretrained(folder)

@@ -1,0 +1,39 @@
+"""Tiny Hugging Face folders of random weights, made on the spot, and a dataset with benchmarks to score them on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FRAMES, SIZE = 4, 32
+
+
+def huggingface_folder(
+    folder: Path, kind: str, classes: list[str] | int, preprocessor: dict[str, Any] | None = None, **changes: Any
+) -> Path:
+    """A folder as ``save_pretrained`` writes it: VideoMAE, TimeSformer or ViViT with two layers of 32 channels."""
+    from transformers import AutoConfig, AutoModelForVideoClassification
+
+    settings: dict[str, Any] = {
+        "image_size": SIZE, "patch_size": 16, "num_frames": FRAMES, "hidden_size": 32, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "intermediate_size": 64, **changes,
+    }  # fmt: skip
+    if kind == "vivit":
+        del settings["patch_size"]
+        settings["tubelet_size"] = [2, 16, 16]
+    if isinstance(classes, int):
+        settings["num_labels"] = classes
+    else:
+        settings["id2label"] = dict(enumerate(classes))
+        settings["label2id"] = {name: k for k, name in enumerate(classes)}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = AutoModelForVideoClassification.from_config(AutoConfig.for_model(kind, **settings))
+    # Logits of random heads differ by hundredths; larger ones tell a right preprocessing from a wrong one.
+    with torch.no_grad():
+        network.classifier.weight.mul_(50)
+    network.save_pretrained(folder)
+    if preprocessor is not None:
+        (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
+    return folder
