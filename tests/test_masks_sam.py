@@ -169,13 +169,12 @@ def test_frames_are_read_a_chunk_at_a_time_and_no_further_than_the_last_box(pred
     assert len(list(found)) == 19 and read == 20
 
 
-def test_encoding_together_is_encoding_alone(predictor: SamPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encoding_together_is_encoding_alone(predictor: SamPredictor) -> None:
     """The batched, bfloat16 path of a GPU, run on the CPU."""
     video, _ = moving_square(5)
     with torch.inference_mode():
-        alone = torch.cat(encode(predictor, list(video)))
-        monkeypatch.setattr(sam_module, "_half", lambda device: True)
-        together = torch.cat(encode(predictor, list(video)))
+        alone = torch.cat(encode(predictor, list(video), half=False))
+        together = torch.cat(encode(predictor, list(video), half=True))
     assert together.dtype == torch.float32 and together.shape == (5, 16, 4, 4)
     # The neck ends in a normalisation over channels (here with weights about 1), so values are about 1; bfloat16 keeps
     # 8 bits, and roundings of some 20 layers in a row add up as a random walk: sqrt(20) * 2^-8 = 0.017 typical,

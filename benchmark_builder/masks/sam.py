@@ -94,6 +94,10 @@ class SamMasks:
         self.sha256 = sha256_file(self.checkpoint)
         self._predictor: SamPredictor | None = None
 
+    @property
+    def _half(self) -> bool:
+        return torch.device(self.device).type == "cuda"
+
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_predictor": None}  # a worker loads its own
 
@@ -117,7 +121,8 @@ class SamMasks:
         if not any(boxes):
             raise LeftOut(f"{video.id}: its prompts hold no box")
         track = PackedTrack(len(boxes), height, width)
-        for index, mask in follow(self.predictor, read_frames(video.path), boxes, self.chunk, self.box_margin):
+        frames = read_frames(video.path)
+        for index, mask in follow(self.predictor, frames, boxes, self.chunk, self.box_margin, self._half):
             if mask.any():
                 track.keep(index, mask)
         if not track.covered.any():
@@ -132,7 +137,7 @@ class SamMasks:
             "sha256": self.sha256,
             "prompts": self.prompts.describe(),
             "box_margin": self.box_margin,
-            "encoder": "bfloat16" if _half(torch.device(self.device)) else "float32",
+            "encoder": "bfloat16" if self._half else "float32",
         }
 
 
@@ -169,6 +174,7 @@ def follow(
     boxes: Sequence[Sequence[ActorBox]],
     chunk: int,
     box_margin: float,
+    half: bool = False,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Masks of the frames that have boxes, in order.
 
@@ -176,6 +182,7 @@ def follow(
         frames: uint8 (H, W, 3) RGB, from frame 0 on; read ``chunk`` at a time, and no further than the last box.
         boxes: of each frame, as :func:`~benchmark_builder.masks.prompts.prompt_boxes` gives them.
         chunk, box_margin: as :class:`SamMasks` takes them.
+        half: as :func:`encode` takes it.
 
     Yields:
         (index, the union of the actors' masks: bool (H, W)).
@@ -189,7 +196,7 @@ def follow(
     while piece := list(islice(prompted, chunk)):
         masks = []
         with computing(predictor.device):
-            features = encode(predictor, [frame for _, frame in piece])
+            features = encode(predictor, [frame for _, frame in piece], half)
             for (index, frame), embedding in zip(piece, features, strict=True):
                 if index != before + 1:
                     low_res = {}
@@ -199,21 +206,20 @@ def follow(
         yield from masks
 
 
-def encode(predictor: SamPredictor, frames: list[np.ndarray]) -> list[torch.Tensor]:
-    """Embeddings of frames, uint8 (H, W, 3) each: float32 (1, C, h, w) each."""
+def encode(predictor: SamPredictor, frames: list[np.ndarray], half: bool) -> list[torch.Tensor]:
+    """Embeddings of frames, uint8 (H, W, 3) each: float32 (1, C, h, w) each.
+
+    ``half``: all of them together, in bfloat16; else one by one, so that a chunk's length changes no bit.
+    """
     model = predictor.model
     pictures = []
     for frame in frames:
         resized = torch.as_tensor(predictor.transform.apply_image(frame), device=predictor.device)
         pictures.append(model.preprocess(resized.permute(2, 0, 1).contiguous()[None]))
-    if not _half(predictor.device):
+    if not half:
         return [model.image_encoder(picture) for picture in pictures]
     with torch.autocast(predictor.device.type, torch.bfloat16):
         return list(model.image_encoder(torch.cat(pictures)).float().split(1))
-
-
-def _half(device: torch.device) -> bool:
-    return device.type == "cuda"
 
 
 def _segment(
