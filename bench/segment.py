@@ -38,6 +38,7 @@ MASKS = "\n\n".join(
         "stored:FOLDER: what this command wrote.",
         "boxes:KIND[:PATH]: the bounding boxes of another source's masks, to see what boxes would leak.",
         "sam[:CHECKPOINT]: Segment Anything in the boxes of --prompts.",
+        "sam2[:FOLDER or hub name]: SAM 2, which follows actors from the boxes of --prompts.",
         "maskrcnn[:WEIGHTS]: people found by torchvision's Mask R-CNN or Keypoint R-CNN; detector[:WEIGHTS]: their "
         "boxes. WEIGHTS: torchvision's name of them, or a file.",
     )

@@ -27,6 +27,7 @@ KINDS = {
     "maskrcnn": ("benchmark_builder.masks.maskrcnn", "MaskRCNNMasks"),
     "detector": ("benchmark_builder.masks.maskrcnn", "DetectorBoxes"),
     "sam": ("benchmark_builder.masks.sam", "SamMasks"),
+    "sam2": ("benchmark_builder.masks.sam2", "Sam2Masks"),
 }
 
 
