@@ -199,6 +199,8 @@ def test_actorcutmix_by_hand() -> None:
 def test_a_pair_with_an_invalid_mask_is_left_alone(invalid: float) -> None:
     clips = torch.randn(5, 3, 2, 8, 8, generator=draw())
     batch = Batch(clips, torch.tensor([0, 1, 2, 0, 1]), actors=actors_of(0.5, 0.25, 0.5, invalid, 0.5))
+    assert batch.actors is not None
+    batch.actors[2] *= 0.5  # with a mask of 0 and 1 the clip in the middle would come out of the formula unchanged
     mixed = ready("actorcutmix", clips, {"p": 1.0}).augment(batch, draw())
     own = nn.functional.one_hot(batch.labels, 3).float()
     changed = (mixed.clips != clips).flatten(1).any(dim=1)
