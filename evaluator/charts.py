@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 COLOURS = 8  # of the style sheet, s0 to s7
-BAR, GAP, LABEL, PLOT, VALUE = 16, 12, 190, 420, 60
+BAR, GAP, LABEL, PLOT, VALUE = 16, 12, 190, 720, 60
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,10 @@ def report(
         "script": Markup((_PAGE / "script.js").read_text(encoding="utf-8")),
         **_leaderboard(rows, runs),
         "scatter": Markup(scatter(spots, "IID", "contrasted accuracy", _SCATTER)) if spots else "",
-        "legend": [{"series": s.series, "name": s.name, "key": _key(s.series, s.published)} for s in spots],
+        "legend": [
+            {"series": s.series, "name": s.name, "key": _key(s.series, s.published), "x": s.x.value, "y": s.y.value}
+            for s in spots
+        ],
         "bars": Markup(bars(_bars(runs), _BARS)),
         "classes": [_classes(run) for run in runs if run.record["per_class"]],
         "comparisons": _comparisons(runs),
@@ -114,6 +117,8 @@ def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict
             "cells": [_cell(row, name, base) for name in names],
         })  # fmt: skip
     notes = []
+    if len(datasets) > 1:
+        notes.append("Rows of different data sets were not measured on the same videos: not comparable.")
     if several:
         notes.append("Rows with different letters under Videos were not measured on the same videos: not comparable.")
     if any(is_published(row) for row in rows):

@@ -77,6 +77,8 @@ def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
     if mixed:
         table.add_column("Videos")
         notes.append("Rows with different letters under Videos were not measured on the same videos: not comparable.")
+    if "dataset" in naming:
+        notes.append("Rows of different data sets were not measured on the same videos: not comparable.")
     if any(is_published(row) for row in rows):
         notes.append(
             "† published: measured by the authors on their own videos and views, not comparable digit by digit."
@@ -100,7 +102,7 @@ def show(paths: Sequence[Path], console: Console | None = None, published: str |
         published: a table of published figures to show as well, e.g. ``hmdb51``.
     """
     rows = find_rows(paths) + (published_rows(published) if published else [])
-    _print(leaderboard_table(rows), console)
+    print_table(leaderboard_table(rows), console)
 
 
 def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str = "source") -> None:
@@ -130,10 +132,11 @@ def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str
     if correlated:
         known = CLUSTERS[cluster]
         table.caption = f"* more videos than {known}: McNemar takes them for independent; go by the interval."
-    _print(table, console)
+    print_table(table, console)
 
 
-def _print(table: Table, console: Console | None) -> None:
+def print_table(table: Table, console: Console | None = None) -> None:
+    """Print a table whole, whatever the width of a file or pipe."""
     console = console or Console()
     if not console.is_terminal:  # a file or a pipe has no width: cut nothing off
         console.width = max(

@@ -112,6 +112,12 @@ def test_own_and_published_rows_are_never_compared_silently(tmp_path: Path) -> N
     assert "not measured on the same videos" in text(rows, 160)
 
 
+def test_rows_of_several_datasets_say_so(tmp_path: Path) -> None:
+    said = "data sets were not measured on the same videos"
+    assert said not in text(published_rows("hmdb51"), 200)
+    assert said in text(published_rows("hmdb51") + published_rows("kinetics400"), 200)
+
+
 def test_a_pipe_cuts_nothing_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     update(tmp_path / "l.csv", record("baseline"))
     update(tmp_path / "l.csv", record("a-method-with-a-rather-long-name", iid=94.0))

@@ -13,7 +13,7 @@ from conftest import moving_square
 from test_evaluator_evaluate import World, refused, save, world  # noqa: F401
 
 from benchmark_builder.frames import probe, read_frames
-from evaluator.charts import Mark, bars
+from evaluator.charts import PLOT, Mark, bars
 from evaluator.gallery import small_video
 from evaluator.report import report
 
@@ -61,7 +61,7 @@ def test_charts_say_what_they_draw() -> None:
     drawn = bars([("SCUBA <x>", [Mark(0, "a & b", 40.0, 30.0, 50.0), Mark(9, "c", 0.0)])], "title")
     assert "a &amp; b: 40.0 % (30.0 to 50.0)" in drawn and "SCUBA &lt;x&gt;" in drawn
     lengths = [float(w) for w in re.findall(r'<rect class="s\d" .*?width="([\d.]+)"', drawn)]
-    assert lengths == [0.4 * 420, 0.0]
+    assert lengths == [0.4 * PLOT, 0.0]
 
 
 def test_what_the_report_refuses(world: World) -> None:  # noqa: F811
