@@ -48,7 +48,8 @@ Prompts = Annotated[str | None, typer.Option(help="Boxes that prompt the mask so
 # Settings of the mask sources that run a network.
 _N = "Masks by a network"
 SamCheckpoint = Annotated[
-    Path | None, typer.Option(help="File.  [default: the published one in torch hub's cache]", rich_help_panel=_N)
+    Path | None,
+    typer.Option(help="sam: a file; sam2: a folder or a hub's name.  [default: the published one]", rich_help_panel=_N),
 ]
 SamModel = Annotated[
     str | None, typer.Option(help="vit_h, vit_l, vit_b.  [default: the checkpoint's, else vit_h]", rich_help_panel=_N)
@@ -56,8 +57,13 @@ SamModel = Annotated[
 BoxMargin = Annotated[
     float | None,
     typer.Option(
-        help="sam: a mask ends at its box enlarged by this share on each side.  [default: 0.1]", rich_help_panel=_N
+        help="sam, sam2: a mask ends at its box enlarged by this share a side.  [default: 0.1]",
+        rich_help_panel=_N,
     ),
+]
+Drift = Annotated[
+    float | None,
+    typer.Option(help="sam2: prompt anew where mask and box overlap less (IoU).  [default: 0.25]", rich_help_panel=_N),
 ]
 MinScore = Annotated[
     float | None,
@@ -137,6 +143,7 @@ def scuba(
     sam_checkpoint: SamCheckpoint = None,
     sam_model: SamModel = None,
     box_margin: BoxMargin = None,
+    drift: Drift = None,
     min_score: MinScore = None,
     min_track: MinTrack = None,
     device: Device = None,
@@ -184,6 +191,7 @@ def scufo(
     sam_checkpoint: SamCheckpoint = None,
     sam_model: SamModel = None,
     box_margin: BoxMargin = None,
+    drift: Drift = None,
     min_score: MinScore = None,
     min_track: MinTrack = None,
     device: Device = None,
@@ -235,6 +243,7 @@ def conflfg(
     sam_checkpoint: SamCheckpoint = None,
     sam_model: SamModel = None,
     box_margin: BoxMargin = None,
+    drift: Drift = None,
     min_score: MinScore = None,
     min_track: MinTrack = None,
     device: Device = None,
@@ -265,7 +274,7 @@ _SCUBA_SETTINGS = (
     "masks", "prompts", "actors", "unannotated", "smooth", "smooth_how", "dilate", "feather", "min_area", "min_valid",
     "backgrounds", "fit", "per_video", "layout", "jpeg_quality",
 )  # fmt: skip
-MASK_OPTIONS = ("sam_checkpoint", "sam_model", "box_margin", "min_score", "min_track", "device", "chunk")
+MASK_OPTIONS = ("sam_checkpoint", "sam_model", "box_margin", "drift", "min_score", "min_track", "device", "chunk")
 
 
 def _scuba(options: dict[str, Any]) -> Path:

@@ -11,6 +11,7 @@ from bench.build import (
     Chunk,
     Dataset,
     Device,
+    Drift,
     Fold,
     KeepGoing,
     Limit,
@@ -56,7 +57,8 @@ def segment(
         typer.Option(help="ucf101-24, ucf101-v2: all tubes of the class, or the first alone.  [default: all]"),
     ] = None,
     prompts: Annotated[
-        str | None, typer.Option(help="sam: boxes to start from, KIND or KIND:PATH; any kind of --masks, or detector.")
+        str | None,
+        typer.Option(help="sam, sam2: boxes to start from, KIND or KIND:PATH of any --masks, or detector."),
     ] = None,
     numbering: Annotated[
         str | None, typer.Option(help="folder: the pictures' names count frames from 0 or 1.  [default: auto]")
@@ -65,6 +67,7 @@ def segment(
     sam_checkpoint: SamCheckpoint = None,
     sam_model: SamModel = None,
     box_margin: BoxMargin = None,
+    drift: Drift = None,
     min_score: MinScore = None,
     min_track: MinTrack = None,
     device: Device = None,

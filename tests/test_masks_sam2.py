@@ -13,13 +13,15 @@ import pytest
 import torch
 from conftest import moving_square, write_video
 from transformers import Sam2HieraDetConfig, Sam2VideoConfig, Sam2VideoModel, Sam2VideoProcessor, Sam2VisionConfig
-from transformers.models.sam2 import Sam2ImageProcessorFast
+from transformers.models.sam2 import Sam2ImageProcessor
 from transformers.models.sam2_video import Sam2VideoVideoProcessor
+from typer.testing import CliRunner
 
+from bench.app import app
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.masks import ActorBox, mask_source
 from benchmark_builder.masks.sam2 import Network, Sam2Masks, Session, encode, find_checkpoint, follow, load
-from benchmark_builder.masks.stored import write_masks
+from benchmark_builder.masks.stored import StoredTrack, write_masks
 from benchmark_builder.rng import generator
 from benchmark_builder.video import Video
 
@@ -65,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_sam2().save_pretrained(path)
     size = {"height": SIDE, "width": SIDE}
     Sam2VideoProcessor(
-        image_processor=Sam2ImageProcessorFast(size=size, mask_size={"height": SIDE // 4, "width": SIDE // 4}),
+        image_processor=Sam2ImageProcessor(size=size, mask_size={"height": SIDE // 4, "width": SIDE // 4}),
         video_processor=Sam2VideoVideoProcessor(size=size),
         target_size=SIDE,
     ).save_pretrained(path)
@@ -208,6 +210,21 @@ def test_the_source_gives_what_following_gives_also_after_pickling(
     said = source.describe()
     assert said["kind"] == "sam2" and said["prompts"] == {"kind": "stored"} and said["drift"] == 0
     assert len(said["sha256"]) == 64 and json.dumps(said)
+
+
+def test_bench_segment_takes_it(folder: Path, network: Network, tmp_path: Path) -> None:
+    write_masks(tmp_path / "prompts" / "a" / "v.zip", [np.ones((32, 48), bool)] * 8)
+    write_video(tmp_path / "videos" / "a" / "v.mkv", moving_square(8)[0])
+    words = ["segment", "--dataset", "folder", "--root", tmp_path / "videos", "--masks", "sam2", "--sam-checkpoint",
+             folder, "--prompts", f"stored:{tmp_path / 'prompts'}", "--drift", "0", "--device", "cpu", "--workers", "1",
+             "--out", tmp_path / "out"]  # fmt: skip
+    done = CliRunner().invoke(app, [str(w) for w in words])
+    assert done.exit_code == 0, done.output
+    track = StoredTrack(tmp_path / "out" / "a" / "v.zip", 32, 48)
+    for k, mask in follow(network, moving_square(8)[0], [[ActorBox(0, 0, 0, 48, 32)]] * 8, 8, 0.1, 0):
+        assert track.covered[k] == mask.any()
+        if mask.any():
+            np.testing.assert_array_equal(track.mask(k), mask)
 
 
 def test_a_video_without_prompts_is_left_out(folder: Path, tmp_path: Path) -> None:
