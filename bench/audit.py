@@ -49,9 +49,9 @@ def leakage(
         raise BenchError(f"--plot {plot}: is no picture's name; name a .png file")
     settings = Settings(reference, margin, ring, seed)
     found = [measure(folder, settings, root, workers or default_workers()) for folder in benchmarks]
-    screen = Table(title="Leakage, % [95 % interval over sources]")
-    for heading in ("benchmark", "masks", "background\nin the paste", "actor\nshown", "class named\n(chance)",
-                    "source named\n(chance)", "n/missing"):  # fmt: skip
+    screen = Table(title="Leakage, %, with 95 % intervals over sources")
+    for heading in ("benchmark\nmasks", "background\nin paste", "actor\nshown", "class named\n(chance)",
+                    "source named\n(chance)"):  # fmt: skip
         screen.add_column(heading, overflow="fold")
     for one in found:
         screen.add_row(*(escape(cell) for cell in _cells(one)))
@@ -59,7 +59,7 @@ def leakage(
     console.print(screen)
     for one in found:
         where = f"pasted pixels {one.around}, in {100 * one.seen:.0f} % of {one.videos} videos"
-        typer.echo(f"{one.benchmark.name}: the probe saw {where}")
+        typer.echo(f"{one.benchmark.name}: {one.sources} sources, {len(one.missing)} missing; the probe saw {where}")
         for name, reason in one.missing[:5]:
             typer.echo(f"missing: {name}: {reason}")
         if len(one.missing) > 5:
@@ -77,13 +77,11 @@ def _cells(one: "Leakage") -> list[str]:
         return _percent(share, "" if chance is None else f" ({100 * chance:.1f})")
 
     return [
-        one.benchmark.name,
-        one.masks,
+        f"{one.benchmark.name}\n{one.masks}",
         _percent(one.leaked),
         _percent(one.actor_shown),
         probe(one.class_probe, one.class_chance),
         probe(one.source_probe, one.source_chance),
-        f"{one.sources}/{len(one.missing)}",
     ]
 
 
@@ -91,4 +89,4 @@ def _percent(share: "Share | None", beside: str = "") -> str:
     """A figure, what stands beside it, and below them its interval."""
     if share is None:
         return "–"
-    return f"{100 * share.value:.1f}{beside}\n[{100 * share.low:.1f}, {100 * share.high:.1f}]"
+    return f"{100 * share.value:.1f}{beside}\n{100 * share.low:.1f}–{100 * share.high:.1f}"
