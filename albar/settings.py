@@ -160,13 +160,26 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         BenchError: no such file, not TOML, an unknown key (with the nearest known one) or a value of another kind.
     """
+    return {name: _checked(name, value, path) for name, value in _read_toml(path).items()}
+
+
+def read_configs(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """As :func:`read_config` for several methods: what they share, and what a table ``[method.NAME]`` says of one."""
+    found = _read_toml(path)
+    tables = found.pop("method", {})
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise BenchError(f"{path}: method is {tables!r}; write tables [method.NAME], NAME being a method's")
+    shared = {name: _checked(name, value, path) for name, value in found.items()}
+    return shared, {m: {k: _checked(k, v, path) for k, v in table.items()} for m, table in tables.items()}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BenchError(f"{path}: not readable ({error.strerror}); give a TOML file of settings") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"{path}: not TOML ({error}); mend it there") from None
-    return {name: _checked(name, value, path) for name, value in found.items()}
 
 
 def _checked(name: str, value: Any, path: Path) -> Any:

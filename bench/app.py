@@ -5,6 +5,7 @@ import typer
 from bench.audit import app as audit_app
 from bench.build import app as build_app
 from bench.built import export, import_command, preview, stats, verify
+from bench.compare import compare
 from bench.data import app as data_app
 from bench.demo import demo
 from bench.evaluate import eval_command
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(build_app, name="build")
 app.command(name="train")(train)
 app.command(name="eval", cls=variadic("--benchmarks"))(eval_command)
+app.command(cls=variadic("--methods", "--benchmarks"))(compare)
 app.command()(leaderboard)
 app.command(cls=variadic("--benchmarks"))(report)
 app.command(cls=variadic("--benchmark", "--lists"))(score)

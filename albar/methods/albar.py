@@ -37,6 +37,9 @@ class AlbarSettings(Settings):
             ``all``, or a number.
         penalty: what is differentiated: ``summed`` (the summed logits, published; a head whose columns sum to zero
             makes it vanish) or ``softmax`` (log p̄ of the true class, which no such head can null).
+        shake: ours: amplitude, as a share of the picture, of a camera that sways over every other still clip, so that
+            the network cannot be wrong on stills merely by noticing that nothing moves (methods.md, 4); 0 for none, as
+            published. With it, ``static_frames`` ``auto`` means all, and a number samples the sway so often.
     """
 
     adv: float = 1.0
@@ -46,11 +49,14 @@ class AlbarSettings(Settings):
     still: str | int = "middle"
     static_frames: str | int = "auto"
     penalty: str = "summed"
+    shake: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("adv", "ent", "gp", "cap"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise BenchError(f"ALBAR setting {name} is {getattr(self, name)}; it must be 0 or more")
+        if not 0 <= self.shake < 0.5:
+            raise BenchError(f"ALBAR setting shake is {self.shake}; it is a share of the picture, from 0 to below 0.5")
         if self.penalty not in ("summed", "softmax"):
             raise BenchError(f"ALBAR setting penalty is {self.penalty!r}; choose from summed, softmax")
         if not (self.still in ("middle", "random") or _is_count(self.still, 0)):
@@ -87,7 +93,7 @@ class Albar(Method):
         if isinstance(self.settings.still, int) and self.settings.still >= frames:
             raise BenchError(f"ALBAR setting still is {self.settings.still}, but clips have {frames} frames; lower it")
         wanted = self.settings.static_frames
-        if wanted == "auto":
+        if wanted == "auto" and self.settings.shake == 0:
             self.static_frames = fewest_static_frames(model, clip)
         else:
             self.static_frames = min(wanted, frames) if isinstance(wanted, int) else frames
@@ -126,7 +132,32 @@ class Albar(Method):
         else:
             at = frames // 2 if self.settings.still == "middle" else int(self.settings.still)
             frame = clips.detach()[:, :, at : at + 1]
-        return frame.expand(-1, -1, self.static_frames or frames, -1, -1)
+        still = frame.expand(-1, -1, self.static_frames or frames, -1, -1)
+        if self.settings.shake == 0:
+            return still
+        moved = torch.rand(batch, generator=draw).view(-1, 1, 1, 1, 1) < 0.5  # the others stay exactly still
+        return torch.where(moved.to(clips.device), sway(still, self.settings.shake, draw), still)
+
+
+def sway(clips: torch.Tensor, amplitude: float, draw: torch.Generator) -> torch.Tensor:
+    """Clips (B, C, T, H, W) seen by a camera that pans, zooms and turns along a smooth path, one a clip.
+
+    Each of the four moves is a sinusoid of a quarter to one and a half periods a clip, its phase, frequency and
+    weight drawn; ``amplitude`` is the greatest pan as a share of the picture, and the greatest turn in radians. The
+    camera stands closer by ``amplitude``; beyond the border the picture is mirrored.
+    """
+    batch, channels, frames, height, width = clips.shape
+    cycles, phase, weight = torch.rand(3, batch, 4, 1, generator=draw)
+    time = torch.linspace(0, 1, frames) * 2 * math.pi
+    dx, dy, zoom, turn = (amplitude * weight * torch.sin((0.25 + 1.25 * cycles) * time + 2 * math.pi * phase)).unbind(1)
+    scale = 1 / (1 + amplitude + zoom)  # of the part of the picture that is seen
+    cos, sin, ratio = scale * turn.cos(), scale * turn.sin(), height / width
+    rows = torch.stack([torch.stack([cos, -sin * ratio, 2 * dx], -1), torch.stack([sin / ratio, cos, 2 * dy], -1)], -2)
+    size = [batch * frames, channels, height, width]
+    grid = functional.affine_grid(rows.flatten(0, 1).to(clips), size, align_corners=False)
+    pictures = clips.transpose(1, 2).reshape(size)
+    seen = functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+    return seen.view(batch, frames, channels, height, width).transpose(1, 2)
 
 
 def capped_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, cap: float) -> torch.Tensor:

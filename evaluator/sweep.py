@@ -1,0 +1,196 @@
+"""Many methods, several seeds, one table: train, score and tabulate; resumable, runs side by side."""
+
+import math
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchmark_builder.errors import BenchError
+from benchmark_builder.files import write_csv
+from benchmark_builder.pool import default_workers
+from evaluator.leaderboard import NAME, number, read_leaderboard
+from evaluator.results import EXTRA, FIGURES
+
+TABLE = "compare.csv"
+COLUMNS = ["method", "seeds", *(f"{figure}_{what}" for figure in (*FIGURES, *EXTRA) for what in ("mean", "sd"))]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What to compare.
+
+    Attributes:
+        methods: keys of :data:`albar.methods.METHODS`.
+        seeds: each trains every method once.
+        training: settings that all runs share, fields of :class:`albar.settings.TrainSettings`.
+        by_method: settings of one method's runs alone, by method.
+        benchmarks: folders to score on; None: those of the dataset in ``$BENCH_DATA/benchmarks``.
+        out: gets ``runs/METHOD-sSEED``, ``results/`` and ``compare.csv``.
+        jobs: runs side by side, each on its share of the cores; None: one a core without a GPU, else one.
+    """
+
+    methods: Sequence[str]
+    seeds: Sequence[int]
+    training: Mapping[str, Any] = field(default_factory=dict)
+    by_method: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    benchmarks: Sequence[Path] | None = None
+    out: Path = Path("compare")
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        from albar.methods import METHODS
+
+        if not self.methods or not self.seeds:
+            raise BenchError("nothing to compare; give --methods and --seeds")
+        for name in (*self.methods, *self.by_method):
+            if name not in METHODS:
+                raise BenchError(f"unknown method {name!r}; choose from {', '.join(METHODS)}")
+        if self.jobs is not None and self.jobs < 1:
+            raise BenchError(f"--jobs is {self.jobs}; it must be at least 1")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the sweep, or one of the reference networks that some need (``reference``)."""
+
+    name: str
+    settings: Any  # TrainSettings; not imported here, so that the table is read without torch
+    reference: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a sweep did.
+
+    Attributes:
+        table: compare.csv.
+        failures: "run: reason" of every run that failed.
+    """
+
+    table: Path
+    failures: tuple[str, ...]
+
+
+def compare_methods(sweep: Sweep, say: Say = lambda line: None) -> Outcome:
+    """Train and score every method with every seed; what is finished already is kept.
+
+    A run that fails is told and left out; the others go on.
+
+    Raises:
+        BenchError: settings that make no sense.
+    """
+    cores = default_workers()
+    jobs = sweep.jobs or _side_by_side(sweep, cores)
+    threads, failures = max(1, cores // jobs), []
+    for stage in plan(sweep):
+        if not stage:
+            continue
+        began = time.monotonic()
+        for done, (job, error, seconds) in enumerate(_run_all(stage, sweep, jobs, threads), 1):
+            left = (time.monotonic() - began) / done * (len(stage) - done)
+            end = f"{left / 60:.0f} min left" if done < len(stage) else "all done"
+            say(f"[{done}/{len(stage)}] {job.name}: {error or f'{seconds / 60:.1f} min'}; {end}")
+            if error:
+                failures.append(f"{job.name}: {error}")
+    table = sweep.out / TABLE
+    board = sweep.out / "results" / NAME
+    if not board.is_file():
+        raise BenchError(f"no run of {sweep.out} could be scored; first: {failures[0] if failures else 'none ran'}")
+    chosen = {str(seed) for seed in sweep.seeds}
+    rows = [r for r in read_leaderboard(board) if r["method"] in sweep.methods and r["seed"] in chosen]
+    write_csv(table, COLUMNS, tabulate(rows, sweep.methods))
+    return Outcome(table, tuple(failures))
+
+
+def plan(sweep: Sweep) -> tuple[list[Job], list[Job]]:
+    """The reference networks, which must be there first, and the runs, seed by seed."""
+    from albar.methods import make_method
+    from albar.reference2d import finished, reference_settings
+    from albar.settings import make_settings
+
+    references: dict[Path, Job] = {}
+    runs = []
+    for seed in sweep.seeds:
+        for method in sweep.methods:
+            name = f"{method}-s{seed}"
+            given = {**sweep.training, **sweep.by_method.get(method, {}), "progress": False, "method": method}
+            settings = make_settings(None, {**given, "seed": seed, "out": sweep.out / "runs" / name})
+            kind = make_method(method, settings.preset_name, settings.options)
+            if "bank" in kind.needs:
+                reference = reference_settings(settings)
+                settings = replace(settings, reference=reference.folder)
+                if not finished(reference.folder):
+                    references[reference.folder] = Job(reference.folder.name, reference, reference=True)
+            runs.append(Job(name, settings))
+    return list(references.values()), runs
+
+
+def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[dict[str, Any]]:
+    """A row a method, in the order of ``methods``: mean and standard deviation (n − 1) of each figure over its rows.
+
+    A deviation is blank where there is one row only; a figure where none has it.
+    """
+    table = []
+    for method in methods:
+        own = [row for row in rows if row["method"] == method]
+        line: dict[str, Any] = {"method": method, "seeds": len(own)}
+        for name in (*FIGURES, *EXTRA):
+            values = [v for v in (number(row[name]) for row in own) if v is not None]
+            mean = sum(values) / len(values) if values else math.nan
+            line[f"{name}_mean"] = round(mean, 4) if values else ""
+            spread = sum((v - mean) ** 2 for v in values)
+            line[f"{name}_sd"] = round(math.sqrt(spread / (len(values) - 1)), 4) if len(values) > 1 else ""
+        if own:
+            table.append(line)
+    return table
+
+
+def _side_by_side(sweep: Sweep, cores: int) -> int:
+    from albar.device import pick_device
+
+    return cores if pick_device(sweep.training.get("device") or "auto").type == "cpu" else 1
+
+
+def _run_all(jobs: Sequence[Job], sweep: Sweep, at_once: int, threads: int) -> Iterator[tuple[Job, str | None, float]]:
+    """(job, why it failed or None, seconds) as they end."""
+    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    with ProcessPoolExecutor(at_once, context, _start, (threads,)) as pool:
+        running = {pool.submit(_work, job, sweep): job for job in jobs}
+        for future in as_completed(running):
+            try:
+                seconds, error = future.result()
+            except Exception as crash:  # a process that died, or a bug: the other runs are worth keeping
+                seconds, error = 0.0, f"{type(crash).__name__}: {crash}"
+            yield running[future], error, seconds
+
+
+def _start(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    os.environ["TQDM_DISABLE"] = "1"
+
+
+def _work(job: Job, sweep: Sweep) -> tuple[float, str | None]:
+    from albar.reference2d import train_reference
+    from albar.train import train
+    from evaluator.evaluate import EvalOptions, evaluate
+
+    began, settings = time.monotonic(), job.settings
+    try:
+        if job.reference:
+            train_reference(settings)
+        else:
+            options = EvalOptions(
+                root=settings.root, device=settings.device, batch=settings.recipe.batch, progress=False
+            )
+            evaluate(train(settings), sweep.benchmarks, sweep.out / "results", options)
+    except BenchError as error:
+        return time.monotonic() - began, str(error)
+    return time.monotonic() - began, None
