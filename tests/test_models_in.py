@@ -305,6 +305,7 @@ def test_two_processes_predict_each_video_once(world: World, tmp_path: Path) -> 
     assert len(list((tmp_path / "two/results").glob("*.json"))) == 1
 
 
+@pytest.mark.slow  # two whole processes for one error
 def test_a_video_that_one_of_two_processes_misses_stops_both(world: World, tmp_path: Path) -> None:
     row = read_benchmark(world.scuba).rows[1]
     path = world.scuba / row.file
