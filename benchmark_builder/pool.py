@@ -73,11 +73,15 @@ def _start(maker: Maker, parent: int) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    die_with(parent)
 
 
-def _die_with(parent: int) -> None:
-    """A killed parent cannot stop its workers; they watch it instead."""
+def die_with(parent: int) -> None:
+    """End this process soon after the process ``parent`` did: a killed parent cannot stop its workers."""
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

@@ -38,8 +38,8 @@ _UCF101 = re.compile(r"(.*_g\d+)_c\d+")
 
 
 def group_of(video: Video) -> str:
-    """What a video shares actors and scene with: UCF101's group (v_Class_gNN_cMM: clips of one long video, Soomro et al.,
-    2012); elsewhere its own id."""
+    """What a video shares actors and scene with: UCF101's group (v_Class_gNN_cMM: clips of one long video, Soomro et
+    al., 2012); elsewhere its own id."""
     match = _UCF101.fullmatch(video.id) if video.dataset == "ucf101" else None
     return match.group(1) if match else video.id
 

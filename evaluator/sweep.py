@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import write_csv
-from benchmark_builder.pool import default_workers
+from benchmark_builder.pool import default_workers, die_with
 from evaluator.leaderboard import NAME, number, read_leaderboard
 from evaluator.results import EXTRA, FIGURES
 
@@ -160,7 +160,7 @@ def _side_by_side(sweep: Sweep, cores: int) -> int:
 def _run_all(jobs: Sequence[Job], sweep: Sweep, at_once: int, threads: int) -> Iterator[tuple[Job, str | None, float]]:
     """(job, why it failed or None, seconds) as they end."""
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    with ProcessPoolExecutor(at_once, context, _start, (threads,)) as pool:
+    with ProcessPoolExecutor(at_once, context, _start, (threads, os.getpid())) as pool:
         running = {pool.submit(_work, job, sweep): job for job in jobs}
         for future in as_completed(running):
             try:
@@ -170,9 +170,10 @@ def _run_all(jobs: Sequence[Job], sweep: Sweep, at_once: int, threads: int) -> I
             yield running[future], error, seconds
 
 
-def _start(threads: int) -> None:
+def _start(threads: int, parent: int) -> None:
     import torch
 
+    die_with(parent)
     torch.set_num_threads(threads)
     os.environ["TQDM_DISABLE"] = "1"
 

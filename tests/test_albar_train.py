@@ -1,6 +1,7 @@
 """The loop: it learns, resumes to the bit, and stops with a line that says the mend."""
 
 import csv
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from albar.checkpoint import load_checkpoint
 from albar.clips import sampling
 from albar.data import ClipDataset, FrameCache, Order, Sample, batches, in_turn
 from albar.methods.base import Method
-from albar.settings import TrainSettings
 from albar.optimise import Recipe
+from albar.settings import TrainSettings
 from albar.train import train
 from benchmark_builder.datasets import Listing
 from benchmark_builder.encode import open_video
@@ -146,8 +147,6 @@ def test_a_broken_video_stops_with_its_name(videos: list[Video], tmp_path: Path,
 def test_a_header_that_promises_too_many_frames_is_corrected(
     videos: list[Video], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import dataclasses
-
     import albar.data
 
     true = albar.data.probe
@@ -339,3 +338,215 @@ def test_a_missing_data_set_is_the_readers_error(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no such folder"):
         train(TrainSettings(root=tmp_path / "nowhere", out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+# --- recipes, configuration, several passes a step ------------------------------------------------------------------
+
+
+def test_two_passes_a_step_learn_what_one_of_twice_the_clips_does(run: Callable[..., Path]) -> None:
+    one = weights(run("one", batch=8, epochs=1, optimiser="sgd", lr=0.1, validation=0.0))
+    two = weights(run("two", batch=4, accumulate=2, epochs=1, optimiser="sgd", lr=0.1, validation=0.0))
+    # Three SGD steps; float32 sums of two means of 4 against one of 8 differ by rounding alone: some 1e-7 a step of
+    # gradients that are clipped to norm 1, a tenth of which is added.
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-6)
+
+
+def test_groups_learn_at_their_own_rates(run: Callable[..., Path]) -> None:
+    frozen = run("frozen", backbone_lr=0.0, weight_decay=0.0, epochs=1)
+    again = run("again", backbone_lr=0.0, weight_decay=0.0, epochs=2)
+    a, b = weights(frozen), weights(again)
+    assert all(torch.equal(a[k], b[k]) for k in a if not k.startswith("head."))
+    assert not torch.equal(a["head.weight"], b["head.weight"])
+
+
+def test_decay_spares_norms_and_biases_where_asked() -> None:
+    from albar.models.features import find_head
+    from albar.models.small3d import Small3D
+    from albar.optimise import make_optimiser
+
+    model = Small3D(3)
+    recipe = Recipe(epochs=1, batch=1, lr=1.0, decay="weights", backbone_lr=0.1)
+    optimiser = make_optimiser(recipe, model, find_head(model), None, 1.0)
+    spared = {id(p) for g in optimiser.param_groups if g["weight_decay"] == 0 for p in g["params"]}
+    assert spared == {id(p) for p in model.parameters() if p.ndim == 1}
+    rates = {id(p): g["factor"] for g in optimiser.param_groups for p in g["params"]}
+    assert len(rates) == len(list(model.parameters()))
+    assert rates[id(model.head.weight)] == 1.0 and rates[id(next(iter(model.stem.parameters())))] == 0.1
+
+
+def test_a_toml_file_sets_what_options_do_not(tmp_path: Path) -> None:
+    from albar.settings import make_settings
+
+    path = tmp_path / "run.toml"
+    path.write_text('method = "albar"\nroot = "data"\nlr = 1\nmilestones = [0.5]\n[options]\nadv = 0.5\nent = 2.0\n')
+    settings = make_settings(path, {"options": {"ent": 3.0}, "lr": None, "seed": 4})
+    assert settings.options == {"adv": 0.5, "ent": 3.0}
+    assert (settings.root, settings.lr, settings.seed) == (tmp_path / "data", 1.0, 4)
+    assert settings.recipe.milestones == (0.5,)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("epoch = 3", "did you mean 'epochs'"),
+        ('epochs = "three"', "epochs is 'three'; it takes a whole number"),
+        ("lr = true", "lr is True"),
+        ("epochs", "not TOML"),
+        ("clip = 3", "a table"),
+    ],
+)
+def test_a_bad_toml_file_is_named_with_the_mend(tmp_path: Path, text: str, word: str) -> None:
+    from albar.settings import make_settings
+
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(BenchError, match=word) as caught:
+        make_settings(path, {})
+    assert "run.toml" in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(BenchError, match="not readable"):
+        make_settings(tmp_path / "none.toml", {})
+
+
+def test_compile_is_refused_where_the_objective_differentiates_twice(run: Callable[..., Path]) -> None:
+    with pytest.raises(BenchError, match="leave out --compile"):
+        run(method="albar", options={"gp": 0.1}, compile=True)
+
+
+def test_clips_of_one_ucf101_group_stay_on_one_side() -> None:
+    names = [f"Archery/v_Archery_g{g:02d}_c{c:02d}" for g in range(1, 26) for c in range(1, 5)]
+    listing = Listing([Video(n, Path(n), 0, "Archery", "train1", "ucf101") for n in names], ["Archery"], "train1")
+    kept = albar.train.divide(listing, TrainSettings(dataset="ucf101", validation=0.3))[1]
+    groups = {v.id[:-4] for v in kept}
+    assert len(kept) == 4 * len(groups) and 0 < len(groups) < 25
+
+
+# --- what stands beside the clips -----------------------------------------------------------------------------------
+
+
+def test_masks_are_cut_like_their_clips(tmp_path: Path) -> None:
+    """Each picture is white where its mask is, so the clip and the cut mask must be the same."""
+    from albar.actors import ActorMasks
+    from benchmark_builder.masks.stored import write_masks
+
+    still = np.zeros((10, 32, 40), bool)
+    for t in range(10):
+        still[t, 6 + t : 22 + t, 8 : 30 - t] = True
+    path = tmp_path / "videos" / "a.mp4"
+    path.parent.mkdir()
+    with open_video(path, 40, 32, 12.0) as encoder:
+        for mask in still:
+            encoder.write(np.repeat(mask[..., None] * np.uint8(255), 3, axis=2))
+    write_masks(tmp_path / "masks" / "a.zip", list(still))
+    video = Video("a", path, 0, "x", "train", "synthactions")
+    s = SAMPLING.replaced({"frames": 6, "stride": 1, "crop": "random_resized", "flip": 0.5, "area": [0.3, 0.8]})
+    for limit in (64, 0):  # kept in memory, and read again each time
+        masks = ActorMasks([video], "truth", tmp_path, limit)
+        dataset = ClipDataset([video], s, 0, True, actors=masks)
+        for epoch in range(8):
+            sample = dataset[epoch, 0]
+            assert isinstance(sample, Sample) and sample.actors.shape == (1, 6, 16, 16)
+            # The codec is near-lossless: edges may be a few levels off, nothing is by half.
+            assert (sample.clip.float() - sample.actors.float()).abs().max() < 40
+
+
+def test_a_source_without_any_mask_is_told(tmp_path: Path, videos: list[Video]) -> None:
+    from albar.actors import ActorMasks
+
+    with pytest.raises(BenchError, match="--masks"):
+        ActorMasks(videos, "truth", tmp_path, 64)
+
+
+def test_the_bank_holds_the_frames_that_give_the_class_away(tmp_path: Path, videos: list[Video]) -> None:
+    from albar.bank import COLUMNS, make_bank, whole
+    from benchmark_builder.files import write_csv
+    from benchmark_builder.frames import read_frames
+
+    scores = [
+        {"id": v.id, "frame": f, "p_true": 0, "p_top1": f"{(k * 10 + f) / 240:.6f}"}
+        for k, v in enumerate(videos)
+        for f in range(10)
+    ]
+    write_csv(tmp_path / "scores.csv", COLUMNS, scores)
+    bank = make_bank(tmp_path, videos, SAMPLING, 0.5, 16, seed=0)
+    assert bank.shape == (16, 3, 16, 16) and bank.dtype == torch.uint8
+    surest = torch.stack([whole(f, 16) for v in videos[12:] for f in read_frames(v.path)])
+    same_as = (bank[:, None] == surest[None]).flatten(2).all(2)
+    assert same_as.any(1).all()  # every one is among the surer half
+    assert torch.equal(bank, make_bank(tmp_path, videos, SAMPLING, 0.5, 16, seed=0))
+    assert not torch.equal(bank, make_bank(tmp_path, videos, SAMPLING, 0.5, 16, seed=1))
+    assert len(make_bank(tmp_path, videos, SAMPLING, 0.9, 1000, seed=0)) == 24  # all that qualify
+    with pytest.raises(BenchError, match="bench train reference2d"):
+        make_bank(tmp_path / "nowhere", videos, SAMPLING, 0.5, 16, seed=0)
+
+
+def test_stillmix_trains_its_reference_first_and_scores_every_frame(
+    run: Callable[..., Path], videos: list[Video], tmp_path: Path
+) -> None:
+    from albar.bank import read_scores
+    from albar.reference2d import with_reference
+
+    base = {"method": "stillmix", "clip": CLIP, "epochs": 1, "batch": 8, "validation": 0.0, "progress": False}
+    asked = TrainSettings(out=tmp_path / "still", bank=8, **base)  # type: ignore[arg-type]
+    with pytest.raises(BenchError, match="--reference"):
+        train(asked)
+    said: list[str] = []
+    settings = with_reference(asked, said.append)
+    assert settings.reference == tmp_path / "synthactions-reference2d-s0"
+    assert len(read_scores(settings.reference)) == 24 * 10
+    assert load_checkpoint(settings.reference / "model.ckpt").sampling.frames == 1
+    assert train(dataclasses.replace(settings, out=tmp_path / "still2")).is_file()
+    assert with_reference(asked, said.append) == settings and len([line for line in said if "training it" in line]) == 1
+
+
+def test_sdn_resumes_its_scene_head_too(
+    run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, videos: list[Video]
+) -> None:
+    from albar import companions
+
+    class Masks:
+        without: tuple[str, ...] = ()
+
+        def of(self, index: int, frames: Sequence[int], height: int, width: int) -> dict[int, np.ndarray]:
+            return {
+                f: np.full((height, width, 1), 255 * (np.arange(width) < 5)[None, :, None], np.uint8) for f in frames
+            }
+
+    scenes = torch.eye(3)[torch.arange(24) % 3]
+    monkeypatch.setattr(albar.train, "gather", lambda *a: companions.Beside(Masks(), scenes, None, ()))  # type: ignore[arg-type]
+    changes = {"method": "sdn", "epochs": 4, "validation": 0.0, "save_steps": 1}
+    whole = run("whole", **changes)
+    step, calls = albar.train.Run._step, 0
+
+    def dying(self: albar.train.Run, *args: object) -> dict[str, float]:
+        nonlocal calls
+        calls += 1
+        if calls > 7:
+            raise Stopped
+        return step(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(albar.train.Run, "_step", dying)
+    with pytest.raises(Stopped):
+        run("stopped", **changes)
+    monkeypatch.setattr(albar.train.Run, "_step", step)
+    assert same(weights(whole), weights(run("stopped", **changes)))
+
+
+def test_scenes_of_a_render_are_read_and_a_places_network_is_recognised(tmp_path: Path, videos: list[Video]) -> None:
+    from torchvision.models import resnet18
+
+    from albar.scenes import guessed_scenes, known_scenes
+
+    (tmp_path / "facts.csv").write_text("id,scenery\n" + "".join(f"{v.id},s{k % 3}\n" for k, v in enumerate(videos)))
+    assert known_scenes(videos, tmp_path).argmax(1).tolist() == [k % 3 for k in range(24)]
+    with pytest.raises(BenchError, match=r"facts\.csv"):
+        known_scenes(videos, tmp_path / "nowhere")
+    file = tmp_path / "places.pth.tar"
+    state = resnet18(num_classes=365).state_dict()
+    torch.save({"state_dict": {f"module.{k}": v for k, v in state.items()}}, file)
+    shares = guessed_scenes(videos[:2], file, torch.device("cpu"))
+    assert shares.shape == (2, 365)
+    torch.testing.assert_close(shares.sum(1), torch.ones(2))
+    torch.save(resnet18(num_classes=10).state_dict(), file)
+    with pytest.raises(BenchError, match="365 places"):
+        guessed_scenes(videos[:2], file, torch.device("cpu"))
