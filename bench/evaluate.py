@@ -63,6 +63,10 @@ def eval_command(
         typer.Option("--allow-missing", help="Go on without unreadable videos; every figure then says of how many."),
     ] = False,
     seed: Annotated[int, typer.Option(help="Owns the bootstrap's draws.")] = 0,
+    cluster: Annotated[
+        str, typer.Option(help="What the intervals' bootstrap draws whole: source, group (UCF101's) or video.")
+    ] = "source",
+    format: Annotated[str, typer.Option(help="Of the predictions: csv or parquet.")] = "csv",
 ) -> None:
     """Score a model: IID, SCUBA (↑), SCUFO (↓), ConflFG (↑), contrasted accuracy (↑).
 
@@ -98,6 +102,8 @@ def eval_command(
         limit=limit,
         allow_missing=allow_missing,
         seed=seed,
+        cluster=cluster,
+        suffix=f".{format}",
     )
     if not evaluate(model, benchmarks or None, out, options, typer.echo):
         return  # one of several processes, not the one that writes

@@ -21,10 +21,10 @@ from evaluator import leaderboard
 from evaluator.inputs import Batch, ChangedFile, batches, order
 from evaluator.models import ModelOptions, ScoredModel, load_model
 from evaluator.models.base import Network
-from evaluator.predictions import Predictions, read_predictions, softmax, write_predictions
+from evaluator.predictions import FORMATS, Predictions, read_predictions, softmax, write_predictions
 from evaluator.processes import Processes
 from evaluator.results import compute, file_tag, plain, version, write_record
-from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, limited
+from evaluator.testsets import CLUSTERS, TestSet, benchmark_set, default_benchmarks, iid_set, limited
 
 Row = tuple[str, int, np.ndarray]
 Say = Callable[[str], None]
@@ -48,6 +48,8 @@ class EvalOptions:
         allow_missing: go on without videos that cannot be read; their number is then told with every figure.
         check: compare each benchmark file with its manifest's digest.
         seed: of the bootstrap intervals.
+        cluster: what they draw whole, one of :data:`~evaluator.testsets.CLUSTERS`.
+        suffix: of the predictions that are written, one of :data:`~evaluator.predictions.FORMATS`.
         progress: show a progress bar.
     """
 
@@ -65,9 +67,16 @@ class EvalOptions:
     allow_missing: bool = False
     check: bool = True
     seed: int = 0
+    cluster: str = "source"
+    suffix: str = ".csv"
     progress: bool = True
 
     def __post_init__(self) -> None:
+        if self.suffix not in FORMATS:
+            known = ", ".join(f[1:] for f in FORMATS)
+            raise BenchError(f"--format is {self.suffix.removeprefix('.')!r}; choose from {known}")
+        if self.cluster not in CLUSTERS:
+            raise BenchError(f"--cluster is {self.cluster!r}; choose from {', '.join(CLUSTERS)}")
         if self.batch < 1:
             raise BenchError(f"--batch is {self.batch}; it must be at least 1")
         if self.workers < 0:
@@ -122,7 +131,10 @@ def evaluate(
             say(line)
 
     tag = "-".join(filter(None, (file_tag(model.method, model.digest), variant)))
-    stores = {s.name: Store(out, s, tag, {"checkpoint_sha256": model.digest, "protocol": protocol}) for s in sets}
+    stores = {
+        s.name: Store(out, s, tag, options.suffix, {"checkpoint_sha256": model.digest, "protocol": protocol})
+        for s in sets
+    }
     todo = [s for s in sets if not (model.lasting and stores[s.name].done())]
     speed: dict[str, float] = {}
     if todo:
@@ -143,7 +155,7 @@ def evaluate(
         "sampling": protocol["sampling"], "kind": model.kind, "precision": precision, "notes": list(model.notes),
         "bootstrap_seed": options.seed, "limit": options.limit, "iid": _iid_place(options),
         "versions": {"albar-bench": version(), "torch": torch.__version__},
-        **compute(sets, predictions, options.seed),
+        **compute(sets, predictions, options.seed, options.cluster),
     }  # fmt: skip
     for described in record["sets"]:
         described["predictions"] = str(stores[described["name"]].csv.relative_to(out))
@@ -335,13 +347,13 @@ class Store:
     """Predictions of one test set by one checkpoint, with a note beside them of what they were made from.
 
     Attributes:
-        csv: ``<out>/predictions/<set>--<tag>.csv``.
+        csv: ``<out>/predictions/<set>--<tag>.csv``, or ``.parquet``.
         note: the same name with ``.json``: digests, sampling, and why each missing video is missing.
     """
 
-    def __init__(self, out: Path, test_set: TestSet, tag: str, made_from: dict[str, Any]) -> None:
+    def __init__(self, out: Path, test_set: TestSet, tag: str, suffix: str, made_from: dict[str, Any]) -> None:
         self.set = test_set
-        self.csv = out / "predictions" / f"{test_set.name}--{tag}.csv"
+        self.csv = out / "predictions" / f"{test_set.name}--{tag}{suffix}"
         self.note = self.csv.with_suffix(".json")
         self.made_from = {**made_from, "set": test_set.name, "digest": test_set.digest}
 
