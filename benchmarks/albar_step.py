@@ -4,10 +4,10 @@
     python benchmarks/albar_step.py --device cuda --model swin3d_t --frames 16 --size 112 --classes 51 --bf16
 
 Published: the still clip is copied T times, two forwards of the full clip, float32 (TF32 on a GPU), double backward
-through the penalty, a plain AdamW. Ours: the still clip is a view, AdamW is fused; that is the same mathematics, and the
-distance of the gradients is printed (of all parameters as one vector, relative). Then with the still clip as short as
-gives the same logits: its penalty takes the frames' shares of the gradient for equal, which they are not at the ends of
-the clip, so this gradient differs. With --bf16, the same under autocast. Beside it: what each term costs over a
+through the penalty, a plain AdamW. Ours: the still clip is a view, AdamW is fused; that is the same mathematics, and
+the distance of the gradients is printed (of all parameters as one vector, relative). Then with the still clip as short
+as gives the same logits: its penalty takes the frames' shares of the gradient for equal, which they are not at the ends
+of the clip, so this gradient differs. With --bf16, the same under autocast. Beside it: what each term costs over a
 baseline step, and the peak memory.
 """
 
