@@ -1,11 +1,12 @@
 """Where a network runs, and in which numbers."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState, PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 
 from benchmark_builder.errors import BenchError
@@ -35,7 +36,7 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     if on.type == "cuda" and on.index is not None:
         torch.cuda.set_device(on)
     # Accelerate keeps one state a process, of the first run's precision and device; a library may run several.
-    AcceleratorState._reset_state(reset_partial_state=PartialState().num_processes == 1)
+    AcceleratorState._reset_state(reset_partial_state=int(os.environ.get("WORLD_SIZE", "1")) == 1)
     bf16 = precision == "bf16" or (precision == "auto" and on.type == "cuda")
     # ALBAR's two forwards of a step must see the same buffers, so none is broadcast in between.
     return Accelerator(

@@ -2,6 +2,9 @@
 
 import csv
 import dataclasses
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -350,6 +353,34 @@ def test_two_passes_a_step_learn_what_one_of_twice_the_clips_does(run: Callable[
     # gradients that are clipped to norm 1, a tenth of which is added.
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-6)
+
+
+def test_shares_of_several_processes_are_the_whole_batch() -> None:
+    whole = list(Order(25, 8, 2, seed=1))
+    shares = [list(Order(25, 8, 2, seed=1, share=(i, 4))) for i in range(4)]
+    assert [[key for part in parts for key in part] for parts in zip(*shares, strict=True)] == whole
+
+
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    env = {**os.environ, "BENCH_DATA": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    flags = "--epochs 1 --optimiser sgd --lr 0.01 --validation 0 --device cpu --clip frames=4 --no-tensorboard"
+
+    def start(*words: str) -> None:
+        command = [sys.executable, "-m", *words]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=240)
+        assert done.returncode == 0, done.stderr
+
+    start("bench", "data", "render", "--train", "32", "--test", "0", "--frames", "8", "--workers", "1")
+    start("bench", "train", "baseline", *flags.split(), "--batch", "8", "--out", "one")
+    several = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "bench")
+    start(*several, "train", "baseline", *flags.split(), "--batch", "4", "--out", "two")
+    one, two = weights(tmp_path / "one" / "model.ckpt"), weights(tmp_path / "two" / "model.ckpt")
+    # Four SGD steps of a gradient clipped to norm 1, a hundredth of which is added: float32 sums in another order
+    # differ by some 1e-7 of that, and the loss's curvature may grow it from step to step.
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-6)
+    assert float(rows(tmp_path / "one" / "metrics.csv")[0]["step"]) == 4
+    assert float(rows(tmp_path / "two" / "metrics.csv")[0]["step"]) == 4
 
 
 def test_groups_learn_at_their_own_rates(run: Callable[..., Path]) -> None:

@@ -291,7 +291,7 @@ def command(world: World, out: Path) -> list[str]:
 
 
 def test_two_processes_predict_each_video_once(world: World, tmp_path: Path) -> None:
-    start = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--main_process_port", "0"]
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     argv = [sys.executable, *start, *command(world, tmp_path / "two")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
