@@ -33,7 +33,7 @@ from benchmark_builder.rng import generator
 from benchmark_builder.synthactions import SynthSettings
 from benchmark_builder.synthactions.render import render_clip
 
-SOURCES = ("motion", "tiny", "vit_b", "vit_l", "vit_h", "maskrcnn")
+SOURCES = ("motion", "tiny", "vit_b", "vit_l", "vit_h", "sam2", "maskrcnn")
 
 
 def tiny_sam() -> Sam:
@@ -69,12 +69,33 @@ def runner(name: str, device: torch.device, chunk: int, half: bool) -> Callable[
         network = drawn(NETWORKS["maskrcnn_resnet50_fpn_v2"].build(), name).to(device)
         network.roi_heads.score_thresh = 1.0  # type: ignore[union-attr, assignment]
         return lambda frames: void(list(detect(network, frames, device, chunk, True)))
+    if name == "sam2":
+        return sam2_runner(device, chunk)
     build = tiny_sam if name == "tiny" else sam_model_registry[name]
     predictor = SamPredictor(drawn(build(), name).to(device))
 
     def run(frames: list[np.ndarray]) -> None:
         boxes = [[ActorBox(0, x, y, x + w, y + h)] for x, y, w, h in map(box, range(len(frames)))]
         list(follow(predictor, frames, boxes, chunk, 0.1, half))
+
+    return run
+
+
+def sam2_runner(device: torch.device, chunk: int) -> Callable[[list[np.ndarray]], None]:
+    """SAM 2 of the size of sam2.1-hiera-tiny, which is transformers' default configuration, at 1,024 pixels."""
+    from transformers import Sam2VideoConfig, Sam2VideoModel, Sam2VideoProcessor
+    from transformers.models.sam2 import Sam2ImageProcessor
+    from transformers.models.sam2_video import Sam2VideoVideoProcessor
+
+    from benchmark_builder.masks import sam2
+
+    torch.manual_seed(0)
+    model = Sam2VideoModel(Sam2VideoConfig()).to(device).eval()
+    network = sam2.Network(model, Sam2VideoProcessor(Sam2ImageProcessor(), Sam2VideoVideoProcessor(), target_size=1024))
+
+    def run(frames: list[np.ndarray]) -> None:
+        boxes = [[ActorBox(0, x, y, x + w, y + h)] for x, y, w, h in map(box, range(len(frames)))]
+        list(sam2.follow(network, frames, boxes, chunk, 0.1, 0.0))
 
     return run
 
