@@ -9,20 +9,9 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 
-from benchmark_builder.errors import BenchError
+from benchmark_builder.device import pick_device
 
-
-def pick_device(name: str) -> torch.device:
-    """``auto``: the GPU if there is one; else a torch device name. BenchError if this machine has none such."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise BenchError(f"--device {name} cannot be used ({reason}); give auto, cpu or cuda") from None
-    return device
+__all__ = ["make_accelerator", "pick_device", "tf32"]
 
 
 def make_accelerator(device: str, precision: str) -> Accelerator:
