@@ -22,7 +22,7 @@ from benchmark_builder.files import whole_file
 if sys.platform == "linux":
     import fcntl
 
-# CRF 10 keeps luma PSNR near 50 dB on real clips (benchmarks/encode_quality.py), at which no pixel visibly changes.
+# CRF 10 keeps luma PSNR near 45 dB on real clips (benchmarks/encode_quality.py), at which no pixel visibly changes.
 H264 = {"vcodec": "libx264", "preset": "veryfast", "crf": 10}
 # QP 0 codes the planes without loss, so a still stays still and equals the frame it was taken from.
 H264_EXACT = {"vcodec": "libx264", "preset": "veryfast", "qp": 0}

@@ -70,7 +70,9 @@ class Frames(Iterator[np.ndarray]):
 
     def __next__(self) -> np.ndarray:
         frame = next(self._coded)
-        return upright(self._converter.reformat(frame, format="rgb24").to_ndarray(), int(frame.rotation))
+        # One thread: sharing a frame of this size out costs more than it gives, and workers fill the cores already.
+        image = self._converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        return upright(image, int(frame.rotation))
 
     def skip(self) -> bool:
         """Pass over the next frame, decoded but not turned into RGB; False where there is none."""

@@ -20,10 +20,11 @@ import cv2
 import numpy as np
 import xxhash
 
-from benchmark_builder.encode import FFV1, H264, H264_EXACT, open_video
+from benchmark_builder.encode import FFV1, H264, H264_EXACT, Encoder, open_video
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import sha256_file, whole_file
 from benchmark_builder.frames import PICTURE_SUFFIXES, picture, pictures, read_frames
+from benchmark_builder.planes import to_planes
 
 JPEG_QUALITY = 95
 JPEG_NAME = "frame{:06d}.jpg"  # 1-based, as StillMix and mmaction2 read them
@@ -60,8 +61,9 @@ class Layout:
     def open(self, path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:
         """Write one video; it appears under ``path`` once whole. ``virtual`` writes nothing here."""
         if self.name == "video":
-            with open_video(path, width, height, fps, H264) as sink:
-                yield sink
+            planar = width % 2 == height % 2 == 0
+            with open_video(path, width, height, fps, H264, "yuv420p" if planar else "rgb24") as encoder:
+                yield _Planes(encoder) if planar else encoder
         elif self.name == "lossless":
             with open_video(path, width, height, fps, FFV1) as sink:
                 yield sink
@@ -90,6 +92,8 @@ class Layout:
             with whole_file(path) as temporary:
                 temporary.write_bytes(jpeg(image, self.quality))
         elif self.name == "video":
+            if planes is None and width % 2 == height % 2 == 0:
+                planes = to_planes(image)
             pixels, frame = ("rgb24", image) if planes is None else ("yuv420p", planes)
             with open_video(path, width, height, fps, H264_EXACT, pixels) as encoder:
                 for _ in range(count):
@@ -98,6 +102,14 @@ class Layout:
             with self.open(path, width, height, fps) as sink:
                 for _ in range(count):
                     sink.write(image)
+
+
+class _Planes:
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+
+    def write(self, frame: np.ndarray) -> None:
+        self.encoder.write(to_planes(frame))
 
 
 class _Nothing:

@@ -7,8 +7,11 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import cv2
 
 from benchmark_builder.errors import BenchError
 
@@ -45,7 +48,9 @@ def run(maker: Maker, items: Iterable[Any], workers: int) -> Iterator[tuple[Any,
     """
     if workers <= 1:
         for item in items:
-            yield item, _guarded(maker, item)
+            with one_cv2_thread():
+                result = _guarded(maker, item)
+            yield item, result
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start, (maker, os.getpid())) as pool:
@@ -67,11 +72,20 @@ def run(maker: Maker, items: Iterable[Any], workers: int) -> Iterator[tuple[Any,
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+@contextmanager
+def one_cv2_thread() -> Iterator[None]:
+    """Keep OpenCV to the thread that calls it: threads cost more than they give on frames, and change last bits."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
 def _start(maker: Maker, parent: int) -> None:
     global _maker
     _maker = maker
-    import cv2
-
     cv2.setNumThreads(1)
     die_with(parent)
 

@@ -10,6 +10,7 @@ from benchmark_builder.encode import FFV1, H264, open_video
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import inside, whole_file
 from benchmark_builder.frames import probe, read_frames, upright
+from benchmark_builder.planes import to_planes
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 48), (33, 47), (64, 2)])
@@ -32,6 +33,20 @@ def test_h264_is_near_lossless_on_natural_pictures(tmp_path: Path, height: int, 
     assert back.shape == video.shape
     psnr = 10 * np.log10(255**2 / ((back - video) ** 2).mean())
     assert psnr > 40  # 8-bit YUV alone costs smooth pictures about 50 dB; 40 dB is commonly held indistinguishable
+
+
+def test_planes_are_the_bt601_formula_with_chroma_averaged_over_two_by_two() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (6, 10, 3), dtype=np.uint8)
+    planes = to_planes(image)
+    r, g, b = image.transpose(2, 0, 1) / 255.0
+    luma = 16 + 219 * (0.299 * r + 0.587 * g + 0.114 * b)
+    assert planes.shape == (9, 10) and planes.dtype == np.uint8
+    assert np.abs(planes[:6] - luma).max() <= 0.6  # one rounding, and coefficients of finite length
+    r, g, b = (c.reshape(3, 2, 5, 2).mean((1, 3)) for c in (r, g, b))
+    y = 0.299 * r + 0.587 * g + 0.114 * b
+    chroma = np.stack([128 + 224 * (b - y) / 1.772, 128 + 224 * (r - y) / 1.402])
+    # Three roundings: of the mean (its coefficients' absolute values sum to 0.88), of full-range chroma, of the result.
+    assert np.abs(planes[6:].reshape(2, 3, 5) - chroma).max() <= 0.5 * 0.88 + 0.5 * 0.88 + 0.5
 
 
 def test_same_frames_same_bytes(tmp_path: Path) -> None:

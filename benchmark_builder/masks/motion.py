@@ -22,6 +22,7 @@ from benchmark_builder.masks.motion_colour import Colours
 from benchmark_builder.masks.motion_cut import segment
 from benchmark_builder.masks.motion_evidence import find_motion
 from benchmark_builder.masks.motion_people import People
+from benchmark_builder.pool import one_cv2_thread
 from benchmark_builder.video import Video
 
 ROWS, PIXELS = 240, 80_000  # working size, at most
@@ -96,15 +97,11 @@ def follow(frames: Iterable[np.ndarray], height: int, width: int) -> MotionTrack
     """
     track = MotionTrack(height, width)
     people, colours = People(), Colours()
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # sums in another order would differ in the last bit
-    try:
+    with one_cv2_thread():  # sums in another order would differ in the last bit
         for piece, fresh in shots(_resized(f) for f in frames):
             if fresh:
                 colours = Colours()
             track.add(*_piece(piece, people, colours))
-    finally:
-        cv2.setNumThreads(threads)
     return track
 
 
