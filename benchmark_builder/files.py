@@ -6,9 +6,10 @@ import io
 import json
 import os
 import uuid
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmark_builder.errors import BenchError
@@ -81,3 +82,42 @@ def inside(folder: Path, relative: str) -> Path:
     if Path(relative).is_absolute() or not target.resolve().is_relative_to(folder.resolve()):
         raise BenchError(f"{relative!r} points outside {folder}; the file that names it is damaged or hostile")
     return target
+
+
+MOST_UNPACKED = 2**28  # bytes of one member of a zip: a picture of 8K has fewer, packed or not
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """A zip of strangers, read into memory, so that no file stays open.
+
+    Raises:
+        OSError: it cannot be read.
+        zipfile.BadZipFile: it is none, or a name in it points outside the folder it lies in.
+    """
+    data = path.read_bytes()
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except Exception as error:  # a damaged zip can raise anything: struct.error, UnicodeDecodeError, …
+        raise zipfile.BadZipFile(str(error) or type(error).__name__) from None
+    for name in archive.namelist():
+        if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts:
+            raise zipfile.BadZipFile(f"{name!r} points outside it")
+    return archive
+
+
+def zip_member(archive: zipfile.ZipFile, name: str, most: int = MOST_UNPACKED) -> bytes:
+    """The bytes of a zip's member, never more than ``most``, whatever a small file would unpack to.
+
+    Raises:
+        KeyError: there is no such member.
+        zipfile.BadZipFile: it is damaged, or unpacks to more.
+    """
+    info = archive.getinfo(name)
+    try:
+        with archive.open(info) as handle:
+            data = handle.read(most + 1)
+    except Exception as error:  # zlib.error, EOFError, NotImplementedError, RuntimeError of an encrypted one, …
+        raise zipfile.BadZipFile(f"{name}: {str(error) or type(error).__name__}") from None
+    if len(data) > most:
+        raise zipfile.BadZipFile(f"{name} unpacks to more than {most} bytes")
+    return data

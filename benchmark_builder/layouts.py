@@ -6,7 +6,6 @@ A layout writes the frames of one video under a folder and says the relative nam
 """
 
 import hashlib
-import io
 import shutil
 import uuid
 import zipfile
@@ -22,7 +21,7 @@ import xxhash
 
 from benchmark_builder.encode import FFV1, H264, H264_EXACT, Encoder, open_video
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import sha256_file, whole_file
+from benchmark_builder.files import open_zip, sha256_file, whole_file, zip_member
 from benchmark_builder.frames import PICTURE_SUFFIXES, picture, pictures, read_frames
 from benchmark_builder.planes import to_planes
 
@@ -180,10 +179,10 @@ def read_any(path: Path) -> Iterator[np.ndarray]:
 
 def _zipped(path: Path) -> Iterator[np.ndarray]:
     try:
-        archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
+        archive = open_zip(path)
         names_in = sorted(n for n in archive.namelist() if n.lower().endswith(PICTURE_SUFFIXES))
         for entry in names_in:
-            yield picture(archive.read(entry), f"{path}:{entry}")
+            yield picture(zip_member(archive, entry), f"{path}:{entry}")
     except (OSError, zipfile.BadZipFile) as error:
         raise BenchError(f"{path}: not a readable zip of frames ({error}); build it again") from None
     if not names_in:

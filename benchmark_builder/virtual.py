@@ -4,7 +4,6 @@ A file is a zip of PNGs: a SCUBA video's background, a still, or a ConflFG donor
 itself, the masks beside the videos, and the manifest. Reading gives the pixels that the lossless layout holds.
 """
 
-import io
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +15,8 @@ import numpy as np
 from benchmark_builder.camera import shake
 from benchmark_builder.composite import add_donor, compose
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import inside, whole_file
+from benchmark_builder.files import inside, open_zip, whole_file, zip_member
+from benchmark_builder.frames import picture
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.rng import generator
 from benchmark_builder.selection import indices, source_frames
@@ -41,13 +41,9 @@ def write(path: Path, images: Mapping[str, np.ndarray]) -> None:
 def read(path: Path, name: str) -> np.ndarray:
     """One stored image: uint8 (H, W, 3) RGB. Raises BenchError if it is not there or cannot be read."""
     try:
-        data = zipfile.ZipFile(io.BytesIO(path.read_bytes())).read(f"{name}.png")
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, KeyError, zipfile.BadZipFile, cv2.error) as error:
+        return picture(zip_member(open_zip(path), f"{name}.png"), f"{path}:{name}.png")
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise BenchError(f"{path}: not a readable virtual video ({error}); build it again") from None
-    if image is None:
-        raise BenchError(f"{path}: {name} cannot be read; build it again")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def frames(benchmark: "Benchmark", row: "Row") -> Iterator[np.ndarray]:

@@ -37,7 +37,10 @@ class ImageFolder:
         unreadable: list[str] = []
         for _ in range(100):
             name = self.names[int(rng.integers(len(self.names)))]
-            picture = cv2.imread(str(self.folder / name), cv2.IMREAD_COLOR)
+            try:
+                picture = cv2.imread(str(self.folder / name), cv2.IMREAD_COLOR)
+            except cv2.error:  # more pixels than benchmark_builder admits
+                picture = None
             if picture is not None:
                 image = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
                 if self.fit == "stretch":

@@ -4,7 +4,6 @@ This is how synthactions ships its exact masks, how a benchmark keeps the masks 
 computed masks are kept for the next build. Any zip tool and picture viewer opens it.
 """
 
-import io
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +13,8 @@ import cv2
 import numpy as np
 
 from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import inside, read_json, whole_file
+from benchmark_builder.files import inside, open_zip, read_json, whole_file, zip_member
+from benchmark_builder.frames import png_size
 from benchmark_builder.video import Video
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: the same masks are the same bytes
@@ -71,9 +71,8 @@ class StoredTrack:
     def __init__(self, path: Path, height: int, width: int) -> None:
         self.path, self.size = path, (height, width)
         try:
-            # Read into memory: small, and a worker then holds no open file.
-            self._zip = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
-            length = int(self._zip.read(LENGTH))
+            self._zip = open_zip(path)
+            length = int(zip_member(self._zip, LENGTH, 64))
             indices = [int(n[:-4]) for n in self._zip.namelist() if n.endswith(".png") and n[:-4].isdigit()]
         except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
             raise BenchError(f"{path}: not a mask file ({error}); write it again with `bench segment`") from None
@@ -84,18 +83,21 @@ class StoredTrack:
 
     def mask(self, index: int) -> np.ndarray:
         """Mask of covered frame ``index``: bool (H, W)."""
+        height, width = self.size
         try:
-            data = np.frombuffer(self._zip.read(f"{index:06d}.png"), np.uint8)
-            image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-        except (KeyError, zipfile.BadZipFile, cv2.error) as error:
+            # No PNG of this size is longer than its pixels at 8 bytes each, but for a little.
+            data = zip_member(self._zip, f"{index:06d}.png", 8 * height * width + 65536)
+            size = png_size(data)
+        except (KeyError, ValueError, zipfile.BadZipFile) as error:
             raise BenchError(f"{self.path}: mask of frame {index} cannot be read ({error})") from None
+        if size != self.size:  # known from the header, before memory is taken for the picture
+            raise BenchError(
+                f"{self.path}: masks are {size[1]}x{size[0]}, the video is {width}x{height}; "
+                "make masks at the video's size"
+            )
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
         if image is None:
             raise BenchError(f"{self.path}: mask of frame {index} cannot be read")
-        if image.shape != self.size:
-            raise BenchError(
-                f"{self.path}: masks are {image.shape[1]}x{image.shape[0]}, "
-                f"the video is {self.size[1]}x{self.size[0]}; make masks at the video's size"
-            )
         return image > 127
 
 
