@@ -10,7 +10,7 @@ def main() -> None:
     # as fast, and alone it is as fast. Read once, when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from bench.app import app
-    from benchmark_builder.errors import BenchError
+    from benchmark_builder.errors import BenchError, system_error
 
     try:
         app()
@@ -19,8 +19,7 @@ def main() -> None:
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror}; free space, mend its rights, or choose another folder")
+        fail(str(system_error(error)))
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None

@@ -17,9 +17,11 @@ from tqdm import tqdm
 
 from benchmark_builder import pool
 from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import read_json, remove_leftovers, write_json, write_text
+from benchmark_builder.files import read_json, remove_leftovers, write_csv, write_json, write_text
 from benchmark_builder.manifest import (
+    FAILURE_COLUMNS,
     FAILURES,
+    LIST,
     MANIFEST,
     PROTOCOL,
     SUMS,
@@ -30,6 +32,7 @@ from benchmark_builder.manifest import (
 )
 
 WORK = ".build"
+LISTED = ("frames", "zip")  # layouts that others read, by a list file
 # What may differ between two runs into one folder: where the sources lie, and which part of them is taken.
 _FREE = ("paths", "subset", "versions", "format")
 
@@ -135,10 +138,14 @@ def _locked(
     reasons |= {(i, "left out"): reason for i, reason in left_out}
     failures = [{"id": i, "kind": kind, "reason": reason} for (i, kind), reason in reasons.items()]
     if rows:
+        if protocol.get("layout") in LISTED:
+            lines = (f"{row.id} {row.frames} {row.label}\n" for row in sorted(rows, key=lambda r: r.id))
+            write_text(out / LIST, "".join(lines))
         write_benchmark(out, protocol, rows, failures)
         benchmark: Benchmark | None = read_benchmark(out)
         shutil.rmtree(out / WORK, ignore_errors=True)
     else:
+        write_csv(out / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
         benchmark = None
     return Report(benchmark, made, len(rows) - made, failures)
 

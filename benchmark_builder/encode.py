@@ -45,6 +45,14 @@ def ffmpeg_binary() -> str:
         return found
 
 
+@functools.cache
+def ffmpeg_version() -> str:
+    """What that ffmpeg calls itself, e.g. ``7.0.2-static``; its encoders decide a file's bytes."""
+    done = subprocess.run([ffmpeg_binary(), "-version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    words = done.stdout.decode(errors="replace").split()
+    return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"
+
+
 class Encoder:
     """Feeds frames to one ffmpeg process. Use through :func:`open_video`."""
 

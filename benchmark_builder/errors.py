@@ -7,3 +7,9 @@ class BenchError(Exception):
 
 class LeftOut(BenchError):
     """A video that a protocol rightly leaves out (no annotation, too small a mask): listed, but no failure."""
+
+
+def system_error(error: OSError) -> BenchError:
+    """What the operating system refused (a full disk, missing rights), as an error that the user can mend."""
+    where = f"{error.filename}: " if error.filename else ""
+    return BenchError(f"{where}{error.strerror or error}; free space, mend its rights, or choose another folder")

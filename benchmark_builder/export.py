@@ -15,11 +15,10 @@ from benchmark_builder import layouts, pool
 from benchmark_builder.build import Report, run_build
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import inside, write_text
-from benchmark_builder.manifest import MANIFEST, Benchmark, Row, read_benchmark, write_benchmark
+from benchmark_builder.files import inside, whole_file
+from benchmark_builder.manifest import LIST, MANIFEST, Benchmark, Row, read_benchmark, write_benchmark
 from benchmark_builder.video import check_id
 
-LIST = "list.txt"
 EXACT = {"lossless", "virtual"}  # layouts that give back the composed pixels
 KINDS = ("scuba", "scufo", "conflfg", "shaken")
 
@@ -48,8 +47,8 @@ class ExportMaker:
                     digest.update(frame)
                     sink.write(frame)
         if row.mask_file:
-            (self.out / row.mask_file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.source.folder / row.mask_file, self.out / row.mask_file)
+            with whole_file(inside(self.out, row.mask_file)) as temporary:  # its siblings may be copying it, too
+                shutil.copyfile(inside(self.source.folder, row.mask_file), temporary)
         # Lossless copies of a lossy original hold that original's pixels; otherwise the composed ones stay named.
         lossy = self.source.protocol.get("layout") not in EXACT
         pixels = digest.hexdigest() if lossy and self.layout.name in EXACT else row.pixels_xxh128
@@ -70,11 +69,7 @@ def export(folder: Path, out: Path, layout: layouts.Layout, workers: int = 1, pr
     protocol = {**kept, "layout": layout.name, "jpeg_quality": layout.quality}
     protocol["exported_from"] = {"manifest_sha256": source.digest, "layout": source.protocol.get("layout")}
     maker = ExportMaker(out, source, layout)
-    report = run_build(out, protocol, maker, source.rows, lambda r: r.id, workers, progress)
-    if report.benchmark and layout.name in ("frames", "zip"):
-        lines = (f"{row.id} {row.frames} {row.label}\n" for row in report.benchmark.rows)
-        write_text(out / LIST, "".join(lines))
-    return report
+    return run_build(out, protocol, maker, source.rows, lambda r: r.id, workers, progress)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""A benchmark on disk: manifest.csv (a row a video), protocol.json, failures.csv, SHA256SUMS, videos/, masks/."""
+"""A benchmark on disk: manifest.csv (a row a video), protocol.json, failures.csv, SHA256SUMS, videos/, masks/.
+
+In the layouts that others' loaders read there is list.txt too, a line "id frames label" a video.
+"""
 
 import csv
 import dataclasses
@@ -13,13 +16,16 @@ from typing import Any
 import numpy as np
 
 from benchmark_builder import virtual
+from benchmark_builder.encode import ffmpeg_version
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import inside, read_json, sha256_file, write_csv, write_json, write_text
 from benchmark_builder.layouts import read_any
+from benchmark_builder.selection import indices
 from benchmark_builder.video import check_id
 
 FORMAT = 1
 MANIFEST, PROTOCOL, FAILURES, SUMS = "manifest.csv", "protocol.json", "failures.csv", "SHA256SUMS"
+LIST = "list.txt"
 FAILURE_COLUMNS = ["id", "kind", "reason"]
 
 
@@ -170,6 +176,8 @@ def read_benchmark(folder: Path) -> Benchmark:
         raise BenchError(f"{path}: id {sorted(doubled)[0]!r} stands twice; build it again")
     for row in rows:
         inside(folder, row.file)
+        if not 0 <= row.label < len(protocol["classes"]):
+            raise BenchError(f"{path}: label {row.label} of {row.id} is none of the protocol's classes; build it again")
         if row.mask_file:
             inside(folder, row.mask_file)
     return Benchmark(folder, protocol, rows)
@@ -181,7 +189,8 @@ def write_benchmark(folder: Path, protocol: dict[str, Any], rows: list[Row], fai
     write_csv(folder / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
     table = [{k: _text(v) for k, v in dataclasses.asdict(r).items()} for r in sorted(rows, key=lambda r: r.id)]
     write_csv(folder / MANIFEST, COLUMNS, table)
-    sums = [f"{sha256_file(folder / name)}  {name}\n" for name in (FAILURES, MANIFEST, PROTOCOL)]
+    tables = (FAILURES, MANIFEST, PROTOCOL, LIST)
+    sums = [f"{sha256_file(folder / name)}  {name}\n" for name in tables if (folder / name).is_file()]
     write_text(folder / SUMS, "".join(sums))
 
 
@@ -189,14 +198,14 @@ def versions() -> dict[str, str]:
     """Versions of what decides pixels and bytes."""
     import importlib.metadata
 
-    names = ["av", "numpy", "opencv-python-headless", "imageio-ffmpeg"]
+    names = ["albar-bench", "av", "numpy", "opencv-python-headless", "pillow", "imageio-ffmpeg"]
     found = {}
     for name in names:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = "absent"
-    return {"python": platform.python_version(), **found}
+    return {"python": platform.python_version(), "ffmpeg": ffmpeg_version(), **found}
 
 
 def _text(value: object) -> str:
@@ -221,4 +230,9 @@ def _parse(record: dict[str, str], where: str) -> Row:
         except ValueError:
             raise BenchError(f"{where}: {name} is {text!r}, not a number; build the benchmark again") from None
     check_id(values["id"])
+    try:
+        indices(values["source_frames"])
+    except ValueError:
+        raise BenchError(f"{where}: source_frames is {values['source_frames']!r}, no ranges of frames; build the "
+                         "benchmark again") from None  # fmt: skip
     return Row(**values)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import cv2
 
-from benchmark_builder.errors import BenchError
+from benchmark_builder.errors import BenchError, system_error
 
 
 @dataclass(frozen=True)
@@ -111,3 +111,5 @@ def _guarded(maker: Maker, item: Any) -> Any:
         return maker.make(item)
     except BenchError as error:
         return error
+    except OSError as error:  # a full disk or a file without rights costs its item, not the others
+        return system_error(error)

@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.frames import read_frames
+from benchmark_builder.video import LONGEST
 
 
 def choose_frames(covered: np.ndarray, unannotated: str, name: str) -> dict[int, int | None]:
@@ -74,6 +75,8 @@ def ranges(indices: Sequence[int]) -> str:
 
 
 def indices(text: str) -> list[int]:
-    """The inverse of :func:`ranges`."""
-    pairs = (part.split("-") for part in text.split())
-    return [k for a, b in pairs for k in range(int(a), int(b) + 1)]
+    """The inverse of :func:`ranges`. Raises ValueError if it is none, or names more frames than any video has."""
+    pairs = [(int(a), int(b)) for a, b in (part.split("-") for part in text.split())]
+    if sum(max(0, b - a + 1) for a, b in pairs) > LONGEST:
+        raise ValueError(f"more than {LONGEST} frames")
+    return [k for a, b in pairs for k in range(a, b + 1)]

@@ -1,6 +1,5 @@
 """Check a benchmark against its own manifest: every byte of every file, and every row against what it describes."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from benchmark_builder import layouts, pool
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import sha256_file
 from benchmark_builder.frames import probe
-from benchmark_builder.manifest import SUMS, Benchmark, Row, read_benchmark
+from benchmark_builder.manifest import FAILURES, MANIFEST, PROTOCOL, SUMS, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.selection import indices
 
@@ -86,11 +85,8 @@ def _row_problems(benchmark: Benchmark, row: Row) -> list[str]:
         problems.append(f"seed {row.seed} is not the protocol's")
     if row.partner_id != row.id:
         problems.append(f"partner {row.partner_id!r} is not the SCUBA video of the same id")
-    try:
-        if len(indices(row.source_frames)) != row.frames:
-            problems.append(f"{row.frames} frames, but source frames {row.source_frames!r}")
-    except ValueError:
-        problems.append(f"source frames {row.source_frames!r} are no ranges")
+    if len(indices(row.source_frames)) != row.frames:
+        problems.append(f"{row.frames} frames, but source frames {row.source_frames!r}")
     if row.still_frame is not None and not 0 <= row.still_frame < row.frames:
         problems.append(f"still frame {row.still_frame} is not one of its {row.frames} frames")
     if row.donor_label is not None and row.donor_label == row.label:
@@ -121,13 +117,16 @@ def _tables(folder: Path) -> list[str]:
     path = folder / SUMS
     if not path.is_file():
         raise BenchError(f"{path}: no finished benchmark here; give a folder that `bench build` has finished")
-    problems = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    problems, named = [], set[str]()
+    for line in filter(None, path.read_bytes().decode(errors="replace").split("\n")):
         digest, _, name = line.partition("  ")
         table = folder / Path(name).name
-        if not table.is_file() or hashlib.sha256(table.read_bytes()).hexdigest() != digest:
-            problems.append(f"{table.name}: is not the file that was written (its SHA-256 differs)")
-    return problems
+        if not table.is_file() or sha256_file(table) != digest:
+            problems.append(f"{table.name!r}: is not the file that was written (its SHA-256 differs)")
+        named.add(name)
+    return problems + [
+        f"{name}: does not stand in {SUMS}" for name in (FAILURES, MANIFEST, PROTOCOL) if name not in named
+    ]
 
 
 def _present(folder: Path, expected: set[str]) -> set[str]:

@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from benchmark_builder.errors import BenchError
 
+LONGEST = 10_000_000  # frames; a longer video is a damaged number, refused before memory is taken for it
+
 
 @dataclass(frozen=True, slots=True)
 class Video:

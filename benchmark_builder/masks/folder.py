@@ -25,8 +25,7 @@ from PIL import Image
 
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.files import inside
-from benchmark_builder.masks.ucf101_24 import LONGEST
-from benchmark_builder.video import Video
+from benchmark_builder.video import LONGEST, Video
 
 NUMBERINGS = ("auto", "0", "1")
 THRESHOLD = 128

@@ -15,7 +15,7 @@ import numpy as np
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.files import inside, open_zip, read_json, whole_file, zip_member
 from benchmark_builder.frames import png_size
-from benchmark_builder.video import Video
+from benchmark_builder.video import LONGEST, Video
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: the same masks are the same bytes
 LENGTH = "length.txt"
@@ -76,7 +76,7 @@ class StoredTrack:
             indices = [int(n[:-4]) for n in self._zip.namelist() if n.endswith(".png") and n[:-4].isdigit()]
         except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
             raise BenchError(f"{path}: not a mask file ({error}); write it again with `bench segment`") from None
-        if not 0 <= length <= 10_000_000 or any(i >= length for i in indices):
+        if not 0 <= length <= LONGEST or any(i >= length for i in indices):
             raise BenchError(f"{path}: names a frame beyond its length; write it again with `bench segment`")
         self.covered = np.zeros(length, dtype=bool)
         self.covered[indices] = True

@@ -17,12 +17,11 @@ from benchmark_builder import safe_pickle
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.files import sha256_file
 from benchmark_builder.masks.base import ActorBox
-from benchmark_builder.video import Video
+from benchmark_builder.video import LONGEST, Video
 
 WIDTH, HEIGHT = 320, 240
 NAMES = ("ucf101_24_pyannot.pkl", "pyannot.pkl")
 ACTORS = ("all", "first")
-LONGEST = 10_000_000  # frames; a longer video is a damaged number, refused before memory is taken for it
 
 
 class BoxTrack:

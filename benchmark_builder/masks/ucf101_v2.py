@@ -15,8 +15,8 @@ import numpy as np
 from benchmark_builder import safe_pickle
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.files import sha256_file
-from benchmark_builder.masks.ucf101_24 import HEIGHT, LONGEST, WIDTH, BoxTrack, check_actors, find_annotation
-from benchmark_builder.video import Video
+from benchmark_builder.masks.ucf101_24 import HEIGHT, WIDTH, BoxTrack, check_actors, find_annotation
+from benchmark_builder.video import LONGEST, Video
 
 NAMES = ("UCF101v2-GT.pkl",)
 
