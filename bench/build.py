@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from benchmark_builder.build import Report
-    from benchmark_builder.recipes import Run
+    from benchmark_builder.recipes import Run, Subset
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -210,7 +210,9 @@ def scufo(
     chosen = {k: options[k] for k in ("layout", "jpeg_quality", "shake")}
     scuba_folder = source or _scuba(options | {"out": None})
     _finish(
-        build_scufo(scuba_folder, shaken=shaken, seed=seed, out=out, run=_run(workers), **chosen),
+        build_scufo(
+            scuba_folder, shaken=shaken, seed=seed, out=out, subset=_subset(options), run=_run(workers), **chosen
+        ),
         keep_going,
     )
 
@@ -263,9 +265,10 @@ def conflfg(
 
     options = dict(locals())
     names = ("layout", "jpeg_quality", "order", "place", "max_covered", "min_visible")
+    chosen = {k: options[k] for k in names}
     scuba_folder = source or _scuba(options | {"out": None})
     _finish(
-        build_conflfg(scuba_folder, seed=seed, out=out, run=_run(workers), **{k: options[k] for k in names}),
+        build_conflfg(scuba_folder, seed=seed, out=out, subset=_subset(options), run=_run(workers), **chosen),
         keep_going,
     )
 
@@ -279,7 +282,7 @@ MASK_OPTIONS = ("sam_checkpoint", "sam_model", "box_margin", "drift", "min_score
 
 def _scuba(options: dict[str, Any]) -> Path:
     """Build SCUBA with a command's options; its folder."""
-    from benchmark_builder.recipes import Subset, build_scuba
+    from benchmark_builder.recipes import build_scuba
 
     chosen = {k: options[k] for k in _SCUBA_SETTINGS}
     if options.get("virtual"):
@@ -292,12 +295,23 @@ def _scuba(options: dict[str, Any]) -> Path:
         protocol=options["protocol"],
         seed=options["seed"],
         out=options["out"],
-        subset=Subset(options["limit"], tuple(options["only"] or ()), options["shard"]),
+        subset=_part(options),
         run=_run(options["workers"]),
         mask_options={k: options[k] for k in MASK_OPTIONS},
         **chosen,
     )
     return _finish(report, options["keep_going"])
+
+
+def _subset(options: dict[str, Any]) -> "Subset | None":
+    """Which part of a given SCUBA to build from; one that the command built itself is that part already."""
+    return _part(options) if options["source"] else None
+
+
+def _part(options: dict[str, Any]) -> "Subset":
+    from benchmark_builder.recipes import Subset
+
+    return Subset(options["limit"], tuple(options["only"] or ()), options["shard"])
 
 
 def _run(workers: int | None) -> "Run":

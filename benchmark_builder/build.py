@@ -64,6 +64,7 @@ def run_build(
     workers: int = 1,
     progress: bool = True,
     left_out: Sequence[tuple[str, str]] = (),
+    by: str = "id",
 ) -> Report:
     """Make every item that is not made yet, then write the tables.
 
@@ -76,6 +77,8 @@ def run_build(
         workers: processes.
         progress: show a progress bar.
         left_out: (id, reason) of what the caller has left out already.
+        by: the manifest's column in which an item's name stands: ``id``, or ``source_id`` where an item has several
+            videos.
 
     Raises:
         BenchError: another build runs in ``out``, or ``out`` holds a build with other settings.
@@ -84,7 +87,7 @@ def run_build(
     work.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(work / "lock", timeout=0):
-            return _locked(out, protocol, maker, items, name, workers, progress, left_out)
+            return _locked(out, protocol, maker, items, name, workers, progress, left_out, by)
     except Timeout:
         raise BenchError(
             f"{out}: another build is running in this folder; wait for it or choose another --out"
@@ -100,9 +103,11 @@ def _locked(
     workers: int,
     progress: bool,
     left_out: Sequence[tuple[str, str]],
+    by: str,
 ) -> Report:
     _refuse_other_settings(out, protocol)
-    journal = _Journal(out)
+    protocol = {**protocol, "subset": _parts(out, protocol.get("subset"))}
+    journal = _Journal(out, by)
     remove_leftovers(out)
     write_json(out / WORK / PROTOCOL, protocol)
     for table in (SUMS, MANIFEST):  # while it is being added to, the folder is no finished benchmark
@@ -167,6 +172,18 @@ def _refuse_other_settings(out: Path, protocol: dict[str, Any]) -> None:
         raise BenchError(f"{out}: is not empty and no benchmark ({others[0]}); choose another --out")
 
 
+def _parts(out: Path, now: list[Any] | None) -> list[Any] | None:
+    """Which parts of the data set ``out`` holds once part ``now`` is added; None stands for all of it."""
+    unfinished, finished = out / WORK / PROTOCOL, out / MANIFEST
+    path = unfinished if unfinished.is_file() else out / PROTOCOL
+    if now is None or not path.is_file():
+        return now
+    before = read_json(path, "protocol", "choose another --out").get("subset")
+    if not isinstance(before, list):
+        return None if finished.is_file() else now
+    return before + [part for part in json.loads(json.dumps(now)) if part not in before]
+
+
 def _brief(value: Any) -> str:
     text = json.dumps(value, sort_keys=True)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -178,7 +195,7 @@ class _Journal:
     Failed items are tried again.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, by: str) -> None:
         self.out, self.path = out, out / WORK / "journal.jsonl"
         self.entries: dict[str, dict[str, Any]] = {}
         if self.path.is_file():
@@ -189,14 +206,13 @@ class _Journal:
                 except (ValueError, KeyError):  # the line that a kill cut short
                     continue
         elif (out / MANIFEST).is_file() and (out / PROTOCOL).is_file():
-            self._from_tables(read_benchmark(out))
+            self._from_tables(read_benchmark(out), by)
         write_text(self.path, "".join(json.dumps(e) + "\n" for e in self.entries.values()))
         self._handle = open(self.path, "a", encoding="utf-8")
 
-    def _from_tables(self, benchmark: Benchmark) -> None:
+    def _from_tables(self, benchmark: Benchmark, by: str) -> None:
         import csv
 
-        by = "id" if benchmark.protocol.get("from") else "source_id"
         for row in benchmark.rows:
             entry = self.entries.setdefault(getattr(row, by), {"id": getattr(row, by), "state": "made", "value": []})
             entry["value"].append(asdict(row))

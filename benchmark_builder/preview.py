@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark_builder.encode import H264, open_video
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import whole_file
+from benchmark_builder.files import inside, whole_file
 from benchmark_builder.frames import read_frames
 from benchmark_builder.manifest import PROTOCOL, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
@@ -127,8 +127,10 @@ def versions_of(found: Family, row: Row, picks: Sequence[int]) -> Iterator[tuple
     """
     scuba = found.scuba
     shown = indices(row.source_frames)
-    source = Path(scuba.protocol["paths"].get("root", "")) / row.source_file
-    yield "original", _frames(read_frames(source), [shown[k] for k in picks]) if source.exists() else "not here"
+    root = scuba.protocol.get("paths", {}).get("root")  # an imported benchmark does not know its sources
+    source = inside(Path(root), row.source_file) if root and row.source_file else None
+    here = source is not None and source.exists()
+    yield "original", _frames(read_frames(source), [shown[k] for k in picks]) if source and here else "not here"
     if row.mask_file:
         track = StoredTrack(scuba.folder / row.mask_file, row.height, row.width)
         yield "mask", [np.repeat(track.mask(shown[k])[..., None], 3, 2).astype(np.uint8) * 255 for k in picks]

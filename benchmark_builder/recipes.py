@@ -1,6 +1,6 @@
 """From a user's options to a built benchmark: what `bench build scuba|scufo|conflfg` calls."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from benchmark_builder.conflfg import ConflfgMaker, ConflfgSettings
 from benchmark_builder.datasets import data_root, read_dataset
 from benchmark_builder.errors import BenchError
 from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import Benchmark, read_benchmark
+from benchmark_builder.manifest import Benchmark, Row, read_benchmark
 from benchmark_builder.masks import mask_source
-from benchmark_builder.protocols import Settings, resolve
+from benchmark_builder.protocols import Settings, names, resolve
 from benchmark_builder.scuba import ScubaMaker
 from benchmark_builder.scufo import ScufoMaker
 from benchmark_builder.shaken import ShakenMaker
@@ -52,16 +52,34 @@ class Subset:
 
     def of(self, videos: list[Video]) -> list[Video]:
         """The chosen videos. Raises BenchError if ``shard`` is no i/n or ``only`` names nothing."""
+        chosen = set(self.ids([v.id for v in videos]))
+        return [v for v in videos if v.id in chosen]
+
+    def of_rows(self, rows: list[Row]) -> list[Row]:
+        """The rows of the chosen sources, so that the variants of a source stay together. Raises as :meth:`of`."""
+        chosen = set(self.ids(sorted({r.source_id for r in rows})))
+        return [r for r in rows if r.source_id in chosen]
+
+    def named(self, ids: Sequence[str]) -> list[str]:
+        """The ids that ``only`` asks for."""
+        return [i for i in ids if not self.only or i.startswith(self.only)]
+
+    def ids(self, ids: Sequence[str]) -> list[str]:
+        """The chosen ones of a data set's ids. Raises as :meth:`of`."""
         for name in self.only:
-            if not any(v.id.startswith(name) for v in videos):
+            if not any(i.startswith(name) for i in ids):
                 raise BenchError(f"--only {name}: no video's id begins so; `bench data list` shows the ids")
-        chosen = [v for v in videos if not self.only or v.id.startswith(self.only)]
+        chosen = self.named(ids)
         if self.shard is not None:
             first, _, count = self.shard.partition("/")
             if not (first.isdigit() and count.isdigit() and 1 <= int(first) <= int(count)):
                 raise BenchError(f"--shard {self.shard}: give i/n with 1 <= i <= n, such as 2/8")
             chosen = chosen[int(first) - 1 :: int(count)]
         return chosen[: self.limit]
+
+    def describe(self) -> list[dict[str, Any]] | None:
+        """What stands in protocol.json: None for the whole, else this part alone."""
+        return None if self == Subset() else [asdict(self)]
 
 
 def benchmark_folder(dataset: str, kind: str, background: str) -> Path:
@@ -125,15 +143,14 @@ def build_scuba(
         "layout": settings.layout,
         "jpeg_quality": settings.jpeg_quality,
         "paths": {"root": str(root.resolve())},
-        "subset": asdict(subset),
+        "subset": subset.describe(),
     }
-    missing = [(i, "named by the split, but not in the dataset's folder") for i in listing.missing]
+    missing = [(i, "named by the split, but not in the dataset's folder") for i in subset.named(listing.missing)]
     maker = ScubaMaker(
         out, root, masks, backgrounds, settings.per_video, seed, settings.mask_settings, _layout(settings)
     )
-    return run_build(
-        out, written, maker, subset.of(listing.videos), lambda v: v.id, _workers(run), run.progress, missing
-    )
+    videos = subset.of(listing.videos)
+    return run_build(out, written, maker, videos, lambda v: v.id, _workers(run), run.progress, missing, "source_id")
 
 
 def build_scufo(
@@ -142,15 +159,16 @@ def build_scufo(
     shaken: bool = False,
     seed: int = 0,
     out: Path | None = None,
+    subset: Subset | None = None,
     run: Run | None = None,
     **chosen: Any,
 ) -> Report:
     """Build the SCUFO video of every SCUBA video, or the shaken one. Raises BenchError if ``scuba`` is no SCUBA."""
-    run = run or Run()
+    run, subset = run or Run(), subset or Subset()
     source, settings = _source(scuba, chosen)
     kind = "shaken" if shaken else "scufo"
     out = out or benchmark_folder(source.dataset, kind, source.background_set)
-    written = _derived(source, kind, seed, settings)
+    written = _derived(source, kind, seed, settings, subset)
     if not shaken:
         maker: pool.Maker = ScufoMaker(out, source, seed, _layout(settings))
     elif 0 < settings.shake <= 0.5:
@@ -158,18 +176,26 @@ def build_scufo(
         maker = ShakenMaker(out, source, seed, settings.shake, _layout(settings))
     else:
         raise BenchError(f"--shake {settings.shake}: give more than 0 and at most 0.5 of the picture")
-    return run_build(out, written, maker, source.rows, lambda r: r.id, _workers(run), run.progress)
+    return run_build(out, written, maker, subset.of_rows(source.rows), lambda r: r.id, _workers(run), run.progress)
 
 
 def build_conflfg(
-    scuba: Path, *, seed: int = 0, out: Path | None = None, run: Run | None = None, **chosen: Any
+    scuba: Path,
+    *,
+    seed: int = 0,
+    out: Path | None = None,
+    subset: Subset | None = None,
+    run: Run | None = None,
+    **chosen: Any,
 ) -> Report:
     """Build the ConflFG video of every SCUBA video.
+
+    Donors are drawn among all that ``scuba`` holds, whatever the ``subset`` of it that is built.
 
     Raises:
         BenchError: ``scuba`` is no SCUBA benchmark, or holds a single class, so that there is no donor.
     """
-    run = run or Run()
+    run, subset = run or Run(), subset or Subset()
     source, settings = _source(scuba, chosen)
     conflict = ConflfgSettings(**{f.name: getattr(settings, f.name) for f in fields(ConflfgSettings)})
     if len({row.label for row in source.rows}) < 2:
@@ -180,9 +206,14 @@ def build_conflfg(
     if not all(row.mask_file for row in source.rows):
         raise BenchError(f"{scuba}: has no masks to cut the still foreground out with; build SCUBA here instead")
     out = out or benchmark_folder(source.dataset, "conflfg", source.background_set)
-    written = _derived(source, "conflfg", seed, settings) | {"conflfg": asdict(conflict)}
+    if source.protocol.get("subset"):
+        run.say(
+            f"{scuba}: is a part of {source.dataset}, and donors are drawn among its videos alone; for those of the "
+            "whole, build SCUBA whole and give it with --from"
+        )
+    written = _derived(source, "conflfg", seed, settings, subset) | {"conflfg": asdict(conflict)}
     maker = ConflfgMaker(out, source, seed, conflict, _layout(settings))
-    return run_build(out, written, maker, source.rows, lambda r: r.id, _workers(run), run.progress)
+    return run_build(out, written, maker, subset.of_rows(source.rows), lambda r: r.id, _workers(run), run.progress)
 
 
 def _source(folder: Path, chosen: dict[str, Any]) -> tuple[Benchmark, Settings]:
@@ -192,11 +223,12 @@ def _source(folder: Path, chosen: dict[str, Any]) -> tuple[Benchmark, Settings]:
         raise BenchError(f"{folder}: is a {source.kind} benchmark; give --from a SCUBA benchmark")
     kept = {k: source.protocol[k] for k in ("layout", "jpeg_quality") if k in source.protocol}
     own = {k: v for k, v in chosen.items() if v is not None}
-    protocol = source.protocol.get("protocol", {}).get("name", "default")
+    protocol = source.protocol.get("protocol", {}).get("name")
+    protocol = protocol if protocol in names() else "default"  # an imported benchmark's is none of ours
     return source, resolve(protocol, source.dataset, kept | own)[0]
 
 
-def _derived(source: Benchmark, kind: str, seed: int, settings: Settings) -> dict[str, Any]:
+def _derived(source: Benchmark, kind: str, seed: int, settings: Settings, subset: Subset) -> dict[str, Any]:
     """The protocol of a benchmark made from a SCUBA benchmark: its own settings, and the SCUBA's under ``from``."""
     shared = ("protocol", "dataset", "classes", "split", "masks", "mask_settings", "backgrounds")
     inherited = {k: source.protocol[k] for k in shared if k in source.protocol}
@@ -210,6 +242,7 @@ def _derived(source: Benchmark, kind: str, seed: int, settings: Settings) -> dic
         "jpeg_quality": settings.jpeg_quality,
         "from": {**origin, "manifest_sha256": source.digest},
         "paths": {**source.protocol.get("paths", {}), "scuba": str(source.folder.resolve())},
+        "subset": subset.describe(),
     }
 
 

@@ -97,6 +97,38 @@ def test_import_after_export_returns_the_same_manifest(
             assert new.frames == (1 if single else old.frames) and new.partner_id == old.partner_id
 
 
+def test_a_second_export_does_only_what_is_missing(folder_of_actions: Callable, tmp_path: Path) -> None:
+    made = everything(folder_of_actions(), tmp_path, "lossless")
+    for kind, folder in made.items():
+        out = tmp_path / f"{kind}-exported"
+        rows = export(folder, out, Layout("zip"), progress=False).benchmark.rows  # type: ignore[union-attr]
+        assert export(folder, out, Layout("zip"), progress=False).made == 0
+        (out / rows[0].file).unlink()
+        again = export(folder, out, Layout("zip"), progress=False)
+        assert again.made == 1 and again.benchmark is not None and again.benchmark.rows == rows
+
+
+@pytest.mark.parametrize("layout", ["frames", "zip"])
+def test_stills_are_made_from_an_imported_benchmark(folder_of_actions: Callable, tmp_path: Path, layout: str) -> None:
+    """StillMix publishes SCUBA and no SCUFO: who imports the one can make the other."""
+    out = tmp_path / "published"
+    export(scuba(folder_of_actions(), tmp_path / "scuba"), out, Layout(layout), progress=False)
+    for name in ("manifest.csv", "protocol.json", "failures.csv", "SHA256SUMS"):
+        (out / name).unlink()
+    shutil.rmtree(out / "masks")
+    source = import_published(out, "scuba", "ucf101", progress=False)
+    for shaken in (False, True):
+        made = build_scufo(out, out=tmp_path / f"stills-{shaken}", run=QUIET, shaken=shaken).benchmark
+        assert made is not None and [r.partner_id for r in made.rows] == [r.id for r in source.rows]
+        assert verify(made.folder, progress=False) == []
+        assert made.protocol["layout"] == layout and {r.frames for r in made.rows} == {8}
+    with pytest.raises(BenchError, match="no masks to cut"):
+        build_conflfg(out, out=tmp_path / "conflfg", run=QUIET)
+    sheet = contact_sheet(out, tmp_path / "sheet.png", videos=2, columns=3)
+    assert cv2.imread(str(sheet)).shape[0] > 2 * 2 * 120, "SCUBA and SCUFO of two videos"
+    assert animation(out, tmp_path / "a.gif").stat().st_size > 1000
+
+
 def published(folder: Path, names: list[str], lines: list[str]) -> Path:
     for name in names:
         (folder / name).mkdir(parents=True)

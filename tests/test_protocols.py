@@ -22,7 +22,7 @@ from benchmark_builder.manifest import read_benchmark
 from benchmark_builder.masks.stored import MaskWriter
 from benchmark_builder.masks.treat import MaskSettings, TreatedTrack, require_valid
 from benchmark_builder.protocols import Settings, names, resolve
-from benchmark_builder.recipes import Subset, build_scuba
+from benchmark_builder.recipes import Run, Subset, build_conflfg, build_scuba, build_scufo
 from benchmark_builder.rng import generator
 from benchmark_builder.selection import choose_frames
 from benchmark_builder.video import Video
@@ -225,6 +225,58 @@ def test_shards_and_parts_make_the_whole(folder_of_actions: Callable, tmp_path: 
     # A part can be completed in its own folder.
     grown = scuba(root, tmp_path / "only")
     assert {r.id: r for r in read_benchmark(grown).rows} == whole
+
+
+def test_parts_of_what_is_made_from_a_whole_are_the_wholes(folder_of_actions: Callable, tmp_path: Path) -> None:
+    """Also ConflFG's, whose donors are drawn among all of SCUBA, not among the part."""
+    source = scuba(folder_of_actions(per_class=3), tmp_path / "scuba")
+    for name, build in (("conflfg", build_conflfg), ("scufo", build_scufo)):
+        build(source, out=tmp_path / name, run=QUIET)
+        whole = {r.id: r for r in read_benchmark(tmp_path / name).rows}
+        parts: dict = {}
+        for k in (1, 2):
+            out = tmp_path / f"{name}{k}"
+            build(source, out=out, run=QUIET, subset=Subset(shard=f"{k}/2"))
+            assert len(read_benchmark(out).rows) == 6, "both variants of three of the six sources"
+            parts |= {r.id: r for r in read_benchmark(out).rows}
+        assert parts == whole
+        build(source, out=tmp_path / f"{name}-one", run=QUIET, subset=Subset(only=("Archery/",), limit=1))
+        assert {r.source_id for r in read_benchmark(tmp_path / f"{name}-one").rows} == {"Archery/v_Archery_g01_c01"}
+
+
+def test_conflfg_from_a_part_says_that_its_donors_are_of_it(folder_of_actions: Callable, tmp_path: Path) -> None:
+    root, said = folder_of_actions(), list[str]()
+    part = scuba(root, tmp_path / "part", subset=Subset(shard="1/2"))
+    build_conflfg(part, out=tmp_path / "conflfg", run=Run(1, False, said.append))
+    assert any("a part of ucf101" in line and "--from" in line for line in said)
+    said.clear()
+    build_conflfg(scuba(root, part), out=tmp_path / "whole", run=Run(1, False, said.append))
+    assert said == []
+
+
+def test_protocol_says_which_parts_a_folder_holds(folder_of_actions: Callable, tmp_path: Path) -> None:
+    root, out = folder_of_actions(), tmp_path / "out"
+
+    def held(**part: object) -> object:
+        return read_benchmark(scuba(root, out, subset=Subset(**part))).protocol["subset"]  # type: ignore[arg-type]
+
+    first, second = ({"limit": None, "only": [], "shard": f"{k}/2"} for k in (1, 2))
+    assert held(shard="1/2") == held(shard="1/2") == [first]
+    assert held(shard="2/2") == [first, second]
+    assert held() is None
+    assert held(limit=1) is None, "a part of what is there whole takes nothing away"
+
+
+def test_missing_videos_are_those_of_the_part(folder_of_actions: Callable, tmp_path: Path) -> None:
+    root = folder_of_actions(per_class=1)
+    (root / "ucfTrainTestlist").mkdir()
+    names = [f"{c}/v_{c}_g{k:02d}_c01.avi" for c in ("Archery", "Basketball") for k in (1, 9)]
+    (root / "ucfTrainTestlist" / "testlist01.txt").write_text("\n".join(names) + "\n")
+    masks = f"stored:{root / 'masks'}"
+    report = build_scuba(
+        "ucf101", root, "test", masks=masks, out=tmp_path / "out", run=QUIET, subset=Subset(only=("Archery/",))
+    )
+    assert [f["id"] for f in report.left_out] == ["Archery/v_Archery_g09_c01"]
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0"])
