@@ -12,6 +12,7 @@ from albar.methods import METHODS, PRESETS, Batch, Companions, make_method
 from albar.methods.albar import (
     Albar,
     AlbarSettings,
+    borrowed_motion,
     capped_cross_entropy,
     fewest_static_frames,
     gradient_norm,
@@ -290,6 +291,47 @@ def test_random_stills_are_one_frame_a_sample_from_the_steps_own_draw() -> None:
     assert set(first[:, 0, 0, 0, 0].tolist()) == set(range(8))  # 64 fixed draws of 8
 
 
+def test_borrowed_motion_moves_as_another_clip_around_its_own_still() -> None:
+    clips, labels = torch.randn(5, 3, 4, 2, 2, generator=draw(), dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1])
+    mixed, own, counts = borrowed_motion(clips, labels, draw())
+    assert mixed.shape == (2, 3, 4, 2, 2)
+    for clip, label, counted in zip(mixed, own, counts, strict=True):
+        (first,) = (k for k in range(5) if (clip.mean(1) - clips[k, :, 2]).abs().max() < 1e-12)
+        (second,) = (k for k in range(5) if (clip.diff(dim=1) - clips[k].diff(dim=1)).abs().max() < 1e-12)
+        assert first != second and label == labels[first] and counted == (labels[first] != labels[second])
+
+
+def test_albar_with_borrowed_motion_by_hand() -> None:
+    # Red stands still at 1 in both clips, so every mean is 1, whatever moves: logits (2, 0) for every clip.
+    clips = torch.zeros(2, 3, 4, 2, 2)
+    clips[:, 0] = 1
+    model = MeanHead([[2.0, 0, 0], [0, 0, 0]])
+    wrong, right = math.log(1 + math.exp(2.0)), math.log(1 + math.exp(-2.0))
+    for labels, borrowed in (([0, 1], None), ([1, 1], 0.0)):  # of one class: nothing that could count
+        batch = Batch(clips, torch.tensor(labels))
+        losses = []
+        for borrow in (0.0, 0.5):
+            method = Albar(AlbarSettings(gp=0.0, ent=0.0, still="random", stills=3, borrow=borrow, borrow_cap=9.0))
+            method.prepare(model, clips, COMPANIONS)
+            loss, terms = method.loss(model, batch, draw(), 0.0)
+            losses.append(loss.item())
+        assert losses[0] == pytest.approx(0.0, abs=1e-6)  # CE of the moving clips less that of as many stills
+        seen = terms["borrowed_ce"].item()
+        assert (
+            seen == pytest.approx(borrowed, abs=1e-6)
+            if borrowed is not None
+            else min(abs(seen - wrong), abs(seen - right)) < 1e-6
+        )
+        assert losses[1] - losses[0] == pytest.approx(-0.5 * seen, abs=1e-6)
+
+
+def test_a_borrowed_clip_that_does_not_count_has_no_share_in_the_mean() -> None:
+    logits, labels = torch.tensor([[0.0, 0.0], [3.0, 0.0]], requires_grad=True), torch.tensor([0, 0])
+    loss = capped_cross_entropy(logits, labels, 0.0, torch.tensor([True, False]))
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(2)) and logits.grad is not None and logits.grad[1].abs().sum() == 0
+
+
 def test_labels_given_as_shares_mean_the_same() -> None:
     model, batch = Small3D(3), batch_of()
     shares = dataclasses.replace(batch, labels=nn.functional.one_hot(batch.labels, 3).float())
@@ -339,6 +381,12 @@ def test_the_published_weights_are_the_finetune_preset() -> None:
 def test_bad_settings_are_refused_by_name(name: str, preset: str, options: dict, word: str) -> None:
     with pytest.raises(BenchError, match=word):
         make_method(name, preset, options)
+
+
+@pytest.mark.parametrize("options", [{"stills": 0}, {"stills": 2, "still": "middle"}, {"borrow": -1.0}])
+def test_stills_and_borrowed_motion_that_make_no_sense_are_refused(options: dict) -> None:
+    with pytest.raises(BenchError, match=f"ALBAR setting {next(iter(options))}"):
+        make_method("albar", "finetune", options)
 
 
 def test_a_still_frame_beyond_the_clip_is_refused() -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from albar.checkpoint import load_checkpoint, save_checkpoint
 from albar.clips import sampling
 from albar.models import MODELS, build_model
+from albar.models.small3d import with_change
 from benchmark_builder.errors import BenchError
 
 SAMPLING = sampling("8x2-48")
@@ -55,6 +56,14 @@ def test_every_network_names_a_clip_sampling(name: str) -> None:
 @pytest.mark.parametrize("frames", [1, 2, 8])
 def test_small3d_takes_any_length(frames: int) -> None:
     assert small()(torch.zeros(2, 3, frames, 48, 48)).shape == (2, 3)
+
+
+def test_small3d_sees_each_frame_beside_its_change() -> None:
+    x = torch.arange(3.0).view(1, 1, 3, 1, 1).expand(1, 3, 3, 2, 2) ** 2  # frames of 0, 1 and 4
+    seen = with_change(x)
+    assert seen.shape == (1, 6, 3, 2, 2)
+    assert seen[0, 0, :, 0, 0].tolist() == [0, 1, 4] and seen[0, 3, :, 0, 0].tolist() == [1, 3, 3]
+    assert (with_change(x[:, :, :1])[:, 3:] == 0).all()
 
 
 def test_small3d_sees_the_order_of_frames() -> None:

@@ -5,6 +5,9 @@ With x a clip, x̄ one of its frames repeated, p̄ = softmax f(x̄):
     L = CE(f(x), y) − ω_adv·CE(f(x̄), y) + ω_ent·Σ p̄ log p̄ + ω_gp·‖∂ Σ f(x̄) / ∂x̄‖₂
 
 One network, no gradient reversal: both the backbone and the head are pushed to be wrong, and unsure, on stillness.
+
+Beside it, ours and off by default (``borrow``): a network from scratch soon learns to read clothes only while something
+moves, which no still clip can forbid. A still under the motion of another clip can: see :func:`borrowed_motion`.
 """
 
 import copy
@@ -33,13 +36,15 @@ class AlbarSettings(Settings):
             0 for no cap, as published. Without it −CE has no lower bound, and networks from scratch run away.
         still: the frame of the clip that is repeated: ``middle`` (frame T // 2, published: 16 of 32), ``random`` (one
             a sample), or its index.
+        stills: how many still clips a clip gives; more than 1 takes ``random``.
         static_frames: how many frames the still clip has: ``auto`` (as few as give the logits of all T, checked once),
             ``all``, or a number.
         penalty: what is differentiated: ``summed`` (the summed logits, published; a head whose columns sum to zero
             makes it vanish) or ``softmax`` (log p̄ of the true class, which no such head can null).
-        shake: ours: amplitude, as a share of the picture, of a camera that sways over every other still clip, so that
-            the network cannot be wrong on stills merely by noticing that nothing moves (methods.md, 4); 0 for none, as
-            published. With it, ``static_frames`` ``auto`` means all, and a number samples the sway so often.
+        borrow: ours: weight of a second adversarial cross-entropy, on stills under another clip's motion; 0: none, as
+            published. One is made of every other clip.
+        borrow_cap: where a sample of it stops to count, in ln(classes), as ``cap``; a little above 1 (a uniform guess)
+            asks that the still's class be not the answer, and no more.
     """
 
     adv: float = 1.0
@@ -47,20 +52,24 @@ class AlbarSettings(Settings):
     gp: float = 10.0
     cap: float = 0.0
     still: str | int = "middle"
+    stills: int = 1
     static_frames: str | int = "auto"
     penalty: str = "summed"
-    shake: float = 0.0
+    borrow: float = 0.0
+    borrow_cap: float = 1.2
 
     def __post_init__(self) -> None:
-        for name in ("adv", "ent", "gp", "cap"):
+        for name in ("adv", "ent", "gp", "cap", "borrow", "borrow_cap"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise BenchError(f"ALBAR setting {name} is {getattr(self, name)}; it must be 0 or more")
-        if not 0 <= self.shake < 0.5:
-            raise BenchError(f"ALBAR setting shake is {self.shake}; it is a share of the picture, from 0 to below 0.5")
         if self.penalty not in ("summed", "softmax"):
             raise BenchError(f"ALBAR setting penalty is {self.penalty!r}; choose from summed, softmax")
         if not (self.still in ("middle", "random") or _is_count(self.still, 0)):
             raise BenchError(f"ALBAR setting still is {self.still!r}; choose middle, random or a frame from 0")
+        if not _is_count(self.stills, 1) or (self.stills > 1 and self.still != "random"):
+            raise BenchError(
+                f"ALBAR setting stills is {self.stills!r}; give a number from 1, and still=random with more than 1"
+            )
         if not (self.static_frames in ("auto", "all") or _is_count(self.static_frames, 1)):
             raise BenchError(
                 f"ALBAR setting static_frames is {self.static_frames!r}; choose auto, all or a number from 1"
@@ -76,7 +85,7 @@ class Albar(Method):
 
     PRESETS: ClassVar[Mapping[str, AlbarSettings]] = {
         "finetune": AlbarSettings(),
-        "scratch": AlbarSettings(ent=1.0, gp=0.0, cap=2.0),
+        "scratch": AlbarSettings(ent=1.0, gp=0.0, cap=2.0, still="random", stills=2, borrow=1.0),
     }
     settings: AlbarSettings
 
@@ -93,7 +102,7 @@ class Albar(Method):
         if isinstance(self.settings.still, int) and self.settings.still >= frames:
             raise BenchError(f"ALBAR setting still is {self.settings.still}, but clips have {frames} frames; lower it")
         wanted = self.settings.static_frames
-        if wanted == "auto" and self.settings.shake == 0:
+        if wanted == "auto":
             self.static_frames = fewest_static_frames(model, clip)
         else:
             self.static_frames = min(wanted, frames) if isinstance(wanted, int) else frames
@@ -105,11 +114,13 @@ class Albar(Method):
         ce = functional.cross_entropy(model(batch.clips), batch.labels)
         terms = {"ce": ce.detach()}
 
-        still = self.still_clip(batch.clips if batch.plain is None else batch.plain, draw)
+        source = batch.clips if batch.plain is None else batch.plain
+        still = torch.cat([self.still_clip(source, draw) for _ in range(s.stills)])
+        labels = batch.labels.repeat(s.stills, *[1] * (batch.labels.ndim - 1))
         if s.gp > 0:
             still.requires_grad_()
         logits = model(still)
-        static_ce = capped_cross_entropy(logits, batch.labels, s.cap)
+        static_ce = capped_cross_entropy(logits, labels, s.cap)
         negative_entropy = sum_p_log_p(logits).mean()
         terms |= {"static_ce": static_ce.detach(), "static_entropy": -negative_entropy.detach()}
         loss = ce - s.adv * static_ce + s.ent * negative_entropy
@@ -117,9 +128,14 @@ class Albar(Method):
             # Where the still clip is shortened, each of its frames stands for several: with equal shares of the
             # gradient, the norm over T frames is that over n frames times √(n / T).
             share = math.sqrt(still.shape[2] / batch.clips.shape[2])
-            penalty = share * gradient_norm(logits, still, batch.labels, s.penalty)
+            penalty = share * gradient_norm(logits, still, labels, s.penalty)
             loss = loss + s.gp * penalty
             terms["penalty"] = penalty.detach()
+        if s.borrow > 0 and len(source) > 1:
+            mixed, own, counts = borrowed_motion(source, batch.labels, draw)
+            borrowed_ce = capped_cross_entropy(model(mixed), own, s.borrow_cap, counts)
+            loss = loss - s.borrow * borrowed_ce
+            terms["borrowed_ce"] = borrowed_ce.detach()
         return loss, terms
 
     def still_clip(self, clips: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
@@ -132,38 +148,43 @@ class Albar(Method):
         else:
             at = frames // 2 if self.settings.still == "middle" else int(self.settings.still)
             frame = clips.detach()[:, :, at : at + 1]
-        still = frame.expand(-1, -1, self.static_frames or frames, -1, -1)
-        if self.settings.shake == 0:
-            return still
-        moved = torch.rand(batch, generator=draw).view(-1, 1, 1, 1, 1) < 0.5  # the others stay exactly still
-        return torch.where(moved.to(clips.device), sway(still, self.settings.shake, draw), still)
+        return frame.expand(-1, -1, self.static_frames or frames, -1, -1)
 
 
-def sway(clips: torch.Tensor, amplitude: float, draw: torch.Generator) -> torch.Tensor:
-    """Clips (B, C, T, H, W) seen by a camera that pans, zooms and turns along a smooth path, one a clip.
+def borrowed_motion(
+    clips: torch.Tensor, labels: torch.Tensor, draw: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Stills under the motion of other clips: ``x̄ + (x' − mean over time of x')``, x' a clip drawn from the batch.
 
-    Each of the four moves is a sinusoid of a quarter to one and a half periods a clip, its phase, frequency and
-    weight drawn; ``amplitude`` is the greatest pan as a share of the picture, and the greatest turn in radians. The
-    camera stands closer by ``amplitude``; beyond the border the picture is mirrored.
+    All that speaks for the still's class stands still; all that moves is another's. A network that goes by looks as
+    soon as anything moves names the still's class here.
+
+    Args:
+        clips: (B, 3, T, H, W), B > 1; labels: int64 (B,) or shares (B, classes); draw: the run's generator.
+
+    Returns:
+        Clips (B // 2, 3, T, H, W); the labels of their stills; and bool (B // 2,), False where x' is of the same class,
+        so that its motion rightly speaks for it.
     """
-    batch, channels, frames, height, width = clips.shape
-    cycles, phase, weight = torch.rand(3, batch, 4, 1, generator=draw)
-    time = torch.linspace(0, 1, frames) * 2 * math.pi
-    dx, dy, zoom, turn = (amplitude * weight * torch.sin((0.25 + 1.25 * cycles) * time + 2 * math.pi * phase)).unbind(1)
-    scale = 1 / (1 + amplitude + zoom)  # of the part of the picture that is seen
-    cos, sin, ratio = scale * turn.cos(), scale * turn.sin(), height / width
-    rows = torch.stack([torch.stack([cos, -sin * ratio, 2 * dx], -1), torch.stack([sin / ratio, cos, 2 * dy], -1)], -2)
-    size = [batch * frames, channels, height, width]
-    grid = functional.affine_grid(rows.flatten(0, 1).to(clips), size, align_corners=False)
-    pictures = clips.transpose(1, 2).reshape(size)
-    seen = functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
-    return seen.view(batch, frames, channels, height, width).transpose(1, 2)
+    batch, _, frames, _, _ = clips.shape
+    first, second = torch.randperm(batch, generator=draw)[: batch // 2 * 2].to(clips.device).chunk(2)
+    moving = clips.detach()[second]
+    mixed = clips.detach()[first, :, frames // 2 : frames // 2 + 1] + moving - moving.mean(2, keepdim=True)
+    kinds = labels if labels.ndim == 1 else labels.argmax(1)
+    return mixed, labels[first], kinds[first] != kinds[second]
 
 
-def capped_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, cap: float) -> torch.Tensor:
-    """Mean cross-entropy of logits (B, K), each sample's clamped at ``cap · ln K`` (0: not clamped)."""
+def capped_cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, cap: float, counts: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Mean cross-entropy of logits (B, K), each sample's clamped at ``cap · ln K`` (0: not clamped).
+
+    ``counts``: bool (B,), the samples that count; None: all. 0 if none does.
+    """
     each = functional.cross_entropy(logits, labels, reduction="none")
-    return (each.clamp(max=cap * math.log(logits.shape[1])) if cap > 0 else each).mean()
+    if cap > 0:
+        each = each.clamp(max=cap * math.log(logits.shape[1]))
+    return each.mean() if counts is None else (each * counts).sum() / counts.sum().clamp(min=1)
 
 
 def sum_p_log_p(logits: torch.Tensor) -> torch.Tensor:

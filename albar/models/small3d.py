@@ -1,5 +1,8 @@
 """A small 3-D residual network (He et al. 2016, with 3-D kernels as in R3D-18) that trains from scratch on a CPU.
 
+It sees each frame beside its change to the next (RGB difference, as in TSN, Wang et al. 2016): from frames alone,
+motions of many pixels between two of them are learnt late, long after looks.
+
 Made so that a still clip needs no time: no stride in time, replicate padding in time, and GroupNorm, which keeps no
 statistics in which moving and still clips could mix. T repeats of a frame and the frame alone give the same logits.
 """
@@ -53,7 +56,7 @@ class Small3D(nn.Module):
     def __init__(self, classes: int, stem_stride: int = 2) -> None:
         super().__init__()
         first = WIDTHS[0]
-        self.stem = nn.Sequential(TimeConv(3, first, stem_stride), nn.GroupNorm(1, first), nn.ReLU())
+        self.stem = nn.Sequential(TimeConv(6, first, stem_stride), nn.GroupNorm(1, first), nn.ReLU())
         ins = (first, *WIDTHS[:-1])
         self.blocks = nn.Sequential(
             *(Block(i, o, 1 if k == 0 else 2) for k, (i, o) in enumerate(zip(ins, WIDTHS, strict=True)))
@@ -61,7 +64,13 @@ class Small3D(nn.Module):
         self.head = nn.Linear(WIDTHS[-1], classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.blocks(self.stem(x)).mean(dim=(2, 3, 4)))
+        return self.head(self.blocks(self.stem(with_change(x))).mean(dim=(2, 3, 4)))
+
+
+def with_change(x: torch.Tensor) -> torch.Tensor:
+    """(B, 3, T, H, W) -> (B, 6, T, H, W): frames, and their change to the next (the last: from the one before)."""
+    change = x.diff(dim=2)
+    return torch.cat([x, torch.cat([change, change[:, :, -1:]], 2) if x.shape[2] > 1 else torch.zeros_like(x)], 1)
 
 
 def build(name: str, classes: int, sampling: ClipSampling, weights: str | None) -> nn.Module:
