@@ -132,6 +132,73 @@ def test_kinetics_class_folders_and_list(tmp_path: Path) -> None:
         read_dataset("kinetics400", root, "val")
 
 
+HEAD = "label,youtube_id,time_start,time_end,split"
+
+
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        (HEAD, "abseiling,x,5,15,val"),
+        (HEAD + ",is_cc", '"abseiling","x",5,15,"val",0'),
+        ("\ufeff" + HEAD, "abseiling,x,5.0,15.0,validate"),  # as a spreadsheet writes it
+        ("youtube_id,label,time_end,time_start", "x,abseiling,15,5\r"),
+    ],
+)
+def test_kinetics_csv_in_its_forms(tmp_path: Path, head: str, row: str) -> None:
+    touch(tmp_path, "k/val/x_000005_000015.mp4")
+    write(tmp_path / "k/annotations/val.csv", head, row)
+    assert [(v.id, v.label) for v in read_dataset("kinetics400", tmp_path / "k").videos] == [("x_000005_000015", 0)]
+
+
+@pytest.mark.parametrize("content", [f"{HEAD}\nabseiling,x,soon,15,val\n", f"{HEAD}\nno such class,x,5,15,val\n",
+                                     f"{HEAD}\nabseiling\n", "a,b\n1,2\n", f"{HEAD}\nabseiling,x,inf,15,val\n",
+                                     f"{HEAD}\n\xff\xfe"])  # fmt: skip
+def test_a_kinetics_csv_that_is_none(tmp_path: Path, content: str) -> None:
+    touch(tmp_path, "k/val/x_000005_000015.mp4", "k/annotations/val.csv")
+    (tmp_path / "k/annotations/val.csv").write_bytes(content.encode("latin-1"))
+    with pytest.raises(BenchError, match=r"val\.csv"):
+        read_dataset("kinetics400", tmp_path / "k")
+
+
+def test_all_of_kinetics_is_the_splits_that_are_there(tmp_path: Path) -> None:
+    root = tmp_path / "cvdf"
+    touch(root, "train/a_000000_000010.mp4", "val/b_000000_000010.mp4")
+    for split, video, gone in (("train", "a", "c"), ("val", "b", "d")):
+        write(root / f"annotations/{split}.csv", HEAD, *(f"zumba,{v},0,10,{split}" for v in (video, gone)))
+    listing = read_dataset("kinetics400", root, "all")
+    assert [(v.id, v.path.parent.name) for v in listing.videos] == [
+        ("a_000000_000010", "train"),
+        ("b_000000_000010", "val"),
+    ]
+    assert listing.missing == ("c_000000_000010", "d_000000_000010") and listing.split == "all"
+    touch(tmp_path / "mm", "videos_train/zumba/a.mp4", "videos_val/abseiling/b.mp4")
+    assert [v.label for v in read_dataset("kinetics400", tmp_path / "mm", "all").videos] == [399, 0]
+    touch(tmp_path / "mm", "videos_val/zumba/a.mp4")
+    with pytest.raises(BenchError, match="has the same name"):
+        read_dataset("kinetics400", tmp_path / "mm", "all")
+
+
+def test_kinetics_replaced_files_stand_for_the_broken_ones(tmp_path: Path) -> None:
+    root, folder = tmp_path / "k", "replacement/replacement_for_corrupted_k400"
+    touch(root, "val/a_000000_000010.mp4", f"{folder}/a_000000_000010.mp4", f"{folder}/of_train_000000_000010.mp4")
+    write(root / "annotations/val.csv", HEAD, "zumba,a,0,10,val")
+    for _ in range(2):  # the second time without the broken file
+        assert [v.path for v in read_dataset("kinetics400", root).videos] == [root / folder / "a_000000_000010.mp4"]
+        (root / "val/a_000000_000010.mp4").unlink(missing_ok=True)
+
+
+def test_kinetics_refuses_what_it_would_have_to_drop(tmp_path: Path) -> None:
+    touch(tmp_path, "k/val/zumba/a.mp4", "k/val/zumba/a.mkv")
+    with pytest.raises(BenchError, match=r"a\.mp4: a\.mkv has the same name"):
+        read_dataset("kinetics400", tmp_path / "k")
+    (tmp_path / "k/val/zumba/a.mkv").unlink()
+    write(tmp_path / "k/kinetics400_val_list_videos.txt", "zumba/a.mp4")
+    with pytest.raises(BenchError, match=r"line 1: 'zumba/a\.mp4' is not"):
+        read_dataset("kinetics400", tmp_path / "k")
+    with pytest.raises(BenchError, match="--fold 2"):
+        read_dataset("kinetics400", tmp_path / "k", "val", 2)
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_missing_dataset_says_where_to_get_it(name: str, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"no such folder\. .*(Get|Render)") as caught:

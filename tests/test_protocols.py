@@ -128,6 +128,7 @@ def test_validity() -> None:
         ({"dilate": 1000}, "--dilate"),
         ({"feather": -1.0}, "--feather"),
         ({"min_area": 2.0}, "--min-area"),
+        ({"min_area": 0.1}, "--min-area 0.1: decides nothing"),
         ({"min_valid": -0.1}, "--min-valid"),
     ],
 )

@@ -24,7 +24,7 @@ class MaskSettings:
         smooth_how: ``majority`` of those frames, or their ``union`` (StillMix's Kinetics-400 with smooth 1).
         dilate: pixels the mask grows (an ellipse of that radius); negative shrinks it.
         feather: standard deviation, in pixels, of the soft edge between actor and background; 0 for a hard edge.
-        min_area: least share of the picture, 0..1, that a valid frame's mask fills.
+        min_area: least share of the picture, 0..1, that a valid frame's mask fills; refused without ``min_valid``.
         min_valid: least share of a video's covered frames, 0..1, that must be valid; else the video is left out.
     """
 
@@ -46,6 +46,10 @@ class MaskSettings:
         for flag, share in (("--min-area", self.min_area), ("--min-valid", self.min_valid)):
             if not 0 <= share <= 1:
                 raise BenchError(f"{flag} {share}: give a share from 0 to 1")
+        if self.min_area and not self.min_valid:
+            raise BenchError(
+                f"--min-area {self.min_area}: decides nothing while no frame needs to be valid; give --min-valid too"
+            )
         if not 0 <= self.smooth <= 30:
             raise BenchError(f"--smooth {self.smooth}: give 0 to 30 frames")
         if not -100 <= self.dilate <= 100:
