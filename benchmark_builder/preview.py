@@ -16,6 +16,7 @@ from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.selection import indices
 
 LABEL, GAP, PAPER, INK = 84, 6, 250, 40
+PLAYED = 10  # seconds of a video that an animation plays
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -73,6 +74,8 @@ def contact_sheet(folder: Path, out: Path, videos: int = 4, columns: int = 6, he
 def animation(folder: Path, out: Path, videos: int = 1, height: int = 160) -> Path:
     """Write the versions of a few videos playing side by side, a video after the other: a .gif or .mp4 file.
 
+    Of a long video its first :data:`PLAYED` seconds.
+
     Args:
         folder, videos: as for :func:`contact_sheet`.
         out: the file; its suffix decides the format.
@@ -99,14 +102,15 @@ def animation(folder: Path, out: Path, videos: int = 1, height: int = 160) -> Pa
 
 def _played(found: Family, row: Row, height: int, width: int) -> np.ndarray:
     """Every version of one video side by side: uint8 (T, H, W, 3)."""
-    versions = [(n, f) for n, f in versions_of(found, row, range(row.frames)) if not isinstance(f, str)]
+    picks = range(min(row.frames, max(1, round(PLAYED * row.fps))))
+    versions = [(n, f) for n, f in versions_of(found, row, picks, (width, height)) if not isinstance(f, str)]
     length = min(len(f) for _, f in versions)
     panel = np.full((length, height + 20, len(versions) * (width + GAP), 3), PAPER, np.uint8)
     panel = panel[:, :, : panel.shape[2] // 2 * 2]
     for k, (name, frames) in enumerate(versions):
         left = k * (width + GAP)
         for t in range(length):
-            panel[t, 20:, left : left + width] = cv2.resize(frames[t], (width, height), interpolation=cv2.INTER_AREA)
+            panel[t, 20:, left : left + width] = frames[t]
             cv2.putText(panel[t], name, (left + 4, 14), _FONT, 0.42, (INK,) * 3, 1, cv2.LINE_AA)
     return panel
 
@@ -120,36 +124,43 @@ def spread_rows(rows: Sequence[Row], count: int) -> list[Row]:
     return [pool[k] for k in picked]
 
 
-def versions_of(found: Family, row: Row, picks: Sequence[int]) -> Iterator[tuple[str, list[np.ndarray] | str]]:
+def versions_of(
+    found: Family, row: Row, picks: Sequence[int], size: tuple[int, int]
+) -> Iterator[tuple[str, list[np.ndarray] | str]]:
     """Yield (name, frames or a reason why there are none) for original, mask, SCUBA, SCUFO and ConflFG.
 
-    Frames are uint8 (H, W, 3) RGB: the video's frames ``picks``.
+    Frames are uint8 (height, width, 3) RGB: the video's frames ``picks``, scaled to ``size``, width and height.
     """
     scuba = found.scuba
     shown = indices(row.source_frames)
     root = scuba.protocol.get("paths", {}).get("root")  # an imported benchmark does not know its sources
     source = inside(Path(root), row.source_file) if root and row.source_file else None
     here = source is not None and source.exists()
-    yield "original", _frames(read_frames(source), [shown[k] for k in picks]) if source and here else "not here"
+    yield "original", _frames(read_frames(source), [shown[k] for k in picks], size) if source and here else "not here"
     if row.mask_file:
         track = StoredTrack(scuba.folder / row.mask_file, row.height, row.width)
-        yield "mask", [np.repeat(track.mask(shown[k])[..., None], 3, 2).astype(np.uint8) * 255 for k in picks]
-    yield "SCUBA", _frames(scuba.frames(row), picks)
+        masks = (_scaled(track.mask(shown[k]).astype(np.uint8) * 255, size) for k in picks)
+        yield "mask", [np.repeat(mask[..., None], 3, 2) for mask in masks]
+    yield "SCUBA", _frames(scuba.frames(row), picks, size)
     for name, other in (("SCUFO", found.scufo), ("ConflFG", found.conflfg), ("shaken", found.shaken)):
         if name == "shaken" and other is None:
             continue
         made = other.by_id.get(row.id) if other else None
-        yield name, _frames(other.frames(made), picks) if other and made else "not built"
+        yield name, _frames(other.frames(made), picks, size) if other and made else "not built"
 
 
-def _frames(stream: Iterator[np.ndarray], picks: Sequence[int]) -> list[np.ndarray]:
+def _frames(stream: Iterator[np.ndarray], picks: Sequence[int], size: tuple[int, int]) -> list[np.ndarray]:
     wanted, found = set(picks), {}
     for k, frame in enumerate(stream):
         if k in wanted:
-            found[k] = frame
+            found[k] = _scaled(frame, size)
         if k >= max(picks):
             break
     return [found[k] for k in picks if k in found]
+
+
+def _scaled(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _band(found: Family, row: Row, columns: int, height: int) -> np.ndarray:
@@ -160,7 +171,7 @@ def _band(found: Family, row: Row, columns: int, height: int) -> np.ndarray:
     title = _paper(26, total)
     cv2.putText(title, f"{row.id}   [{row.class_name}]", (6, 18), _FONT, 0.42, (INK,) * 3, 1, cv2.LINE_AA)
     lines = [title]
-    for name, frames in versions_of(found, row, picks):
+    for name, frames in versions_of(found, row, picks, (width, height)):
         line = _paper(22 if isinstance(frames, str) else height + GAP, total)
         middle = line.shape[0] // 2 + 4
         cv2.putText(line, name, (6, middle), _FONT, 0.45, (INK,) * 3, 1, cv2.LINE_AA)
@@ -169,7 +180,7 @@ def _band(found: Family, row: Row, columns: int, height: int) -> np.ndarray:
         else:
             for k, frame in enumerate(frames):
                 left = LABEL + k * (width + GAP)
-                line[:height, left : left + width] = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+                line[:height, left : left + width] = frame
         lines.append(line)
     return np.concatenate(lines)
 

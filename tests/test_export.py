@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from test_build import QUIET, frames_of, scuba
 
+from benchmark_builder import preview
 from benchmark_builder.errors import BenchError
 from benchmark_builder.export import export, import_published
 from benchmark_builder.layouts import Layout
@@ -127,6 +128,17 @@ def test_stills_are_made_from_an_imported_benchmark(folder_of_actions: Callable,
     sheet = contact_sheet(out, tmp_path / "sheet.png", videos=2, columns=3)
     assert cv2.imread(str(sheet)).shape[0] > 2 * 2 * 120, "SCUBA and SCUFO of two videos"
     assert animation(out, tmp_path / "a.gif").stat().st_size > 1000
+
+
+def test_an_animation_is_short(folder_of_actions: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    out = scuba(folder_of_actions(per_class=1, frames=16), tmp_path / "scuba")
+    with Image.open(animation(out, tmp_path / "all.gif")) as image:
+        assert getattr(image, "n_frames", 1) == 16
+    monkeypatch.setattr(preview, "PLAYED", 1)  # at 10 frames a second
+    with Image.open(animation(out, tmp_path / "short.gif")) as image:
+        assert getattr(image, "n_frames", 1) == 10
 
 
 def published(folder: Path, names: list[str], lines: list[str]) -> Path:
