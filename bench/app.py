@@ -4,7 +4,7 @@ import typer
 
 from bench.audit import app as audit_app
 from bench.build import app as build_app
-from bench.built import export, import_command, preview, stats, verify
+from bench.built import export, import_command, merge, preview, stats, verify
 from bench.compare import compare
 from bench.data import app as data_app
 from bench.demo import demo
@@ -44,5 +44,6 @@ app.command()(preview)
 app.command()(stats)
 app.command()(export)
 app.command(name="import")(import_command)
+app.command()(merge)
 app.command()(demo)
 app.add_typer(data_app, name="data")

@@ -1,4 +1,4 @@
-"""`bench verify`, `preview`, `stats`, `export` and `import`: what one does with a built benchmark."""
+"""`bench verify`, `preview`, `stats`, `export`, `import` and `merge`: what one does with a built benchmark."""
 
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +75,27 @@ def export(
         reason = report.failures[0]["reason"]
         raise BenchError(f"{out}: {len(report.failures)} videos could not be exported; the first: {reason}")
     typer.echo(f"{out}: {len(report.benchmark.rows)} videos")
+
+
+def merge(
+    parts: Annotated[list[Path], typer.Argument(help="Built benchmarks with the same settings.", metavar="PART...")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+) -> None:
+    """Make one benchmark of parts that were built with `--shard i/n` on several machines; the parts stay."""
+    from benchmark_builder.errors import BenchError
+    from benchmark_builder.merge import merge as run
+    from benchmark_builder.pool import default_workers
+
+    report = run(parts, out, workers or default_workers())
+    if report.benchmark is None:
+        raise BenchError(f"{out}: nothing could be merged; the first: {report.failures[0]['reason']}")
+    typer.echo(
+        f"{out}: {len(report.benchmark.rows)} videos of {len(parts)} parts, {len(report.left_out)} left out, "
+        f"{len(report.failed)} failed"
+    )
+    if report.failed:
+        raise BenchError(f"{out / 'failures.csv'}: {len(report.failed)} failed; build those parts again and merge anew")
 
 
 def import_command(

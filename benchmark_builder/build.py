@@ -63,7 +63,7 @@ def run_build(
     name: Callable[[Any], str],
     workers: int = 1,
     progress: bool = True,
-    left_out: Sequence[tuple[str, str]] = (),
+    listed: Sequence[pool.Note] = (),
     by: str = "id",
 ) -> Report:
     """Make every item that is not made yet, then write the tables.
@@ -76,7 +76,7 @@ def run_build(
         name: the item's id, which stands in the journal and in failures.csv.
         workers: processes.
         progress: show a progress bar.
-        left_out: (id, reason) of what the caller has left out already.
+        listed: what the caller knows already that belongs into failures.csv.
         by: the manifest's column in which an item's name stands: ``id``, or ``source_id`` where an item has several
             videos.
 
@@ -87,7 +87,7 @@ def run_build(
     work.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(work / "lock", timeout=0):
-            return _locked(out, protocol, maker, items, name, workers, progress, left_out, by)
+            return _locked(out, protocol, maker, items, name, workers, progress, listed, by)
     except Timeout:
         raise BenchError(
             f"{out}: another build is running in this folder; wait for it or choose another --out"
@@ -102,7 +102,7 @@ def _locked(
     name: Callable[[Any], str],
     workers: int,
     progress: bool,
-    left_out: Sequence[tuple[str, str]],
+    listed: Sequence[pool.Note],
     by: str,
 ) -> Report:
     _refuse_other_settings(out, protocol)
@@ -140,7 +140,7 @@ def _locked(
 
     rows = [Row(**r) for entry in journal.entries.values() if entry["state"] == "made" for r in entry["value"]]
     reasons = {(e["id"], e["state"]): e["value"] for e in journal.entries.values() if e["state"] != "made"}
-    reasons |= {(i, "left out"): reason for i, reason in left_out}
+    reasons |= {(note.id, note.kind): note.reason for note in listed}
     failures = [{"id": i, "kind": kind, "reason": reason} for (i, kind), reason in reasons.items()]
     if rows:
         if protocol.get("layout") in LISTED:
@@ -160,16 +160,23 @@ def _refuse_other_settings(out: Path, protocol: dict[str, Any]) -> None:
         if not path.is_file():
             continue
         old = read_json(path, "protocol", "choose another --out")
-        plain = json.loads(json.dumps(protocol))
-        for key in sorted((old.keys() | plain.keys()) - set(_FREE)):
-            if old.get(key) != plain.get(key):
-                raise BenchError(
-                    f"{out}: holds a build with other settings ({key}: {_brief(old.get(key))}, now "
-                    f"{_brief(plain.get(key))}); choose another --out or delete the folder"
-                )
+        changed = difference(old, protocol)
+        if changed:
+            raise BenchError(
+                f"{out}: holds a build with other settings ({changed}); choose another --out or delete the folder"
+            )
     others = [p.name for p in out.iterdir() if p.name != WORK]
     if others and not (out / PROTOCOL).is_file() and not (out / WORK / PROTOCOL).is_file():
         raise BenchError(f"{out}: is not empty and no benchmark ({others[0]}); choose another --out")
+
+
+def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """The first setting in which two protocols differ, in words; empty if they decide the same."""
+    plain = json.loads(json.dumps(new))
+    for key in sorted((old.keys() | plain.keys()) - set(_FREE)):
+        if old.get(key) != plain.get(key):
+            return f"{key}: {_brief(old.get(key))}, now {_brief(plain.get(key))}"
+    return ""
 
 
 def _parts(out: Path, now: list[Any] | None) -> list[Any] | None:
@@ -177,11 +184,22 @@ def _parts(out: Path, now: list[Any] | None) -> list[Any] | None:
     unfinished, finished = out / WORK / PROTOCOL, out / MANIFEST
     path = unfinished if unfinished.is_file() else out / PROTOCOL
     if now is None or not path.is_file():
-        return now
+        return _joined(now)
     before = read_json(path, "protocol", "choose another --out").get("subset")
     if not isinstance(before, list):
-        return None if finished.is_file() else now
-    return before + [part for part in json.loads(json.dumps(now)) if part not in before]
+        return None if finished.is_file() else _joined(now)
+    return _joined(before + json.loads(json.dumps(now)))
+
+
+def _joined(parts: list[Any] | None) -> list[Any] | None:
+    """Parts, each once; None where all shards of a count are among them."""
+    if parts is None:
+        return None
+    shards = {part["shard"] for part in parts if part["shard"] and not part["only"] and part["limit"] is None}
+    counts = {int(shard.partition("/")[2]) for shard in shards}
+    if any(all(f"{i}/{n}" in shards for i in range(1, n + 1)) for n in counts):
+        return None
+    return [part for k, part in enumerate(parts) if part not in parts[:k]]
 
 
 def _brief(value: Any) -> str:

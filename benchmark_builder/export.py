@@ -4,7 +4,6 @@ The published layouts: a folder of JPEG frames ``<video>__<n>`` a video (StillMi
 being one ``.jpg`` (ALBAR); beside them a list file of lines "name frames label".
 """
 
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from benchmark_builder import layouts, pool
 from benchmark_builder.build import Report, run_build
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import inside, whole_file
+from benchmark_builder.files import copy_whole, inside
 from benchmark_builder.manifest import LIST, MANIFEST, Benchmark, Row, read_benchmark, write_benchmark
 from benchmark_builder.video import check_id
 
@@ -47,8 +46,7 @@ class ExportMaker:
                     digest.update(frame)
                     sink.write(frame)
         if row.mask_file:
-            with whole_file(inside(self.out, row.mask_file)) as temporary:  # its siblings may be copying it, too
-                shutil.copyfile(inside(self.source.folder, row.mask_file), temporary)
+            copy_whole(inside(self.source.folder, row.mask_file), inside(self.out, row.mask_file))
         # Lossless copies of a lossy original hold that original's pixels; otherwise the composed ones stay named.
         lossy = self.source.protocol.get("layout") not in EXACT
         pixels = digest.hexdigest() if lossy and self.layout.name in EXACT else row.pixels_xxh128

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import uuid
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +31,22 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file, or a folder of files, so that it appears under ``target`` once whole."""
+    if not source.is_dir():
+        with whole_file(target) as temporary:
+            shutil.copyfile(source, temporary)
+        return
+    copy = target.with_name(f".tmp-{uuid.uuid4().hex}")
+    try:
+        shutil.copytree(source, copy)
+        if target.exists():  # a folder cannot be renamed onto a filled one
+            shutil.rmtree(target)
+        copy.replace(target)
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> int:

@@ -145,7 +145,8 @@ def build_scuba(
         "paths": {"root": str(root.resolve())},
         "subset": subset.describe(),
     }
-    missing = [(i, "named by the split, but not in the dataset's folder") for i in subset.named(listing.missing)]
+    said = "named by the split, but not in the dataset's folder"
+    missing = [pool.Note(i, "left out", said) for i in subset.named(listing.missing)]
     maker = ScubaMaker(
         out, root, masks, backgrounds, settings.per_video, seed, settings.mask_settings, _layout(settings)
     )

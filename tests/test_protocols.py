@@ -263,9 +263,12 @@ def test_protocol_says_which_parts_a_folder_holds(folder_of_actions: Callable, t
 
     first, second = ({"limit": None, "only": [], "shard": f"{k}/2"} for k in (1, 2))
     assert held(shard="1/2") == held(shard="1/2") == [first]
-    assert held(shard="2/2") == [first, second]
-    assert held() is None
+    one = {"limit": None, "only": ["Archery/v_Archery_g01"], "shard": None}
+    assert held(only=("Archery/v_Archery_g01",)) == [first, one]
+    assert held(shard="2/2") is None, "all shards are the whole"
     assert held(limit=1) is None, "a part of what is there whole takes nothing away"
+    assert read_benchmark(scuba(root, tmp_path / "other", subset=Subset(shard="2/2"))).protocol["subset"] == [second]
+    assert read_benchmark(scuba(root, tmp_path / "other")).protocol["subset"] is None
 
 
 def test_missing_videos_are_those_of_the_part(folder_of_actions: Callable, tmp_path: Path) -> None:
