@@ -1,31 +1,52 @@
 """Check a benchmark against its own manifest: every byte of every file, and every row against what it describes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from tqdm import tqdm
 
 from benchmark_builder import layouts, pool
+from benchmark_builder.backgrounds import background_source
+from benchmark_builder.conflfg import ConflfgMaker, ConflfgSettings
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import sha256_file
+from benchmark_builder.files import inside, sha256_file
 from benchmark_builder.frames import probe
 from benchmark_builder.manifest import FAILURES, MANIFEST, PROTOCOL, SUMS, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.rng import generator
+from benchmark_builder.scufo import draw_still
 from benchmark_builder.selection import indices
 
 LOSSLESS = {"lossless", "virtual"}  # layouts whose decoded pixels are the composed pixels
+DRAWN = ("stripes", "plain", "noise")  # backgrounds that a seed draws without any file
+# What the videos of one source share, and what a video takes over from the SCUBA video it was made from.
+SHARED = (
+    "label", "class_name", "split", "source_file", "source_sha256", "source_frames", "frames", "fps", "width", "height",
+    "mask_source", "mask_file", "mask_sha256", "mask_coverage",
+)  # fmt: skip
+OWN_MASKS = ("mask_file", "mask_sha256")  # only a SCUBA video has them
+INHERITED = (*(name for name in SHARED if name not in OWN_MASKS), "source_id", "background", "variant")
 
 
 @dataclass(frozen=True)
 class RowChecker:
-    """Checks one row: its files' digests, and what decoding shows against what the row says."""
+    """Checks one row: its files' digests, and what decoding shows against what the row says.
+
+    Attributes:
+        benchmark: what is checked.
+        scuba: the SCUBA benchmark it was made from, where that is still at hand; then each row is held against it.
+    """
 
     benchmark: Benchmark
+    scuba: Benchmark | None = None
 
     def make(self, row: Row) -> list[str]:
         """Problems found, one line each; empty if the row and its files are as they were built."""
-        problems = [f"{row.id}: {p}" for p in _row_problems(self.benchmark, row)]
+        said = [*_row_problems(self.benchmark, row), *_source_problems(self.benchmark, row), *self._made_from(row)]
+        problems = [f"{row.id}: {p}" for p in said]
         path = self.benchmark.path(row)
         if not path.exists():
             return [*problems, f"{row.file}: is missing"]
@@ -40,6 +61,53 @@ class RowChecker:
             else:
                 problems += self._coverage(row)
         return problems + self._decoded(row)
+
+    def _made_from(self, row: Row) -> list[str]:
+        if self.scuba is None:
+            return []
+        base = self.scuba.by_id.get(row.id)
+        if base is None:
+            return [f"{self.scuba.folder} holds no SCUBA video of this id"]
+        problems = [
+            f"{name} is {getattr(row, name)!r}, its SCUBA video's is {getattr(base, name)!r}"
+            for name in INHERITED
+            if getattr(row, name) != getattr(base, name)
+        ]
+        if problems:  # what was drawn can be drawn again only if the rest is right
+            return problems
+        try:
+            if row.still_frame is not None and row.still_frame != draw_still(self.scuba, base, row.seed):
+                problems.append(f"still frame {row.still_frame} is not the one that its seed draws")
+            if self.benchmark.kind == "conflfg":
+                problems += self._donor(row, base)
+        except (BenchError, IndexError, KeyError, TypeError, ValueError) as error:
+            problems.append(f"cannot be held against its SCUBA video ({error})")
+        return problems
+
+    def _donor(self, row: Row, base: Row) -> list[str]:
+        assert self._maker is not None
+        track = StoredTrack(self._maker.scuba.folder / base.mask_file, base.height, base.width)
+        donor, covered = self._maker.choose(base, track, indices(base.source_frames))
+        drawn = {
+            "donor_id": donor.row.id,
+            "donor_label": donor.row.label,
+            "donor_frame": donor.frame,
+            "donor_shift": f"{donor.shift[0]} {donor.shift[1]}",
+            "covered": round(covered, 6),
+        }
+        return [
+            f"{name} is {getattr(row, name)!r}, its seed draws {value!r}"
+            for name, value in drawn.items()
+            if getattr(row, name) != value
+        ]
+
+    @cached_property
+    def _maker(self) -> ConflfgMaker | None:
+        if self.scuba is None:
+            return None
+        settings = ConflfgSettings(**self.benchmark.protocol["conflfg"])
+        seed = int(self.benchmark.protocol["seed"])
+        return ConflfgMaker(self.benchmark.folder, self.scuba, seed, settings, layouts.Layout())
 
     def _coverage(self, row: Row) -> list[str]:
         try:
@@ -87,11 +155,60 @@ def _row_problems(benchmark: Benchmark, row: Row) -> list[str]:
         problems.append(f"partner {row.partner_id!r} is not the SCUBA video of the same id")
     if len(indices(row.source_frames)) != row.frames:
         problems.append(f"{row.frames} frames, but source frames {row.source_frames!r}")
+    file = PurePosixPath(row.source_file)
+    if row.source_file and PurePosixPath(row.source_id).name not in (file.name, file.stem):
+        problems.append(f"source file {row.source_file!r} is not named like source {row.source_id!r}")
     if row.still_frame is not None and not 0 <= row.still_frame < row.frames:
         problems.append(f"still frame {row.still_frame} is not one of its {row.frames} frames")
     if row.donor_label is not None and row.donor_label == row.label:
         problems.append("the donor is of the mover's own class")
     return problems
+
+
+def _source_problems(benchmark: Benchmark, row: Row) -> list[str]:
+    """What a SCUBA row says of where it came from, as far as that can be looked up or drawn again."""
+    if benchmark.kind != "scuba":
+        return []
+    problems = []
+    kind = benchmark.protocol.get("masks", {}).get("kind", row.mask_source)
+    if row.mask_source != kind:
+        problems.append(f"mask source {row.mask_source!r} is not the protocol's {kind!r}")
+    backgrounds = benchmark.protocol["backgrounds"]
+    if backgrounds.get("kind") in DRAWN:
+        source = background_source(backgrounds["kind"], backgrounds.get("fit", "cover"))
+        name = source.image(generator(row.seed, row.source_id, f"background/{row.variant}"), row.height, row.width)[1]
+        if row.background != name:
+            problems.append(f"background {row.background!r} is not {name!r}, which its seed draws")
+    root = benchmark.protocol.get("paths", {}).get("root")
+    if root and row.source_file and row.variant == 0:  # once a source; its other videos say the same, or are found
+        path = inside(Path(root), row.source_file)
+        if path.exists() and layouts.digest(path) != row.source_sha256:
+            problems.append(f"{path} is not the file that it was built from (its SHA-256 differs)")
+    return problems
+
+
+def _siblings(rows: Sequence[Row]) -> list[str]:
+    """Rows of one source that do not say the same of it."""
+    first: dict[str, Row] = {}
+    return [
+        f"{row.id}: {name} is {getattr(row, name)!r}, that of {first[row.source_id].id} {getattr(other, name)!r}"
+        for row in rows
+        for other in [first.setdefault(row.source_id, row)]
+        for name in SHARED
+        if getattr(row, name) != getattr(other, name)
+    ]
+
+
+def _origin(benchmark: Benchmark) -> Benchmark | None:
+    """The SCUBA benchmark that another was made from, if it is at hand and still the same."""
+    digest = benchmark.protocol.get("from", {}).get("manifest_sha256")
+    if digest is None:
+        return None
+    try:
+        scuba = benchmark.origin()
+    except BenchError:
+        return None
+    return scuba if scuba.digest == digest else None
 
 
 def verify(folder: Path, workers: int = 1, progress: bool = True) -> list[str]:
@@ -105,7 +222,8 @@ def verify(folder: Path, workers: int = 1, progress: bool = True) -> list[str]:
         benchmark = read_benchmark(folder)
     except BenchError as error:
         return [*problems, str(error)]
-    results = pool.run(RowChecker(benchmark), benchmark.rows, workers)
+    problems += _siblings(benchmark.rows)
+    results = pool.run(RowChecker(benchmark, _origin(benchmark)), benchmark.rows, workers)
     for _, found in tqdm(results, total=len(benchmark.rows), desc="verify", unit="video", disable=not progress):
         problems += [str(found)] if isinstance(found, BenchError) else found
     expected = {row.file for row in benchmark.rows} | {row.mask_file for row in benchmark.rows if row.mask_file}

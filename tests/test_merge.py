@@ -77,10 +77,11 @@ def test_parts_that_do_not_belong_together_are_refused(folder_of_actions: Callab
     other = scuba(root, tmp_path / "other", seed=1)
     with pytest.raises(BenchError, match=r"other: has other settings than .*part1 \(seed: 0, now 1\)"):
         merge([first, other], tmp_path / "merged", progress=False)
-    (root / "videos/Archery/v_Archery_g01_c01.mkv").write_bytes(
-        (root / "videos/Archery/v_Archery_g02_c01.mkv").read_bytes()
-    )
+    path = root / "videos/Archery/v_Archery_g01_c01.mkv"
+    whole = path.read_bytes()
+    path.write_bytes((root / "videos/Archery/v_Archery_g02_c01.mkv").read_bytes())
     changed = scuba(root, tmp_path / "changed")
+    path.write_bytes(whole)
     with pytest.raises(BenchError, match="is another video than in"):
         merge([first, changed], tmp_path / "merged", progress=False)
     assert not (tmp_path / "merged").exists()

@@ -17,9 +17,10 @@ from test_build import QUIET, scuba
 from benchmark_builder import layouts
 from benchmark_builder.errors import BenchError
 from benchmark_builder.export import export
+from benchmark_builder.files import sha256_file, write_csv
 from benchmark_builder.layouts import Layout
 from benchmark_builder.manifest import Benchmark, read_benchmark
-from benchmark_builder.recipes import build_scuba
+from benchmark_builder.recipes import build_conflfg, build_scuba, build_scufo
 from benchmark_builder.verify import verify
 
 
@@ -145,6 +146,57 @@ def test_a_row_that_no_reader_could_use_is_refused(small: Benchmark, old: str, n
         assert any(says in p for p in verify(small.folder, progress=False))
     finally:
         path.write_text(whole)
+
+
+UNKNOWABLE = {"pixels_xxh128"}  # of a lossy layout: the pixels before they were encoded
+
+
+@pytest.mark.parametrize("kind", ["scuba", "scufo", "shaken", "conflfg"])
+def test_a_row_that_lies_in_any_column_is_found_though_the_sums_agree(
+    folder_of_actions: Callable, tmp_path: Path, kind: str
+) -> None:
+    source = scuba(folder_of_actions(per_class=1), tmp_path / "scuba")
+    if kind == "conflfg":
+        build_conflfg(source, out=tmp_path / kind, run=QUIET, order="front", max_covered=1.0)
+    elif kind != "scuba":
+        build_scufo(source, out=tmp_path / kind, run=QUIET, shaken=kind == "shaken")
+    path = tmp_path / kind / "manifest.csv"
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert verify(path.parent, progress=False) == []
+    for column, value in rows[0].items():
+        if value and column not in UNKNOWABLE:
+            write_csv(path, list(rows[0]), [rows[0] | {column: lie(column, value, rows[-1])}, *rows[1:]])
+            sums = [f"{sha256_file(p)}  {p.name}\n" for p in sorted(path.parent.glob("*.[cj]s*"))]
+            (path.parent / "SHA256SUMS").write_text("".join(sums))
+            found = verify(path.parent, progress=False)
+            assert found and not any("SHA-256 differs" in p and "manifest" in p for p in found), column
+
+
+def lie(column: str, value: str, other: dict[str, str]) -> str:
+    """Another value of a column, of its kind."""
+    if column in ("id", "source_id", "partner_id", "donor_id", "class_name"):
+        return other[column] if other[column] != value else value.replace("__1", "__0")
+    if column == "donor_shift":
+        x, y = map(int, value.split())
+        return f"{x + 1} {y}"
+    try:
+        return str(int(value) + 1)
+    except ValueError:
+        pass
+    try:
+        return repr(float(value) + 0.01 if float(value) < 1 else float(value) + 5)
+    except ValueError:
+        return ("b" if value[0] != "b" else "c") + value[1:]
+
+
+def test_a_source_that_changed_since_is_found(folder_of_actions: Callable, tmp_path: Path) -> None:
+    root = folder_of_actions(per_class=1)
+    out = scuba(root, tmp_path / "out")
+    path = root / "videos/Archery/v_Archery_g01_c01.mkv"
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert [p for p in verify(out, progress=False) if "not the file that it was built from" in p]
+    shutil.move(root, tmp_path / "elsewhere")
+    assert verify(out, progress=False) == [], "a benchmark stands without its sources"
 
 
 def test_protocol_tells_pictures_apart_and_how_they_fit(folder_of_actions: Callable, tmp_path: Path) -> None:
