@@ -132,6 +132,23 @@ def test_kinetics_class_folders_and_list(tmp_path: Path) -> None:
         read_dataset("kinetics400", root, "val")
 
 
+def test_videos_that_no_class_or_list_has_are_told(tmp_path: Path, ucf101: Path) -> None:
+    assert read_dataset("ucf101", ucf101).notes == ()
+    touch(ucf101, "UCF-101/Hamering/v_Hammering_g02_c01.avi", "UCF-101/annotations/x.mat")
+    (note,) = read_dataset("ucf101", ucf101).notes
+    assert "Hamering: is no class of this data set; its videos (1) are left out" in note
+    touch(tmp_path, "h/videos/clap/a.avi", "h/videos/clapp/b.avi")
+    assert any("clapp: is no class" in n for n in read_dataset("hmdb51", tmp_path / "h", "all").notes)
+    touch(tmp_path, "flat/val/a_000000_000010.mp4", "flat/val/b.mp4", "flat/val/c.mp4")
+    write(tmp_path / "flat/annotations/val.csv", HEAD, "zumba,a,0,10,val")
+    (note,) = read_dataset("kinetics400", tmp_path / "flat").notes
+    assert "2 videos do not stand in the csv of split val and are left out; the first: b" in note
+    touch(tmp_path, "mm/val/zumba/a.mp4", "mm/val/zumba/b.mp4", "mm/val/zumbaa/c.mp4")
+    write(tmp_path / "mm/kinetics400_val_list_videos.txt", "zumba/a.mp4 399")
+    notes = read_dataset("kinetics400", tmp_path / "mm").notes
+    assert len(notes) == 2 and "zumbaa: is no class" in notes[0] and "the first: b" in notes[1]
+
+
 HEAD = "label,youtube_id,time_start,time_end,split"
 
 

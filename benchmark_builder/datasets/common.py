@@ -44,6 +44,17 @@ def videos_in_class_folders(folder: Path, classes: list[str]) -> dict[str, tuple
     return found
 
 
+def strange_folders(folder: Path, classes: Iterable[str]) -> list[str]:
+    """What to tell of folders that hold videos but are no class: a misspelt one would be lost unsaid."""
+    known = {c.lower() for c in classes}
+    notes = []
+    for directory in sorted(d for d in folder.iterdir() if d.is_dir() and d.name.lower() not in known):
+        count = sum(1 for p in directory.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)
+        if count:
+            notes.append(f"{directory}: is no class of this data set; its videos ({count}) are left out")
+    return notes
+
+
 def read_lines(path: Path) -> list[str]:
     """Non-empty lines of a text file, stripped. Raises BenchError if it cannot be read."""
     try:

@@ -14,6 +14,7 @@ from benchmark_builder.datasets.common import (
     folder_with_classes,
     read_lines,
     shipped_classes,
+    strange_folders,
     videos_in_class_folders,
 )
 from benchmark_builder.errors import BenchError
@@ -35,9 +36,10 @@ def read(root: Path, split: str, fold: int) -> Listing:
     found = videos_in_class_folders(folder, classes)
     lists = first_folder(root / SPLITS, folder / SPLITS, folder.parent / SPLITS, root / "splits")
 
-    notes: tuple[str, ...] = ()
+    notes = strange_folders(folder, classes)
     if split == "auto" and lists is None:
-        split, notes = "all", (f"no {SPLITS} in {root}: taking every video (as --split all)",)
+        split = "all"
+        notes.append(f"no {SPLITS} in {root}: taking every video (as --split all)")
     if split == "auto":
         split = "test"
     missing: list[str] = []
@@ -52,7 +54,7 @@ def read(root: Path, split: str, fold: int) -> Listing:
     else:
         raise BenchError(f"--split {split}: HMDB51 has train, test and all")
     videos = [Video(k, found[k][0], found[k][1], classes[found[k][1]], name, "hmdb51") for k in sorted(wanted)]
-    return Listing(videos, classes, name, notes, tuple(missing))
+    return Listing(videos, classes, name, tuple(notes), tuple(missing))
 
 
 def named_by(lists: Path, classes: Iterable[str], split: str, fold: int) -> list[str]:

@@ -10,7 +10,13 @@ import csv
 from pathlib import Path
 
 from benchmark_builder.datasets import Listing
-from benchmark_builder.datasets.common import VIDEO_SUFFIXES, first_folder, read_lines, shipped_classes
+from benchmark_builder.datasets.common import (
+    VIDEO_SUFFIXES,
+    first_folder,
+    read_lines,
+    shipped_classes,
+    strange_folders,
+)
 from benchmark_builder.errors import BenchError
 from benchmark_builder.video import Video
 
@@ -40,8 +46,9 @@ def read(root: Path, split: str, fold: int) -> Listing:
     parts = [s for s in SPLITS if _split_folder(root, s)] if name == "all" else []
     table: dict[str, tuple[Path, int]] = {}
     missing: list[str] = []
+    notes: list[str] = []
     for part in parts or [name]:
-        found, lost = _read_split(root, part, labels)
+        found, lost = _read_split(root, part, labels, notes)
         doubled = sorted(found.keys() & table.keys())
         if doubled:
             raise BenchError(f"{found[doubled[0]][0]}: {table[doubled[0]][0]} has the same name; keep one of the two")
@@ -50,22 +57,26 @@ def read(root: Path, split: str, fold: int) -> Listing:
     videos = [
         Video(stem, path, label, classes[label], name, "kinetics400") for stem, (path, label) in sorted(table.items())
     ]
-    return Listing(videos, classes, name, (), tuple(missing))
+    return Listing(videos, classes, name, tuple(notes), tuple(missing))
 
 
 def _split_folder(root: Path, split: str) -> Path | None:
     return first_folder(root / split, root / f"videos_{split}")
 
 
-def _read_split(root: Path, split: str, labels: dict[str, int]) -> tuple[dict[str, tuple[Path, int]], list[str]]:
-    """Stem -> (path, label) of what is there, and the stems of what the split names besides."""
+def _read_split(
+    root: Path, split: str, labels: dict[str, int], notes: list[str]
+) -> tuple[dict[str, tuple[Path, int]], list[str]]:
+    """Stem -> (path, label) of what is there, and the stems of what the split names besides; adds to ``notes``."""
     folder = _split_folder(root, split) or first_folder(root / "videos") or root
     class_folders = [d for d in sorted(folder.iterdir()) if d.is_dir() and d.name in labels]
     if not class_folders:
         files = _by_stem(folder)
-        if (root / REPLACED).is_dir():
-            files |= _by_stem(root / REPLACED)
-        return _from_csv(root, split, files, labels)
+        replaced = _by_stem(root / REPLACED) if (root / REPLACED).is_dir() else {}
+        found, missing = _from_csv(root, split, files | replaced, labels)
+        notes += _unnamed(folder, files.keys() - found.keys(), f"the csv of split {split}")
+        return found, missing
+    notes += strange_folders(folder, labels)
     table: dict[str, tuple[Path, int]] = {}
     for directory in class_folders:
         for stem, path in _by_stem(directory).items():
@@ -84,7 +95,14 @@ def _read_split(root: Path, split: str, labels: dict[str, int]) -> tuple[dict[st
     wrong = [s for s, label in names.items() if s in table and table[s][1] != label]
     if wrong:
         raise BenchError(f"{listed}: label of {wrong[0]} is not its folder's; the list is not Kinetics-400's")
+    notes += _unnamed(folder, table.keys() - names.keys(), str(listed))
     return {s: v for s, v in table.items() if s in names}, sorted(names.keys() - table.keys())
+
+
+def _unnamed(folder: Path, stems: set[str], where: str) -> list[str]:
+    if not stems:
+        return []
+    return [f"{folder}: {len(stems)} videos do not stand in {where} and are left out; the first: {min(stems)}"]
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

@@ -12,6 +12,7 @@ from benchmark_builder.datasets.common import (
     folder_with_classes,
     read_lines,
     shipped_classes,
+    strange_folders,
     videos_in_class_folders,
 )
 from benchmark_builder.errors import BenchError
@@ -31,9 +32,10 @@ def read(root: Path, split: str, fold: int) -> Listing:
     by_name = {key.lower(): key for key in found}
     lists = first_folder(root / "ucfTrainTestlist", folder / "ucfTrainTestlist", folder.parent / "ucfTrainTestlist")
 
-    notes: tuple[str, ...] = ()
+    notes = strange_folders(folder, classes)
     if split == "auto" and lists is None:
-        split, notes = "all", (f"no ucfTrainTestlist in {root}: taking every video (as --split all)",)
+        split = "all"
+        notes.append(f"no ucfTrainTestlist in {root}: taking every video (as --split all)")
     if split == "auto":
         split = "test"
     if split == "all":
@@ -48,4 +50,4 @@ def read(root: Path, split: str, fold: int) -> Listing:
     else:
         raise BenchError(f"--split {split}: UCF101 has train, test and all")
     videos = [Video(k, found[k][0], found[k][1], classes[found[k][1]], name, "ucf101") for k in sorted(wanted)]
-    return Listing(videos, classes, name, notes, tuple(missing))
+    return Listing(videos, classes, name, tuple(notes), tuple(missing))
