@@ -113,9 +113,14 @@ def import_command(
 ) -> None:
     """Give a published benchmark a manifest, in its own folder, so that it can be verified, previewed and scored."""
     from benchmark_builder.export import import_published
+    from benchmark_builder.manifest import FAILURES
     from benchmark_builder.pool import default_workers
 
     made = import_published(
         folder, kind, dataset, list_file, backgrounds, split, label_base, fps, workers or default_workers()
     )
-    typer.echo(f"{folder}: {len(made.rows)} videos, a {made.kind} benchmark now")
+    other = len((folder / FAILURES).read_text(encoding="utf-8").splitlines()) - 1
+    typer.echo(
+        f"{folder}: {len(made.rows)} videos, a {made.kind} benchmark now"
+        + (f"; {other} of another length than the list says, see {FAILURES}" if other else "")
+    )

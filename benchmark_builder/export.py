@@ -4,7 +4,9 @@ The published layouts: a folder of JPEG frames ``<video>__<n>`` a video (StillMi
 being one ``.jpg`` (ALBAR); beside them a list file of lines "name frames label".
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import copy_whole, inside
 from benchmark_builder.manifest import LIST, MANIFEST, Benchmark, Row, read_benchmark, write_benchmark
-from benchmark_builder.video import check_id
+from benchmark_builder.video import LONGEST, check_id
 
 EXACT = {"lossless", "virtual"}  # layouts that give back the composed pixels
 KINDS = ("scuba", "scufo", "conflfg", "shaken")
@@ -72,15 +74,16 @@ def export(folder: Path, out: Path, layout: layouts.Layout, workers: int = 1, pr
 
 @dataclass(frozen=True)
 class ImportMaker:
-    """Reads one published video and describes it. An item is (name, label)."""
+    """Reads one published video and describes it. An item is (name, frames, label), a line of the list."""
 
     folder: Path
     classes: list[str]
     split: str
     fps: float
 
-    def make(self, item: tuple[str, int]) -> Row:
-        name, label = item
+    def make(self, item: tuple[str, int, int]) -> Row:
+        """The row. A still is as long as the list says; other videos as long as they are."""
+        name, listed, label = item
         source, mark, number = name.rpartition("__")
         if not mark or not number.isdigit():
             raise BenchError(f"{name}: is not named VIDEO__N, as published benchmarks name their videos")
@@ -89,7 +92,8 @@ class ImportMaker:
         path = find(self.folder, name)
         count, size = 0, (0, 0)
         digest: layouts.PixelDigest | None = None
-        for frame in layouts.read_any(path):
+        frames = layouts.read_any(path)
+        for frame in repeat(next(frames), listed) if path.suffix == ".jpg" else frames:
             size = (frame.shape[0], frame.shape[1])
             digest = digest or layouts.PixelDigest(*size)
             digest.update(frame)
@@ -146,7 +150,8 @@ def import_published(
 ) -> Benchmark:
     """Give a published benchmark a manifest, in its own folder, so that it can be verified, previewed and scored.
 
-    A folder that `bench export` wrote has its manifest already and is read as it is.
+    A folder that `bench export` wrote has its manifest already and is read as it is. Videos of another length than
+    their list says are taken as they are, and listed in failures.csv.
 
     Args:
         folder: holds ``<video>__<n>`` folders of frames, zips, or stills (also below ``videos/``).
@@ -167,6 +172,7 @@ def import_published(
     if label_base not in (0, 1):
         raise BenchError(f"--label-base {label_base}: give 0 or 1")
     items = _read_list(list_file or folder / LIST, label_base)
+    listed = {name: frames for name, frames, _ in items}
     maker = ImportMaker(folder, shipped_classes(dataset), split, fps)
     rows: list[Row] = []
     problems: list[str] = []
@@ -193,11 +199,14 @@ def import_published(
         "layout": layout,
         "paths": {},
     }
-    write_benchmark(folder, protocol, rows, [])
+    said = "holds {} frames, its list says {}; taken as it is"
+    wrong = [(r.id, said.format(r.frames, listed[r.id])) for r in rows if r.frames != listed[r.id]]
+    notes = [{"id": name, "kind": "length", "reason": reason} for name, reason in wrong]
+    write_benchmark(folder, protocol, rows, notes)
     return read_benchmark(folder)
 
 
-def _read_list(path: Path, label_base: int) -> list[tuple[str, int]]:
+def _read_list(path: Path, label_base: int) -> list[tuple[str, int, int]]:
     mend = "give the list of lines 'name frames label' as --list"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -210,10 +219,12 @@ def _read_list(path: Path, label_base: int) -> list[tuple[str, int]]:
             continue
         if len(parts) != 3 or not parts[1].isdigit() or not parts[2].isdigit():
             raise BenchError(f"{path}, line {number}: {line.strip()!r} is not 'name frames label'; {mend}")
-        items.append((parts[0], int(parts[2]) - label_base))
+        if not 1 <= int(parts[1]) <= LONGEST:
+            raise BenchError(f"{path}, line {number}: no video has {parts[1]} frames; {mend}")
+        items.append((parts[0], int(parts[1]), int(parts[2]) - label_base))
     if not items:
         raise BenchError(f"{path}: is empty; {mend}")
-    doubled = {n for n, _ in items if sum(o == n for o, _ in items) > 1} if len(dict(items)) < len(items) else set()
-    if doubled:
-        raise BenchError(f"{path}: names {min(doubled)} twice; {mend}")
+    name, count = Counter(name for name, _, _ in items).most_common(1)[0]
+    if count > 1:
+        raise BenchError(f"{path}: names {name} {count} times; {mend}")
     return items

@@ -91,11 +91,10 @@ def test_import_after_export_returns_the_same_manifest(
             shutil.rmtree(out / "masks")
         imported = import_published(out, kind, "ucf101", progress=False)
         assert verify(out, progress=False) == []
-        single = layout == "zip" and kind == "scufo"  # a published still is one picture and says no length
         for old, new in zip(exported.rows, imported.rows, strict=True):
             same = ("id", "label", "class_name", "source_id", "variant", "file", "file_sha256", "width", "height")
+            same += ("frames", "partner_id")
             assert [getattr(old, k) for k in same] == [getattr(new, k) for k in same]
-            assert new.frames == (1 if single else old.frames) and new.partner_id == old.partner_id
 
 
 def test_a_second_export_does_only_what_is_missing(folder_of_actions: Callable, tmp_path: Path) -> None:
@@ -160,12 +159,31 @@ def test_import_of_a_published_folder(tmp_path: Path) -> None:
         ("v_Archery_g01_c01__1", "Archery", 2, 1),
     ]
     assert made.background_set == "places365"
+    assert (folder / "failures.csv").read_text().splitlines() == ["id,kind,reason"]
+
+
+def test_import_tells_of_videos_that_are_not_as_long_as_their_list_says(tmp_path: Path) -> None:
+    names = ["v_Archery_g01_c01__0", "v_Archery_g01_c01__1"]
+    folder = published(tmp_path / "p", names, [f"{names[0]} 2 2", f"{names[1]} 5 2"])
+    assert [r.frames for r in import_published(folder, "scuba", "ucf101", progress=False).rows] == [2, 2]
+    assert f'{names[1]},length,"holds 2 frames, its list says 5' in (folder / "failures.csv").read_text()
+
+
+def test_a_published_still_is_as_long_as_its_list_says(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    cv2.imwrite(str(tmp_path / "p" / "v_Archery_g01_c01__0.jpg"), np.full((8, 8, 3), 90, np.uint8))
+    (tmp_path / "p" / "list.txt").write_text("v_Archery_g01_c01__0 7 2\n")
+    made = import_published(tmp_path / "p", "scufo", "ucf101", progress=False)
+    assert len(list(made.frames(made.rows[0]))) == made.rows[0].frames == 7
+    assert verify(tmp_path / "p", progress=False) == []
 
 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
         ("v_Archery_g01_c01__0 2", "not 'name frames label'"),
+        ("v_Archery_g01_c01__0 99999999999 2", "no video has 99999999999 frames"),
+        ("v_Archery_g01_c01__0 2 2\nv_Archery_g01_c01__0 2 2", "names v_Archery_g01_c01__0 2 times"),
         ("v_Archery_g01_c01__0 2 101", "label 101"),
         ("v_Archery_g01_c01__7 2 2", "the list names it"),
         ("../../etc/x__0 2 2", "outside"),
