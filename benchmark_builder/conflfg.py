@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -112,7 +113,8 @@ class ConflfgMaker:
         """
         sample = [track.mask(shown[int(k)]) for k in np.linspace(0, len(shown) - 1, min(16, len(shown)))]
         mover_area = sum(int(m.sum()) for m in sample)
-        for draw, candidate in zip(range(DRAWS), self._candidates(row), strict=False):
+        candidates = list(islice(self._candidates(row), DRAWS))
+        for draw, candidate in enumerate(candidates):
             donor = self._donor(row, candidate, generator(self.seed, row.id, f"donor/{draw}"))
             if donor is None:
                 continue
@@ -122,7 +124,8 @@ class ConflfgMaker:
             visible = 1 - overlap / (len(sample) * int(donor.mask.sum())) if behind else 1.0
             if covered <= self.settings.max_covered and visible >= self.settings.min_visible:
                 return donor, covered
-        raise LeftOut(f"{DRAWS} donors drawn for {row.id}: each hid too much of the actor or could hardly be seen")
+        drawn = f"{len(candidates)} donors drawn for {row.id}"
+        raise LeftOut(f"{drawn}: each hid too much of the actor or could hardly be seen")
 
     @cached_property
     def _by_label(self) -> dict[int, list[Row]]:

@@ -294,3 +294,26 @@ def test_protocol_holds_what_decides_the_result(folder_of_actions: Callable, tmp
     assert protocol["seed"] == 0 and protocol["per_video"] == 2 and protocol["masks"]["kind"] == "stored"
     assert protocol["backgrounds"]["name"] == "stripes" and len(protocol["classes"]) == 101
     assert set(protocol["versions"]) >= {"av", "numpy", "imageio-ffmpeg"}
+
+
+def test_building_and_reading_back_loads_no_torch(folder_of_actions: Callable, tmp_path: Path) -> None:
+    root = folder_of_actions(per_class=1)
+    code = f"""
+import sys
+from pathlib import Path
+from benchmark_builder.recipes import Run, build_conflfg, build_scuba, build_scufo
+from benchmark_builder.export import export
+from benchmark_builder.layouts import Layout
+from benchmark_builder.preview import contact_sheet
+from benchmark_builder.verify import verify
+root, out, run = Path({str(root)!r}), Path({str(tmp_path)!r}), Run(1, False)
+build_scuba("ucf101", root, "all", masks=f"stored:{{root / 'masks'}}", per_video=1, out=out / "scuba", run=run)
+build_scufo(out / "scuba", out=out / "scufo", run=run)
+build_conflfg(out / "scuba", out=out / "conflfg", run=run)
+export(out / "scuba", out / "zip", Layout("zip"), progress=False)
+contact_sheet(out / "scuba", out / "sheet.png", videos=1)
+assert verify(out / "conflfg", progress=False) == []
+print([m for m in ("torch", "torchvision", "transformers", "pandas") if m in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
