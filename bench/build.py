@@ -329,7 +329,10 @@ def _finish(report: "Report", keep_going: bool) -> Path:
     if len(report.failures) > 10:
         typer.echo(f"… and {len(report.failures) - 10} more")
     if report.benchmark is None:
-        raise BenchError(f"nothing was built: {len(report.left_out)} left out, {len(report.failed)} failed (see above)")
+        raise BenchError(
+            f"nothing was built: {len(report.left_out)} left out, {len(report.failed)} failed; "
+            f"{report.folder / 'failures.csv'} lists them"
+        )
     folder = report.benchmark.folder
     typer.echo(
         f"{folder}: {len(report.benchmark.rows)} videos ({report.made} new, {report.kept} kept), "

@@ -39,8 +39,12 @@ _FREE = ("paths", "subset", "versions", "format")
 
 @dataclass(frozen=True)
 class Report:
-    """What a build did. ``failures``: dicts of id, kind (``left out`` or ``failed``), reason."""
+    """What a build did in ``folder``; ``benchmark`` is None if it made no video.
 
+    ``failures``: dicts of id, kind (``left out``, ``failed``, or that of a note), reason; failures.csv holds the same.
+    """
+
+    folder: Path
     benchmark: Benchmark | None
     made: int
     kept: int
@@ -152,7 +156,7 @@ def _locked(
     else:
         write_csv(out / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
         benchmark = None
-    return Report(benchmark, made, len(rows) - made, failures)
+    return Report(out, benchmark, made, len(rows) - made, failures)
 
 
 def _refuse_other_settings(out: Path, protocol: dict[str, Any]) -> None:
