@@ -141,6 +141,7 @@ def _locked(
         bar.close()
     if interrupted:
         raise interrupted
+    remove_leftovers(out)  # of a killed run's last worker, which may have outlived the first removal
 
     rows = [Row(**r) for entry in journal.entries.values() if entry["state"] == "made" for r in entry["value"]]
     reasons = {(e["id"], e["state"]): e["value"] for e in journal.entries.values() if e["state"] != "made"}

@@ -50,10 +50,14 @@ def copy_whole(source: Path, target: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> int:
-    """Delete temporary files that a killed run left anywhere below ``folder``; returns how many."""
+    """Delete temporary files and folders that a killed run left anywhere below ``folder``; returns how many."""
     leftovers = list(folder.rglob(".tmp-*"))
     for path in leftovers:
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            # A worker that has not yet noticed that its run was killed may be writing here for a moment more.
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return len(leftovers)
 
 

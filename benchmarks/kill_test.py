@@ -26,12 +26,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--videos", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--layout", default="video", help="video, lossless, frames, zip or virtual")
     options = parser.parse_args()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         root = dataset(folder, options.videos)
-        flags = ("--workers", 2, "--per-video", 2)
+        flags = ("--workers", 2, "--per-video", 2, "--layout", options.layout)
         start = time.perf_counter()
         subprocess.run([str(c) for c in build_command(root, folder / "whole", *flags)], check=True, **quiet)
         length = time.perf_counter() - start

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from benchmark_builder.composite import fit, paste
 from benchmark_builder.errors import BenchError
-from benchmark_builder.layouts import Layout
+from benchmark_builder.layouts import SUFFIX, Layout
 from benchmark_builder.manifest import read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.recipes import Run, Subset, build_conflfg, build_scuba, build_scufo
@@ -256,12 +256,14 @@ def test_manifest_that_points_outside_is_refused(folder_of_actions: Callable, tm
         read_benchmark(out)
 
 
-def test_a_killed_build_goes_on_to_the_same_end(folder_of_actions: Callable, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["video", "frames"])
+def test_a_killed_build_goes_on_to_the_same_end(folder_of_actions: Callable, tmp_path: Path, layout: str) -> None:
     root = folder_of_actions(per_class=4)
-    whole = scuba(root, tmp_path / "whole")
+    whole = scuba(root, tmp_path / "whole", layout=layout)
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "bench", "build", "scuba", "--dataset", "ucf101", "--root", root, "--split", "all"]
     command += ["--masks", f"stored:{root / 'masks'}", "--per-video", "2", "--out", out, "--workers", "2"]
+    command += ["--layout", layout]
     for delay in (0.8, 1.6, 2.4):
         process = subprocess.Popen([str(c) for c in command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
@@ -273,6 +275,22 @@ def test_a_killed_build_goes_on_to_the_same_end(folder_of_actions: Callable, tmp
     assert (out / "manifest.csv").read_bytes() == (whole / "manifest.csv").read_bytes()
     assert verify(out, progress=False) == []
     assert not list(out.rglob(".tmp-*"))
+
+
+@pytest.mark.parametrize("layout", list(SUFFIX))
+def test_what_a_kill_leaves_half_written_is_swept_away(
+    folder_of_actions: Callable, tmp_path: Path, layout: str
+) -> None:
+    """Files, and in the layout of frames folders, under the temporary names that a writer gives them."""
+    root, out = folder_of_actions(per_class=1), tmp_path / "out"
+    whole = read_benchmark(scuba(root, tmp_path / "whole", layout=layout)).rows
+    for path in (out / "videos/Archery/.tmp-1/frame000001.jpg", out / "masks/Archery/.tmp-2.zip"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"the beginning of a")
+    (out / ".build").mkdir()
+    (out / ".build" / "protocol.json").write_bytes((tmp_path / "whole" / "protocol.json").read_bytes())
+    assert read_benchmark(scuba(root, out, layout=layout)).rows == whole
+    assert not list(out.rglob(".tmp-*")) and verify(out, progress=False) == []
 
 
 def test_one_class_has_no_donor(tmp_path: Path) -> None:
