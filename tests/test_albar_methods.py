@@ -16,6 +16,7 @@ from albar.methods.albar import (
     capped_cross_entropy,
     fewest_static_frames,
     gradient_norm,
+    other_scenery,
     sum_p_log_p,
 )
 from albar.models.small3d import Small3D
@@ -291,6 +292,25 @@ def test_random_stills_are_one_frame_a_sample_from_the_steps_own_draw() -> None:
     assert set(first[:, 0, 0, 0, 0].tolist()) == set(range(8))  # 64 fixed draws of 8
 
 
+def test_other_scenery_keeps_the_front_and_shows_one_other_clip_behind_it() -> None:
+    still = torch.randn(4, 3, 1, 6, 6, generator=draw())
+    front = torch.zeros(4, 6, 6, dtype=torch.bool)
+    front[:, 1:3, 2:5] = True
+    seen = other_scenery(still, front, draw())
+    inside, behind = front[:, None, None].expand_as(still), torch.randperm(4, generator=draw())
+    assert (seen[inside] == still[inside]).all() and (seen[~inside] == still[behind][~inside]).all()
+
+
+@pytest.mark.parametrize(("moved", "wanted"), [(0.0, 0), (0.5, 2), (1.0, 4)])
+def test_moved_is_the_share_of_stills_before_another_scenery(moved: float, wanted: int) -> None:
+    batch = batch_of(size=32)
+    method = Albar(AlbarSettings(gp=0.0, still="random", stills=4, moved=moved))
+    method.prepare(Small3D(3), batch.clips, COMPANIONS)
+    made = method.still_clips(batch.clips, draw()).unflatten(0, (4, 2))[:, :, :, :1]  # (stills, B, 3, 1, H, W)
+    whole = (made == batch.clips).all(dim=(2, 4, 5)).any(dim=2)  # is a frame of its own clip, untouched: (stills, B)
+    assert whole[wanted:].all() and whole[:wanted].all() == (wanted == 0)
+
+
 def test_borrowed_motion_moves_as_another_clip_around_its_own_still() -> None:
     clips, labels = torch.randn(5, 3, 4, 2, 2, generator=draw(), dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1])
     mixed, own, counts = borrowed_motion(clips, labels, draw())
@@ -383,7 +403,7 @@ def test_bad_settings_are_refused_by_name(name: str, preset: str, options: dict,
         make_method(name, preset, options)
 
 
-@pytest.mark.parametrize("options", [{"stills": 0}, {"stills": 2, "still": "middle"}, {"borrow": -1.0}])
+@pytest.mark.parametrize("options", [{"stills": 0}, {"moved": 2.0}, {"stills": 2, "still": "middle"}, {"borrow": -1.0}])
 def test_stills_and_borrowed_motion_that_make_no_sense_are_refused(options: dict) -> None:
     with pytest.raises(BenchError, match=f"ALBAR setting {next(iter(options))}"):
         make_method("albar", "finetune", options)

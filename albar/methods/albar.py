@@ -6,8 +6,12 @@ With x a clip, x̄ one of its frames repeated, p̄ = softmax f(x̄):
 
 One network, no gradient reversal: both the backbone and the head are pushed to be wrong, and unsure, on stillness.
 
-Beside it, ours and off by default (``borrow``): a network from scratch soon learns to read clothes only while something
-moves, which no still clip can forbid. A still under the motion of another clip can: see :func:`borrowed_motion`.
+Beside it, ours and off by default, two kinds of clips without which a network from scratch evades the adversary:
+
+- ``borrow``: it learns to read looks only while something moves, which no still clip can forbid; stills under another
+  clip's motion do (:func:`borrowed_motion`).
+- ``moved``: it learns to be wrong on stills by their scenery, and so is not wrong where the scenery is another; stills
+  of the actor before another clip's scenery are in its stead (:func:`other_scenery`).
 """
 
 import copy
@@ -21,7 +25,11 @@ from torch import nn
 from torch.nn import functional
 
 from albar.methods.base import Batch, Companions, Method, Settings, Terms
+from albar.methods.common import permutation
+from albar.methods.fame import foreground
 from benchmark_builder.errors import BenchError
+
+FRONT = 0.4  # share of the picture that FAME's mask fills, for ``moved``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +45,7 @@ class AlbarSettings(Settings):
         still: the frame of the clip that is repeated: ``middle`` (frame T // 2, published: 16 of 32), ``random`` (one
             a sample), or its index.
         stills: how many still clips a clip gives; more than 1 takes ``random``.
+        moved: ours: share of the still clips whose scenery is another clip's, 0..1; 0: none, as published.
         static_frames: how many frames the still clip has: ``auto`` (as few as give the logits of all T, checked once),
             ``all``, or a number.
         penalty: what is differentiated: ``summed`` (the summed logits, published; a head whose columns sum to zero
@@ -53,6 +62,7 @@ class AlbarSettings(Settings):
     cap: float = 0.0
     still: str | int = "middle"
     stills: int = 1
+    moved: float = 0.0
     static_frames: str | int = "auto"
     penalty: str = "summed"
     borrow: float = 0.0
@@ -66,6 +76,8 @@ class AlbarSettings(Settings):
             raise BenchError(f"ALBAR setting penalty is {self.penalty!r}; choose from summed, softmax")
         if not (self.still in ("middle", "random") or _is_count(self.still, 0)):
             raise BenchError(f"ALBAR setting still is {self.still!r}; choose middle, random or a frame from 0")
+        if not 0 <= self.moved <= 1:
+            raise BenchError(f"ALBAR setting moved is {self.moved}; it is a share of the still clips, from 0 to 1")
         if not _is_count(self.stills, 1) or (self.stills > 1 and self.still != "random"):
             raise BenchError(
                 f"ALBAR setting stills is {self.stills!r}; give a number from 1, and still=random with more than 1"
@@ -85,7 +97,7 @@ class Albar(Method):
 
     PRESETS: ClassVar[Mapping[str, AlbarSettings]] = {
         "finetune": AlbarSettings(),
-        "scratch": AlbarSettings(ent=1.0, gp=0.0, cap=2.0, still="random", stills=2, borrow=1.0),
+        "scratch": AlbarSettings(adv=2.0, ent=1.0, gp=0.0, cap=2.0, still="random", stills=8, moved=0.75, borrow=1.5),
     }
     settings: AlbarSettings
 
@@ -99,6 +111,8 @@ class Albar(Method):
 
     def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
         frames = clip.shape[2]
+        self.mean = torch.tensor(companions.sampling.mean, device=clip.device).view(3, 1, 1, 1)
+        self.std = torch.tensor(companions.sampling.std, device=clip.device).view(3, 1, 1, 1)
         if isinstance(self.settings.still, int) and self.settings.still >= frames:
             raise BenchError(f"ALBAR setting still is {self.settings.still}, but clips have {frames} frames; lower it")
         wanted = self.settings.static_frames
@@ -115,7 +129,7 @@ class Albar(Method):
         terms = {"ce": ce.detach()}
 
         source = batch.clips if batch.plain is None else batch.plain
-        still = torch.cat([self.still_clip(source, draw) for _ in range(s.stills)])
+        still = self.still_clips(source, draw)
         labels = batch.labels.repeat(s.stills, *[1] * (batch.labels.ndim - 1))
         if s.gp > 0:
             still.requires_grad_()
@@ -138,6 +152,15 @@ class Albar(Method):
             terms["borrowed_ce"] = borrowed_ce.detach()
         return loss, terms
 
+    def still_clips(self, clips: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+        """``stills`` still clips of every clip, (stills · B, 3, static_frames, H, W), the first of all clips first."""
+        made = [self.still_clip(clips, draw) for _ in range(self.settings.stills)]
+        elsewhere = round(self.settings.moved * len(made))
+        if elsewhere:
+            front = foreground(clips * self.std + self.mean, FRONT)
+            made[:elsewhere] = [other_scenery(still, front, draw) for still in made[:elsewhere]]
+        return torch.cat(made) if len(made) > 1 else made[0]
+
     def still_clip(self, clips: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
         """x̄, (B, 3, static_frames, H, W): one frame of each clip, repeated without a copy."""
         batch, _, frames, height, width = clips.shape
@@ -149,6 +172,15 @@ class Albar(Method):
             at = frames // 2 if self.settings.still == "middle" else int(self.settings.still)
             frame = clips.detach()[:, :, at : at + 1]
         return frame.expand(-1, -1, self.static_frames or frames, -1, -1)
+
+
+def other_scenery(still: torch.Tensor, front: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+    """Still clips (B, 3, T, H, W) that show another clip of the batch outside their ``front``, bool (B, H, W).
+
+    Where the scenery names the class as well as the actor's looks do, the adversary is satisfied by either; here only
+    the looks are left to be wrong on. ``front`` is FAME's mask of what moves.
+    """
+    return torch.where(front[:, None, None], still, still[permutation(len(still), draw, still.device)])
 
 
 def borrowed_motion(
