@@ -5,10 +5,11 @@ Axes: C = 3 channels (RGB), T = frames, H and W = pixels, B = batch.
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch.nn import functional
@@ -243,7 +244,11 @@ def pick(frames: Iterable[np.ndarray], wanted: np.ndarray) -> dict[int, np.ndarr
     Raises:
         ShortVideo: ``frames`` end before the last wanted index.
     """
-    needed, last, found = {int(i) for i in wanted}, int(wanted.max()), {}
+    return dict(_picked(frames, wanted))
+
+
+def _picked(frames: Iterable[np.ndarray], wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    needed, last = {int(i) for i in wanted}, int(wanted.max())
     source, skip = iter(frames), getattr(frames, "skip", None)  # a file's frames need not all become RGB
     for k in range(last + 1):
         frame = None
@@ -251,8 +256,7 @@ def pick(frames: Iterable[np.ndarray], wanted: np.ndarray) -> dict[int, np.ndarr
         if not passed:
             raise ShortVideo(k, last)
         if frame is not None and k in needed:
-            found[k] = frame
-    return found
+            yield k, frame
 
 
 class ShortVideo(BenchError):
@@ -264,12 +268,43 @@ class ShortVideo(BenchError):
 
 
 def cut_frame(frame: np.ndarray, box: tuple[int, int, int, int], size: int) -> torch.Tensor:
-    """Crop and scale one frame, uint8 (H, W, 3), to uint8 (3, size, size), bilinear with anti-aliasing."""
+    """Crop and scale one frame, uint8 (H, W, C), to uint8 (C, size, size), bilinear with anti-aliasing."""
     top, left, height, width = box
-    part = torch.from_numpy(np.ascontiguousarray(frame[top : top + height, left : left + width])).permute(2, 0, 1)
-    if (height, width) == (size, size):
-        return part
-    return functional.interpolate(part[None], (size, size), mode="bilinear", antialias=True, align_corners=False)[0]
+    return _scaled(np.ascontiguousarray(frame[None, top : top + height, left : left + width]), size)[0]
+
+
+def _scaled(pictures: np.ndarray, size: int) -> torch.Tensor:
+    """uint8 (n, H, W, C) -> uint8 (n, C, size, size); several at once cost less, and are the same."""
+    parts = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    if parts.shape[-2:] == (size, size):
+        return parts
+    return functional.interpolate(parts, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+_AT_ONCE = 8  # frames scaled together: enough to share the cost of a call, few enough to stay in the processor's cache
+
+
+def _cut_frames(frames: Iterable[np.ndarray], count: int, sampling: ClipSampling) -> torch.Tensor:
+    """Every test crop of ``count`` frames, uint8 (H, W, 3) of one size: uint8 (crops, 3, count, size, size).
+
+    As :func:`cut_frame` gives them, but a frame can be forgotten once the next is asked for, and the pixels are copied
+    no more often than they must.
+    """
+    size, boxes, crops, made = sampling.size, [], [], np.zeros((0,) * 5, np.uint8)
+    for k, frame in enumerate(frames):
+        if k == 0:
+            boxes = test_boxes(*frame.shape[:2], sampling)
+            crops = [np.empty((_AT_ONCE, height, width, 3), np.uint8) for _, _, height, width in boxes]
+            made = np.empty((len(boxes), 3, count, size, size), np.uint8)
+        at = k % _AT_ONCE
+        for (top, left, height, width), crop in zip(boxes, crops, strict=True):
+            crop[at] = frame[top : top + height, left : left + width]
+        if at == _AT_ONCE - 1 or k == count - 1:
+            for crop, clip in zip(crops, made, strict=True):
+                scaled = _scaled(crop[: at + 1], size).permute(0, 2, 3, 1).contiguous().numpy()
+                planes = clip[:, k - at : k + 1].reshape(3, -1, size)  # no copy: the frames of a plane lie in a row
+                cv2.split(scaled.reshape(-1, size, 3), list(planes))  # written there: they have the size and dtype
+    return torch.from_numpy(made)
 
 
 def assemble(found: Mapping[int, np.ndarray], cut: Cut, size: int) -> torch.Tensor:
@@ -291,14 +326,13 @@ def test_clips(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampli
     Raises:
         ShortVideo: ``frames`` end early.
     """
-    views = [test_indices(n_frames, sampling, k, sampling.views) for k in range(sampling.views)]
-    found = pick(frames, np.concatenate(views))
-    height, width = next(iter(found.values())).shape[:2]
-    per_box = [
-        {k: cut_frame(frame, box, sampling.size) for k, frame in found.items()}
-        for box in test_boxes(height, width, sampling)
-    ]
-    return torch.stack([torch.stack([made[int(i)] for i in one], dim=1) for one in views for made in per_box])
+    views = np.stack([test_indices(n_frames, sampling, k, sampling.views) for k in range(sampling.views)])
+    kept, places = np.unique(views, return_inverse=True)
+    made = _cut_frames((frame for _, frame in _picked(frames, kept)), len(kept), sampling)
+    if len(views) == 1 and len(kept) == sampling.frames and (np.diff(views[0]) > 0).all():
+        return made  # each frame once, in order: the usual case, and no copy
+    chosen = made[:, :, torch.from_numpy(places.reshape(views.shape))]  # (crops, 3, views, T, size, size)
+    return chosen.permute(2, 0, 1, 3, 4, 5).flatten(0, 1).contiguous()
 
 
 def still_clips(frame: np.ndarray, sampling: ClipSampling) -> torch.Tensor:
@@ -308,12 +342,30 @@ def still_clips(frame: np.ndarray, sampling: ClipSampling) -> torch.Tensor:
     return torch.stack([cut_frame(frame, box, sampling.size)[:, None] for box in boxes])
 
 
-def normalise(clips: torch.Tensor, sampling: ClipSampling) -> torch.Tensor:
-    """uint8 (…, 3, T, H, W) in 0..255 -> float32 of the same shape, on the same device: (v / 255 - mean) / std."""
+def normalise(clips: torch.Tensor, sampling: ClipSampling, into: torch.Tensor | None = None) -> torch.Tensor:
+    """uint8 (…, 3, T, H, W) in 0..255 -> float32 of the same shape, on the same device: (v / 255 - mean) / std.
+
+    Written to ``into``, float32 of that shape and device, where it is given.
+    """
     shape = (3, 1, 1, 1)
     mean = torch.tensor(sampling.mean, device=clips.device).view(shape) * 255
     std = torch.tensor(sampling.std, device=clips.device).view(shape) * 255
-    return clips.to(torch.float32, copy=True).sub_(mean).div_(std)  # in place: a clip's worth of new memory is slow
+    made = clips.to(torch.float32, copy=True) if into is None else into.copy_(clips)
+    return made.sub_(mean).div_(std)  # in place: a clip's worth of new memory is slow
+
+
+class Normaliser:
+    """:func:`normalise` for batch after batch. A result lasts until the next call, which overwrites it: fetching new
+    memory for every batch costs more than the arithmetic."""
+
+    def __init__(self, sampling: ClipSampling) -> None:
+        self.sampling = sampling
+        self._memory = torch.empty(0)
+
+    def __call__(self, clips: torch.Tensor) -> torch.Tensor:
+        if self._memory.device != clips.device or len(self._memory) < clips.numel():
+            self._memory = torch.empty(clips.numel(), device=clips.device)
+        return normalise(clips, self.sampling, self._memory[: clips.numel()].view(clips.shape))
 
 
 def test_clip(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from albar.clips import ClipSampling, normalise
+from albar.clips import ClipSampling, Normaliser
 from albar.device import pick_device
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import read_json, sha256_file, write_json
@@ -248,6 +248,7 @@ def predict(
     missing: dict[str, dict[str, str]] = {s.name: {} for s in sets}
     failure: BenchError | None = None
     began, waited = time.perf_counter(), 0.0
+    prepare = Normaliser(sampling)
     try:
         stream = batches(listed, sampling, options.batch, options.workers, options.check)
         with tqdm(
@@ -263,7 +264,7 @@ def predict(
                     if isinstance(error, ChangedFile) or not options.allow_missing:
                         raise error
                     missing[listed[k][0].name][listed[k][1].id] = str(error)
-                scores = _scores(network, batch, sampling, processes.device, bf16, options.batch)
+                scores = _scores(network, batch, prepare, processes.device, bf16, options.batch)
                 for k, row in zip(batch.places, scores, strict=True):
                     s, item = listed[k]
                     if len(row) != len(s.classes):
@@ -291,16 +292,16 @@ def predict(
 
 
 def _scores(
-    network: Network, batch: Batch, sampling: ClipSampling, device: torch.device, bf16: bool, most: int
+    network: Network, batch: Batch, prepare: Normaliser, device: torch.device, bf16: bool, most: int
 ) -> np.ndarray:
     """Probabilities of a batch's videos, float32 (B, outputs): the mean over views of the softmax."""
     if batch.clips is None:
         return np.zeros((0, 0), np.float32)
     cast = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
-    found = []
+    found, sampling = [], prepare.sampling
     with torch.inference_mode(), cast:
         for part in batch.clips.split(most):
-            clips = normalise(part.to(device, non_blocking=True), sampling)
+            clips = prepare(part.to(device, non_blocking=True))
             try:
                 logits = network(clips.expand(-1, -1, sampling.frames, -1, -1))
             except torch.OutOfMemoryError:

@@ -6,6 +6,7 @@ Axes: B videos, V views (clips in time x crops) of each, 3 RGB, T frames, S = th
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -125,4 +126,9 @@ class _Clips(Dataset):
 def _collate(samples: list[tuple[int, torch.Tensor | None, BenchError | None]]) -> Batch:
     good = [(k, clip) for k, clip, _ in samples if clip is not None]
     errors = [(k, error) for k, _, error in samples if error is not None]
-    return Batch([k for k, _ in good], torch.cat([c for _, c in good]) if good else None, errors)
+    if not good:
+        return Batch([], None, errors)
+    clips = [clip for _, clip in good]
+    # Memory of numpy's, which asks the system for large pages: filling it takes a third of the time.
+    together = np.empty((sum(map(len, clips)), *clips[0].shape[1:]), np.uint8)
+    return Batch([k for k, _ in good], torch.cat(clips, out=torch.from_numpy(together)), errors)

@@ -140,6 +140,40 @@ def test_a_still_clip_equals_the_clip_of_its_repeats_without_copying() -> None:
     assert still.stride(1) == 0
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"size": 16, "resize": 20},  # scaled up as well as down
+        {"views": 3, "crops": 3},
+        {"frames": 24, "short": "wrap", "views": 2},  # the end and the beginning in one clip
+        {"frames": 24, "short": "clamp", "crops": 3},
+    ],
+)
+def test_frames_cut_together_are_those_cut_alone(changes: dict) -> None:
+    video = generator(0, "v", "pixels").integers(0, 256, (23, 30, 40, 3), dtype=np.uint8)
+    s = plain(frames=9, stride=1, size=8, resize=12).replaced(changes)  # nine: more than are scaled at once
+    made = clips.test_clips(iter(video), len(video), s)
+    assert made.shape == (s.views * s.crops, 3, s.frames, s.size, s.size) and made.is_contiguous()
+    alone = [
+        torch.stack([clips.cut_frame(video[k], box, s.size) for k in clips.test_indices(len(video), s, v, s.views)], 1)
+        for v in range(s.views)
+        for box in clips.test_boxes(30, 40, s)
+    ]
+    assert torch.equal(made, torch.stack(alone))
+
+
+def test_normalising_batch_after_batch_gives_the_same_in_the_same_memory() -> None:
+    s = plain(mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0))
+    prepare, places = clips.Normaliser(s), set()
+    for count in (3, 2, 3):
+        batch = torch.from_numpy(generator(count, "v", "pixels").integers(0, 256, (count, 3, 4, 8, 8), dtype=np.uint8))
+        made = prepare(batch)
+        assert torch.equal(made, clips.normalise(batch, s))
+        places.add(made.data_ptr())
+    assert len(places) == 1
+
+
 def test_no_frame_beyond_the_last_wanted_is_read() -> None:
     read = []
 
