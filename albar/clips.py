@@ -293,7 +293,7 @@ def _cut_frames(frames: Iterable[np.ndarray], count: int, sampling: ClipSampling
     size, boxes, crops, made = sampling.size, [], [], np.zeros((0,) * 5, np.uint8)
     for k, frame in enumerate(frames):
         if k == 0:
-            boxes = test_boxes(*frame.shape[:2], sampling)
+            boxes = test_boxes(frame.shape[0], frame.shape[1], sampling)
             crops = [np.empty((_AT_ONCE, height, width, 3), np.uint8) for _, _, height, width in boxes]
             made = np.empty((len(boxes), 3, count, size, size), np.uint8)
         at = k % _AT_ONCE
