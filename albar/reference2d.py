@@ -4,8 +4,9 @@ Every training frame is scored by it; :mod:`albar.bank` draws StillMix's bank fr
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -23,40 +24,70 @@ from benchmark_builder.frames import read_frames
 from benchmark_builder.video import Video
 
 NAME = "reference2d"
+# How it is trained in `finetune`; published are 0.04 at 256 frames a step and 0.01 at 64.
+PUBLISHED: dict[str, Any] = {
+    "epochs": 50,
+    "batch": 64,
+    "accumulate": 1,
+    "optimiser": "sgd",
+    "lr": 0.01,
+    "backbone_lr": 1.0,
+    "momentum": 0.0,
+    "weight_decay": 1e-5,
+    "decay": "all",
+    "warmup": 0.0,
+    "schedule": "step",
+    "milestones": (0.4, 0.8),
+    "gamma": 0.1,
+    "clip_gradient": 0.0,
+    "weights": "IMAGENET1K_V1",
+    "dropout": 0.0,
+}
 _SCORED_AT_ONCE = 64
 
 
-def reference_settings(settings: TrainSettings, folder: Path | None = None) -> TrainSettings:
-    """Those of the reference run for ``settings``: one frame a clip, a network without time, plain cross-entropy. It
-    lies in ``folder``; None: in ``settings.reference``, or beside the run.
+def reference_settings(
+    settings: TrainSettings, folder: Path | None = None, own: Mapping[str, Any] | None = None
+) -> TrainSettings:
+    """Those of the reference run for ``settings``: one frame a clip, a network without time, plain cross-entropy.
 
     A network that takes single frames (small3d, NAME_2d) is its own reference; else the image network of its family:
-    Swin-T for Swin and other transformers, ResNet-50 for convolutions.
+    Swin-T for Swin and other transformers, ResNet-50 for convolutions. In ``finetune`` an image network starts from
+    ImageNet's weights and is trained as published, whatever the recipe of the video network; else as that is.
+
+    Args:
+        settings: of the run that needs it.
+        folder: where it lies; None: in ``settings.reference``, or beside the run.
+        own: settings of :data:`PUBLISHED` that the user wants otherwise.
     """
     name = settings.model_name
+    changes: dict[str, Any] = {"weights": None}
     if not (name == "small3d" or name.endswith("_2d")):
         name = "resnet50_2d" if name in ("s3d", "r3d_18", "mc3_18", "r2plus1d_18") else "swin_t_2d"
+    clip = {**settings.clip, "frames": 1, "stride": 1}
+    if settings.preset_name == "finetune" and name.endswith("_2d"):
+        changes = {**PUBLISHED, **{k: v for k, v in (own or {}).items() if k in PUBLISHED and v is not None}}
+        clip = {"crop": "random", **clip}
     beside = settings.out.parent if settings.out else default_folder("", "", 0).parent
     return dataclasses.replace(
         settings,
         method="baseline",
         options={},
         model=name,
-        weights=None,
         preset=settings.preset_name,
-        clip={**settings.clip, "frames": 1, "stride": 1},
+        clip=clip,
         out=folder or settings.reference or beside / f"{settings.dataset}-{NAME}-s{settings.seed}",
         reference=None,
+        **changes,
     )
 
 
-def train_reference(settings: TrainSettings, say: Say = lambda line: None, every: int = 1) -> Path:
+def train_reference(settings: TrainSettings, say: Say = lambda line: None) -> Path:
     """Train the reference network and score the training frames with it; resumable.
 
     Args:
         settings: of the reference run itself.
         say: takes lines for the user.
-        every: score every so many frames (published: all, on Kinetics each 20th).
 
     Returns:
         The run's folder, which then holds ``scores.csv``: video id, frame index, the probability of the true class and
@@ -68,7 +99,9 @@ def train_reference(settings: TrainSettings, say: Say = lambda line: None, every
     path = checkpoint.parent / SCORES
     if not path.is_file():
         videos = Run(settings, lambda line: None).videos
-        write_csv(path, COLUMNS, score_frames(checkpoint, videos, every, settings.device, settings.progress))
+        write_csv(
+            path, COLUMNS, score_frames(checkpoint, videos, settings.score_every, settings.device, settings.progress)
+        )
         say(f"wrote {path}")
     return checkpoint.parent
 

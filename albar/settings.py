@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from albar.clips import ClipSampling, sampling
-from albar.methods import PRESETS
+from albar.methods import METHODS, PRESETS
 from albar.models import model_spec
 from albar.optimise import RECIPES, Recipe
 from benchmark_builder.errors import BenchError
+from manifests import resource
 
 PRECISIONS = ("auto", "float32", "tf32", "bf16")
 
@@ -48,6 +49,8 @@ class TrainSettings:
             bank; None: 0.1 in ``finetune``, 0.5 in ``scratch`` (published for Swin-T on HMDB51 from Kinetics' and from
             ImageNet's weights).
         bank: frames in StillMix's bank.
+        score_every: the 2-D reference scores every so many frames of a video; published: all, on Kinetics each 20th.
+        dropout: share of the features that the head does not see in training.
         out: the run's folder; None: runs/DATASET-METHOD-sSEED.
         workers: decoding processes, 0 for none; None: none on a CPU, one a core beside a GPU.
         cache_mb: keep all decoded frames in memory if they need no more than this.
@@ -93,6 +96,8 @@ class TrainSettings:
     reference: Path | None = None
     tau: float | None = None
     bank: int = 1024
+    score_every: int = 1
+    dropout: float = 0.0
     out: Path | None = None
     workers: int | None = None
     cache_mb: int = 1024
@@ -115,8 +120,11 @@ class TrainSettings:
             )
         if self.tau is not None and not 0 <= self.tau < 1:
             raise BenchError(f"--tau is {self.tau}; it is a share of the frames, from 0 to below 1")
-        if self.bank < 1:
-            raise BenchError(f"--bank is {self.bank}; it must be at least 1")
+        for name in ("bank", "score_every"):
+            if getattr(self, name) < 1:
+                raise BenchError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise BenchError(f"dropout is {self.dropout}; it is a share of the features, from 0 to below 1")
         if self.preset is not None and self.preset not in PRESETS:
             raise BenchError(f"unknown preset {self.preset!r}; choose from {', '.join(PRESETS)}")
         if self.precision not in PRECISIONS:
@@ -152,32 +160,59 @@ def default_folder(dataset: str, method: str, seed: int) -> Path:
     return Path("runs") / f"{dataset}-{method}-s{seed}"
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """Settings from a TOML file whose keys are :class:`TrainSettings`'s, with tables ``[options]`` and ``[clip]``.
+def recipes() -> list[str]:
+    """The training recipes that ship in manifests/training, by name."""
+    return sorted(p.name.removesuffix(".toml") for p in resource("training").iterdir() if p.name.endswith(".toml"))
 
-    Relative paths count from the file's folder.
+
+def read_config(path: Path, method: str | None = None) -> dict[str, Any]:
+    """Settings of one run from a TOML file whose keys are :class:`TrainSettings`'s, with tables ``[options]``,
+    ``[clip]`` and ``[method.NAME]``: what holds for that method alone.
+
+    Args:
+        path: the file, or a name of :func:`recipes`. Relative paths in it count from its folder.
+        method: whose table to take.
 
     Raises:
         BenchError: no such file, not TOML, an unknown key (with the nearest known one) or a value of another kind.
     """
-    return {name: _checked(name, value, path) for name, value in _read_toml(path).items()}
+    found = _read_toml(path)
+    if isinstance(found.get("method"), str):
+        return {name: _checked(name, value, path) for name, value in found.items()}
+    shared, by_method = read_configs(path)
+    return _merged(shared, by_method.get(method or "", {}))
 
 
 def read_configs(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """As :func:`read_config` for several methods: what they share, and what a table ``[method.NAME]`` says of one."""
+    """As :func:`read_config` for several methods: what they share, and the table of each."""
     found = _read_toml(path)
     tables = found.pop("method", {})
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
         raise BenchError(f"{path}: method is {tables!r}; write tables [method.NAME], NAME being a method's")
+    for name in tables:
+        if name not in METHODS:
+            raise BenchError(f"{path}: a table for the unknown method {name!r}; choose from {', '.join(METHODS)}")
     shared = {name: _checked(name, value, path) for name, value in found.items()}
     return shared, {m: {k: _checked(k, v, path) for k, v in table.items()} for m, table in tables.items()}
 
 
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``changes`` over ``base``; tables are merged by key."""
+    merged = dict(base)
+    for name, value in changes.items():
+        merged[name] = {**merged.get(name, {}), **value} if isinstance(value, Mapping) else value
+    return merged
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
+    shipped = str(path) in recipes() and not path.is_file()
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        file = resource("training", f"{path}.toml") if shipped else path
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BenchError(f"{path}: not readable ({error.strerror}); give a TOML file of settings") from None
+        raise BenchError(
+            f"{path}: not readable ({error.strerror}); give a TOML file of settings, or one of {', '.join(recipes())}"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"{path}: not TOML ({error}); mend it there") from None
 
@@ -210,11 +245,7 @@ def _words(kinds: set[Any]) -> str:
 
 
 def make_settings(config: Path | None, given: Mapping[str, Any]) -> TrainSettings:
-    """Settings from a file, what is ``given`` (None: not given) taking precedence; tables are merged by key."""
-    base = read_config(config) if config is not None else {}
-    for name, value in given.items():
-        if isinstance(value, Mapping):
-            base[name] = {**base.get(name, {}), **value}
-        elif value is not None:
-            base[name] = value
-    return TrainSettings(**base)
+    """Settings from a file or a shipped recipe, what is ``given`` (None: not given) taking precedence; tables are
+    merged by key."""
+    base = read_config(config, given.get("method")) if config is not None else {}
+    return TrainSettings(**_merged(base, {name: value for name, value in given.items() if value is not None}))

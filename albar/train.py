@@ -24,7 +24,7 @@ from albar.device import make_accelerator, tf32
 from albar.logs import Logs
 from albar.methods import Batch, make_method
 from albar.models import build_model
-from albar.models.features import find_head
+from albar.models.features import drop_features, find_head
 from albar.models.weights import read_torch_file
 from albar.optimise import make_optimiser, set_rate
 from albar.settings import TrainSettings
@@ -137,6 +137,7 @@ class Run:
             "processes": self.processes,
             "precision": "bf16" if self.accelerator.mixed_precision == "bf16" else _exact(s.precision),
             "compile": s.compile,
+            **({"dropout": s.dropout} if s.dropout else {}),
             "beside": deciding(self.method, s),
             "clip": self.sampling.to_dict(),
             "dataset": s.dataset,
@@ -170,6 +171,7 @@ class Run:
         s, r = self.settings, self.recipe
         torch.manual_seed(_word(s.seed, "weights"))
         network = build_model(s.model_name, len(self.classes), self.sampling, s.weights).to(self.device)
+        drop_features(network, s.dropout)
         beside = gather(self.method, s, self.videos, self.device)
         for note in beside.notes:
             self.say(note)

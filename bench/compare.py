@@ -16,8 +16,12 @@ def compare(
     seeds: Annotated[int, typer.Option(help="How many seeds, from --first-seed on.", min=1)] = 3,
     first_seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
     dataset: Annotated[
-        str, typer.Option(help="What to train on; synthactions is rendered, and its benchmarks are built, if absent.")
-    ] = "synthactions",
+        str | None,
+        typer.Option(
+            help="What to train on; synthactions is rendered, and its benchmarks are built, if absent.  "
+            "[default: synthactions]"
+        ),
+    ] = None,
     root: Annotated[Path | None, typer.Option(help="Its folder.  [default: $BENCH_DATA/DATASET]")] = None,
     benchmarks: Annotated[
         list[Path] | None,
@@ -30,8 +34,8 @@ def compare(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="TOML of training settings for all methods, as for `bench train --config`; a table "
-            "[method.NAME] holds settings of one."
+            help="TOML of training settings for all methods, or a published recipe by name, as for "
+            "`bench train --config`; a table [method.NAME] holds settings of one."
         ),
     ] = None,
     model: Annotated[
@@ -63,9 +67,11 @@ def compare(
     training, by_method = read_configs(config) if config else ({}, {})
     own = {"dataset": dataset, "root": root, "model": model, "weights": weights, "preset": preset, "epochs": epochs,
            "batch": batch, "lr": lr, "limit": limit, "masks": masks, "places": places, "device": device}  # fmt: skip
-    training |= {name: value for name, value in own.items() if value is not None}
-    if dataset == "synthactions":
-        benchmarks = _synthactions(root, benchmarks)
+    given = {name: value for name, value in own.items() if value is not None}
+    training |= given
+    by_method = {method: table | given for method, table in by_method.items()}
+    if training.get("dataset", "synthactions") == "synthactions":
+        benchmarks = _synthactions(training.get("root"), benchmarks)
     outcome = compare_methods(
         Sweep(
             methods=methods or ALL.split(),

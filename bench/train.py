@@ -34,8 +34,9 @@ def train(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="TOML file of these options (underscores for hyphens, tables [options] and [clip]); the "
-            "command line's own take precedence."
+            help="TOML file of these options (underscores for hyphens, tables [options], [clip] and [method.NAME]), "
+            "or a published recipe by name: swin-t-kinetics-hmdb51, … (manifests/training). The command line's own "
+            "take precedence."
         ),
     ] = None,
     dataset: Annotated[
@@ -159,7 +160,7 @@ def train(
     if settings.dataset == "synthactions":
         render_if_absent(settings.root)
     if method == NAME:
-        typer.echo(f"{train_reference(reference_settings(settings, settings.out), typer.echo)}")
+        typer.echo(f"{train_reference(reference_settings(settings, settings.out, given), typer.echo)}")
     else:
         typer.echo(f"{run(with_reference(settings, typer.echo), typer.echo)}")
 

@@ -38,9 +38,9 @@ _K400 = ("KINETICS400_V1",)
 _IN1K = ("IMAGENET1K_V1",)
 MODELS: dict[str, ModelSpec] = {
     "small3d": ModelSpec("albar.models.small3d", "8x2-48"),
-    "swin3d_t": ModelSpec(_TORCHVISION, "albar-32x2-224", _K400),
-    "swin3d_s": ModelSpec(_TORCHVISION, "albar-32x2-224", _K400),
-    "swin3d_b": ModelSpec(_TORCHVISION, "albar-32x2-224", (*_K400, "KINETICS400_IMAGENET22K_V1")),
+    "swin3d_t": ModelSpec(_TORCHVISION, "albar-32x2-224", (*_K400, *_IN1K)),
+    "swin3d_s": ModelSpec(_TORCHVISION, "albar-32x2-224", (*_K400, *_IN1K)),
+    "swin3d_b": ModelSpec(_TORCHVISION, "albar-32x2-224", (*_K400, "KINETICS400_IMAGENET22K_V1", *_IN1K)),
     "mvit_v2_s": ModelSpec(_TORCHVISION, "16x4-224", _K400),
     "mvit_v1_b": ModelSpec(_TORCHVISION, "16x4-224", _K400),
     "s3d": ModelSpec(_TORCHVISION, "32x2-224", _K400),

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from benchmark_builder.errors import BenchError
 
@@ -25,6 +26,15 @@ def find_head(model: nn.Module) -> nn.Module:
             "choose another --model"
         )
     return heads[0]
+
+
+def drop_features(model: nn.Module, share: float) -> None:
+    """In training, hide a ``share`` of the features from the head: dropout that adds no layer, so that weights keep
+    their names."""
+    if share > 0:
+        find_head(model).register_forward_pre_hook(
+            lambda head, inputs: (functional.dropout(inputs[0], share, head.training),)
+        )
 
 
 def logits_and_features(model: nn.Module, clips: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,5 +1,6 @@
 """torchvision's video networks, with a head for any class count."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -7,9 +8,10 @@ from torch import nn
 from torchvision.models import get_model, get_model_weights
 
 from albar.clips import ClipSampling
-from albar.models.weights import fit_weights, load_weights
+from albar.models.weights import fit_weights, read_weights
 from benchmark_builder.errors import BenchError
 
+_IMAGE_NETWORKS = {"swin3d_t": "swin_t", "swin3d_s": "swin_s", "swin3d_b": "swin_b"}
 _HEADS = {"swin3d": "head.", "mvit": "head.", "s3d": "classifier."}  # the 3-D ResNets have "fc."
 
 
@@ -23,12 +25,47 @@ def build(name: str, classes: int, sampling: ClipSampling, weights: str | None) 
     model: nn.Module = get_model(name, weights=None, num_classes=classes)
     if weights is None:
         return model
+    image = _IMAGE_NETWORKS.get(name)
     if Path(weights).is_file():
-        load_weights(model, weights, head_prefix(name))
+        state = read_weights(Path(weights))
+        if image and "features.0.0.weight" in state:  # its patches are flat: weights of the image network
+            state = inflated(state, model)
+        fit_weights(model, state, head_prefix(name), weights)
+    elif image and weights in get_model_weights(image).__members__:
+        fit_weights(model, inflated(published(image, weights)[0], model), head_prefix(name), weights)
     else:
         state, _ = published(name, weights)
         fit_weights(model, state, head_prefix(name), weights)
     return model
+
+
+def inflated(image: Mapping[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
+    """Weights of an image Swin Transformer for the video network of its size (Liu et al., CVPR 2022).
+
+    Each patch's kernel is repeated in time and divided by the repeats, the table of position biases is repeated for
+    every distance in time. A still clip then gives the logits of the image.
+
+    Args:
+        image: torchvision's swin_t, swin_s or swin_b, by name.
+        model: torchvision's swin3d_t, swin3d_s or swin3d_b; only its shapes are looked at.
+    """
+    own = model.state_dict()
+    made: dict[str, torch.Tensor] = {}
+    for name, value in image.items():
+        stage, _, rest = name.removeprefix("features.").partition(".")
+        if name.startswith("features.0."):
+            name = {"0": "patch_embed.proj.", "2": "patch_embed.norm."}.get(rest[0], "") + rest.partition(".")[2]
+        elif name.startswith("features."):
+            name = f"features.{int(stage) - 1}.{rest}"
+        wanted = own[name].shape if name in own else value.shape
+        if name == "patch_embed.proj.weight":
+            value = value.unsqueeze(2).repeat(1, 1, wanted[2], 1, 1) / wanted[2]
+        elif name.endswith("relative_position_bias_table"):
+            value = value.repeat(wanted[0] // len(value), 1)
+        elif name.endswith("relative_position_index"):
+            value = own[name]  # follows from the window alone
+        made[name] = value
+    return made
 
 
 def head_prefix(name: str) -> str:
