@@ -56,7 +56,7 @@ class TrainSettings:
         cache_mb: keep all decoded frames in memory if they need no more than this.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, …
         precision: ``float32``, ``tf32``, ``bf16``, or ``auto``: bf16 on a GPU, else float32.
-        compile: run the network through torch.compile; not for objectives that differentiate twice.
+        compile: run the network through torch.compile; passes that are differentiated twice run as they are.
         save_steps: also write the state to resume from every so many steps; 0: after each epoch only.
         tensorboard: also log the metrics for TensorBoard.
         progress: show bars.

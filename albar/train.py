@@ -19,6 +19,7 @@ from tqdm import tqdm
 from albar.checkpoint import save_checkpoint
 from albar.clips import normalise
 from albar.companions import deciding, gather
+from albar.compiled import Compiled
 from albar.data import ClipDataset, FrameCache, Order, Sample, batches
 from albar.device import make_accelerator, tf32
 from albar.logs import Logs
@@ -183,11 +184,7 @@ class Run:
         state = self._resume(network, extra, optimiser)
         model: nn.Module = self.accelerator.prepare_model(network)
         if s.compile:
-            if self.method.double_backward:
-                raise BenchError(
-                    f"{s.method} with these settings differentiates twice, torch.compile cannot; leave out --compile"
-                )
-            model = torch.compile(model)  # type: ignore[assignment]
+            model = Compiled(model) if self.method.double_backward else torch.compile(model)  # type: ignore[assignment]
         training, validating = self._datasets()
         training.actors = beside.actors
         share = (self.accelerator.process_index, self.processes)
