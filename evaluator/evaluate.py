@@ -18,7 +18,7 @@ from albar.device import pick_device
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import read_json, sha256_file, write_json
 from evaluator import leaderboard
-from evaluator.inputs import Batch, ChangedFile, batches, order
+from evaluator.inputs import Batch, ChangedFile, arranged, batches, order
 from evaluator.models import ModelOptions, ScoredModel, load_model
 from evaluator.models.base import Network
 from evaluator.predictions import FORMATS, Predictions, read_predictions, softmax, write_predictions
@@ -236,8 +236,8 @@ def predict(
 ) -> dict[str, float]:
     """Run the network over the sets; softmax is averaged over a video's views.
 
-    One process writes each set's predictions as soon as its last video is done; of several, each computes its share
-    and the main one writes all at the end.
+    A set's predictions are written as soon as its last video is done. Of several processes each computes its share;
+    where one fails, all stop at the end of the set they are at.
 
     Returns:
         ``videos`` and ``seconds`` of this process, and ``idle_percent``: the share of them spent waiting for clips.
@@ -246,7 +246,7 @@ def predict(
     left = {s.name: sum(1 for known, _ in listed if known is s) for s in sets}
     rows: dict[str, list[Row]] = {s.name: [] for s in sets}
     missing: dict[str, dict[str, str]] = {s.name: {} for s in sets}
-    failure: BenchError | None = None
+    unwritten = [s.name for s in arranged(sets)]
     began, waited = time.perf_counter(), 0.0
     prepare = Normaliser(sampling)
     try:
@@ -255,6 +255,9 @@ def predict(
             total=len(listed), desc="eval", unit="video", disable=not (options.progress and processes.main)
         ) as bar:
             while True:
+                while unwritten and not left[unwritten[0]]:
+                    name = unwritten.pop(0)
+                    _write(stores[name], rows.pop(name), missing[name], processes)
                 asked = time.perf_counter()
                 batch = next(stream, None)
                 waited += time.perf_counter() - asked
@@ -277,17 +280,14 @@ def predict(
                     rows[s.name].append((item.id, item.label, row[columns[s.name]]))
                 done = [*batch.places, *(k for k, _ in batch.errors)]
                 bar.update(len(done))
-                for name in (listed[k][0].name for k in done):
-                    left[name] -= 1
-                    if left[name] == 0 and processes.count == 1:
-                        stores[name].write(rows.pop(name), missing[name])
+                for k in done:
+                    left[listed[k][0].name] -= 1
     except BenchError as error:
-        if processes.count == 1:
-            raise
-        failure = error  # the others wait in gather(); raising here would leave them there
+        if processes.count > 1 and not isinstance(error, _Stopped):
+            _share([], {}, processes, error)  # the others wait there, and would for ever
+        raise
     seconds = time.perf_counter() - began
-    if processes.count > 1:
-        _merge(processes, rows, missing, failure, stores)
+    _share([], {}, processes)  # nobody ends, and is taken for dead, before the files are there
     return {"videos": len(listed), "seconds": seconds, "idle_percent": 100 * waited / max(seconds, 1e-9)}
 
 
@@ -323,25 +323,28 @@ def _scores(
     return mean
 
 
-def _merge(
-    processes: Processes,
-    rows: dict[str, list[Row]],
-    missing: dict[str, dict[str, str]],
-    failure: BenchError | None,
-    stores: "dict[str, Store]",
-) -> None:
-    """Bring all processes' predictions together; the main one writes them. The first failure is everyone's."""
+def _write(store: "Store", rows: list[Row], missing: dict[str, str], processes: Processes) -> None:
+    """Bring all processes' predictions of a set together; the main one writes them."""
+    rows, missing = _share(rows, missing, processes)
+    if processes.main:
+        store.check_complete([row[0] for row in rows] + list(missing))
+        store.write(rows, missing)
+
+
+class _Stopped(BenchError):
+    """What went wrong in one of several processes, told by all of them."""
+
+
+def _share(
+    rows: list[Row], missing: dict[str, str], processes: Processes, failure: BenchError | None = None
+) -> tuple[list[Row], dict[str, str]]:
+    """Every process's rows and missing videos of a set. The first failure is everyone's."""
     parts = processes.gather((rows, missing, None if failure is None else str(failure)))
     for _, _, message in parts:
         if message is not None:
-            raise BenchError(message)
-    if processes.main:
-        for name in rows:
-            every = [row for part, _, _ in parts for row in part[name]]
-            lost = {video_id: why for _, part, _ in parts for video_id, why in part[name].items()}
-            stores[name].check_complete([row[0] for row in every] + list(lost))
-            stores[name].write(every, lost)
-    processes.gather(None)  # nobody ends, and is taken for dead, before the files are there
+            raise _Stopped(message)
+    every = [row for part, _, _ in parts for row in part]
+    return every, {video_id: why for _, part, _ in parts for video_id, why in part.items()}
 
 
 class Store:

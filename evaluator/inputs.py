@@ -71,10 +71,14 @@ def read_clips(s: TestSet, item: Item, sampling: ClipSampling, check: bool = Tru
         return test_clips(s.frames(item), short.count, sampling)
 
 
+def arranged(sets: Sequence[TestSet]) -> list[TestSet]:
+    """The sets in the order in which they are read: those of moving videos first, then those of still ones."""
+    return sorted(sets, key=lambda s: s.still)
+
+
 def order(sets: Sequence[TestSet]) -> list[tuple[TestSet, Item]]:
-    """Every video of every set in the order in which it is read: sets of moving videos first, then of still ones."""
-    arranged = sorted(sets, key=lambda s: s.still)
-    return [(s, item) for s in arranged for item in s.items]
+    """Every video of every set in the order in which it is read."""
+    return [(s, item) for s in arranged(sets) for item in s.items]
 
 
 def batches(

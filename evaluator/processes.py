@@ -1,5 +1,6 @@
 """Several processes on one evaluation (``accelerate launch … bench eval``): each predicts its share of the videos."""
 
+import atexit
 import datetime
 import os
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ class Processes:
             state = PartialState(cpu=device.type == "cpu", timeout=_PATIENCE)
             self.index, self.count = state.process_index, state.num_processes
             self.device = device if device.type == "cpu" else state.device
+            atexit.register(state.destroy_process_group)  # else its threads can outlive the interpreter, and abort
 
     @property
     def main(self) -> bool:

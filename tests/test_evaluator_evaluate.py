@@ -4,8 +4,11 @@ import csv
 import dataclasses
 import json
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +32,7 @@ from evaluator.evaluate import EvalOptions, evaluate, pick_device
 from evaluator.inputs import batches, order, read_clips
 from evaluator.plots import plot_leaderboard
 from evaluator.predictions import read_predictions
+from evaluator.processes import Processes
 from evaluator.results import FIGURES, read_record
 from evaluator.runs import compare_runs, load_run, recompute
 from evaluator.testsets import Item, TestSet, benchmark_set, default_benchmarks, pair_sets
@@ -174,6 +178,41 @@ def test_a_second_run_computes_only_what_is_missing(world: World) -> None:
     (path,) = (world.base / "out/predictions").glob("scufo--*.csv")
     path.write_text(path.read_text() + "\n")  # touched: no longer what the note vouches for
     assert world.run()["computed"] == ["scufo"]
+
+
+def test_several_processes_keep_the_sets_that_are_whole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Threads in the place of processes; a process that does not come to a meeting breaks the barrier.
+    own, met, brought = threading.local(), threading.Barrier(2, timeout=60), [None, None]
+
+    class Threads(Processes):
+        def __init__(self, device: torch.device) -> None:
+            self.index, self.count, self.device = own.index, 2, device
+
+        def gather(self, value: Any) -> list[Any]:
+            brought[self.index] = value
+            met.wait()
+            parts: list[Any] = list(brought)
+            met.wait()
+            return parts
+
+    def one(index: int) -> dict:
+        own.index = index
+        return world.run(folders=[world.scuba, world.scufo], iid=False)
+
+    monkeypatch.setattr("evaluator.evaluate.Processes", Threads)
+    scufo = benchmark_set(world.scufo)
+    lost = scufo.items[-1].path
+    kept = lost.read_bytes()
+    lost.unlink()
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(one, k) for k in range(2)]:
+            assert lost.name in refused(future.result)
+        assert [p.name.partition("--")[0] for p in (world.base / "out/predictions").glob("*.csv")] == ["scuba"]
+        lost.write_bytes(kept)
+        main, other = pool.map(one, range(2))
+    monkeypatch.undo()
+    assert (main["computed"], other) == (["scufo"], {})
+    assert main["figures"] == world.run("alone", [world.scuba, world.scufo], iid=False)["figures"]
 
 
 def test_another_checkpoint_gets_its_own_files_and_row(world: World) -> None:

@@ -326,6 +326,6 @@ def test_a_video_that_one_of_two_processes_misses_stops_both(world: World, tmp_p
         path.write_bytes(kept)
         for process in running:
             process.kill()
-    # Only the second one reads that video; both say what is wrong and write nothing.
+    # Only the second one reads that video; both say what is wrong and write nothing of that set, nor a result.
     assert all(process.returncode == 1 and path.name in text for process, text in zip(running, said, strict=True))
     assert not (tmp_path / "out/results").exists() and not (tmp_path / "out/predictions").exists()
