@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluator.leaderboard import groups, number
-from evaluator.published import is_published, published_rows
+from evaluator.published import PROTOCOL, is_published, published_rows
 from evaluator.results import FIGURES
 from evaluator.runs import Run, compare_runs, find_rows
 from evaluator.testsets import CLUSTERS
@@ -80,9 +80,7 @@ def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
     if "dataset" in naming:
         notes.append("Rows of different data sets were not measured on the same videos: not comparable.")
     if any(is_published(row) for row in rows):
-        notes.append(
-            "† published: measured by the authors on their own videos and views, not comparable digit by digit."
-        )
+        notes.append(f"† {PROTOCOL}; measured by the authors on their own videos: not comparable digit by digit.")
     against = baseline_figures(rows)
     for row, letter, base in zip(rows, letters, against, strict=True):
         named = [f"{row[c]} †" if c == "method" and is_published(row) else row[c] for c in naming]
