@@ -198,12 +198,14 @@ def _classes(run: Run) -> dict[str, Any]:
 
 
 def _comparisons(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Every run against the first baseline (or else the first run) that was measured on the same videos."""
+    """Every run against the first baseline (or else the first run) that was measured on the same videos, one of the
+    same model if there is any."""
     found = []
     for run in runs:
         same = [r for r in runs if {s.digest for s in r.sets} == {s.digest for s in run.sets}]
-        alike = [r for r in same if r.record["model"] == run.record["model"]] or same
-        base = next((r for r in alike if r.record["method"] in BASELINES), alike[0])
+        alike = sorted(same, key=lambda r: r.record["model"] != run.record["model"])
+        first = alike[0] if alike[0] is not run else same[0]
+        base = next((r for r in alike if r.record["method"] in BASELINES), first)
         if base is run:
             continue
         for name, c in compare_runs(run, base, cluster=run.record.get("cluster", "source")).items():

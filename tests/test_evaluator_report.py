@@ -4,6 +4,7 @@ import base64
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from test_evaluator_evaluate import World, refused, save, world  # noqa: F401
 from benchmark_builder.frames import probe, read_frames
 from evaluator.charts import PLOT, Mark, bars
 from evaluator.gallery import small_video
-from evaluator.report import report
+from evaluator.report import _comparisons, report
+from evaluator.runs import load_run
 
 
 @pytest.fixture
@@ -62,6 +64,23 @@ def test_charts_say_what_they_draw() -> None:
     assert "a &amp; b: 40.0 % (30.0 to 50.0)" in drawn and "SCUBA &lt;x&gt;" in drawn
     lengths = [float(w) for w in re.findall(r'<rect class="s\d" .*?width="([\d.]+)"', drawn)]
     assert lengths == [0.4 * PLOT, 0.0]
+
+
+def test_who_is_held_against_whom(world: World) -> None:  # noqa: F811
+    world.run(folders=[world.scuba], iid=False)
+    (path,) = (world.base / "out/results").glob("*.json")
+    run = load_run(path)
+
+    def pairs(*named: str) -> set[tuple[str, str]]:
+        """``METHOD MODEL`` of runs -> who against whom."""
+        records = [{**run.record, "seed": "", **dict(zip(("method", "model"), n.split(), strict=True))} for n in named]
+        return {(c["a"], c["b"]) for c in _comparisons([replace(run, record=record) for record in records])}
+
+    assert pairs("albar swin", "mine mae") == {("mine (mae)", "albar (swin)")}
+    assert pairs("albar swin", "baseline swin", "mine mae") == {
+        ("albar (swin)", "baseline (swin)"), ("mine (mae)", "baseline (swin)"),
+    }  # fmt: skip
+    assert pairs("baseline swin", "baseline mae", "mine mae") == {("mine (mae)", "baseline (mae)")}
 
 
 def test_what_the_report_refuses(world: World) -> None:  # noqa: F811
