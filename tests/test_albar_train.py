@@ -247,6 +247,30 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert without_clock(rows(whole.parent / "metrics.csv")) == without_clock(rows(resumed.parent / "metrics.csv"))
 
 
+@pytest.mark.parametrize("at", [2, 3])  # the second epoch's state, and the checkpoint after it
+def test_a_kill_while_a_file_is_written_leaves_the_last_whole_one(
+    run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: int
+) -> None:
+    whole, save, calls = run("whole"), torch.save, 0
+
+    def dying(content: object, path: Path) -> None:
+        nonlocal calls
+        calls += 1
+        save(content, path)
+        if calls == at:
+            Path(path).write_bytes(Path(path).read_bytes()[:500])
+            raise Stopped
+
+    monkeypatch.setattr(torch, "save", dying)
+    with pytest.raises(Stopped):
+        run("stopped")
+    monkeypatch.setattr(torch, "save", save)
+    state = torch.load(tmp_path / "stopped" / "last.pt", weights_only=True)
+    assert len(state["state"]["rows"]) == at - 1
+    assert not (tmp_path / "stopped" / "model.ckpt").exists()
+    assert same(weights(whole), weights(run("stopped")))
+
+
 def test_a_finished_run_is_not_trained_again(run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     path = run()
     before = path.stat().st_mtime_ns
