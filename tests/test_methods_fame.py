@@ -53,6 +53,22 @@ def test_colours_have_ten_levels_a_coordinate(colour: tuple[float, ...], levels:
     assert colour_bins(picture).item() == a + 10 * b + 100 * c
 
 
+def test_the_published_hue_is_two_pi_times_as_large() -> None:
+    blue = torch.tensor((0.0, 0.0, 1.0), dtype=torch.float64).view(1, 3, 1, 1)
+    hue = 2 * math.pi * (4 / 3 * math.pi)  # 240° in radians, once more times 2π
+    levels = [round(4.5 * (1 + math.cos(hue))), round(4.5 * (1 + math.sin(hue))), 9]
+    assert colour_bins(blue, published_hue=True).item() == levels[0] + 10 * levels[1] + 100 * levels[2]
+    assert colour_bins(blue).item() != colour_bins(blue, published_hue=True).item()
+    clip = torch.rand(1, 3, 3, 20, 20, generator=draw())
+    assert not torch.equal(foreground(clip, 0.3), foreground(clip, 0.3, published_hue=True))
+    method = make_method("fame", "finetune", {"hue": "published", "p": 1.0, "beta": 0.3})
+    plain = make_method("fame", "finetune", {"p": 1.0, "beta": 0.3})
+    batch = Batch(torch.cat([clip, 1 - clip]), torch.tensor([0, 1]))
+    for each in (method, plain):
+        each.prepare(nn.Identity(), clip, COMPANIONS)
+    assert not torch.equal(method.augment(batch, draw(1)).clips, plain.augment(batch, draw(1)).clips)
+
+
 def test_colour_shares_by_hand() -> None:
     seen = torch.tensor([[7, 7, 999], [0, 1, 2]])
     plain, smoothed = colour_shares(seen, unseen=0), colour_shares(seen, unseen=1)
@@ -145,7 +161,7 @@ def test_a_moving_thing_of_its_own_colour_is_the_foreground() -> None:
 def test_the_foreground_stays_and_the_rest_is_the_partners(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def left_half(rgb: torch.Tensor, beta: float) -> torch.Tensor:
+    def left_half(rgb: torch.Tensor, beta: float, published_hue: bool) -> torch.Tensor:
         seen.append(rgb)
         mask = torch.zeros(len(rgb), 8, 8, dtype=torch.bool)
         mask[:, :, :4] = True

@@ -209,6 +209,16 @@ def test_a_pair_with_an_invalid_mask_is_left_alone(invalid: float) -> None:
     assert torch.allclose(mixed.labels[0], torch.tensor([0.9375, 0.0625, 0]))
 
 
+@pytest.mark.parametrize("invalid", [0.0, 1.0])
+def test_the_published_partner_of_an_invalid_mask_turns_grey_and_shares_its_label(invalid: float) -> None:
+    clips = torch.randn(3, 3, 2, 8, 8, generator=draw())
+    batch = Batch(clips, torch.tensor([0, 1, 2]), actors=actors_of(0.5, 0.25, invalid))
+    mixed = ready("actorcutmix", clips, {"p": 1.0, "invalid": "published"}).augment(batch, draw())
+    assert torch.equal(mixed.clips[0, :, :, :4], clips[0, :, :, :4]) and (mixed.clips[0, :, :, 4:] == 0).all()
+    assert torch.equal(mixed.clips[1:], clips[1:])
+    assert mixed.labels.tolist() == [[0.9375, 0, 0.0625], [0, 1, 0], [0, 0, 1]]  # 1 − 0.5⁴ = 0.9375
+
+
 def test_actorcutmix_without_masks_is_refused() -> None:
     clips = told_apart(2)
     with pytest.raises(BenchError, match="mask source"):
@@ -234,7 +244,7 @@ def test_chosen_takes_all_none_or_a_share() -> None:
 def test_albar_on_stillmix_mixes_clips_and_keeps_still_clips_and_labels_in_step() -> None:
     clips = told_apart(6)
     batch = Batch(clips, torch.arange(6) % 3)
-    method = make_method("albar+stillmix", "scratch", {"p": 0.5, "adv": 0.5, "gp": 0})
+    method = make_method("albar+stillmix", "finetune", {"p": 0.5, "adv": 0.5, "gp": 0})
     method.prepare(Small3D(3), torch.zeros(1, 3, 4, 16, 16), Companions(3, SAMPLING, bank=bank_of()))
     assert isinstance(method, AlbarStillMix)
     method.stillmix.bank = bank_of()
@@ -251,8 +261,9 @@ def test_the_combinations_loss_is_albars_on_the_mixed_clips() -> None:
     torch.manual_seed(0)
     model, clips = Small3D(3), torch.randn(4, 3, 4, 16, 16, generator=draw())
     companions = Companions(3, SAMPLING, bank=bank_of(size=16))
-    both = make_method("albar+stillmix", "scratch", {})
-    alone = make_method("albar", "scratch", {})
+    weights = {"adv": 2.0, "ent": 0.5, "gp": 0}  # nothing of the published objective but these is drawn or added
+    both = make_method("albar+stillmix", "finetune", weights)
+    alone = make_method("albar", "finetune", weights)
     for method in (both, alone):
         method.prepare(model, clips[:1], companions)
     mixed = both.augment(Batch(clips, torch.tensor([0, 1, 2, 0])), draw())
@@ -261,9 +272,8 @@ def test_the_combinations_loss_is_albars_on_the_mixed_clips() -> None:
     ce = nn.functional.cross_entropy(model(mixed.clips), mixed.labels)
     assert terms["ce"].item() == pytest.approx(ce.item(), rel=1e-5)
     assert terms["static_ce"].item() == pytest.approx(plain_terms["static_ce"].item(), rel=1e-5)
-    assert loss.item() == pytest.approx(
-        (ce - terms["static_ce"] - terms["static_entropy"]).item(), rel=1e-4
-    )  # scratch: 1, 1, 0
+    wanted = ce - 2 * terms["static_ce"] - 0.5 * terms["static_entropy"]
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-4)
 
 
 def test_the_combinations_settings_are_those_of_its_parts() -> None:

@@ -7,7 +7,7 @@ M is 1 on the actors; clip i is paired with clip j = B − 1 − i (the batch re
 
 Where both have actors the scene has a hole of the mean colour, as published. A clip with no actor, or all actor, has
 nothing to give. The published code still pairs it: the other clip loses its scene to grey yet takes a share of the
-label. Here neither clip of such a pair is touched, nor the middle one of an odd batch.
+label. Here neither clip of such a pair is touched, unless ``invalid=published``; nor is the middle one of an odd batch.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from albar.methods.base import Batch, Companions, Method, Settings
-from albar.methods.common import check_numbers, chosen, per_clip, shares
+from albar.methods.common import check_choice, check_numbers, chosen, per_clip, shares
 from benchmark_builder.errors import BenchError
 
 
@@ -31,14 +31,18 @@ class ActorCutMixSettings(Settings):
         p: chance of a clip to be changed. Published for Swin-T on HMDB51: 0.25 from Kinetics weights (``finetune``),
             0.75 from ImageNet's (``scratch``).
         power: 4 in the formula of w, as published.
+        invalid: what becomes of the partner of a clip with no actor, or all actor: ``spared``, or ``published``: its
+            scene turns grey and its label is shared, to reproduce published figures.
     """
 
     p: float = 0.25
     power: float = 4.0
+    invalid: str = "spared"
 
     def __post_init__(self) -> None:
         check_numbers(self, "ActorCutMix", 0, 1, "p")
         check_numbers(self, "ActorCutMix", 1, 100, "power")
+        check_choice(self, "ActorCutMix", "invalid", "spared", "published")
 
 
 class ActorCutMix(Method):
@@ -64,7 +68,11 @@ class ActorCutMix(Method):
         ratio = actors.mean(dim=(1, 2, 3, 4))
         valid = (ratio > 0) & (ratio < 1)
         lone = torch.arange(n, device=x.device) == torch.arange(n - 1, -1, -1, device=x.device)
-        keep = chosen(s.p, n, draw, x.device) & valid & valid.flip(0) & ~lone
+        keep = chosen(s.p, n, draw, x.device) & valid & ~lone
+        if s.invalid == "spared":
+            keep &= valid.flip(0)
+        else:  # it counts as all actor, so it has no scene to give
+            actors = torch.where(per_clip(valid), actors, 1.0)
 
         scene = (x * (1 - actors)).flip(0)
         clips = torch.where(per_clip(keep), x * actors + scene * (1 - actors), x)

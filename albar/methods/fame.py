@@ -6,7 +6,7 @@
     3. M = the share β of the pixels with the largest blurred q, the same at every instant
     4. x' = x M + x[π] (1 − M);  the label stays. The other clip's own foreground is not removed.
 
-The published code multiplies the hue, radians already, by 2π. Here the hue is right.
+The published code multiplies the hue, radians already, by 2π. Here the hue is right, unless ``hue=published``.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from torch import nn
 from torchvision.transforms.v2 import functional as pictures
 
 from albar.methods.base import Batch, Companions, Method, Settings
-from albar.methods.common import check_numbers, chosen, per_clip, permutation
+from albar.methods.common import check_choice, check_numbers, chosen, per_clip, permutation
 from benchmark_builder.errors import BenchError
 
 LEVELS = 10  # of each of the three colour coordinates
@@ -33,13 +33,16 @@ class FameSettings(Settings):
     Attributes:
         beta: β, share of the picture that is foreground; published: 0.5.
         p: chance of a clip to be changed. Published for Swin-T on HMDB51: 0.5, from Kinetics weights and ImageNet's.
+        hue: ``right``, or ``published``: 2π times as large, to reproduce published figures.
     """
 
     beta: float = 0.5
     p: float = 0.5
+    hue: str = "right"
 
     def __post_init__(self) -> None:
         check_numbers(self, "FAME", 0, 1, "beta", "p")
+        check_choice(self, "FAME", "hue", "right", "published")
 
 
 class Fame(Method):
@@ -56,19 +59,19 @@ class Fame(Method):
 
     def augment(self, batch: Batch, draw: torch.Generator) -> Batch:
         x, s = batch.clips, self.settings
-        front = foreground(x * self.std + self.mean, s.beta)[:, None, None]
+        front = foreground(x * self.std + self.mean, s.beta, s.hue == "published")[:, None, None]
         partner = permutation(len(x), draw, x.device)
         keep = chosen(s.p, len(x), draw, x.device)
         return dataclasses.replace(batch, clips=torch.where(front | ~per_clip(keep), x, x[partner]))
 
 
-def foreground(rgb: torch.Tensor, beta: float) -> torch.Tensor:
+def foreground(rgb: torch.Tensor, beta: float, published_hue: bool = False) -> torch.Tensor:
     """M above: bool (B, H, W), int(β·H·W) pixels of each clip, of clips (B, 3, T, H, W) in 0..1."""
     height, width = rgb.shape[-2:]
     pixels = height * width
     motion = (rgb[:, :, 1:] - rgb[:, :, :-1]).abs().sum(dim=1).mean(dim=1)
     by_motion = ranked(blurred(motion))
-    colours = colour_bins(rgb.mean(dim=2)).flatten(1)
+    colours = colour_bins(rgb.mean(dim=2), published_hue).flatten(1)
     moving = colour_shares(colours.gather(1, by_motion[:, : int(0.5 * pixels)]), unseen=0)
     resting = colour_shares(colours.gather(1, by_motion[:, pixels - int(0.1 * pixels) :]), unseen=1)
     q = (moving / (moving + resting)).gather(1, colours).view(-1, height, width)
@@ -91,9 +94,11 @@ def blurred(values: torch.Tensor) -> torch.Tensor:
     return pictures.gaussian_blur(values.unsqueeze(1), [kernel, kernel], [kernel / 3, kernel / 3]).squeeze(1)
 
 
-def colour_bins(rgb: torch.Tensor) -> torch.Tensor:
+def colour_bins(rgb: torch.Tensor, published_hue: bool = False) -> torch.Tensor:
     """Number of each pixel's colour, 0..999: (S cos H, S sin H, V) in ten levels each; (B, 3, H, W) -> (B, H, W)."""
     hue, saturation, value = hsv(rgb.clamp(0, 1))
+    if published_hue:
+        hue = 2 * math.pi * hue
     cosine, sine = (saturation * hue.cos() + 1) / 2, (saturation * hue.sin() + 1) / 2
     levels = [(v * (LEVELS - 1)).round().long() for v in (cosine, sine, value)]
     return levels[0] + LEVELS * levels[1] + LEVELS**2 * levels[2]
