@@ -372,10 +372,12 @@ def test_a_missing_data_set_is_the_readers_error(tmp_path: Path) -> None:
 
 
 def test_two_passes_a_step_learn_what_one_of_twice_the_clips_does(run: Callable[..., Path]) -> None:
-    one = weights(run("one", batch=8, epochs=1, optimiser="sgd", lr=0.1, validation=0.0))
-    two = weights(run("two", batch=4, accumulate=2, epochs=1, optimiser="sgd", lr=0.1, validation=0.0))
-    # Three SGD steps; float32 sums of two means of 4 against one of 8 differ by rounding alone: some 1e-7 a step of
-    # gradients that are clipped to norm 1, a tenth of which is added.
+    # Not clipped, which would hide a gradient of another length.
+    changes = {"epochs": 1, "optimiser": "sgd", "lr": 0.01, "clip_gradient": 0.0, "validation": 0.0}
+    one = weights(run("one", batch=8, **changes))
+    two = weights(run("two", batch=4, accumulate=2, **changes))
+    # Three SGD steps; float32 sums of two means of 4 against one of 8 differ by rounding alone: some 1e-7 of a
+    # gradient of norm 10 at most, a hundredth of which is added.
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-6)
 
@@ -388,7 +390,12 @@ def test_shares_of_several_processes_are_the_whole_batch() -> None:
 
 def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     env = {**os.environ, "BENCH_DATA": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    flags = "--epochs 1 --optimiser sgd --lr 0.01 --validation 0 --device cpu --clip frames=4 --no-tensorboard"
+    # ALBAR with its penalty: two forward passes a step, one of them differentiated twice. No clipping, which would hide
+    # a gradient of another length.
+    flags = (
+        "--epochs 1 --optimiser sgd --lr 0.001 --validation 0 --device cpu --clip frames=4 --no-tensorboard "
+        "--preset finetune --set gp=0.01 --clip-gradient 0"
+    )
 
     def start(*words: str) -> None:
         command = [sys.executable, "-m", *words]
@@ -396,12 +403,12 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
     start("bench", "data", "render", "--train", "32", "--test", "0", "--frames", "8", "--workers", "1")
-    start("bench", "train", "baseline", *flags.split(), "--batch", "8", "--out", "one")
+    start("bench", "train", "albar", *flags.split(), "--batch", "8", "--out", "one")
     several = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "bench")
-    start(*several, "train", "baseline", *flags.split(), "--batch", "4", "--out", "two")
+    start(*several, "train", "albar", *flags.split(), "--batch", "4", "--out", "two")
     one, two = weights(tmp_path / "one" / "model.ckpt"), weights(tmp_path / "two" / "model.ckpt")
-    # Four SGD steps of a gradient clipped to norm 1, a hundredth of which is added: float32 sums in another order
-    # differ by some 1e-7 of that, and the loss's curvature may grow it from step to step.
+    # Four SGD steps of a gradient of norm 25, a thousandth of which is added: float32 sums in another order differ by
+    # some 1e-7 of that, and the loss's curvature may grow it from step to step.
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-6)
     assert float(rows(tmp_path / "one" / "metrics.csv")[0]["step"]) == 4
