@@ -156,7 +156,10 @@ class Run:
         path = self.folder / SETTINGS
         if path.exists():
             found = read_json(path, "record of a run", "delete the folder or choose another --out")
-            if found != self.record:
+            begun = any((self.folder / name).exists() for name in (STATE, MODEL))
+            if found != self.record and not begun:  # it failed before anything was learnt: nothing would be lost
+                write_json(path, self.record)
+            elif found != self.record:
                 was, now = _first_difference(found, self.record)
                 raise BenchError(
                     f"{self.folder} holds a run with {was}, this one has {now}; delete it or choose another --out"

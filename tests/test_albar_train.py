@@ -291,6 +291,12 @@ def test_a_folder_of_another_run_is_refused_naming_what_differs(run: Callable[..
         run("mine")
 
 
+def test_a_run_that_failed_before_it_learnt_anything_holds_no_folder(run: Callable[..., Path]) -> None:
+    with pytest.raises(BenchError, match=r"nowhere\.pth"):
+        run(weights="nowhere.pth", preset="scratch")
+    assert run(weights=None).is_file()
+
+
 class Exploding(Method):
     """Cross-entropy that is not finite from its fifth step on."""
 
