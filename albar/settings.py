@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from albar.clips import ClipSampling, sampling
-from albar.methods import METHODS, PRESETS
+from albar.methods import METHODS, PRESETS, make_method
 from albar.models import model_spec
 from albar.optimise import RECIPES, Recipe
 from benchmark_builder.errors import BenchError
@@ -29,6 +29,8 @@ class TrainSettings:
         dataset, root, split, fold: what to train on, as in :func:`benchmark_builder.datasets.read_dataset`.
         model: key of :data:`albar.models.MODELS`; None: ``small3d`` for synthactions, else ``swin3d_t``.
         weights: None (random), a published set's name (``KINETICS400_V1``), or a file.
+        keep_head: refuse weights whose head is for another number of classes; else the head starts fresh, and that is
+            said.
         preset: ``finetune`` or ``scratch``: recipe and method settings; None: ``finetune`` with weights,
             else ``scratch``.
         options: settings of the method to change, e.g. ``{"adv": 0.5}``.
@@ -69,6 +71,7 @@ class TrainSettings:
     fold: int = 1
     model: str | None = None
     weights: str | None = None
+    keep_head: bool = False
     preset: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     sampling: str | None = None
@@ -244,8 +247,16 @@ def _words(kinds: set[Any]) -> str:
     return " or ".join(sorted(words[k] for k in kinds if k in words))
 
 
-def make_settings(config: Path | None, given: Mapping[str, Any]) -> TrainSettings:
+def make_settings(config: Path | None, given: Mapping[str, Any], source: Path | None = None) -> TrainSettings:
     """Settings from a file or a shipped recipe, what is ``given`` (None: not given) taking precedence; tables are
-    merged by key."""
+    merged by key. Errors name the file, or ``source``, the file that ``given`` was read from."""
     base = read_config(config, given.get("method")) if config is not None else {}
-    return TrainSettings(**_merged(base, {name: value for name, value in given.items() if value is not None}))
+    merged = _merged(base, {name: value for name, value in given.items() if value is not None})
+    try:
+        settings = TrainSettings(**merged)
+        make_method(settings.method, settings.preset_name, settings.options)
+        _ = settings.clip_sampling
+    except BenchError as error:
+        named = config or source
+        raise (error if named is None else BenchError(f"{named}, with what the command line adds: {error}")) from None
+    return settings

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from albar.logs import Logs
 from albar.methods import Batch, make_method
 from albar.models import build_model
 from albar.models.features import drop_features, find_head
-from albar.models.weights import read_torch_file
+from albar.models.weights import FreshHead, read_torch_file
 from albar.optimise import make_optimiser, set_rate
 from albar.settings import TrainSettings
 from albar.state import State
@@ -174,7 +175,7 @@ class Run:
         """Train to the end and write the checkpoint."""
         s, r = self.settings, self.recipe
         torch.manual_seed(_word(s.seed, "weights"))
-        network = build_model(s.model_name, len(self.classes), self.sampling, s.weights).to(self.device)
+        network = self._network().to(self.device)
         drop_features(network, s.dropout)
         beside = gather(self.method, s, self.videos, self.device)
         for note in beside.notes:
@@ -245,6 +246,22 @@ class Run:
         self.wait()
         idle = 100 * waited / max(time.monotonic() - began, 1e-9)
         self.say(f"wrote {self.checkpoint} ({idle:.1f} % of the time spent waiting for clips)")
+
+    def _network(self) -> nn.Module:
+        s = self.settings
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", FreshHead)
+            network = build_model(s.model_name, len(self.classes), self.sampling, s.weights)
+        for warning in caught:
+            if not issubclass(warning.category, FreshHead):
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+            elif s.keep_head:
+                raise BenchError(
+                    f"--keep-head: {warning.message}; train on the classes of the weights, or leave it out"
+                )
+            else:
+                self.say(f"{warning.message}; the head starts fresh")
+        return network
 
     def _workers(self) -> int:
         if self.settings.workers is not None:

@@ -80,6 +80,7 @@ def compare(
             by_method=by_method,
             benchmarks=benchmarks or None,
             out=out,
+            source=config,
             jobs=jobs,
         ),
         typer.echo,

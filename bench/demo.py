@@ -24,6 +24,7 @@ def demo(
     from evaluator.evaluate import EvalOptions, evaluate
     from evaluator.leaderboard import read_leaderboard
     from evaluator.plots import plot_leaderboard
+    from evaluator.report import report
     from evaluator.show import show
 
     root, built, results = out / "synthactions", out / "benchmarks", out / "results"
@@ -50,7 +51,8 @@ def demo(
     table = results / "leaderboard.csv"
     show([table])
     plot_leaderboard(read_leaderboard(table), results / "leaderboard.png")
-    typer.echo(f"table     {table}\nchart     {results / 'leaderboard.png'}\nvideos    {sheet}")
+    page = report([results], out / "report.html", root=root, title="synthactions: who sees the motion?")
+    typer.echo(f"table     {table}\nchart     {results / 'leaderboard.png'}\nvideos    {sheet}\nreport    {page}")
 
 
 def _title(step: int, text: str) -> None:

@@ -92,6 +92,14 @@ def train(
         str | None,
         typer.Option(help="A published set's name (KINETICS400_V1), or a file.", rich_help_panel=CLIPS),
     ] = None,
+    keep_head: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-head/--fresh-head",
+            help="Refuse weights whose head has another number of classes.  [default: their head starts fresh]",
+            rich_help_panel=CLIPS,
+        ),
+    ] = None,
     sampling: Annotated[
         str | None, typer.Option(help="How clips are cut.  [default: the model's]", rich_help_panel=CLIPS)
     ] = None,

@@ -32,6 +32,7 @@ class Sweep:
         by_method: settings of one method's runs alone, by method.
         benchmarks: folders to score on; None: those of the dataset in ``$BENCH_DATA/benchmarks``.
         out: gets ``runs/METHOD-sSEED``, ``results/`` and ``compare.csv``.
+        source: the file that settings were read from, for errors to name.
         jobs: runs side by side, each on its share of the cores; None: one a core without a GPU, else one.
     """
 
@@ -41,6 +42,7 @@ class Sweep:
     by_method: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     benchmarks: Sequence[Path] | None = None
     out: Path = Path("compare")
+    source: Path | None = None
     jobs: int | None = None
 
     def __post_init__(self) -> None:
@@ -120,7 +122,7 @@ def plan(sweep: Sweep) -> tuple[list[Job], list[Job]]:
         for method in sweep.methods:
             name = f"{method}-s{seed}"
             given = {**sweep.training, **sweep.by_method.get(method, {}), "progress": False, "method": method}
-            settings = make_settings(None, {**given, "seed": seed, "out": sweep.out / "runs" / name})
+            settings = make_settings(None, {**given, "seed": seed, "out": sweep.out / "runs" / name}, sweep.source)
             kind = make_method(method, settings.preset_name, settings.options)
             if "bank" in kind.needs:
                 reference = reference_settings(settings)

@@ -153,7 +153,7 @@ def test_the_gradient_norm_matches_finite_differences(penalty: str) -> None:
     assert norms == pytest.approx(sum(slopes) / 2, rel=1e-4)
 
 
-@pytest.mark.parametrize("penalty", ["summed", "softmax"])
+@pytest.mark.parametrize("penalty", ["summed", "softmax", "reference"])
 def test_the_penalty_trains_the_weights_as_finite_differences_say(penalty: str) -> None:
     """The double backward: ∂ penalty / ∂ weight against central differences of the penalty itself."""
     torch.manual_seed(0)
@@ -175,6 +175,25 @@ def test_the_penalty_trains_the_weights_as_finite_differences_say(penalty: str) 
         down = value().item()
         weight.data[at] += h
         assert weight.grad[at].item() == pytest.approx((up - down) / (2 * h), rel=1e-5, abs=1e-8)
+
+
+def test_the_reference_penalty_is_the_mean_norm_of_columns_by_hand() -> None:
+    """A linear network's gradient is its weights: here w = 1 in column 0, 2 in column 1, of 3·2·2 values each."""
+    weights = torch.ones(3, 2, 2, 2, dtype=torch.float64)
+    weights[..., 1] = 2
+    clips = torch.zeros(1, 3, 2, 2, 2, dtype=torch.float64, requires_grad=True)
+    value = (clips * weights).sum(dim=(1, 2, 3, 4))
+    logits = torch.stack([value, 0 * value], 1)
+    labels = torch.tensor([0])
+    assert gradient_norm(logits, clips, labels, "reference").item() == pytest.approx((12**0.5 + 2 * 12**0.5) / 2)
+    assert gradient_norm(logits, clips, labels, "summed").item() == pytest.approx((12 + 4 * 12) ** 0.5)
+
+
+def test_the_reference_entropy_differs_only_where_a_probability_underflows() -> None:
+    logits = torch.randn(4, 5, generator=draw())
+    assert torch.allclose(sum_p_log_p(logits), sum_p_log_p(logits, "reference"), rtol=0, atol=1e-6)  # float32, 5 terms
+    far = torch.tensor([[1e4, -1e4]])
+    assert sum_p_log_p(far).item() == 0 and sum_p_log_p(far, "reference").isnan().all()
 
 
 def test_a_zero_sum_head_nulls_the_published_penalty_but_not_the_softmax_one() -> None:
@@ -393,7 +412,8 @@ def test_the_published_weights_are_the_finetune_preset() -> None:
         ("albar", "scratch", {"adv": -1}, "adv"),
         ("albar", "scratch", {"adv": "high"}, "takes a number"),
         ("albar", "scratch", {"gp": float("nan")}, "gp"),
-        ("albar", "scratch", {"penalty": "cubic"}, "summed, softmax"),
+        ("albar", "scratch", {"penalty": "cubic"}, "summed, softmax, reference"),
+        ("albar", "scratch", {"entropy": "cubic"}, "stable, reference"),
         ("albar", "scratch", {"still": "last"}, "middle, random"),
         ("albar", "scratch", {"static_frames": 0}, "static_frames"),
     ],

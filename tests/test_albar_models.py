@@ -13,6 +13,7 @@ from albar.checkpoint import load_checkpoint, save_checkpoint
 from albar.clips import sampling
 from albar.models import MODELS, build_model
 from albar.models.small3d import with_change
+from albar.models.weights import FreshHead
 from benchmark_builder.errors import BenchError
 
 SAMPLING = sampling("8x2-48")
@@ -98,7 +99,8 @@ def test_a_head_for_other_classes_starts_fresh_and_the_rest_is_kept(tmp_path: Pa
     torch.manual_seed(0)
     source = small(5)
     torch.save(source.state_dict(), tmp_path / "w.pth")
-    made = build_model("small3d", 3, SAMPLING, str(tmp_path / "w.pth")).state_dict()
+    with pytest.warns(FreshHead, match=r"w\.pth have a head for 5 classes, the dataset has 3"):
+        made = build_model("small3d", 3, SAMPLING, str(tmp_path / "w.pth")).state_dict()
     assert made["head.weight"].shape == (3, 96)
     for name, value in source.state_dict().items():
         if not name.startswith("head."):

@@ -61,9 +61,9 @@ def run(videos: list[Video], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(albar.train, "read_dataset", read)
 
-    def start(out: str = "run", **changes: object) -> Path:
+    def start(out: str = "run", say: Callable[[str], None] = lambda line: None, **changes: object) -> Path:
         base = {"method": "baseline", "clip": CLIP, "epochs": 2, "batch": 8, "validation": 0.2, "progress": False}
-        return train(TrainSettings(out=tmp_path / out, **{**base, **changes}))  # type: ignore[arg-type]
+        return train(TrainSettings(out=tmp_path / out, **{**base, **changes}), say)  # type: ignore[arg-type]
 
     return start
 
@@ -429,6 +429,17 @@ def test_groups_learn_at_their_own_rates(run: Callable[..., Path]) -> None:
     assert not torch.equal(a["head.weight"], b["head.weight"])
 
 
+def test_weights_for_other_classes_are_said_or_refused(run: Callable[..., Path], tmp_path: Path) -> None:
+    from albar.models.small3d import Small3D
+
+    torch.save(Small3D(5).state_dict(), tmp_path / "five.pth")
+    said: list[str] = []
+    run("fresh", weights=str(tmp_path / "five.pth"), preset="scratch", say=said.append)
+    assert any("five.pth have a head for 5 classes" in line and "starts fresh" in line for line in said)
+    with pytest.raises(BenchError, match=r"--keep-head: .*five\.pth have a head for 5 classes, the dataset has \d"):
+        run("kept", weights=str(tmp_path / "five.pth"), preset="scratch", keep_head=True)
+
+
 def test_decay_spares_norms_and_biases_where_asked() -> None:
     from albar.models.features import find_head
     from albar.models.small3d import Small3D
@@ -463,6 +474,9 @@ def test_a_toml_file_sets_what_options_do_not(tmp_path: Path) -> None:
         ("lr = true", "lr is True"),
         ("epochs", "not TOML"),
         ("clip = 3", "a table"),
+        ("[options]\nadvv = 1", "unknown setting 'advv'"),
+        ("[clip]\nframe = 8", "frame"),
+        ("batch = 0", "--batch is 0"),
     ],
 )
 def test_a_bad_toml_file_is_named_with_the_mend(tmp_path: Path, text: str, word: str) -> None:

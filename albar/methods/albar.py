@@ -29,6 +29,8 @@ from albar.methods.common import permutation
 from albar.methods.fame import foreground
 from benchmark_builder.errors import BenchError
 
+PENALTIES = ("summed", "softmax", "reference")
+ENTROPIES = ("stable", "reference")
 FRONT = 0.4  # share of the picture that FAME's mask fills, for ``moved``
 
 
@@ -49,7 +51,11 @@ class AlbarSettings(Settings):
         static_frames: how many frames the still clip has: ``auto`` (as few as give the logits of all T, checked once),
             ``all``, or a number.
         penalty: what is differentiated: ``summed`` (the summed logits, published; a head whose columns sum to zero
-            makes it vanish) or ``softmax`` (log p̄ of the true class, which no such head can null).
+            makes it vanish), ``softmax`` (log p̄ of the true class, which no such head can null), or ``reference``:
+            ``summed`` with the norm as the published code takes it, for each column of pixels, 1/W to 1/√W of the
+            norm.
+        entropy: ``stable`` (from log-softmax), or ``reference``: p̄ times its logarithm as the published code has it,
+            which gives NaN, and so stops the run, where a probability underflows.
         borrow: ours: weight of a second adversarial cross-entropy, on stills under another clip's motion; 0: none, as
             published. One is made of every other clip.
         borrow_cap: where a sample of it stops to count, in ln(classes), as ``cap``; a little above 1 (a uniform guess)
@@ -65,6 +71,7 @@ class AlbarSettings(Settings):
     moved: float = 0.0
     static_frames: str | int = "auto"
     penalty: str = "summed"
+    entropy: str = "stable"
     borrow: float = 0.0
     borrow_cap: float = 1.2
 
@@ -72,8 +79,9 @@ class AlbarSettings(Settings):
         for name in ("adv", "ent", "gp", "cap", "borrow", "borrow_cap"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise BenchError(f"ALBAR setting {name} is {getattr(self, name)}; it must be 0 or more")
-        if self.penalty not in ("summed", "softmax"):
-            raise BenchError(f"ALBAR setting penalty is {self.penalty!r}; choose from summed, softmax")
+        for name, choices in (("penalty", PENALTIES), ("entropy", ENTROPIES)):
+            if getattr(self, name) not in choices:
+                raise BenchError(f"ALBAR setting {name} is {getattr(self, name)!r}; choose from {', '.join(choices)}")
         if not (self.still in ("middle", "random") or _is_count(self.still, 0)):
             raise BenchError(f"ALBAR setting still is {self.still!r}; choose middle, random or a frame from 0")
         if not 0 <= self.moved <= 1:
@@ -135,7 +143,7 @@ class Albar(Method):
             still.requires_grad_()
         logits = model(still)
         static_ce = capped_cross_entropy(logits, labels, s.cap)
-        negative_entropy = sum_p_log_p(logits).mean()
+        negative_entropy = sum_p_log_p(logits, s.entropy).mean()
         terms |= {"static_ce": static_ce.detach(), "static_entropy": -negative_entropy.detach()}
         loss = ce - s.adv * static_ce + s.ent * negative_entropy
         if s.gp > 0:
@@ -219,8 +227,14 @@ def capped_cross_entropy(
     return each.mean() if counts is None else (each * counts).sum() / counts.sum().clamp(min=1)
 
 
-def sum_p_log_p(logits: torch.Tensor) -> torch.Tensor:
-    """Σ_k p log p of softmax(logits): (B, K) -> (B,), in −ln K..0; finite for any finite logits (p log p is not)."""
+def sum_p_log_p(logits: torch.Tensor, form: str = "stable") -> torch.Tensor:
+    """Σ_k p log p of softmax(logits): (B, K) -> (B,), in −ln K..0.
+
+    ``form``: ``stable``, finite for any finite logits, or ``reference``: NaN where a probability underflows to 0.
+    """
+    if form == "reference":
+        p = functional.softmax(logits, dim=1)
+        return (p * p.log()).sum(dim=1)
     log_p = functional.log_softmax(logits, dim=1)
     return (log_p.exp() * log_p).sum(dim=1)
 
@@ -230,12 +244,17 @@ def gradient_norm(logits: torch.Tensor, clips: torch.Tensor, labels: torch.Tenso
 
     Args:
         logits: (B, K), a function of ``clips``; each sample's of its own clip only.
-        clips: (B, …) that requires grad.
+        clips: (B, C, T, H, W) that requires grad.
         labels: (B,) or (B, K).
-        penalty: ``summed``: target = Σ_k logits; ``softmax``: target = log softmax at the true class.
+        penalty: ``summed``: target = Σ_k logits; ``softmax``: target = log softmax at the true class; ``reference``:
+            target as in ``summed``, but the norm over C, T and H alone, averaged over the W columns.
     """
-    target = logits.sum() if penalty == "summed" else -functional.cross_entropy(logits, labels, reduction="sum")
+    log_p = penalty == "softmax"
+    target = -functional.cross_entropy(logits, labels, reduction="sum") if log_p else logits.sum()
     (gradient,) = torch.autograd.grad(target, clips, create_graph=True)
+    if penalty == "reference":
+        # norm() gives a column without gradient (a still one at the picture's rim) the slope 0; sqrt() would give NaN.
+        return gradient.flatten(1, 3).norm(dim=1).mean()
     return gradient.flatten(1).norm(dim=1).mean()
 
 

@@ -75,7 +75,7 @@ def build_model(name: str, classes: int, sampling: ClipSampling, weights: str | 
         sampling: the clips it will see; networks of fixed input size are built for ``frames`` and ``size``.
         weights: None (random), the name of published weights such as ``KINETICS400_V1`` (``pretrained`` for the
             folder's own, with ``hf:``), or a file of weights. A head for another number of classes is left out and
-            starts fresh.
+            starts fresh, with the warning :class:`albar.models.weights.FreshHead`.
 
     Raises:
         BenchError: unknown name, unknown weights, or weights that do not fit.

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from albar.clips import ClipSampling
-from albar.models.weights import fit_weights, read_weights
+from albar.models.weights import fit_weights, read_weights, warn_fresh_head
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import read_json, sha256_file
 
@@ -112,7 +112,8 @@ def pretrained(folder: Path, classes: int | None = None) -> HuggingFaceVideo:
 
     Args:
         folder: from :func:`local_folder`.
-        classes: outputs wanted; a head of another count, or none, starts fresh. None: every weight must be there.
+        classes: outputs wanted; a head of another count, or none, starts fresh, with a warning. None: every weight must
+            be there.
 
     Raises:
         BenchError: weights that are missing, unreadable, of another shape, or a pickle of more than tensors.
@@ -142,6 +143,8 @@ def pretrained(folder: Path, classes: int | None = None) -> HuggingFaceVideo:
                 f"{folder}: its weights {fault} {len(faulty)} tensors of {type(network).__name__}, first {faulty[0]!r};"
                 " give the folder of a network trained to classify videos"
             )
+    if classes is not None and (misfits or any(n.startswith(_FRESH) for n in info["missing_keys"])):
+        warn_fresh_head(str(folder), outputs(folder) if misfits else 0, classes)
     return HuggingFaceVideo(network)
 
 

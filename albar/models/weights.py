@@ -67,6 +67,16 @@ def tensors_in(path: Path) -> dict[str, torch.Tensor] | None:
     return {str(name).removeprefix("module."): value for name, value in found.items()}
 
 
+class FreshHead(UserWarning):
+    """Weights came with a head for other classes, which was left out: the network's own starts from random numbers."""
+
+
+def warn_fresh_head(source: str, had: int, wanted: int) -> None:
+    """Say so, as :class:`FreshHead`; ``had`` 0: the weights have no head."""
+    its = f"a head for {had} classes" if had else "no head"
+    warnings.warn(f"weights {source} have {its}, the dataset has {wanted} classes", FreshHead, stacklevel=2)
+
+
 def load_weights(model: nn.Module, weights: str, head: str) -> None:
     """Load a file into ``model``; every tensor must be there and fit, but for a head of another class count.
 
@@ -74,6 +84,8 @@ def load_weights(model: nn.Module, weights: str, head: str) -> None:
         model: changed in place.
         weights: the file.
         head: prefix of the head's parameter names, e.g. ``"head."``.
+
+    Warns :class:`FreshHead` where the head was left out.
     """
     fit_weights(model, read_weights(Path(weights)), head, weights)
 
@@ -94,4 +106,7 @@ def fit_weights(model: nn.Module, state: Mapping[str, torch.Tensor], head: str, 
                 f"weights {source} do not fit {type(model).__name__}: the file {fault} {len(names)} tensors, "
                 f"first {names[0]!r}; give weights of the same network"
             )
+    if other_head:
+        widest = max((name for name in heads if name in state), key=lambda name: state[name].ndim)
+        warn_fresh_head(source, len(state[widest]), len(own[widest]))
     model.load_state_dict({**{k: own[k] for k in heads if other_head}, **used})
