@@ -17,7 +17,7 @@ def render(
     width: Annotated[int, typer.Option(help="Width in pixels; 0 for a square.")] = 0,
     frames: Annotated[int, typer.Option(help="Frames a video.")] = 16,
     fps: Annotated[float, typer.Option(help="Frames a second.")] = 12.0,
-    train: Annotated[int, typer.Option(help="Training videos.")] = 4096,
+    train: Annotated[int, typer.Option(help="Training videos.")] = 8192,
     test: Annotated[int, typer.Option(help="Videos of each of the two test sets.")] = 512,
     bias: Annotated[
         float, typer.Option(help="How often scenery and clothing are the class's own, in train and test.")

@@ -105,7 +105,7 @@ class Albar(Method):
 
     PRESETS: ClassVar[Mapping[str, AlbarSettings]] = {
         "finetune": AlbarSettings(),
-        "scratch": AlbarSettings(adv=2.0, ent=1.0, gp=0.0, cap=2.0, still="random", stills=8, moved=0.75, borrow=1.5),
+        "scratch": AlbarSettings(adv=1.5, ent=1.0, gp=0.0, cap=2.0, still="random", stills=8, moved=0.75, borrow=2.0),
     }
     settings: AlbarSettings
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from albar.clips import ClipSampling
 from albar.models.weights import load_weights
 
-WIDTHS = (8, 24, 48, 96)
+STEM, WIDTHS = 8, (24, 48, 96)
 
 
 class TimeConv(nn.Conv3d):
@@ -29,38 +29,33 @@ class TimeConv(nn.Conv3d):
 
 
 class Block(nn.Module):
-    """conv, norm, ReLU, conv, norm, plus the shortcut, ReLU."""
+    """conv, norm, ReLU, conv, norm, plus the shortcut, ReLU; halves the picture."""
 
-    def __init__(self, channels: int, out: int, stride: int) -> None:
+    def __init__(self, channels: int, out: int) -> None:
         super().__init__()
-        self.conv1, self.norm1 = TimeConv(channels, out, stride), nn.GroupNorm(out // 8, out)
+        self.conv1, self.norm1 = TimeConv(channels, out, 2), nn.GroupNorm(out // 8, out)
         self.conv2, self.norm2 = TimeConv(out, out), nn.GroupNorm(out // 8, out)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride > 1 or channels != out:
-            self.shortcut = nn.Sequential(
-                nn.Conv3d(channels, out, 1, stride=(1, stride, stride), bias=False), nn.GroupNorm(out // 8, out)
-            )
+        self.shortcut = nn.Sequential(
+            nn.Conv3d(channels, out, 1, stride=(1, 2, 2), bias=False), nn.GroupNorm(out // 8, out)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, T, H, W) -> (B, out, T, H / stride, W / stride)."""
+        """(B, channels, T, H, W) -> (B, out, T, H / 2, W / 2)."""
         y = functional.relu(self.norm1(self.conv1(x)))
         return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
 class Small3D(nn.Module):
-    """Stem and four blocks of :data:`WIDTHS`, each from the second on halving the picture; mean over T, H, W; a head.
+    """Stem and three blocks of :data:`WIDTHS`, each halving the picture; mean over T, H, W; a head.
 
     Input float32 (B, 3, T, H, W), any T >= 1 and any H, W >= 16; output logits (B, classes).
     """
 
-    def __init__(self, classes: int, stem_stride: int = 2) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__()
-        first = WIDTHS[0]
-        self.stem = nn.Sequential(TimeConv(6, first, stem_stride), nn.GroupNorm(1, first), nn.ReLU())
-        ins = (first, *WIDTHS[:-1])
-        self.blocks = nn.Sequential(
-            *(Block(i, o, 1 if k == 0 else 2) for k, (i, o) in enumerate(zip(ins, WIDTHS, strict=True)))
-        )
+        self.stem = nn.Sequential(TimeConv(6, STEM, 2), nn.GroupNorm(1, STEM), nn.ReLU())
+        ins = (STEM, *WIDTHS[:-1])
+        self.blocks = nn.Sequential(*(Block(i, o) for i, o in zip(ins, WIDTHS, strict=True)))
         self.head = nn.Linear(WIDTHS[-1], classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -31,7 +31,7 @@ class SynthSettings:
     width: int = 0
     frames: int = 16
     fps: float = 12.0
-    train: int = 4096
+    train: int = 8192
     test: int = 512
     bias: float = 0.95
     seed: int = 0
