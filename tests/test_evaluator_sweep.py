@@ -52,6 +52,18 @@ def test_an_unknown_method_is_told() -> None:
         Sweep(methods=["magic"], seeds=[0])
 
 
+def test_a_wrong_setting_is_told_with_the_file_it_came_from(tmp_path: Path) -> None:
+    sweep = Sweep(
+        methods=["albar"],
+        seeds=[0],
+        by_method={"albar": {"options": {"advv": 1.0}}},
+        source=Path("nine.toml"),
+        out=tmp_path,
+    )
+    with pytest.raises(BenchError, match=r"nine\.toml.*unknown setting 'advv' of method albar"):
+        plan(sweep)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     env = {**os.environ, "BENCH_DATA": str(tmp_path / "data"), "OMP_NUM_THREADS": "1"}
