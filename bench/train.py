@@ -61,6 +61,13 @@ def train(
         typer.Option(help="finetune (as published) or scratch.  [default: by --weights]", rich_help_panel=METHOD),
     ] = None,
     options: Override = None,
+    static_frames: Annotated[
+        str | None,
+        typer.Option(
+            help="Frames of albar's still clip: auto (fewest with equal logits), all, or a number.  [default: auto]",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
     masks: Annotated[
         str | None,
         typer.Option(
@@ -162,6 +169,8 @@ def train(
     from albar.train import train as run
 
     given |= {"options": _pairs("--set", options), "clip": _pairs("--clip", clip)}
+    if (frames := given.pop("static_frames")) is not None:
+        given["options"] |= _pairs("--static-frames", [f"static_frames={frames}"])
     if method == NAME:
         given["method"] = "baseline"
     settings = make_settings(given.pop("config"), given)

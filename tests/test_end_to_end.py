@@ -1,6 +1,7 @@
 """The three commands as their users type them, on a tiny synthactions: from nothing to a leaderboard row."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,12 @@ def test_from_nothing_to_a_leaderboard_row(house: Path) -> None:
     for kind in ("scufo", "conflfg"):  # each builds the SCUBA it needs first
         said("build", kind, "--per-video", 1)
     for method in ("baseline", "albar"):
-        said("train", method, "--epochs", 1, "--batch", 8, "--clip", "size=24", "--clip", "frames=4")
+        still = ["--static-frames", 1] if method == "albar" else []
+        said("train", method, "--epochs", 1, "--batch", 8, "--clip", "size=24", "--clip", "frames=4", *still)
         checkpoint = house / "runs" / f"synthactions-{method}-s0" / "model.ckpt"
         shown = said("eval", checkpoint)
         assert "IID" in shown and method in shown
+    assert json.loads((checkpoint.parent / "settings.json").read_text())["method_settings"]["static_frames"] == 1
     with open(house / "results" / "leaderboard.csv", newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [r["method"] for r in rows] == ["baseline", "albar"]
