@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 METHODS = ("baseline", "albar")
-TRAIN, TEST, EPOCHS = 4096, 256, 3
+TRAIN, TEST, EPOCHS = 4096, 256, 4
 
 
 def demo(

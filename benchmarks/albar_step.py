@@ -21,9 +21,9 @@ through the penalty, a plain AdamW. It is printed beside:
 Why the trainer has no setting for one forward, nor for channels-last-3d: measured on one CPU core (torch 2.14), times
 the published speed, small3d (16 clips of 8 x 48 x 48), swin3d_t (2 of 16 x 64 x 64), r3d_18 (4 of 8 x 64 x 64):
 
-    one forward          0.65  0.54  0.72   the penalty then differentiates through the moving clips, too
-    channels-last-3d     1.00  1.06  0.87   and on small3d its GroupNorm rounds 40 times worse
-    moving clip compiled 0.97
+    one forward          0.68  0.54  0.72   the penalty then differentiates through the moving clips, too
+    channels-last-3d     1.03  1.06  0.87
+    moving clip compiled 1.01
 
 One forward also mixes both kinds of clips in BatchNorm's statistics, so r3d_18's gradient is another. No GPU was at
 hand; where these lines say otherwise on one, a setting is worth its code.
