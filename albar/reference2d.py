@@ -78,6 +78,7 @@ def reference_settings(
         clip=clip,
         out=folder or settings.reference or beside / f"{settings.dataset}-{NAME}-s{settings.seed}",
         reference=None,
+        keep_head=False,  # ImageNet's classes are never the dataset's
         **changes,
     )
 

@@ -137,6 +137,8 @@ def zip_member(archive: zipfile.ZipFile, name: str, most: int = MOST_UNPACKED) -
     try:
         with archive.open(info) as handle:
             data = handle.read(most + 1)
+    except MemoryError:
+        raise
     except Exception as error:  # zlib.error, EOFError, NotImplementedError, RuntimeError of an encrypted one, …
         raise zipfile.BadZipFile(f"{name}: {str(error) or type(error).__name__}") from None
     if len(data) > most:

@@ -1,5 +1,6 @@
 """The published training recipes that ship: every figure, by name, and the 2-D reference that goes with them."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,8 @@ def test_the_reference_of_a_fine_tuned_network_is_trained_as_published() -> None
     assert (r.lr, r.batch, r.schedule, r.warmup) == (0.01, 64, "step", 0)
     assert [r.rate((epoch + 0.5) / 50) for epoch in (0, 19, 20, 39, 40)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
     assert (s.clip_sampling.frames, s.clip_sampling.crop, s.clip_sampling.size) == (1, "random", 224)
+    kept = dataclasses.replace(settings_of("kinetics-hmdb51", "stillmix"), keep_head=True)
+    assert not reference_settings(kept).keep_head  # its weights know ImageNet's 1,000 classes, and must lose them
     own = reference_settings(settings_of("kinetics-hmdb51", "stillmix"), Path("here"), {"lr": 0.04, "batch": 256})
     assert (own.recipe.lr, own.recipe.batch, own.out) == (0.04, 256, Path("here"))
 

@@ -25,12 +25,10 @@ from torch import nn
 from torch.nn import functional
 
 from albar.methods.base import Batch, Companions, Method, Settings, Terms
-from albar.methods.common import permutation
+from albar.methods.common import check_choice, check_count, check_numbers, permutation
 from albar.methods.fame import foreground
 from benchmark_builder.errors import BenchError
 
-PENALTIES = ("summed", "softmax", "reference")
-ENTROPIES = ("stable", "reference")
 FRONT = 0.4  # share of the picture that FAME's mask fills, for ``moved``
 
 
@@ -76,20 +74,15 @@ class AlbarSettings(Settings):
     borrow_cap: float = 1.2
 
     def __post_init__(self) -> None:
-        for name in ("adv", "ent", "gp", "cap", "borrow", "borrow_cap"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise BenchError(f"ALBAR setting {name} is {getattr(self, name)}; it must be 0 or more")
-        for name, choices in (("penalty", PENALTIES), ("entropy", ENTROPIES)):
-            if getattr(self, name) not in choices:
-                raise BenchError(f"ALBAR setting {name} is {getattr(self, name)!r}; choose from {', '.join(choices)}")
+        check_numbers(self, "ALBAR", 0, math.inf, "adv", "ent", "gp", "cap", "borrow", "borrow_cap")
+        check_numbers(self, "ALBAR", 0, 1, "moved")
+        check_count(self, "ALBAR", 1, "stills")
+        check_choice(self, "ALBAR", "penalty", "summed", "softmax", "reference")
+        check_choice(self, "ALBAR", "entropy", "stable", "reference")
         if not (self.still in ("middle", "random") or _is_count(self.still, 0)):
             raise BenchError(f"ALBAR setting still is {self.still!r}; choose middle, random or a frame from 0")
-        if not 0 <= self.moved <= 1:
-            raise BenchError(f"ALBAR setting moved is {self.moved}; it is a share of the still clips, from 0 to 1")
-        if not _is_count(self.stills, 1) or (self.stills > 1 and self.still != "random"):
-            raise BenchError(
-                f"ALBAR setting stills is {self.stills!r}; give a number from 1, and still=random with more than 1"
-            )
+        if self.stills > 1 and self.still != "random":
+            raise BenchError(f"ALBAR setting stills is {self.stills}; with more than 1, set still=random")
         if not (self.static_frames in ("auto", "all") or _is_count(self.static_frames, 1)):
             raise BenchError(
                 f"ALBAR setting static_frames is {self.static_frames!r}; choose auto, all or a number from 1"
