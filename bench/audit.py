@@ -29,7 +29,7 @@ def leakage(
     seed: Annotated[int, typer.Option(help="Owns the bootstrap's draws.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
     out: Annotated[Path | None, typer.Option(help="Write the figures here (.csv).")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw them here (.png).")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw them here (.png, .pdf or .svg).")] = None,
 ) -> None:
     """How much of the original background survives, and whether it names the class or the source video.
 
@@ -40,13 +40,13 @@ def leakage(
     from rich.markup import escape
     from rich.table import Table
 
-    from benchmark_builder.errors import BenchError
     from benchmark_builder.leakage import Settings, measure, write_table
     from benchmark_builder.leakage import plot as draw
+    from benchmark_builder.pictures import check_suffix
     from benchmark_builder.pool import default_workers
 
-    if plot is not None and plot.suffix.lower() != ".png":  # said before the work is done
-        raise BenchError(f"--plot {plot}: is no picture's name; name a .png file")
+    if plot is not None:  # said before the work is done
+        check_suffix(plot, flag="--plot")
     settings = Settings(reference, margin, ring, seed)
     found = [measure(folder, settings, root, workers or default_workers()) for folder in benchmarks]
     screen = Table(title="Leakage, %, with 95 % intervals over sources")

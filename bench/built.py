@@ -28,7 +28,7 @@ def verify(
 
 def preview(
     folder: Folder,
-    out: Annotated[Path, typer.Option(help="A .png contact sheet, or a .gif or .mp4 that plays.")] = Path(
+    out: Annotated[Path, typer.Option(help="A .png or .jpg contact sheet, or a .gif or .mp4 that plays.")] = Path(
         "preview.png"
     ),
     videos: Annotated[int | None, typer.Option(help="How many videos.  [default: 4; playing: 1]", min=1)] = None,
@@ -36,21 +36,25 @@ def preview(
     height: Annotated[int, typer.Option(help="Height of a frame, pixels.", min=16)] = 120,
 ) -> None:
     """Look at a benchmark: original, mask, SCUBA, SCUFO and ConflFG of some videos, on a sheet or playing."""
-    from benchmark_builder.preview import animation, contact_sheet
+    from benchmark_builder.pictures import check_suffix
+    from benchmark_builder.preview import PLAYING, SHEETS, animation, contact_sheet
 
-    if out.suffix.lower() in (".gif", ".mp4"):
+    if check_suffix(out, (*SHEETS, *PLAYING)) in PLAYING:
         typer.echo(f"{animation(folder, out, videos or 1, height)}")
     else:
         typer.echo(f"{contact_sheet(folder, out, videos or 4, columns, height)}")
 
 
 def stats(
-    folder: Folder, out: Annotated[Path, typer.Option(help="The plots to write (.png).")] = Path("stats.png")
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="The plots to write (.png, .pdf or .svg).")] = Path("stats.png"),
 ) -> None:
     """Class balance and mask coverage of a benchmark: a table, and plots."""
     from benchmark_builder.manifest import read_benchmark
+    from benchmark_builder.pictures import check_suffix
     from benchmark_builder.stats import class_balance, plot_stats
 
+    check_suffix(out)
     benchmark = read_benchmark(folder)
     for name, count in class_balance(benchmark).items():
         typer.echo(f"{count:6d}  {name}")

@@ -26,11 +26,12 @@ from tqdm import tqdm
 
 from benchmark_builder import pool
 from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import inside, whole_file, write_csv
+from benchmark_builder.files import inside, write_csv
 from benchmark_builder.leakage_probe import Histograms, Probed, name_class, name_source
 from benchmark_builder.manifest import Benchmark, Row, read_benchmark
 from benchmark_builder.masks import MaskSource, MaskTrack, mask_source
 from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.pictures import check_suffix, literal, new_figure, save_figure
 from benchmark_builder.rng import generator
 from benchmark_builder.selection import indices
 from benchmark_builder.video import Video
@@ -339,17 +340,16 @@ def write_table(path: Path, found: Sequence[Leakage]) -> None:
 
 
 def plot(path: Path, found: Sequence[Leakage]) -> None:
-    """Draw the benchmarks side by side as bars with their intervals and, dashed, chance: one PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    """Draw the benchmarks side by side as bars with their intervals and, dashed, chance: PNG, PDF or SVG by the suffix.
 
-    if path.suffix.lower() != ".png":
-        raise BenchError(f"--plot {path}: is no picture's name; name a .png file")
+    Raises:
+        BenchError: another suffix.
+    """
+    check_suffix(path, flag="--plot")
     titles = {"leaked": "pasted pixels that\nare background", "class_probe": "class named from\nthe surroundings",
               "source_probe": "source named from\nthe surroundings"}  # fmt: skip
-    figure = Figure(figsize=(3 * len(titles), 2.2 + 0.3 * len(found)), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    names = [f"{one.benchmark.name}\n({one.masks})" for one in found]
+    figure = new_figure(3 * len(titles), 2.2 + 0.3 * len(found))
+    names = [f"{literal(one.benchmark.name)}\n({literal(one.masks)})" for one in found]
     for axes, (key, title) in zip(figure.subplots(1, len(titles), sharey=True), titles.items(), strict=True):
         for at, one in enumerate(found):
             share = getattr(one, key)
@@ -365,5 +365,4 @@ def plot(path: Path, found: Sequence[Leakage]) -> None:
         axes.title.set_fontsize(9)
         axes.tick_params(labelsize=7)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, format="png")
+    save_figure(figure, path, "--plot")

@@ -13,9 +13,11 @@ from benchmark_builder.files import inside, whole_file
 from benchmark_builder.frames import read_frames
 from benchmark_builder.manifest import PROTOCOL, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.pictures import check_suffix
 from benchmark_builder.selection import indices
 
 LABEL, GAP, PAPER, INK = 84, 6, 250, 40
+SHEETS, PLAYING = (".png", ".jpg", ".jpeg"), (".gif", ".mp4")
 PLAYED = 10  # seconds of a video that an animation plays
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -53,21 +55,26 @@ def contact_sheet(folder: Path, out: Path, videos: int = 4, columns: int = 6, he
 
     Args:
         folder: a SCUBA, SCUFO or ConflFG benchmark; its relatives are looked for beside it.
-        out: the PNG to write.
+        out: the picture to write, PNG or JPEG by its suffix.
         videos: how many videos, spread over the manifest.
         columns: how many frames, spread over each video's length.
         height: of one frame, in pixels.
+
+    Raises:
+        BenchError: another suffix, or no benchmark at ``folder``.
     """
-    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise BenchError(f"--out {out}: a contact sheet is a picture; name a .png or .jpg file")
+    suffix = check_suffix(out, SHEETS)
     found = family(folder)
     rows = spread_rows(found.scuba.rows, videos)
     bands = [_band(found, row, columns, height) for row in rows]
     width = max(b.shape[1] for b in bands)
     sheet = np.concatenate([_widen(b, width) for b in bands])
+    ok, data = cv2.imencode(suffix, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    if not ok:  # JPEG has at most 65,535 pixels a side
+        raise BenchError(f"{out}: a sheet of {sheet.shape[1]}x{sheet.shape[0]} pixels cannot be written as {suffix}; "
+                         "ask for fewer --videos or --columns, or a smaller --height")  # fmt: skip
     with whole_file(out) as temporary:
-        if not cv2.imwrite(str(temporary), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
-            raise BenchError(f"{out}: could not be written; choose another --out")
+        temporary.write_bytes(data.tobytes())
     return out
 
 
@@ -80,13 +87,17 @@ def animation(folder: Path, out: Path, videos: int = 1, height: int = 160) -> Pa
         folder, videos: as for :func:`contact_sheet`.
         out: the file; its suffix decides the format.
         height: of one version, in pixels.
+
+    Raises:
+        BenchError: another suffix, or no benchmark at ``folder``.
     """
+    suffix = check_suffix(out, PLAYING)
     found = family(folder)
     rows = spread_rows(found.scuba.rows, videos)
     width = max(2, round(rows[0].width * height / rows[0].height / 2) * 2)
     height += height % 2
-    panels = [_played(found, row, height, width) for row in rows]
-    if out.suffix.lower() == ".mp4":
+    panels = _as_wide([_played(found, row, height, width) for row in rows])
+    if suffix == ".mp4":
         with open_video(out, panels[0].shape[2], panels[0].shape[1], rows[0].fps, {**H264, "crf": 18}) as encoder:
             for frame in (f for panel in panels for f in panel):
                 encoder.write(frame)
@@ -113,6 +124,12 @@ def _played(found: Family, row: Row, height: int, width: int) -> np.ndarray:
             panel[t, 20:, left : left + width] = frames[t]
             cv2.putText(panel[t], name, (left + 4, 14), _FONT, 0.42, (INK,) * 3, 1, cv2.LINE_AA)
     return panel
+
+
+def _as_wide(panels: list[np.ndarray]) -> list[np.ndarray]:
+    """Panels, uint8 (T, H, W, 3), widened with paper to the widest: a video may lack a version that others have."""
+    widest = max(panel.shape[2] for panel in panels)
+    return [np.pad(p, ((0, 0), (0, 0), (0, widest - p.shape[2]), (0, 0)), constant_values=PAPER) for p in panels]
 
 
 def spread_rows(rows: Sequence[Row], count: int) -> list[Row]:

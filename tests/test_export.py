@@ -17,7 +17,7 @@ from benchmark_builder.export import export, import_published
 from benchmark_builder.layouts import Layout
 from benchmark_builder.manifest import read_benchmark
 from benchmark_builder.preview import animation, contact_sheet
-from benchmark_builder.recipes import build_conflfg, build_scufo
+from benchmark_builder.recipes import Subset, build_conflfg, build_scufo
 from benchmark_builder.stats import class_balance, plot_stats
 from benchmark_builder.verify import verify
 
@@ -203,5 +203,17 @@ def test_pictures_of_a_benchmark(folder_of_actions: Callable, tmp_path: Path) ->
     assert sheet.shape[0] > 2 * 6 * 120  # two videos, six versions of each
     for name in ("a.gif", "a.mp4"):
         assert animation(made["scuba"], tmp_path / name).stat().st_size > 1000
+    assert (tmp_path / "a.gif").read_bytes()[:4] == b"GIF8" and (tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"
+    assert contact_sheet(made["scuba"], tmp_path / "S.JPG", 1).read_bytes()[:3] == b"\xff\xd8\xff"
+    for draw, name in ((contact_sheet, "a.gif"), (contact_sheet, "a.pdf"), (animation, "a.png"), (animation, "a.webm")):
+        with pytest.raises(BenchError, match=rf"--out .*{name}: cannot be written as \{name[1:]}; name a file that"):
+            draw(tmp_path / "nothing here", tmp_path / name)  # said before the benchmark is read
     assert class_balance(read_benchmark(made["scuba"])) == {"Archery": 4, "Basketball": 4}
     assert plot_stats(read_benchmark(made["scuba"]), tmp_path / "stats.png").stat().st_size > 1000
+
+
+def test_videos_that_lack_a_version_play_too(folder_of_actions: Callable, tmp_path: Path) -> None:
+    made = scuba(folder_of_actions(), tmp_path / "scuba", layout="lossless")
+    build_scufo(made, out=tmp_path / "scufo", run=QUIET, subset=Subset(only=("Archery/",)))
+    for name in ("a.gif", "a.mp4"):
+        assert animation(made, tmp_path / name, videos=2, height=32).stat().st_size > 1000
