@@ -27,7 +27,9 @@ def main() -> None:
 
 def fail(message: str) -> None:
     """Print one line on standard error and exit with status 1."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    from benchmark_builder.text import shown
+
+    print(f"error: {shown(' '.join(message.split()))}", file=sys.stderr)
     raise SystemExit(1)
 
 

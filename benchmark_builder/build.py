@@ -30,6 +30,7 @@ from benchmark_builder.manifest import (
     read_benchmark,
     write_benchmark,
 )
+from benchmark_builder.text import read_records
 
 WORK = ".build"
 LISTED = ("frames", "zip")  # layouts that others read, by a list file
@@ -234,15 +235,13 @@ class _Journal:
         self._handle = open(self.path, "a", encoding="utf-8")
 
     def _from_tables(self, benchmark: Benchmark, by: str) -> None:
-        import csv
-
         for row in benchmark.rows:
             entry = self.entries.setdefault(getattr(row, by), {"id": getattr(row, by), "state": "made", "value": []})
             entry["value"].append(asdict(row))
-        with open(benchmark.folder / FAILURES, newline="", encoding="utf-8") as handle:
-            for record in csv.DictReader(handle):
-                entry = {"id": record["id"], "state": record["kind"], "value": record["reason"]}
-                self.entries[_key(record["id"], record["kind"])] = entry
+        table = benchmark.folder / FAILURES
+        for record in read_records(table, FAILURE_COLUMNS, "table of failures", "delete the folder and build again"):
+            entry = {"id": record["id"], "state": record["kind"], "value": record["reason"]}
+            self.entries[_key(record["id"], record["kind"])] = entry
 
     def done(self) -> set[str]:
         """Ids that need no work: left out, or made with every file still there."""

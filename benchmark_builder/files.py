@@ -1,6 +1,5 @@
 """Whole-or-absent files, digests, and paths that stay inside their folder."""
 
-import csv
 import hashlib
 import io
 import json
@@ -14,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmark_builder.errors import BenchError
+from benchmark_builder.text import csv_text
 
 
 @contextmanager
@@ -62,9 +62,9 @@ def remove_leftovers(folder: Path) -> int:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text whole or not at all."""
+    """Write UTF-8 text whole or not at all; what is no Unicode (a file name of other bytes) is written ``\\udcff``."""
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -83,12 +83,10 @@ def read_json(path: Path, what: str, mend: str) -> Any:
 
 
 def write_csv(path: Path, columns: list[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows (dicts) as CSV with exactly ``columns``, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    """Write rows (dicts) as CSV with exactly ``columns``, whole or not at all; no cell is run by a spreadsheet
+    (:func:`~benchmark_builder.text.neutral`)."""
+    table = ([row.get(column, "") for column in columns] for row in rows)
+    write_text(path, csv_text([columns, *table]))
 
 
 def sha256_file(path: Path) -> str:

@@ -21,6 +21,7 @@ from benchmark_builder.errors import BenchError
 from benchmark_builder.files import inside, read_json, sha256_file, write_csv, write_json, write_text
 from benchmark_builder.layouts import read_any
 from benchmark_builder.selection import indices
+from benchmark_builder.text import meant
 from benchmark_builder.video import check_id
 
 FORMAT = 1
@@ -222,7 +223,7 @@ def _parse(record: dict[str, str], where: str) -> Row:
             raise BenchError(f"{where}: wrong number of columns; build the benchmark again")
         try:
             if kind is str:
-                values[name] = text
+                values[name] = meant(text)
             elif text == "" and kind in (int | None, float | None):
                 values[name] = None
             else:

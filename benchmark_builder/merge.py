@@ -1,6 +1,5 @@
 """Parts of a benchmark, built on several machines with `--shard i/n`, made one: what `bench merge` calls."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,8 @@ from benchmark_builder import layouts, pool
 from benchmark_builder.build import Report, difference, run_build
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import copy_whole, inside
-from benchmark_builder.manifest import FAILURES, Benchmark, Row, read_benchmark
+from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, Benchmark, Row, read_benchmark
+from benchmark_builder.text import read_records
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,8 @@ def _listed(parts: Sequence[Benchmark], made: set[str]) -> list[pool.Note]:
     """What stands in the parts' failures.csv; what one part failed at and another made is no failure."""
     notes = {}
     for part in parts:
-        with open(part.folder / FAILURES, newline="", encoding="utf-8") as handle:
-            for record in csv.DictReader(handle):
-                note = pool.Note(record["id"], record["kind"], record["reason"])
-                if note.kind not in ("failed", "left out") or note.id not in made:
-                    notes[note.id, note.kind] = note
+        for record in read_records(part.folder / FAILURES, FAILURE_COLUMNS, "table of failures", "build it again"):
+            note = pool.Note(record["id"], record["kind"], record["reason"])
+            if note.kind not in ("failed", "left out") or note.id not in made:
+                notes[note.id, note.kind] = note
     return list(notes.values())

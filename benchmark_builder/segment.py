@@ -5,7 +5,6 @@ settings, the dataset, versions), ``masks.csv`` (a row a video) and ``failures.c
 whole, so a killed run goes on where it stopped.
 """
 
-import csv
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from benchmark_builder.masks import MaskSource, MaskTrack, mask_source
 from benchmark_builder.masks.stored import ORIGIN, MaskWriter, StoredTrack
 from benchmark_builder.protocols import resolve
 from benchmark_builder.recipes import Run, Subset
+from benchmark_builder.text import read_records
 from benchmark_builder.video import Video
 
 FORMAT = 1
@@ -209,12 +209,4 @@ def _table(path: Path, columns: list[str]) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     mend = "delete it and run `bench segment` again"
-    try:
-        with open(path, newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            rows = list(reader)
-            if reader.fieldnames != columns or any(None in r or None in r.values() for r in rows):
-                raise BenchError(f"{path}: is not a table of `bench segment`; {mend}")
-            return rows
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BenchError(f"{path}: cannot be read ({error}); {mend}") from None
+    return read_records(path, columns, "table of `bench segment`", mend)

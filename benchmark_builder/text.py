@@ -6,8 +6,9 @@ the end of a line. All are read as if they were not there.
 
 import csv
 import io
+import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmark_builder.errors import BenchError
@@ -27,6 +28,11 @@ def read_text(path: Path, what: str = "text file", fix: str = "get the file agai
     Raises:
         BenchError: the file is missing, cannot be read, is larger than :data:`MOST_BYTES`, or is not UTF-8.
     """
+    return _decoded(path, what, fix).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decoded(path: Path, what: str, fix: str) -> str:
+    """The text of a file with its line ends as they are."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise BenchError(f"{path}: too large for a {what} ({path.stat().st_size} bytes); {fix}")
@@ -37,11 +43,10 @@ def read_text(path: Path, what: str = "text file", fix: str = "get the file agai
         raise BenchError(f"{path}: cannot be read ({error.strerror or error}); {fix}") from None
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
-        text = data.decode(encoding)
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise BenchError(f"{path}: cannot be read as UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8, "
                          f"or {fix}") from None  # fmt: skip
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_lines(path: Path, what: str = "list", fix: str = "get the file again") -> list[tuple[int, str]]:
@@ -54,21 +59,26 @@ def read_lines(path: Path, what: str = "list", fix: str = "get the file again") 
     return [(number, composed(line.strip())) for number, line in lines if line.strip()]
 
 
-def read_table(path: Path, what: str = "table", fix: str = "get the file again") -> tuple[list[str], list[list[str]]]:
-    """A csv file: its column names without blanks around them, and its rows, cell by cell as they are.
+def read_table(
+    path: Path, what: str = "table", fix: str = "get the file again", delimiter: str = ","
+) -> tuple[list[str], list[list[str]]]:
+    """A csv file: its column names without blanks around them, and its rows, cell by cell as they were meant
+    (:func:`meant`).
 
     Blank lines are skipped. A row may have more or fewer cells than there are columns: the caller judges that.
 
     Raises:
         BenchError: as :func:`read_text`; or the file is empty or no csv.
     """
+    # Line ends within quotes belong to the cell, so they stay as they are.
+    lines = io.StringIO(_decoded(path, what, fix), newline="")
     try:
-        rows = [row for row in csv.reader(io.StringIO(read_text(path, what, fix), newline="")) if row]
+        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
     except csv.Error as error:
         raise BenchError(f"{path}: is no csv file ({error}); {fix}") from None
     if not rows:
         raise BenchError(f"{path}: is empty; {fix}")
-    return [name.strip() for name in rows[0]], rows[1:]
+    return [meant(name.strip()) for name in rows[0]], [[meant(cell) for cell in row] for row in rows[1:]]
 
 
 def read_records(
@@ -111,3 +121,48 @@ def letters(name: str) -> str:
     Class names are matched by these, whatever blanks, underscores, case and punctuation their spelling has.
     """
     return "".join(c for c in composed(name).casefold() if c.isalnum())
+
+
+# What a spreadsheet takes for the start of a formula, full-width signs of East Asian locales included; numbers, and
+# numbers with blanks between them, are none.
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+_NUMBERS = re.compile(r"[-+]?[0-9][0-9.]*(?:[eE][-+]?[0-9]+)?(?: [-+]?[0-9][0-9.]*(?:[eE][-+]?[0-9]+)?)*")
+
+
+def neutral(cell: str) -> str:
+    """A csv cell that no spreadsheet runs: text that starts like a formula gets an apostrophe before it.
+
+    :func:`meant` takes it away again, so every text comes back as it was.
+    """
+    core = cell.lstrip("'")
+    return f"'{cell}" if core.startswith(_FORMULA) and not _NUMBERS.fullmatch(cell) else cell
+
+
+def meant(cell: str) -> str:
+    """A csv cell as it was before :func:`neutral`; files that were written without it read as they are."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as the text of a csv file; every text is made :func:`neutral` first."""
+    lines = _Lines()
+    writer = csv.writer(lines, lineterminator=_END)
+    writer.writerows([neutral(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    return "".join(lines)
+
+
+_END = "\r\n"  # a cell that holds one of its characters is quoted; the lines of the file end in \n alone
+
+
+class _Lines(list[str]):
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix(_END) + "\n")
+
+
+# Control characters (a terminal obeys some of them), and signs that turn the direction of the text around them.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def shown(text: object) -> str:
+    """Text of strangers for one line of a screen or page: control characters become visible (``\\x1b``)."""
+    return _UNSEEN.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode("ascii"), str(text))

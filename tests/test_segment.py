@@ -226,7 +226,7 @@ def test_a_table_that_is_none_is_named(text: str, folder_of_actions: Callable, t
     pngs_of(root)
     run(root, out)
     (out / "masks.csv").write_text(text)
-    with pytest.raises(BenchError, match=r"masks\.csv: (is not a table|cannot be read)"):
+    with pytest.raises(BenchError, match=r"masks\.csv(, line 2)?: .*run `bench segment` again"):
         run(root, out)
     (out / "masks.csv").write_text("id,file,frames,covered,coverage,sha256\na,../../x,1,1,1,1\n")
     with pytest.raises(BenchError, match="points outside"):
