@@ -24,7 +24,7 @@ _SYSTEM = frozenset(
 def hidden(name: str) -> bool:
     """Whether a file's or folder's name, or a part of a relative path, is hidden or a system's own (``._x.avi``)."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    return any(part.startswith(".") and part not in (".", "..") or part.lower() in _SYSTEM for part in parts)
+    return any((part.startswith(".") and part not in (".", "..")) or part.lower() in _SYSTEM for part in parts)
 
 
 def natural(name: str) -> tuple[tuple[tuple[int, int | str], ...], str]:
