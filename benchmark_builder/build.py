@@ -7,7 +7,7 @@ A killed build leaves whole files and a journal; the next run does what is missi
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from benchmark_builder import pool
 from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import read_json, remove_leftovers, write_csv, write_json, write_text
+from benchmark_builder.files import inside, read_json, remove, remove_leftovers, write_csv, write_json, write_text
 from benchmark_builder.manifest import (
     FAILURE_COLUMNS,
     FAILURES,
@@ -43,6 +43,7 @@ class Report:
     """What a build did in ``folder``; ``benchmark`` is None if it made no video.
 
     ``failures``: dicts of id, kind (``left out``, ``failed``, or that of a note), reason; failures.csv holds the same.
+    ``changed``: items that were built before, and again now, because what they are made from has changed since.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class Report:
     made: int
     kept: int
     failures: list[dict[str, str]]
+    changed: Sequence[str] = ()
 
     @property
     def failed(self) -> list[dict[str, str]]:
@@ -70,6 +72,8 @@ def run_build(
     progress: bool = True,
     listed: Sequence[pool.Note] = (),
     by: str = "id",
+    current: Callable[[Any, list[Row]], bool] | None = None,
+    known: Container[str] | None = None,
 ) -> Report:
     """Make every item that is not made yet, then write the tables.
 
@@ -84,6 +88,9 @@ def run_build(
         listed: what the caller knows already that belongs into failures.csv.
         by: the manifest's column in which an item's name stands: ``id``, or ``source_id`` where an item has several
             videos.
+        current: whether an item and the rows that were made of it still belong together; those of which it is False
+            are made again. None: always.
+        known: names of every item there is, where what was made of one that is gone must go, too. None: it stays.
 
     Raises:
         BenchError: another build runs in ``out``, or ``out`` holds a build with other settings.
@@ -92,7 +99,7 @@ def run_build(
     work.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(work / "lock", timeout=0):
-            return _locked(out, protocol, maker, items, name, workers, progress, listed, by)
+            return _locked(out, protocol, maker, items, name, workers, progress, listed, by, current, known)
     except Timeout:
         raise BenchError(
             f"{out}: another build is running in this folder; wait for it or choose another --out"
@@ -109,16 +116,25 @@ def _locked(
     progress: bool,
     listed: Sequence[pool.Note],
     by: str,
+    current: Callable[[Any, list[Row]], bool] | None,
+    known: Container[str] | None,
 ) -> Report:
     _refuse_other_settings(out, protocol)
     protocol = {**protocol, "subset": _parts(out, protocol.get("subset"))}
     journal = _Journal(out, by)
     remove_leftovers(out)
-    write_json(out / WORK / PROTOCOL, protocol)
     for table in (SUMS, MANIFEST):  # while it is being added to, the folder is no finished benchmark
         (out / table).unlink(missing_ok=True)
-
     done = journal.done()
+    changed = [name(i) for i in items if current and name(i) in done and not current(i, journal.rows(name(i)))]
+    for key in changed:
+        journal.forget(key)
+    done -= set(changed)
+    for key in [k for k in done if known is not None and k not in known]:
+        journal.forget(key)
+        del journal.entries[key]
+    write_json(out / WORK / PROTOCOL, protocol)  # last: until now the old one says what the old rows were made from
+
     todo = [item for item in items if name(item) not in done]
     made, interrupted = 0, None
     bar = tqdm(total=len(items), initial=len(items) - len(todo), desc=f"build {protocol['kind']}", unit="source",
@@ -158,7 +174,7 @@ def _locked(
     else:
         write_csv(out / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
         benchmark = None
-    return Report(out, benchmark, made, len(rows) - made, failures)
+    return Report(out, benchmark, made, len(rows) - made, failures, changed)
 
 
 def _refuse_other_settings(out: Path, protocol: dict[str, Any]) -> None:
@@ -180,9 +196,30 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     """The first setting in which two protocols differ, in words; empty if they decide the same."""
     plain = json.loads(json.dumps(new))
     for key in sorted((old.keys() | plain.keys()) - set(_FREE)):
-        if old.get(key) != plain.get(key):
-            return f"{key}: {_brief(old.get(key))}, now {_brief(plain.get(key))}"
+        before, now = _settings(old.get(key)), _settings(plain.get(key))
+        if before != now:
+            return f"{key}: {_brief(before)}, now {_brief(now)}"
     return ""
+
+
+def _settings(value: Any) -> Any:
+    """A setting without the digest of the manifest that a build starts from: which of its rows have changed is looked
+    up row by row (``current``)."""
+    return {k: v for k, v in value.items() if k != "manifest_sha256"} if isinstance(value, dict) else value
+
+
+def made_from(out: Path, key: str = "from") -> str | None:
+    """The SHA-256 of the manifest that what is in ``out`` was made from; None where nothing was built there.
+
+    Args:
+        out: a benchmark's folder, finished or not.
+        key: ``from`` or, of an export, ``exported_from``.
+    """
+    for path in (out / WORK / PROTOCOL, out / PROTOCOL):
+        if path.is_file():
+            found = read_json(path, "protocol", "choose another --out").get(key)
+            return found.get("manifest_sha256") if isinstance(found, dict) else None
+    return None
 
 
 def _parts(out: Path, now: list[Any] | None) -> list[Any] | None:
@@ -254,6 +291,18 @@ class _Journal:
             elif entry["state"] != "failed":
                 finished.add(key)
         return finished
+
+    def rows(self, name: str) -> list[Row]:
+        """What was made of an item; nothing of one that was left out."""
+        entry = self.entries.get(name)
+        return [Row(**r) for r in entry["value"]] if entry and entry["state"] == "made" else []
+
+    def forget(self, name: str) -> None:
+        """Delete what was made of an item, so that nothing of it stays if it cannot be made again."""
+        for row in self.rows(name):
+            for file in filter(None, (row.file, row.mask_file)):
+                remove(inside(self.out, file))
+        self.add(name, "failed", "changed since it was built; not built again yet")
 
     def add(self, name: str, state: str, value: Any) -> None:
         entry = {"id": name, "state": state, "value": value}

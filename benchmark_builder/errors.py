@@ -9,6 +9,10 @@ class LeftOut(BenchError):
     """A video that a protocol rightly leaves out (no annotation, too small a mask): listed, but no failure."""
 
 
+class ChangedFile(BenchError):
+    """A file is not the one that a manifest describes; never merely missing."""
+
+
 def system_error(error: OSError) -> BenchError:
     """What the operating system refused (a full disk, missing rights), as an error that the user can mend."""
     where = f"{error.filename}: " if error.filename else ""

@@ -13,11 +13,11 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmark_builder import layouts, pool
-from benchmark_builder.build import Report, run_build
+from benchmark_builder.build import Report, made_from, run_build
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import copy_whole, inside
-from benchmark_builder.manifest import LIST, MANIFEST, Benchmark, Row, read_benchmark, write_benchmark
+from benchmark_builder.manifest import LIST, MANIFEST, Benchmark, Row, moved_paths, read_benchmark, write_benchmark
 from benchmark_builder.video import LONGEST, check_id
 
 EXACT = {"lossless", "virtual"}  # layouts that give back the composed pixels
@@ -55,21 +55,38 @@ class ExportMaker:
         return [replace(row, file=file, pixels_xxh128=pixels, file_sha256=layouts.digest(self.out / file))]
 
 
-def export(folder: Path, out: Path, layout: layouts.Layout, workers: int = 1, progress: bool = True) -> Report:
+def export(
+    folder: Path,
+    out: Path,
+    layout: layouts.Layout,
+    workers: int = 1,
+    progress: bool = True,
+    root: Path | None = None,
+    scuba: Path | None = None,
+) -> Report:
     """Write a benchmark in another layout, with its manifest; ``frames`` and ``zip`` get a list file too.
 
     Raises:
         BenchError: ``folder`` is no benchmark, ``layout`` is virtual (that is built, not exported), or ``out`` holds
             something else.
     """
-    source = read_benchmark(folder)
+    source = read_benchmark(folder, root, scuba)
     if layout.name == "virtual":
         raise BenchError("--layout virtual: is composed from the dataset; build it with `bench build … --virtual`")
     kept = {k: v for k, v in source.protocol.items() if k not in ("versions", "format", "subset")}
-    protocol = {**kept, "layout": layout.name, "jpeg_quality": layout.quality}
+    protocol = {**kept, "layout": layout.name, "jpeg_quality": layout.quality, "paths": moved_paths(source, out)}
     protocol["exported_from"] = {"manifest_sha256": source.digest, "layout": source.protocol.get("layout")}
     maker = ExportMaker(out, source, layout)
-    return run_build(out, protocol, maker, source.rows, lambda r: r.id, workers, progress)
+    same = made_from(out, "exported_from") == source.digest
+    return run_build(
+        out, protocol, maker, source.rows, lambda r: r.id, workers, progress,
+        current=lambda row, made: same or all(_exported_from(video, row) for video in made),
+    )  # fmt: skip
+
+
+def _exported_from(video: Row, row: Row) -> bool:
+    """Whether a row of an export says what the row of its source says, but for where and how the video is stored."""
+    return video == replace(row, file=video.file, pixels_xxh128=video.pixels_xxh128, file_sha256=video.file_sha256)
 
 
 @dataclass(frozen=True)

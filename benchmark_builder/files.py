@@ -49,6 +49,14 @@ def copy_whole(source: Path, target: Path) -> None:
         shutil.rmtree(copy, ignore_errors=True)
 
 
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all it holds; nothing happens where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def remove_leftovers(folder: Path) -> int:
     """Delete temporary files and folders that a killed run left anywhere below ``folder``; returns how many."""
     leftovers = list(folder.rglob(".tmp-*"))

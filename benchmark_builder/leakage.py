@@ -129,7 +129,6 @@ class Counter:
     """Measures one source: :meth:`make` takes its rows."""
 
     benchmark: Benchmark
-    root: Path
     reference: MaskSource | None
     settings: Settings
 
@@ -170,7 +169,7 @@ class Counter:
     def _truth(self, row: Row) -> MaskTrack | None:
         if self.reference is None:
             return None
-        path = inside(self.root, row.source_file)
+        path = self.benchmark.source(row)
         video = Video(row.source_id, path, row.label, row.class_name, row.split, self.benchmark.dataset)
         return self.reference.track(video, row.height, row.width)
 
@@ -217,7 +216,7 @@ def measure(
         BenchError: ``folder`` is no SCUBA benchmark or has no masks, or not one of its videos could be measured.
     """
     settings = settings or Settings()
-    benchmark = read_benchmark(folder)
+    benchmark = read_benchmark(folder, root)
     if benchmark.kind != "scuba":
         raise BenchError(f"{folder}: is a {benchmark.kind} benchmark; give the SCUBA benchmark it was made from")
     if not all(row.mask_file for row in benchmark.rows) or not benchmark.rows:
@@ -226,18 +225,19 @@ def measure(
     spec = settings.reference
     if spec == "auto":
         spec = OWN_TRUTH.get(benchmark.dataset, "none")
-    root = root or Path(benchmark.protocol.get("paths", {}).get("root", ""))
     reference = None
     if spec != "none":
-        if not root.is_dir():
-            raise BenchError(f"{root}: the dataset's folder is not there; give it as --root, or --reference none")
         try:
-            reference = mask_source(spec, root)
+            place = benchmark.source_root
+        except BenchError as error:
+            raise BenchError(f"{error}, or give --reference none") from None
+        try:
+            reference = mask_source(spec, place)
         except BenchError as error:
             raise BenchError(str(error).replace("--masks", "--reference")) from None
     ordered = sorted(benchmark.rows, key=lambda r: (r.source_id, r.variant))
     items = [list(rows) for _, rows in groupby(ordered, key=lambda r: r.source_id)]
-    counter = Counter(benchmark, root, reference, settings)
+    counter = Counter(benchmark, reference, settings)
     found: dict[str, tuple[list[Row], Counted]] = {}
     missing = []
     results = pool.run(counter, items, workers)

@@ -3,8 +3,10 @@
 In the layouts that others' loaders read there is list.txt too, a line "id frames label" a video.
 """
 
+import contextlib
 import csv
 import dataclasses
+import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,10 +18,14 @@ from typing import Any
 import numpy as np
 
 from benchmark_builder import virtual
+from benchmark_builder.datasets import data_root
+from benchmark_builder.digests import require_digest
 from benchmark_builder.encode import ffmpeg_version
-from benchmark_builder.errors import BenchError
+from benchmark_builder.errors import BenchError, ChangedFile
 from benchmark_builder.files import inside, read_json, sha256_file, write_csv, write_json, write_text
+from benchmark_builder.folders import subfolders
 from benchmark_builder.layouts import read_any
+from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.selection import indices
 from benchmark_builder.text import meant
 from benchmark_builder.video import check_id
@@ -68,21 +74,44 @@ class Row:
     file_sha256: str = ""
 
     def derived(self, **own: Any) -> "Row":
-        """The row of a video made from this SCUBA video: its partner's id, no masks of its own, and what it changes."""
-        return dataclasses.replace(self, mask_file="", mask_sha256="", partner_id=self.id, **own)
+        """The row of a video made from this SCUBA video: its partner's id, no masks of its own (``mask_sha256`` stays,
+        and names the masks of the SCUBA video), and what it changes."""
+        return dataclasses.replace(self, mask_file="", partner_id=self.id, **own)
+
+    def made_from(self, scuba: "Row") -> bool:
+        """Whether ``scuba`` is still the SCUBA video that this one was made from, by what both rows say."""
+        # Benchmarks built before version 2 do not name the masks of their SCUBA videos.
+        names = INHERITED if self.mask_sha256 else tuple(n for n in INHERITED if n != "mask_sha256")
+        return all(getattr(self, name) == getattr(scuba, name) for name in names)
 
 
+# What a video takes over from the SCUBA video it was made from.
+INHERITED = (
+    "label", "class_name", "split", "source_id", "source_file", "source_sha256", "source_frames", "frames", "fps",
+    "width", "height", "mask_source", "mask_sha256", "mask_coverage", "background", "variant",
+)  # fmt: skip
 COLUMNS = [f.name for f in dataclasses.fields(Row)]
 _TYPES = {f.name: f.type for f in dataclasses.fields(Row)}
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A built benchmark, read back. Frames are decoded on demand."""
+    """A built benchmark, read back. Frames are decoded on demand.
+
+    Attributes:
+        folder: where it is stored.
+        protocol: its protocol.json.
+        rows: its videos.
+        root: the dataset's folder, if it has moved; None: where the protocol says, or ``$BENCH_DATA/DATASET``.
+        scuba: folder of the SCUBA benchmark it was made from, if that has moved; None: where the protocol says, or
+            alongside ``folder``.
+    """
 
     folder: Path
     protocol: dict[str, Any]
     rows: list[Row]
+    root: Path | None = None
+    scuba: Path | None = None
 
     @property
     def kind(self) -> str:
@@ -116,20 +145,101 @@ class Benchmark:
         return inside(self.folder, row.file)
 
     def frames(self, row: Row) -> Iterator[np.ndarray]:
-        """Yield the video's frames: uint8 (H, W, 3), RGB, 0..255."""
+        """Yield the video's frames: uint8 (H, W, 3), RGB, 0..255.
+
+        Raises:
+            ChangedFile: the video, or what a virtual one is composed from, is not what the manifest describes.
+            BenchError: it is missing or cannot be read.
+        """
         path = self.path(row)
+        if row.file_sha256:
+            require_digest(path, row.file_sha256, "delete it and build it again")
         if path.suffix == ".virtual":
             return virtual.frames(self, row)
         if path.suffix == ".jpg":  # a still stored as one picture
             return repeat(next(read_any(path)), row.frames)
         return read_any(path)
 
+    @cached_property
+    def source_root(self) -> Path:
+        """The dataset's folder, which holds the source videos. Raises BenchError if it cannot be found."""
+        row = next((r for r in self.rows if r.source_file), None)
+        if row is None:
+            raise BenchError(f"{self.folder}: does not say which videos it was made from")
+        places = places_of(self.folder, self.protocol, "root", self.root)
+        if self.root is None:
+            places.append(data_root() / self.dataset)
+        for place in places:
+            if inside(place, row.source_file).exists():
+                return place
+        tried = ", ".join(map(str, dict.fromkeys(places)))
+        raise BenchError(
+            f"{self.folder}: the dataset that it was built from is not in {tried} ({row.source_file} is missing); "
+            "bring it back, or give its folder with --root"
+        )
+
+    def source(self, row: Row) -> Path:
+        """The dataset's video that a row was made from, checked against its digest.
+
+        Raises:
+            ChangedFile: it is another file than the one that the row was made from.
+            BenchError: it is missing.
+        """
+        path = inside(self.source_root, row.source_file)
+        require_digest(path, row.source_sha256, f"bring the old file back, or build {self.folder} again")
+        return path
+
+    def masks(self, row: Row) -> StoredTrack:
+        """The masks of a SCUBA video, checked against their digest. Raises as :meth:`source`."""
+        path = inside(self.folder, row.mask_file)
+        require_digest(path, row.mask_sha256, f"delete it and build {self.folder} again")
+        return StoredTrack(path, row.height, row.width)
+
+    @cached_property
     def origin(self) -> "Benchmark":
-        """The SCUBA benchmark that this one was made from. Raises BenchError if it does not say, or it is gone."""
-        place = self.protocol.get("paths", {}).get("scuba")
-        if place is None:
+        """The SCUBA benchmark that this one was made from.
+
+        Looked for at ``scuba``, where the protocol says, and alongside this folder. One whose manifest has changed
+        since is taken only if the very one is not there.
+
+        Raises:
+            BenchError: this one does not say what it was made from, it is gone, or ``scuba`` is another.
+        """
+        digest = self.protocol.get("from", {}).get("manifest_sha256")
+        if digest is None:
             raise BenchError(f"{self.folder}: does not say which SCUBA benchmark it was made from")
-        return read_benchmark(Path(place))
+        places = places_of(self.folder, self.protocol, "scuba", self.scuba)
+        if self.scuba is None:
+            beside = self.folder.resolve().parent
+            named = [p for p in places if _holds(p, digest)]
+            places = named or [p for p in subfolders(beside) if _holds(p, digest)] or places
+        found = next((p for p in places if (p / MANIFEST).is_file()), None)
+        if found is None:
+            tried = ", ".join(map(str, dict.fromkeys(places)))
+            raise BenchError(
+                f"{self.folder}: the SCUBA benchmark that it was made from is not in {tried or beside}, nor alongside; "
+                "bring it back, or give its folder with --scuba"
+            )
+        if self.scuba is not None and not _holds(found, digest):
+            raise BenchError(f"--scuba {self.scuba}: is not the SCUBA benchmark that {self.folder} was made from")
+        return read_benchmark(found, self.root)
+
+    def base(self, row: Row) -> Row:
+        """The SCUBA video, of :attr:`origin`, that a video was made from.
+
+        Raises:
+            ChangedFile: it has been built anew since, from other inputs.
+            BenchError: it is gone.
+        """
+        scuba = self.origin
+        found = scuba.by_id.get(row.partner_id)
+        if found is None:
+            raise BenchError(f"{scuba.folder}: holds no video {row.partner_id}; build {self.folder} again from it")
+        if not row.made_from(found):
+            raise ChangedFile(
+                f"{scuba.folder}: {row.partner_id} changed since {self.folder} was made from it; build that again"
+            )
+        return found
 
     def frame(self, row: Row, index: int) -> np.ndarray:
         """Frame ``index``, from 0: uint8 (H, W, 3) RGB. Raises BenchError if the video is shorter."""
@@ -145,8 +255,55 @@ class Benchmark:
         return self.frame(row, 0)
 
 
-def read_benchmark(folder: Path) -> Benchmark:
+def places_of(folder: Path, protocol: dict[str, Any], name: str, given: Path | None = None) -> list[Path]:
+    """Where what a benchmark was made from may be: ``given`` alone, else as the protocol says.
+
+    Args:
+        folder: the benchmark's.
+        protocol: its protocol.json; ``paths`` holds the place relative to ``folder``, and as an absolute path.
+        name: ``root`` or ``scuba``.
+    """
+    if given is not None:
+        return [given]
+    paths = protocol.get("paths") or {}
+    near, far = paths.get(f"{name}_relative"), paths.get(name)
+    places = [Path(os.path.normpath(folder / near))] if isinstance(near, str) else []
+    return [*places, Path(far)] if isinstance(far, str) else places
+
+
+def paths_from(folder: Path, **places: Path) -> dict[str, str]:
+    """What protocol.json says of places: each as an absolute path, and relative to ``folder``, which moves along."""
+    paths: dict[str, str] = {}
+    for name, place in places.items():
+        paths[name] = str(place.resolve())
+        with contextlib.suppress(ValueError):  # another drive: there is no relative path
+            paths[f"{name}_relative"] = Path(os.path.relpath(place.resolve(), folder.resolve())).as_posix()
+    return paths
+
+
+def moved_paths(source: Benchmark, folder: Path) -> dict[str, str]:
+    """What protocol.json of a copy in ``folder`` says of the places of ``source``."""
+    found = {}
+    for name, given in (("root", source.root), ("scuba", source.scuba)):
+        places = places_of(source.folder, source.protocol, name, given)
+        here = next((p for p in places if p.is_dir()), places[-1] if places else None)
+        if here is not None:
+            found[name] = here
+    return paths_from(folder, **found)
+
+
+def _holds(folder: Path, digest: str) -> bool:
+    """Whether a folder holds the benchmark whose manifest has this SHA-256."""
+    manifest = folder / MANIFEST
+    return manifest.is_file() and sha256_file(manifest) == digest
+
+
+def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = None) -> Benchmark:
     """Read a finished benchmark.
+
+    Args:
+        folder: where it is stored.
+        root, scuba: where its dataset and its SCUBA benchmark are, if they have moved.
 
     Raises:
         BenchError: no benchmark here, an unfinished build, or a manifest that is not one (bad column, number or id,
@@ -181,7 +338,7 @@ def read_benchmark(folder: Path) -> Benchmark:
             raise BenchError(f"{path}: label {row.label} of {row.id} is none of the protocol's classes; build it again")
         if row.mask_file:
             inside(folder, row.mask_file)
-    return Benchmark(folder, protocol, rows)
+    return Benchmark(folder, protocol, rows, root, scuba)
 
 
 def write_benchmark(folder: Path, protocol: dict[str, Any], rows: list[Row], failures: list[dict[str, str]]) -> None:

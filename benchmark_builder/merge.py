@@ -8,7 +8,7 @@ from benchmark_builder import layouts, pool
 from benchmark_builder.build import Report, difference, run_build
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import copy_whole, inside
-from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, Benchmark, Row, read_benchmark
+from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, Benchmark, Row, moved_paths, read_benchmark
 from benchmark_builder.text import read_records
 
 
@@ -63,7 +63,11 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
     subsets = [benchmark.protocol.get("subset") for benchmark in found]
     whole = any(not isinstance(s, list) for s in subsets)
     kept = {k: v for k, v in first.protocol.items() if k not in ("versions", "format")}
-    protocol = {**kept, "subset": None if whole else [part for subset in subsets for part in subset or ()]}
+    protocol = {
+        **kept,
+        "paths": moved_paths(first, out),
+        "subset": None if whole else [part for subset in subsets for part in subset or ()],
+    }
     return run_build(
         out,
         protocol,

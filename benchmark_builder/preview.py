@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark_builder.encode import H264, open_video
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import inside, whole_file
+from benchmark_builder.files import whole_file
 from benchmark_builder.frames import read_frames
 from benchmark_builder.manifest import PROTOCOL, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
@@ -32,17 +32,20 @@ class Family:
     shaken: Benchmark | None
 
 
-def family(folder: Path) -> Family:
-    """The SCUBA benchmark at, or behind, ``folder``, and its SCUFO and ConflFG among the neighbouring folders."""
-    given = read_benchmark(folder)
+def family(folder: Path, root: Path | None = None, scuba_folder: Path | None = None) -> Family:
+    """The SCUBA benchmark at, or behind, ``folder``, and its SCUFO and ConflFG among the neighbouring folders.
+
+    ``root`` and ``scuba_folder``: where the dataset and the SCUBA benchmark are, if they have moved.
+    """
+    given = read_benchmark(folder, root, scuba_folder)
     scuba = given
     if given.kind != "scuba":
-        scuba = given.origin()
+        scuba = given.origin
     derived = {given.kind: given} if given.kind != "scuba" else {}
     for beside in sorted({folder.resolve().parent, scuba.folder.resolve().parent}):
         for path in sorted(beside.glob(f"*/{PROTOCOL}")):
             try:
-                other = read_benchmark(path.parent)
+                other = read_benchmark(path.parent, root, scuba.folder)
             except BenchError:  # a neighbour that is unfinished or something else is none of ours
                 continue
             if other.protocol.get("from", {}).get("manifest_sha256") == scuba.digest:
@@ -50,7 +53,15 @@ def family(folder: Path) -> Family:
     return Family(scuba, derived.get("scufo"), derived.get("conflfg"), derived.get("shaken"))
 
 
-def contact_sheet(folder: Path, out: Path, videos: int = 4, columns: int = 6, height: int = 120) -> Path:
+def contact_sheet(
+    folder: Path,
+    out: Path,
+    videos: int = 4,
+    columns: int = 6,
+    height: int = 120,
+    root: Path | None = None,
+    scuba: Path | None = None,
+) -> Path:
     """Draw a contact sheet of a benchmark.
 
     Args:
@@ -59,12 +70,13 @@ def contact_sheet(folder: Path, out: Path, videos: int = 4, columns: int = 6, he
         videos: how many videos, spread over the manifest.
         columns: how many frames, spread over each video's length.
         height: of one frame, in pixels.
+        root, scuba: where the dataset and the SCUBA benchmark are, if they have moved.
 
     Raises:
         BenchError: another suffix, or no benchmark at ``folder``.
     """
     suffix = check_suffix(out, SHEETS)
-    found = family(folder)
+    found = family(folder, root, scuba)
     rows = spread_rows(found.scuba.rows, videos)
     bands = [_band(found, row, columns, height) for row in rows]
     width = max(b.shape[1] for b in bands)
@@ -78,7 +90,9 @@ def contact_sheet(folder: Path, out: Path, videos: int = 4, columns: int = 6, he
     return out
 
 
-def animation(folder: Path, out: Path, videos: int = 1, height: int = 160) -> Path:
+def animation(
+    folder: Path, out: Path, videos: int = 1, height: int = 160, root: Path | None = None, scuba: Path | None = None
+) -> Path:
     """Write the versions of a few videos playing side by side, a video after the other: a .gif or .mp4 file.
 
     Of a long video its first :data:`PLAYED` seconds.
@@ -87,12 +101,13 @@ def animation(folder: Path, out: Path, videos: int = 1, height: int = 160) -> Pa
         folder, videos: as for :func:`contact_sheet`.
         out: the file; its suffix decides the format.
         height: of one version, in pixels.
+        root, scuba: as for :func:`contact_sheet`.
 
     Raises:
         BenchError: another suffix, or no benchmark at ``folder``.
     """
     suffix = check_suffix(out, PLAYING)
-    found = family(folder)
+    found = family(folder, root, scuba)
     rows = spread_rows(found.scuba.rows, videos)
     width = max(2, round(rows[0].width * height / rows[0].height / 2) * 2)
     height += height % 2
@@ -150,10 +165,12 @@ def versions_of(
     """
     scuba = found.scuba
     shown = indices(row.source_frames)
-    root = scuba.protocol.get("paths", {}).get("root")  # an imported benchmark does not know its sources
-    source = inside(Path(root), row.source_file) if root and row.source_file else None
-    here = source is not None and source.exists()
-    yield "original", _frames(read_frames(source), [shown[k] for k in picks], size) if source and here else "not here"
+    try:
+        source = scuba.source(row)
+    except BenchError:  # an imported benchmark does not know its sources, and others' may be gone or changed
+        yield "original", "missing or changed"
+    else:
+        yield "original", _frames(read_frames(source), [shown[k] for k in picks], size)
     if row.mask_file:
         track = StoredTrack(scuba.folder / row.mask_file, row.height, row.width)
         masks = (_scaled(track.mask(shown[k]).astype(np.uint8) * 255, size) for k in picks)

@@ -7,12 +7,13 @@ from typing import Any
 
 from benchmark_builder import pool
 from benchmark_builder.backgrounds import background_source
-from benchmark_builder.build import Report, run_build
+from benchmark_builder.build import Report, made_from, run_build
 from benchmark_builder.conflfg import ConflfgMaker, ConflfgSettings
 from benchmark_builder.datasets import data_root, read_dataset
+from benchmark_builder.digests import known_digest
 from benchmark_builder.errors import BenchError
 from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import Benchmark, Row, read_benchmark
+from benchmark_builder.manifest import Benchmark, Row, moved_paths, paths_from, read_benchmark
 from benchmark_builder.masks import mask_source
 from benchmark_builder.protocols import Settings, names, resolve
 from benchmark_builder.scuba import ScubaMaker
@@ -142,7 +143,7 @@ def build_scuba(
         "seed": seed,
         "layout": settings.layout,
         "jpeg_quality": settings.jpeg_quality,
-        "paths": {"root": str(root.resolve())},
+        "paths": paths_from(out, root=root),
         "subset": subset.describe(),
     }
     said = "named by the split, but not in the dataset's folder"
@@ -151,7 +152,10 @@ def build_scuba(
         out, root, masks, backgrounds, settings.per_video, seed, settings.mask_settings, _layout(settings)
     )
     videos = subset.of(listing.videos)
-    return run_build(out, written, maker, videos, lambda v: v.id, _workers(run), run.progress, missing, "source_id")
+    return run_build(
+        out, written, maker, videos, lambda v: v.id, _workers(run), run.progress, missing, "source_id",
+        lambda video, rows: not rows or known_digest(video.path) == rows[0].source_sha256,
+    )  # fmt: skip
 
 
 def build_scufo(
@@ -169,7 +173,7 @@ def build_scufo(
     source, settings = _source(scuba, chosen)
     kind = "shaken" if shaken else "scufo"
     out = out or benchmark_folder(source.dataset, kind, source.background_set)
-    written = _derived(source, kind, seed, settings, subset)
+    written = _derived(source, kind, seed, settings, subset, out)
     if not shaken:
         maker: pool.Maker = ScufoMaker(out, source, seed, _layout(settings))
     elif 0 < settings.shake <= 0.5:
@@ -177,7 +181,11 @@ def build_scufo(
         maker = ShakenMaker(out, source, seed, settings.shake, _layout(settings))
     else:
         raise BenchError(f"--shake {settings.shake}: give more than 0 and at most 0.5 of the picture")
-    return run_build(out, written, maker, subset.of_rows(source.rows), lambda r: r.id, _workers(run), run.progress)
+    rows = subset.of_rows(source.rows)
+    return run_build(
+        out, written, maker, rows, lambda r: r.id, _workers(run), run.progress,
+        current=lambda row, made: all(video.made_from(row) for video in made), known=source.by_id,
+    )  # fmt: skip
 
 
 def build_conflfg(
@@ -212,9 +220,15 @@ def build_conflfg(
             f"{scuba}: is a part of {source.dataset}, and donors are drawn among its videos alone; for those of the "
             "whole, build SCUBA whole and give it with --from"
         )
-    written = _derived(source, "conflfg", seed, settings, subset) | {"conflfg": asdict(conflict)}
+    written = _derived(source, "conflfg", seed, settings, subset, out) | {"conflfg": asdict(conflict)}
     maker = ConflfgMaker(out, source, seed, conflict, _layout(settings))
-    return run_build(out, written, maker, subset.of_rows(source.rows), lambda r: r.id, _workers(run), run.progress)
+    # Donors are drawn among all that the SCUBA benchmark holds: with another manifest, each is drawn again.
+    same = made_from(out) == source.digest
+    rows = subset.of_rows(source.rows)
+    return run_build(
+        out, written, maker, rows, lambda r: r.id, _workers(run), run.progress,
+        current=lambda row, made: same, known=source.by_id,
+    )  # fmt: skip
 
 
 def _source(folder: Path, chosen: dict[str, Any]) -> tuple[Benchmark, Settings]:
@@ -229,7 +243,7 @@ def _source(folder: Path, chosen: dict[str, Any]) -> tuple[Benchmark, Settings]:
     return source, resolve(protocol, source.dataset, kept | own)[0]
 
 
-def _derived(source: Benchmark, kind: str, seed: int, settings: Settings, subset: Subset) -> dict[str, Any]:
+def _derived(source: Benchmark, kind: str, seed: int, settings: Settings, subset: Subset, out: Path) -> dict[str, Any]:
     """The protocol of a benchmark made from a SCUBA benchmark: its own settings, and the SCUBA's under ``from``."""
     shared = ("protocol", "dataset", "classes", "split", "masks", "mask_settings", "backgrounds")
     inherited = {k: source.protocol[k] for k in shared if k in source.protocol}
@@ -242,7 +256,7 @@ def _derived(source: Benchmark, kind: str, seed: int, settings: Settings, subset
         "layout": settings.layout,
         "jpeg_quality": settings.jpeg_quality,
         "from": {**origin, "manifest_sha256": source.digest},
-        "paths": {**source.protocol.get("paths", {}), "scuba": str(source.folder.resolve())},
+        "paths": moved_paths(source, out) | paths_from(out, scuba=source.folder),
         "subset": subset.describe(),
     }
 

@@ -13,6 +13,7 @@ import numpy as np
 from benchmark_builder import layouts, virtual
 from benchmark_builder.backgrounds import BackgroundSource
 from benchmark_builder.composite import compose
+from benchmark_builder.digests import known_digest
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.frames import probe, read_frames
 from benchmark_builder.manifest import Row
@@ -94,7 +95,7 @@ class ScubaMaker:
         if self.layout.name == "virtual":
             for file, (background, _, _) in zip(files, drawn, strict=True):
                 virtual.write(self.out / file, {"background": background})
-        mask_sha256, source_sha256 = layouts.digest(self.out / mask_file), layouts.digest(video.path)
+        mask_sha256, source_sha256 = layouts.digest(self.out / mask_file), known_digest(video.path)
         rows: list[Row | Note] = [
             Row(
                 id=ids[n],

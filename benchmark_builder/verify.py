@@ -1,5 +1,6 @@
 """Check a benchmark against its own manifest: every byte of every file, and every row against what it describes."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from benchmark_builder.conflfg import ConflfgMaker, ConflfgSettings
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import inside, sha256_file
 from benchmark_builder.frames import probe
-from benchmark_builder.manifest import FAILURES, MANIFEST, PROTOCOL, SUMS, Benchmark, Row, read_benchmark
+from benchmark_builder.manifest import FAILURES, INHERITED, MANIFEST, PROTOCOL, SUMS, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.rng import generator
 from benchmark_builder.scufo import draw_still
@@ -22,13 +23,11 @@ from benchmark_builder.selection import indices
 
 LOSSLESS = {"lossless", "virtual"}  # layouts whose decoded pixels are the composed pixels
 DRAWN = ("stripes", "plain", "noise")  # backgrounds that a seed draws without any file
-# What the videos of one source share, and what a video takes over from the SCUBA video it was made from.
+# What the videos of one source share.
 SHARED = (
     "label", "class_name", "split", "source_file", "source_sha256", "source_frames", "frames", "fps", "width", "height",
     "mask_source", "mask_file", "mask_sha256", "mask_coverage",
 )  # fmt: skip
-OWN_MASKS = ("mask_file", "mask_sha256")  # only a SCUBA video has them
-INHERITED = (*(name for name in SHARED if name not in OWN_MASKS), "source_id", "background", "variant")
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class RowChecker:
         problems = [
             f"{name} is {getattr(row, name)!r}, its SCUBA video's is {getattr(base, name)!r}"
             for name in INHERITED
-            if getattr(row, name) != getattr(base, name)
+            if getattr(row, name) != getattr(base, name) and (name != "mask_sha256" or row.mask_sha256)
         ]
         if problems:  # what was drawn can be drawn again only if the rest is right
             return problems
@@ -179,11 +178,11 @@ def _source_problems(benchmark: Benchmark, row: Row) -> list[str]:
         name = source.image(generator(row.seed, row.source_id, f"background/{row.variant}"), row.height, row.width)[1]
         if row.background != name:
             problems.append(f"background {row.background!r} is not {name!r}, which its seed draws")
-    root = benchmark.protocol.get("paths", {}).get("root")
-    if root and row.source_file and row.variant == 0:  # once a source; its other videos say the same, or are found
-        path = inside(Path(root), row.source_file)
-        if path.exists() and layouts.digest(path) != row.source_sha256:
-            problems.append(f"{path} is not the file that it was built from (its SHA-256 differs)")
+    if row.source_file and row.variant == 0:  # once per source; its other videos say the same, or are found
+        with contextlib.suppress(BenchError):  # a dataset that is not at hand cannot be checked
+            path = inside(benchmark.source_root, row.source_file)
+            if path.exists() and layouts.digest(path) != row.source_sha256:
+                problems.append(f"{path} is not the file that it was built from (its SHA-256 differs)")
     return problems
 
 
@@ -205,21 +204,27 @@ def _origin(benchmark: Benchmark) -> Benchmark | None:
     if digest is None:
         return None
     try:
-        scuba = benchmark.origin()
+        scuba = benchmark.origin
     except BenchError:
+        if benchmark.scuba is not None:  # the user named it
+            raise
         return None
     return scuba if scuba.digest == digest else None
 
 
-def verify(folder: Path, workers: int = 1, progress: bool = True) -> list[str]:
+def verify(
+    folder: Path, workers: int = 1, progress: bool = True, root: Path | None = None, scuba: Path | None = None
+) -> list[str]:
     """Problems of a benchmark, one line each; empty if all is as it was built.
+
+    ``root`` and ``scuba``: where its dataset and its SCUBA benchmark are, if they have moved.
 
     Raises:
         BenchError: there is no readable benchmark.
     """
     problems = _tables(folder)
     try:
-        benchmark = read_benchmark(folder)
+        benchmark = read_benchmark(folder, root, scuba)
     except BenchError as error:
         return [*problems, str(error)]
     problems += _siblings(benchmark.rows)

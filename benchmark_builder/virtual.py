@@ -15,9 +15,8 @@ import numpy as np
 from benchmark_builder.camera import shake
 from benchmark_builder.composite import add_donor, compose
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import inside, open_zip, whole_file, zip_member
+from benchmark_builder.files import open_zip, whole_file, zip_member
 from benchmark_builder.frames import picture
-from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.rng import generator
 from benchmark_builder.selection import indices, source_frames
 
@@ -61,20 +60,16 @@ def frames(benchmark: "Benchmark", row: "Row") -> Iterator[np.ndarray]:
 
 
 def _scuba(benchmark: "Benchmark", row: "Row", background: np.ndarray) -> Iterator[np.ndarray]:
-    root = Path(benchmark.protocol["paths"]["root"])
-    if not root.is_dir():
-        raise BenchError(f"{root}: the dataset that {benchmark.folder} is composed from is not there; bring it back")
-    track = StoredTrack(benchmark.folder / row.mask_file, row.height, row.width)
+    source, track = benchmark.source(row), benchmark.masks(row)
     shown = indices(row.source_frames)
     feather = float(benchmark.protocol["mask_settings"]["feather"])
-    for index, frame in source_frames(inside(root, row.source_file), shown, row.height, row.width):
+    for index, frame in source_frames(source, shown, row.height, row.width):
         yield compose(frame, track.mask(index), background, feather)
 
 
 def _conflfg(benchmark: "Benchmark", row: "Row", donor: np.ndarray, mask: np.ndarray) -> Iterator[np.ndarray]:
-    scuba = benchmark.origin()
-    base = scuba.by_id[row.partner_id]
-    track = StoredTrack(scuba.folder / base.mask_file, row.height, row.width)
+    scuba, base = benchmark.origin, benchmark.base(row)
+    track = scuba.masks(base)
     order = benchmark.protocol["conflfg"]["order"]
     for index, frame in zip(indices(base.source_frames), scuba.frames(base), strict=True):
         yield add_donor(frame, track.mask(index), donor, mask, order)

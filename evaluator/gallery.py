@@ -113,10 +113,10 @@ def _card(run: Run, scuba: TestSet, row: Row, runs: Sequence[Run], height: int) 
 
 
 def _original(benchmark: Benchmark, row: Row) -> tuple[Iterator[np.ndarray], str]:
-    root = benchmark.protocol.get("paths", {}).get("root")
-    path = Path(root) / row.source_file if root and row.source_file else None
-    if path is None or not path.exists():
-        return iter(()), "the dataset is not on this machine"
+    try:
+        path = benchmark.source(row)
+    except BenchError:
+        return iter(()), "the dataset's video is missing, or has changed"
     frames = source_frames(path, indices(row.source_frames), row.height, row.width)
     return (frame for _, frame in frames), ""
 

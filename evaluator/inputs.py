@@ -11,14 +11,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from albar.clips import ClipSampling, ShortVideo, still_clips, test_clips
-from benchmark_builder.errors import BenchError
+from benchmark_builder.digests import known_digest
+from benchmark_builder.errors import BenchError, ChangedFile
 from benchmark_builder.frames import probe
-from benchmark_builder.layouts import digest
 from evaluator.testsets import Item, TestSet
-
-
-class ChangedFile(BenchError):
-    """A video is not the one that its manifest describes; never merely missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ def read_clips(s: TestSet, item: Item, sampling: ClipSampling, check: bool = Tru
     """
     if not item.path.exists():
         raise BenchError(f"{item.path}: no such file; build the missing videos again, or get the dataset's")
-    if check and item.sha256 and digest(item.path) != item.sha256:
+    if check and item.sha256 and known_digest(item.path) != item.sha256:
         raise ChangedFile(f"{item.path}: changed since its manifest was written; delete the file and build it again")
     if s.still:
         return still_clips(next(s.frames(item)), sampling)

@@ -212,7 +212,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
         measure(tmp_path / "scufo", progress=False)
     with pytest.raises(BenchError, match="no benchmark here"):
         measure(tmp_path, progress=False)
-    with pytest.raises(BenchError, match=r"folder is not there; give it as --root"):
+    with pytest.raises(BenchError, match="give its folder with --root, or give --reference none"):
         measure(folder, Settings(f"stored:{root / 'truth'}"), root=tmp_path / "gone", progress=False)
     with pytest.raises(
         BenchError, match=r"--plot .*a\.txt: cannot be written as \.txt; name a file that ends in \.png, \.pdf, \.svg"
