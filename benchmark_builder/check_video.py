@@ -1,6 +1,5 @@
 """What is wrong with one video file or folder of frames: it is decoded whole and held against its own header."""
 
-import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_builder.errors import BenchError
-from benchmark_builder.frames import count_packets, pictures, probe, scan_frames
+from benchmark_builder.folders import entries, series
+from benchmark_builder.frames import count_packets, probe, scan_frames
 from benchmark_builder.video import Video
 
 COLUMNS = [
@@ -149,11 +149,8 @@ def _count(path: Path, decoded: int, header: int) -> list[tuple[str, str]]:
 
 def _gaps(folder: Path) -> list[tuple[str, str]]:
     """Pictures missing between others, by the numbers at the end of their names."""
-    numbers = [re.search(r"(\d+)$", p.stem) for p in pictures(folder)]
-    values = [int(n[1]) for n in numbers if n]
-    if len(values) < len(numbers):
-        return []
-    lost = max(values) - min(values) + 1 - len(values)
+    numbers = [number or 0 for number, _ in series((p.name for p in entries(folder)), folder)]
+    lost = numbers[-1] - numbers[0] + 1 - len(numbers)
     return [("gap", f"{lost} frames are missing between others")] if lost > 0 else []
 
 

@@ -109,7 +109,7 @@ class ImportMaker:
         path = find(self.folder, name)
         count, size = 0, (0, 0)
         digest: layouts.PixelDigest | None = None
-        frames = layouts.read_any(path)
+        frames = layouts.read_any(path, listed)
         for frame in repeat(next(frames), listed) if path.suffix == ".jpg" else frames:
             size = (frame.shape[0], frame.shape[1])
             digest = digest or layouts.PixelDigest(*size)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from benchmark_builder.errors import BenchError
@@ -66,3 +67,71 @@ def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     wanted = frozenset(suffixes)
     names = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.suffix.lower() in wanted)
     return [folder / name for name in sorted((n for n in names if not hidden(n)), key=natural)]
+
+
+def series(names: Iterable[str], where: Path, expected: int | None = None) -> list[tuple[int | None, str]]:
+    """The frames among the pictures of a folder or of a zip, in the order of their numbers: (number, name) of each.
+
+    Pictures of one series have one name stem (all but the last number, with the folder in a zip) and one file type.
+    Where there are several, optical flow (``flow_x_``, ``flow_y_``, ``x_``, …) is never the frames. Of the others, the
+    one with ``expected`` pictures is taken, or, where nothing is expected, the only one.
+
+    Args:
+        names: relative names; hidden ones and those that are no pictures are passed over.
+        where: the folder or zip, for messages.
+        expected: how many frames a list says, where there is one.
+
+    Returns:
+        One pair per frame; the number is None only for a single picture without a number in its name.
+
+    Raises:
+        BenchError: no pictures, several series of which none or more than one fits, or two pictures of one number.
+    """
+    found: dict[tuple[str, str, str], list[tuple[int | None, str]]] = {}
+    for name in names:
+        path = PurePosixPath(composed(name).replace("\\", "/"))
+        suffix = path.suffix.lower()
+        if suffix not in PICTURE_SUFFIXES or hidden(name):
+            continue
+        before, number, after = _at_number(path.stem)
+        if len(number) > _DIGITS:
+            raise BenchError(f"{where}: {name} has a number of {len(number)} digits; rename it")
+        folder = "" if len(path.parts) == 1 else f"{path.parent}/"
+        key = (f"{folder}{before}".casefold(), after.casefold(), ".png" if suffix == ".png" else ".jpg")
+        found.setdefault(key, []).append((int(number) if number else None, name))
+    if not found:
+        raise BenchError(f"{where}: holds no frames (PNG or JPEG); replace it")
+    chosen = list(found) if len(found) == 1 else _frames_among({k: len(v) for k, v in found.items()}, expected)
+    if len(chosen) != 1:
+        stems = ", ".join(f"{_stem(key, found)} ({len(pictures)})" for key, pictures in sorted(found.items()))
+        said = f", and none alone has the {expected} frames of the list" if expected is not None else ""
+        raise BenchError(f"{where}: holds several series of pictures: {stems}{said}; keep the frames alone there")
+    ordered = sorted(found[chosen[0]], key=lambda pair: (-1 if pair[0] is None else pair[0], pair[1]))
+    for one, other in pairwise(ordered):
+        if one[0] == other[0]:
+            raise BenchError(f"{where}: {one[1]} and {other[1]} are both picture {one[0]}; keep one of them")
+    return ordered
+
+
+_DIGITS = 18  # more are no count of frames
+_FLOW = re.compile(r"(.*_)?(optical_?)?flow(_?[xyuv])?|[xyuv]")
+
+
+def _at_number(stem: str) -> tuple[str, str, str]:
+    """A name split around its last number: ``img_0012_rgb`` gives ``img_``, ``0012``, ``_rgb``."""
+    end = max(stem.rfind(digit) for digit in "0123456789") + 1
+    before = stem[:end].rstrip("0123456789")
+    return (before, stem[len(before) : end], stem[end:]) if end else (stem, "", "")
+
+
+def _frames_among(counts: dict[tuple[str, str, str], int], expected: int | None) -> list[tuple[str, str, str]]:
+    """Which of several series may be the frames: keys of ``counts``, whose values are numbers of pictures."""
+    stems = {key: re.sub(r"[^a-z]+", "_", key[0] + "_" + key[1]).strip("_") for key in counts}
+    moving = [key for key in counts if not _FLOW.fullmatch(stems[key])]
+    return [key for key in moving if expected in (None, counts[key])]
+
+
+def _stem(key: tuple[str, str, str], among: Iterable[tuple[str, str, str]]) -> str:
+    before, after, suffix = key
+    name = f"{before}…{after}" if after else before or "numbers alone"
+    return f"{name} {suffix}" if sum(other[:2] == key[:2] for other in among) > 1 else name

@@ -1,6 +1,6 @@
 """Decoding: one sequential decoder (PyAV) for everything; no seeking, so frame k is always frame k.
 
-A folder of pictures (PNG or JPEG, in the order of their names) is a video too, at :data:`FOLDER_FPS`.
+A folder of pictures (PNG or JPEG, in the order of their numbers) is a video too, at :data:`FOLDER_FPS`.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from benchmark_builder.errors import BenchError
+from benchmark_builder.folders import entries, series
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 FOLDER_FPS = 30.0  # a folder says no rate; HMDB51 and, cut from it, JHMDB have 30
 
 
@@ -33,13 +33,13 @@ class VideoInfo:
     rotation: int
 
 
-def probe(path: Path) -> VideoInfo:
+def probe(path: Path, expected: int | None = None) -> VideoInfo:
     """Read the header (and one frame, for the rotation). Raises BenchError if the file is no readable video.
 
-    Of a folder: its number of pictures and the first one's size.
+    Of a folder: its number of pictures (:func:`pictures`, which takes ``expected``) and the first one's size.
     """
     if path.is_dir():
-        names = pictures(path)
+        names = pictures(path, expected)
         height, width = picture(names[0].read_bytes(), str(names[0])).shape[:2]
         return VideoInfo(width, height, FOLDER_FPS, len(names), 0)
     with _opened(path) as (container, stream):
@@ -50,15 +50,17 @@ def probe(path: Path) -> VideoInfo:
         return VideoInfo(width, height, float(rate) if rate else 25.0, stream.frames, int(first.rotation))
 
 
-def read_frames(path: Path, threads: int = 1, damaged: list[int] | None = None) -> Iterator[np.ndarray]:
-    """Yield every frame, upright, in order: uint8 (H, W, 3), RGB, 0..255.
+def read_frames(
+    path: Path, threads: int = 1, damaged: list[int] | None = None, expected: int | None = None
+) -> Iterator[np.ndarray]:
+    """Yield every frame, upright, in order: uint8 (H, W, 3), RGB, 0..255. ``expected``: as :func:`pictures`.
 
     Of a video file the iterator is a :class:`Frames`, which can pass over a frame at less cost. The indices of frames
     that the decoder had to guess in part are appended to ``damaged``.
 
     Raises BenchError where the file breaks or its frames change size; frames before that have been yielded by then.
     """
-    return _folder(path) if path.is_dir() else Frames(path, threads, damaged)
+    return _folder(path, expected) if path.is_dir() else Frames(path, threads, damaged)
 
 
 class Frames(Iterator[np.ndarray]):
@@ -126,12 +128,17 @@ def count_packets(path: Path) -> int:
     return count
 
 
-def pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder, sorted by name; hidden files are no pictures. Raises BenchError if it has none."""
-    names = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
-    if not names:
-        raise BenchError(f"{folder}: holds no frames (PNG or JPEG); replace the folder")
-    return names
+def pictures(folder: Path, expected: int | None = None) -> list[Path]:
+    """The frames of a folder of pictures, in order: one series (:func:`~benchmark_builder.folders.series`).
+
+    Args:
+        folder: holds PNG or JPEG pictures whose names end in numbers.
+        expected: how many frames there should be, where a list says so.
+
+    Raises:
+        BenchError: it holds no pictures, or several series.
+    """
+    return [folder / name for _, name in series((p.name for p in entries(folder)), folder, expected)]
 
 
 def picture(data: bytes, name: str) -> np.ndarray:
@@ -167,9 +174,9 @@ def upright(image: np.ndarray, rotation: int) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
-def _folder(path: Path) -> Iterator[np.ndarray]:
+def _folder(path: Path, expected: int | None = None) -> Iterator[np.ndarray]:
     size = None
-    for count, name in enumerate(pictures(path)):
+    for count, name in enumerate(pictures(path, expected)):
         image = picture(name.read_bytes(), str(name))
         size = _same_size(path, count, size, (image.shape[1], image.shape[0]))
         yield image

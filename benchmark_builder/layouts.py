@@ -22,7 +22,8 @@ import xxhash
 from benchmark_builder.encode import FFV1, H264, H264_EXACT, Encoder, open_video
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import open_zip, sha256_file, whole_file, zip_member
-from benchmark_builder.frames import PICTURE_SUFFIXES, picture, pictures, read_frames
+from benchmark_builder.folders import PICTURE_SUFFIXES, files_of, series
+from benchmark_builder.frames import picture, read_frames
 from benchmark_builder.planes import to_planes
 
 JPEG_QUALITY = 95
@@ -170,23 +171,30 @@ def jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
     return data.tobytes()
 
 
-def read_any(path: Path) -> Iterator[np.ndarray]:
-    """Yield the frames of a video in any layout: uint8 (H, W, 3) RGB. Raises BenchError where it cannot be read."""
-    if path.suffix == ".zip" and not path.is_dir():
-        return _zipped(path)
-    return _single(path) if path.suffix == ".jpg" else read_frames(path)
+def read_any(path: Path, expected: int | None = None) -> Iterator[np.ndarray]:
+    """Yield the frames of a video in any layout: uint8 (H, W, 3) RGB.
+
+    Args:
+        path: a video file, a folder or a zip of frames, or one picture.
+        expected: how many frames the manifest or a list says; it tells the frames from other pictures next to them
+            (:func:`~benchmark_builder.folders.series`), and nothing else.
+
+    Raises:
+        BenchError: it cannot be read.
+    """
+    suffix = "" if path.is_dir() else path.suffix.lower()
+    if suffix == ".zip":
+        return _zipped(path, expected)
+    return _single(path) if suffix in PICTURE_SUFFIXES else read_frames(path, expected=expected)
 
 
-def _zipped(path: Path) -> Iterator[np.ndarray]:
+def _zipped(path: Path, expected: int | None) -> Iterator[np.ndarray]:
     try:
         archive = open_zip(path)
-        names_in = sorted(n for n in archive.namelist() if n.lower().endswith(PICTURE_SUFFIXES))
-        for entry in names_in:
-            yield picture(zip_member(archive, entry), f"{path}:{entry}")
+        for _, name in series(archive.namelist(), path, expected):
+            yield picture(zip_member(archive, name), f"{path}:{name}")
     except (OSError, zipfile.BadZipFile) as error:
         raise BenchError(f"{path}: not a readable zip of frames ({error}); build it again") from None
-    if not names_in:
-        raise BenchError(f"{path}: holds no frames; build it again")
 
 
 def _single(path: Path) -> Iterator[np.ndarray]:
@@ -194,12 +202,12 @@ def _single(path: Path) -> Iterator[np.ndarray]:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, or, for a folder of frames, of its sorted names and their digests."""
+    """SHA-256 of a file's bytes, or, for a folder, of the sorted names of all its pictures and their digests."""
     if not path.is_dir():
         return sha256_file(path)
     total = hashlib.sha256()
-    for frame in pictures(path):
-        total.update(_line(frame.name, sha256_file(frame)))
+    for file in sorted(files_of(path, PICTURE_SUFFIXES)[0]):
+        total.update(_line(file.name, sha256_file(file)))
     return total.hexdigest()
 
 

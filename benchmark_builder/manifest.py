@@ -158,7 +158,7 @@ class Benchmark:
             return virtual.frames(self, row)
         if path.suffix == ".jpg":  # a still stored as one picture
             return repeat(next(read_any(path)), row.frames)
-        return read_any(path)
+        return read_any(path, row.frames)
 
     @cached_property
     def source_root(self) -> Path:

@@ -468,12 +468,20 @@ def test_frame_numbers_of_a_folder(tmp_path: Path) -> None:
     assert covered(["5.png", "6.png", "7.png"], numbering="1") == [4, 5, 6]
     with pytest.raises(BenchError, match="frame 0, which no video has when frames count from 1"):
         covered(["0.png", "1.png", "2.png"], numbering="1")
-    with pytest.raises(BenchError, match=r"has another mask, 01\.png"):
+    assert covered(["8_mask.png", "9_mask.png", "10_mask.png"]) == [8, 9, 10]
+    with pytest.raises(BenchError, match=r"01\.png and 1\.png are both picture 1"):
         covered(["01.png", "1.png", "2.png"])
-    with pytest.raises(BenchError, match="ends in no frame number"):
+    with pytest.raises(BenchError, match=r"several series of pictures: numbers alone \(2\), overlay \(1\)"):
         covered(["0.png", "1.png", "overlay.png"])
     with pytest.raises(BenchError, match="which no video has"):
         covered(["0.png", "1.png", "99999999999999.png"])
+
+
+def test_a_single_mask_without_a_number_is_of_no_frame(tmp_path: Path) -> None:
+    (tmp_path / "f" / ID).mkdir(parents=True)
+    Image.fromarray(some_masks(1)[0]).save(tmp_path / "f" / ID / "mask.png")
+    with pytest.raises(BenchError, match=r"mask\.png: its name has no frame number"):
+        mask_source(f"folder:{tmp_path / 'f'}", tmp_path).track(video(), H, W)
 
 
 def only_picture(root: Path, picture: Image.Image | list[Image.Image]) -> dict[int, np.ndarray]:

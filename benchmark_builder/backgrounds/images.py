@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmark_builder.composite import fit
 from benchmark_builder.errors import BenchError
+from benchmark_builder.folders import files_below
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 KNOWN = {"test_256": "places365"}
@@ -17,8 +18,8 @@ KNOWN = {"test_256": "places365"}
 class ImageFolder:
     """``images:FOLDER``: every picture below FOLDER, drawn uniformly with replacement.
 
-    Names are sorted, so the draw does not depend on how a file system lists them. Grey pictures become RGB,
-    transparency is dropped, and pictures that cannot be read are reported and the next one is drawn.
+    Names are in natural order (2 before 10), so the draw does not depend on how a file system lists them. Grey pictures
+    become RGB, transparency is dropped, and pictures that cannot be read are reported and the next one is drawn.
     """
 
     def __init__(self, path: Path | None, how: str = "cover") -> None:
@@ -27,8 +28,7 @@ class ImageFolder:
         if not path.is_dir():
             raise BenchError(f"{path}: no such folder of pictures; give --backgrounds images:FOLDER")
         self.folder, self.fit = path, how
-        found = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-        self.names = sorted(found)
+        self.names = [p.relative_to(path).as_posix() for p in files_below(path, SUFFIXES)]
         if not self.names:
             raise BenchError(f"{path}: holds no picture ({', '.join(sorted(SUFFIXES))}); give a folder that does")
         self.name = KNOWN.get(path.resolve().name, path.resolve().name)

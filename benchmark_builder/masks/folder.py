@@ -1,7 +1,7 @@
 """``folder:PATH``: masks as PNG pictures, one a frame, in the form of DAVIS, YouTube-VOS or HAT.
 
-A video's pictures lie in PATH/ID/ (ID may hold the class: ``wave/NAME``), else in PATH/NAME/. The digits that end a
-picture's name are its frame. If the smallest of a folder is 1, frames count from 1; otherwise they count from 0, so a
+A video's pictures are stored in PATH/ID/ (ID may hold the class: ``wave/NAME``), else in PATH/NAME/. The last number in
+a picture's name is its frame. If the smallest of a folder is 1, frames count from 1; otherwise they count from 0, so a
 folder that starts at 00020 holds masks of frame 20 on. ``numbering`` (``0`` or ``1``) settles it where that is wrong.
 
 What a pixel means is settled once a video, by the first of its pictures that tells:
@@ -15,7 +15,6 @@ What a pixel means is settled once a video, by the first of its pictures that te
 Transparency is ignored.
 """
 
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from PIL import Image
 
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.files import inside
+from benchmark_builder.folders import entries, series
 from benchmark_builder.video import LONGEST, Video
 
 NUMBERINGS = ("auto", "0", "1")
@@ -100,25 +100,21 @@ class FolderMasks:
 
         Raises:
             LeftOut: there is no folder for it, or no picture in it.
-            BenchError: a picture's name has no frame, two have the same, or (from ``mask``) one cannot be used.
+            BenchError: a picture's name has no number, two have the same, there are several series, or (from ``mask``)
+                one cannot be used.
         """
-        names = dict.fromkeys((video.id, Path(video.id).name))
-        found = next((f for f in (inside(self.folder, n) for n in names) if f.is_dir()), None)
+        places = dict.fromkeys((video.id, Path(video.id).name))
+        found = next((f for f in (inside(self.folder, n) for n in places) if f.is_dir()), None)
         if found is None:
             raise LeftOut(f"no folder of masks for {video.id}")
-        files: dict[int, Path] = {}
-        for path in sorted(found.iterdir()):
-            if path.suffix.lower() != ".png" or path.name.startswith("."):  # macOS leaves ._NAME.png behind
-                continue
-            digits = re.search(r"([0-9]{1,18})$", path.stem)
-            if digits is None:
-                raise BenchError(f"{path}: its name ends in no frame number; name masks like 00001.png")
-            number = int(digits[1])
-            if number in files:
-                raise BenchError(f"{path}: frame {number} has another mask, {files[number].name}; keep one of them")
-            files[number] = inside(self.folder, path.relative_to(self.folder).as_posix())
-        if not files:
+        names = [p.name for p in entries(found) if p.suffix.lower() == ".png"]
+        if not names:
             raise LeftOut(f"no PNG mask in {found}")
+        files: dict[int, Path] = {}
+        for number, name in series(names, found):
+            if number is None:
+                raise BenchError(f"{found / name}: its name has no frame number; name masks like 00001.png")
+            files[number] = inside(self.folder, (found / name).relative_to(self.folder).as_posix())
         first = int(self.numbering) if self.numbering != "auto" else int(min(files) == 1)
         if min(files) < first or max(files) > LONGEST:
             raise BenchError(f"{found}: holds a mask of frame {min(files) if min(files) < first else max(files)}, "
