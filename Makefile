@@ -8,8 +8,8 @@ READY := .venv/.installed
 demo: $(READY)  ## render, build, train, evaluate: the whole road on the embedded dataset
 	$(BIN)/python -m bench demo
 
-test: $(READY)  ## the tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## the tests, on every core (8 at most: each process may hold a network)
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 check: $(READY)  ## style and types
 	$(BIN)/ruff check .
