@@ -29,7 +29,7 @@ from bench.build import (
 # One paragraph a kind, so that --help shows them as a list.
 MASKS = "\n\n".join(
     (
-        "KIND or KIND:PATH.  [default: the dataset's own]",
+        "KIND or KIND:PATH.  [default: the protocol's]",
         "motion: no files needed.",
         "truth: synthactions' exact masks.",
         "ucf101-24[:pyannot.pkl], ucf101-v2[:UCF101v2-GT.pkl]: boxes of UCF101-24.",
@@ -51,6 +51,9 @@ def segment(
     root: Root = None,
     split: Split = "auto",
     fold: Fold = 1,
+    protocol: Annotated[
+        str, typer.Option(help="default, stillmix or ucf101-updated; sets --masks, --actors and --prompts.")
+    ] = "default",
     masks: Annotated[str | None, typer.Option(help=MASKS)] = None,
     actors: Annotated[
         str | None,
@@ -89,6 +92,7 @@ def segment(
         root,
         split,
         fold,
+        protocol=protocol,
         masks=masks,
         options={k: own[k] for k in ("actors", "numbering", "prompts", *MASK_OPTIONS)},
         out=out,

@@ -198,8 +198,16 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     for key in sorted((old.keys() | plain.keys()) - set(_FREE)):
         before, now = _settings(old.get(key)), _settings(plain.get(key))
         if before != now:
-            return f"{key}: {_brief(before)}, now {_brief(now)}"
+            return _first_difference(key, before, now)
     return ""
+
+
+def _first_difference(name: str, old: Any, new: Any) -> str:
+    """In words, within tables by the setting's own name, such as ``mask_settings.dilate: 0, now 2``."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        key = next(k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k))
+        return _first_difference(f"{name}.{key}", old.get(key), new.get(key))
+    return f"{name}: {_brief(old)}, now {_brief(new)}"
 
 
 def _settings(value: Any) -> Any:

@@ -5,13 +5,17 @@ protocol.json says which.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from benchmark_builder.errors import BenchError
+from benchmark_builder.masks import MaskSource, mask_source, settings_of
 from benchmark_builder.masks.treat import MaskSettings
 from manifests import resource
+
+SPECS = ("masks", "prompts", "backgrounds")  # settings that are KIND or KIND:PATH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,15 @@ def names() -> list[str]:
     return sorted(found)
 
 
+def kind_of(name: str, value: Any) -> Any:
+    """What of a setting's value two builds must share to have the same setting: of masks, prompts and backgrounds the
+    kind alone, since a path names no content (protocol.json has digests of that)."""
+    if name not in SPECS or not isinstance(value, str):
+        return value
+    kind, _, path = value.partition(":")
+    return f"{kind}:{kind_of(name, path)}" if kind == "boxes" else kind
+
+
 def resolve(protocol: str, dataset: str, chosen: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
     """The settings of a protocol for a dataset, after the user's own choices.
 
@@ -60,7 +73,9 @@ def resolve(protocol: str, dataset: str, chosen: Mapping[str, Any]) -> tuple[Set
         chosen: the user's options; None values are not chosen.
 
     Returns:
-        The settings, and what protocol.json says of them: the name, and what was changed by option.
+        The settings, and what protocol.json says of them: ``name``; ``version``, which goes up whenever the same
+        settings give other videos (docs/protocols.md); and ``changed``, for each setting that differs from the
+        protocol a dict of ``protocol`` (its value) and ``here`` (the user's).
 
     Raises:
         BenchError: an unknown protocol, or a value of the wrong kind.
@@ -71,11 +86,77 @@ def resolve(protocol: str, dataset: str, chosen: Mapping[str, Any]) -> tuple[Set
     for name in dict.fromkeys(("default", protocol)):
         table = tomllib.loads(resource("protocols", f"{name}.toml").read_text(encoding="utf-8"))
         values |= table.get("all", {}) | table.get("dataset", {}).get(dataset, {})
+    free = table.get("free", {})  # values of a setting that are all the protocol's own
     own = {k: v for k, v in chosen.items() if v is not None}
-    changed = sorted(k for k, v in own.items() if values.get(k) != v)
+    changed = {
+        k: {"protocol": kind_of(k, values.get(k)), "here": kind_of(k, v)}
+        for k, v in sorted(own.items())
+        if kind_of(k, values.get(k)) != kind_of(k, v) and kind_of(k, v) not in free.get(k, ())
+    }
     values |= own
     for field in fields(Settings):
         kinds: tuple[type, ...] = (int, float) if field.type is float else (field.type,)  # type: ignore[assignment]
         if not isinstance(values.get(field.name), kinds):
             raise BenchError(f"{field.name}: {values.get(field.name)!r} is not what the setting takes ({field.type})")
-    return Settings(**values), {"name": protocol, "changed": changed}
+    return Settings(**values), {"name": protocol, "version": int(table["version"]), "changed": changed}
+
+
+def protocol_masks(
+    settings: Settings,
+    named: dict[str, Any],
+    dataset_root: Path,
+    asked: Collection[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> MaskSource:
+    """The mask source of a protocol, with every setting of it that the source can take.
+
+    A setting that it cannot take, such as ``actors`` with ``motion``, does not apply, and ``named["changed"]`` says so.
+
+    Args:
+        settings: what :func:`resolve` gives; ``named`` too, which is added to.
+        dataset_root: the dataset's folder.
+        asked: the settings that the user asked for: one of these that cannot be taken is refused.
+        options: settings of the source that no protocol decides, such as a checkpoint; None for the source's default.
+
+    Raises:
+        BenchError: as :func:`~benchmark_builder.masks.mask_source`.
+    """
+    given = {"actors": settings.actors, "prompts": settings.prompts}
+    # The value that every source has by itself says nothing, and no source needs to know it.
+    given = {name: value for name, value in given.items() if value not in ("all", "")}
+    taken = settings_of(settings.masks)
+    if "prompts" in taken and settings.prompts:  # its actors are those of its prompts
+        taken -= {"actors"} - settings_of(settings.prompts)
+    lost = {name: given.pop(name) for name in list(given) if name not in taken and name not in asked}
+    source = mask_source(settings.masks, dataset_root, **given, **(options or {}))
+    for name, value in lost.items():
+        here = _recorded(source.describe(), name)  # stored masks know what they were written with
+        if kind_of(name, here) != kind_of(name, value):
+            named["changed"][name] = {"protocol": kind_of(name, value), "here": kind_of(name, here)}
+    return source
+
+
+def _recorded(described: Mapping[str, Any], name: str) -> Any:
+    """A setting in what a source, or one that it was made from, says of itself; None if none says it."""
+    if name in described and not isinstance(described[name], dict):
+        return described[name]
+    if name == "prompts" and isinstance(described.get(name), dict):
+        return described[name].get("kind")
+    inner = (described[k] for k in ("of", "origin", "prompts") if isinstance(described.get(k), dict))
+    return next((value for d in inner if (value := _recorded(d, name)) is not None), None)
+
+
+def differing(named: Mapping[str, Any]) -> str:
+    """What differs from a protocol, in words for the screen: "" if nothing does.
+
+    Args:
+        named: what protocol.json says of the protocol, as :func:`resolve` returns it.
+    """
+    parts = [
+        f"{k}={_shown(v['here'])} (protocol: {_shown(v['protocol'])})" if v else k for k, v in named["changed"].items()
+    ]
+    return f"differs from protocol {named['name']}: {', '.join(parts)}" if parts else ""
+
+
+def _shown(value: Any) -> str:
+    return "not applied" if value is None else str(value) or "none"

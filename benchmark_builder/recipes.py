@@ -14,8 +14,7 @@ from benchmark_builder.digests import known_digest
 from benchmark_builder.errors import BenchError
 from benchmark_builder.layouts import Layout
 from benchmark_builder.manifest import Benchmark, Row, moved_paths, paths_from, read_benchmark
-from benchmark_builder.masks import mask_source
-from benchmark_builder.protocols import Settings, names, resolve
+from benchmark_builder.protocols import Settings, differing, names, protocol_masks, resolve
 from benchmark_builder.scuba import ScubaMaker
 from benchmark_builder.scufo import ScufoMaker
 from benchmark_builder.shaken import ShakenMaker
@@ -124,11 +123,11 @@ def build_scuba(
         raise BenchError(f"--per-video {settings.per_video}: a video needs at least 1 background")
     for note in listing.notes:
         run.say(note)
-    # A protocol's settings of its mask source go with that source; with another, only what the user asks for.
-    asked = {k for k in ("actors", "prompts") if chosen.get("masks") is None or chosen.get(k) is not None}
-    options = {k: getattr(settings, k) for k in asked if getattr(settings, k) not in ("all", "")}
-    masks = mask_source(settings.masks, root, **options, **(mask_options or {}))
+    asked = {k for k, v in chosen.items() if v is not None}
+    masks = protocol_masks(settings, named, root, asked, mask_options)
     backgrounds = background_source(settings.backgrounds, settings.fit)
+    if differing(named):
+        run.say(differing(named))
     out = out or benchmark_folder(dataset, "scuba", backgrounds.name)
     written: dict[str, Any] = {
         "kind": "scuba",
@@ -170,10 +169,10 @@ def build_scufo(
 ) -> Report:
     """Build the SCUFO video of every SCUBA video, or the shaken one. Raises BenchError if ``scuba`` is no SCUBA."""
     run, subset = run or Run(), subset or Subset()
-    source, settings = _source(scuba, chosen)
+    source, settings, named = _source(scuba, chosen, run)
     kind = "shaken" if shaken else "scufo"
     out = out or benchmark_folder(source.dataset, kind, source.background_set)
-    written = _derived(source, kind, seed, settings, subset, out)
+    written = _derived(source, kind, seed, settings, named, subset, out)
     if not shaken:
         maker: pool.Maker = ScufoMaker(out, source, seed, _layout(settings))
     elif 0 < settings.shake <= 0.5:
@@ -205,7 +204,7 @@ def build_conflfg(
         BenchError: ``scuba`` is no SCUBA benchmark, or holds a single class, so that there is no donor.
     """
     run, subset = run or Run(), subset or Subset()
-    source, settings = _source(scuba, chosen)
+    source, settings, named = _source(scuba, chosen, run)
     conflict = ConflfgSettings(**{f.name: getattr(settings, f.name) for f in fields(ConflfgSettings)})
     if len({row.label for row in source.rows}) < 2:
         raise BenchError(
@@ -220,7 +219,7 @@ def build_conflfg(
             f"{scuba}: is a part of {source.dataset}, and donors are drawn among its videos alone; for those of the "
             "whole, build SCUBA whole and give it with --from"
         )
-    written = _derived(source, "conflfg", seed, settings, subset, out) | {"conflfg": asdict(conflict)}
+    written = _derived(source, "conflfg", seed, settings, named, subset, out) | {"conflfg": asdict(conflict)}
     maker = ConflfgMaker(out, source, seed, conflict, _layout(settings))
     # Donors are drawn among all that the SCUBA benchmark holds: with another manifest, each is drawn again.
     same = made_from(out) == source.digest
@@ -231,26 +230,52 @@ def build_conflfg(
     )  # fmt: skip
 
 
-def _source(folder: Path, chosen: dict[str, Any]) -> tuple[Benchmark, Settings]:
-    """A SCUBA benchmark, and the settings of what is made from it: its protocol's, its layout, the user's own."""
+# Settings of what is made from SCUBA videos alone. One that was given when SCUBA was built holds for that, too.
+_LATER = ("order", "place", "max_covered", "min_visible", "shake", "still_area")
+
+
+def _source(folder: Path, chosen: dict[str, Any], run: Run) -> tuple[Benchmark, Settings, dict[str, Any]]:
+    """A SCUBA benchmark, the settings of what is made from it, and what protocol.json says of its protocol.
+
+    The settings are those of the protocol that SCUBA was built by, as its options changed them, then the user's own.
+    """
     source = read_benchmark(folder)
     if source.kind != "scuba":
         raise BenchError(f"{folder}: is a {source.kind} benchmark; give --from a SCUBA benchmark")
-    kept = {k: source.protocol[k] for k in ("layout", "jpeg_quality") if k in source.protocol}
+    before = source.protocol.get("protocol")
+    before = before if isinstance(before, dict) else {}
+    changed = before.get("changed")
+    if not isinstance(changed, dict):  # version 1 named them without their values
+        changed = {str(name): {} for name in changed} if isinstance(changed, list) else {}
+    kept: dict[str, Any] = {k: source.protocol[k] for k in ("layout", "jpeg_quality") if k in source.protocol}
+    kept |= {k: changed[k]["here"] for k in _LATER if isinstance(changed.get(k), dict) and "here" in changed[k]}
     own = {k: v for k, v in chosen.items() if v is not None}
-    protocol = source.protocol.get("protocol", {}).get("name")
-    protocol = protocol if protocol in names() else "default"  # an imported benchmark's is none of ours
-    return source, resolve(protocol, source.dataset, kept | own)[0]
+    for name in own.keys() - {"layout", "jpeg_quality", *_LATER}:
+        raise BenchError(
+            f"--{name.replace('_', '-')}: was settled when {folder} was built; build SCUBA with it instead"
+        )
+    protocol = str(before.get("name", "default"))
+    known = protocol if protocol in names() else "default"  # an imported benchmark's is none of ours
+    settings, _ = resolve(known, source.dataset, kept | own)
+    _, named = resolve(known, source.dataset, own)
+    named["changed"] = {k: v for k, v in changed.items() if k not in own} | named["changed"]
+    named["name"] = protocol
+    if differing(named):
+        run.say(differing(named))
+    return source, settings, named
 
 
-def _derived(source: Benchmark, kind: str, seed: int, settings: Settings, subset: Subset, out: Path) -> dict[str, Any]:
+def _derived(
+    source: Benchmark, kind: str, seed: int, settings: Settings, named: dict[str, Any], subset: Subset, out: Path
+) -> dict[str, Any]:
     """The protocol of a benchmark made from a SCUBA benchmark: its own settings, and the SCUBA's under ``from``."""
-    shared = ("protocol", "dataset", "classes", "split", "masks", "mask_settings", "backgrounds")
+    shared = ("dataset", "classes", "split", "masks", "mask_settings", "backgrounds")
     inherited = {k: source.protocol[k] for k in shared if k in source.protocol}
     free = ("classes", "paths", "versions", "subset", "format")
     origin = {k: v for k, v in source.protocol.items() if k not in free}
     return {
         "kind": kind,
+        "protocol": named,
         **inherited,
         "seed": seed,
         "layout": settings.layout,

@@ -22,9 +22,9 @@ from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.files import inside, read_json, remove_leftovers, sha256_file, write_csv, write_json
 from benchmark_builder.frames import probe
 from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, versions
-from benchmark_builder.masks import MaskSource, MaskTrack, mask_source
+from benchmark_builder.masks import MaskSource, MaskTrack
 from benchmark_builder.masks.stored import ORIGIN, MaskWriter, StoredTrack
-from benchmark_builder.protocols import resolve
+from benchmark_builder.protocols import differing, protocol_masks, resolve
 from benchmark_builder.recipes import Run, Subset
 from benchmark_builder.text import read_records
 from benchmark_builder.video import Video
@@ -97,6 +97,7 @@ def segment(
     split: str = "auto",
     fold: int = 1,
     *,
+    protocol: str = "default",
     masks: str | None = None,
     options: Mapping[str, Any] | None = None,
     out: Path | None = None,
@@ -107,7 +108,8 @@ def segment(
 
     Args:
         dataset, root, split, fold: as :func:`~benchmark_builder.datasets.read_dataset` takes them.
-        masks: ``KIND`` or ``KIND:PATH``; None for the dataset's own.
+        protocol: a named protocol; its mask source and the settings of that are taken where the user names no other.
+        masks: ``KIND`` or ``KIND:PATH``; None for the protocol's.
         options: the source's settings, as :func:`~benchmark_builder.masks.mask_source` takes them.
         out: folder to write; None for ``$BENCH_DATA/masks/DATASET-KIND``.
 
@@ -120,12 +122,17 @@ def segment(
     listing = read_dataset(dataset, root, split, fold)
     for note in listing.notes:
         run.say(note)
-    spec = masks or resolve("default", dataset, {})[0].masks
-    source = mask_source(spec, root or data_root() / dataset, **(options or {}))
+    chosen = {"masks": masks, **{k: (options or {}).get(k) for k in ("actors", "prompts")}}
+    settings, named = resolve(protocol, dataset, chosen)
+    asked = {k for k, v in chosen.items() if v is not None}
+    others = {k: v for k, v in (options or {}).items() if k not in chosen}
+    source = protocol_masks(settings, named, root or data_root() / dataset, asked, others)
+    if differing(named):
+        run.say(differing(named))
     record = {"masks": source.describe(), "dataset": dataset, "format": FORMAT}
     videos = subset.of(listing.videos)
     missing = {i: "named by the split, but not in the dataset's folder" for i in listing.missing}
-    out = out or data_root() / "masks" / f"{dataset}-{spec.partition(':')[0]}"
+    out = out or data_root() / "masks" / f"{dataset}-{settings.masks.partition(':')[0]}"
     work = out / WORK
     work.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,9 +1,12 @@
 """What a protocol decides: frames without a mask, the treatment of masks, backgrounds, and named protocols."""
 
 import json
+import pickle
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -19,11 +22,13 @@ from benchmark_builder.camera import camera_path, shake
 from benchmark_builder.composite import blend
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.masks import settings_of
 from benchmark_builder.masks.stored import MaskWriter
 from benchmark_builder.masks.treat import MaskSettings, TreatedTrack, require_valid
-from benchmark_builder.protocols import Settings, names, resolve
+from benchmark_builder.protocols import Settings, differing, names, protocol_masks, resolve
 from benchmark_builder.recipes import Run, Subset, build_conflfg, build_scuba, build_scufo
 from benchmark_builder.rng import generator
+from benchmark_builder.segment import segment
 from benchmark_builder.selection import choose_frames
 from benchmark_builder.video import Video
 
@@ -191,14 +196,15 @@ def test_named_protocols_are_whole_and_say_what_was_changed() -> None:
     for name in names():
         for dataset in ("synthactions", "ucf101", "hmdb51", "kinetics400", "jhmdb", "folder"):
             found, said = resolve(name, dataset, {"per_video": None})
-            assert isinstance(found, Settings) and said == {"name": name, "changed": []}
+            assert isinstance(found, Settings) and said == {"name": name, "version": 2, "changed": {}}
             assert found.mask_settings.smooth == found.smooth
     published, _ = resolve("stillmix", "ucf101", {})
     assert (published.actors, published.unannotated, published.fit, published.jpeg_quality) == (
         "first", "background", "stretch", 75,
     )  # fmt: skip
     found, said = resolve("default", "ucf101", {"per_video": 2, "fit": "cover"})
-    assert found.per_video == 2 and said == {"name": "default", "changed": ["per_video"]}
+    assert found.per_video == 2 and said["changed"] == {"per_video": {"protocol": 5, "here": 2}}
+    assert differing(said) == "differs from protocol default: per_video=2 (protocol: 5)"
     with pytest.raises(BenchError, match="choose from default, stillmix"):
         resolve("mine", "ucf101", {})
     assert {f.name for f in fields(MaskSettings)} <= {f.name for f in fields(Settings)}
@@ -207,8 +213,142 @@ def test_named_protocols_are_whole_and_say_what_was_changed() -> None:
 def test_a_protocol_stands_in_protocol_json(folder_of_actions: Callable, tmp_path: Path) -> None:
     out = scuba(folder_of_actions(), tmp_path / "out", protocol="stillmix")
     protocol = json.loads((out / "protocol.json").read_text())
-    assert protocol["protocol"] == {"name": "stillmix", "changed": ["masks", "per_video"]}
+    changed = protocol["protocol"].pop("changed")
+    assert protocol["protocol"] == {"name": "stillmix", "version": 2}
+    assert changed == {
+        "masks": {"protocol": "ucf101-v2", "here": "stored"},  # kinds: a path differs between machines
+        "per_video": {"protocol": 5, "here": 2},
+        "actors": {"protocol": "first", "here": None},  # stored masks that do not say what they were made from
+    }
     assert protocol["layout"] == "frames" and protocol["mask_settings"]["unannotated"] == "background"
+
+
+BOXES = {f"{c}/v_{c}_g{k:02d}_c01": c for c in ("Archery", "Basketball") for k in (1, 2)}
+
+
+def two_tubes(path: Path) -> str:
+    """UCF101-24's file with two overlapping tubes in each video; the spec of it as --masks."""
+    tubes = [
+        {"label": 0, "sf": 0, "ef": 8, "boxes": np.full((8, 4), box)} for box in ([40, 40, 80, 80], [160, 40, 80, 80])
+    ]
+    path.write_bytes(pickle.dumps({i: {"numf": 8, "label": 0, "annotations": tubes} for i in BOXES}, protocol=2))
+    return f"ucf101-24:{path}"
+
+
+ONE, BOTH = 80 * 80 / (320 * 240), 2 * 80 * 80 / (320 * 240)  # of the picture, as BOXES are on 320x240
+
+
+@pytest.mark.parametrize(
+    ("masks", "own", "covered", "actors"),
+    [
+        ("{}", {}, ONE, "as the protocol"),
+        ("{}", {"actors": "all"}, BOTH, "all"),
+        ("boxes:{}", {}, ONE, "as the protocol"),
+        ("stored:first", {}, ONE, "as the protocol"),
+        ("stored:all", {}, BOTH, "all"),
+        ("truth", {}, None, None),
+    ],
+)
+def test_a_protocol_sets_what_the_user_does_not_name(
+    folder_of_actions: Callable, tmp_path: Path, masks: str, own: dict, covered: float | None, actors: str | None
+) -> None:
+    """`--protocol stillmix --masks …`: its actors=first holds for every source that can tell actors apart."""
+    root, file = folder_of_actions(1, 8, 24, 32), two_tubes(tmp_path / "boxes.pkl")
+    if masks.startswith("stored:"):
+        segmented = tmp_path / masks[7:]
+        segment("ucf101", root, "all", masks=file, options={"actors": masks[7:]}, out=segmented, run=QUIET)
+        file, masks = f"stored:{segmented}", "{}"
+    said: list[str] = []
+    made = build_scuba(
+        "ucf101", root, "all", protocol="stillmix", masks=masks.format(file), per_video=1, out=tmp_path / "out",
+        run=Run(1, False, said.append), **own,
+    ).benchmark  # fmt: skip
+    assert made is not None
+    if covered is not None:
+        assert {row.mask_coverage for row in made.rows} == {round(covered, 6)}
+    changed = made.protocol["protocol"]["changed"]
+    if actors == "as the protocol":
+        assert "actors" not in changed and not any("actors" in line for line in said)
+    else:
+        assert changed["actors"] == {"protocol": "first", "here": actors}
+        assert any(f"actors={actors or 'not applied'} (protocol: first)" in line for line in said)
+    assert any(line.startswith("differs from protocol stillmix: ") and "masks=" in line for line in said)
+    # What is made from it keeps the SCUBA's account, and adds its own.
+    build_conflfg(made.folder, out=tmp_path / "c", run=QUIET, order="front")
+    derived = read_benchmark(tmp_path / "c").protocol
+    assert derived["protocol"]["changed"] == changed | {"order": {"protocol": "behind", "here": "front"}}
+    assert derived["layout"] == "frames" and derived["jpeg_quality"] == 75
+
+
+def test_a_mask_source_without_a_setting(tmp_path: Path) -> None:
+    for masks, taken in (("motion", {}), ("maskrcnn", {})):
+        found, named = resolve("stillmix", "ucf101", {"masks": masks})
+        assert found.actors == "first" and "actors" not in settings_of(masks) | taken.keys()
+    found, named = resolve("stillmix", "ucf101", {"masks": "motion"})
+    protocol_masks(found, named, tmp_path, {"masks"})
+    assert named["changed"]["actors"] == {"protocol": "first", "here": None}
+    with pytest.raises(BenchError, match="--actors first: --masks motion has no such setting"):
+        found, named = resolve("default", "ucf101", {"masks": "motion", "actors": "first"})
+        protocol_masks(found, named, tmp_path, {"masks", "actors"})
+    found, named = resolve("ucf101-updated", "ucf101", {"masks": "motion"})  # its prompts prompt nothing
+    protocol_masks(found, named, tmp_path, {"masks"})
+    assert named["changed"]["prompts"] == {"protocol": "ucf101-24", "here": None}
+
+
+def test_prompts_of_a_protocol_reach_another_prompted_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict = {}
+
+    class Prompted:
+        def __init__(self, path: Path, root: Path, prompts: str | None = None, actors: str | None = None) -> None:
+            given.update(prompts=prompts, actors=actors)
+
+        def describe(self) -> dict:
+            return {"kind": "sam2", "prompts": {"kind": "x"}}
+
+    monkeypatch.setattr("benchmark_builder.masks.sam2", SimpleNamespace(Sam2Masks=Prompted), raising=False)
+    monkeypatch.setitem(sys.modules, "benchmark_builder.masks.sam2", SimpleNamespace(Sam2Masks=Prompted))
+    for protocol, own, expected in (
+        ("ucf101-updated", {}, {"prompts": "ucf101-24", "actors": None}),
+        ("stillmix", {"prompts": "ucf101-24"}, {"prompts": "ucf101-24", "actors": "first"}),
+        ("stillmix", {"prompts": "motion"}, {"prompts": "motion", "actors": None}),
+    ):
+        chosen = {"masks": "sam2:weights", **own}
+        found, named = resolve(protocol, "ucf101", chosen)
+        protocol_masks(found, named, tmp_path, chosen)
+        assert given == expected
+        assert ("actors" in named["changed"]) == (own.get("prompts") == "motion")
+
+
+def test_settings_given_with_scuba_hold_for_what_is_made_from_it(folder_of_actions: Callable, tmp_path: Path) -> None:
+    made = scuba(folder_of_actions(1), tmp_path / "scuba", order="front", shake=0.2, jpeg_quality=60)
+    build_conflfg(made, out=tmp_path / "c", run=QUIET)
+    build_scufo(made, out=tmp_path / "s", run=QUIET, shaken=True, shake=0.08)
+    first, second = (read_benchmark(tmp_path / name).protocol for name in "cs")
+    assert first["conflfg"]["order"] == "front" and first["protocol"]["changed"]["order"]["here"] == "front"
+    assert second["shake"] == 0.08 and "shake" not in second["protocol"]["changed"], "as the protocol has it again"
+    assert second["jpeg_quality"] == 60
+    with pytest.raises(BenchError, match="--per-video: was settled when"):
+        build_scufo(made, out=tmp_path / "t", run=QUIET, per_video=3)
+
+
+def test_another_protocol_or_version_is_another_build(folder_of_actions: Callable, tmp_path: Path) -> None:
+    root = folder_of_actions(1)
+    out = scuba(root, tmp_path / "out")
+    with pytest.raises(BenchError, match=r"other settings \(mask_settings\.dilate: 0, now 2\)"):
+        scuba(root, out, dilate=2)
+    protocol = json.loads((out / "protocol.json").read_text())
+    protocol["protocol"] = {"name": "default", "changed": ["masks", "per_video"]}  # as version 1 wrote it
+    (out / "protocol.json").write_text(json.dumps(protocol))
+    with pytest.raises(BenchError, match=r"other settings \(protocol\.changed: "):
+        scuba(root, out)
+    build_scufo(out, out=tmp_path / "s", run=QUIET)
+    derived = read_benchmark(tmp_path / "s").protocol
+    assert derived["protocol"] == {"name": "default", "version": 2, "changed": {"masks": {}, "per_video": {}}}
+
+
+def test_published_backgrounds_of_every_kind_are_the_published_protocol() -> None:
+    for backgrounds, differs in (("stripes", False), ("images:places365/test_256", False), ("noise", True)):
+        assert ("backgrounds" in resolve("stillmix", "ucf101", {"backgrounds": backgrounds})[1]["changed"]) == differs
 
 
 def test_shards_and_parts_make_the_whole(folder_of_actions: Callable, tmp_path: Path) -> None:
@@ -252,7 +392,7 @@ def test_conflfg_from_a_part_says_that_its_donors_are_of_it(folder_of_actions: C
     assert any("a part of ucf101" in line and "--from" in line for line in said)
     said.clear()
     build_conflfg(scuba(root, part), out=tmp_path / "whole", run=Run(1, False, said.append))
-    assert said == []
+    assert not any("a part of" in line for line in said)
 
 
 def test_protocol_says_which_parts_a_folder_holds(folder_of_actions: Callable, tmp_path: Path) -> None:

@@ -54,6 +54,9 @@ def mask_source(spec: str, dataset_root: Path, **options: Any) -> MaskSource:
 
 def settings_of(spec: str) -> set[str]:
     """Names of the settings that the source of a ``KIND`` or ``KIND:PATH`` has. BenchError if it is unknown."""
+    kind, _, path = spec.partition(":")
+    if kind == "boxes" and path.partition(":")[0] != "boxes":  # those of the source whose boxes they are
+        return settings_of(path) if path else set()
     return set(inspect.signature(_class(spec)).parameters.keys() - {"path", "dataset_root"})
 
 

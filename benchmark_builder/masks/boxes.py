@@ -32,14 +32,14 @@ class BoundingBoxes:
 
 
 class BoxesOf:
-    """``boxes:KIND`` or ``boxes:KIND:PATH``."""
+    """``boxes:KIND`` or ``boxes:KIND:PATH``; ``options`` are settings of that source."""
 
-    def __init__(self, path: Path | None, dataset_root: Path) -> None:
+    def __init__(self, path: Path | None, dataset_root: Path, **options: Any) -> None:
         from benchmark_builder.masks import mask_source
 
         if path is None or str(path).partition(":")[0] == "boxes":
             raise BenchError("--masks boxes: name the source whose boxes you want, such as --masks boxes:truth")
-        self.source = mask_source(str(path), dataset_root)
+        self.source = mask_source(str(path), dataset_root, **options)
 
     def track(self, video: Video, height: int, width: int) -> BoundingBoxes:
         return BoundingBoxes(self.source.track(video, height, width))
