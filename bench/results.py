@@ -61,7 +61,10 @@ def report(
 
 
 def score(
-    predictions: Annotated[list[Path], typer.Argument(help="One file a benchmark: CSV, Parquet, mmaction2's dumps.")],
+    predictions: Annotated[
+        list[Path],
+        typer.Argument(help="One file per benchmark: CSV, Parquet, dumps of mmaction2, PySlowFast, VideoMAE."),
+    ],
     benchmark: Annotated[
         list[str],
         typer.Option(help="The benchmarks, in the files' order; iid:DATASET for the test split.", metavar="DIR ..."),
@@ -71,7 +74,10 @@ def score(
     model: Annotated[str, typer.Option(help="The network's name.")] = "",
     root: Root = None,
     lists: Annotated[
-        list[Path] | None, typer.Option(help="List files that give the order of mmaction2's dumps.", metavar="FILE ...")
+        list[Path] | None,
+        typer.Option(
+            help="The list files that the predictions were made from, where they carry no ids.", metavar="FILE ..."
+        ),
     ] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Accept files that lack some videos.")] = False,
     seed: Annotated[int, typer.Option(help="Owns the bootstrap's draws.")] = 0,

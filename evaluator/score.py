@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmark_builder.errors import BenchError
 from evaluator import leaderboard
 from evaluator.foreign import read_any_predictions
@@ -32,13 +34,14 @@ def score(
     """Figures of predictions that exist already.
 
     Args:
-        files: predictions, one file a benchmark: our CSV or Parquet, or mmaction2's dumps.
+        files: predictions, one file per benchmark: our CSV or Parquet, or other frameworks' dumps.
         benchmarks: folders of the benchmarks, in the files' order; ``iid:DATASET`` for the ordinary test split.
             With SCUBA and its SCUFO, contrasted accuracy is computed too.
         out: where to put ``predictions/``, ``results/`` and the row of ``leaderboard.csv``; None writes nothing.
         method, model: what to call it in the leaderboard; default the first file's name.
         root: the dataset's folder, for ``iid:DATASET``.
-        lists: list files that give the order of mmaction2's dumps, one a file, or none.
+        lists: the list files that the predictions were made from, one for each file, or none; needed where predictions
+            carry no ids.
         allow_missing: accept files without some videos; their number is told with every figure.
         seed: of the bootstrap intervals.
         cluster: what the bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`.
@@ -59,7 +62,7 @@ def score(
         )
     if lists and len(lists) != len(files):
         raise BenchError(
-            f"{len(lists)} list files for {len(files)} predictions files; give each file its --list, or none"
+            f"{len(lists)} list files for {len(files)} predictions files; give each file its --lists, or none"
         )
     sets = [_set(b, root) for b in benchmarks]
     if len({s.name for s in sets}) < len(sets):
@@ -82,7 +85,8 @@ def score(
     for described, s in zip(record["sets"], sets, strict=True):
         path = out / "predictions" / f"{s.name}--{tag}{suffix}"
         p = predictions[s.name]
-        write_predictions(path, p.classes, zip(p.ids, p.labels.tolist(), p.scores, strict=True))
+        answers = dict(zip(p.ids, p.pred.tolist(), strict=True))
+        write_predictions(path, p.classes, zip(p.ids, p.labels.tolist(), p.scores, strict=True), answers)
         described["predictions"] = str(path.relative_to(out))
     videos = leaderboard.videos_digest([s.digest for s in sets])
     path = out / "results" / f"{plain(record['dataset'])}-{tag}-{videos}.json"
@@ -97,8 +101,11 @@ def _set(benchmark: Path | str, root: Path | None) -> TestSet:
 
 
 def _digest(predictions: Sequence[Predictions]) -> str:
-    """Names the predictions: SHA-256 over ids and scores, whatever the order or format of the files."""
+    """Names the predictions: SHA-256 over ids and scores, whatever the order or format of the files; and over the
+    answers where they are not merely the first class of the highest score."""
     total = hashlib.sha256()
     for p in sorted(predictions, key=lambda p: p.ids):
         total.update("\x1f".join(p.ids).encode() + p.scores.tobytes())
+        if not np.array_equal(p.pred, p.scores.argmax(1)):
+            total.update(p.pred.tobytes())
     return total.hexdigest()

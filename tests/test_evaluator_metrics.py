@@ -3,6 +3,7 @@
 import csv
 import io
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +218,127 @@ def test_bad_parquet_files_are_refused_alike(tmp_path: Path, case: str) -> None:
     assert message in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def frame() -> pd.DataFrame:
+    return pd.read_csv(io.StringIO("\n".join(lines(SCUBA_A))))
+
+
+def _text(path: Path, edit: Callable[[str], str], encoding: str = "utf-8") -> Path:
+    path.write_bytes(edit("\n".join(lines(SCUBA_A)) + "\n").encode(encoding))
+    return path
+
+
+def _late(text: pd.DataFrame) -> pd.DataFrame:
+    """Filtered, so that the index is kept as a column."""
+    return pd.concat([text.iloc[:1].assign(id="x"), text]).iloc[1:]
+
+
+# How programs and people write the table of SCUBA_A.
+WRITTEN: dict[str, Callable[[Path], Path | None]] = {
+    "pandas' index": lambda p: frame().to_csv(p),
+    "pandas' index, twice": lambda p: frame().reset_index().reset_index().to_csv(p),
+    "ids as the index": lambda p: frame().set_index("id").to_csv(p),
+    "semicolons": lambda p: frame().to_csv(p, sep=";", index=False),
+    "semicolons, decimal commas": lambda p: frame().to_csv(p, sep=";", decimal=",", index=False),
+    "Excel's first line": lambda p: _text(p, lambda t: "sep=;\n" + t.replace('"run, fast"', "run@fast")
+                                          .replace(",", ";").replace("@", ", ")),
+    "tabs": lambda p: frame().to_csv(p, sep="\t", index=False),
+    "byte order mark": lambda p: _text(p, str, "utf-8-sig"),
+    "UTF-16": lambda p: _text(p, str, "utf-16"),
+    "CRLF": lambda p: _text(p, lambda t: t.replace("\n", "\r\n")),
+    "old Mac": lambda p: _text(p, lambda t: t.replace("\n", "\r")),
+    "all quoted": lambda p: frame().to_csv(p, quoting=csv.QUOTE_ALL, index=False),
+    "labels as floats": lambda p: frame().astype({"label": float, "pred": float}).to_csv(p, index=False),
+    "labels as names": lambda p: frame().replace({"label": dict(enumerate(CLASSES))}).to_csv(p, index=False),
+    "other order of columns": lambda p: frame()[["wave", "pred", "jump", "id", *CLASSES[1:2], "label"]].to_csv(p),
+    "ids with suffix": lambda p: frame().assign(id=lambda f: f["id"] + ".mp4").to_csv(p, index=False),
+    "ids with backslashes": lambda p: frame().assign(id=lambda f: ".\\set\\" + f["id"]).to_csv(p, index=False),
+    "class names with blanks": lambda p: _text(p, lambda t: t.replace("wave", " Wave ")),
+    "blank lines": lambda p: _text(p, lambda t: t.replace("\n", "\n\n")),
+    "Parquet with an index": lambda p: _late(frame()).to_parquet(p.with_suffix(".parquet")),
+    "Parquet with a named index": lambda p: frame().rename_axis("clip")[::-1].to_parquet(p.with_suffix(".parquet")),
+    "Parquet, ids as the index": lambda p: frame().set_index("id").to_parquet(p.with_suffix(".parquet")),
+    "Parquet, float16, categories": lambda p: frame().astype(
+        {"id": "category", "jump": "float16", "label": "float64", "pred": "int8"}
+    ).to_parquet(p.with_suffix(".parquet")),
+    "Parquet, reset index": lambda p: _late(frame()).reset_index().to_parquet(p.with_suffix(".parquet")),
+    "Parquet, capital suffix": lambda p: frame().to_parquet(p.with_suffix(".PARQUET")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_the_table_is_read_however_it_was_written(tmp_path: Path, how: str) -> None:
+    WRITTEN[how](tmp_path / "p.csv")
+    (path,) = tmp_path.glob("p.*")
+    found = read_predictions(path, CLASSES, EXPECTED)
+    wanted = read(tmp_path / "plain.csv", SCUBA_A)
+    assert found.ids == wanted.ids and found.classes == CLASSES
+    assert found.scores.tolist() == wanted.scores.tolist() and found.right.tolist() == wanted.right.tolist()
+
+
+def test_composed_and_decomposed_ids_are_one(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("id,label,pred,a\u0308,b\nx/e\u0301,0,0,1,0\n")
+    found = read_predictions(tmp_path / "p.csv", ["\u00e4", "b"], {"x/\u00e9": 0})
+    assert (found.ids, found.classes) == (["x/\u00e9"], ["\u00e4", "b"])
+
+
+def test_an_id_that_can_be_two_videos_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("id,label,pred,a,b\nv,0,0,1,0\n")
+    with pytest.raises(BenchError, match=r"p\.csv: 'v' can be 'x/v' or 'y/v'"):
+        read_predictions(tmp_path / "p.csv", ["a", "b"], {"x/v": 0, "y/v": 0}, allow_missing=True)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_of_equal_scores_any_may_be_the_answer(tmp_path: Path, suffix: str) -> None:
+    text = "id,label,pred,a,b,c\nu,1,1,0.5,0.5,0\nv,1,0,0.5,0.5,0\nw,2,2,0.3333,0.3333,0.3333\n"
+    path = tmp_path / f"p{suffix}"
+    pd.read_csv(io.StringIO(text)).to_parquet(path) if suffix == ".parquet" else path.write_text(text)
+    found = read_predictions(path)
+    assert found.pred.tolist() == [1, 0, 2] and found.right.tolist() == [True, False, True]
+    # The answers are kept when they are written again.
+    rows = zip(found.ids, found.labels.tolist(), found.scores, strict=True)
+    write_predictions(
+        tmp_path / f"q{suffix}", found.classes, rows, dict(zip(found.ids, found.pred.tolist(), strict=True))
+    )
+    assert read_predictions(tmp_path / f"q{suffix}").pred.tolist() == [1, 0, 2]
+    for pred in (2, -1, 3):
+        with pytest.raises(BenchError, match="has pred"):
+            make_predictions("p", ["a", "b", "c"], ["u"], np.array([0]), np.array([[0.5, 0.5, 0]]), preds=[pred])
+
+
+def test_class_columns_in_another_order_need_answers_that_agree(tmp_path: Path) -> None:
+    # By name, v1 is right; had the columns merely been named wrongly, pred would contradict them.
+    (tmp_path / "p.csv").write_text("id,label,pred,b,a\nv1,0,0,0.1,0.9\nv2,1,1,0.8,0.2\n")
+    found = read_predictions(tmp_path / "p.csv", ["a", "b"])
+    assert found.scores.tolist() == [[0.9, 0.1], [0.2, 0.8]] and found.right.all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label,pred,a,b\n0,0,1,0\n", "without video ids"),
+        ("id,pred,a,b\nv,0,1,0\n", "has no column label"),
+        ("id;pred;a\nv;0;1\n", "not a predictions file"),
+        ("id,label,pred\nv,0,0\n", "no class columns"),
+        ('id,label,pred,a,b\nv,0,0,"0,9",0\n', "line 2: could not convert"),
+        ("id;label;pred;a;b\nv;0;0;1.000,9;0\n", "line 2: could not convert"),
+        ("id,label,pred,a,b\nv,0.5,0,1,0\n", "line 2: '0.5' is neither a whole number nor a class"),
+        ("id,label,pred,a,b\nv,,0,1,0\n", "line 2: '' is neither"),
+        ("id,label,pred,a,b\nv,1e400,0,1,0\n", "line 2: '1e400' is neither"),
+        ("id,label,pred,a,b\nv,99999999999999999999,0,1,0\n", "p.csv"),
+        ("id,label,pred,a,b\nv,0,0,1,\n", "line 2: could not convert"),
+        ("id,label,pred,a,b\nv,0,0,1,NaN\n", "not all finite"),
+        ("id,label,pred,a,a\nv,0,0,1,0\n", "stands twice"),
+        ("id,label,pred,a,b,extra\nv,0,0,1,0,0\n", "3 class columns, but the test set has 2"),
+        ('id,label,pred,a,b\n"v,0,0,1,0\n', "cells under 5 columns"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_reason(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(BenchError) as caught:
+        read_predictions(tmp_path / "p.csv", ["a", "b"], {"v": 0})
+    assert message in str(caught.value) and "p.csv" in str(caught.value) and "\n" not in str(caught.value)
+
+
 def test_parquet_files_that_are_none_or_have_holes(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
     path.write_bytes(b"PAR1 and then nothing of the kind PAR1")
@@ -239,7 +361,7 @@ def test_parquet_files_that_are_none_or_have_holes(tmp_path: Path) -> None:
 def test_absent_and_binary_files(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no such predictions file"):
         read_predictions(tmp_path / "p.csv")
-    (tmp_path / "p.csv").write_bytes(b"\xff\xfe\x00\x01" * 9)
+    (tmp_path / "p.csv").write_bytes(b"\xff\x00\x01" * 9)
     with pytest.raises(BenchError, match="cannot be read"):
         read_predictions(tmp_path / "p.csv")
 

@@ -87,23 +87,114 @@ def labelled(video_id: str) -> dict[str, Any]:
     return {"pred_score": torch.tensor(SCORES[video_id]), "gt_label": label, "img_shape": (224, 224), "num_clips": 1}
 
 
-FORMATS: dict[str, Callable[[Path], Path]] = {
+def slowfast(p: Path) -> Path:
+    """What PySlowFast pickles: all scores and all labels."""
+    scores = torch.tensor([SCORES[i] for i in sorted(SCORES)])
+    return dump(p / "r.pkl", [scores, torch.tensor([dict(VIDEOS)[i] for i in sorted(SCORES)])])
+
+
+def npy(p: Path) -> Path:
+    np.save(p / "r.npy", np.array(in_order(SCORES)))
+    return p / "r.npy"
+
+
+# Files without ids, in the order of the ids.
+WITHOUT_IDS: dict[str, Callable[[Path], Path]] = {
     "mmaction 0.x pickle": lambda p: dump(p / "r.pkl", in_order(SCORES)),
     "mmaction 0.x JSON": lambda p: dump(p / "r.json", plain(in_order(SCORES))),
-    "JSON by id": lambda p: dump(p / "r.json", dict(reversed(SCORES.items()))),
+    "one array": lambda p: dump(p / "r.pkl", np.array(in_order(SCORES))),
+    "npy": npy,
     "mmaction2 1.0 pickle": lambda p: dump(
         p / "r.pkl", [{"pred_scores": {"item": torch.tensor(a)}, "num_clips": 1} for a in in_order(SCORES)]
     ),
-    "mmaction2 1.2 pickle": lambda p: dump(p / "r.pickle", [labelled(i) for i in sorted(SCORES)]),
+    "mmaction2 1.2 pickle, with labels": lambda p: dump(p / "r.pickle", [labelled(i) for i in sorted(SCORES)]),
+    "PySlowFast": slowfast,
+    "csv": lambda p: table(p / "r.csv", ["label", "pred", *CLASSES], lambda i: [label(i), top(i), *SCORES[i]]),
 }
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_reads_alike(tmp_path: Path, scuba: TestSet, kind: str) -> None:
-    found = read_any_predictions(FORMATS[kind](tmp_path), scuba)
+def label(video_id: str) -> int:
+    return dict(VIDEOS)[video_id]
+
+
+def top(video_id: str) -> int:
+    return int(np.argmax(SCORES[video_id]))
+
+
+def table(path: Path, header: list[str], row: Callable[[str], list[Any]], sep: str = ",") -> Path:
+    lines = [sep.join(header), *(sep.join(map(str, row(i))) for i in sorted(SCORES))]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("kind", WITHOUT_IDS)
+def test_scores_without_ids_are_never_paired_by_position(tmp_path: Path, scuba: TestSet, kind: str) -> None:
+    path = WITHOUT_IDS[kind](tmp_path)
+    message = refused(lambda: read_any_predictions(path, scuba))
+    assert path.name in message and "without video ids" in message and "--lists" in message
+    assert "--lists" in refused(lambda: score([path], [tmp_path / "scuba"]))
+    # The list that they were made from gives the order.
+    listing = tmp_path / "list.txt"
+    listing.write_text("".join(f"{i} 30 {label(i)}\n" for i in sorted(SCORES)))
+    found = read_any_predictions(path, scuba, listing)
     assert found.ids == sorted(SCORES)
     assert np.allclose(found.scores, [SCORES[i] for i in found.ids], rtol=0, atol=1e-7)  # float32 of numbers below 1
     assert found.right.tolist() == [True, False, True, True]
+    # A list of another length, or whose labels are others.
+    listing.write_text("".join(f"{i} 30 {label(i)}\n" for i in sorted(SCORES)[:3]))
+    assert "--lists" in refused(lambda: read_any_predictions(path, scuba, listing))
+    listing.write_text("".join(f"{i} 30 {label(i) + 1}\n" for i in sorted(SCORES)))
+    message = refused(lambda: read_any_predictions(path, scuba, listing))
+    assert "list.txt, line 1: label 1 of 'jump/a', the test set says 0" in message and "count from 0" in message
+
+
+def videomae(p: Path) -> Path:
+    """Two views of each video: their softmaxed logits have the wanted mean."""
+    lines = ["50.0, 100.0"]
+    for view in range(2):
+        for video_id, scores in SCORES.items():
+            shift = np.array([0.01, -0.01, 0]) * (1 if view else -1)
+            logits = np.log(np.array(scores) + shift + 1e-9 + (0.02 if min(scores) == 0 else 0)) + 3
+            lines.append(f"{video_id.split('/')[1]} {logits.tolist()} {label(video_id)} {view} 0")
+    (p / "0.txt").write_text("\n".join(lines) + "\n")
+    return p / "0.txt"
+
+
+WITH_IDS: dict[str, Callable[[Path], Path]] = {
+    "JSON by id": lambda p: dump(p / "r.json", dict(reversed(SCORES.items()))),
+    "JSON by file name": lambda p: dump(p / "r.json", {f"x\\{i}.mp4": s for i, s in SCORES.items()}),
+    "JSON records": lambda p: dump(
+        p / "r.json", [{"id": i, "label": label(i), **dict(zip(CLASSES, s, strict=True))} for i, s in SCORES.items()]
+    ),
+    "mmaction2 with file names": lambda p: dump(
+        p / "r.pkl", [{**labelled(i), "filename": f"/data/{i}.avi"} for i, _ in VIDEOS]
+    ),
+    "VideoMAE": videomae,
+    "csv": lambda p: table(p / "r.csv", ["id", "label", "pred", *CLASSES], lambda i: [i, label(i), top(i), *SCORES[i]]),
+    "tsv": lambda p: table(
+        p / "r.tsv", ["id", "label", "pred", *CLASSES], lambda i: [i, label(i), top(i), *SCORES[i]], "\t"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WITH_IDS)
+def test_every_format_with_ids_reads_alike(tmp_path: Path, scuba: TestSet, kind: str) -> None:
+    found = read_any_predictions(WITH_IDS[kind](tmp_path), scuba)
+    assert found.ids == sorted(SCORES)
+    # VideoMAE's views were shifted to and fro; the rest is float32 of numbers below 1.
+    assert np.allclose(found.scores, [SCORES[i] for i in found.ids], rtol=0, atol=0.05 if kind == "VideoMAE" else 1e-7)
+    assert found.right.tolist() == [True, False, True, True]
+
+
+def test_entries_that_name_their_videos_must_follow_the_list(tmp_path: Path, scuba: TestSet) -> None:
+    path = dump(tmp_path / "r.pkl", [{**labelled(i), "filename": f"/data/{i}.avi"} for i, _ in VIDEOS])
+    listing = tmp_path / "list.txt"
+    listing.write_text("".join(f"{i} 30 {n}\n" for i, n in VIDEOS))
+    assert read_any_predictions(path, scuba, listing).ids == sorted(SCORES)
+    listing.write_text("".join(f"{i} 30 {label(i)}\n" for i in sorted(SCORES)))
+    assert "entry 0 is 'run fast/b', " in refused(lambda: read_any_predictions(path, scuba, listing))
+    half = [{**labelled(i), **({"filename": i} if label(i) else {})} for i, _ in VIDEOS]
+    assert "others do not" in refused(lambda: read_any_predictions(dump(tmp_path / "h.pkl", half), scuba))
 
 
 @pytest.mark.parametrize(
@@ -117,6 +208,12 @@ def test_a_list_file_gives_the_order(tmp_path: Path, scuba: TestSet, form: str) 
     assert found.right.tolist() == [True, False, True, True]
 
 
+def test_the_manifest_may_be_named_as_the_list(tmp_path: Path, scuba: TestSet) -> None:
+    manifest = tmp_path / "scuba" / "manifest.csv"
+    found = read_any_predictions(dump(tmp_path / "r.pkl", in_order(SCORES)), scuba, manifest)
+    assert found.right.tolist() == [True, False, True, True]
+
+
 def refused(call: Callable[[], object]) -> str:
     with pytest.raises(BenchError) as caught:
         call()
@@ -124,10 +221,11 @@ def refused(call: Callable[[], object]) -> str:
     return str(caught.value)
 
 
-def test_labels_in_the_dump_unmask_a_wrong_order(tmp_path: Path, scuba: TestSet) -> None:
-    entries = [labelled(i) for i, _ in VIDEOS]
-    message = refused(lambda: read_any_predictions(dump(tmp_path / "r.pkl", entries), scuba))
-    assert "r.pkl" in message and "--list" in message
+def test_labels_in_the_dump_unmask_another_list(tmp_path: Path, scuba: TestSet) -> None:
+    path = dump(tmp_path / "r.pkl", [labelled(i) for i, _ in VIDEOS])
+    (tmp_path / "list.txt").write_text("".join(f"{i}\n" for i in sorted(SCORES)))  # without labels
+    message = refused(lambda: read_any_predictions(path, scuba, tmp_path / "list.txt"))
+    assert "r.pkl" in message and "--lists" in message
 
 
 class Malicious:
@@ -172,10 +270,12 @@ def test_other_bad_files(tmp_path: Path, scuba: TestSet) -> None:
     def read(path: Path) -> str:
         return refused(lambda: read_any_predictions(path, scuba))
 
-    assert "3 predictions, but the manifest lists 4" in read(dump(tmp_path / "a.pkl", in_order(SCORES)[:3]))
-    assert "not 3 scores" in read(dump(tmp_path / "b.json", [[0.5, 0.5]] * 4))
-    assert "not 3 scores" in read(dump(tmp_path / "c.json", [{"top": 1}] * 4))
-    assert "not all finite" in read(dump(tmp_path / "d.pkl", [np.array([np.nan, 0, 0])] * 4))
+    assert "not 3 scores" in read(dump(tmp_path / "b.json", {i: [0.5, 0.5] for i in SCORES}))
+    assert "not 3 scores" in read(dump(tmp_path / "c.json", {i: {"top": 1} for i in SCORES}))
+    assert "not all finite" in read(dump(tmp_path / "d.pkl", {i: np.array([np.nan, 0, 0]) for i in SCORES}))
+    assert "not 3 scores" in read(dump(tmp_path / "d.json", {i: [10**400, 0, 0] for i in SCORES}))
+    labels = {i: {"pred_score": SCORES[i], "gt_label": [0, 1]} for i in SCORES}
+    assert "a label that is no class" in read(dump(tmp_path / "d2.json", labels))
     assert "no row for 'wave/c'" in read(dump(tmp_path / "e.json", {i: SCORES[i] for i in sorted(SCORES)[:3]}))
     assert "id 'x' is not in the test set" in read(dump(tmp_path / "f.json", {**SCORES, "x": [1, 0, 0]}))
     assert "holds a int" in read(dump(tmp_path / "g.json", 7))
@@ -187,14 +287,16 @@ def test_other_bad_files(tmp_path: Path, scuba: TestSet) -> None:
     assert "no such file; give the file of scores" in read(tmp_path / "l.pkl")
     (tmp_path / "list.txt").write_text("z 3 0\n")
     path = dump(tmp_path / "m.pkl", in_order(SCORES))
-    assert "list.txt: 'z' names no video" in refused(lambda: read_any_predictions(path, scuba, tmp_path / "list.txt"))
+    assert "list.txt, line 1: 'z' names no video" in refused(
+        lambda: read_any_predictions(path, scuba, tmp_path / "list.txt")
+    )
 
 
 def test_score_gives_the_contrasted_accuracy_and_a_leaderboard_row(tmp_path: Path, scuba: TestSet) -> None:
     scufo = benchmark(tmp_path / "scufo", "scufo")
     stills = [(i, dict(VIDEOS)[i], np.array(s)) for i, s in STILLS.items()]
     write_predictions(tmp_path / "stills.csv", CLASSES, stills)
-    files = [dump(tmp_path / "r.pkl", in_order(SCORES)), tmp_path / "stills.csv"]
+    files = [dump(tmp_path / "r.pkl", SCORES), tmp_path / "stills.csv"]
     folders = [tmp_path / "scuba", tmp_path / "scufo"]
     record = score(files, folders, tmp_path / "out", method="Mine", model="tsm")
     # SCUBA right on a c d, SCUFO right on a: contrasted c d.

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from albar.clips import ClipSampling, sampling
-from benchmark_builder.datasets.common import read_lines
 from benchmark_builder.errors import BenchError
+from benchmark_builder.text import composed, letters, read_lines
 
 # Normalised clips, float32 (B, 3, T, S, S) on the device, to logits (B, outputs).
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -77,10 +77,11 @@ class ScoredModel:
         if count is not None and count != len(wanted):
             mend = "choose a model trained on this dataset"
             raise BenchError(f"{where}: has {len(wanted)} classes, {self.source} knows {count}; {mend}")
-        if known is None or known == list(wanted):
+        differ = [k for k, (a, b) in enumerate(zip(wanted, known or wanted, strict=True)) if composed(a) != composed(b)]
+        if known is None or not differ:
             return list(range(len(wanted)))
         if self.strict:
-            k = next(k for k, (a, b) in enumerate(zip(wanted, known, strict=True)) if a != b)
+            k = differ[0]
             mend = "use a checkpoint trained on these classes"
             raise BenchError(f"{where}: class {k} is {wanted[k]!r}, {self.source} has {known[k]!r}; {mend}")
         return match_classes(known, wanted, self.source, where)
@@ -120,7 +121,7 @@ def apply_options(model: ScoredModel, options: ModelOptions) -> ScoredModel:
     if options.classes is not None:
         if model.strict:
             options.refuse("classes", "a checkpoint names its own")
-        given = read_lines(options.classes)
+        given = [line for _, line in read_lines(options.classes, "list of class names", "give one name per line")]
         if model.outputs not in (None, len(given)):
             raise BenchError(
                 f"{options.classes}: names {len(given)} classes, {model.source} has {model.outputs} outputs; give one "
@@ -146,21 +147,16 @@ def match_classes(known: Sequence[str], wanted: Sequence[str], source: str, wher
     """
     places: dict[str, list[int]] = {}
     for k, name in enumerate(known):
-        places.setdefault(plain_name(name), []).append(k)
-    absent = [name for name in wanted if plain_name(name) not in places]
+        places.setdefault(letters(name), []).append(k)
+    absent = [name for name in wanted if letters(name) not in places]
     if absent:
         more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
         raise BenchError(
             f"{where}: {source} has no class {absent[0]!r}{more}; its first is {known[0]!r}; choose a model of these "
             "classes, or name its outputs with --classes FILE"
         )
-    found = [places[plain_name(name)] for name in wanted]
+    found = [places[letters(name)] for name in wanted]
     if any(len(k) > 1 for k in found) or len({k[0] for k in found}) < len(wanted):
         twin = next((known[k[0]] for k in found if len(k) > 1), wanted[0])
         raise BenchError(f"{source}: class {twin!r} stands twice; name its outputs with --classes FILE")
     return [k[0] for k in found]
-
-
-def plain_name(name: str) -> str:
-    """A class name without case, spaces and signs: ``ApplyEyeMakeup`` and ``apply eye makeup`` are one."""
-    return "".join(c for c in name.casefold() if c.isalnum())
