@@ -334,4 +334,4 @@ assert verify(out / "conflfg", progress=False) == []
 print([m for m in ("torch", "torchvision", "transformers", "pandas") if m in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr
