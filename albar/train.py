@@ -108,6 +108,8 @@ class Run:
                 f"{len(listing.missing)} videos of {settings.dataset}'s split {settings.split!r} are missing, first "
                 f"{listing.missing[0]}; complete the dataset"
             )
+        for line in listing.summary():  # unusable names; the rest is trained on
+            self.say(line)
         self.classes = listing.classes
         self.videos, self.kept_back = divide(listing, settings)
         if settings.validation_split is not None:

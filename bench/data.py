@@ -59,10 +59,8 @@ def list_command(
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["id", "label", "class_name", "split", "file"])
     writer.writerows([v.id, v.label, v.class_name, v.split, v.path] for v in listing.videos)
-    if listing.missing:
-        typer.echo(
-            f"{len(listing.missing)} videos that the split names are not there: {listing.missing[0]} …", err=True
-        )
+    for line in listing.summary():
+        typer.echo(line, err=True)
 
 
 @app.command()
@@ -76,9 +74,10 @@ def inspect(
     ] = "all",
     fold: Annotated[int, typer.Option(help="Which official split, from 1.", min=1)] = 1,
     workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write a row a video here.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a row per video here.")] = None,
 ) -> None:
-    """Decode every video and say what is wrong with a copy. Exit status 1 if any is missing or unreadable."""
+    """Decode every video and say what is wrong with a copy. Exit status 1 if any is missing, unreadable or of a name
+    that cannot be used."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -101,9 +100,10 @@ def inspect(
     if csv is not None:
         typer.echo(f"{csv}: a row for each of {len(found.videos)} videos")
     if not found.fine:
-        missing, unreadable = len(found.of("missing")), len(found.of("unreadable"))
+        missing, unreadable, unusable = (len(found.of(kind)) for kind in ("missing", "unreadable", "unusable"))
+        names = f", {unusable} of a name that cannot be used" if unusable else ""
         listed = f"{csv} lists them" if csv is not None else "--csv FILE lists them"
         raise BenchError(
-            f"{found.root}: {missing} videos missing, {unreadable} unreadable; get them again ({listed}), or build "
-            "without them"
+            f"{found.root}: {missing} videos missing, {unreadable} unreadable{names}; get or rename them ({listed}), "
+            "or build without them"
         )

@@ -16,10 +16,11 @@ COLUMNS = [
     "id", "file", "label", "class", "frames_decoded", "frames_header", "fps", "width", "height", "rotation",
     "variable_rate", "state", "problem",
 ]  # fmt: skip
-BAD = ("missing", "unreadable")  # what makes a copy unfit; every other kind is a note
+BAD = ("missing", "unreadable", "unusable")  # what makes a copy unfit; every other kind is a note
 KINDS = {
     "missing": "missing",
     "unreadable": "unreadable, or cut short",
+    "unusable": "of a name that cannot be used",
     "damaged": "damaged frames",
     "count": "frame count differs from the header's",
     "gap": "frames missing between others",
@@ -42,7 +43,8 @@ class Checked:
         width, height: of the upright picture.
         rotation: degrees that the file asks the player to turn its pictures, counter-clockwise.
         variable_rate: the frames do not follow one another evenly; None also where frames are damaged or lost.
-        state: ``ok``, ``note`` (odd, and a build copes), ``missing`` or ``unreadable``.
+        state: ``ok``, ``note`` (odd, and a build copes), ``missing``, ``unreadable`` or ``unusable`` (its name; it
+            is not decoded).
         problems: what was found, as (kind, words); kinds are those of :data:`KINDS`.
     """
 

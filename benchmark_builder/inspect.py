@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from benchmark_builder import pool
 from benchmark_builder.check_video import BAD, COLUMNS, KINDS, Checked, Checker
-from benchmark_builder.datasets import Listing, data_root, read_dataset
+from benchmark_builder.datasets import Listing, NoVideos, Unusable, data_root, read_dataset
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import write_csv
 
@@ -25,7 +25,7 @@ class Inspection:
     Attributes:
         dataset, root, split: what was inspected.
         classes: the dataset's class names in label order.
-        videos: one record for every video, present or missing, sorted by id.
+        videos: one record for every video, present, missing or unusable, sorted by id.
         notes: lines of the reader for the user.
     """
 
@@ -53,11 +53,11 @@ class Inspection:
 
     @property
     def fine(self) -> bool:
-        """Nothing is missing or unreadable; there may be notes."""
+        """Nothing is missing, unreadable or unusable; there may be notes."""
         return not any(v.state in BAD for v in self.videos)
 
     def write(self, path: Path) -> None:
-        """Write a CSV with a row a video, whole or not at all; columns are :data:`COLUMNS`."""
+        """Write a CSV with a row per video, whole or not at all; columns are :data:`COLUMNS`."""
         write_csv(path, COLUMNS, (v.row() for v in self.videos))
 
 
@@ -82,8 +82,9 @@ def inspect_dataset(
         BenchError: no such dataset, or nothing of it in ``root``.
     """
     root = root or data_root() / dataset
-    listing = _whole(dataset, root, fold) if split == "all" else read_dataset(dataset, root, split, fold)
+    listing = _whole(dataset, root, fold) if split == "all" else _read(dataset, root, split, fold)
     checked = [_missing(video_id, listing.classes) for video_id in listing.missing]
+    checked += [_unusable(video) for video in listing.unusable]
     results = pool.run(Checker(root), listing.videos, workers or pool.default_workers())
     for _, result in tqdm(results, total=len(listing.videos), desc="inspect", unit="video", disable=not progress):
         checked.append(result)
@@ -125,7 +126,7 @@ def _whole(dataset: str, root: Path, fold: int) -> Listing:
     errors: dict[str, list[str]] = {}
     for split in ("all", *SPLITS):
         try:
-            listings.append(read_dataset(dataset, root, split, fold))
+            listings.append(_read(dataset, root, split, fold))
         except BenchError as error:
             errors.setdefault(str(error), []).append(split)
     if not listings:
@@ -136,8 +137,42 @@ def _whole(dataset: str, root: Path, fold: int) -> Listing:
             notes.append(f"{', '.join(splits)} not checked for missing videos: {words.removesuffix(OR_ALL)}")
     videos = {v.id: v for found in reversed(listings) for v in found.videos}
     missing = {i for found in listings for i in found.missing} - videos.keys()
+    unusable = {u.file: u for found in listings for u in found.unusable}
+    for video in videos.values():  # a list may tell two files of one name apart
+        unusable.pop(_file(video.path, root), None)
     ordered = sorted(videos.values(), key=lambda v: v.id)
-    return Listing(ordered, listings[0].classes, "all", tuple(dict.fromkeys(notes)), tuple(sorted(missing)))
+    return Listing(
+        ordered,
+        listings[0].classes,
+        "all",
+        tuple(dict.fromkeys(notes)),
+        tuple(sorted(missing)),
+        tuple(unusable[file] for file in sorted(unusable)),
+    )
+
+
+def _read(dataset: str, root: Path, split: str, fold: int) -> Listing:
+    """A split, also where all that is there of it is unusable."""
+    try:
+        return read_dataset(dataset, root, split, fold)
+    except NoVideos as error:
+        if not error.listing.unusable:
+            raise
+        return error.listing
+
+
+def _file(path: Path, root: Path) -> str:
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+def _unusable(video: Unusable) -> Checked:
+    return Checked(
+        id=video.id,
+        file=video.file,
+        label=video.label,
+        class_name=video.class_name,
+        problems=(("unusable", video.reason),),
+    )
 
 
 def _missing(video_id: str, classes: Sequence[str]) -> Checked:

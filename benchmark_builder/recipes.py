@@ -145,8 +145,7 @@ def build_scuba(
         "paths": paths_from(out, root=root),
         "subset": subset.describe(),
     }
-    said = "named by the split, but not in the dataset's folder"
-    missing = [pool.Note(i, "left out", said) for i in subset.named(listing.missing)]
+    missing = [pool.Note(name, "left out", reason) for i, name, reason in listing.left_out if subset.named([i])]
     maker = ScubaMaker(
         out, root, masks, backgrounds, settings.per_video, seed, settings.mask_settings, _layout(settings)
     )

@@ -131,7 +131,7 @@ def segment(
         run.say(differing(named))
     record = {"masks": source.describe(), "dataset": dataset, "format": FORMAT}
     videos = subset.of(listing.videos)
-    missing = {i: "named by the split, but not in the dataset's folder" for i in listing.missing}
+    missing = {name: reason for i, name, reason in listing.left_out if subset.named([i])}
     out = out or data_root() / "masks" / f"{dataset}-{settings.masks.partition(':')[0]}"
     work = out / WORK
     work.mkdir(parents=True, exist_ok=True)

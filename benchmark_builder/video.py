@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from benchmark_builder.errors import BenchError
 
+_IMPOSSIBLE = '\\:*?"<>|'
 LONGEST = 10_000_000  # frames; a longer video is a damaged number, refused before memory is taken for it
 
 
@@ -46,14 +47,20 @@ def group_of(video: Video) -> str:
     return match.group(1) if match else video.id
 
 
+def id_problem(video_id: str) -> str:
+    """What keeps a text from being an id, in words that follow "its name"; empty if nothing does.
+
+    Ids become names of files and folders on every system, so what one system cannot have in a name is no id.
+    """
+    parts = PurePosixPath(video_id).parts
+    if not parts or video_id.startswith("/") or any(p in ("..", ".") for p in parts):
+        return "leaves its folder"
+    found = next((c for c in video_id if ord(c) < 32 or c in _IMPOSSIBLE), None)
+    return "" if found is None else f"holds {found!r}, which file names of other systems cannot have"
+
+
 def check_id(video_id: str) -> str:
     """Refuse an id that could leave the folder it is written to (ids become file names)."""
-    parts = PurePosixPath(video_id).parts
-    if (
-        not parts
-        or video_id.startswith("/")
-        or any(p in ("..", ".") for p in parts)
-        or any(ord(c) < 32 or c in '\\:*?"<>|' for c in video_id)
-    ):
+    if id_problem(video_id):
         raise BenchError(f"video id {video_id!r} is not a plain relative name; rename the file it comes from")
     return video_id

@@ -57,7 +57,8 @@ class TestSet:
         still: each video is one frame repeated, so one frame is decoded.
         digest: SHA-256 that names the exact videos: of manifest.csv, or of the listing (ids, labels, file sizes).
         items: sorted by id.
-        absent: ids that belong to the split but whose files are not in the dataset's folder.
+        absent: what belongs to the split and cannot be scored: ids whose files are not in the dataset's folder, and
+            files whose names cannot be used.
         built_by: name of the protocol that built the benchmark; empty for IID.
     """
 
@@ -143,7 +144,7 @@ def iid_set(dataset: str, root: Path | None = None, split: str = "test", fold: i
         items.append(Item(video.id, video.label, video.id, video.path))
     name = f"{dataset}-iid" if split == "test" else f"{dataset}-{split}"
     splits = "+".join(sorted({video.split for video in listing.videos}))
-    absent = tuple(listing.missing)
+    absent = tuple(name for _, name, _ in listing.left_out)
     return TestSet(name, "iid", dataset, listing.classes, splits, "", False, total.hexdigest(), items, absent)
 
 

@@ -60,8 +60,17 @@ def test_ucf101_handstand_spellings_meet(ucf101: Path) -> None:
 
 def test_two_files_of_one_name_are_not_told_apart_silently(ucf101: Path) -> None:
     touch(ucf101, "UCF-101/Hammering/v_Hammering_g01_c01.mp4")
-    with pytest.raises(BenchError, match="has the same name"):
-        read_dataset("ucf101", ucf101, "all")
+    listing = read_dataset("ucf101", ucf101, "all")
+    assert "Hammering/v_Hammering_g01_c01" not in {v.id for v in listing.videos} and len(listing.videos) == 3
+    assert [u.file for u in listing.unusable] == [
+        "UCF-101/Hammering/v_Hammering_g01_c01.avi",
+        "UCF-101/Hammering/v_Hammering_g01_c01.mp4",
+    ]
+    assert all("has the same name" in u.reason for u in listing.unusable)
+    # A list that names one of them settles it, and says so.
+    listing = read_dataset("ucf101", ucf101, "test")
+    assert {v.path.name for v in listing.videos if "Hammering" in v.id} == {"v_Hammering_g01_c01.avi"}
+    assert listing.unusable == () and any("c01.mp4 is not taken" in note for note in listing.notes)
 
 
 def test_no_split_files(ucf101: Path) -> None:
@@ -133,6 +142,9 @@ def test_kinetics_class_folders_and_list(tmp_path: Path) -> None:
 
 
 def test_videos_that_no_class_or_list_has_are_told(tmp_path: Path, ucf101: Path) -> None:
+    (note,) = read_dataset("ucf101", ucf101).notes
+    assert "1 files are not videos by their suffix (.txt)" in note and "notes.txt" in note
+    (ucf101 / "UCF-101/HandstandPushups/notes.txt").unlink()
     assert read_dataset("ucf101", ucf101).notes == ()
     touch(ucf101, "UCF-101/Hamering/v_Hammering_g02_c01.avi", "UCF-101/annotations/x.mat")
     (note,) = read_dataset("ucf101", ucf101).notes
@@ -191,8 +203,9 @@ def test_all_of_kinetics_is_the_splits_that_are_there(tmp_path: Path) -> None:
     touch(tmp_path / "mm", "videos_train/zumba/a.mp4", "videos_val/abseiling/b.mp4")
     assert [v.label for v in read_dataset("kinetics400", tmp_path / "mm", "all").videos] == [399, 0]
     touch(tmp_path / "mm", "videos_val/zumba/a.mp4")
-    with pytest.raises(BenchError, match="has the same name"):
-        read_dataset("kinetics400", tmp_path / "mm", "all")
+    listing = read_dataset("kinetics400", tmp_path / "mm", "all")
+    assert [v.id for v in listing.videos] == ["b"] and [u.id for u in listing.unusable] == ["a", "a"]
+    assert {u.file for u in listing.unusable} == {"videos_train/zumba/a.mp4", "videos_val/zumba/a.mp4"}
 
 
 def test_kinetics_replaced_files_stand_for_the_broken_ones(tmp_path: Path) -> None:
@@ -206,7 +219,7 @@ def test_kinetics_replaced_files_stand_for_the_broken_ones(tmp_path: Path) -> No
 
 def test_kinetics_refuses_what_it_would_have_to_drop(tmp_path: Path) -> None:
     touch(tmp_path, "k/val/zumba/a.mp4", "k/val/zumba/a.mkv")
-    with pytest.raises(BenchError, match=r"a\.mp4: a\.mkv has the same name"):
+    with pytest.raises(BenchError, match=r"2 files cannot be used, such as 'val/zumba/a\.mkv': val/zumba/a\.mp4 has"):
         read_dataset("kinetics400", tmp_path / "k")
     (tmp_path / "k/val/zumba/a.mkv").unlink()
     write(tmp_path / "k/kinetics400_val_list_videos.txt", "zumba/a.mp4")

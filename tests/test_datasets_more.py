@@ -171,10 +171,17 @@ def test_a_line_that_is_no_video_is_named(own: Path, line: str) -> None:
         read_dataset("folder", own)
 
 
-def test_two_videos_of_one_name_are_refused(own: Path) -> None:
+def test_of_two_videos_of_one_name_neither_is_taken_unless_the_list_says_which(own: Path) -> None:
     touch(own, "Archery/a b.mp4")
-    with pytest.raises(BenchError, match="same name"):
-        read_dataset("folder", own)
+    listing = read_dataset("folder", own)
+    assert [v.id for v in listing.videos] == ["tennis serve/a b", "tennis serve/c"]
+    assert [u.file for u in listing.unusable] == ["Archery/a b.mkv", "Archery/a b.mp4"]
+    write(own / "test.txt", "Archery/a b.mp4")
+    (video,) = read_dataset("folder", own).videos
+    assert video.path.name == "a b.mp4"
+    write(own / "test.txt", "Archery/a b.avi", "tennis serve/c.mov")
+    listing = read_dataset("folder", own)
+    assert [v.id for v in listing.videos] == ["tennis serve/c"] and len(listing.unusable) == 2 and not listing.missing
 
 
 def test_frames_in_a_folder_are_a_video(tmp_path: Path) -> None:

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from benchmark_builder.datasets import Listing
 from benchmark_builder.datasets.common import (
+    Catalogue,
+    class_folders,
     first_folder,
     folder_with_classes,
-    read_lines,
     shipped_classes,
-    strange_folders,
-    videos_in_class_folders,
+    split_label,
+    videos_of_classes,
 )
 from benchmark_builder.errors import BenchError
-from benchmark_builder.video import Video
+from benchmark_builder.text import read_lines
 
 WHERE = (
     "Get HMDB51 and its test_train_splits from the dataset's site (Serre Lab, Brown University), unpack the archives "
@@ -26,43 +27,46 @@ WHERE = (
     "$BENCH_DATA/hmdb51 or --root"
 )
 SPLITS = "testTrainMulti_7030_splits"
-TAGS = {"train": "1", "test": "2"}
+TAGS = {"train": 1, "test": 2}  # 0: in neither
 
 
 def read(root: Path, split: str, fold: int) -> Listing:
     """List HMDB51. Ids are ``class/NAME``; splits ``train``, ``test``, ``all``, ``auto``; folds 1 to 3."""
     classes = shipped_classes("hmdb51")
     folder = folder_with_classes(root, classes, ("videos", "hmdb51_org"))
-    found = videos_in_class_folders(folder, classes)
+    videos, notes = videos_of_classes(folder, *class_folders(folder, classes))
+    catalogue = Catalogue(root, "hmdb51", classes)
+    catalogue.add_class_folders(videos)
     lists = first_folder(root / SPLITS, folder / SPLITS, folder.parent / SPLITS, root / "splits")
 
-    notes = strange_folders(folder, classes)
     if split == "auto" and lists is None:
         split = "all"
-        notes.append(f"no {SPLITS} in {root}: taking every video (as --split all)")
+        notes.insert(0, f"no {SPLITS} in {root}: taking every video (as --split all)")
     if split == "auto":
         split = "test"
-    missing: list[str] = []
     if split == "all":
-        wanted, name = sorted(found), "all"
-    elif split in TAGS:
-        if lists is None:
-            raise BenchError(f"{root / SPLITS}: no split files; get them, or give --split all")
-        name, named = f"{split}{fold}", named_by(lists, classes, split, fold)
-        wanted = [key for key in named if key in found]
-        missing = [key for key in named if key not in found]
-    else:
+        return catalogue.listing("all", None, notes)
+    if split not in TAGS:
         raise BenchError(f"--split {split}: HMDB51 has train, test and all")
-    videos = [Video(k, found[k][0], found[k][1], classes[found[k][1]], name, "hmdb51") for k in sorted(wanted)]
-    return Listing(videos, classes, name, tuple(notes), tuple(missing))
+    if lists is None:
+        raise BenchError(f"{root / SPLITS}: no split files; get them, or give --split all")
+    return catalogue.listing(f"{split}{fold}", named_by(lists, classes, split, fold), notes, lists)
 
 
 def named_by(lists: Path, classes: Iterable[str], split: str, fold: int) -> list[str]:
-    """The ids ``class/NAME`` that the split files of ``classes`` in folder ``lists`` tag as ``train`` or ``test``."""
-    ids = []
+    """The names ``class/NAME.avi`` that the split files of ``classes`` in ``lists`` tag as ``train`` or ``test``.
+
+    Raises:
+        BenchError: a split file is missing, or a line is not "file.avi tag" with a tag of 0, 1 or 2.
+    """
+    names = []
     for class_name in classes:
-        for line in read_lines(lists / f"{class_name}_test_split{fold}.txt"):
-            file, _, tag = line.rpartition(" ")
+        path = lists / f"{class_name}_test_split{fold}.txt"
+        for number, line in read_lines(path, "split file", "get the split files from the dataset's site"):
+            file, tag = split_label(line)
+            if tag not in (0, 1, 2):
+                raise BenchError(f"{path}, line {number}: {line!r} is not 'file.avi tag' with tag 0, 1 or 2; get the "
+                                 "split files again")  # fmt: skip
             if tag == TAGS[split]:
-                ids.append(f"{class_name}/{file.strip().removesuffix('.avi')}")
-    return ids
+                names.append(f"{class_name}/{file.rpartition('/')[2]}")
+    return names

@@ -13,11 +13,17 @@ Licence: see the dataset's site.
 from pathlib import Path
 
 from benchmark_builder.datasets import Listing
-from benchmark_builder.datasets.common import folder_with_classes, shipped_classes
+from benchmark_builder.datasets.common import (
+    Catalogue,
+    class_folders,
+    folder_with_classes,
+    not_videos,
+    shipped_classes,
+)
 from benchmark_builder.datasets.hmdb51 import SPLITS as HMDB51_SPLITS
 from benchmark_builder.datasets.hmdb51 import TAGS, named_by
 from benchmark_builder.errors import BenchError
-from benchmark_builder.video import Video
+from benchmark_builder.folders import files_of, subfolders
 
 WHERE = (
     "Get Rename_Images, puppet_mask and splits from JHMDB's site (MPI for Intelligent Systems) and lay them as "
@@ -33,41 +39,36 @@ CLASSES = (
 def read(root: Path, split: str, fold: int) -> Listing:
     """List JHMDB. Ids are ``class/STEM``; splits ``train``, ``test``, ``all``, ``auto``; folds 1 to 3."""
     classes = shipped_classes("hmdb51")
-    label = {c: classes.index(c) for c in CLASSES}
     folder = folder_with_classes(root, CLASSES, ("Rename_Images",))
-    found = {
-        f"{d.name}/{clip.name}": (clip, label[d.name])
-        for d in folder.iterdir()
-        if d.is_dir() and d.name in label
-        for clip in d.iterdir()
-        if clip.is_dir() and not clip.name.startswith(".")
-    }
+    found, strange = class_folders(folder, CLASSES)
+    catalogue = Catalogue(root, "jhmdb", classes)
+    others: list[Path] = []
+    for index, directory in found.items():
+        for clip in subfolders(directory):
+            catalogue.add(f"{CLASSES[index]}/{clip.name}", clip, classes.index(CLASSES[index]))
+        others += files_of(directory, ())[1]
+    notes = [f"{d}: is no class of JHMDB; what it holds is left out" for d in strange if subfolders(d)]
+    notes += not_videos(folder, others, "folders of frames")
     # ROOT may be Rename_Images itself.
     places = [base / name for base in (root, folder.parent) for name in (HMDB51_SPLITS, "splits")]
     lists = next((p for p in places if p.is_dir()), None)
 
-    notes: tuple[str, ...] = ()
     if split == "auto" and lists is None:
-        split, notes = "all", (f"no splits folder in {root}: taking every video (as --split all)",)
+        split = "all"
+        notes.insert(0, f"no splits folder in {root}: taking every video (as --split all)")
     if split == "auto":
         split = "test"
-    missing: tuple[str, ...] = ()
     if split == "all":
-        wanted, name = sorted(found), "all"
-    elif split in TAGS:
-        if lists is None:
-            raise BenchError(f"{root / 'splits'}: no split files; get them, or give --split all")
-        named = named_by(lists, CLASSES, split, fold)
-        wanted = sorted(key for key in named if key in found)
-        if lists.name == HMDB51_SPLITS:  # names HMDB51's videos, most of which JHMDB has not
-            name = f"{split}{fold}"
-        else:
-            name, missing = f"jhmdb_{split}{fold}", tuple(key for key in named if key not in found)
-            notes = (
-                f"splits are JHMDB's own: some of these videos may be in HMDB51's training split; for the published "
-                f"test set lay HMDB51's split files in {root / HMDB51_SPLITS}",
-            )
-    else:
+        return catalogue.listing("all", None, notes)
+    if split not in TAGS:
         raise BenchError(f"--split {split}: JHMDB has train, test and all")
-    videos = [Video(k, found[k][0], found[k][1], classes[found[k][1]], name, "jhmdb") for k in wanted]
-    return Listing(videos, classes, name, notes, missing)
+    if lists is None:
+        raise BenchError(f"{root / 'splits'}: no split files; get them, or give --split all")
+    named = named_by(lists, CLASSES, split, fold)
+    if lists.name == HMDB51_SPLITS:  # names HMDB51's videos, most of which JHMDB has not
+        return catalogue.listing(f"{split}{fold}", [n for n in named if n in catalogue], notes, lists)
+    said = (
+        f"splits are JHMDB's own: some of these videos may be in HMDB51's training split; for the published "
+        f"test set lay HMDB51's split files in {root / HMDB51_SPLITS}"
+    )
+    return catalogue.listing(f"jhmdb_{split}{fold}", named, [said, *notes], lists)

@@ -6,26 +6,30 @@ without ``ROOT/kinetics400_val_list_videos.txt`` (lines "class/file.mp4 label").
 (``ROOT/replacement/replacement_for_corrupted_k400``) are taken instead of the broken ones. Annotations: CC BY 4.0.
 """
 
-import csv
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from benchmark_builder.datasets import Listing
+from benchmark_builder.datasets import Listing, Unusable
 from benchmark_builder.datasets.common import (
-    VIDEO_SUFFIXES,
+    Catalogue,
+    class_folders,
+    class_matcher,
     first_folder,
-    read_lines,
+    not_videos,
     shipped_classes,
-    strange_folders,
+    split_label,
+    videos_of_classes,
 )
 from benchmark_builder.errors import BenchError
+from benchmark_builder.folders import VIDEO_SUFFIXES, files_of, natural
+from benchmark_builder.text import composed, read_lines, read_table
 from benchmark_builder.video import Video
 
 WHERE = (
     "Get Kinetics-400 from the CVDF mirror and lay it as ROOT/val/ID_START_END.mp4 and ROOT/annotations/val.csv, or as "
     "mmaction2 does (ROOT/videos_val/CLASS/*.mp4), ROOT being $BENCH_DATA/kinetics400 or --root"
 )
-
-
 SPLITS = ("train", "val", "test")
 REPLACED = "replacement/replacement_for_corrupted_k400"  # where CVDF's archive of whole copies unpacks to
 
@@ -34,7 +38,7 @@ def read(root: Path, split: str, fold: int) -> Listing:
     """List Kinetics-400. Ids are file stems; splits ``train``, ``val``, ``test``, ``all``, ``auto`` (= ``val``).
 
     Raises:
-        BenchError: no such split or fold, a csv or list that is none, or two files of one name.
+        BenchError: no such split or fold, a csv or list that is none, or labels that are not Kinetics-400's.
     """
     name = "val" if split == "auto" else split
     if name not in (*SPLITS, "all"):
@@ -42,80 +46,92 @@ def read(root: Path, split: str, fold: int) -> Listing:
     if fold != 1:
         raise BenchError(f"--fold {fold}: Kinetics-400 has fold 1 only")
     classes = shipped_classes("kinetics400")
-    labels = {c: i for i, c in enumerate(classes)} | {c.replace(" ", "_"): i for i, c in enumerate(classes)}
     parts = [s for s in SPLITS if _split_folder(root, s)] if name == "all" else []
-    table: dict[str, tuple[Path, int]] = {}
-    missing: list[str] = []
-    notes: list[str] = []
-    for part in parts or [name]:
-        found, lost = _read_split(root, part, labels, notes)
-        doubled = sorted(found.keys() & table.keys())
-        if doubled:
-            raise BenchError(f"{found[doubled[0]][0]}: {table[doubled[0]][0]} has the same name; keep one of the two")
-        table |= found
-        missing += lost
-    videos = [
-        Video(stem, path, label, classes[label], name, "kinetics400") for stem, (path, label) in sorted(table.items())
-    ]
-    return Listing(videos, classes, name, tuple(notes), tuple(missing))
+    return _joined([_read_split(root, part, name, classes) for part in parts or [name]], name, root)
 
 
 def _split_folder(root: Path, split: str) -> Path | None:
     return first_folder(root / split, root / f"videos_{split}")
 
 
-def _read_split(
-    root: Path, split: str, labels: dict[str, int], notes: list[str]
-) -> tuple[dict[str, tuple[Path, int]], list[str]]:
-    """Stem -> (path, label) of what is there, and the stems of what the split names besides; adds to ``notes``."""
-    folder = _split_folder(root, split) or first_folder(root / "videos") or root
-    class_folders = [d for d in sorted(folder.iterdir()) if d.is_dir() and d.name in labels]
-    if not class_folders:
-        files = _by_stem(folder)
-        replaced = _by_stem(root / REPLACED) if (root / REPLACED).is_dir() else {}
-        found, missing = _from_csv(root, split, files | replaced, labels)
-        notes += _unnamed(folder, files.keys() - found.keys(), f"the csv of split {split}")
-        return found, missing
-    notes += strange_folders(folder, labels)
-    table: dict[str, tuple[Path, int]] = {}
-    for directory in class_folders:
-        for stem, path in _by_stem(directory).items():
-            if stem in table:
-                raise BenchError(f"{path}: {table[stem][0]} has the same name; keep one of the two")
-            table[stem] = (path, labels[directory.name])
-    listed = _list_file(root, split)
+def _read_split(root: Path, part: str, name: str, classes: list[str]) -> Listing:
+    """The videos of one split's folder; ``name`` is what they shall be said to be of."""
+    folder = _split_folder(root, part) or first_folder(root / "videos") or root
+    found, strange = class_folders(folder, classes)
+    if not found:
+        return _flat(root, folder, part, name, classes)
+    videos, notes = videos_of_classes(folder, found, strange)
+    catalogue = Catalogue(root, "kinetics400", classes, flat=True)
+    for label, paths in videos.items():
+        for path in paths:
+            catalogue.add(path.stem, path, label)
+    listed = _list_file(root, part)
     if listed is None:
-        return table, []
+        return catalogue.listing(name, None, notes)
     names: dict[str, int] = {}
-    for number, line in enumerate(read_lines(listed), 1):
-        file, _, label = line.rpartition(" ")
-        if not file or not label.isdigit():
+    for number, line in read_lines(listed, "list", "get the list again"):
+        file, number_said = split_label(line)
+        if number_said is None:
             raise BenchError(f"{listed}, line {number}: {line!r} is not 'class/file.mp4 label'; get the list again")
-        names[Path(file.strip()).stem] = int(label)
-    wrong = [s for s, label in names.items() if s in table and table[s][1] != label]
-    if wrong:
-        raise BenchError(f"{listed}: label of {wrong[0]} is not its folder's; the list is not Kinetics-400's")
-    notes += _unnamed(folder, table.keys() - names.keys(), str(listed))
-    return {s: v for s, v in table.items() if s in names}, sorted(names.keys() - table.keys())
+        names[file] = number_said
+    _check_labels(listed, names, catalogue, classes)
+    return _named(catalogue, name, list(names), notes, folder, listed)
 
 
-def _unnamed(folder: Path, stems: set[str], where: str) -> list[str]:
-    if not stems:
-        return []
-    return [f"{folder}: {len(stems)} videos do not stand in {where} and are left out; the first: {min(stems)}"]
+def _check_labels(path: Path, names: dict[str, int], catalogue: Catalogue, classes: list[str]) -> None:
+    """Refuse a list whose labels are not those of the folders that it names, or that its videos are in."""
+    match = class_matcher(classes)
+    known: list[tuple[str, int]] = []  # (file as listed, true label)
+    for file in names:
+        said, found = match(file.rpartition("/")[0]), catalogue.label_of(file)
+        known += [(file, label) for label in {said, found[1] if found else None} if label is not None]
+    wrong = [(file, label) for file, label in known if names[file] != label]
+    if not wrong:
+        return
+    file, label = wrong[0]
+    count = len({f for f, _ in wrong})
+    shown = (
+        f"{path}: label of {catalogue.id_of(file)} is not its folder's ({names[file]}; {classes[label]!r} is {label}"
+        f"; so for {count} of {len(names)} lines)"
+    )
+    if all(names[f] == true + 1 for f, true in known):
+        raise BenchError(f"{shown}: its labels count from 1, Kinetics-400's from 0; subtract 1 from each, or remove "
+                         "the list to take every video of the folders")  # fmt: skip
+    raise BenchError(f"{shown}; the list is not Kinetics-400's, get it again or remove it")
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for path in sorted(p for p in folder.iterdir() if _is_video(p)):
-        if path.stem in files:
-            raise BenchError(f"{path}: {files[path.stem].name} has the same name; keep one of the two")
-        files[path.stem] = path
-    return files
+def _named(catalogue: Catalogue, name: str, names: list[str], notes: list[str], folder: Path, where: Path) -> Listing:
+    """The listing of ``names``, and a note on the videos that stand in no list."""
+    listing = catalogue.listing(name, names, notes, where)
+    stems = {catalogue.id_of(n) for n in names} | {v.id for v in listing.videos}
+    left = sorted(set(listing.there) - stems - {u.id for u in listing.unusable})
+    if not left:
+        return listing
+    note = f"{folder}: {len(left)} videos do not stand in {where} and are left out; the first: {left[0]}"
+    return replace(listing, notes=(*listing.notes, note))
 
 
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES
+def _joined(listings: list[Listing], name: str, root: Path) -> Listing:
+    """Listings of several folders as one; a video that is in two of them is in neither."""
+    places: dict[str, list[Video]] = {}
+    for video in (v for listing in listings for v in listing.videos):
+        places.setdefault(video.id, []).append(video)
+    unusable = [u for listing in listings for u in listing.unusable]
+    for videos in (found for found in places.values() if len(found) > 1):
+        for video in videos:
+            others = ", ".join(v.path.relative_to(root).as_posix() for v in videos if v is not video)
+            reason = f"{others} has the same name; keep one of them"
+            file = video.path.relative_to(root).as_posix()
+            unusable.append(Unusable(video.id, file, reason, video.label, video.class_name))
+    return Listing(
+        [videos[0] for _, videos in sorted(places.items()) if len(videos) == 1],
+        listings[0].classes,
+        name,
+        tuple(dict.fromkeys(note for listing in listings for note in listing.notes)),
+        tuple(dict.fromkeys(i for listing in listings for i in listing.missing)),
+        tuple(unusable),
+        tuple(sorted({i for listing in listings for i in listing.there})),
+    )
 
 
 def _list_file(root: Path, split: str) -> Path | None:
@@ -123,37 +139,56 @@ def _list_file(root: Path, split: str) -> Path | None:
     return next((p for p in (root / name, root / "annotations" / name) if p.is_file()), None)
 
 
-def _from_csv(
-    root: Path, split: str, files: dict[str, Path], labels: dict[str, int]
-) -> tuple[dict[str, tuple[Path, int]], list[str]]:
+def _flat(root: Path, folder: Path, part: str, name: str, classes: list[str]) -> Listing:
     """Join a flat folder with its csv; a file may be named ID_START_END or, trimmed by other tools, ID alone."""
-    splits = SPLITS if split == "all" else (split,)
+    files, others = files_of(folder, VIDEO_SUFFIXES)
+    replaced = files_of(root / REPLACED, VIDEO_SUFFIXES)[0] if (root / REPLACED).is_dir() else []
+    whole = {composed(p.stem) for p in replaced}
+    own = {composed(p.stem) for p in files}
     places = [
-        folder / f"{s}.csv" for s in splits for folder in (root / "annotations", root, root.parent / "annotations")
+        place / f"{s}.csv"
+        for s in (SPLITS if part == "all" else (part,))
+        for place in (root / "annotations", root, root.parent / "annotations")
     ]
-    csvs = [p for p in places if p.is_file()]
-    if not csvs:
+    tables = [p for p in places if p.is_file()]
+    if not tables:
         raise BenchError(f"{places[0]}: no such file, and a flat folder says no labels. {WHERE}")
-    table: dict[str, tuple[Path, int]] = {}
-    missing = []
-    for path in csvs:
-        for line, record in enumerate(_records(path), 2):
-            try:
-                video, label = record["youtube_id"], labels[record["label"]]
-                stem = f"{video}_{int(float(record['time_start'])):06d}_{int(float(record['time_end'])):06d}"
-            except (KeyError, OverflowError, TypeError, ValueError):
-                raise BenchError(f"{path}, line {line}: not a row of Kinetics-400's csv; get the file again") from None
-            found = stem if stem in files else video if video in files else None
-            if found is None:
-                missing.append(stem)
-            else:
-                table[found] = (files[found], label)
-    return table, missing
+    match = class_matcher(classes)
+    label_of: dict[str, int] = {}
+    for path in tables:
+        for video, stem, label in _rows(path, match):
+            label_of[stem if stem in own | whole or video not in own | whole else video] = label
+    catalogue = Catalogue(root, "kinetics400", classes, flat=True)
+    unlabelled = 0
+    for path in [p for p in files if composed(p.stem) not in whole] + replaced:
+        stem = composed(path.stem)
+        if stem in label_of:
+            catalogue.add(stem, path, label_of[stem])
+        elif stem in own:
+            unlabelled += 1
+    notes = not_videos(folder, others)
+    if unlabelled:
+        first = min(own - label_of.keys(), key=natural)
+        notes.append(f"{folder}: {unlabelled} videos do not stand in the csv of split {part} and are left out; the "
+                     f"first: {first}")  # fmt: skip
+    return replace(catalogue.listing(name, list(label_of), notes, tables[0]), there=tuple(sorted(own | whole)))
 
 
-def _records(path: Path) -> list[dict[str, str]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as handle:
-            return list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BenchError(f"{path}: cannot be read ({error}); get the file again") from None
+def _rows(path: Path, match: Callable[[str], int | None]) -> Iterator[tuple[str, str, int]]:
+    """(YouTube id, ID_START_END, label) of every row of a csv, whose columns may stand in any order."""
+    fix = "get the file again"
+    columns, rows = read_table(path, "csv of Kinetics-400", fix)
+    lacking = [c for c in ("label", "youtube_id", "time_start", "time_end") if c not in columns]
+    if lacking:
+        raise BenchError(f"{path}: has no column {lacking[0]!r}, so it is not Kinetics-400's csv; {fix}")
+    for line, row in enumerate(rows, 2):
+        record = dict(zip(columns, (composed(cell.strip()) for cell in row), strict=False))
+        label = match(record.get("label", ""))
+        try:
+            start, end = int(float(record["time_start"])), int(float(record["time_end"]))
+            video = record["youtube_id"]
+        except (KeyError, OverflowError, ValueError):
+            label = None
+        if label is None:
+            raise BenchError(f"{path}, line {line}: not a row of Kinetics-400's csv; {fix}")
+        yield video, f"{video}_{start:06d}_{end:06d}", label

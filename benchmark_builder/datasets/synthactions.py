@@ -9,10 +9,12 @@ Licence: that of this software. Layout: :func:`benchmark_builder.synthactions.re
 from pathlib import Path
 
 from benchmark_builder.datasets import Listing
+from benchmark_builder.datasets.common import split_label
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import inside
 from benchmark_builder.synthactions.render import RECORD, read_record
 from benchmark_builder.synthactions.settings import SPLITS
+from benchmark_builder.text import read_lines
 from benchmark_builder.video import Video
 
 WHERE = "Render it with `bench data render --out ROOT`"
@@ -47,23 +49,21 @@ def read(root: Path, split: str = "auto", fold: int = 1) -> Listing:
             else:
                 missing.append(video.id)
     videos.sort(key=lambda v: v.id)
-    return Listing(videos, classes, "all" if wanted == "all" else f"{wanted}{fold}", missing=tuple(sorted(missing)))
+    there = tuple(v.id for v in videos)
+    split_name = "all" if wanted == "all" else f"{wanted}{fold}"
+    return Listing(videos, classes, split_name, missing=tuple(sorted(missing)), there=there)
 
 
 def _listed(root: Path, split: str, classes: list[str]) -> list[Video]:
     """What a split's list file names."""
     path = root / "splits" / SPLITS[split]
-    mend = f"delete {RECORD} and the splits folder, then render again with the same settings"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path}: not a readable list of videos ({error}); {mend}") from None
+    fix = f"delete {RECORD} and the splits folder, then render again with the same settings"
     videos = []
-    for number, line in enumerate(lines, 1):
-        name = line.split(" ")[0]
+    for number, line in read_lines(path, "list of videos", fix):
+        name = split_label(line)[0]
         class_name = name.split("/")[0]
         if not name.endswith(".mp4") or class_name not in classes:
-            raise BenchError(f"{path}:{number}: {line!r} names no video of a known class; {mend}")
+            raise BenchError(f"{path}:{number}: {line!r} names no video of a known class; {fix}")
         label = classes.index(class_name)
         videos.append(
             Video(name.removesuffix(".mp4"), inside(root / "videos", name), label, class_name, split, "synthactions")
