@@ -1,7 +1,9 @@
 """A checkpoint over real (tiny) benchmarks: files written, resumed, and every way of going wrong."""
 
+import copy
 import csv
 import dataclasses
+import functools
 import json
 import shutil
 import threading
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import moving_square, write_video
+from conftest import make_actions, moving_square, write_video
 from rich.console import Console
 
 from albar import clips as albar_clips  # its test_clip would be taken for a test
@@ -81,9 +83,20 @@ class World:
         return evaluate(self.checkpoint, folders or self.folders, self.base / out, self.options(**changes))
 
 
+@functools.cache
+def _built_once(folder: Path) -> tuple[World, Path]:
+    base = folder / "one-world"
+    world = World(make_actions(base / "ucf"), base)
+    return world, Path(shutil.copytree(base, folder / "one-world-saved"))
+
+
 @pytest.fixture
-def world(folder_of_actions: Callable[..., Path], tmp_path: Path) -> World:
-    return World(folder_of_actions(), tmp_path)
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Built once and given to every test as it was built, at the same place, since its files name each other."""
+    built, saved = _built_once(tmp_path_factory.getbasetemp())
+    shutil.rmtree(built.base)
+    shutil.copytree(saved, built.base)
+    return copy.copy(built)
 
 
 def test_the_whole_road(world: World) -> None:
@@ -272,7 +285,7 @@ def test_a_missing_video_fails_unless_allowed_and_is_then_counted(world: World) 
 def test_a_changed_video_is_never_merely_missing(world: World) -> None:
     rows = read_benchmark(world.scuba).rows
     shutil.copy(world.scuba / rows[0].file, world.scuba / rows[1].file)
-    assert "changed since its manifest" in refused(lambda: world.run(allow_missing=True))
+    assert "changed since the manifest" in refused(lambda: world.run(allow_missing=True))
     assert world.run(check=False)["figures"]["avg_scuba"]["n"] == 8
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import moving_square
+from conftest import make_actions, moving_square
 from test_evaluator_evaluate import World, refused, save, world  # noqa: F401
 
 from benchmark_builder.frames import probe, read_frames
@@ -20,13 +20,15 @@ from evaluator.report import _comparisons, report
 from evaluator.runs import load_run
 
 
-@pytest.fixture
-def page_file(world: World) -> Path:  # noqa: F811
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of two checkpoints on all kinds of benchmarks."""
-    world.run()
-    world.checkpoint = save(world.base / "other.ckpt", seed=1, method="<b>albar & co</b>")
-    world.run()
-    return report([world.base / "out"], world.base / "report.html", published="ucf101-updated", gallery=2)
+    base = tmp_path_factory.mktemp("page")
+    made = World(make_actions(base / "ucf"), base)
+    made.run()
+    made.checkpoint = save(base / "other.ckpt", seed=1, method="<b>albar & co</b>")
+    made.run()
+    return report([base / "out"], base / "report.html", published="ucf101-updated", gallery=2)
 
 
 def test_the_page_is_self_contained_and_escapes_names(page_file: Path) -> None:
@@ -96,9 +98,9 @@ def test_what_the_report_refuses(world: World) -> None:  # noqa: F811
     assert not out.exists()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium; the test is skipped where there is none."""
+    """A headless Chromium; the test is skipped where none is installed."""
     api = pytest.importorskip("playwright.sync_api", reason="no playwright; pip install playwright")
     found = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
     if found is None:

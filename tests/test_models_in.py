@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import moving_square, write_video
+from conftest import make_actions
 from test_albar_huggingface import Bomb
 from test_evaluator_evaluate import SAMPLING, World, refused, save
 from tiny_models import huggingface_folder
@@ -25,7 +25,6 @@ from albar.models import build_model
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.layouts import read_any
 from benchmark_builder.manifest import read_benchmark
-from benchmark_builder.masks.stored import write_masks
 from evaluator.evaluate import EvalOptions, evaluate
 from evaluator.models import ModelOptions, load_model
 from evaluator.models.base import match_classes
@@ -42,14 +41,7 @@ for _f in (test_indices, test_boxes, test_clips):
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Made once: four videos of two UCF101 classes, and the benchmarks built from them."""
     base = tmp_path_factory.mktemp("world")
-    root = base / "ucf"
-    for c, name in enumerate(("Archery", "Basketball")):
-        for k in range(2):
-            video, masks = moving_square(12, seed=10 * c + k)
-            stem = f"v_{name}_g{k + 1:02d}_c01"
-            write_video(root / "videos" / name / f"{stem}.mkv", video)
-            write_masks(root / "masks" / name / f"{stem}.zip", masks)
-    return World(root, base)
+    return World(make_actions(base / "ucf", frames=12), base)
 
 
 def score(world: World, spec: object, out: Path, **model: object) -> dict:
