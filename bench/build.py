@@ -28,7 +28,8 @@ Only = Annotated[list[str] | None, typer.Option(help="Only sources whose id begi
 Shard = Annotated[str | None, typer.Option(help="i/n: every n-th source from the i-th, for n machines.")]
 KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Exit with 0 even if some videos failed.")]
 From = Annotated[
-    Path | None, typer.Option("--from", help="The SCUBA benchmark.  [default: the dataset's, built first]")
+    Path | None,
+    typer.Option("--from", help="The SCUBA benchmark to start from.  [default: the dataset's, built first if missing]"),
 ]
 
 # Settings that a protocol decides; an option overrides it.
@@ -208,10 +209,10 @@ def scufo(
 
     options = dict(locals())
     chosen = {k: options[k] for k in ("layout", "jpeg_quality", "shake")}
-    scuba_folder = source or _scuba(options | {"out": None})
+    scuba_folder, subset = _start(options)
     _finish(
         build_scufo(
-            scuba_folder, shaken=shaken, seed=seed, out=out, subset=_subset(options), run=_run(workers), **chosen
+            scuba_folder, shaken=shaken, root=root, seed=seed, out=out, subset=subset, run=_run(workers), **chosen
         ),
         keep_going,
     )
@@ -266,9 +267,9 @@ def conflfg(
     options = dict(locals())
     names = ("layout", "jpeg_quality", "order", "place", "max_covered", "min_visible")
     chosen = {k: options[k] for k in names}
-    scuba_folder = source or _scuba(options | {"out": None})
+    scuba_folder, subset = _start(options)
     _finish(
-        build_conflfg(scuba_folder, seed=seed, out=out, subset=_subset(options), run=_run(workers), **chosen),
+        build_conflfg(scuba_folder, root=root, seed=seed, out=out, subset=subset, run=_run(workers), **chosen),
         keep_going,
     )
 
@@ -303,9 +304,22 @@ def _scuba(options: dict[str, Any]) -> Path:
     return _finish(report, options["keep_going"])
 
 
-def _subset(options: dict[str, Any]) -> "Subset | None":
-    """Which part of a given SCUBA to build from; one that the command built itself is that part already."""
-    return _part(options) if options["source"] else None
+def _start(options: dict[str, Any]) -> tuple[Path, "Subset | None"]:
+    """The SCUBA benchmark to start from, and which part of it to take.
+
+    It is the named one, or the one that is there, or one that is built first, which is that part already.
+    """
+    from benchmark_builder.start_from import scuba_there
+
+    if options["source"]:
+        return options["source"], _part(options)
+    chosen = {k: options[k] for k in _SCUBA_SETTINGS}
+    names = ("root", "split", "fold", "protocol")
+    found = scuba_there(options["dataset"], **{k: options[k] for k in names}, **chosen)
+    if found is None:
+        return _scuba(options | {"out": None}), None
+    typer.echo(f"starting from {found} (name another SCUBA benchmark with --from)")
+    return found, _part(options)
 
 
 def _part(options: dict[str, Any]) -> "Subset":

@@ -6,11 +6,20 @@ from typing import Annotated
 import typer
 
 Folder = Annotated[Path, typer.Argument(help="A built benchmark.", metavar="BENCHMARK")]
+Root = Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since.")]
+Scuba = Annotated[
+    Path | None,
+    typer.Option(
+        help="The SCUBA benchmark that it was made from, if that has moved.  [default: where it was, or alongside]"
+    ),
+]
 
 
 def verify(
     folder: Folder,
     workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+    root: Root = None,
+    scuba: Scuba = None,
 ) -> None:
     """Check a benchmark against its manifest: every file's digest, size and length, and every row."""
     from benchmark_builder.errors import BenchError
@@ -18,7 +27,7 @@ def verify(
     from benchmark_builder.pool import default_workers
     from benchmark_builder.verify import verify as check
 
-    problems = check(folder, workers or default_workers())
+    problems = check(folder, workers or default_workers(), root=root, scuba=scuba)
     for problem in problems[:50]:
         typer.echo(problem)
     if problems:
@@ -34,15 +43,17 @@ def preview(
     videos: Annotated[int | None, typer.Option(help="How many videos.  [default: 4; playing: 1]", min=1)] = None,
     columns: Annotated[int, typer.Option(help="Frames of each on a sheet.", min=1)] = 6,
     height: Annotated[int, typer.Option(help="Height of a frame, pixels.", min=16)] = 120,
+    root: Root = None,
+    scuba: Scuba = None,
 ) -> None:
     """Look at a benchmark: original, mask, SCUBA, SCUFO and ConflFG of some videos, on a sheet or playing."""
     from benchmark_builder.pictures import check_suffix
     from benchmark_builder.preview import PLAYING, SHEETS, animation, contact_sheet
 
     if check_suffix(out, (*SHEETS, *PLAYING)) in PLAYING:
-        typer.echo(f"{animation(folder, out, videos or 1, height)}")
+        typer.echo(f"{animation(folder, out, videos or 1, height, root, scuba)}")
     else:
-        typer.echo(f"{contact_sheet(folder, out, videos or 4, columns, height)}")
+        typer.echo(f"{contact_sheet(folder, out, videos or 4, columns, height, root, scuba)}")
 
 
 def stats(
@@ -67,6 +78,8 @@ def export(
     layout: Annotated[str, typer.Option(help="video, lossless, frames or zip.")] = "frames",
     jpeg_quality: Annotated[int, typer.Option(help="Of frames and zip.")] = 95,
     workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+    root: Root = None,
+    scuba: Scuba = None,
 ) -> None:
     """Write a benchmark in another layout; frames and zip as the published benchmarks lie, with their list file."""
     from benchmark_builder.errors import BenchError
@@ -74,7 +87,7 @@ def export(
     from benchmark_builder.layouts import Layout
     from benchmark_builder.pool import default_workers
 
-    report = run(folder, out, Layout(layout, jpeg_quality), workers or default_workers())
+    report = run(folder, out, Layout(layout, jpeg_quality), workers or default_workers(), root=root, scuba=scuba)
     if report.benchmark is None or report.failed:
         reason = report.failures[0]["reason"]
         raise BenchError(f"{out}: {len(report.failures)} videos could not be exported; the first: {reason}")

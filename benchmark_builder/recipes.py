@@ -18,6 +18,7 @@ from benchmark_builder.protocols import Settings, differing, names, protocol_mas
 from benchmark_builder.scuba import ScubaMaker
 from benchmark_builder.scufo import ScufoMaker
 from benchmark_builder.shaken import ShakenMaker
+from benchmark_builder.start_from import benchmark_folder
 from benchmark_builder.video import Video
 
 
@@ -80,11 +81,6 @@ class Subset:
     def describe(self) -> list[dict[str, Any]] | None:
         """What stands in protocol.json: None for the whole, else this part alone."""
         return None if self == Subset() else [asdict(self)]
-
-
-def benchmark_folder(dataset: str, kind: str, background: str) -> Path:
-    """Where a benchmark lies by convention: ``$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND``."""
-    return data_root() / "benchmarks" / f"{dataset}-{kind}-{background}"
 
 
 def build_scuba(
@@ -160,15 +156,23 @@ def build_scufo(
     scuba: Path,
     *,
     shaken: bool = False,
+    root: Path | None = None,
     seed: int = 0,
     out: Path | None = None,
     subset: Subset | None = None,
     run: Run | None = None,
     **chosen: Any,
 ) -> Report:
-    """Build the SCUFO video of every SCUBA video, or the shaken one. Raises BenchError if ``scuba`` is no SCUBA."""
+    """Build the SCUFO video of every SCUBA video, or the shaken one.
+
+    ``root``: the dataset's folder, if it has moved since ``scuba`` was built.
+
+    Raises:
+        BenchError: ``scuba`` is no SCUBA benchmark, or a setting is wrong.
+    """
     run, subset = run or Run(), subset or Subset()
-    source, settings, named = _source(scuba, chosen, run)
+    source, settings, named = _source(scuba, root, chosen, run)
+    subset = _without(subset, source)
     kind = "shaken" if shaken else "scufo"
     out = out or benchmark_folder(source.dataset, kind, source.background_set)
     written = _derived(source, kind, seed, settings, named, subset, out)
@@ -189,6 +193,7 @@ def build_scufo(
 def build_conflfg(
     scuba: Path,
     *,
+    root: Path | None = None,
     seed: int = 0,
     out: Path | None = None,
     subset: Subset | None = None,
@@ -203,7 +208,8 @@ def build_conflfg(
         BenchError: ``scuba`` is no SCUBA benchmark, or holds a single class, so that there is no donor.
     """
     run, subset = run or Run(), subset or Subset()
-    source, settings, named = _source(scuba, chosen, run)
+    source, settings, named = _source(scuba, root, chosen, run)
+    subset = _without(subset, source)
     conflict = ConflfgSettings(**{f.name: getattr(settings, f.name) for f in fields(ConflfgSettings)})
     if len({row.label for row in source.rows}) < 2:
         raise BenchError(
@@ -229,16 +235,25 @@ def build_conflfg(
     )  # fmt: skip
 
 
+def _without(subset: Subset, source: Benchmark) -> Subset:
+    """The part of a SCUBA benchmark to build from: all of it where it is that very part of the data set already."""
+    built = source.protocol.get("subset")
+    return Subset() if isinstance(built, list) and subset.describe() == built else subset
+
+
 # Settings of what is made from SCUBA videos alone. One that was given when SCUBA was built holds for that, too.
 _LATER = ("order", "place", "max_covered", "min_visible", "shake", "still_area")
 
 
-def _source(folder: Path, chosen: dict[str, Any], run: Run) -> tuple[Benchmark, Settings, dict[str, Any]]:
+def _source(
+    folder: Path, root: Path | None, chosen: dict[str, Any], run: Run
+) -> tuple[Benchmark, Settings, dict[str, Any]]:
     """A SCUBA benchmark, the settings of what is made from it, and what protocol.json says of its protocol.
 
     The settings are those of the protocol that SCUBA was built by, as its options changed them, then the user's own.
+    ``root``: the dataset's folder, if it has moved.
     """
-    source = read_benchmark(folder)
+    source = read_benchmark(folder, root)
     if source.kind != "scuba":
         raise BenchError(f"{folder}: is a {source.kind} benchmark; give --from a SCUBA benchmark")
     before = source.protocol.get("protocol")

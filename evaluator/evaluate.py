@@ -171,10 +171,10 @@ def evaluate(
 def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalOptions) -> list[TestSet]:
     """The test sets to score, every one of one dataset, the model's if it says one."""
     folders = list(benchmarks or [])
-    sets = [benchmark_set(folder) for folder in folders]
+    sets = [benchmark_set(folder, options.root) for folder in folders]
     dataset = _dataset(model, options, sets)
     if benchmarks is None:
-        sets = [benchmark_set(folder) for folder in default_benchmarks(dataset)]
+        sets = [benchmark_set(folder, options.root) for folder in default_benchmarks(dataset)]
     if options.iid:
         sets.insert(0, iid_set(dataset, options.root, options.split, options.fold))
     for s in sets:

@@ -84,7 +84,7 @@ def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = No
             given = root or (Path(place["root"]) if place.get("root") else None)
             s = iid_set(record["dataset"], given, place.get("split", "test"), place.get("fold", 1))
         else:
-            s = benchmark_set(moved.get(name, Path(described["folder"])))
+            s = benchmark_set(moved.get(name, Path(described["folder"])), root)
         if record.get("limit"):
             s = limited(s, record["limit"])
         if s.digest != described["digest"]:

@@ -148,13 +148,17 @@ def iid_set(dataset: str, root: Path | None = None, split: str = "test", fold: i
     return TestSet(name, "iid", dataset, listing.classes, splits, "", False, total.hexdigest(), items, absent)
 
 
-def benchmark_set(folder: Path) -> TestSet:
+def benchmark_set(folder: Path, root: Path | None = None) -> TestSet:
     """A built benchmark as a test set.
+
+    ``root``: where the dataset may be, if a virtual benchmark does not find it where it was.
 
     Raises:
         BenchError: no finished benchmark in ``folder``, of an unknown kind, or without videos.
     """
     benchmark = read_benchmark(folder)
+    if root is not None and benchmark.rows and (root / benchmark.rows[0].source_file).exists():
+        benchmark = replace(benchmark, root=root)
     if benchmark.kind not in KINDS:
         raise BenchError(f"{folder / PROTOCOL}: kind {benchmark.kind!r} is none of {', '.join(KINDS[1:])}")
     if not benchmark.rows:

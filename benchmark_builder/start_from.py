@@ -1,0 +1,120 @@
+"""Which SCUBA benchmark `bench build scufo` and `conflfg` start from when none is named with --from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmark_builder.backgrounds import background_source
+from benchmark_builder.build import WORK
+from benchmark_builder.datasets import data_root
+from benchmark_builder.errors import BenchError
+from benchmark_builder.files import read_json
+from benchmark_builder.folders import subfolders
+from benchmark_builder.manifest import MANIFEST, PROTOCOL, places_of
+from benchmark_builder.protocols import resolve
+
+_DERIVED = ("layout", "jpeg_quality")  # settings that are the new benchmark's own
+
+
+def benchmark_folder(dataset: str, kind: str, background: str) -> Path:
+    """Where a benchmark is stored by convention: ``$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND``."""
+    return data_root() / "benchmarks" / f"{dataset}-{kind}-{background}"
+
+
+def scuba_there(
+    dataset: str,
+    root: Path | None = None,
+    split: str = "auto",
+    fold: int = 1,
+    *,
+    protocol: str = "default",
+    **chosen: Any,
+) -> Path | None:
+    """The finished SCUBA benchmark of a dataset at its default place, whatever its settings; None if there is none.
+
+    Where nothing is built at the default place and no backgrounds are chosen, the one that the dataset has with other
+    backgrounds is taken.
+
+    Args:
+        dataset, root, split, fold, protocol, chosen: as :func:`benchmark_builder.recipes.build_scuba` takes them. Those
+            that differ from their default are the user's wishes: what is there must fulfil them.
+
+    Raises:
+        BenchError: it was built with another setting than one that is chosen, or there are several to choose from.
+    """
+    settings, _ = resolve(protocol, dataset, chosen)
+    name = background_source(settings.backgrounds, settings.fit).name
+    folder = benchmark_folder(dataset, "scuba", name)
+    if not (folder / MANIFEST).is_file():
+        if chosen.get("backgrounds") is not None or (folder / WORK).is_dir():
+            return None
+        found = _others(dataset)
+        if len(found) > 1:
+            listed = ", ".join(map(str, found))
+            raise BenchError(f"{dataset} has several SCUBA benchmarks ({listed}); name one of them with --from")
+        if not found:
+            return None
+        folder = found[0]
+    differs = _contradiction(folder, root, split, fold, protocol, chosen)
+    if differs:
+        raise BenchError(
+            f"{folder}: the SCUBA benchmark to start from has another {differs}; leave that option out, or build one "
+            "with `bench build scuba --out DIR` and name it with --from"
+        )
+    return folder
+
+
+def _others(dataset: str) -> list[Path]:
+    """The finished SCUBA benchmarks of a dataset at the places that are theirs by convention."""
+    folder = data_root() / "benchmarks"
+    if not folder.is_dir():
+        return []
+    found = []
+    for path in subfolders(folder):
+        if path.name.startswith(f"{dataset}-scuba-") and (path / MANIFEST).is_file():
+            known = read_json(path / PROTOCOL, "benchmark", "delete the folder or build it again")
+            if isinstance(known, dict) and (known.get("kind"), known.get("dataset")) == ("scuba", dataset):
+                found.append(path)
+    return found
+
+
+def _contradiction(
+    folder: Path, root: Path | None, split: str, fold: int, protocol: str, chosen: Mapping[str, Any]
+) -> str:
+    """The first setting that is chosen otherwise than what is in ``folder`` was built with, in words; empty if none."""
+    known = read_json(folder / PROTOCOL, "benchmark", "delete the folder or build it again")
+    if not isinstance(known, dict):
+        raise BenchError(f"{folder / PROTOCOL}: not a benchmark's protocol; delete the folder and build it again")
+    name = _inner(known, "protocol").get("name")
+    if protocol not in ("default", name):
+        return f"--protocol ({name}, not {protocol})"
+    if root is not None:
+        before = next((p for p in places_of(folder, known, "root") if p.is_dir()), None)
+        if before is not None and before.resolve() != root.resolve():
+            return f"--root ({before}, not {root})"
+    built = str(known.get("split", ""))
+    if split != "auto" and split not in built:
+        return f"--split ({built}, not {split})"
+    if fold != 1 and not built.endswith(str(fold)):
+        return f"--fold ({built}, not {fold})"
+    masks, backgrounds = _inner(known, "masks"), _inner(known, "backgrounds")
+    recorded = {
+        **_inner(known, "mask_settings"),
+        "per_video": known.get("per_video"),
+        "masks": masks.get("kind"),
+        "actors": masks.get("actors"),
+        "backgrounds": backgrounds.get("kind"),
+        "fit": backgrounds.get("fit"),
+    }
+    for key, value in chosen.items():
+        if value is None or key in _DERIVED or recorded.get(key) is None:
+            continue
+        wished = str(value).partition(":")[0] if key in ("masks", "backgrounds") else value
+        if recorded[key] != wished:
+            return f"--{key.replace('_', '-')} ({recorded[key]}, not {wished})"
+    return ""
+
+
+def _inner(protocol: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = protocol.get(key)
+    return value if isinstance(value, dict) else {}
