@@ -342,6 +342,9 @@ def _finish(report: "Report", keep_going: bool) -> Path:
         typer.echo(f"{failure['kind']}: {failure['id']}: {failure['reason']}")
     if len(report.failures) > 10:
         typer.echo(f"… and {len(report.failures) - 10} more")
+    if report.changed:
+        typer.echo(f"built again, since what they are made from has changed: {len(report.changed)} of them, "
+                   f"such as {report.changed[0]}")  # fmt: skip
     if report.benchmark is None:
         raise BenchError(
             f"nothing was built: {len(report.left_out)} left out, {len(report.failed)} failed; "

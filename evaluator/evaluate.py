@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,15 @@ def evaluate(
     return {**record, "record": str(path), "leaderboard": str(board), "computed": computed, "speed": speed}
 
 
+def _with_scuba(s: TestSet, sets: Sequence[TestSet]) -> TestSet:
+    """A set that finds the SCUBA benchmark it was made from among ``sets``, if that is one of them."""
+    if s.benchmark is None or s.kind in ("iid", "scuba"):
+        return s
+    digest = s.benchmark.protocol.get("from", {}).get("manifest_sha256")
+    found = next((o.benchmark.folder for o in sets if o.benchmark and o.kind == "scuba" and o.digest == digest), None)
+    return s if found is None else replace(s, benchmark=replace(s.benchmark, scuba=found))
+
+
 def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalOptions) -> list[TestSet]:
     """The test sets to score, every one of one dataset, the model's if it says one."""
     folders = list(benchmarks or [])
@@ -177,6 +186,7 @@ def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalO
         sets = [benchmark_set(folder, options.root) for folder in default_benchmarks(dataset)]
     if options.iid:
         sets.insert(0, iid_set(dataset, options.root, options.split, options.fold))
+    sets = [_with_scuba(s, sets) for s in sets]
     for s in sets:
         if s.dataset != dataset:
             whose = f"{model.source} was trained on" if dataset == model.dataset else "the others are of"

@@ -29,7 +29,7 @@ QUIET = Run(workers=1, progress=False, say=lambda line: None)
 
 def scuba(root: Path, out: Path, **options: object) -> Path:
     masks = f"stored:{root / 'masks'}"
-    build_scuba("ucf101", root, "all", masks=masks, per_video=2, out=out, run=QUIET, **options)
+    build_scuba("ucf101", root, "all", out=out, run=QUIET, **{"masks": masks, "per_video": 2, **options})
     return out
 
 
