@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmark_builder.errors import BenchError
-from benchmark_builder.text import csv_text
+from benchmark_builder.folders import place_of
+from benchmark_builder.text import csv_text, read_text
 
 
 @contextmanager
@@ -81,12 +82,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, what: str, mend: str) -> Any:
-    """Read JSON; a missing or broken file is a :class:`BenchError` saying what it is and how to mend it."""
+    """Read JSON; a missing or broken file is a :class:`BenchError` saying what it is and how to fix it."""
+    if not path.is_file():
+        raise BenchError(f"{path}: no {what} here; {mend}")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BenchError(f"{path}: no {what} here; {mend}") from None
-    except (OSError, ValueError, RecursionError) as error:
+        return json.loads(read_text(path, what, mend))
+    except (ValueError, RecursionError) as error:
         raise BenchError(f"{path}: not a readable {what} ({error}); {mend}") from None
 
 
@@ -109,6 +110,12 @@ def inside(folder: Path, relative: str) -> Path:
     if Path(relative).is_absolute() or not target.resolve().is_relative_to(folder.resolve()):
         raise BenchError(f"{relative!r} points outside {folder}; the file that names it is damaged or hostile")
     return target
+
+
+def found_inside(folder: Path, relative: str) -> Path:
+    """:func:`inside`, but where there is no file of that name, the one whose name is the same in composed letters."""
+    inside(folder, relative)
+    return inside(folder, place_of(folder, relative).relative_to(folder).as_posix())
 
 
 MOST_UNPACKED = 2**28  # bytes of one member of a zip: a picture of 8K has fewer, packed or not

@@ -69,6 +69,20 @@ def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     return [folder / name for name in sorted((n for n in names if not hidden(n)), key=natural)]
 
 
+def place_of(folder: Path, name: str) -> Path:
+    """``folder / name``, or, where there is no such file or folder, the one whose name is composed of the same letters
+    (NFC and NFD): ids are composed, names on disk need not be. It may not exist."""
+    place = folder / name
+    if name.isascii() or place.exists():
+        return place
+    for part in PurePosixPath(name).parts:
+        here = folder / part
+        if not here.exists() and folder.is_dir():
+            here = next((p for p in entries(folder) if composed(p.name) == composed(part)), here)
+        folder = here
+    return folder
+
+
 def series(names: Iterable[str], where: Path, expected: int | None = None) -> list[tuple[int | None, str]]:
     """The frames among the pictures of a folder or of a zip, in the order of their numbers: (number, name) of each.
 

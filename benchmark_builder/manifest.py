@@ -4,7 +4,6 @@ In the layouts that others' loaders read there is list.txt too, a line "id frame
 """
 
 import contextlib
-import csv
 import dataclasses
 import os
 import platform
@@ -27,7 +26,7 @@ from benchmark_builder.folders import subfolders
 from benchmark_builder.layouts import read_any
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.selection import indices
-from benchmark_builder.text import meant
+from benchmark_builder.text import numbered_records
 from benchmark_builder.video import check_id
 
 FORMAT = 1
@@ -319,16 +318,8 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
     path = folder / MANIFEST
     if not path.is_file():
         raise BenchError(f"{path}: the build here is not finished; run the same `bench build` again")
-    rows = []
-    try:
-        with open(path, newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            if reader.fieldnames != COLUMNS:
-                raise BenchError(f"{path}: columns are not a manifest's; {mend}")
-            for line, record in enumerate(reader, 2):
-                rows.append(_parse(record, f"{path}, line {line}"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BenchError(f"{path}: cannot be read ({error}); {mend}") from None
+    records = numbered_records(path, COLUMNS, "manifest", mend)
+    rows = [_parse(record, f"{path}, line {line}") for line, record in records]
     doubled = (
         {r.id for r in rows if sum(o.id == r.id for o in rows) > 1} if len({r.id for r in rows}) < len(rows) else ()
     )
@@ -382,7 +373,7 @@ def _parse(record: dict[str, str], where: str) -> Row:
             raise BenchError(f"{where}: wrong number of columns; build the benchmark again")
         try:
             if kind is str:
-                values[name] = meant(text)
+                values[name] = text
             elif text == "" and kind in (int | None, float | None):
                 values[name] = None
             else:

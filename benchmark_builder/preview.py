@@ -10,6 +10,7 @@ import numpy as np
 from benchmark_builder.encode import H264, open_video
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import whole_file
+from benchmark_builder.folders import subfolders
 from benchmark_builder.frames import read_frames
 from benchmark_builder.manifest import PROTOCOL, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
@@ -43,9 +44,9 @@ def family(folder: Path, root: Path | None = None, scuba_folder: Path | None = N
         scuba = given.origin
     derived = {given.kind: given} if given.kind != "scuba" else {}
     for beside in sorted({folder.resolve().parent, scuba.folder.resolve().parent}):
-        for path in sorted(beside.glob(f"*/{PROTOCOL}")):
+        for neighbour in (d for d in subfolders(beside) if (d / PROTOCOL).is_file()):
             try:
-                other = read_benchmark(path.parent, root, scuba.folder)
+                other = read_benchmark(neighbour, root, scuba.folder)
             except BenchError:  # a neighbour that is unfinished or something else is none of ours
                 continue
             if other.protocol.get("from", {}).get("manifest_sha256") == scuba.digest:

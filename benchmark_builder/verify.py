@@ -14,6 +14,7 @@ from benchmark_builder.backgrounds import background_source
 from benchmark_builder.conflfg import ConflfgMaker, ConflfgSettings
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import inside, sha256_file
+from benchmark_builder.folders import hidden
 from benchmark_builder.frames import probe
 from benchmark_builder.manifest import FAILURES, INHERITED, MANIFEST, PROTOCOL, SUMS, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
@@ -253,6 +254,10 @@ def _tables(folder: Path) -> list[str]:
 
 
 def _present(folder: Path, expected: set[str]) -> set[str]:
-    """Files below videos/ and masks/; the frames of an expected folder count as that folder."""
-    names = (p.relative_to(folder) for top in ("videos", "masks") for p in (folder / top).rglob("*") if p.is_file())
-    return {n.as_posix() for n in names if not any(p.as_posix() in expected for p in n.parents)}
+    """Files below videos/, masks/ and the other folders that hold what is expected, without hidden ones; the frames of
+    an expected folder count as that folder."""
+    tops = {"videos", "masks"} | {name.partition("/")[0] for name in expected if "/" in name}
+    names = (p.relative_to(folder) for top in tops for p in (folder / top).rglob("*") if p.is_file())
+    return {
+        n.as_posix() for n in names if not hidden(n.as_posix()) and not any(p.as_posix() in expected for p in n.parents)
+    }

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import inside
+from benchmark_builder.files import found_inside, inside
 from benchmark_builder.folders import entries, series
 from benchmark_builder.video import LONGEST, Video
 
@@ -104,7 +104,7 @@ class FolderMasks:
                 one cannot be used.
         """
         places = dict.fromkeys((video.id, Path(video.id).name))
-        found = next((f for f in (inside(self.folder, n) for n in places) if f.is_dir()), None)
+        found = next((f for f in (found_inside(self.folder, n) for n in places) if f.is_dir()), None)
         if found is None:
             raise LeftOut(f"no folder of masks for {video.id}")
         names = [p.name for p in entries(found) if p.suffix.lower() == ".png"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import inside
+from benchmark_builder.files import found_inside
 from benchmark_builder.frames import read_frames
 from benchmark_builder.masks.matlab import read_array
 from benchmark_builder.video import Video
@@ -54,7 +54,7 @@ class PuppetMasks:
             LeftOut: JHMDB has no mask file for it.
             BenchError: the file is no mask file, its masks have another size, or the video is not JHMDB's clip.
         """
-        path = inside(self.folder, f"{video.class_name}/{Path(video.id).name}/puppet_mask.mat")
+        path = found_inside(self.folder, f"{video.class_name}/{Path(video.id).name}/puppet_mask.mat")
         if not path.is_file():
             raise LeftOut(f"no puppet mask for {video.id}")
         masks = _read(path, height, width)

@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.files import read_json, sha256_file
+from benchmark_builder.text import composed, plain_path
 from benchmark_builder.video import Video
 
 _CHUNKS = 7  # of 5 bits: no run of a picture needs more
@@ -120,7 +121,7 @@ class RLEMasks:
         for name, entries in table.items():
             if not isinstance(entries, list):
                 raise BenchError(f"{self.path}: {name!r} is no list of RLEs, one a frame; write the file again")
-        return {name: [entries] for name, entries in table.items()}
+        return {composed(name): [entries] for name, entries in table.items()}
 
     def _youtube_vis(self, table: dict[str, Any]) -> dict[str, list[list[Any]]]:
         objects: dict[Any, list[list[Any]]] = {}
@@ -135,7 +136,7 @@ class RLEMasks:
             named: dict[str, list[list[Any]]] = {}
             for video in table["videos"]:
                 for file in video.get("file_names", [])[:1]:
-                    named.setdefault(str(PurePosixPath(file).parent), objects[_key(video["id"])])
+                    named.setdefault(str(PurePosixPath(plain_path(file)).parent), objects[_key(video["id"])])
             for video in table["videos"]:  # a number displaces no folder that is named like it
                 named.setdefault(_key(video["id"]), objects[_key(video["id"])])
             return named
@@ -169,4 +170,4 @@ def _key(identifier: Any) -> str:
     """A video's number or name, which must be one of both: they are dictionary keys."""
     if not isinstance(identifier, int | str):
         raise TypeError("a video's id is neither number nor text")
-    return str(identifier)
+    return composed(str(identifier))

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import inside, open_zip, read_json, whole_file, zip_member
+from benchmark_builder.files import found_inside, open_zip, read_json, whole_file, zip_member
 from benchmark_builder.frames import png_size
 from benchmark_builder.video import LONGEST, Video
 
@@ -111,7 +111,7 @@ class StoredMasks:
         self.origin = _origin(self.folder)
 
     def track(self, video: Video, height: int, width: int) -> StoredTrack:
-        path = inside(self.folder, f"{video.id}.zip")
+        path = found_inside(self.folder, f"{video.id}.zip")
         if not path.is_file():
             raise LeftOut(f"no masks: {path.name} is not in {self.folder}")
         return StoredTrack(path, height, width)

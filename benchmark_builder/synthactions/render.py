@@ -18,6 +18,7 @@ from tqdm import tqdm
 from benchmark_builder.encode import open_video
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import read_json, remove_leftovers, write_csv, write_json, write_text
+from benchmark_builder.folders import entries
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.rng import generator
 from benchmark_builder.synthactions import motions
@@ -171,7 +172,7 @@ def _claim(root: Path, record: dict[str, Any]) -> None:
             if found != record:
                 raise BenchError(f"{path}: rendered with other settings ({_difference(found, record)}); {mend}")
             return
-    if any(p.name != _LOCK for p in root.iterdir()):
+    if any(p.name != _LOCK for p in entries(root)):
         raise BenchError(f"{root}: holds files that are no render of synthactions; give an empty or a new --out")
     write_json(root / _BEGUN, record)
 
