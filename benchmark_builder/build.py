@@ -18,7 +18,6 @@ from tqdm import tqdm
 from benchmark_builder import pool
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.files import inside, read_json, remove, remove_leftovers, write_csv, write_json, write_text
-from benchmark_builder.folders import entries
 from benchmark_builder.manifest import (
     FAILURE_COLUMNS,
     FAILURES,
@@ -188,7 +187,7 @@ def _refuse_other_settings(out: Path, protocol: dict[str, Any]) -> None:
             raise BenchError(
                 f"{out}: holds a build with other settings ({changed}); choose another --out or delete the folder"
             )
-    others = [p.name for p in entries(out)]  # WORK is hidden
+    others = [p.name for p in out.iterdir() if p.name != WORK]
     if others and not (out / PROTOCOL).is_file() and not (out / WORK / PROTOCOL).is_file():
         raise BenchError(f"{out}: is not empty and no benchmark ({others[0]}); choose another --out")
 

@@ -20,7 +20,6 @@ from benchmark_builder import pool
 from benchmark_builder.datasets import data_root, read_dataset
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.files import inside, read_json, remove_leftovers, sha256_file, write_csv, write_json
-from benchmark_builder.folders import entries
 from benchmark_builder.frames import probe
 from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, versions
 from benchmark_builder.masks import MaskSource, MaskTrack
@@ -199,7 +198,7 @@ def _refuse_other_source(out: Path, record: dict[str, Any]) -> None:
     path = out / ORIGIN
     mend = "choose another --out or delete the folder"
     if not path.is_file():
-        others = [p.name for p in entries(out)]  # WORK is hidden
+        others = sorted(p.name for p in out.iterdir() if p.name != WORK)
         if others:
             raise BenchError(f"{out}: is not empty and holds no masks of `bench segment` ({others[0]}); {mend}")
         return

@@ -362,3 +362,33 @@ def test_a_kinetics_list_of_other_labels_is_refused(tmp_path: Path, base: int) -
     with pytest.raises(BenchError, match=r"label of a is not its folder's .*3 of 3 lines") as caught:
         read_dataset("kinetics400", tmp_path)
     assert ("count from 1" in str(caught.value)) == (base == 1)
+
+
+def test_masks_are_found_whatever_composition_their_names_have(tmp_path: Path) -> None:
+    import json
+
+    from benchmark_builder.masks import mask_source
+    from benchmark_builder.masks.stored import write_masks
+    from benchmark_builder.video import Video
+
+    video = Video(f"walk/{NFC}", tmp_path / "a.mkv", 0, "walk", "all", "folder")
+    mask = np.zeros((32, 48), dtype=bool)
+    mask[2:9, 3:7] = True
+    write_masks(tmp_path / f"stored/walk/{NFD}.zip", [mask])
+    write_frame(tmp_path / f"pictures/walk/{NFD}/00000.png", mask)
+    touch(tmp_path, f"pictures/walk/{NFD}/._00000.png", f"pictures/walk/{NFD}/Thumbs.db")
+    runs = {"size": [32, 48], "counts": [3 * 32 + 2, 7, 25, 7, 25, 7, 25, 7, 32 * 48 - 3 * 32 - 2 - 3 * 32 - 7]}
+    (tmp_path / "rle.json").write_bytes(b"\xef\xbb\xbf" + json.dumps({f"walk/{NFD}": [runs]}).encode())
+    for spec in ("stored:stored", "folder:pictures", "rle:rle.json"):
+        kind, _, place = spec.partition(":")
+        track = mask_source(f"{kind}:{tmp_path / place}", tmp_path).track(video, 32, 48)
+        assert (track.mask(0) == mask).all(), kind
+
+
+def write_frame(path: Path, mask: np.ndarray) -> None:
+    import cv2
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ok, data = cv2.imencode(".png", mask.astype(np.uint8) * 255)
+    assert ok
+    path.write_bytes(data.tobytes())
