@@ -9,7 +9,10 @@ Results = Annotated[
     list[Path], typer.Argument(help="--out folders of `bench eval`, or records in their results/.", metavar="RES…")
 ]
 Published = Annotated[
-    str | None, typer.Option(help="Show published rows too: hmdb51, kinetics400, ucf101-updated.", metavar="TABLE")
+    str | None,
+    typer.Option(
+        help="Show published figures too: hmdb51, kinetics400, ucf101-updated or ucf101-boxes.", metavar="TABLE"
+    ),
 ]
 Moved = Annotated[
     list[Path] | None, typer.Option(help="Benchmarks, if not where they were when scored.", metavar="DIR ...")

@@ -1,7 +1,7 @@
 """The leaderboard CSV: a row a (checkpoint, benchmark set), numbers as numbers, safe for two processes at once."""
 
-import csv
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import write_csv
+from benchmark_builder.text import read_table
 from evaluator.results import EXTRA, FIGURES, version
 
 NAME = "leaderboard.csv"
@@ -23,6 +24,9 @@ COLUMNS = [
     "seed", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256", "manifests", "version",
     "cluster",
 ]  # fmt: skip
+_NUMBERS = [f"{name}{end}" for name in (*FIGURES, *EXTRA) for end in ("", "_low", "_high")]
+_COUNTS = [f"{what}_{name}" for name in (*FIGURES, *EXTRA) for what in ("n", "missing")]
+_FIX = "give a leaderboard.csv that `bench eval` has written"
 _KEY = ("dataset", "method", "model", "checkpoint_sha256", "protocol", "manifests")
 
 
@@ -67,35 +71,62 @@ def update(path: Path, record: Mapping[str, Any]) -> None:
 def read_leaderboard(path: Path) -> list[dict[str, str]]:
     """Rows as text, in the file's order, with exactly :data:`COLUMNS`.
 
+    A file that a spreadsheet has saved (with a byte order mark, or semicolons and decimal commas) reads the same.
+
     Raises:
-        BenchError: no such file, other columns, or a figure that is no number.
+        BenchError: no such file, other columns, or a figure or count that is none; the line and column are named.
     """
-    mend = "give a leaderboard.csv that `bench eval` has written"
-    try:
-        with open(path, newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            if reader.fieldnames is None or not {"dataset", "method", *FIGURES} <= set(reader.fieldnames):
-                raise BenchError(f"{path}: not a leaderboard; {mend}")
-            unknown = [c for c in reader.fieldnames if c not in COLUMNS]
-            if unknown:
-                raise BenchError(f"{path}: column {unknown[0]!r} is not a leaderboard's; {mend}")
-            rows = [{c: record.get(c) or "" for c in COLUMNS} for record in reader]
-    except FileNotFoundError:
-        raise BenchError(f"{path}: no leaderboard here; run `bench eval` first") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BenchError(f"{path}: cannot be read ({error}); {mend}") from None
-    for line, row in enumerate(rows, 2):
-        for name in (*FIGURES, *EXTRA):
-            number(row[name], f"{path}, line {line}: {name}")
+    if not path.is_file():
+        raise BenchError(f"{path}: no leaderboard here; run `bench eval` first")
+    for delimiter in ",;\t":
+        columns, records = read_table(path, "leaderboard", _FIX, delimiter)
+        if {"dataset", "method", *FIGURES} <= set(columns):
+            break
+    else:
+        raise BenchError(f"{path}: not a leaderboard; {_FIX}")
+    unknown = next((c for c in columns if c and c not in COLUMNS), None)
+    if unknown is not None:
+        raise BenchError(f"{path}: column {unknown!r} is not a leaderboard's; {_FIX}")
+    if len({c for c in columns if c}) < len([c for c in columns if c]):
+        raise BenchError(f"{path}: a column stands twice; {_FIX}")
+    rows = []
+    for line, record in enumerate(records, 2):
+        where = f"{path}, line {line}"
+        if any(record[len(columns) :]):
+            raise BenchError(f"{where}: {len(record)} cells under {len(columns)} columns; {_FIX}")
+        row = dict.fromkeys(COLUMNS, "") | {c: cell for c, cell in zip(columns, record, strict=False) if c}
+        if not any(row.values()):
+            continue
+        for name in _NUMBERS:
+            if delimiter != "," and "." not in row[name]:
+                row[name] = row[name].replace(",", ".")
+            number(row[name], f"{where}: {name}", 0.0, 100.0)
+        for name in _COUNTS:
+            whole(row[name], f"{where}: {name}")
+        rows.append(row)
     return rows
 
 
-def number(text: str, where: str = "figure") -> float | None:
-    """A cell as a number, None where it is blank."""
+def number(text: str, where: str = "figure", least: float = -math.inf, most: float = math.inf) -> float | None:
+    """A cell as a finite number from ``least`` to ``most``, None where it is blank."""
+    if not text:
+        return None
     try:
-        return float(text) if text else None
+        value = float(text)
     except ValueError:
-        raise BenchError(f"{where} is {text!r}, not a number; run `bench eval` again") from None
+        value = math.nan
+    if not (math.isfinite(value) and least - 1e-9 <= value <= most + 1e-9):  # a mean may be off by its last digit
+        what = "a number" if math.isinf(least) else f"a number from {least:g} to {most:g}"
+        raise BenchError(f"{where} is {text[:40]!r}, not {what}; run `bench eval` again, or correct the cell")
+    return value
+
+
+def whole(text: str, where: str = "count") -> int:
+    """A cell as a count, 0 where it is blank."""
+    value = number(text, where, 0.0, 1e15) or 0.0
+    if not value.is_integer():
+        raise BenchError(f"{where} is {text[:40]!r}, not a whole number; run `bench eval` again, or correct the cell")
+    return int(value)
 
 
 def digests(row: Mapping[str, str]) -> frozenset[str]:
@@ -124,4 +155,5 @@ def _letter(k: int) -> str:
 
 def as_text(row: Mapping[str, Any]) -> dict[str, str]:
     """A row as it is read back from the file."""
-    return {name: repr(value) if isinstance(value, float) else str(value) for name, value in row.items()}
+    texts = {name: repr(value) if isinstance(value, float) else str(value) for name, value in row.items()}
+    return {name: text.encode("utf-8", "backslashreplace").decode("utf-8") for name, text in texts.items()}

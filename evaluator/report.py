@@ -9,11 +9,11 @@ from benchmark_builder.errors import BenchError
 from benchmark_builder.files import write_text
 from evaluator.charts import COLOURS, Mark, Spot, bars, scatter
 from evaluator.gallery import TITLES, build_gallery
-from evaluator.leaderboard import as_text, groups, number, row_of
-from evaluator.published import PROTOCOL, is_published, published_rows
+from evaluator.leaderboard import as_text, groups, number, row_of, whole
+from evaluator.published import PROTOCOL, details, is_published, published_rows, sources
 from evaluator.results import version
 from evaluator.runs import Run, clustered, compare_runs, find_records, load_run
-from evaluator.show import BASELINES, HEADINGS, baseline_figures, shown_figures
+from evaluator.show import BASELINES, HEADINGS, baseline_figures, mixed_datasets, shown_figures
 from evaluator.testsets import CLUSTERS
 
 _PAGE = Path(__file__).parent / "page"
@@ -73,6 +73,7 @@ def report(
         "bars": Markup(bars(_bars(runs), _BARS)),
         "classes": [_classes(run) for run in runs if run.record["per_class"]],
         "comparisons": _comparisons(runs),
+        "details": details(published) if published else [],
         "cards": build_gallery(runs, gallery) if gallery else [],
         "measured": [_measured(run) for run in runs],
     }
@@ -92,6 +93,7 @@ _SECTIONS = (
     ("classes", "Every class", "classes"),
     ("comparisons", "Is the difference real?", "comparisons"),
     ("gallery", "Gallery", "cards"),
+    ("published", "Published figures", "details"),
     ("how", "How it was measured", "measured"),
 )
 _SCATTER = "IID accuracy against contrasted accuracy, with 95 % intervals; the same figures stand in the leaderboard"
@@ -100,8 +102,7 @@ _BARS = "Accuracy on every test set, with 95 % intervals; the same figures stand
 
 def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict[str, Any]:
     letters, against, names = groups(rows), baseline_figures(rows), shown_figures(rows)
-    several = {r["dataset"] for r, a in zip(rows, letters, strict=True) for q, b in zip(rows, letters, strict=True)
-               if r["dataset"] == q["dataset"] and a != b}  # fmt: skip
+    several = mixed_datasets(rows)
     datasets = {row["dataset"] for row in rows}
     naming = (["Dataset"] if len(datasets) > 1 else []) + ["Method"] + (["Videos"] if several else [])
     shown = []
@@ -123,6 +124,7 @@ def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict
         notes.append("Rows with different letters under Videos were not measured on the same videos: not comparable.")
     if any(is_published(row) for row in rows):
         notes.append(f"† {PROTOCOL}; measured by the authors on their own videos: not comparable digit by digit.")
+        notes += sources(rows)
     how = f"{', '.join(datasets)}. " if len(datasets) == 1 else ""
     how += "↑ higher is better, ↓ lower is better; coloured is the change against the baseline on the same videos."
     return {"naming": naming, "headings": [_heading(n) for n in names], "rows": shown, "notes": notes, "how": how}
@@ -144,7 +146,7 @@ def _cell(row: Mapping[str, str], name: str, base: Mapping[str, float]) -> dict[
         cell["change"] = f"{change:+.2f}"
         if abs(change) >= 0.005:
             cell["good"] = "good" if (change > 0) == (HEADINGS[name][1] == "↑") else "bad"
-    cell["n"], cell["missing"] = int(row[f"n_{name}"] or 0), int(row[f"missing_{name}"] or 0)
+    cell["n"], cell["missing"] = whole(row[f"n_{name}"]), whole(row[f"missing_{name}"])
     return cell
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from evaluator.leaderboard import groups, number
-from evaluator.published import PROTOCOL, is_published, published_rows
+from benchmark_builder.text import shown
+from evaluator.leaderboard import groups, number, whole
+from evaluator.published import PROTOCOL, details, is_published, published_rows, sources
 from evaluator.results import FIGURES
 from evaluator.runs import Run, compare_runs, find_rows
 from evaluator.testsets import CLUSTERS
@@ -32,19 +34,24 @@ def baseline_figures(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]
 
     Empty where there is no such row, or where the row is a baseline itself.
     """
-    letters = groups(rows)
-    keys = [(row["dataset"], row["model"], letter) for row, letter in zip(rows, letters, strict=True)]
-    result = []
+    keys = [(row["dataset"], row["model"], letter) for row, letter in zip(rows, groups(rows), strict=True)]
+    values: dict[tuple[str, str, str], dict[str, list[float]]] = {}
     for row, key in zip(rows, keys, strict=True):
-        found: dict[str, float] = {}
-        if row["method"] not in BASELINES:
-            same = [r for r, k in zip(rows, keys, strict=True) if k == key and r["method"] in BASELINES]
+        if row["method"] in BASELINES:
             for name in HEADINGS:
-                values = [v for v in (number(r[name]) for r in same) if v is not None]
-                if values:
-                    found[name] = sum(values) / len(values)
-        result.append(found)
-    return result
+                value = number(row[name])
+                if value is not None:
+                    values.setdefault(key, {}).setdefault(name, []).append(value)
+    means = {key: {name: sum(v) / len(v) for name, v in named.items()} for key, named in values.items()}
+    return [{} if row["method"] in BASELINES else means.get(key, {}) for row, key in zip(rows, keys, strict=True)]
+
+
+def mixed_datasets(rows: Sequence[Mapping[str, str]]) -> set[str]:
+    """Data sets whose rows were not all measured on the same videos."""
+    found: dict[str, set[str]] = {}
+    for row, letter in zip(rows, groups(rows), strict=True):
+        found.setdefault(row["dataset"], set()).add(letter)
+    return {dataset for dataset, letters in found.items() if len(letters) > 1}
 
 
 def shown_figures(rows: Sequence[Mapping[str, str]]) -> list[str]:
@@ -54,19 +61,13 @@ def shown_figures(rows: Sequence[Mapping[str, str]]) -> list[str]:
 
 def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
     """The leaderboard as a rich table. Rows of a dataset that were measured on different videos get letters."""
-    letters = groups(rows)
-    mixed = {
-        row["dataset"]
-        for row, letter in zip(rows, letters, strict=True)
-        for other, another in zip(rows, letters, strict=True)
-        if row["dataset"] == other["dataset"] and letter != another
-    }
+    letters, mixed = groups(rows), mixed_datasets(rows)
     # What all rows share stands in the title, so that the figures fit a terminal of 80 columns.
     own = [row for row in rows if not is_published(row)] or list(rows)
     candidates = {c: {row[c] for row in (own if c == "protocol" else rows)} for c in ("dataset", "model", "protocol")}
     naming = [c for c in ("dataset", "method", "model", "protocol") if c == "method" or len(candidates[c]) > 1]
     common = [next(iter(values)) for c, values in candidates.items() if c not in naming and any(values)]
-    title = f"Leaderboard{' of ' + ', '.join(common) if common else ''}, percent"
+    title = literal(f"Leaderboard{' of ' + ', '.join(common) if common else ''}, percent", "table.title")
     notes = ["↑ higher is better, ↓ lower is better; (change against the baseline)."]
     table = Table(title=title, caption_justify="left")
     for column in naming:
@@ -81,13 +82,14 @@ def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
         notes.append("Rows of different data sets were not measured on the same videos: not comparable.")
     if any(is_published(row) for row in rows):
         notes.append(f"† {PROTOCOL}; measured by the authors on their own videos: not comparable digit by digit.")
+        notes += sources(rows)
     against = baseline_figures(rows)
     for row, letter, base in zip(rows, letters, against, strict=True):
         named = [f"{row[c]} †" if c == "method" and is_published(row) else row[c] for c in naming]
         cells = [_cell(row, name, base) for name in names]
         mark = [letter if row["dataset"] in mixed else ""] if mixed else []
-        table.add_row(*named, *cells, *mark)
-    table.caption = "\n".join(notes)
+        table.add_row(*map(literal, named), *cells, *mark)
+    table.caption = Text("\n".join(map(shown, notes)), "table.caption")
     return table
 
 
@@ -101,13 +103,20 @@ def show(paths: Sequence[Path], console: Console | None = None, published: str |
     """
     rows = find_rows(paths) + (published_rows(published) if published else [])
     print_table(leaderboard_table(rows), console)
+    for title, headings, cells in details(published) if published else []:
+        table = Table(title=literal(title, "table.title"))
+        for heading in headings:
+            table.add_column(literal(heading), justify="right" if heading[-1] in "↑↓" else "left", overflow="fold")
+        for row in cells:
+            table.add_row(*map(literal, row))
+        print_table(table, console)
 
 
 def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str = "source") -> None:
     """Print A minus B for every figure both have: difference, 95 % interval (``cluster`` as for
     :func:`~evaluator.runs.compare_runs`), exact McNemar test."""
     compared = compare_runs(a, b, cluster=cluster)
-    table = Table(title=f"{a.name} minus {b.name}, percent points")
+    table = Table(title=literal(f"{a.name} minus {b.name}, percent points", "table.title"))
     for heading in (
         "Figure",
         "Difference",
@@ -133,6 +142,11 @@ def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str
     print_table(table, console)
 
 
+def literal(text: object, style: str = "") -> Text:
+    """A name for the screen as it stands: brackets are no markup, control characters are shown, not obeyed."""
+    return Text(shown(text), style)
+
+
 def print_table(table: Table, console: Console | None = None) -> None:
     """Print a table whole, whatever the width of a file or pipe."""
     console = console or Console()
@@ -143,18 +157,22 @@ def print_table(table: Table, console: Console | None = None) -> None:
     console.print(table)
 
 
-def _cell(row: Mapping[str, str], name: str, base: Mapping[str, float]) -> str:
+def _cell(row: Mapping[str, str], name: str, base: Mapping[str, float]) -> Text:
     value = number(row[name])
     if value is None:
-        return "–"
-    text = f"{value:.2f}"
+        return Text("–")
+    text = Text(f"{value:.2f}")
     if name in base:
-        change = value - base[name]
-        good = (change > 0) == (HEADINGS[name][1] == "↑")
-        colour = "dim" if abs(change) < 0.005 else "green" if good else "red"
-        text += f" [{colour}]({change:+.2f})[/{colour}]"
-    missing = int(row.get(f"missing_{name}") or 0)
+        text.append_text(change_text(value - base[name], name, 2))
+    missing = whole(row.get(f"missing_{name}", ""))
     if missing:
-        scored = int(row[f"n_{name}"])
-        text += f" [yellow]{scored} of {scored + missing}[/yellow]"
+        scored = whole(row[f"n_{name}"])
+        text.append(f" {scored} of {scored + missing}", "yellow")
     return text
+
+
+def change_text(change: float, name: str, digits: int) -> Text:
+    """A change in brackets, green where it is to the good."""
+    good = (change > 0) == (HEADINGS[name][1] == "↑")
+    colour = "dim" if abs(change) < 0.5 / 10**digits else "green" if good else "red"
+    return Text(f" ({change:+.{digits}f})", colour)

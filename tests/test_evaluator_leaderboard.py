@@ -12,9 +12,20 @@ import pytest
 from rich.console import Console
 
 from benchmark_builder.errors import BenchError
+from benchmark_builder.files import write_csv
 from evaluator import leaderboard
 from evaluator.leaderboard import digests, groups, read_leaderboard, update
-from evaluator.published import is_published, published_rows, tables
+from evaluator.published import (
+    BACKGROUNDS,
+    BY_BACKGROUND,
+    DOWNSTREAM,
+    RESULTS,
+    impossible,
+    is_published,
+    published_rows,
+    records,
+    tables,
+)
 from evaluator.results import FIGURES
 from evaluator.runs import find_records, find_rows
 from evaluator.show import baseline_figures, leaderboard_table, show
@@ -106,8 +117,8 @@ def test_the_table_fits_80_columns_and_shows_arrows_and_changes(tmp_path: Path) 
 def test_own_and_published_rows_are_never_compared_silently(tmp_path: Path) -> None:
     update(tmp_path / "leaderboard.csv", record("albar"))
     rows = find_rows([tmp_path]) + published_rows("hmdb51")
-    assert [is_published(r) for r in rows] == [False] + [True] * 9
-    assert groups(rows) == ["A"] + ["B"] * 9
+    assert [is_published(r) for r in rows] == [False] + [True] * 11
+    assert groups(rows) == ["A"] + ["B"] * 11
     assert baseline_figures(rows)[0] == {}  # no published baseline for a measured row
     shown = text(rows, 160)
     assert "not measured on the same videos" in shown and "clips 32x2-224, views differ by method" in shown
@@ -128,17 +139,79 @@ def test_a_pipe_cuts_nothing_off(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_published_tables() -> None:
-    assert tables() == ["hmdb51", "kinetics400", "ucf101-updated"]
+    assert tables() == ["hmdb51", "kinetics400", "ucf101-updated", "ucf101-boxes"]
     albar = next(r for r in published_rows("kinetics400") if r["method"] == "ALBAR")
     assert (albar["contra_acc"], albar["conflfg"]) == ("44.74", "")
     assert "choose from hmdb51" in refused(lambda: published_rows("imagenet"))
+    boxes = next(r for r in published_rows("ucf101-boxes") if r["method"] == "ALBAR")
+    assert (boxes["avg_scuba"], boxes["avg_scufo"], boxes["contra_acc"]) == ("48.03", "0.54", "47.88")
+
+
+# What the papers print but cannot be: no pairs give these.
+PRINTED_WRONG = {("hmdb51", "BE", "21.41"), ("hmdb51", "ALBAR + StillMix", "56.68")}
+
+
+def test_every_published_row_is_possible_or_says_that_it_is_not() -> None:
+    wrong = set()
+    for record in (*records(RESULTS), *records(BY_BACKGROUND)):
+        values = [float(v) for k, v in record.items() if k not in ("table", "method", "venue", "source", "note") and v]
+        assert values and all(0 <= v <= 100 for v in values) and record["source"]
+        assert impossible(record) == record["note"].startswith("printed; impossible")
+        if impossible(record):
+            wrong.add((record["table"], record["method"], record["contra_acc"]))
+    assert wrong == PRINTED_WRONG
+    assert not any(impossible(r) for r in records(RESULTS))
+    # The slides' figure, which the table no longer has: below SCUBA - SCUFO by more than rounding.
+    (stillmix,) = (r for r in records(RESULTS) if (r["table"], r["method"]) == ("ucf101-updated", "StillMix"))
+    assert stillmix["contra_acc"] == "24.40" and "24.10" in stillmix["note"]
+    assert impossible({**stillmix, "contra_acc": "24.10"}) and not impossible({**stillmix, "contra_acc": "24.31"})
+
+
+@pytest.mark.parametrize(
+    ("scuba", "scufo", "contrasted", "wrong"),
+    [
+        ("60.00", "10.00", "50.00", False), ("60.00", "10.00", "49.98", True), ("60.00", "10.00", "60.01", False),
+        ("60.00", "10.00", "60.02", True), ("60.00", "70.00", "30.00", False), ("60.00", "70.00", "30.03", True),
+        ("10.00", "60.00", "0.00", False),
+    ],
+)  # fmt: skip
+def test_what_is_possible_by_hand(scuba: str, scufo: str, contrasted: str, wrong: bool) -> None:
+    assert impossible({"avg_scuba": scuba, "avg_scufo": scufo, "contra_acc": contrasted}) == wrong
+    # By background the bounds are tighter: here no set can give less than 0 or more than its own SCUBA.
+    each = {"scuba_places365": scuba, "scufo_places365": scufo, "scuba_vqgan": scuba, "scufo_vqgan": scufo}
+    assert impossible({**each, "scuba_stripes": scuba, "scufo_stripes": scufo, "contra_acc": contrasted}) == wrong
+
+
+def test_averages_agree_with_the_figures_by_background() -> None:
+    for record in records(BY_BACKGROUND):
+        same = [r for r in records(RESULTS) if (r["table"], r["method"]) == (record["table"], record["method"])]
+        for other in same:
+            for kind in ("scuba", "scufo"):
+                mean = sum(float(record[f"{kind}_{b}"]) for b in BACKGROUNDS) / 3
+                # Rounded to two digits once, averaged over three runs before: a hundredth and a half.
+                assert abs(mean - float(other[f"avg_{kind}"])) < 0.02, (record["method"], kind)
+    downstream = {r["method"]: r["hmdb51_contra_acc"] for r in records(DOWNSTREAM)}
+    headline = {r["method"]: r["contra_acc"] for r in published_rows("hmdb51")}
+    assert downstream == {"Baseline": headline["None"], "ALBAR": headline["ALBAR"]}
+
+
+def test_source_and_note_are_shown_and_what_cannot_be_is_marked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    update(tmp_path / "leaderboard.csv", record("albar"))
+    show([tmp_path], published="hmdb51")
+    shown = " ".join(capsys.readouterr().out.split())
+    for said in ("ALBAR paper Table 7", "still frame drawn at random", "21.41 ‡", "56.68 ‡", "UCF-Crime AUC", "84.91"):
+        assert said in shown
+    show([tmp_path], published="kinetics400")
+    assert "59.79" in capsys.readouterr().out  # ARAS
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("hello\n", "not a leaderboard"),
-        ("", "not a leaderboard"),
+        ("", "is empty; give a leaderboard.csv"),
         ("dataset,method,iid,avg_scuba,avg_scufo,conflfg,contra_acc,shoe\n", "column 'shoe'"),
         ("dataset,method,iid,avg_scuba,avg_scufo,conflfg,contra_acc\nh,m,high,,,,\n", "line 2: iid is 'high'"),
     ],
@@ -161,3 +234,50 @@ def test_results_that_are_none(tmp_path: Path) -> None:
 
 def test_letters_do_not_run_out() -> None:
     assert [leaderboard._letter(k) for k in (0, 25, 26, 27, 701, 702)] == ["A", "Z", "AA", "AB", "ZZ", "AAA"]
+
+
+def saved_by_a_spreadsheet(path: Path, mark: str, delimiter: str) -> None:
+    """As Excel saves a csv: with a byte order mark, CRLF, and in many countries semicolons and decimal commas."""
+    with open(path, newline="") as handle:
+        rows = list(csv.reader(handle))
+    if delimiter == ";":
+        rows = [
+            [c.replace(".", ",") if c.count(".") == 1 and c.replace(".", "").isdigit() else c for c in row]
+            for row in rows
+        ]
+    with open(path, "w", newline="", encoding=mark) as handle:
+        csv.writer(handle, delimiter=delimiter).writerows(rows)
+
+
+@pytest.mark.parametrize(("mark", "delimiter"), [("utf-8-sig", ","), ("utf-8-sig", ";"), ("utf-16", "\t")])
+def test_a_leaderboard_that_excel_saved_stays_usable(tmp_path: Path, mark: str, delimiter: str) -> None:
+    path = tmp_path / "l.csv"
+    update(path, record("=1+1", iid=200 / 3))
+    before = read_leaderboard(path)
+    saved_by_a_spreadsheet(path, mark, delimiter)
+    assert read_leaderboard(path) == before
+    update(path, record("albar"))
+    update(path, record("=1+1", iid=50.0))
+    assert [(r["method"], r["iid"]) for r in read_leaderboard(path)] == [("albar", "90.0"), ("=1+1", "50.0")]
+    assert path.read_bytes().startswith(b"dataset,")
+
+
+ODD = {
+    "iid": ["nan", "inf", "1e400", "-1", "101", "[]", "{}", "None", "5%"],
+    "iid_low": ["nan", "x", "-0.5"],
+    "contra_acc_high": ["1e9", "x"],
+    "n_iid": ["-1", "1.5", "many", "1e99", "nan"],
+    "missing_contra_acc": ["x", "-2"],
+}
+
+
+@pytest.mark.parametrize(("column", "value"), [(c, v) for c, values in ODD.items() for v in values])
+def test_odd_cells_are_named(tmp_path: Path, column: str, value: str) -> None:
+    path = tmp_path / "l.csv"
+    update(path, record("albar"))
+    rows = read_leaderboard(path)
+    write_csv(path, leaderboard.COLUMNS, [{**rows[0], column: value}])
+    message = refused(lambda: read_leaderboard(path))
+    assert f"l.csv, line 2: {column} is '{value}'" in message
+    write_csv(path, leaderboard.COLUMNS, [{**rows[0], "n_iid": "10.0"}])  # as pandas writes it back
+    assert text(read_leaderboard(path), 200)

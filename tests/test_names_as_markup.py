@@ -1,14 +1,26 @@
 """Names that strangers chose are shown as they are: never a formula, a command of the terminal, or markup."""
 
 import csv
+import hashlib
+import io
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from benchmark_builder.files import write_csv, write_json, write_text
 from benchmark_builder.text import csv_text, meant, neutral, read_records, shown
+from evaluator.compared import show_compared
+from evaluator.leaderboard import as_text, read_leaderboard, row_of, update
+from evaluator.plots import MOST_DATASETS, plot_leaderboard
+from evaluator.results import FIGURES
+from evaluator.show import show
+from evaluator.sweep import COLUMNS as COMPARED
 
 FORMULAS = [
     "=1+1",
@@ -61,3 +73,95 @@ def test_a_name_that_is_no_unicode_is_written(tmp_path: Path) -> None:
     write_json(tmp_path / "t.json", {"name": odd})
     assert (tmp_path / "t.txt").read_text() == "\\udcff.mp4"
     assert shown(odd) == "\\udcff.mp4"
+
+
+NAMES = [
+    "x[/y]",
+    "albar[lr=0.1]", "[bold]b[/bold]", "[link=http://x]l[/link]", "[", "[/]", ":smile:", "$\\frac$", "$x$", "$5",
+    "\\$", "_hidden", "<b>&amp;</b>", '"onload="x', "</script><script>alert(1)</script>", "{{ 7*7 }}", "{% x %}",
+    "=1+1", "-1+1", "@x", "\x1b[31mred", "a\nb", "\x9bx", "x" * 3000, "\u202eabc",
+    "体", "%s", "a\\b", "| a | b |", "`c`",
+]  # fmt: skip
+
+
+def row(method: str, model: str = "net", dataset: str = "hmdb51") -> dict[str, Any]:
+    figures = {k: {"percent": 50.0, "n": 10, "missing": 1, "low": 40.0, "high": 60.0} for k in FIGURES}
+    return {
+        "dataset": dataset, "method": method, "model": model, "protocol": model, "figures": figures,
+        "checkpoint": method, "checkpoint_sha256": hashlib.sha256(method.encode()).hexdigest(),
+        "sets": [{"name": dataset, "digest": "d" * 64, "built_by": method}],
+    }  # fmt: skip
+
+
+def on_screen(draw: Callable[[Console], None]) -> str:
+    sink = io.StringIO()
+    draw(Console(width=20000, file=sink, force_terminal=True, color_system=None, legacy_windows=False))
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_leaderboard_shows_names_as_they_are(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "leaderboard.csv"
+    for record in (row("baseline"), row(name, name, name), row("plain", name, "hmdb51")):
+        update(path, record)
+    update(path, row(name, name, name))  # takes the place of its own row
+    rows = read_leaderboard(path)
+    assert [r["method"] for r in rows] == ["baseline", "plain", name]
+    table = on_screen(lambda console: show([path], console))
+    assert shown(name) in table
+    assert "\x1b[31m" not in table and "\x9b" not in table and "\u202e" not in table
+    with open(path, newline="", encoding="utf-8") as handle:
+        cells = [cell for record in csv.reader(handle) for cell in record]
+    assert not any(cell.startswith(tuple("=+-@\t\r")) for cell in cells)
+
+
+def test_a_comparison_table_shows_names_as_they_are(tmp_path: Path) -> None:
+    columns = ["method", "seeds", *COMPARED[2:]]
+    write_csv(tmp_path / "c.csv", columns, [{"method": name, "seeds": 3, "iid_mean": 50.0} for name in NAMES])
+    table = on_screen(lambda console: show_compared(tmp_path / "c.csv", console))
+    assert all(shown(name) in table for name in NAMES)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf", ".SVG"])
+def test_a_chart_draws_names_as_they_are(tmp_path: Path, suffix: str) -> None:
+    names = [name for name in NAMES if len(name) < 40]
+    for some in (names[:12], names[12:]):
+        for name in some:
+            update(tmp_path / "l.csv", row(name, "a", "b$"))
+    rows = read_leaderboard(tmp_path / "l.csv")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a font without Chinese letters
+        plot_leaderboard(rows, tmp_path / f"chart{suffix}")
+    data = (tmp_path / f"chart{suffix}").read_bytes()
+    assert data.startswith({".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}[suffix.lower()])
+
+
+def test_a_chart_names_every_row_in_its_legend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names with an underscore at the start or with dollars: matplotlib leaves the first out, and reads the second."""
+    import evaluator.plots
+
+    seen: list[str] = []
+
+    def texts(figure: Any, path: Path) -> None:
+        figure.canvas.draw()
+        seen.extend(t.get_text() for t in figure.axes[0].get_legend().get_texts())
+
+    monkeypatch.setattr(evaluator.plots, "save_figure", texts)
+    for name in ("_hidden", "$\\frac$", "$x$ and $y$"):
+        update(tmp_path / "l.csv", row(name))
+    plot_leaderboard(read_leaderboard(tmp_path / "l.csv"), tmp_path / "l.png")
+    assert seen == ["_hidden, net", "\\$\\frac\\$, net", "\\$x\\$ and \\$y\\$, net"]  # escaped dollars are drawn plain
+
+
+def test_a_chart_of_many_rows_draws_the_last_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import evaluator.plots
+
+    figures: list[Any] = []
+    monkeypatch.setattr(evaluator.plots, "save_figure", lambda figure, path: figures.append(figure))
+    rows = [as_text(row_of(row(f"m{k}", dataset=f"d{k % 7}"))) for k in range(7 * 60)]
+    plot_leaderboard(rows, tmp_path / "l.png")
+    (figure,) = figures
+    assert len(figure.axes) == MOST_DATASETS and "the last 6 of 7 data sets" in figure.get_suptitle()
+    assert all("the last 24 of 60 rows" in axes.get_title() for axes in figure.axes)
+    legend = [t.get_text() for t in figure.axes[-1].get_legend().get_texts()]
+    assert legend == [f"m{k}, net" for k in range(7 * 36 + 6, 420, 7)]
