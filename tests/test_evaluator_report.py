@@ -160,7 +160,7 @@ def test_every_link_and_control_in_a_browser(browser: Any, page_file: Path) -> N
             "t => t.map(c => c.dataset.value)"
         )
         values = [float(v) for v in shown if v]
-        assert values == sorted(values, reverse=reverse) and len(values) == 5 and shown[len(values) :] == []
+        assert values == sorted(values, reverse=reverse) and len(values) == 6 and shown[len(values) :] == []
     assert "ascending" in page.inner_text("#said")
     shaken = page.locator("#leaderboard thead th").filter(has_text="Avg shaken")
     shaken.locator("button").click()
@@ -245,4 +245,4 @@ def test_without_scripts_everything_is_there(browser: Any, page_file: Path) -> N
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(page_file.as_uri())
     assert page.locator(".run").count() == 2 and page.locator(".run").nth(1).is_visible()
-    assert page.locator("#leaderboard tbody tr").count() == 5
+    assert page.locator("#leaderboard tbody tr").count() == 6
