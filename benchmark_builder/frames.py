@@ -4,26 +4,32 @@ A folder of pictures (PNG or JPEG, in the order of their numbers) is a video too
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
+from benchmark_builder.display import Converter, FormerConverter, display_matrix, in_words, swaps_sides, turning
 from benchmark_builder.errors import BenchError
-from benchmark_builder.folders import entries, series
+from benchmark_builder.folders import PICTURE_SUFFIXES, entries, files_of, series
+from benchmark_builder.streams import cropping, decode, even_times, frame_rate, opened, short
 
 FOLDER_FPS = 30.0  # a folder says no rate; HMDB51 and, cut from it, JHMDB have 30
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a file's header says. ``frames`` is the header's count (0 if it has none) and may be wrong.
+    """What a file says of itself.
 
-    ``width`` and ``height`` are those of the upright picture, after rotation metadata is applied.
+    Attributes:
+        width, height: of the upright picture, turned as the file asks.
+        fps: frames a second: the header's where the frames' times agree with it, else their mean rate
+            (:func:`~benchmark_builder.streams.frame_rate`).
+        frames: how many, by the header; 0 if it says nothing. It may be wrong.
+        rotation: degrees that the file asks the player to turn its pictures, counter-clockwise; 0 if it only mirrors.
+        turning: what is done to bring a picture upright, in words; "" if nothing.
     """
 
     width: int
@@ -31,62 +37,94 @@ class VideoInfo:
     fps: float
     frames: int
     rotation: int
+    turning: str = ""
 
 
 def probe(path: Path, expected: int | None = None) -> VideoInfo:
-    """Read the header (and one frame, for the rotation). Raises BenchError if the file is no readable video.
+    """Read a file's header and first frame and, where its index does not tell the rate, the times of all its packets.
 
     Of a folder: its number of pictures (:func:`pictures`, which takes ``expected``) and the first one's size.
+
+    Raises:
+        BenchError: the file is no readable video.
     """
     if path.is_dir():
         names = pictures(path, expected)
         height, width = picture(names[0].read_bytes(), str(names[0])).shape[:2]
         return VideoInfo(width, height, FOLDER_FPS, len(names), 0)
-    with _opened(path) as (container, stream):
-        first = next(_decoded(path, container, stream))
-        turned = first.rotation % 180 != 0
-        width, height = (first.height, first.width) if turned else (first.width, first.height)
-        rate = stream.average_rate or stream.guessed_rate
-        return VideoInfo(width, height, float(rate) if rate else 25.0, stream.frames, int(first.rotation))
+    with opened(path) as (container, stream):
+        indexed = even_times(stream)
+        times: list[int | None] = []
+        first: av.VideoFrame | None = None
+        try:
+            for packet, frames in decode(container, stream):
+                if packet and not packet.is_discard:
+                    times.append(packet.dts if packet.pts is None else packet.pts)
+                first = first or next(iter(frames), None)
+                if first and indexed:
+                    break
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            if first is None:
+                raise BenchError(f"{path}: breaks after frame 0 ({short(error)}); replace the file") from None
+            # What follows the break cannot be reached either.
+        if first is None:
+            raise BenchError(f"{path}: no video frame could be decoded; replace the file")
+        filters = turning(display_matrix(first))
+        height, width = Converter(cropping(container, stream)).rgb(first).shape[:2]
+        rotation = 0 if len(filters) == 1 and filters[0][0] in ("hflip", "vflip") else int(first.rotation)
+        rotation = 180 if rotation == -180 else rotation
+        fps = frame_rate(stream, indexed or times)
+        return VideoInfo(width, height, fps, stream.frames, rotation, in_words(filters))
 
 
 def read_frames(
-    path: Path, threads: int = 1, damaged: list[int] | None = None, expected: int | None = None
+    path: Path,
+    threads: int = 1,
+    damaged: list[int] | None = None,
+    expected: int | None = None,
+    version: int = 2,
 ) -> Iterator[np.ndarray]:
-    """Yield every frame, upright, in order: uint8 (H, W, 3), RGB, 0..255. ``expected``: as :func:`pictures`.
+    """Yield every frame, upright, in order: uint8 (H, W, 3), RGB, 0..255, the pixels that ffmpeg's command line gives.
 
-    Of a video file the iterator is a :class:`Frames`, which can pass over a frame at less cost. The indices of frames
-    that the decoder had to guess in part are appended to ``damaged``.
+    Of a video file the iterator is a :class:`Frames`, which can pass over a frame at less cost.
 
-    Raises BenchError where the file breaks or its frames change size; frames before that have been yielded by then.
+    Args:
+        path: a video file or a folder of frames.
+        threads: of the decoder.
+        damaged: the indices of frames that the decoder had to guess in part are appended to it.
+        expected: as :func:`pictures`.
+        version: 1 decodes as protocols of version 1 did, whose benchmarks are composed again by it.
+
+    Raises:
+        BenchError: the file breaks or its frames change size; frames before that have been yielded by then.
     """
-    return _folder(path, expected) if path.is_dir() else Frames(path, threads, damaged)
+    return _folder(path, expected, version) if path.is_dir() else Frames(path, threads, damaged, version)
 
 
 class Frames(Iterator[np.ndarray]):
     """What :func:`read_frames` gives of a video file, opened when the first frame is asked for."""
 
-    def __init__(self, path: Path, threads: int = 1, damaged: list[int] | None = None) -> None:
-        self._coded = _file_frames(path, threads, damaged)
-        self._converter = VideoReformatter()  # one for all: setting a converter up costs more than using it
+    def __init__(self, path: Path, threads: int = 1, damaged: list[int] | None = None, version: int = 2) -> None:
+        self._path, self._threads, self._damaged, self._version = path, threads, damaged, version
+        self._converter: Converter | FormerConverter = FormerConverter()
+        self._coded = self._decode()
 
     def __next__(self) -> np.ndarray:
-        frame = next(self._coded)
-        # One thread: sharing a frame of this size out costs more than it gives, and workers fill the cores already.
-        image = self._converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        return upright(image, int(frame.rotation))
+        frame = next(self._coded)  # it opens the file, and sets up the converter
+        return self._converter.rgb(frame)
 
     def skip(self) -> bool:
         """Pass over the next frame, decoded but not turned into RGB; False where there is none."""
         return next(self._coded, None) is not None
 
-
-def _file_frames(path: Path, threads: int, damaged: list[int] | None) -> Iterator[av.VideoFrame]:
-    with _opened(path, threads) as (container, stream):
-        for index, frame in enumerate(_decoded(path, container, stream)):
-            if damaged is not None and frame.is_corrupt:
-                damaged.append(index)
-            yield frame
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        with opened(self._path, self._threads, first=self._version == 1) as (container, stream):
+            if self._version > 1:
+                self._converter = Converter(cropping(container, stream))
+            for index, frame in enumerate(_decoded(self._path, container, stream)):
+                if self._damaged is not None and frame.is_corrupt:
+                    self._damaged.append(index)
+                yield frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +145,27 @@ def scan_frames(path: Path) -> Iterator[FrameFacts]:
         for number, _ in enumerate(_folder(path)):
             yield FrameFacts(number, False)
         return
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         for frame in _decoded(path, container, stream):
             yield FrameFacts(frame.pts, bool(frame.is_corrupt))
 
 
-def count_packets(path: Path) -> int:
-    """How many coded frames a video file holds, also those that give no picture; decodes nothing.
+def coded_length(path: Path) -> int:
+    """How many frames long a video file is by its packets, also those that give no picture; decodes nothing.
 
-    Fewer than the header says: the file was cut. As many, but fewer frames: an edit list hides some, or a packed AVI
-    counts frames that were never coded.
+    Fewer than the header says: the file was cut. As many, but fewer frames: an edit list hides some, a packed AVI
+    counts a frame that was never coded, or an AVI of variable rate leaves frames empty.
     """
-    count = 0
-    with _opened(path) as (container, stream):
+    count = length = 0
+    with opened(path) as (container, stream):
+        in_frames = container.format.name == "avi"  # its times count frames
         try:
             for packet in container.demux(stream):
                 count += packet.size > 0
+                length = max(length, (packet.dts or 0) + 1 if in_frames else 0)
         except (av.error.FFmpegError, OSError, ValueError):
             pass  # what follows the break cannot be reached either
-    return count
+    return max(count, length)
 
 
 def pictures(folder: Path, expected: int | None = None) -> list[Path]:
@@ -161,22 +201,17 @@ def png_size(data: bytes) -> tuple[int, int]:
 
 def read_planes(path: Path, index: int) -> np.ndarray:
     """Frame ``index`` as the planes the file stores: uint8 (H·3/2, W), yuv420p. For bit-exact stills."""
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         for k, frame in enumerate(_decoded(path, container, stream)):
             if k == index:
                 return frame.reformat(format="yuv420p").to_ndarray()
     raise BenchError(f"{path}: has no frame {index}; it is shorter than its manifest says, so rebuild it")
 
 
-def upright(image: np.ndarray, rotation: int) -> np.ndarray:
-    """Turn an image (H, W, C) by the display rotation (degrees counter-clockwise) that the file asks for."""
-    turns = round(rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-
-
-def _folder(path: Path, expected: int | None = None) -> Iterator[np.ndarray]:
+def _folder(path: Path, expected: int | None = None, version: int = 2) -> Iterator[np.ndarray]:
     size = None
-    for count, name in enumerate(pictures(path, expected)):
+    names = pictures(path, expected) if version > 1 else sorted(files_of(path, PICTURE_SUFFIXES)[0])
+    for count, name in enumerate(names):
         image = picture(name.read_bytes(), str(name))
         size = _same_size(path, count, size, (image.shape[1], image.shape[0]))
         yield image
@@ -190,37 +225,19 @@ def _same_size(path: Path, count: int, before: tuple[int, int] | None, now: tupl
     return now
 
 
-@contextmanager
-def _opened(path: Path, threads: int = 1) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
-    if not path.is_file():
-        raise BenchError(f"{path}: no such file; check the dataset's folder")
-    try:
-        # Old AVIs carry titles in no valid encoding; they must not stop us.
-        container = av.open(str(path), metadata_errors="ignore")
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise BenchError(f"{path}: not a readable video ({_short(error)}); replace the file") from None
-    with container:
-        if not container.streams.video:
-            raise BenchError(f"{path}: holds no video stream; replace the file")
-        stream = container.streams.video[0]
-        stream.thread_count = threads
-        yield container, stream
-
-
 def _decoded(
     path: Path, container: av.container.InputContainer, stream: av.video.stream.VideoStream
 ) -> Iterator[av.VideoFrame]:
     count, size = 0, None
     try:
-        for frame in container.decode(stream):
-            size = _same_size(path, count, size, (frame.width, frame.height))
-            count += 1
-            yield frame
+        for _, frames in decode(container, stream):
+            for frame in frames:
+                sides = (frame.width, frame.height)
+                turned = swaps_sides(turning(display_matrix(frame)))
+                size = _same_size(path, count, size, (sides[1], sides[0]) if turned else sides)
+                count += 1
+                yield frame
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise BenchError(f"{path}: breaks after frame {count} ({_short(error)}); replace the file") from None
+        raise BenchError(f"{path}: breaks after frame {count} ({short(error)}); replace the file") from None
     if count == 0:
         raise BenchError(f"{path}: no video frame could be decoded; replace the file")
-
-
-def _short(error: BaseException) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).split("\n")[0]

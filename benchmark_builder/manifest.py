@@ -118,6 +118,13 @@ class Benchmark:
         return str(self.protocol["kind"])
 
     @property
+    def version(self) -> int:
+        """Of the protocol that it was built by (docs/protocols.md); 1 where none is recorded."""
+        named = self.protocol.get("protocol")
+        version = named.get("version") if isinstance(named, dict) else None
+        return version if isinstance(version, int) else 1
+
+    @property
     def dataset(self) -> str:
         return str(self.protocol["dataset"])
 

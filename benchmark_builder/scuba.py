@@ -15,7 +15,7 @@ from benchmark_builder.backgrounds import BackgroundSource
 from benchmark_builder.composite import compose
 from benchmark_builder.digests import known_digest
 from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.frames import probe, read_frames
+from benchmark_builder.frames import coded_length, probe, read_frames
 from benchmark_builder.manifest import Row
 from benchmark_builder.masks import MaskSource
 from benchmark_builder.masks.stored import MaskWriter
@@ -128,18 +128,16 @@ class ScubaMaker:
         notes = [Note(name, "unreadable background", "not a picture; the next draw was taken") for name in unreadable]
         if damaged:
             notes.append(Note(video.id, "damaged", f"{len(damaged)} frames that the decoder had to guess in part"))
-        return [*rows, *notes, *_cut_short(video.id, decoded, shown[-1], max(chosen), info.frames)]
+        return [*rows, *notes, *_cut_short(video, decoded, shown[-1], max(chosen), info.frames)]
 
 
-def _cut_short(name: str, decoded: Iterator[np.ndarray], last: int, wanted: int, header: int) -> list[Note]:
+def _cut_short(video: Video, decoded: Iterator[np.ndarray], last: int, wanted: int, header: int) -> list[Note]:
     """A note if a source ended before its masks did, or well before the frame count of its header."""
+    said = ""
     if last < wanted:
-        return [
-            Note(name, "shorter", f"ends after frame {last}, its masks go on to frame {wanted}; built from what it has")
-        ]
-    # Headers of old AVIs count one frame too many; a file that was cut lacks more.
-    if header - (last + 1) > max(2, header // 50) and next(decoded, None) is None:
-        return [
-            Note(name, "shorter", f"ends after {last + 1} frames, its header says {header}; built from what it has")
-        ]
-    return []
+        said = f"ends after frame {last}, its masks go on to frame {wanted}"
+    # Headers of old AVIs count one frame too many, and edit lists hide frames; a file that was cut holds less.
+    elif header - (last + 1) > max(2, header // 50) and next(decoded, None) is None:
+        if header - coded_length(video.path) > max(2, header // 50):
+            said = f"ends after {last + 1} frames, its header says {header}"
+    return [Note(video.id, "shorter", f"{said}; built from what it has")] if said else []

@@ -38,9 +38,11 @@ def choose_frames(covered: np.ndarray, unannotated: str, name: str) -> dict[int,
     return chosen
 
 
-def source_frames(path: Path, wanted: Sequence[int], height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
-    """:func:`wanted_frames` of a source, read from its start."""
-    return wanted_frames(read_frames(path), path, wanted, height, width)
+def source_frames(
+    path: Path, wanted: Sequence[int], height: int, width: int, version: int = 2
+) -> Iterator[tuple[int, np.ndarray]]:
+    """:func:`wanted_frames` of a source, read from its start, as a protocol of ``version`` reads it."""
+    return wanted_frames(read_frames(path, version=version), path, wanted, height, width)
 
 
 def wanted_frames(

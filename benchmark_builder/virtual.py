@@ -63,7 +63,7 @@ def _scuba(benchmark: "Benchmark", row: "Row", background: np.ndarray) -> Iterat
     source, track = benchmark.source(row), benchmark.masks(row)
     shown = indices(row.source_frames)
     feather = float(benchmark.protocol["mask_settings"]["feather"])
-    for index, frame in source_frames(source, shown, row.height, row.width):
+    for index, frame in source_frames(source, shown, row.height, row.width, benchmark.version):
         yield compose(frame, track.mask(index), background, feather)
 
 

@@ -9,7 +9,7 @@ from conftest import moving_square, write_video
 from benchmark_builder.encode import FFV1, H264, open_video
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import inside, whole_file
-from benchmark_builder.frames import probe, read_frames, upright
+from benchmark_builder.frames import probe, read_frames
 from benchmark_builder.planes import to_planes
 
 
@@ -97,12 +97,6 @@ def test_inside_refuses_links_that_leave(tmp_path: Path) -> None:
     (tmp_path / "folder" / "link").symlink_to(tmp_path)
     with pytest.raises(BenchError, match="outside"):
         inside(tmp_path / "folder", "link/x")
-
-
-def test_upright_turns_counter_clockwise() -> None:
-    image = np.array([[[1], [2]], [[3], [4]]], np.uint8)
-    assert upright(image, 90)[..., 0].tolist() == [[2, 4], [1, 3]]
-    assert upright(image, -90)[..., 0].tolist() == [[3, 1], [4, 2]]
 
 
 def test_rotated_clip_stands_upright_as_opencv_shows_it(clips: Path) -> None:
