@@ -200,8 +200,8 @@ LISTS = {
     "a.avi": "ffconcat version 1.0\nfile plain.mp4\n",
     "b.mp4": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1,\nplain.mp4\n#EXT-X-ENDLIST\n",
     "c.mkv": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
-    "d.mp4": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period>'
-    '<AdaptationSet mimeType="video/mp4"><Representation id="0"><BaseURL>plain.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>',
+    "d.mp4": '<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><AdaptationSet>'
+    '<Representation mimeType="video/mp4"><BaseURL>plain.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>',
     "e.avi": "[playlist]\nFile1=plain.mp4\n",
     "f.webm": "ffmpeg metadata\n",
     "g.mp4": "WEBVTT\n\n00:00.000 --> 00:01.000\nhello\n",

@@ -69,8 +69,8 @@ def test_passed_over_frames_count_and_are_not_made_into_rgb(tmp_path: Path, monk
     frames = read_frames(path)
     assert isinstance(frames, decoder.Frames)
     turned = []
-    plain = decoder.upright
-    monkeypatch.setattr(decoder, "upright", lambda image, rotation: turned.append(1) or plain(image, rotation))
+    plain = decoder.Converter.rgb
+    monkeypatch.setattr(decoder.Converter, "rgb", lambda self, frame: turned.append(1) or plain(self, frame))
     assert frames.skip() and frames.skip() and (next(frames) == video[2]).all() and frames.skip()
     assert (next(frames) == video[4]).all() and len(turned) == 2
     assert frames.skip() and not frames.skip() and next(frames, None) is None
