@@ -1,17 +1,24 @@
 """`bench` and `python -m bench`."""
 
 import os
+import signal
 import sys
+from types import FrameType
 
 
 def main() -> None:
-    """Run the command line. Exit status: 0 done; 1 an error, said in one line; 2 wrong usage; 130 interrupted."""
+    """Run the command line.
+
+    Exit status: 0 done; 1 an error, said in one line; 2 wrong usage; 130 interrupted (Ctrl-C); 143 terminated.
+    """
     # Threads of a network on a CPU wait without spinning: where another process wants the core, a step is three times
     # as fast, and alone it is as fast. Read once, when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from bench.app import app
+    from bench.app import Interrupted, app
     from benchmark_builder.errors import BenchError, system_error
 
+    signal.signal(signal.SIGTERM, _terminate)
+    os.environ.setdefault("BENCH_APART", "1")  # a crash costs one video, also with one worker
     try:
         app()
     except BenchError as error:
@@ -20,9 +27,21 @@ def main() -> None:
         if error.filename is None and error.errno is None:
             raise
         fail(str(system_error(error)))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
+        for number in (signal.SIGINT, signal.SIGTERM):  # said once is enough
+            signal.signal(number, signal.SIG_IGN)
         print("interrupted; run the same command again to go on", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(128 + _received) from None
+
+
+_received = int(signal.SIGINT)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does: what is being written is cleared away, workers are stopped."""
+    global _received
+    _received = number
+    raise KeyboardInterrupt
 
 
 def fail(message: str) -> None:

@@ -1,6 +1,9 @@
 """The command tree. Nothing heavy is imported here: each command imports what it needs when it runs."""
 
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from bench.audit import app as audit_app
 from bench.build import app as build_app
@@ -14,8 +17,22 @@ from bench.segment import segment
 from bench.train import train
 from bench.variadic import variadic
 
+
+class Interrupted(BaseException):
+    """Ctrl-C, which typer would turn into an exit without a word."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+
+
 app = typer.Typer(
     name="bench",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -89,8 +89,9 @@ def export(
 
     report = run(folder, out, Layout(layout, jpeg_quality), workers or default_workers(), root=root, scuba=scuba)
     if report.benchmark is None or report.failed:
-        reason = report.failures[0]["reason"]
-        raise BenchError(f"{out}: {len(report.failures)} videos could not be exported; the first: {reason}")
+        wrong = report.failed or report.failures
+        first = f"; {wrong[0]['id']}: {wrong[0]['reason']}" if wrong else ""
+        raise BenchError(f"{out / 'failures.csv'}: {len(wrong)} videos could not be exported, the others are{first}")
     typer.echo(f"{out}: {len(report.benchmark.rows)} videos")
 
 
@@ -106,7 +107,10 @@ def merge(
 
     report = run(parts, out, workers or default_workers())
     if report.benchmark is None:
-        raise BenchError(f"{out}: nothing could be merged; the first: {report.failures[0]['reason']}")
+        wrong = report.failed or report.failures
+        raise BenchError(
+            f"{out}: nothing could be merged" + (f"; {wrong[0]['id']}: {wrong[0]['reason']}" if wrong else "")
+        )
     typer.echo(
         f"{out}: {len(report.benchmark.rows)} videos of {len(parts)} parts, {len(report.left_out)} left out, "
         f"{len(report.failed)} failed"

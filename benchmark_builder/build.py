@@ -7,17 +7,27 @@ A killed build leaves whole files and a journal; the next run does what is missi
 import json
 import os
 import shutil
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from benchmark_builder import pool
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import inside, read_json, remove, remove_leftovers, write_csv, write_json, write_text
+from benchmark_builder.errors import BenchError, Crashed, LeftOut, system_error
+from benchmark_builder.files import (
+    inside,
+    naming,
+    read_json,
+    remove,
+    remove_leftovers,
+    write_csv,
+    write_json,
+    write_text,
+)
+from benchmark_builder.layouts import SUFFIX
 from benchmark_builder.manifest import (
     FAILURE_COLUMNS,
     FAILURES,
@@ -27,12 +37,26 @@ from benchmark_builder.manifest import (
     SUMS,
     Benchmark,
     Row,
+    lists_failures,
     read_benchmark,
     write_benchmark,
 )
+from benchmark_builder.resume import (
+    LEFT_OUT,
+    LOG,
+    held,
+    logged,
+    read_left_out,
+    read_log,
+    sole_run,
+    write_left_out,
+    write_log,
+)
 from benchmark_builder.text import read_records
 
-WORK = ".build"
+WORK, JOURNAL = ".build", "journal.jsonl"
+NOT_MADE = ("failed", "left out")
+_SUFFIXES = (*filter(None, SUFFIX.values()), ".jpg")  # of what a build writes; an id may hold dots
 LISTED = ("frames", "zip")  # layouts that others read, by a list file
 # What may differ between two runs into one folder: where the sources lie, and which part of them is taken.
 _FREE = ("paths", "subset", "versions", "format")
@@ -74,8 +98,12 @@ def run_build(
     by: str = "id",
     current: Callable[[Any, list[Row]], bool] | None = None,
     known: Container[str] | None = None,
+    title: str | None = None,
 ) -> Report:
     """Make every item that is not made yet, then write the tables.
+
+    An item that failed is tried again in every run. So is one that was left out, unless the maker says what that
+    depended on (a method ``depends(item)``, which gives a digest of it or None) and it is the same as before.
 
     Args:
         out: the benchmark's folder.
@@ -91,105 +119,197 @@ def run_build(
         current: whether an item and the rows that were made of it still belong together; those of which it is False
             are made again. None: always.
         known: names of every item there is, where what was made of one that is gone must go, too. None: it stays.
+        title: what the progress bar says; None for ``build KIND``.
 
     Raises:
-        BenchError: another build runs in ``out``, or ``out`` holds a build with other settings.
+        BenchError: another build runs in ``out``, ``out`` holds a build with other settings or cannot be written.
     """
-    work = out / WORK
-    work.mkdir(parents=True, exist_ok=True)
+    new = not out.exists()
     try:
-        with FileLock(work / "lock", timeout=0):
-            return _locked(out, protocol, maker, items, name, workers, progress, listed, by, current, known)
-    except Timeout:
-        raise BenchError(
-            f"{out}: another build is running in this folder; wait for it or choose another --out"
-        ) from None
-
-
-def _locked(
-    out: Path,
-    protocol: dict[str, Any],
-    maker: pool.Maker,
-    items: Sequence[Any],
-    name: Callable[[Any], str],
-    workers: int,
-    progress: bool,
-    listed: Sequence[pool.Note],
-    by: str,
-    current: Callable[[Any, list[Row]], bool] | None,
-    known: Container[str] | None,
-) -> Report:
-    _refuse_other_settings(out, protocol)
-    protocol = {**protocol, "subset": _parts(out, protocol.get("subset"))}
-    journal = _Journal(out, by)
-    remove_leftovers(out)
-    for table in (SUMS, MANIFEST):  # while it is being added to, the folder is no finished benchmark
-        (out / table).unlink(missing_ok=True)
-    done = journal.done()
-    changed = [name(i) for i in items if current and name(i) in done and not current(i, journal.rows(name(i)))]
-    for key in changed:
-        journal.forget(key)
-    done -= set(changed)
-    for key in [k for k in done if known is not None and k not in known]:
-        journal.forget(key)
-        del journal.entries[key]
-    write_json(out / WORK / PROTOCOL, protocol)  # last: until now the old one says what the old rows were made from
-
-    todo = [item for item in items if name(item) not in done]
-    made, interrupted = 0, None
-    bar = tqdm(total=len(items), initial=len(items) - len(todo), desc=f"build {protocol['kind']}", unit="source",
-               disable=not progress)  # fmt: skip
-    try:
-        for item, result in pool.run(maker, todo, workers):
-            if isinstance(result, LeftOut):
-                journal.add(name(item), "left out", str(result))
-            elif isinstance(result, BenchError):
-                journal.add(name(item), "failed", str(result))
-            else:
-                rows = [r for r in result if isinstance(r, Row)]
-                for note in (r for r in result if isinstance(r, pool.Note)):
-                    journal.add(note.id, note.kind, note.reason)
-                journal.add(name(item), "made", [asdict(row) for row in rows])
-                made += len(rows)
-            bar.update()
-    except BenchError as error:
-        interrupted = error
+        with sole_run(out, out / WORK / "lock", "another build is running in this folder"):
+            try:
+                _claim(out, protocol)
+                try:
+                    remove_leftovers(out)
+                    build = _Build(out, protocol, maker, name, by, known)
+                    with closing(build.journal):
+                        return build.run(items, workers, progress, listed, current, title)
+                finally:
+                    remove_leftovers(out)  # of workers that were stopped, whose encoders may live a moment more
+            finally:
+                _tidy(out)
+    except OSError as error:
+        raise system_error(error, out) from None
     finally:
-        bar.close()
-    if interrupted:
-        raise interrupted
-    remove_leftovers(out)  # of a killed run's last worker, which may have outlived the first removal
+        if new:  # and nothing came of it: as if it had never been tried
+            with suppress(OSError):
+                out.rmdir()
 
-    rows = [Row(**r) for entry in journal.entries.values() if entry["state"] == "made" for r in entry["value"]]
-    reasons = {(e["id"], e["state"]): e["value"] for e in journal.entries.values() if e["state"] != "made"}
-    reasons |= {(note.id, note.kind): note.reason for note in listed}
-    failures = [{"id": i, "kind": kind, "reason": reason} for (i, kind), reason in reasons.items()]
-    if rows:
-        if protocol.get("layout") in LISTED:
+
+class _Build:
+    """One run of a build in a folder that is locked and its own."""
+
+    def __init__(
+        self,
+        out: Path,
+        protocol: dict[str, Any],
+        maker: pool.Maker,
+        name: Callable[[Any], str],
+        by: str,
+        known: Container[str] | None,
+    ) -> None:
+        self.out, self.maker, self.name, self.by, self.known = out, maker, name, by, known
+        self.whole = protocol.get("subset") is None  # whether this run is of all that there is
+        self.protocol = {**protocol, "subset": _parts(out, protocol.get("subset"))}
+        self.journal = _Journal(out, by)
+        for table in (SUMS, MANIFEST):  # while it is being added to, the folder is no finished benchmark
+            (out / table).unlink(missing_ok=True)
+
+    def run(
+        self,
+        items: Sequence[Any],
+        workers: int,
+        progress: bool,
+        listed: Sequence[pool.Note],
+        current: Callable[[Any, list[Row]], bool] | None,
+        title: str | None,
+    ) -> Report:
+        journal, name = self.journal, self.name
+        done = self._done(items)
+        changed = [name(i) for i in items if current and name(i) in done and not current(i, journal.rows(name(i)))]
+        for key in changed:
+            journal.forget(key)
+        done -= set(changed)
+        for key in [k for k in done if self.known is not None and k not in self.known]:
+            journal.forget(key)
+            del journal.entries[key]
+        # Last: until now the old one says what the old rows were made from.
+        write_json(self.out / WORK / PROTOCOL, self.protocol)
+        todo = [item for item in items if name(item) not in done]
+        made = 0
+        bar = tqdm(
+            total=len(items), initial=len(items) - len(todo), desc=title or f"build {self.protocol['kind']}",
+            unit="source" if self.by == "source_id" else "video", disable=not progress,
+        )  # fmt: skip
+        with bar, closing(pool.run(self.maker, todo, workers)) as results:
+            for item, result in results:
+                made += self._note(item, result)
+                bar.update()
+        return self._tables(items, listed, made, changed)
+
+    def _done(self, items: Sequence[Any]) -> set[str]:
+        """Names that need no work: made, with every file still there, or left out for what is still the same."""
+        made, left_out = self.journal.made(), self.journal.left_out()
+        depends = getattr(self.maker, "depends", None)
+        if depends is None or not left_out:
+            return made
+        asked = ((self.name(item), item) for item in items if self.name(item) in left_out)
+        return made | {key for key, item in asked if left_out[key] and left_out[key] == depends(item)}
+
+    def _note(self, item: Any, result: Any) -> int:
+        """Write down what became of an item; how many videos that is."""
+        key, journal = self.name(item), self.journal
+        if isinstance(result, LeftOut):
+            depends = getattr(self.maker, "depends", None)
+            journal.add(key, "left out", str(result), on=depends(item) if depends else None)
+        elif isinstance(result, Crashed):
+            journal.add(key, "failed", logged(str(result)), details=result.details)
+        elif isinstance(result, BenchError):
+            journal.add(key, "failed", str(result))
+        else:
+            rows = [asdict(r) for r in result if isinstance(r, Row)]
+            notes = [asdict(r) for r in result if isinstance(r, pool.Note)]
+            journal.add(key, "made", rows, notes=notes)
+            return len(rows)
+        return 0
+
+    def _tables(self, items: Sequence[Any], listed: Sequence[pool.Note], made: int, changed: Sequence[str]) -> Report:
+        out, entries = self.out, self.journal.entries
+        rows = self.journal.all_rows()
+        sources = {r.source_id for r in rows}
+        named = {self.name(item) for item in items} | {note.id for note in listed}
+        for key in [k for k, e in entries.items() if e["state"] in NOT_MADE]:
+            # What a run of everything does not name is gone; what another part made is no failure of this one.
+            if (self.whole and key not in named) or (self.by == "id" and key in sources):
+                del entries[key]
+        missing = [e for e in entries.values() if e["state"] in NOT_MADE]
+        there = sources | {key for key, e in entries.items() if e["state"] == "made"}
+        reasons = {(e["id"], e["state"]): e["value"] for e in entries.values() if e["state"] != "made"}
+        reasons |= {(n["id"], n["kind"]): n["reason"] for e in entries.values() for n in e.get("notes") or ()}
+        reasons |= {(n.id, n.kind): n.reason for n in listed if n.kind not in NOT_MADE or n.id not in there}
+        failures = [{"id": i, "kind": kind, "reason": reason} for (i, kind), reason in sorted(reasons.items())]
+        self._clear([e["id"] for e in missing], rows)
+        write_log(out, {e["id"]: e["details"] for e in missing if e.get("details")})
+        if not rows:
+            self._nothing(failures)
+            return Report(out, None, made, 0, failures, changed)
+        write_left_out(out, {e["id"]: e["on"] for e in missing if e.get("on")})
+        if self.protocol.get("layout") in LISTED:
             lines = (f"{row.id} {row.frames} {row.label}\n" for row in sorted(rows, key=lambda r: r.id))
             write_text(out / LIST, "".join(lines))
-        write_benchmark(out, protocol, rows, failures)
-        benchmark: Benchmark | None = read_benchmark(out)
-        shutil.rmtree(out / WORK, ignore_errors=True)
-    else:
-        write_csv(out / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
-        benchmark = None
-    return Report(out, benchmark, made, len(rows) - made, failures, changed)
+        write_benchmark(out, self.protocol, rows, failures)
+        return Report(out, read_benchmark(out), made, len(rows) - made, failures, changed)
+
+    def _clear(self, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Delete files of items that were not made: what was written before the item failed, or before a kill."""
+        kept = {file for row in rows for file in (row.file, row.mask_file)}
+        for top in ("videos", "masks"):
+            of_source = top == "masks" and self.by == "id"  # whose masks its videos share
+            stems: dict[Path, set[str]] = {}
+            for key in names:
+                path = inside(self.out, f"{top}/{key.rpartition('__')[0] if of_source else key}")
+                stems.setdefault(path.parent, set()).add(path.name)
+            for folder, mine in stems.items():
+                for path in list(folder.iterdir()) if folder.is_dir() else ():
+                    stem = path.name.removesuffix(path.suffix) if path.suffix in _SUFFIXES else path.name
+                    variant = stem.rpartition("__")[0] if self.by == "source_id" else stem
+                    if mine & {stem, variant} and path.relative_to(self.out).as_posix() not in kept:
+                        remove(path)
+
+    def _nothing(self, failures: list[dict[str, str]]) -> None:
+        """Leave a list of what went wrong, and nothing that would refuse another try."""
+        for name in (PROTOCOL, LIST, LEFT_OUT, FAILURES):
+            (self.out / name).unlink(missing_ok=True)
+        if failures:
+            write_csv(self.out / FAILURES, FAILURE_COLUMNS, failures)
 
 
-def _refuse_other_settings(out: Path, protocol: dict[str, Any]) -> None:
-    for path in (out / PROTOCOL, out / WORK / PROTOCOL):
+def _claim(out: Path, protocol: dict[str, Any]) -> None:
+    """Refuse a folder that holds a build with other settings, or something else.
+
+    A build that has made nothing yet, or of which only the list of failures is left, refuses no other settings.
+    """
+    finished, begun, journal = out / PROTOCOL, out / WORK / PROTOCOL, out / WORK / JOURNAL
+    if not finished.is_file() and not begun.is_file():
+        others = held(out, (FAILURES, LOG) if lists_failures(out / FAILURES) else ())
+        if others:
+            raise BenchError(f"{out}: is not empty and no benchmark ({others[0]}); choose another --out")
+        remove(journal)
+    for path in (finished, begun):
         if not path.is_file():
             continue
-        old = read_json(path, "protocol", "choose another --out")
-        changed = difference(old, protocol)
-        if changed:
+        changed = difference(read_json(path, "protocol", "choose another --out"), protocol)
+        if changed and path == begun and not finished.is_file() and not _has_rows(journal):
+            for name in ("videos", "masks", f"{WORK}/{JOURNAL}", f"{WORK}/{PROTOCOL}"):
+                remove(out / name)
+        elif changed:
             raise BenchError(
                 f"{out}: holds a build with other settings ({changed}); choose another --out or delete the folder"
             )
-    others = [p.name for p in out.iterdir() if p.name != WORK]
-    if others and not (out / PROTOCOL).is_file() and not (out / WORK / PROTOCOL).is_file():
-        raise BenchError(f"{out}: is not empty and no benchmark ({others[0]}); choose another --out")
+
+
+def _tidy(out: Path) -> None:
+    """Delete ``.build`` unless a build can go on from it, and empty folders where nothing was built."""
+    if not (out / MANIFEST).is_file():
+        if (out / PROTOCOL).is_file() or _has_rows(out / WORK / JOURNAL):
+            return
+        for top in ("videos", "masks") if (out / WORK / PROTOCOL).is_file() else ():
+            for path in sorted((out / top).rglob("*"), reverse=True):
+                with suppress(OSError):  # a file, or a folder that holds something
+                    path.rmdir()
+            with suppress(OSError):
+                (out / top).rmdir()
+    shutil.rmtree(out / WORK, ignore_errors=True)
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
@@ -259,51 +379,71 @@ def _brief(value: Any) -> str:
 
 
 class _Journal:
-    """What became of each item, {id, state, value}: rows of what was made, reasons of what was not; and notes.
+    """What became of each item, a line each: {id, state, value}, and what belongs to it.
 
-    Failed items are tried again.
+    ``state`` is ``made`` (``value``: its rows; ``notes``), ``failed`` (``value``: the reason; ``details``: a traceback)
+    or ``left out`` (``on``: a digest of what the reason depended on). The latter two may hold ``rows``: what an earlier
+    run had made of the item and is still there. Any other state is a note that stands beside its item.
     """
 
     def __init__(self, out: Path, by: str) -> None:
-        self.out, self.path = out, out / WORK / "journal.jsonl"
+        self.out, self.path = out, out / WORK / JOURNAL
         self.entries: dict[str, dict[str, Any]] = {}
+        self._notes: dict[str, set[str]] = {}  # by what they are about, keys of entries
         if self.path.is_file():
-            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    entry = json.loads(line)
-                    self.entries[_key(entry["id"], entry["state"])] = entry
-                except (ValueError, KeyError):  # the line that a kill cut short
-                    continue
+            for entry in _lines(self.path):
+                self._set(entry)
         elif (out / MANIFEST).is_file() and (out / PROTOCOL).is_file():
             self._from_tables(read_benchmark(out), by)
         write_text(self.path, "".join(json.dumps(e) + "\n" for e in self.entries.values()))
         self._handle = open(self.path, "a", encoding="utf-8")
 
     def _from_tables(self, benchmark: Benchmark, by: str) -> None:
+        made: dict[str, list[dict[str, Any]]] = {}
         for row in benchmark.rows:
-            entry = self.entries.setdefault(getattr(row, by), {"id": getattr(row, by), "state": "made", "value": []})
-            entry["value"].append(asdict(row))
+            made.setdefault(getattr(row, by), []).append(asdict(row))
+        for name, rows in made.items():
+            self._set({"id": name, "state": "made", "value": rows})
+        details, depended = read_log(benchmark.folder), read_left_out(benchmark.folder)
         table = benchmark.folder / FAILURES
         for record in read_records(table, FAILURE_COLUMNS, "table of failures", "delete the folder and build again"):
-            entry = {"id": record["id"], "state": record["kind"], "value": record["reason"]}
-            self.entries[_key(record["id"], record["kind"])] = entry
+            name, state = record["id"], record["kind"]
+            entry: dict[str, Any] = {"id": name, "state": state, "value": record["reason"]}
+            if state in NOT_MADE:
+                entry["rows"] = made.get(name)
+                entry["details" if state == "failed" else "on"] = (details if state == "failed" else depended).get(name)
+            self._set(entry)
 
-    def done(self) -> set[str]:
-        """Ids that need no work: left out, or made with every file still there."""
-        finished = set()
-        for key, entry in self.entries.items():
-            if entry["state"] == "made":
-                files = [r[f] for r in entry["value"] for f in ("file", "mask_file") if r[f]]
-                if all((self.out / f).exists() for f in files):
-                    finished.add(key)
-            elif entry["state"] != "failed":
-                finished.add(key)
-        return finished
+    def _set(self, entry: dict[str, Any]) -> None:
+        name, state = entry["id"], entry["state"]
+        if state == "made" or state in NOT_MADE:
+            for key in [k for k in self._notes.pop(name, ()) if k in self.entries]:
+                del self.entries[key]
+            self.entries[name] = entry
+        else:
+            key = f"{state}\x1f{name}"
+            self._notes.setdefault(name, set()).add(key)
+            self.entries[key] = entry
+
+    def made(self) -> set[str]:
+        """Ids of what was made and has every file still there."""
+        return {
+            key
+            for key, entry in self.entries.items()
+            if entry["state"] == "made" and all(self._is_there(row) for row in entry["value"])
+        }
+
+    def left_out(self) -> dict[str, str]:
+        """For each id left out, a digest of what that depended on; empty where that is not known."""
+        return {key: e.get("on") or "" for key, e in self.entries.items() if e["state"] == "left out"}
 
     def rows(self, name: str) -> list[Row]:
         """What was made of an item; nothing of one that was left out."""
-        entry = self.entries.get(name)
-        return [Row(**r) for r in entry["value"]] if entry and entry["state"] == "made" else []
+        return [Row(**r) for r in _rows(self.entries.get(name, {}))]
+
+    def all_rows(self) -> list[Row]:
+        """Everything that was made and is to be listed."""
+        return [Row(**r) for entry in self.entries.values() for r in _rows(entry)]
 
     def forget(self, name: str) -> None:
         """Delete what was made of an item, so that nothing of it stays if it cannot be made again."""
@@ -312,14 +452,44 @@ class _Journal:
                 remove(inside(self.out, file))
         self.add(name, "failed", "changed since it was built; not built again yet")
 
-    def add(self, name: str, state: str, value: Any) -> None:
-        entry = {"id": name, "state": state, "value": value}
-        self.entries[_key(name, state)] = entry
-        self._handle.write(json.dumps(entry) + "\n")
-        self._handle.flush()
-        os.fsync(self._handle.fileno())
+    def add(self, name: str, state: str, value: Any, **more: Any) -> None:
+        """Write down what became of an item. Of one that was made before and now was not, what is there stays."""
+        entry = {"id": name, "state": state, "value": value, **{k: v for k, v in more.items() if v}}
+        if state in NOT_MADE:
+            kept = [row for row in _rows(self.entries.get(name, {})) if self._is_there(row)]
+            entry |= {"rows": kept} if kept else {}
+        self._set(entry)
+        with naming(self.path.parent):
+            self._handle.write(json.dumps(entry) + "\n")
+            self._handle.flush()
+            os.fsync(self._handle.fileno())
+
+    def close(self) -> None:
+        with suppress(OSError):  # said when it was written
+            self._handle.close()
+
+    def _is_there(self, row: dict[str, Any]) -> bool:
+        return all((self.out / row[f]).exists() for f in ("file", "mask_file") if row[f])
 
 
-def _key(name: str, state: str) -> str:
-    """An item has one state; a note stands beside it."""
-    return name if state in ("made", "failed", "left out") else f"{state}\x1f{name}"
+def _rows(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a journal's entry."""
+    return entry["value"] if entry.get("state") == "made" else entry.get("rows") or []
+
+
+def _lines(journal: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a journal, but the line that a kill cut short; none where there is no journal."""
+    try:
+        lines = journal.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        with suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and {"id", "state", "value"} <= entry.keys():
+                yield entry
+
+
+def _has_rows(journal: Path) -> bool:
+    """Whether a killed build has made anything."""
+    return any(_rows(entry) for entry in _lines(journal))

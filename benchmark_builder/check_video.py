@@ -82,6 +82,19 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _known(video: Video, root: Path) -> dict[str, Any]:
+    """What is known of a video before it is opened, as fields of :class:`Checked`."""
+    file = (video.path.relative_to(root) if video.path.is_relative_to(root) else video.path).as_posix()
+    return {"id": video.id, "file": file, "label": video.label, "class_name": video.class_name}
+
+
+def not_checked(video: Video, root: Path, error: BenchError) -> Checked:
+    """The record of a video whose check itself failed: what crashes a decoder is unreadable."""
+    return Checked(
+        **_known(video, root), frames_decoded=0, problems=(("unreadable", f"could not be checked: {error}"),)
+    )
+
+
 @dataclass(frozen=True)
 class Checker:
     """Checks one video. ``root``: what file names are told relative to."""
@@ -90,9 +103,7 @@ class Checker:
 
     def make(self, video: Video) -> Checked:
         """Decode all of it; never raises for a video, however broken."""
-        inside = video.path.is_relative_to(self.root)
-        file = (video.path.relative_to(self.root) if inside else video.path).as_posix()
-        known: dict[str, Any] = {"id": video.id, "file": file, "label": video.label, "class_name": video.class_name}
+        known = _known(video, self.root)
         try:
             info = probe(video.path)
         except (BenchError, OSError) as error:

@@ -75,6 +75,10 @@ class ConflfgMaker:
     settings: ConflfgSettings
     layout: layouts.Layout
 
+    def depends(self, row: Row) -> str:
+        """What decides whether a video is left out: all that donors are drawn from."""
+        return self.scuba.digest
+
     def make(self, row: Row) -> list[Row]:
         """Write one ConflFG video. Raises LeftOut if no donor fits, saying why."""
         track = StoredTrack(self.scuba.folder / row.mask_file, row.height, row.width)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from benchmark_builder import layouts
 from benchmark_builder.errors import BenchError, ChangedFile
+from benchmark_builder.masks.base import MaskSource, Reads
+from benchmark_builder.video import Video
 
 # A file that changed so recently may change again without another time stamp: its digest is not kept yet.
 SETTLED = 2.0  # seconds; the coarsest time stamps that file systems have (FAT)
@@ -71,6 +73,24 @@ def require_digest(path: Path, sha256: str, fix: str) -> None:
     """
     if known_digest(path) != sha256:
         raise ChangedFile(f"{path}: changed since the manifest was written (its SHA-256 differs); {fix}")
+
+
+def depends_on(video: Video, masks: MaskSource) -> str | None:
+    """A digest of the files that decide what a mask source gives for a video; None where the source does not say.
+
+    Sources say it by an optional method ``reads(video)`` (:class:`benchmark_builder.masks.base.Reads`). What they read
+    once for all videos is named in their description.
+    """
+    if not isinstance(masks, Reads) or (files := masks.reads(video)) is None:
+        return None
+    total = hashlib.sha256()
+    for path in (video.path, *files):
+        try:
+            found = known_digest(path)
+        except BenchError:
+            found = "missing"
+        total.update(f"{found}\n".encode())
+    return total.hexdigest()
 
 
 def _stamp(path: Path) -> tuple[str, float]:

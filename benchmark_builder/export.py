@@ -5,6 +5,7 @@ being one ``.jpg`` (ALBAR); beside them a list file of lines "name frames label"
 """
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
@@ -15,9 +16,19 @@ from tqdm import tqdm
 from benchmark_builder import layouts, pool
 from benchmark_builder.build import Report, made_from, run_build
 from benchmark_builder.datasets.common import shipped_classes
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import copy_whole, inside
-from benchmark_builder.manifest import LIST, MANIFEST, Benchmark, Row, moved_paths, read_benchmark, write_benchmark
+from benchmark_builder.errors import BenchError, Crashed
+from benchmark_builder.files import copy_whole, inside, remove
+from benchmark_builder.manifest import (
+    LIST,
+    MANIFEST,
+    SUMS,
+    Benchmark,
+    Row,
+    moved_paths,
+    read_benchmark,
+    write_benchmark,
+)
+from benchmark_builder.resume import keep_tracebacks
 from benchmark_builder.video import LONGEST, check_id
 
 EXACT = {"lossless", "virtual"}  # layouts that give back the composed pixels
@@ -81,6 +92,7 @@ def export(
     return run_build(
         out, protocol, maker, source.rows, lambda r: r.id, workers, progress,
         current=lambda row, made: same or all(_exported_from(video, row) for video in made),
+        title=f"export {source.kind}",
     )  # fmt: skip
 
 
@@ -182,8 +194,10 @@ def import_published(
     Raises:
         BenchError: no list, a bad line, or videos that are missing or unreadable; nothing is written then.
     """
-    if (folder / MANIFEST).is_file():
+    if (folder / MANIFEST).is_file() and not _killed(folder):
         return read_benchmark(folder)
+    for path in folder.glob(".tmp-*"):
+        remove(path)
     if kind not in KINDS:
         raise BenchError(f"--kind {kind}: choose from {', '.join(KINDS)}")
     if label_base not in (0, 1):
@@ -193,13 +207,18 @@ def import_published(
     maker = ImportMaker(folder, shipped_classes(dataset), split, fps)
     rows: list[Row] = []
     problems: list[str] = []
-    results = pool.run(maker, items, workers)
-    for _, result in tqdm(results, total=len(items), desc="import", unit="video", disable=not progress):
-        if isinstance(result, BenchError):
-            problems.append(str(result))
-        else:
-            rows.append(result)
+    failed: dict[str, BenchError] = {}
+    with closing(pool.run(maker, items, workers)) as results:
+        for item, result in tqdm(results, total=len(items), desc="import", unit="video", disable=not progress):
+            if isinstance(result, BenchError):
+                failed[item[0]] = result
+                crashed = isinstance(result, Crashed)
+                problems.append(f"{item[0]}: {result}" if crashed else str(result))
+            else:
+                rows.append(result)
     if problems:
+        if said := keep_tracebacks(failed):
+            problems[0] += f"; {said}"
         raise BenchError(
             f"{folder}: {len(problems)} of {len(items)} videos cannot be imported; the first: {problems[0]}"
         )
@@ -221,6 +240,14 @@ def import_published(
     notes = [{"id": name, "kind": "length", "reason": reason} for name, reason in wrong]
     write_benchmark(folder, protocol, rows, notes)
     return read_benchmark(folder)
+
+
+def _killed(folder: Path) -> bool:
+    """Whether an import ended before its last table."""
+    if (folder / SUMS).is_file():
+        return False
+    protocol = read_benchmark(folder).protocol.get("protocol")
+    return isinstance(protocol, dict) and protocol.get("name") == "imported"
 
 
 def _read_list(path: Path, label_base: int) -> list[tuple[str, int, int]]:

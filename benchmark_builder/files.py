@@ -12,9 +12,24 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from benchmark_builder.errors import BenchError
+from benchmark_builder.errors import DISK_ERRORS, BenchError
 from benchmark_builder.folders import place_of
 from benchmark_builder.text import csv_text, read_text
+
+
+@contextmanager
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Let what the system refuses inside name the folder of ``path``.
+
+    For a write to an open file the system names none, and a temporary name (``temporary``) tells a user nothing.
+    """
+    try:
+        yield
+    except OSError as error:
+        ours = temporary is not None and str(error.filename).startswith(str(temporary))
+        if ours or (error.filename is None and error.errno in DISK_ERRORS):
+            error.filename, error.filename2 = str(path.parent), None
+        raise
 
 
 @contextmanager
@@ -25,13 +40,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex}{path.suffix}")
-    try:
-        yield temporary
-        with open(temporary, "rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming(path, temporary):
+        try:
+            yield temporary
+            with open(temporary, "rb") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def copy_whole(source: Path, target: Path) -> None:
@@ -42,7 +58,13 @@ def copy_whole(source: Path, target: Path) -> None:
         return
     copy = target.with_name(f".tmp-{uuid.uuid4().hex}")
     try:
-        shutil.copytree(source, copy)
+        try:
+            shutil.copytree(source, copy)
+        except shutil.Error as error:  # a list of what could not be copied
+            raise BenchError(
+                f"{target.parent}: {source.name} could not be copied here ({error.args[0][0][2]}); free space, change "
+                "its rights, or choose another --out"
+            ) from None
         if target.exists():  # a folder cannot be renamed onto a filled one
             shutil.rmtree(target)
         copy.replace(target)

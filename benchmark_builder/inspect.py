@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from benchmark_builder import pool
-from benchmark_builder.check_video import BAD, COLUMNS, KINDS, Checked, Checker
+from benchmark_builder.check_video import BAD, COLUMNS, KINDS, Checked, Checker, not_checked
 from benchmark_builder.datasets import Listing, NoVideos, Unusable, data_root, read_dataset
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import write_csv
+from benchmark_builder.resume import keep_tracebacks
 
 SPLITS = ("train", "test", "val")
 OR_ALL = ", or give --split all"  # how a reader ends its call for split files
@@ -85,11 +87,17 @@ def inspect_dataset(
     listing = _whole(dataset, root, fold) if split == "all" else _read(dataset, root, split, fold)
     checked = [_missing(video_id, listing.classes) for video_id in listing.missing]
     checked += [_unusable(video) for video in listing.unusable]
-    results = pool.run(Checker(root), listing.videos, workers or pool.default_workers())
-    for _, result in tqdm(results, total=len(listing.videos), desc="inspect", unit="video", disable=not progress):
-        checked.append(result)
+    failed: dict[str, BenchError] = {}
+    with closing(pool.run(Checker(root), listing.videos, workers or pool.default_workers())) as results:
+        bar = tqdm(results, total=len(listing.videos), desc="inspect", unit="video", disable=not progress)
+        for video, result in bar:
+            if isinstance(result, BenchError):
+                failed[video.id] = result
+                result = not_checked(video, root, result)
+            checked.append(result)
     checked.sort(key=lambda v: v.id)
-    return Inspection(dataset, root, listing.split, listing.classes, checked, listing.notes)
+    notes = (*listing.notes, *filter(None, [keep_tracebacks(failed)]))
+    return Inspection(dataset, root, listing.split, listing.classes, checked, notes)
 
 
 def table(found: Inspection) -> list[tuple[str, int, str]]:

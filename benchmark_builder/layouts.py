@@ -21,7 +21,7 @@ import xxhash
 
 from benchmark_builder.encode import FFV1, H264, H264_EXACT, Encoder, open_video
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import open_zip, sha256_file, whole_file, zip_member
+from benchmark_builder.files import naming, open_zip, sha256_file, whole_file, zip_member
 from benchmark_builder.folders import PICTURE_SUFFIXES, files_of, series
 from benchmark_builder.frames import picture, read_frames
 from benchmark_builder.planes import to_planes
@@ -138,14 +138,15 @@ class _JpegFolder:
 @contextmanager
 def _frames(path: Path, quality: int) -> Iterator[Sink]:
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex}")
-    temporary.mkdir(parents=True)
-    try:
-        yield _JpegFolder(temporary, quality)
-        if path.exists():  # a folder cannot be renamed onto a filled one
-            shutil.rmtree(path)
-        temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with naming(path, temporary):
+        temporary.mkdir(parents=True)
+        try:
+            yield _JpegFolder(temporary, quality)
+            if path.exists():  # a folder cannot be renamed onto a filled one
+                shutil.rmtree(path)
+            temporary.replace(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 class _JpegZip:

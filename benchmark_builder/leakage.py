@@ -15,6 +15,7 @@ outline, clothes and all, so there the probe says what the edge shows and is an 
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -25,13 +26,14 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmark_builder import pool
-from benchmark_builder.errors import BenchError, LeftOut
+from benchmark_builder.errors import BenchError, Crashed, LeftOut
 from benchmark_builder.files import inside, write_csv
 from benchmark_builder.leakage_probe import Histograms, Probed, name_class, name_source
 from benchmark_builder.manifest import Benchmark, Row, read_benchmark
 from benchmark_builder.masks import MaskSource, MaskTrack, mask_source
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.pictures import check_suffix, literal, new_figure, save_figure
+from benchmark_builder.resume import keep_tracebacks
 from benchmark_builder.rng import generator
 from benchmark_builder.selection import indices
 from benchmark_builder.video import Video
@@ -239,14 +241,17 @@ def measure(
     items = [list(rows) for _, rows in groupby(ordered, key=lambda r: r.source_id)]
     counter = Counter(benchmark, reference, settings)
     found: dict[str, tuple[list[Row], Counted]] = {}
-    missing = []
-    results = pool.run(counter, items, workers)
-    for rows, result in tqdm(results, total=len(items), desc=f"leakage {folder.name}", unit="source",
-                             disable=not progress):  # fmt: skip
-        if isinstance(result, BenchError):
-            missing.append((rows[0].source_id, str(result)))
-        else:
-            found[rows[0].source_id] = (rows, result)
+    failed: dict[str, BenchError] = {}
+    with closing(pool.run(counter, items, workers)) as results:
+        bar = tqdm(results, total=len(items), desc=f"leakage {folder.name}", unit="source", disable=not progress)
+        for rows, result in bar:
+            if isinstance(result, BenchError):
+                failed[rows[0].source_id] = result
+            else:
+                found[rows[0].source_id] = (rows, result)
+    missing = [(name, str(error)) for name, error in failed.items()]
+    if said := keep_tracebacks(failed):
+        missing = [(name, f"{r}; {said}" if isinstance(failed[name], Crashed) else r) for name, r in missing]
     if not found:
         raise BenchError(f"{folder}: not one of its {len(items)} sources could be measured; the first: {missing[0][1]}")
     around = f"beyond {settings.margin} px of {spec}" if reference else f"ring of {settings.ring} px inside the edge"

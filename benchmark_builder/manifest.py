@@ -5,6 +5,7 @@ In the layouts that others' loaders read there is list.txt too, a line "id frame
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import platform
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from benchmark_builder.folders import subfolders
 from benchmark_builder.layouts import read_any
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.selection import indices
-from benchmark_builder.text import numbered_records
+from benchmark_builder.text import csv_text, numbered_records
 from benchmark_builder.video import check_id
 
 FORMAT = 1
@@ -342,14 +343,26 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
 
 
 def write_benchmark(folder: Path, protocol: dict[str, Any], rows: list[Row], failures: list[dict[str, str]]) -> None:
-    """Write the tables of a finished build; manifest.csv comes last, so its presence means a finished build."""
+    """Write the tables of a finished build; manifest.csv comes last, so that where it is, all of them are."""
     write_json(folder / PROTOCOL, {**protocol, "format": FORMAT, "versions": versions()})
     write_csv(folder / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
-    table = [{k: _text(v) for k, v in dataclasses.asdict(r).items()} for r in sorted(rows, key=lambda r: r.id)]
-    write_csv(folder / MANIFEST, COLUMNS, table)
-    tables = (FAILURES, MANIFEST, PROTOCOL, LIST)
-    sums = [f"{sha256_file(folder / name)}  {name}\n" for name in tables if (folder / name).is_file()]
-    write_text(folder / SUMS, "".join(sums))
+    (folder / MANIFEST).unlink(missing_ok=True)
+    table = [[_text(v) for v in dataclasses.astuple(r)] for r in sorted(rows, key=lambda r: r.id)]
+    manifest = csv_text([COLUMNS, *table])
+    digests = {name: sha256_file(folder / name) for name in (FAILURES, PROTOCOL, LIST) if (folder / name).is_file()}
+    digests[MANIFEST] = hashlib.sha256(manifest.encode("utf-8", errors="backslashreplace")).hexdigest()
+    order = (name for name in (FAILURES, MANIFEST, PROTOCOL, LIST) if name in digests)
+    write_text(folder / SUMS, "".join(f"{digests[name]}  {name}\n" for name in order))
+    write_text(folder / MANIFEST, manifest)
+
+
+def lists_failures(path: Path) -> bool:
+    """Whether a file is a list that a build left."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.readline(100).strip() == ",".join(FAILURE_COLUMNS)
+    except OSError:
+        return False
 
 
 def versions() -> dict[str, str]:

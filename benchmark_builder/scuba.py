@@ -13,7 +13,7 @@ import numpy as np
 from benchmark_builder import layouts, virtual
 from benchmark_builder.backgrounds import BackgroundSource
 from benchmark_builder.composite import compose
-from benchmark_builder.digests import known_digest
+from benchmark_builder.digests import depends_on, known_digest
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.frames import coded_length, probe, read_frames
 from benchmark_builder.manifest import Row
@@ -48,6 +48,10 @@ class ScubaMaker:
     seed: int
     settings: MaskSettings
     layout: layouts.Layout
+
+    def depends(self, video: Video) -> str | None:
+        """A digest of what decides whether a video is left out; None where the mask source does not say."""
+        return depends_on(video, self.masks)
 
     def make(self, video: Video) -> list[Row | Note]:
         """Write the videos and masks of one source; returns a row for each, and notes on what the user should know.

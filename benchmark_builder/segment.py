@@ -8,24 +8,36 @@ whole, so a killed run goes on where it stopped.
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from benchmark_builder import pool
 from benchmark_builder.datasets import data_root, read_dataset
-from benchmark_builder.errors import BenchError, LeftOut
+from benchmark_builder.digests import depends_on
+from benchmark_builder.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.files import inside, read_json, remove_leftovers, sha256_file, write_csv, write_json
 from benchmark_builder.frames import probe
-from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, versions
+from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, lists_failures, versions
 from benchmark_builder.masks import MaskSource, MaskTrack
 from benchmark_builder.masks.stored import ORIGIN, MaskWriter, StoredTrack
 from benchmark_builder.protocols import differing, protocol_masks, resolve
 from benchmark_builder.recipes import Run, Subset
+from benchmark_builder.resume import (
+    LEFT_OUT,
+    LOG,
+    held,
+    logged,
+    read_left_out,
+    read_log,
+    sole_run,
+    write_left_out,
+    write_log,
+)
 from benchmark_builder.text import read_records
 from benchmark_builder.video import Video
 
@@ -76,19 +88,19 @@ class SegmentMaker:
             except BenchError:
                 pass  # damaged since: written again
         track = self.masks.track(video, info.height, info.width)
-        try:
-            with MaskWriter(path, len(track.covered)) as writer:
-                shown = False
-                for index in np.flatnonzero(track.covered).tolist():
-                    mask = track.mask(index)
-                    shown = shown or bool(mask.any())
-                    writer.write(index, mask)
-                if not shown:
-                    raise LeftOut(f"the mask of {video.id} is empty on every frame")
-            return _row(video.id, path, StoredTrack(path, info.height, info.width)), True
-        except OSError as error:
-            reason = error.strerror or error
-            raise BenchError(f"{path}: cannot be written ({reason}); free space or choose another --out") from None
+        with MaskWriter(path, len(track.covered)) as writer:
+            shown = False
+            for index in np.flatnonzero(track.covered).tolist():
+                mask = track.mask(index)
+                shown = shown or bool(mask.any())
+                writer.write(index, mask)
+            if not shown:
+                raise LeftOut(f"the mask of {video.id} is empty on every frame")
+        return _row(video.id, path, StoredTrack(path, info.height, info.width)), True
+
+    def depends(self, video: Video) -> str | None:
+        """A digest of what decides whether a video is left out; None where the mask source does not say."""
+        return depends_on(video, self.masks)
 
 
 def segment(
@@ -133,46 +145,83 @@ def segment(
     videos = subset.of(listing.videos)
     missing = {name: reason for i, name, reason in listing.left_out if subset.named([i])}
     out = out or data_root() / "masks" / f"{dataset}-{settings.masks.partition(':')[0]}"
-    work = out / WORK
-    work.mkdir(parents=True, exist_ok=True)
+    new = not out.exists()
     try:
-        with FileLock(work / "lock", timeout=0):
+        with sole_run(out, out / WORK / "lock", "another `bench segment` is running in this folder"):
             try:
                 _refuse_other_source(out, record)
-                remove_leftovers(out)
-                write_json(out / ORIGIN, record | {"versions": versions()})
-                return _run(SegmentMaker(out, source), videos, missing, run)
+                try:
+                    remove_leftovers(out)
+                    write_json(out / ORIGIN, record | {"versions": versions()})
+                    return _run(SegmentMaker(out, source), videos, missing, run)
+                finally:
+                    remove_leftovers(out)
+                    _tidy(out)
             finally:
-                shutil.rmtree(work, ignore_errors=True)
-    except Timeout:
-        raise BenchError(
-            f"{out}: another `bench segment` is running in this folder; wait for it or choose another --out"
-        ) from None
+                shutil.rmtree(out / WORK, ignore_errors=True)
+    except OSError as error:
+        raise system_error(error, out) from None
+    finally:
+        if new:  # and nothing came of it
+            with suppress(OSError):
+                out.rmdir()
 
 
 def _run(maker: SegmentMaker, videos: Sequence[Video], missing: dict[str, str], run: Run) -> Report:
     out, asked = maker.out, {v.id for v in videos}
     rows = {r["id"]: r for r in _table(out / TABLE, COLUMNS) if inside(out, r["file"]).is_file()}
-    # What an earlier run of another split could not do stays listed; what this one is asked for is tried again.
-    failures = {r["id"]: r for r in _table(out / FAILURES, FAILURE_COLUMNS) if r["id"] not in asked | rows.keys()}
-    failures |= {i: {"id": i, "kind": "left out", "reason": reason} for i, reason in missing.items()}
-    todo = [v for v in videos if v.id not in rows]
-    made, kept = 0, len(videos) - len(todo)
-    bar = tqdm(total=len(videos), initial=kept, desc="segment", unit="video", disable=not run.progress)
-    try:
-        for video, result in pool.run(maker, todo, run.workers or pool.default_workers()):
+    # What an earlier run of another split could not do stays listed; what this one is asked for is tried again, but
+    # what was left out for something that has not changed since.
+    failures = {r["id"]: r for r in _table(out / FAILURES, FAILURE_COLUMNS) if r["id"] not in rows}
+    details, depended = read_log(out), read_left_out(out)
+    tried = [v for v in videos if v.id in failures and depended.get(v.id)]
+    same = {v.id for v in tried if depended[v.id] == maker.depends(v)}
+    for i in asked - same:
+        for known in (failures, details, depended):
+            known.pop(i, None)
+    failures |= {i: {"id": i, "kind": "left out", "reason": reason} for i, reason in missing.items() if i not in rows}
+    todo = [v for v in videos if v.id not in rows and v.id not in same]
+    made, kept = 0, len(asked & rows.keys())
+    bar = tqdm(total=len(videos), initial=len(videos) - len(todo), desc="segment", unit="video",
+               disable=not run.progress)  # fmt: skip
+    with bar, closing(pool.run(maker, todo, run.workers or pool.default_workers())) as results:
+        for video, result in results:
             if isinstance(result, BenchError):
                 kind = "left out" if isinstance(result, LeftOut) else "failed"
-                failures[video.id] = {"id": video.id, "kind": kind, "reason": str(result)}
+                reason = str(result)
+                if isinstance(result, Crashed):
+                    reason, details[video.id] = logged(reason), result.details
+                elif kind == "left out":
+                    depended[video.id] = maker.depends(video) or ""
+                failures[video.id] = {"id": video.id, "kind": kind, "reason": reason}
             else:
                 rows[video.id], new = result
                 made, kept = made + new, kept + (not new)
             bar.update()
-    finally:
-        bar.close()
+    write_log(out, {i: text for i, text in details.items() if failures.get(i, {}).get("kind") == "failed"})
+    write_left_out(out, {i: on for i, on in depended.items() if failures.get(i, {}).get("kind") == "left out"})
     write_csv(out / FAILURES, FAILURE_COLUMNS, sorted(failures.values(), key=lambda f: f["id"]))
     write_csv(out / TABLE, COLUMNS, sorted(rows.values(), key=lambda r: r["id"]))
     return Report(out, made, kept, [failures[i] for i in sorted(failures) if i in asked | missing.keys()])
+
+
+def _has_masks(out: Path) -> bool:
+    """Whether a run has written masks into ``out``, which may stand in no table yet."""
+    return any(not path.name.startswith(".") for path in out.rglob("*.zip"))
+
+
+def _tidy(out: Path) -> None:
+    """Where no masks were written, leave a list of what went wrong, and nothing that would refuse another try."""
+    if _has_masks(out):
+        return
+    for path in (out / TABLE, out / LEFT_OUT, out / ORIGIN):
+        path.unlink(missing_ok=True)
+    if not (out / FAILURES).is_file() or not _table(out / FAILURES, FAILURE_COLUMNS):
+        (out / FAILURES).unlink(missing_ok=True)
+    for path in sorted(out.rglob("*"), reverse=True):
+        if path.is_dir() and path.name != WORK:
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _row(video_id: str, path: Path, track: MaskTrack) -> dict[str, str]:
@@ -198,17 +247,27 @@ def _refuse_other_source(out: Path, record: dict[str, Any]) -> None:
     path = out / ORIGIN
     mend = "choose another --out or delete the folder"
     if not path.is_file():
-        others = sorted(p.name for p in out.iterdir() if p.name != WORK)
+        others = held(out, (FAILURES, LOG) if lists_failures(out / FAILURES) else ())
         if others:
             raise BenchError(f"{out}: is not empty and holds no masks of `bench segment` ({others[0]}); {mend}")
+        _forget(out)
         return
     old = read_json(path, "record of `bench segment`", mend)
     if not isinstance(old, dict):
         raise BenchError(f"{path}: not a record of `bench segment`; {mend}")
     for key, now in json.loads(json.dumps(record)).items():
         if old.get(key) != now:
+            if not _has_masks(out):  # nothing came of that run
+                _forget(out)
+                return
             before, after = (json.dumps(value, sort_keys=True) for value in (old.get(key), now))
             raise BenchError(f"{out}: holds masks of another run ({key}: {before}, now {after}); {mend}")
+
+
+def _forget(out: Path) -> None:
+    """Delete the tables of a run that wrote no masks."""
+    for name in (TABLE, FAILURES, LOG, LEFT_OUT):
+        (out / name).unlink(missing_ok=True)
 
 
 def _table(path: Path, columns: list[str]) -> list[dict[str, str]]:

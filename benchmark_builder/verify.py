@@ -12,12 +12,13 @@ from tqdm import tqdm
 from benchmark_builder import layouts, pool
 from benchmark_builder.backgrounds import background_source
 from benchmark_builder.conflfg import ConflfgMaker, ConflfgSettings
-from benchmark_builder.errors import BenchError
+from benchmark_builder.errors import BenchError, Crashed
 from benchmark_builder.files import inside, sha256_file
 from benchmark_builder.folders import hidden
 from benchmark_builder.frames import probe
 from benchmark_builder.manifest import FAILURES, INHERITED, MANIFEST, PROTOCOL, SUMS, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.resume import keep_tracebacks
 from benchmark_builder.rng import generator
 from benchmark_builder.scufo import draw_still
 from benchmark_builder.selection import indices
@@ -229,9 +230,16 @@ def verify(
     except BenchError as error:
         return [*problems, str(error)]
     problems += _siblings(benchmark.rows)
-    results = pool.run(RowChecker(benchmark, _origin(benchmark)), benchmark.rows, workers)
-    for _, found in tqdm(results, total=len(benchmark.rows), desc="verify", unit="video", disable=not progress):
-        problems += [str(found)] if isinstance(found, BenchError) else found
+    failed: dict[str, BenchError] = {}
+    with contextlib.closing(pool.run(RowChecker(benchmark, _origin(benchmark)), benchmark.rows, workers)) as results:
+        bar = tqdm(results, total=len(benchmark.rows), desc="verify", unit="video", disable=not progress)
+        for row, found in bar:
+            if isinstance(found, BenchError):
+                failed[row.id] = found
+                crashed = isinstance(found, Crashed)
+                found = [f"{row.id}: could not be checked: {found}" if crashed else str(found)]
+            problems += found
+    problems += filter(None, [keep_tracebacks(failed)])
     expected = {row.file for row in benchmark.rows} | {row.mask_file for row in benchmark.rows if row.mask_file}
     problems += [f"{name}: stands in no row" for name in sorted(_present(folder, expected) - expected)]
     return sorted(set(problems))

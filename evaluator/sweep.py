@@ -1,18 +1,18 @@
 """Many methods, several seeds, one table: train, score and tabulate; resumable, runs side by side."""
 
 import math
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder.errors import BenchError
+from benchmark_builder import pool
+from benchmark_builder.errors import BenchError, Crashed
 from benchmark_builder.files import write_csv
-from benchmark_builder.pool import default_workers, die_with
+from benchmark_builder.resume import logged, write_log
 from evaluator.leaderboard import NAME, number, read_leaderboard
 from evaluator.results import EXTRA, FIGURES
 
@@ -87,19 +87,21 @@ def compare_methods(sweep: Sweep, say: Say = lambda line: None) -> Outcome:
     Raises:
         BenchError: settings that make no sense.
     """
-    cores = default_workers()
+    cores = pool.default_workers()
     jobs = sweep.jobs or _side_by_side(sweep, cores)
-    threads, failures = max(1, cores // jobs), []
+    threads, failures, details = max(1, cores // jobs), [], dict[str, str]()
     for stage in plan(sweep):
         if not stage:
             continue
         began = time.monotonic()
-        for done, (job, error, seconds) in enumerate(_run_all(stage, sweep, jobs, threads), 1):
+        for done, (job, error, seconds) in enumerate(_run_all(stage, sweep, jobs, threads, details), 1):
             left = (time.monotonic() - began) / done * (len(stage) - done)
             end = f"{left / 60:.0f} min left" if done < len(stage) else "all done"
             say(f"[{done}/{len(stage)}] {job.name}: {error or f'{seconds / 60:.1f} min'}; {end}")
             if error:
                 failures.append(f"{job.name}: {error}")
+    if details or sweep.out.is_dir():
+        write_log(sweep.out, details)
     table = sweep.out / TABLE
     board = sweep.out / "results" / NAME
     if not board.is_file():
@@ -159,41 +161,47 @@ def _side_by_side(sweep: Sweep, cores: int) -> int:
     return cores if pick_device(sweep.training.get("device") or "auto").type == "cpu" else 1
 
 
-def _run_all(jobs: Sequence[Job], sweep: Sweep, at_once: int, threads: int) -> Iterator[tuple[Job, str | None, float]]:
-    """(job, why it failed or None, seconds) as they end."""
-    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    with ProcessPoolExecutor(at_once, context, _start, (threads, os.getpid())) as pool:
-        running = {pool.submit(_work, job, sweep): job for job in jobs}
-        for future in as_completed(running):
-            try:
-                seconds, error = future.result()
-            except Exception as crash:  # a process that died, or a bug: the other runs are worth keeping
-                seconds, error = 0.0, f"{type(crash).__name__}: {crash}"
-            yield running[future], error, seconds
+def _run_all(
+    jobs: Sequence[Job], sweep: Sweep, at_once: int, threads: int, details: dict[str, str]
+) -> Iterator[tuple[Job, str | None, float]]:
+    """(job, why it failed or None, seconds) as they end; ``details`` gets the tracebacks of what nobody foresaw."""
+    with closing(pool.run(_Runner(sweep, threads), jobs, at_once, apart=True)) as results:
+        for job, result in results:
+            if isinstance(result, Crashed):
+                details[job.name] = result.details
+                yield job, logged(str(result)), 0.0
+            elif isinstance(result, BenchError):
+                yield job, str(result), 0.0
+            else:
+                yield job, result[1], result[0]
 
 
-def _start(threads: int, parent: int) -> None:
-    import torch
+@dataclass(frozen=True)
+class _Runner:
+    """Trains and scores one run, in a process of its own, on its share of the cores."""
 
-    die_with(parent)
-    torch.set_num_threads(threads)
-    os.environ["TQDM_DISABLE"] = "1"
+    sweep: Sweep
+    threads: int
 
+    def make(self, job: Job) -> tuple[float, str | None]:
+        """Seconds, and why it failed or None."""
+        import torch
 
-def _work(job: Job, sweep: Sweep) -> tuple[float, str | None]:
-    from albar.reference2d import train_reference
-    from albar.train import train
-    from evaluator.evaluate import EvalOptions, evaluate
+        from albar.reference2d import train_reference
+        from albar.train import train
+        from evaluator.evaluate import EvalOptions, evaluate
 
-    began, settings = time.monotonic(), job.settings
-    try:
-        if job.reference:
-            train_reference(settings)
-        else:
-            options = EvalOptions(
-                root=settings.root, device=settings.device, batch=settings.recipe.batch, progress=False
-            )
-            evaluate(train(settings), sweep.benchmarks, sweep.out / "results", options)
-    except BenchError as error:
-        return time.monotonic() - began, str(error)
-    return time.monotonic() - began, None
+        torch.set_num_threads(self.threads)
+        os.environ["TQDM_DISABLE"] = "1"
+        began, settings = time.monotonic(), job.settings
+        try:
+            if job.reference:
+                train_reference(settings)
+            else:
+                options = EvalOptions(
+                    root=settings.root, device=settings.device, batch=settings.recipe.batch, progress=False
+                )
+                evaluate(train(settings), self.sweep.benchmarks, self.sweep.out / "results", options)
+        except BenchError as error:
+            return time.monotonic() - began, str(error)
+        return time.monotonic() - began, None

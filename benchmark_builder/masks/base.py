@@ -1,5 +1,6 @@
 """The contract of every mask source."""
 
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -56,3 +57,24 @@ class MaskSource(Protocol):
     def describe(self) -> dict[str, Any]:
         """What stands in protocol.json: ``kind``, the sha256 of its file if it is one, and every setting."""
         ...
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """A source that says what its masks are made from; an optional addition to :class:`MaskSource`.
+
+    A video that it leaves out is tried again only once that has changed; without it, in every run. It is worth it for
+    sources that take long.
+    """
+
+    def reads(self, video: Video) -> list[Path] | None:
+        """The files, besides the video and what :meth:`MaskSource.describe` names, that decide a video's masks.
+
+        None where they are not known, so that the video is tried again each time.
+        """
+        ...
+
+
+def reads_of(source: object, video: Video) -> list[Path] | None:
+    """What another source, such as the boxes that prompt a network, reads for a video; None where it does not say."""
+    return source.reads(video) if isinstance(source, Reads) else None

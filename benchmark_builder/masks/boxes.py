@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmark_builder.errors import BenchError
-from benchmark_builder.masks.base import MaskTrack
+from benchmark_builder.masks.base import MaskTrack, reads_of
 from benchmark_builder.video import Video
 
 
@@ -43,6 +43,10 @@ class BoxesOf:
 
     def track(self, video: Video, height: int, width: int) -> BoundingBoxes:
         return BoundingBoxes(self.source.track(video, height, width))
+
+    def reads(self, video: Video) -> list[Path] | None:
+        """What the other source reads."""
+        return reads_of(self.source, video)
 
     def describe(self) -> dict[str, Any]:
         """``kind``, and ``of``: what the other source says of itself."""

@@ -82,6 +82,10 @@ class MaskRCNNMasks:
             )
         return track
 
+    def reads(self, video: Video) -> list[Path]:
+        """Nothing besides the video itself."""
+        return []
+
     def describe(self) -> dict[str, Any]:
         """``chunk`` is not in it, as it decides how much memory is taken and not what is computed."""
         return {

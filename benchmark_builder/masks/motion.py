@@ -86,6 +86,10 @@ class MotionMasks:
             )
         return track
 
+    def reads(self, video: Video) -> list[Path]:
+        """Nothing besides the video itself."""
+        return []
+
     def describe(self) -> dict[str, Any]:
         return {"kind": "motion", "version": 1, "rows": ROWS, "opencv": cv2.__version__}
 

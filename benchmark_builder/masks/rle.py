@@ -162,6 +162,10 @@ class RLEMasks:
             raise LeftOut(f"no frame of {video.id} has a mask in {self.path.name}")
         return track
 
+    def reads(self, video: Video) -> list[Path]:
+        """Nothing besides the file that :meth:`describe` names by its digest."""
+        return []
+
     def describe(self) -> dict[str, Any]:
         return {"kind": "rle", "sha256": self.sha256}
 

@@ -27,7 +27,7 @@ from benchmark_builder.device import pick_device
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.files import read_json, sha256_file
 from benchmark_builder.frames import read_frames
-from benchmark_builder.masks.base import ActorBox
+from benchmark_builder.masks.base import ActorBox, reads_of
 from benchmark_builder.masks.packed import PackedTrack
 from benchmark_builder.masks.prompts import overlap, prompt_boxes, prompt_source
 from benchmark_builder.masks.weights import computing
@@ -128,6 +128,10 @@ class Sam2Masks:
         if not track.covered.any():
             raise LeftOut(f"{video.id}: SAM 2 finds nothing in its boxes; give other --prompts")
         return track
+
+    def reads(self, video: Video) -> list[Path] | None:
+        """What the boxes are made from, besides the video itself."""
+        return reads_of(self.prompts, video)
 
     def describe(self) -> dict[str, Any]:
         """``sha256`` is of the checkpoint's files; ``chunk`` is not in it, as it decides only how much memory is

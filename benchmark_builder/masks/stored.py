@@ -116,6 +116,10 @@ class StoredMasks:
             raise LeftOut(f"no masks: {path.name} is not in {self.folder}")
         return StoredTrack(path, height, width)
 
+    def reads(self, video: Video) -> list[Path]:
+        """The video's zip."""
+        return [found_inside(self.folder, f"{video.id}.zip")]
+
     def describe(self) -> dict[str, Any]:
         """``kind``, and where `bench segment` wrote the folder, ``origin``: what it wrote the masks from."""
         return {"kind": "stored"} | ({} if self.origin is None else {"origin": self.origin})

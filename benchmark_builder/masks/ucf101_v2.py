@@ -63,6 +63,10 @@ class UCF101V2Boxes:
                 f"{self.path}: boxes of {video.id} cannot be read ({error!r}); get the file from its publisher"
             ) from None
 
+    def reads(self, video: Video) -> list[Path]:
+        """Nothing besides the file that :meth:`describe` names by its digest."""
+        return []
+
     def describe(self) -> dict[str, Any]:
         return {"kind": "ucf101-v2", "sha256": self.sha256, "actors": self.actors}
 

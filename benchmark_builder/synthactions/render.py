@@ -1,25 +1,21 @@
 """The dataset: one video as a pure function of (settings, split, index), and all of them on disk."""
 
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+import shutil
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
-import filelock
 import numpy as np
 from tqdm import tqdm
 
+from benchmark_builder import pool
 from benchmark_builder.encode import open_video
-from benchmark_builder.errors import BenchError
+from benchmark_builder.errors import BenchError, Crashed, system_error
 from benchmark_builder.files import read_json, remove_leftovers, write_csv, write_json, write_text
-from benchmark_builder.folders import entries
 from benchmark_builder.masks.stored import write_masks
+from benchmark_builder.resume import LOG, held, sole_run, write_log
 from benchmark_builder.rng import generator
 from benchmark_builder.synthactions import motions
 from benchmark_builder.synthactions.actor import draw_actor
@@ -136,21 +132,67 @@ def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progre
     if workers < 1:
         raise BenchError(f"--workers {workers}: give 1 or more")
     record = {"dataset": "synthactions", "revision": REVISION, "classes": list(CLASSES), "settings": asdict(settings)}
-    with _sole_render(root):
-        _claim(root, record)
-        remove_leftovers(root)
-        facts = [clip_facts(settings, split, k) for split in SPLITS for k in range(settings.count(split))]
-        wanted = [(split, k) for split in SPLITS for k in range(settings.count(split))]
-        todo = [key for key, fact in zip(wanted, facts, strict=True) if not _is_whole(root, fact.id)]
-        with tqdm(
-            total=len(wanted), initial=len(wanted) - len(todo), desc="render synthactions", unit="video",
-            disable=not progress,
-        ) as bar:  # fmt: skip
-            for _ in _render_all(root, settings, todo, workers):
+    new = not root.exists()
+    try:
+        with sole_run(root, root / _LOCK, "another render is at work here"):
+            try:
+                _claim(root, record)
+                remove_leftovers(root)
+                _render(root, settings, record, workers, progress)
+            finally:
+                if new and not any((root / name).exists() for name in (_BEGUN, RECORD)):
+                    (root / _LOCK).unlink(missing_ok=True)
+    except OSError as error:
+        raise system_error(error, root) from None
+    finally:
+        if new:  # and nothing came of it
+            with suppress(OSError):
+                root.rmdir()
+
+
+@dataclass(frozen=True)
+class RenderMaker:
+    """Draws one video of the dataset in ``root`` and writes it."""
+
+    root: Path
+    settings: SynthSettings
+
+    def make(self, key: tuple[str, int]) -> None:
+        """Render video (split, index)."""
+        frames, masks, facts = render_clip(self.settings, *key)
+        height, width = self.settings.shape
+        write_masks(_mask_path(self.root, facts.id), masks)
+        with open_video(_video_path(self.root, facts.id), width, height, self.settings.fps) as video:
+            for frame in frames:
+                video.write(frame)
+
+
+def _render(root: Path, settings: SynthSettings, record: dict[str, Any], workers: int, progress: bool) -> None:
+    """Render what is missing in a folder that is locked and its own."""
+    wanted = {(split, k): clip_facts(settings, split, k) for split in SPLITS for k in range(settings.count(split))}
+    todo = [key for key, facts in wanted.items() if not _is_whole(root, facts.id)]
+    failed: dict[str, BenchError] = {}
+    bar = tqdm(total=len(wanted), initial=len(wanted) - len(todo), desc="render synthactions", unit="video",
+               disable=not progress)  # fmt: skip
+    try:
+        with bar, closing(pool.run(RenderMaker(root, settings), todo, min(workers, len(todo)))) as results:
+            for key, result in results:
+                if isinstance(result, BenchError):
+                    failed[wanted[key].id] = result
                 bar.update()
-        _write_lists(root, facts)
-        write_json(root / RECORD, record)
-        (root / _BEGUN).unlink(missing_ok=True)
+    finally:
+        remove_leftovers(root)
+    write_log(root, {name: error.details for name, error in failed.items() if isinstance(error, Crashed)})
+    if failed:
+        name = min(failed)
+        raise BenchError(
+            f"{root}: {len(failed)} of {len(wanted)} videos could not be rendered; {name}: {failed[name]}"
+            + (f"; tracebacks in {root / LOG}" if (root / LOG).is_file() else "")
+            + "; run the same command again, the others are kept"
+        )
+    _write_lists(root, list(wanted.values()))
+    write_json(root / RECORD, record)
+    (root / _BEGUN).unlink(missing_ok=True)
 
 
 def read_record(root: Path) -> dict[str, Any]:
@@ -164,16 +206,21 @@ def read_record(root: Path) -> dict[str, Any]:
 
 def _claim(root: Path, record: dict[str, Any]) -> None:
     """Refuse a folder that holds anything but this very dataset; else note in it what it is to hold."""
-    for name in (RECORD, _BEGUN):
-        path = root / name
+    mend = "give another --out, or delete the folder"
+    for path in (root / RECORD, root / _BEGUN):
         if path.exists():
-            mend = "give another --out, or delete the folder"
             found = read_json(path, "record of a render", mend)
-            if found != record:
+            if found == record:
+                return
+            if path.name == RECORD or any((root / "videos").rglob("*.mp4")):
                 raise BenchError(f"{path}: rendered with other settings ({_difference(found, record)}); {mend}")
-            return
-    if any(p.name != _LOCK for p in entries(root)):
-        raise BenchError(f"{root}: holds files that are no render of synthactions; give an empty or a new --out")
+            shutil.rmtree(root / "masks", ignore_errors=True)  # begun, and nothing came of it
+            break
+    else:
+        if others := held(root):
+            raise BenchError(
+                f"{root}: holds files that are no render of synthactions ({others[0]}); give an empty or a new --out"
+            )
     write_json(root / _BEGUN, record)
 
 
@@ -187,22 +234,6 @@ def _difference(found: Any, record: dict[str, Any]) -> str:
     return "; ".join(differing) or f"renderer revision {found.get('revision')}, not {REVISION}"
 
 
-@contextmanager
-def _sole_render(root: Path) -> Iterator[None]:
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(root / _LOCK)
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise BenchError(f"{root}: another render is at work here; wait for it or give another --out") from None
-    except OSError as error:
-        raise BenchError(f"{root}: cannot write here ({error.strerror}); give another --out") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _video_path(root: Path, video_id: str) -> Path:
     return root / "videos" / f"{video_id}.mp4"
 
@@ -214,29 +245,6 @@ def _mask_path(root: Path, video_id: str) -> Path:
 def _is_whole(root: Path, video_id: str) -> bool:
     # Files under their final names are whole; the video is written after its masks.
     return _video_path(root, video_id).is_file() and _mask_path(root, video_id).is_file()
-
-
-def _render_one(key: tuple[str, int], root: Path, settings: SynthSettings) -> None:
-    frames, masks, facts = render_clip(settings, *key)
-    height, width = settings.shape
-    write_masks(_mask_path(root, facts.id), masks)
-    with open_video(_video_path(root, facts.id), width, height, settings.fps) as video:
-        for frame in frames:
-            video.write(frame)
-
-
-def _render_all(root: Path, settings: SynthSettings, todo: list[tuple[str, int]], workers: int) -> Iterator[None]:
-    job = partial(_render_one, root=root, settings=settings)
-    if workers == 1 or len(todo) < 2:
-        yield from map(job, todo)
-        return
-    # One thread a worker: the pool fills the cores already.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(todo)), context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        try:
-            yield from pool.map(job, todo, chunksize=4)
-        except BrokenProcessPool:
-            raise BenchError(f"{root}: a worker was killed (memory?); run again with fewer --workers") from None
 
 
 def _write_lists(root: Path, facts: list[Facts]) -> None:
