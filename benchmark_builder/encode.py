@@ -60,6 +60,8 @@ class Encoder:
         self.shape = (height, width, 3) if pixels == "rgb24" else (height * 3 // 2, width)
         if codec["vcodec"] == "ffv1":
             stored, tags = "bgr0", {}
+            if min(width, height) == 1:  # four slices need two rows and two columns
+                codec = {k: v for k, v in codec.items() if not k.startswith("slice")} | {"level": 1}
         else:
             # 4:2:0 plays everywhere but needs even sides.
             stored = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
@@ -67,8 +69,15 @@ class Encoder:
         source = ffmpeg.input(
             "pipe:", format="rawvideo", pix_fmt=pixels, s=f"{width}x{height}", framerate=f"{fps:.6f}", threads=1
         )
+        # With its protocol and absolute: a colon, a leading dash or a percent sign in a name means nothing then.
         target = source.output(
-            str(path), pix_fmt=stored, threads=1, fflags="+bitexact", **{"flags:v": "+bitexact"}, **codec, **tags
+            f"file:{path.absolute()}",
+            pix_fmt=stored,
+            threads=1,
+            fflags="+bitexact",
+            **{"flags:v": "+bitexact"},
+            **codec,
+            **tags,
         )
         command = target.global_args("-loglevel", "error", "-nostdin").overwrite_output()
         self.process = subprocess.Popen(

@@ -90,7 +90,7 @@ def sheet(path: Path, track: MaskTrack, out: Path) -> None:
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % 5)
     rows = [np.hstack(tiles[i : i + 5]) for i in range(0, len(tiles), 5)]
     out.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(out), np.vstack(rows)[..., ::-1])
+    out.write_bytes(cv2.imencode(out.suffix, np.vstack(rows)[..., ::-1])[1].tobytes())
 
 
 def synth(count: int, size: int, frames: int) -> None:

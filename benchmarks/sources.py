@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark_builder.frames import read_frames
+from benchmark_builder.layouts import jpeg
 
 CLIPS = Path(os.environ.get("BENCH_CLIPS") or Path(__file__).parent.parent.parent / "shared" / "clips")
 CLIP = CLIPS / "ucf101" / "videos" / "SoccerJuggling" / "v_SoccerJuggling_g23_c01.avi"
@@ -63,8 +64,6 @@ def dataset(folder: Path, videos: int) -> Path:
 
 def pictures(folder: Path, count: int = 20) -> Path:
     """Background pictures as JPEG, 256x256 like Places365's: noise of a photograph's spectrum (amplitude 1/f)."""
-    import cv2
-
     from benchmark_builder.rng import generator
 
     target = folder / "pictures"
@@ -76,7 +75,7 @@ def pictures(folder: Path, count: int = 20) -> Path:
         spectrum = np.fft.fftshift(np.fft.fft2(noise, axes=(0, 1)), axes=(0, 1)) * falling
         image = np.fft.ifft2(np.fft.ifftshift(spectrum, axes=(0, 1)), axes=(0, 1)).real
         image = 128 + 50 * image / image.std()
-        cv2.imwrite(str(target / f"{k:04d}.jpg"), np.clip(image, 0, 255).astype(np.uint8))
+        (target / f"{k:04d}.jpg").write_bytes(jpeg(np.clip(image, 0, 255).astype(np.uint8)))
     return target
 
 

@@ -37,12 +37,8 @@ class ImageFolder:
         unreadable: list[str] = []
         for _ in range(100):
             name = self.names[int(rng.integers(len(self.names)))]
-            try:
-                picture = cv2.imread(str(self.folder / name), cv2.IMREAD_COLOR)
-            except cv2.error:  # more pixels than benchmark_builder admits
-                picture = None
-            if picture is not None:
-                image = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            image = _read(self.folder / name)
+            if image is not None:
                 if self.fit == "stretch":
                     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
                 else:
@@ -61,3 +57,13 @@ class ImageFolder:
             "listing_sha256": hashlib.sha256(listed.encode()).hexdigest(),
             "fit": self.fit,
         }
+
+
+def _read(path: Path) -> np.ndarray | None:
+    """A picture, uint8 (H, W, 3) RGB, or None if it cannot be read."""
+    try:
+        # From bytes: on Windows, cv2.imread finds no path with other letters than ASCII.
+        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):  # also one with more pixels than benchmark_builder admits
+        return None
+    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
