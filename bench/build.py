@@ -105,6 +105,10 @@ LayoutOption = Annotated[
 ]
 JpegQuality = Annotated[int | None, typer.Option(help="Of frames and zip.", rich_help_panel=_P)]
 Shake = Annotated[float | None, typer.Option(help="Amplitude of --shaken, share of the picture.", rich_help_panel=_P)]
+StillArea = Annotated[
+    float | None,
+    typer.Option(help="Least mask of a still, as a share of its video's median mask.", rich_help_panel=_P),
+]
 Order = Annotated[
     str | None, typer.Option(help="The still actor is behind the moving one, or front.", rich_help_panel=_P)
 ]
@@ -203,12 +207,13 @@ def scufo(
     layout: LayoutOption = None,
     jpeg_quality: JpegQuality = None,
     shake: Shake = None,
+    still_area: StillArea = None,
 ) -> None:
     """Repeat one frame of every SCUBA video, so that nothing moves: who still names the action reads looks."""
     from benchmark_builder.recipes import build_scufo
 
     options = dict(locals())
-    chosen = {k: options[k] for k in ("layout", "jpeg_quality", "shake")}
+    chosen = {k: options[k] for k in ("layout", "jpeg_quality", "shake", "still_area")}
     scuba_folder, subset = _start(options)
     _finish(
         build_scufo(
@@ -260,12 +265,13 @@ def conflfg(
     place: Place = None,
     max_covered: MaxCovered = None,
     min_visible: MinVisible = None,
+    still_area: StillArea = None,
 ) -> None:
     """Add the still actor of another class to every SCUBA video; the label stays the moving actor's."""
     from benchmark_builder.recipes import build_conflfg
 
     options = dict(locals())
-    names = ("layout", "jpeg_quality", "order", "place", "max_covered", "min_visible")
+    names = ("layout", "jpeg_quality", "order", "place", "max_covered", "min_visible", "still_area")
     chosen = {k: options[k] for k in names}
     scuba_folder, subset = _start(options)
     _finish(

@@ -59,17 +59,28 @@ def preview(
 def stats(
     folder: Folder,
     out: Annotated[Path, typer.Option(help="The plots to write (.png, .pdf or .svg).")] = Path("stats.png"),
+    scuba: Annotated[
+        Path | None, typer.Option(help="The SCUBA benchmark that it was made from, if that has moved.")
+    ] = None,
 ) -> None:
-    """Class balance and mask coverage of a benchmark: a table, and plots."""
+    """Class balance, mask coverage, and what its stills show of the actor: tables, and plots."""
+    from benchmark_builder.errors import BenchError
     from benchmark_builder.manifest import read_benchmark
     from benchmark_builder.pictures import check_suffix
-    from benchmark_builder.stats import class_balance, plot_stats
+    from benchmark_builder.stats import class_balance, mask_areas_of, plot_stats
 
     check_suffix(out)
-    benchmark = read_benchmark(folder)
+    benchmark = read_benchmark(folder, None, scuba)
     for name, count in class_balance(benchmark).items():
         typer.echo(f"{count:6d}  {name}")
-    typer.echo(f"{plot_stats(benchmark, out)}")
+    areas = None
+    try:
+        areas = mask_areas_of(benchmark)
+    except BenchError as error:
+        typer.echo(f"what the stills show of the actor is unknown: {error}")
+    for line in areas.lines() if areas else ():
+        typer.echo(line)
+    typer.echo(f"{plot_stats(benchmark, out, areas)}")
 
 
 def export(

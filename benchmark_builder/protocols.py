@@ -43,6 +43,7 @@ class Settings:
     max_covered: float
     min_visible: float
     shake: float
+    still_area: float
 
     @property
     def mask_settings(self) -> MaskSettings:

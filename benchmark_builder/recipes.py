@@ -19,6 +19,7 @@ from benchmark_builder.scuba import ScubaMaker
 from benchmark_builder.scufo import ScufoMaker
 from benchmark_builder.shaken import ShakenMaker
 from benchmark_builder.start_from import benchmark_folder
+from benchmark_builder.stills import check_still_area
 from benchmark_builder.video import Video
 
 
@@ -176,11 +177,13 @@ def build_scufo(
     kind = "shaken" if shaken else "scufo"
     out = out or benchmark_folder(source.dataset, kind, source.background_set)
     written = _derived(source, kind, seed, settings, named, subset, out)
+    still_area = check_still_area(settings.still_area)
+    written["still_area"] = still_area if any(row.mask_file for row in source.rows) else None
     if not shaken:
-        maker: pool.Maker = ScufoMaker(out, source, seed, _layout(settings))
+        maker: pool.Maker = ScufoMaker(out, source, seed, _layout(settings), still_area)
     elif 0 < settings.shake <= 0.5:
         written["shake"] = settings.shake
-        maker = ShakenMaker(out, source, seed, settings.shake, _layout(settings))
+        maker = ShakenMaker(out, source, seed, settings.shake, _layout(settings), still_area)
     else:
         raise BenchError(f"--shake {settings.shake}: give more than 0 and at most 0.5 of the picture")
     rows = subset.of_rows(source.rows)
@@ -210,7 +213,8 @@ def build_conflfg(
     run, subset = run or Run(), subset or Subset()
     source, settings, named = _source(scuba, root, chosen, run)
     subset = _without(subset, source)
-    conflict = ConflfgSettings(**{f.name: getattr(settings, f.name) for f in fields(ConflfgSettings)})
+    own = {f.name for f in fields(ConflfgSettings)} & {f.name for f in fields(Settings)}
+    conflict = ConflfgSettings(**{name: getattr(settings, name) for name in own})
     if len({row.label for row in source.rows}) < 2:
         raise BenchError(
             f"{scuba}: holds one class only ({source.rows[0].class_name}), and ConflFG takes its still foreground from "

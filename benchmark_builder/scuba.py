@@ -19,7 +19,7 @@ from benchmark_builder.frames import coded_length, probe, read_frames
 from benchmark_builder.manifest import Row
 from benchmark_builder.masks import MaskSource
 from benchmark_builder.masks.stored import MaskWriter
-from benchmark_builder.masks.treat import MaskSettings, TreatedTrack, require_valid
+from benchmark_builder.masks.treat import MaskSettings, TreatedTrack, full_masks, require_valid
 from benchmark_builder.pool import Note
 from benchmark_builder.rng import generator
 from benchmark_builder.selection import choose_frames, ranges, wanted_frames
@@ -74,7 +74,8 @@ class ScubaMaker:
         shown: list[int] = []
         damaged: list[int] = []
         image = np.empty((height, width, 3), np.uint8)
-        area, held, mask = 0, None, np.zeros((height, width), dtype=bool)
+        areas: list[int] = []
+        held, mask = None, np.zeros((height, width), dtype=bool)
         with ExitStack() as stack:
             mask_writer = stack.enter_context(MaskWriter(self.out / mask_file))
             sinks = [stack.enter_context(self.layout.open(self.out / f, width, height, info.fps)) for f in files]
@@ -85,7 +86,7 @@ class ScubaMaker:
                     mask = np.zeros((height, width), dtype=bool) if held is None else track.mask(held)
                 mask_writer.write(index, mask)
                 shown.append(index)
-                area += int(np.count_nonzero(mask))
+                areas.append(int(np.count_nonzero(mask)))
                 for sink, (background, _, _), digest in zip(sinks, drawn, digests, strict=True):
                     image = compose(frame, mask, background, self.settings.feather, image)
                     digest.update(image)
@@ -94,7 +95,7 @@ class ScubaMaker:
                 raise BenchError(
                     f"{video.path}: ends before frame {min(chosen)}, its first with a mask; replace the file"
                 )
-            if area == 0:
+            if not any(areas):
                 raise LeftOut(f"the mask of {video.id} is empty on every frame")
         if self.layout.name == "virtual":
             for file, (background, _, _) in zip(files, drawn, strict=True):
@@ -118,7 +119,7 @@ class ScubaMaker:
                 mask_source=str(self.masks.describe()["kind"]),
                 mask_file=mask_file,
                 mask_sha256=mask_sha256,
-                mask_coverage=round(area / (len(shown) * height * width), 6),
+                mask_coverage=round(sum(areas) / (len(shown) * height * width), 6),
                 background=drawn[n][1],
                 seed=self.seed,
                 variant=n,
@@ -132,6 +133,7 @@ class ScubaMaker:
         notes = [Note(name, "unreadable background", "not a picture; the next draw was taken") for name in unreadable]
         if damaged:
             notes.append(Note(video.id, "damaged", f"{len(damaged)} frames that the decoder had to guess in part"))
+        notes += full_masks(video.id, [area / (height * width) for area in areas])
         return [*rows, *notes, *_cut_short(video, decoded, shown[-1], max(chosen), info.frames)]
 
 

@@ -4,26 +4,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark_builder import layouts, virtual
-from benchmark_builder.errors import LeftOut
 from benchmark_builder.frames import read_planes
 from benchmark_builder.manifest import Benchmark, Row
-from benchmark_builder.masks.stored import StoredTrack
-from benchmark_builder.rng import generator
-from benchmark_builder.selection import indices
+from benchmark_builder.pool import Note
+from benchmark_builder.stills import STILL_AREA, draw_still, few_stills
 
 
 @dataclass(frozen=True)
 class ScufoMaker:
-    """Makes the SCUFO video of one SCUBA video. ``scuba``: the benchmark it is made from."""
+    """Makes the SCUFO video of one SCUBA video.
+
+    Attributes:
+        out: the benchmark's folder.
+        scuba: the benchmark it is made from.
+        seed: owns the still.
+        layout: how it is stored.
+        still_area: which frames may be the still, see :mod:`~benchmark_builder.stills`.
+    """
 
     out: Path
     scuba: Benchmark
     seed: int
     layout: layouts.Layout
+    still_area: float = STILL_AREA
 
-    def make(self, row: Row) -> list[Row]:
-        """Write one SCUFO video; the still is drawn among the frames that show some of the actor."""
-        k = draw_still(self.scuba, row, self.seed)
+    def make(self, row: Row) -> list[Row | Note]:
+        """Write one SCUFO video; its row, and a note where there were few frames to draw the still from."""
+        k = draw_still(self.scuba, row, self.seed, self.still_area)
         file = self.layout.file_of(row.id, still=True)
         still = self.scuba.frame(row, k)
         digest = layouts.PixelDigest(row.height, row.width)
@@ -44,18 +51,6 @@ class ScufoMaker:
                 still_frame=k,
                 pixels_xxh128=digest.hexdigest(),
                 file_sha256=layouts.digest(self.out / file),
-            )
+            ),
+            *few_stills(self.scuba, row, self.still_area),
         ]
-
-
-def draw_still(scuba: Benchmark, row: Row, seed: int) -> int:
-    """Index of the SCUBA frame to repeat: uniform over the frames whose mask is not empty, drawn by (seed, id)."""
-    draw = generator(seed, row.id, "still")
-    if not row.mask_file:  # an imported benchmark has no masks: any frame
-        return int(draw.integers(row.frames))
-    track = StoredTrack(scuba.folder / row.mask_file, row.height, row.width)
-    shown = indices(row.source_frames)
-    for k in draw.permutation(len(shown)):
-        if track.mask(shown[k]).any():
-            return int(k)
-    raise LeftOut(f"no frame of {row.id} shows the actor")

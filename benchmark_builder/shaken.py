@@ -10,8 +10,9 @@ from pathlib import Path
 from benchmark_builder import layouts, virtual
 from benchmark_builder.camera import shake
 from benchmark_builder.manifest import Benchmark, Row
+from benchmark_builder.pool import Note
 from benchmark_builder.rng import generator
-from benchmark_builder.scufo import draw_still
+from benchmark_builder.stills import STILL_AREA, draw_still, few_stills
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class ShakenMaker:
         seed: owns the still and the path.
         shake: amplitude: the largest pan as a share of the picture's sides, and the largest zoom; a turn of
             ``shake`` radians at most.
-        layout: how it lies on disk.
+        layout: how it is stored.
+        still_area: which frames may be the still, see :mod:`~benchmark_builder.stills`.
     """
 
     out: Path
@@ -32,10 +34,11 @@ class ShakenMaker:
     seed: int
     shake: float
     layout: layouts.Layout
+    still_area: float = STILL_AREA
 
-    def make(self, row: Row) -> list[Row]:
-        """Write one video."""
-        k = draw_still(self.scuba, row, self.seed)
+    def make(self, row: Row) -> list[Row | Note]:
+        """Write one video; its row, and a note where there were few frames to draw the still from."""
+        k = draw_still(self.scuba, row, self.seed, self.still_area)
         still = self.scuba.frame(row, k)
         file = self.layout.file_of(row.id)
         made = row.derived(file=file, seed=self.seed, still_frame=k)
@@ -46,4 +49,5 @@ class ShakenMaker:
                 sink.write(frame)
         if self.layout.name == "virtual":
             virtual.write(self.out / file, {"still": still})
-        return [replace(made, pixels_xxh128=digest.hexdigest(), file_sha256=layouts.digest(self.out / file))]
+        whole = replace(made, pixels_xxh128=digest.hexdigest(), file_sha256=layouts.digest(self.out / file))
+        return [whole, *few_stills(self.scuba, row, self.still_area)]

@@ -20,8 +20,8 @@ from benchmark_builder.manifest import FAILURES, INHERITED, MANIFEST, PROTOCOL, 
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.resume import keep_tracebacks
 from benchmark_builder.rng import generator
-from benchmark_builder.scufo import draw_still
 from benchmark_builder.selection import indices
+from benchmark_builder.stills import draw_still
 
 LOSSLESS = {"lossless", "virtual"}  # layouts whose decoded pixels are the composed pixels
 DRAWN = ("stripes", "plain", "noise")  # backgrounds that a seed draws without any file
@@ -77,7 +77,8 @@ class RowChecker:
         if problems:  # what was drawn can be drawn again only if the rest is right
             return problems
         try:
-            if row.still_frame is not None and row.still_frame != draw_still(self.scuba, base, row.seed):
+            still_area = float(self.benchmark.protocol.get("still_area") or 0)  # version 1: any frame with a mask
+            if row.still_frame is not None and row.still_frame != draw_still(self.scuba, base, row.seed, still_area):
                 problems.append(f"still frame {row.still_frame} is not the one that its seed draws")
             if self.benchmark.kind == "conflfg":
                 problems += self._donor(row, base)
@@ -87,8 +88,7 @@ class RowChecker:
 
     def _donor(self, row: Row, base: Row) -> list[str]:
         assert self._maker is not None
-        track = StoredTrack(self._maker.scuba.folder / base.mask_file, base.height, base.width)
-        donor, covered = self._maker.choose(base, track, indices(base.source_frames))
+        donor, covered = self._maker.choose(base, self._maker.scuba.masks(base), indices(base.source_frames))
         drawn = {
             "donor_id": donor.row.id,
             "donor_label": donor.row.label,
@@ -106,7 +106,7 @@ class RowChecker:
     def _maker(self) -> ConflfgMaker | None:
         if self.scuba is None:
             return None
-        settings = ConflfgSettings(**self.benchmark.protocol["conflfg"])
+        settings = ConflfgSettings.recorded(self.benchmark.protocol["conflfg"])
         seed = int(self.benchmark.protocol["seed"])
         return ConflfgMaker(self.benchmark.folder, self.scuba, seed, settings, layouts.Layout())
 

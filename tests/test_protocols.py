@@ -22,7 +22,6 @@ from benchmark_builder.camera import camera_path, shake
 from benchmark_builder.composite import blend
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.manifest import read_benchmark
-from benchmark_builder.masks import settings_of
 from benchmark_builder.masks.stored import MaskWriter
 from benchmark_builder.masks.treat import MaskSettings, TreatedTrack, require_valid
 from benchmark_builder.protocols import Settings, differing, names, protocol_masks, resolve
@@ -281,9 +280,6 @@ def test_a_protocol_sets_what_the_user_does_not_name(
 
 
 def test_a_mask_source_without_a_setting(tmp_path: Path) -> None:
-    for masks, taken in (("motion", {}), ("maskrcnn", {})):
-        found, named = resolve("stillmix", "ucf101", {"masks": masks})
-        assert found.actors == "first" and "actors" not in settings_of(masks) | taken.keys()
     found, named = resolve("stillmix", "ucf101", {"masks": "motion"})
     protocol_masks(found, named, tmp_path, {"masks"})
     assert named["changed"]["actors"] == {"protocol": "first", "here": None}

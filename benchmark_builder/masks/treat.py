@@ -1,6 +1,7 @@
 """What is done to a source's masks before they are used: smoothing over time, dilation, and rules of validity."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -8,9 +9,11 @@ import numpy as np
 
 from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.masks.base import MaskTrack
+from benchmark_builder.pool import Note
 
 UNANNOTATED = ("hold", "drop", "background")
 SMOOTH_HOW = ("majority", "union")
+FULL = 0.99  # share of the picture from which on a mask covers all of it
 
 
 @dataclass(frozen=True)
@@ -101,3 +104,17 @@ def require_valid(track: MaskTrack, settings: MaskSettings, name: str) -> None:
             f"{name}: {share:.0%} of its masks fill {settings.min_area:.0%} of the picture; "
             f"the protocol asks for {settings.min_valid:.0%}"
         )
+
+
+def full_masks(name: str, shares: Sequence[float]) -> list[Note]:
+    """A note if masks cover the whole picture, so that all of the original background is seen.
+
+    Args:
+        name: the video's id.
+        shares: what share of the picture each frame's mask fills, 0..1.
+    """
+    full, some = sum(share >= FULL for share in shares), sum(share > 0 for share in shares)
+    if not full:
+        return []
+    said = f"the mask covers the whole picture on {full} of {some} frames"
+    return [Note(name, "full mask", f"{said}; check the masks (an RGBA picture's alpha is not read)")]
