@@ -315,11 +315,13 @@ def _start(options: dict[str, Any]) -> tuple[Path, "Subset | None"]:
 
     It is the named one, or the one that is there, or one that is built first, which is that part already.
     """
-    from benchmark_builder.start_from import scuba_there
+    from benchmark_builder.start_from import require_wishes, scuba_there
 
-    if options["source"]:
-        return options["source"], _part(options)
     chosen = {k: options[k] for k in _SCUBA_SETTINGS}
+    if options["source"]:
+        wishes = {k: options[k] for k in ("split", "fold", "protocol")}
+        require_wishes(options["source"], None, **wishes, **chosen)  # --root says where the dataset is now
+        return options["source"], _part(options)
     names = ("root", "split", "fold", "protocol")
     found = scuba_there(options["dataset"], **{k: options[k] for k in names}, **chosen)
     if found is None:

@@ -55,13 +55,34 @@ def scuba_there(
         if not found:
             return None
         folder = found[0]
+    require_wishes(folder, root, split, fold, protocol=protocol, **chosen)
+    return folder
+
+
+def require_wishes(
+    folder: Path,
+    root: Path | None = None,
+    split: str = "auto",
+    fold: int = 1,
+    *,
+    protocol: str = "default",
+    **chosen: Any,
+) -> None:
+    """Refuse a SCUBA benchmark that was built with another setting than one that the user asks for now.
+
+    Args:
+        folder: the benchmark.
+        root, split, fold, protocol, chosen: as for :func:`scuba_there`.
+
+    Raises:
+        BenchError: it was; or ``folder`` is no benchmark.
+    """
     differs = _contradiction(folder, root, split, fold, protocol, chosen)
     if differs:
         raise BenchError(
             f"{folder}: the SCUBA benchmark to start from has another {differs}; leave that option out, or build one "
             "with `bench build scuba --out DIR` and name it with --from"
         )
-    return folder
 
 
 def _others(dataset: str) -> list[Path]:

@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from test_build import QUIET, frames_of, scuba
+from typer.testing import CliRunner
 
+from bench.app import app
 from benchmark_builder.backgrounds import KINDS, background_source
 from benchmark_builder.camera import camera_path, shake
 from benchmark_builder.composite import blend
@@ -325,6 +327,18 @@ def test_settings_given_with_scuba_hold_for_what_is_made_from_it(folder_of_actio
     assert second["jpeg_quality"] == 60
     with pytest.raises(BenchError, match="--per-video: was settled when"):
         build_scufo(made, out=tmp_path / "t", run=QUIET, per_video=3)
+
+
+def test_what_scuba_was_not_built_with_is_refused_of_what_is_made_from_it(
+    folder_of_actions: Callable, tmp_path: Path
+) -> None:
+    made, run = scuba(folder_of_actions(1), tmp_path / "scuba"), CliRunner()
+    command = ["build", "scufo", "--from", str(made), "--out", str(tmp_path / "s"), "--workers", "1"]
+    for option in (["--protocol", "stillmix"], ["--masks", "motion"], ["--per-video", "3"], ["--dilate", "2"]):
+        done = run.invoke(app, [*command, *option])
+        assert done.exit_code != 0 and option[0] in str(done.exception) and not (tmp_path / "s").exists()
+    done = run.invoke(app, [*command, "--protocol", "default", "--masks", "stored:anywhere", "--per-video", "2"])
+    assert done.exit_code == 0, done.output
 
 
 def test_another_protocol_or_version_is_another_build(folder_of_actions: Callable, tmp_path: Path) -> None:
