@@ -57,12 +57,14 @@ def probe(path: Path, expected: int | None = None) -> VideoInfo:
         times: list[int | None] = []
         first: av.VideoFrame | None = None
         try:
-            for packet, frames in decode(container, stream):
-                if packet and not packet.is_discard:
+            for packet in container.demux(stream):
+                if packet.size and not packet.is_discard:
                     times.append(packet.dts if packet.pts is None else packet.pts)
-                first = first or next(iter(frames), None)
+                if packet.size and first is None:
+                    first = next(iter(stream.decode(packet)), None)
                 if first and indexed:
                     break
+            first = first or next(iter(stream.decode(None)), None)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             if first is None:
                 raise BenchError(f"{path}: breaks after frame 0 ({short(error)}); replace the file") from None
@@ -70,7 +72,7 @@ def probe(path: Path, expected: int | None = None) -> VideoInfo:
         if first is None:
             raise BenchError(f"{path}: no video frame could be decoded; replace the file")
         filters = turning(display_matrix(first))
-        height, width = Converter(cropping(container, stream)).rgb(first).shape[:2]
+        height, width = _rgb(path, Converter(cropping(container, stream)), first).shape[:2]
         rotation = 0 if len(filters) == 1 and filters[0][0] in ("hflip", "vflip") else int(first.rotation)
         rotation = 180 if rotation == -180 else rotation
         fps = frame_rate(stream, indexed or times)
@@ -111,7 +113,7 @@ class Frames(Iterator[np.ndarray]):
 
     def __next__(self) -> np.ndarray:
         frame = next(self._coded)  # it opens the file, and sets up the converter
-        return self._converter.rgb(frame)
+        return _rgb(self._path, self._converter, frame)
 
     def skip(self) -> bool:
         """Pass over the next frame, decoded but not turned into RGB; False where there is none."""
@@ -223,6 +225,13 @@ def _same_size(path: Path, count: int, before: tuple[int, int] | None, now: tupl
         old, new = (f"{w}x{h}" for w, h in (before or now, now))
         raise BenchError(f"{path}: its size changes from {old} to {new} after frame {count}; replace it")
     return now
+
+
+def _rgb(path: Path, converter: Converter | FormerConverter, frame: av.VideoFrame) -> np.ndarray:
+    try:
+        return converter.rgb(frame)
+    except (av.error.FFmpegError, ValueError) as error:  # a crop of the whole picture, colours that swscale cannot read
+        raise BenchError(f"{path}: cannot be turned into RGB ({short(error)}); re-encode it") from None
 
 
 def _decoded(

@@ -60,7 +60,8 @@ def opened(
             # Old AVIs carry titles in no valid encoding; they must not stop us.
             options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
             source = Source(file, path.suffix)
-            container = av.open(source, "r", metadata_errors="ignore", container_options=options)
+            known = "mjpeg" if path.suffix.lower() in (".mjpg", ".mjpeg") else None  # else it is taken for one picture
+            container = av.open(source, "r", known, metadata_errors="ignore", container_options=options)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             said = "its content is no video" if isinstance(error, av.error.ArgumentError) else short(error)
             raise BenchError(f"{path}: not a readable video ({said}); replace the file") from None
@@ -69,6 +70,8 @@ def opened(
             if stream is None:
                 cover = " (only a cover picture)" if container.streams.video else ""
                 raise BenchError(f"{path}: holds no video stream{cover}; replace the file")
+            if stream.codec_context is None:
+                raise BenchError(f"{path}: is coded in a way that PyAV cannot decode; re-encode it, to H.264 say")
             stream.thread_count = threads
             stream.codec_context.flags |= Flags.unaligned  # crop to the pixel: by default some columns are left
             yield container, stream
@@ -85,7 +88,8 @@ def best(container: av.container.InputContainer) -> av.video.stream.VideoStream 
 
 def _score(stream: av.video.stream.VideoStream) -> int:
     # map_auto_video() in fftools/ffmpeg_mux_init.c; of equal ones it takes the first, as max() does.
-    return stream.width * stream.height + 5_000_000 * bool(stream.disposition & Disposition.default)
+    pixels = stream.width * stream.height if stream.codec_context else 0
+    return pixels + 5_000_000 * bool(stream.disposition & Disposition.default)
 
 
 def cropping(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> str:

@@ -37,6 +37,7 @@ CODED = {
     "ffv1_440.mkv": "-c:v ffv1 -pix_fmt yuv440p", "ffv1_gray10.mkv": "-c:v ffv1 -pix_fmt gray10le",
     "ffv1_rgb48.mkv": "-c:v ffv1 -pix_fmt gbrp16le", "raw_pal8.avi": "-c:v rawvideo -pix_fmt pal8",
     "theora.ogv": "-c:v libtheora", "palette.gif": "", "animated.apng": "-c:v apng", "bare.y4m": "",
+    "bare.mjpg": "-c:v mjpeg",
     "odd_33x47.mp4": "-c:v mpeg4 -vf crop=33:47:0:0", "odd_47x33.webm": "-c:v libvpx -vf crop=47:33:0:0:exact=1",
     "odd_31x1.avi": "-c:v mjpeg -pix_fmt yuvj420p -vf format=rgb24,crop=31:1,format=yuvj420p",
     "one_pixel.mkv": "-c:v ffv1 -slices 1 -level 1 -pix_fmt bgr0 -vf format=bgr0,crop=1:1",
@@ -91,7 +92,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", CODED)
 def test_pixels_are_those_of_ffmpegs_command_line(coded: Path, name: str) -> None:
     assert len(check_against_ffmpeg(coded / name)) == 6
-    assert probe(coded / name).fps == pytest.approx(10)
+    # A bare stream of JPEGs says no rate; ffmpeg takes 25 a second.
+    assert probe(coded / name).fps == pytest.approx(25 if name == "bare.mjpg" else 10)
 
 
 @pytest.mark.parametrize("name", TURNED)
@@ -221,6 +223,14 @@ def test_a_picture_under_a_videos_name_is_no_video(pieces: Path, tmp_path: Path)
     (tmp_path / "a.mp4").write_bytes((pieces / "cover.jpg").read_bytes())
     with pytest.raises(BenchError, match=r"a\.mp4: not a readable video \(its content is no video\)"):
         probe(tmp_path / "a.mp4")
+
+
+def test_a_codec_that_nobody_knows_is_named(tmp_path: Path, plain: Path) -> None:
+    ffmpeg("-i", plain, "-c:v", "mpeg4", tmp_path / "a.avi")
+    data = (tmp_path / "a.avi").read_bytes()
+    (tmp_path / "a.avi").write_bytes(data.replace(b"FMP4", b"ZZZZ").replace(b"fmp4", b"ZZZZ"))
+    with pytest.raises(BenchError, match=r"a\.avi: is coded in a way that PyAV cannot decode"):
+        probe(tmp_path / "a.avi")
 
 
 # --- The rate -------------------------------------------------------------------------------------------------------
