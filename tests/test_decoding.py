@@ -1,5 +1,7 @@
 """What is decoded is what ffmpeg's command line shows, bit for bit, of every kind of file that it can write here."""
 
+import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from fractions import Fraction
@@ -16,7 +18,11 @@ from benchmark_builder.display import in_words, turning
 from benchmark_builder.encode import ffmpeg_binary
 from benchmark_builder.errors import BenchError
 from benchmark_builder.frames import coded_length, probe, read_frames
+from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.masks.stored import write_masks
+from benchmark_builder.recipes import Run, build_scuba
 from benchmark_builder.streams import best, even_times, opened
+from benchmark_builder.verify import verify
 from benchmark_builder.video import Video
 
 SIZE = (64, 48)
@@ -374,3 +380,48 @@ def test_frames_are_as_before_for_benchmarks_of_version_1(plain: Path, tmp_path:
     upright = next(read_frames(plain))
     assert (next(read_frames(tmp_path / "a.mp4")) == upright[:, ::-1]).all()
     assert (next(read_frames(tmp_path / "a.mp4", version=1)) == upright[::-1, ::-1]).all()
+
+
+@pytest.fixture(scope="module")
+def built(plain: Path, coded: Path, variable: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of odd files, whose masks cover everything, as lossless and as virtual SCUBA."""
+    folder = tmp_path_factory.mktemp("built")
+    sources = folder / "r" / "Archery"
+    sources.mkdir(parents=True)
+    ffmpeg("-display_hflip", "-i", plain, "-c", "copy", sources / "mirrored.mp4")
+    ffmpeg("-display_rotation", "45", "-i", plain, "-c", "copy", sources / "odd.mp4")
+    ffmpeg("-ss", "0.4", "-i", plain, "-c", "copy", sources / "hidden.mp4")
+    for path in (coded / "h264_interlaced.ts", coded / "h264_10bit.mp4", variable / "a.webm", variable / "a.avi"):
+        shutil.copy(path, sources / f"{path.stem}_{path.suffix[1:]}{path.suffix}")
+    for path in sources.iterdir():
+        info, count = probe(path), sum(1 for _ in read_frames(path))
+        write_masks(folder / "m" / "Archery" / f"{path.stem}.zip", np.ones((count, info.height, info.width), bool))
+    for layout in ("lossless", "virtual"):
+        build_scuba(
+            "folder", folder / "r", "all", masks=f"stored:{folder / 'm'}", out=folder / layout, layout=layout,
+            per_video=1, run=Run(workers=1, progress=False, say=lambda line: None),
+        )  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize("layout", ["lossless", "virtual"])
+def test_odd_files_are_built_and_verified(built: Path, layout: str) -> None:
+    assert verify(built / layout, progress=False) == []
+    benchmark = read_benchmark(built / layout)
+    assert len(benchmark.rows) == 7 and "shorter" not in (built / layout / "failures.csv").read_text()
+    for row in benchmark.rows:
+        source = built / "r" / row.source_file
+        assert row.fps == round(probe(source).fps, 6)
+        for frame, original in zip(benchmark.frames(row), read_frames(source), strict=True):
+            assert (frame == original).all()
+
+
+def test_a_virtual_benchmark_of_version_1_is_composed_as_it_was(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built / "virtual", tmp_path / "old")
+    protocol = json.loads((tmp_path / "old" / "protocol.json").read_text())
+    del protocol["protocol"]["version"]
+    (tmp_path / "old" / "protocol.json").write_text(json.dumps(protocol))
+    benchmark = read_benchmark(tmp_path / "old", built / "r")
+    row = next(row for row in benchmark.rows if row.source_id.endswith("mirrored"))
+    before = read_frames(built / "r" / row.source_file, version=1)
+    assert all((a == b).all() for a, b in zip(benchmark.frames(row), before, strict=True))

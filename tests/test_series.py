@@ -108,11 +108,8 @@ def test_what_is_no_single_series_is_refused(names: list[str], expected: int | N
         series(names, HERE, expected)
 
 
-@pytest.mark.parametrize("kind", [NAME, f"{NAME}.zip"])
-@pytest.mark.parametrize("nested", ["", f"{NAME}/"])
+@pytest.mark.parametrize(("kind", "nested"), [(NAME, ""), (f"{NAME}.zip", ""), (f"{NAME}.zip", f"{NAME}/")])
 def test_a_published_video_with_flow_is_imported_without_it(tmp_path: Path, kind: str, nested: str) -> None:
-    if nested and not kind.endswith(".zip"):
-        pytest.skip("a folder of frames holds no folder")
     pictures = {f"{nested}{n}": v for n, v in (flow(11) | unpadded("img_")).items()}
     write(tmp_path / "p" / kind, pictures)
     (tmp_path / "p" / "list.txt").write_text(f"{NAME} 12 2\n")
