@@ -95,6 +95,9 @@ Backgrounds = Annotated[
     typer.Option(help="stripes, plain, noise, or images:FOLDER (Places365's test_256 …).", rich_help_panel=_P),
 ]
 Fit = Annotated[str | None, typer.Option(help="Pictures cover the frame, or stretch.", rich_help_panel=_P)]
+Grey = Annotated[
+    str | None, typer.Option(help="Grey pictures among the backgrounds: keep, or redraw another.", rich_help_panel=_P)
+]
 PerVideo = Annotated[int | None, typer.Option(help="Backgrounds a source video.", rich_help_panel=_P)]
 LayoutOption = Annotated[
     str | None,
@@ -155,6 +158,7 @@ def scuba(
     chunk: Chunk = None,
     backgrounds: Backgrounds = None,
     fit: Fit = None,
+    grey: Grey = None,
     per_video: PerVideo = None,
     layout: LayoutOption = None,
     jpeg_quality: JpegQuality = None,
@@ -203,6 +207,7 @@ def scufo(
     chunk: Chunk = None,
     backgrounds: Backgrounds = None,
     fit: Fit = None,
+    grey: Grey = None,
     per_video: PerVideo = None,
     layout: LayoutOption = None,
     jpeg_quality: JpegQuality = None,
@@ -258,6 +263,7 @@ def conflfg(
     chunk: Chunk = None,
     backgrounds: Backgrounds = None,
     fit: Fit = None,
+    grey: Grey = None,
     per_video: PerVideo = None,
     layout: LayoutOption = None,
     jpeg_quality: JpegQuality = None,
@@ -282,7 +288,7 @@ def conflfg(
 
 _SCUBA_SETTINGS = (
     "masks", "prompts", "actors", "unannotated", "smooth", "smooth_how", "dilate", "feather", "min_area", "min_valid",
-    "backgrounds", "fit", "per_video", "layout", "jpeg_quality",
+    "backgrounds", "fit", "grey", "per_video", "layout", "jpeg_quality",
 )  # fmt: skip
 MASK_OPTIONS = ("sam_checkpoint", "sam_model", "box_margin", "drift", "min_score", "min_track", "device", "chunk")
 

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from PIL import Image
 
 
 def paste(
@@ -66,3 +67,9 @@ def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     resized = cv2.resize(image, (new_w, new_h), interpolation=how)
     top, left = (new_h - height) // 2, (new_w - width) // 2
     return np.ascontiguousarray(resized[top : top + height, left : left + width])
+
+
+def stretch(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize an image, uint8 (h, w, 3), to (height, width) by Pillow's bicubic, whatever its shape (StillMix)."""
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
+    return np.array(resized)

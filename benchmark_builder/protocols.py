@@ -35,6 +35,7 @@ class Settings:
     min_valid: float
     backgrounds: str
     fit: str
+    grey: str
     per_video: int
     layout: str
     jpeg_quality: int

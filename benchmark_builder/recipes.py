@@ -122,7 +122,7 @@ def build_scuba(
         run.say(note)
     asked = {k for k, v in chosen.items() if v is not None}
     masks = protocol_masks(settings, named, root, asked, mask_options)
-    backgrounds = background_source(settings.backgrounds, settings.fit)
+    backgrounds = background_source(settings.backgrounds, settings.fit, settings.grey)
     if differing(named):
         run.say(differing(named))
     out = out or benchmark_folder(dataset, "scuba", backgrounds.name)

@@ -43,7 +43,7 @@ def scuba_there(
         BenchError: it was built with another setting than one that is chosen, or there are several to choose from.
     """
     settings, _ = resolve(protocol, dataset, chosen)
-    name = background_source(settings.backgrounds, settings.fit).name
+    name = background_source(settings.backgrounds, settings.fit, settings.grey).name
     folder = benchmark_folder(dataset, "scuba", name)
     if not (folder / MANIFEST).is_file():
         if chosen.get("backgrounds") is not None or (folder / WORK).is_dir():
@@ -126,6 +126,7 @@ def _contradiction(
         "actors": masks.get("actors"),
         "backgrounds": backgrounds.get("kind"),
         "fit": backgrounds.get("fit"),
+        "grey": backgrounds.get("grey"),
     }
     for key, value in chosen.items():
         if value is None or key in _DERIVED or recorded.get(key) is None:

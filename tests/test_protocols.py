@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -15,11 +16,13 @@ from conftest import moving_square, write_video
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 from test_build import QUIET, frames_of, scuba
 from typer.testing import CliRunner
 
 from bench.app import app
 from benchmark_builder.backgrounds import KINDS, background_source
+from benchmark_builder.backgrounds.stripes import published
 from benchmark_builder.camera import camera_path, shake
 from benchmark_builder.composite import blend
 from benchmark_builder.errors import BenchError, LeftOut
@@ -171,15 +174,108 @@ def test_unreadable_pictures_are_told_and_passed_over(folder_of_actions: Callabl
     assert "bad" in listed and "unreadable background" in listed
 
 
-def test_stripes_leave_no_row_empty() -> None:
-    """The published generator paints nothing below row 255 of its canvas; here every part has stripes."""
+def test_stripes_leave_no_part_empty() -> None:
     source = background_source("stripes")
-    for k in range(20):
-        image, _, _ = source.image(generator(k, "v", "background/0"), 256, 256)
-        for part in (image[:128], image[128:]):
+    for k in range(6):
+        image, _, _ = source.image(generator(k, "v", "background/0"), 128, 128)
+        for part in (image[:64], image[64:]):
             assert len(np.unique(part.reshape(-1, 3), axis=0)) == 2
         colours = np.unique(image.reshape(-1, 3), axis=0).astype(int)
         assert (np.abs(colours.sum(0) - 255) <= 1).all(), "two complementary colours"
+
+
+def test_stripes_are_painted_as_published() -> None:
+    """Against the published procedure, column by column: the stripe, then its copies upwards and downwards."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        colour, half = rng.uniform(0, 1, 3), rng.uniform(5, 20)
+        spacing, amplitude = rng.uniform(3, 5) * half, rng.uniform(10, 110)
+        omega = 2 * np.pi / rng.uniform(4, 1004)
+        phase, degrees = omega * rng.uniform(-100, 100), rng.uniform(0, 360)
+        canvas = np.tile(colour, (384, 384, 1))
+        for x in range(384):
+            y = amplitude * np.sin(omega * x + phase) + 128
+            first, last = int(max(0, y - half)), int(min(255, y + half))
+            spans, up, down = [(first, last)], 1, 1
+            while int(last - up * spacing) > 0:
+                spans.append((max(0, int(first - up * spacing)), int(last - up * spacing)))
+                up += 1
+            while int(first + down * spacing) < 384:
+                spans.append((int(first + down * spacing), min(384, int(last + down * spacing))))
+                down += 1
+            for above, below in spans:
+                canvas[above:below, x] = 1 - colour
+        turned = Image.fromarray(np.uint8(canvas * 255)).rotate(degrees, Image.Resampling.NEAREST, expand=True)
+        width, height = turned.size
+        cut = turned.crop(((width - 256) // 2, (height - 256) // 2, (width + 256) // 2, (height + 256) // 2))
+        assert (published(colour, half, spacing, amplitude, omega, phase, degrees) == np.asarray(cut)).all()
+
+
+@pytest.mark.parametrize("size", [(24, 32), (32, 24), (41, 17), (30, 40)])
+def test_stretched_backgrounds_are_pillows_bicubic(tmp_path: Path, size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    expected = np.asarray(Image.fromarray(picture).resize(size[::-1]))  # the library's default, as the scripts use it
+    for grey in ("keep", "redraw"):
+        image, _, _ = background_source(f"images:{tmp_path}", "stretch", grey).image(np.random.default_rng(0), *size)
+        assert image.shape == (*size, 3) and (image == expected).all()
+    wide = background_source("stripes", "stretch").image(generator(0, "v", "background/0"), *size)[0]
+    square = background_source("stripes", "stretch").image(generator(0, "v", "background/0"), 256, 256)[0]
+    assert (wide == np.asarray(Image.fromarray(square).resize(size[::-1]))).all()
+    names = {background_source("stripes", fit).image(generator(0, "v", "b"), 8, 8)[1] for fit in ("cover", "stretch")}
+    assert len(names) == 1, "the same draws, whatever is painted of them"
+
+
+def test_grey_pictures_are_drawn_again_or_kept(tmp_path: Path) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    grey = Image.fromarray(colours[..., 0])
+    flat = Image.fromarray(np.repeat(colours[..., :1], 3, 2))
+    taken, passed = tmp_path / "taken", tmp_path / "passed"
+    taken.mkdir()
+    passed.mkdir()
+    opaque = Image.fromarray(colours)
+    opaque.save(taken / "rgb.png")
+    opaque.save(taken / "rgb.jpg")
+    flat.save(taken / "equal channels.png")  # three channels: published as it is
+    half = opaque.convert("RGBA")
+    half.putalpha(Image.fromarray(colours[..., 1]))
+    half.save(taken / "alpha.png")
+    opaque.quantize(16).save(taken / "palette.png")
+    opaque.convert("CMYK").save(taken / "cmyk.jpg")
+    for name in ("l.png", "l.jpg", "l.bmp", "l.tif"):
+        grey.save(passed / name)
+    grey.convert("LA").save(passed / "la.png")
+    grey.convert("1").save(passed / "one bit.png")
+    grey.convert("P").save(passed / "grey palette.png")
+    Image.fromarray(colours[..., 0].astype(np.uint16) * 200).save(passed / "sixteen bits.png")
+
+    def drawn(folder: Path, how: str) -> set[str]:
+        source, rng = background_source(f"images:{folder}", "stretch", how), np.random.default_rng(0)
+        found = [source.image(rng, 6, 6) for _ in range(150)]
+        assert all(image.shape == (6, 6, 3) and unreadable == () for image, _, unreadable in found)
+        return {name for _, name, _ in found}
+
+    assert drawn(taken, "redraw") == {p.name for p in taken.iterdir()}
+    assert drawn(passed, "keep") == {p.name for p in passed.iterdir()}
+    with pytest.raises(BenchError, match="all grey or unreadable; take others, or --grey keep"):
+        drawn(passed, "redraw")
+    for path in passed.iterdir():
+        path.rename(tmp_path / path.name)
+    assert drawn(tmp_path, "redraw") == {f"taken/{p.name}" for p in taken.iterdir()}
+    alpha, _, _ = background_source(f"images:{_only(taken, 'alpha.png')}", "cover", "redraw").image(
+        np.random.default_rng(0), 9, 7
+    )
+    assert (alpha == colours).all(), "transparency is dropped, not blended"
+    with pytest.raises(BenchError, match="--grey maybe: choose from keep, redraw"):
+        background_source("stripes", "cover", "maybe")
+
+
+def _only(folder: Path, name: str) -> Path:
+    """A folder with one of the files alone."""
+    alone = folder / "alone"
+    alone.mkdir()
+    shutil.copyfile(folder / name, alone / name)
+    return alone
 
 
 def test_camera_path_is_smooth_and_within_its_amplitude() -> None:

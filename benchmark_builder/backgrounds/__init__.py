@@ -31,6 +31,7 @@ class BackgroundSource(Protocol):
 
 
 FITS = ("cover", "stretch")
+GREYS = ("keep", "redraw")
 KINDS = {
     "stripes": ("benchmark_builder.backgrounds.stripes", "Stripes"),
     "images": ("benchmark_builder.backgrounds.images", "ImageFolder"),
@@ -39,21 +40,27 @@ KINDS = {
 }
 
 
-def background_source(spec: str, fit: str = "cover") -> BackgroundSource:
+def background_source(spec: str, fit: str = "cover", grey: str = "keep") -> BackgroundSource:
     """Build the source that ``KIND`` or ``KIND:PATH`` names.
 
     Args:
         spec: e.g. ``stripes`` or ``images:places365/test_256``.
-        fit: how pictures meet the frame: ``cover`` (scaled to cover it, centre cropped) or ``stretch`` (as StillMix).
+        fit: how pictures meet the frame: ``cover`` (scaled to cover it, centre cropped) or ``stretch`` (to its size by
+            Pillow's bicubic, as StillMix).
+        grey: ``keep`` grey pictures as RGB, or ``redraw``: pictures are read and drawn as StillMix does.
 
     Raises:
-        BenchError: an unknown kind (the message lists them) or fit, or a folder without pictures.
+        BenchError: an unknown kind (the message lists them), fit or grey, or a folder without pictures.
     """
     kind, _, path = spec.partition(":")
     if kind not in KINDS:
         raise BenchError(f"--backgrounds {spec}: unknown kind {kind!r}; choose from {', '.join(sorted(KINDS))}")
     if fit not in FITS:
         raise BenchError(f"--fit {fit}: choose from {', '.join(FITS)}")
+    if grey not in GREYS:
+        raise BenchError(f"--grey {grey}: choose from {', '.join(GREYS)}")
     module, name = KINDS[kind]
-    source: BackgroundSource = getattr(importlib.import_module(module), name)(Path(path) if path else None, fit)
+    options = {"grey": grey} if kind == "images" else {}  # the others draw no picture of a folder
+    made = getattr(importlib.import_module(module), name)
+    source: BackgroundSource = made(Path(path) if path else None, fit, **options)
     return source

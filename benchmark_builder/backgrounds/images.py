@@ -1,33 +1,38 @@
 """A folder of pictures as backgrounds: Places365's ``test_256``, VQGAN-CLIP images, any other."""
 
 import hashlib
+import warnings
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from benchmark_builder.composite import fit
+from benchmark_builder.composite import fit, stretch
 from benchmark_builder.errors import BenchError
 from benchmark_builder.folders import files_below
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # what these suffixes stand for, in Pillow's words
+MOST_PIXELS = 2**27  # as OpenCV is told in benchmark_builder
 KNOWN = {"test_256": "places365"}
 
 
 class ImageFolder:
     """``images:FOLDER``: every picture below FOLDER, drawn uniformly with replacement.
 
-    Names are in natural order (2 before 10), so the draw does not depend on how a file system lists them. Grey pictures
-    become RGB, transparency is dropped, and pictures that cannot be read are reported and the next one is drawn.
+    Names are in natural order (2 before 10), so the draw does not depend on how a file system lists them. Transparency
+    is dropped, and pictures that cannot be read are reported and the next one is drawn. Grey pictures become RGB; with
+    ``grey="redraw"`` (StillMix) the next one is drawn instead.
     """
 
-    def __init__(self, path: Path | None, how: str = "cover") -> None:
+    def __init__(self, path: Path | None, how: str = "cover", grey: str = "keep") -> None:
         if path is None:
             raise BenchError("--backgrounds images: says no folder; give --backgrounds images:FOLDER")
         if not path.is_dir():
             raise BenchError(f"{path}: no such folder of pictures; give --backgrounds images:FOLDER")
-        self.folder, self.fit = path, how
+        self.folder, self.fit, self.grey = path, how, grey
         self.names = [p.relative_to(path).as_posix() for p in files_below(path, SUFFIXES)]
         if not self.names:
             raise BenchError(f"{path}: holds no picture ({', '.join(sorted(SUFFIXES))}); give a folder that does")
@@ -37,15 +42,17 @@ class ImageFolder:
         unreadable: list[str] = []
         for _ in range(100):
             name = self.names[int(rng.integers(len(self.names)))]
-            image = _read(self.folder / name)
+            try:
+                image = _read(self.folder / name) if self.grey == "keep" else _read_coloured(self.folder / name)
+            except UnreadablePicture:
+                unreadable.append(name)
+                continue
             if image is not None:
-                if self.fit == "stretch":
-                    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-                else:
-                    image = fit(image, height, width)
-                return image, name, tuple(unreadable)
-            unreadable.append(name)
-        raise BenchError(f"{self.folder}: 100 pictures drawn and none could be read; check the folder")
+                shaped = stretch if self.fit == "stretch" else fit
+                return shaped(image, height, width), name, tuple(unreadable)
+        if len(unreadable) == 100:
+            raise BenchError(f"{self.folder}: 100 pictures drawn and none could be read; check the folder")
+        raise BenchError(f"{self.folder}: 100 pictures drawn, all grey or unreadable; take others, or --grey keep")
 
     def describe(self) -> dict[str, Any]:
         """The digest is of names and sizes: reading 328,500 pictures to draw a few of them would take too long."""
@@ -56,14 +63,43 @@ class ImageFolder:
             "pictures": len(self.names),
             "listing_sha256": hashlib.sha256(listed.encode()).hexdigest(),
             "fit": self.fit,
+            "grey": self.grey,
         }
 
 
-def _read(path: Path) -> np.ndarray | None:
-    """A picture, uint8 (H, W, 3) RGB, or None if it cannot be read."""
+class UnreadablePicture(Exception):
+    """A file is no picture, or a vast one."""
+
+
+def _read(path: Path) -> np.ndarray:
+    """A picture, uint8 (H, W, 3) RGB, upright, without its transparency. Raises UnreadablePicture."""
     try:
         # From bytes: on Windows, cv2.imread finds no path with other letters than ASCII.
         picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error):  # also one with more pixels than benchmark_builder admits
-        return None
-    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    except (OSError, cv2.error) as error:  # also one with more pixels than benchmark_builder admits
+        raise UnreadablePicture(str(error)) from None
+    if picture is None:
+        raise UnreadablePicture(f"{path}: no picture")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def _read_coloured(path: Path) -> np.ndarray | None:
+    """A picture as StillMix reads it, uint8 (H, W, 3) RGB: by Pillow, not turned, without its transparency.
+
+    None if it is grey: of one channel, or of one and transparency, or of a palette of greys. Raises UnreadablePicture.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked next
+            image = Image.open(path, formats=FORMATS)
+        with image:
+            if image.width * image.height > MOST_PIXELS:  # known from the header, before memory is taken for it
+                raise UnreadablePicture(f"{path}: {image.width}x{image.height} pixels")
+            if image.mode != "P":
+                return np.array(image.convert("RGB")) if len(image.getbands()) > 2 else None
+            array = np.array(image.convert("RGB"))
+            return None if (array == array[..., :1]).all() else array
+    except UnreadablePicture:
+        raise
+    except Exception as error:  # a damaged picture can raise anything: OSError, SyntaxError, zlib.error, …
+        raise UnreadablePicture(f"{path}: {error!r}") from None

@@ -1,15 +1,18 @@
 """Sinusoidal stripes in two complementary colours, drawn from StillMix's published distribution (ICCV 2023).
 
-The published generator paints on a 384² canvas, forgets the rows below 255, turns the canvas and crops its centre to
-256². Here the same curves are evaluated at the turned coordinates of every pixel, so there is no row to forget, and
-edges stay crisp at any size.
+The published generator paints on a 384² canvas in whole pixels, turns the canvas and crops its centre to 256². With
+``fit="stretch"`` that picture is painted, and stretched to the frame as any other (the ``stillmix`` protocol). With
+``cover`` the same curves are evaluated at the turned coordinates of every pixel: the picture keeps its shape, and edges
+stay crisp at any size.
 """
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from benchmark_builder.composite import stretch
 from benchmark_builder.errors import BenchError
 
 CANVAS = 256  # side of the published crop, the unit of every length below
@@ -34,16 +37,43 @@ class Stripes:
         phase = omega * rng.uniform(-100, 100)
         angle = rng.uniform(0, 2 * np.pi)
 
+        shown = np.rint(np.stack([colour, 1 - colour]) * 255).astype(np.uint8)
+        name = f"stripes-{bytes(shown[0].tolist()).hex()}-{np.degrees(angle):.0f}"
+        if self.fit == "stretch":
+            image = published(colour, half, spacing, amplitude, omega, phase, float(np.degrees(angle)))
+            return stretch(image, height, width), name, ()
         # Cover: the longer side of the picture spans the canvas, the shorter shows its middle part.
-        across = (max(height, width),) * 2 if self.fit == "cover" else (height, width)
-        rows = ((np.arange(height) + 0.5 - height / 2) * CANVAS / across[0])[:, None]
-        columns = ((np.arange(width) + 0.5 - width / 2) * CANVAS / across[1])[None, :]
+        rows = ((np.arange(height) + 0.5 - height / 2) * CANVAS / max(height, width))[:, None]
+        columns = ((np.arange(width) + 0.5 - width / 2) * CANVAS / max(height, width))[None, :]
         x = np.cos(angle) * columns + np.sin(angle) * rows
         y = np.cos(angle) * rows - np.sin(angle) * columns
         distance = np.mod(y - amplitude * np.sin(omega * x + phase) + half, spacing)
-        colours = np.rint(np.stack([colour, 1 - colour]) * 255).astype(np.uint8)
-        image = colours[(distance < 2 * half).astype(np.intp)]
-        return image, f"stripes-{bytes(colours[0].tolist()).hex()}-{np.degrees(angle):.0f}", ()
+        return shown[(distance < 2 * half).astype(np.intp)], name, ()
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "stripes", "name": self.name, "fit": self.fit}
+
+
+def published(
+    colour: np.ndarray, half: float, spacing: float, amplitude: float, omega: float, phase: float, degrees: float
+) -> np.ndarray:
+    """The picture that StillMix's generator paints of these draws: uint8 (256, 256, 3).
+
+    Args:
+        colour: of the ground, RGB, float (3,), 0..1; the stripes have 1 − colour.
+        half: half the width of a stripe, pixels; one edge is cut off at row 255 of the canvas.
+        spacing: pixels between the middles of two stripes.
+        amplitude, omega, phase: of the curve ``y = amplitude·sin(omega·x + phase) + 128``, in pixels and radians.
+        degrees: how far the canvas is turned.
+    """
+    side = CANVAS * 3 // 2
+    middle = amplitude * np.sin(omega * np.arange(side) + phase) + CANVAS / 2
+    top, bottom = np.trunc(np.maximum(0, middle - half)), np.trunc(np.minimum(CANVAS - 1, middle + half))
+    rows = np.arange(side)[:, None]
+    striped = np.zeros((side, side), bool)
+    for n in range(-int(side / spacing) - 1, int(side / spacing) + 2):
+        striped |= (rows >= np.trunc(top + n * spacing)) & (rows < np.trunc(bottom + n * spacing))
+    painted = np.where(striped[..., None], 1 - colour, colour) * 255
+    turned = Image.fromarray(painted.astype(np.uint8)).rotate(degrees, Image.Resampling.NEAREST, expand=True)
+    left, upper = (turned.width - CANVAS) // 2, (turned.height - CANVAS) // 2
+    return np.array(turned.crop((left, upper, left + CANVAS, upper + CANVAS)))
