@@ -23,8 +23,9 @@ from benchmark_builder.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.files import inside, read_json, remove_leftovers, sha256_file, write_csv, write_json
 from benchmark_builder.frames import probe
 from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, lists_failures, versions
-from benchmark_builder.masks import MaskSource, MaskTrack
+from benchmark_builder.masks import MaskSource
 from benchmark_builder.masks.stored import ORIGIN, MaskWriter, StoredTrack
+from benchmark_builder.masks.treat import full_masks
 from benchmark_builder.protocols import differing, protocol_masks, resolve
 from benchmark_builder.recipes import Run, Subset
 from benchmark_builder.resume import (
@@ -68,12 +69,12 @@ class Report:
 
 @dataclass(frozen=True)
 class SegmentMaker:
-    """Writes the masks of one video below ``out`` and returns its row of masks.csv and whether it was new."""
+    """Writes the masks of one video below ``out``; returns its row of masks.csv, whether it was new, and notes."""
 
     out: Path
     masks: MaskSource
 
-    def make(self, video: Video) -> tuple[dict[str, str], bool]:
+    def make(self, video: Video) -> tuple[dict[str, str], bool, list[pool.Note]]:
         """Keep the video's zip if it is there and can be read, else write it.
 
         Raises:
@@ -84,7 +85,7 @@ class SegmentMaker:
         path = self.out / _file(video.id)
         if path.is_file():
             try:
-                return _row(video.id, path, StoredTrack(path, info.height, info.width)), False
+                return self._described(video, path, StoredTrack(path, info.height, info.width), False)
             except BenchError:
                 pass  # damaged since: written again
         track = self.masks.track(video, info.height, info.width)
@@ -96,7 +97,25 @@ class SegmentMaker:
                 writer.write(index, mask)
             if not shown:
                 raise LeftOut(f"the mask of {video.id} is empty on every frame")
-        return _row(video.id, path, StoredTrack(path, info.height, info.width)), True
+        return self._described(video, path, StoredTrack(path, info.height, info.width), True)
+
+    @staticmethod
+    def _described(
+        video: Video, path: Path, track: StoredTrack, new: bool
+    ) -> tuple[dict[str, str], bool, list[pool.Note]]:
+        """What :meth:`make` returns of a zip. Raises BenchError if a mask in it cannot be read."""
+        shares = [float(track.mask(k).mean()) for k in np.flatnonzero(track.covered).tolist()]
+        if not shares:
+            raise LeftOut(f"no frame of {video.id} has a mask")
+        row = {
+            "id": video.id,
+            "file": _file(video.id),
+            "frames": str(len(track.covered)),
+            "covered": str(len(shares)),
+            "coverage": repr(round(float(np.mean(shares)), 6)),
+            "sha256": sha256_file(path),
+        }
+        return row, new, full_masks(video.id, shares)
 
     def depends(self, video: Video) -> str | None:
         """A digest of what decides whether a video is left out; None where the mask source does not say."""
@@ -172,7 +191,9 @@ def _run(maker: SegmentMaker, videos: Sequence[Video], missing: dict[str, str], 
     rows = {r["id"]: r for r in _table(out / TABLE, COLUMNS) if inside(out, r["file"]).is_file()}
     # What an earlier run of another split could not do stays listed; what this one is asked for is tried again, but
     # what was left out for something that has not changed since.
-    failures = {r["id"]: r for r in _table(out / FAILURES, FAILURE_COLUMNS) if r["id"] not in rows}
+    listed = _table(out / FAILURES, FAILURE_COLUMNS)
+    failures = {r["id"]: r for r in listed if r["id"] not in rows}
+    noted = {r["id"]: r for r in listed if r["id"] in rows and r["kind"] not in ("failed", "left out")}
     details, depended = read_log(out), read_left_out(out)
     tried = [v for v in videos if v.id in failures and depended.get(v.id)]
     same = {v.id for v in tried if depended[v.id] == maker.depends(v)}
@@ -195,11 +216,13 @@ def _run(maker: SegmentMaker, videos: Sequence[Video], missing: dict[str, str], 
                     depended[video.id] = maker.depends(video) or ""
                 failures[video.id] = {"id": video.id, "kind": kind, "reason": reason}
             else:
-                rows[video.id], new = result
+                rows[video.id], new, notes = result
+                noted |= {n.id: {"id": n.id, "kind": n.kind, "reason": n.reason} for n in notes}
                 made, kept = made + new, kept + (not new)
             bar.update()
     write_log(out, {i: text for i, text in details.items() if failures.get(i, {}).get("kind") == "failed"})
     write_left_out(out, {i: on for i, on in depended.items() if failures.get(i, {}).get("kind") == "left out"})
+    failures |= noted
     write_csv(out / FAILURES, FAILURE_COLUMNS, sorted(failures.values(), key=lambda f: f["id"]))
     write_csv(out / TABLE, COLUMNS, sorted(rows.values(), key=lambda r: r["id"]))
     return Report(out, made, kept, [failures[i] for i in sorted(failures) if i in asked | missing.keys()])
@@ -222,21 +245,6 @@ def _tidy(out: Path) -> None:
         if path.is_dir() and path.name != WORK:
             with suppress(OSError):
                 path.rmdir()
-
-
-def _row(video_id: str, path: Path, track: MaskTrack) -> dict[str, str]:
-    """The row of a zip, from what it holds. Raises BenchError if a mask in it cannot be read."""
-    shares = [track.mask(k).mean() for k in np.flatnonzero(track.covered).tolist()]
-    if not shares:
-        raise LeftOut(f"no frame of {video_id} has a mask")
-    return {
-        "id": video_id,
-        "file": _file(video_id),
-        "frames": str(len(track.covered)),
-        "covered": str(len(shares)),
-        "coverage": repr(round(float(np.mean(shares)), 6)),
-        "sha256": sha256_file(path),
-    }
 
 
 def _file(video_id: str) -> str:

@@ -288,3 +288,22 @@ def test_exit_status_of_the_command(folder_of_actions: Callable, tmp_path: Path)
     assert refused.returncode == 1 and "--masks folder has no such setting" in refused.stdout
     nothing = command(*words, "--out", tmp_path / "c", "--only", "Basketball/v_Basketball_g02")
     assert nothing.returncode == 1 and "no masks were written: 1 left out" in nothing.stdout
+
+
+def test_masks_of_the_whole_picture_are_noted_and_stay_noted(folder_of_actions: Callable, tmp_path: Path) -> None:
+    root, out = folder_of_actions(1), tmp_path / "out"
+    for name, side in (("Archery", 32), ("Basketball", 16)):
+        folder = tmp_path / f"png/{name}/v_{name}_g01_c01"
+        folder.mkdir(parents=True)
+        for k in range(8):
+            mask = np.zeros((32, 48), np.uint8)
+            mask[:side] = 255
+            cv2.imwrite(str(folder / f"{k:05d}.png"), mask)
+    for _ in range(2):  # the second run keeps the masks, and the note
+        report = segment("ucf101", root, "all", masks=f"folder:{tmp_path / 'png'}", out=out, run=QUIET)
+        [note] = report.failures
+        assert (note["id"], note["kind"]) == ("Archery/v_Archery_g01_c01", "full mask") and not report.failed
+        assert "covers the whole picture on 8 of 8 frames" in (out / "failures.csv").read_text()
+    (out / "masks.csv").unlink()
+    assert [f["kind"] for f in segment("ucf101", root, "all", masks=f"folder:{tmp_path / 'png'}", out=out,
+                                       run=QUIET).failures] == ["full mask"]  # fmt: skip
