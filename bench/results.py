@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 Results = Annotated[
-    list[Path], typer.Argument(help="--out folders of `bench eval`, or records in their results/.", metavar="RES…")
+    list[Path],
+    typer.Argument(help="--out folders of `bench eval` and `bench compare`, or records in results/.", metavar="RES…"),
 ]
 Published = Annotated[
     str | None,
@@ -15,7 +16,8 @@ Published = Annotated[
     ),
 ]
 Moved = Annotated[
-    list[Path] | None, typer.Option(help="Benchmarks, if not where they were when scored.", metavar="DIR ...")
+    list[Path] | None,
+    typer.Option(help="Benchmarks (or a folder of them), if not where they were when scored.", metavar="DIR ..."),
 ]
 Cluster = Annotated[
     str,

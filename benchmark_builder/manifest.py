@@ -280,7 +280,7 @@ def places_of(folder: Path, protocol: dict[str, Any], name: str, given: Path | N
     return [*places, Path(far)] if isinstance(far, str) else places
 
 
-def paths_from(folder: Path, **places: Path) -> dict[str, str]:
+def paths_from(folder: Path, /, **places: Path) -> dict[str, str]:
     """What protocol.json says of places: each as an absolute path, and relative to ``folder``, which moves along."""
     paths: dict[str, str] = {}
     for name, place in places.items():

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from albar.clips import ClipSampling, Normaliser
 from albar.device import pick_device
+from benchmark_builder.datasets import data_root
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import read_json, sha256_file, write_json
 from evaluator import leaderboard
@@ -23,7 +24,9 @@ from evaluator.models import ModelOptions, ScoredModel, load_model
 from evaluator.models.base import Network
 from evaluator.predictions import FORMATS, Predictions, read_predictions, softmax, write_predictions
 from evaluator.processes import Processes
-from evaluator.results import compute, file_tag, plain, version, write_record
+from evaluator.records import placed, write_record
+from evaluator.results import compute, file_tag, plain, version
+from evaluator.results_folder import results_folder
 from evaluator.testsets import CLUSTERS, TestSet, benchmark_set, default_benchmarks, iid_set, limited
 
 Row = tuple[str, int, np.ndarray]
@@ -135,37 +138,40 @@ def evaluate(
         s.name: Store(out, s, tag, options.suffix, {"checkpoint_sha256": model.digest, "protocol": protocol})
         for s in sets
     }
-    todo = [s for s in sets if not (model.lasting and stores[s.name].done())]
-    speed: dict[str, float] = {}
-    if todo:
-        speed = predict(model.network(processes.device), sampling, todo, columns, stores, processes, bf16, options)
-        if processes.main:
-            say(
-                f"{speed['videos']:.0f} videos in {speed['seconds']:.1f} s; the network waited for the input "
-                f"{speed['idle_percent']:.0f} % of the time"
-            )
-    if not processes.main:
-        return {}
-    predictions = {s.name: stores[s.name].read(options.allow_missing) for s in sets}
+    with results_folder(out) if processes.main else contextlib.nullcontext():
+        todo = [s for s in sets if not (model.lasting and stores[s.name].done())]
+        speed: dict[str, float] = {}
+        if todo:
+            speed = predict(model.network(processes.device), sampling, todo, columns, stores, processes, bf16, options)
+            if processes.main:
+                say(
+                    f"{speed['videos']:.0f} videos in {speed['seconds']:.1f} s; the network waited for the input "
+                    f"{speed['idle_percent']:.0f} % of the time"
+                )
+        if not processes.main:
+            return {}
+        predictions = {s.name: stores[s.name].read(options.allow_missing) for s in sets}
 
-    record = {
-        "dataset": _dataset(model, options, sets), "method": model.method, "model": model.model,
-        "classes": list(sets[0].classes) if sets else [], "seed": model.seed, "checkpoint": model.source,
-        "checkpoint_sha256": model.digest, "protocol": protocol_name(sampling, bf16, variant),
-        "sampling": protocol["sampling"], "kind": model.kind, "precision": precision, "notes": list(model.notes),
-        "bootstrap_seed": options.seed, "limit": options.limit, "iid": _iid_place(options),
-        "versions": {"albar-bench": version(), "torch": torch.__version__},
-        **compute(sets, predictions, options.seed, options.cluster),
-    }  # fmt: skip
-    for described in record["sets"]:
-        described["predictions"] = str(stores[described["name"]].csv.relative_to(out))
-    videos = leaderboard.videos_digest([s.digest for s in sets])
-    path = out / "results" / f"{plain(record['dataset'])}-{tag}-{videos}.json"
-    write_record(path, record)
-    board = out / leaderboard.NAME
-    leaderboard.update(board, record)
-    computed = [s.name for s in todo]
-    return {**record, "record": str(path), "leaderboard": str(board), "computed": computed, "speed": speed}
+        record = {
+            "dataset": _dataset(model, options, sets), "method": model.method, "model": model.model,
+            "classes": list(sets[0].classes) if sets else [], "seed": model.seed, "checkpoint": model.source,
+            "checkpoint_sha256": model.digest, "protocol": protocol_name(sampling, bf16, variant),
+            "sampling": protocol["sampling"], "kind": model.kind, "precision": precision, "notes": list(model.notes),
+            "bootstrap_seed": options.seed, "limit": options.limit,
+            "iid": {"split": options.split, "fold": options.fold} if options.iid else None,
+            "versions": {"albar-bench": version(), "torch": torch.__version__},
+            **compute(sets, predictions, options.seed, options.cluster),
+        }  # fmt: skip
+        for described in record["sets"]:
+            described["predictions"] = stores[described["name"]].csv.relative_to(out).as_posix()
+        placed(record, sets, out, options.root or data_root() / record["dataset"])
+        videos = leaderboard.videos_digest([s.digest for s in sets])
+        path = out / "results" / f"{plain(record['dataset'])}-{tag}-{videos}.json"
+        write_record(path, record)
+        board = out / leaderboard.NAME
+        leaderboard.update(board, record)
+        computed = [s.name for s in todo]
+        return {**record, "record": str(path), "leaderboard": str(board), "computed": computed, "speed": speed}
 
 
 def _with_scuba(s: TestSet, sets: Sequence[TestSet]) -> TestSet:
@@ -376,6 +382,8 @@ class Store:
         if not (self.csv.is_file() and self.note.is_file()):
             return False
         note = read_json(self.note, "note of predictions", "delete it, it will be made again")
+        if not isinstance(note, dict):
+            return False
         wanted = json.loads(json.dumps(self.made_from))
         if any(note.get(key) != value for key, value in wanted.items()):
             return False
@@ -399,14 +407,6 @@ class Store:
     def read(self, allow_missing: bool) -> Predictions:
         """The predictions, checked against the test set."""
         return read_predictions(self.csv, self.set.classes, self.set.labels, allow_missing)
-
-
-def _iid_place(options: EvalOptions) -> dict[str, Any] | None:
-    """Where the IID videos lie, so that a report can find them again."""
-    if not options.iid:
-        return None
-    root = str(options.root.resolve()) if options.root else None
-    return {"root": root, "split": options.split, "fold": options.fold}
 
 
 def _short(value: Any) -> str:

@@ -2,8 +2,9 @@
 
 import base64
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -80,8 +81,7 @@ def build_gallery(runs: Sequence[Run], videos: int = 4, height: int = HEIGHT) ->
         videos: how many.
         height: largest height of the small videos, in pixels.
 
-    Raises:
-        BenchError: a benchmark's video cannot be read.
+    A video that cannot be read has the reason in its place.
     """
     for run in runs:
         scuba = next((s for s in run.sets if s.kind == "scuba" and s.benchmark), None)
@@ -94,37 +94,39 @@ def build_gallery(runs: Sequence[Run], videos: int = 4, height: int = HEIGHT) ->
 
 def _card(run: Run, scuba: TestSet, row: Row, runs: Sequence[Run], height: int) -> Card:
     assert scuba.benchmark is not None
-    versions = []
+    benchmark, versions = scuba.benchmark, []
     iid = next((s for s in run.sets if s.kind == "iid"), None)
-    frames, reason = _original(scuba.benchmark, row)
     verdicts = _verdicts(runs, iid, row.source_id, row.label)
-    versions.append(_version("iid", frames, reason, row, verdicts, height))
-    versions.append(
-        _version("scuba", scuba.benchmark.frames(row), "", row, _verdicts(runs, scuba, row.id, row.label), height)
-    )
+    versions.append(_version("iid", lambda: _original(benchmark, row), row, verdicts, height))
+    verdicts = _verdicts(runs, scuba, row.id, row.label)
+    versions.append(_version("scuba", lambda: benchmark.frames(row), row, verdicts, height))
     for kind in ("scufo", "conflfg", "shaken"):
         for _, other in (pair for pair in pair_sets(run.sets, kind) if pair[0] is scuba):
             video_id = next((i for i, partner in other.partners.items() if partner == row.id), None)
             if other.benchmark and video_id is not None:
                 made = other.benchmark.by_id[video_id]
                 verdicts = _verdicts(runs, other, video_id, row.label)
-                versions.append(_version(kind, other.benchmark.frames(made), "", made, verdicts, height))
+                versions.append(_version(kind, partial(other.benchmark.frames, made), made, verdicts, height))
     return Card(row.id, row.class_name, versions)
 
 
-def _original(benchmark: Benchmark, row: Row) -> tuple[Iterator[np.ndarray], str]:
+def _original(benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
     try:
         path = benchmark.source(row)
     except BenchError:
-        return iter(()), "the dataset's video is missing, or has changed"
+        raise BenchError("the dataset's video is missing, or has changed") from None
     frames = source_frames(path, indices(row.source_frames), row.height, row.width)
-    return (frame for _, frame in frames), ""
+    return (frame for _, frame in frames)
 
 
 def _version(
-    kind: str, frames: Iterator[np.ndarray], reason: str, row: Row, verdicts: list[Verdict], height: int
+    kind: str, frames: Callable[[], Iterator[np.ndarray]], row: Row, verdicts: list[Verdict], height: int
 ) -> Version:
-    uri = "" if reason else small_video(frames, row.fps, height)
+    uri, reason = "", ""
+    try:
+        uri = small_video(frames(), row.fps, height)
+    except BenchError as error:  # one video that cannot be read costs no page
+        reason = str(error)
     return Version(kind, TITLES[kind], EXPLAINED[kind], uri, reason, verdicts)
 
 

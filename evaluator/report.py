@@ -1,5 +1,7 @@
 """`bench report`: results as one self-contained page that needs no network."""
 
+import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +14,7 @@ from evaluator.gallery import TITLES, build_gallery
 from evaluator.leaderboard import as_text, groups, number, row_of, whole
 from evaluator.published import PROTOCOL, details, is_published, published_rows, sources
 from evaluator.results import version
-from evaluator.runs import Run, clustered, compare_runs, find_records, load_run
+from evaluator.runs import Found, Run, clustered, compare_runs, find_records, load_run
 from evaluator.show import BASELINES, HEADINGS, baseline_figures, mixed_datasets, shown_figures
 from evaluator.testsets import CLUSTERS
 
@@ -35,10 +37,10 @@ def report(
     """Write the page.
 
     Args:
-        paths: ``--out`` folders of `bench eval`, or records in their ``results/``.
+        paths: ``--out`` folders of `bench eval`, folders of `bench compare`, or records in ``results/``.
         out: the ``.html`` file.
         published: a table of published figures to show as well, e.g. ``hmdb51``.
-        gallery: how many videos to show in all their versions; 0 for none, which needs no videos.
+        gallery: how many videos to show in all their versions; 0 for none, which needs neither videos nor the dataset.
         benchmarks, root: where benchmarks and dataset lie now, if not where they were when scored.
         title: of the page.
         cluster: what the intervals' bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`; None takes what
@@ -55,7 +57,8 @@ def report(
     if out.suffix.lower() not in (".html", ".htm"):
         raise BenchError(f"--out {out}: the report is a page; name an .html file")
     records = find_records(paths)
-    runs = [clustered(load_run(path, benchmarks, root), cluster) for path in records]
+    found = Found(benchmarks, root)
+    runs = [clustered(load_run(path, found=found), cluster) for path in records]
     rows = [as_text(row_of(run.record)) for run in runs] + (published_rows(published) if published else [])
     spots = _spots(rows)
     content: dict[str, Any] = {
@@ -81,10 +84,21 @@ def report(
     source = (_PAGE / "report.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(source)
-    write_text(out, template.render(content))
+    page = template.render(content)
+    _delete_leftovers(out.parent)
+    write_text(out, page)
     return out
 
 
+def _delete_leftovers(folder: Path) -> None:
+    """Delete the half-written pages of killed reports: one is written in a moment, so an old one is nobody's."""
+    for path in folder.glob(".tmp-*.htm*") if folder.is_dir() else []:
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _MOMENT:
+                path.unlink()
+
+
+_MOMENT = 60  # seconds
 # Anchor, heading, and what must not be empty for the section to be there.
 _SECTIONS = (
     ("leaderboard", "Leaderboard", "rows"),

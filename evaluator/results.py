@@ -4,11 +4,9 @@ import importlib.metadata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json, write_json
 from evaluator.intervals import with_interval
 from evaluator.metrics import (
     Part,
@@ -157,28 +155,10 @@ def main_split(sets: Sequence[TestSet]) -> str:
 
 def describe(s: TestSet) -> dict[str, Any]:
     """What a record keeps of a test set."""
-    folder = str(s.benchmark.folder.resolve()) if s.benchmark else None
     return {
         "name": s.name, "kind": s.kind, "split": s.split, "backgrounds": s.backgrounds, "built_by": s.built_by,
-        "digest": s.digest, "videos": len(s.items), "folder": folder,
+        "digest": s.digest, "videos": len(s.items),
     }  # fmt: skip
-
-
-def write_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a results record, whole or not at all."""
-    write_json(path, {**record, "format": FORMAT, "version": version()})
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Read a results record. Raises BenchError if it is none, or of a later format."""
-    mend = "give a file that `bench eval` has written under results/"
-    record = read_json(path, "results record", mend)
-    needed = {"dataset", "method", "model", "figures", "sets", "format"}
-    if not isinstance(record, dict) or not needed <= record.keys():
-        raise BenchError(f"{path}: not a results record; {mend}")
-    if record["format"] != FORMAT:
-        raise BenchError(f"{path}: has format {record['format']}, this version reads {FORMAT}; upgrade albar-bench")
-    return record
 
 
 def plain(name: str) -> str:

@@ -1,16 +1,21 @@
 """Runs read back from disk: their records, test sets and predictions; recomputed and compared without a network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmark_builder.datasets import data_root
 from benchmark_builder.errors import BenchError
+from benchmark_builder.files import inside, sha256_file
+from benchmark_builder.folders import files_of, subfolders
+from benchmark_builder.manifest import MANIFEST, places_of
 from evaluator.compare import Comparison, compare
 from evaluator.leaderboard import NAME, as_text, read_leaderboard, row_of
 from evaluator.predictions import Predictions, read_predictions
-from evaluator.results import compute, figure_parts, main_split, read_record
-from evaluator.testsets import TestSet, benchmark_set, iid_set, limited
+from evaluator.records import read_record
+from evaluator.results import compute, figure_parts, main_split
+from evaluator.testsets import Item, TestSet, benchmark_set, iid_set, limited, limited_digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,61 +43,191 @@ class Run:
 
 
 def find_records(paths: Sequence[Path]) -> list[Path]:
-    """The results records that the paths name: a record itself, or every one in an ``--out`` folder.
+    """The results records that the paths name: a record itself, or every one in a folder.
+
+    A folder is an ``--out`` folder of `bench eval` or `bench score`, one of `bench compare` (whose ``results`` is such
+    a folder), or ``results`` inside of one.
 
     Raises:
         BenchError: a path without records.
     """
-    found: list[Path] = []
+    found: dict[Path, None] = {}
     for path in paths:
-        here = [path] if path.is_file() else sorted((path / "results").glob("*.json"))
+        if not path.exists():
+            raise BenchError(f"{path}: no such file or folder; {_WHERE}")
+        here = [path] if path.is_file() else next(filter(None, map(_records_in, _places(path))), [])
         if not here:
-            raise BenchError(f"{path}: holds no results; give an --out folder of `bench eval`, or a record in results/")
-        found += [p for p in here if p not in found]
-    return found
+            raise BenchError(f"{path}: holds no results; {_WHERE}")
+        found |= dict.fromkeys(here)
+    return list(found)
+
+
+_WHERE = "give an --out folder of `bench eval` or `bench compare`, or a record in results/"
+
+
+def _places(folder: Path) -> list[Path]:
+    """Where the records of a folder can be."""
+    places = [folder / "results", folder / "results" / "results"]
+    return [*places, folder] if folder.name == "results" else places
+
+
+def _records_in(folder: Path) -> list[Path]:
+    return files_of(folder, [".json"])[0] if folder.is_dir() else []
 
 
 def find_rows(paths: Sequence[Path]) -> list[dict[str, str]]:
-    """Leaderboard rows of leaderboard files, ``--out`` folders and records."""
+    """Leaderboard rows of leaderboard files, of the folders that :func:`find_records` takes, and of records."""
     rows: list[dict[str, str]] = []
     for path in paths:
         if path.suffix == ".json":
             rows.append(as_text(row_of(read_record(path))))
+        elif path.is_dir():
+            boards = [p / NAME for p in (path, path / "results", path.parent)[: 3 if path.name == "results" else 2]]
+            rows += read_leaderboard(next((board for board in boards if board.is_file()), boards[0]))
         else:
-            rows += read_leaderboard(path / NAME if path.is_dir() else path)
+            rows += read_leaderboard(path)
     return rows
 
 
-def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = None) -> Run:
+class Found:
+    """Finds the test sets of records, wherever they are now, and reads each once.
+
+    Args:
+        benchmarks: where benchmarks are now, if not where they were when they were scored: their folders, or a folder
+            that holds them.
+        root: the dataset's folder, likewise.
+    """
+
+    def __init__(self, benchmarks: Sequence[Path] = (), root: Path | None = None) -> None:
+        self.root = root
+        self._given: list[Path] = []
+        for folder in benchmarks:
+            if not folder.is_dir():
+                raise BenchError(f"--benchmarks {folder}: no such folder; give a built benchmark, or a folder of them")
+            below = [] if (folder / MANIFEST).is_file() else [p for p in subfolders(folder) if _is_built(p)]
+            self._given += below or [folder]
+        self._sets: dict[tuple[str, str], TestSet] = {}
+
+    def benchmark(self, record: Mapping[str, Any], described: Mapping[str, Any], path: Path) -> TestSet:
+        """A benchmark that was scored: whichever folder holds the very videos, by its manifest's digest.
+
+        Raises:
+            BenchError: it is nowhere, or what is there has changed since.
+        """
+        name, wanted = described["name"], described["digest"]
+        key = (wanted, str(record["limit"]))
+        if key not in self._sets:
+            named = [p for p in self._given if p.resolve().name == name]
+            others = [p for p in self._given if p not in named]
+            out = path.parent.parent
+            recorded = places_of(out, {"paths": described}, "folder")
+            default = [data_root() / "benchmarks" / name]
+            there = [p for p in (*named, *others, *recorded, *default) if _is_built(p)]
+            same = next((p for p in there if _digest(p, record["limit"]) == wanted), None)
+            if same is None:
+                where = next((p for p in there if p not in others), None)
+                if where is not None:
+                    raise BenchError(
+                        f"{path}: {name} ({where}) has changed since it was scored; run `bench eval` again"
+                    )
+                tried = ", ".join(map(str, dict.fromkeys((*recorded, *default))))
+                raise BenchError(f"{path}: its benchmark {name} is not in {tried}; name its folder with --benchmarks")
+            s = benchmark_set(same, self.root)
+            self._sets[key] = s if record["limit"] is None else limited(s, record["limit"])
+        # The folder may be called otherwise now; the record and its predictions go by the old name.
+        return replace(self._sets[key], name=name)
+
+    def iid(self, record: Mapping[str, Any], described: Mapping[str, Any], path: Path) -> TestSet | None:
+        """The ordinary test videos that were scored; None where the dataset is not on this machine.
+
+        Raises:
+            BenchError: the dataset that was scored has changed since, or ``root`` is not it.
+        """
+        place, dataset, wanted = record["iid"] or {}, record["dataset"], described["digest"]
+        key = (wanted, str(record["limit"]))
+        if key in self._sets:
+            return self._sets[key]
+        recorded = places_of(path.parent.parent, {"paths": place}, "root", self.root)
+        default = [] if self.root else [data_root() / dataset]
+        for folder in dict.fromkeys((*recorded, *default)):
+            try:
+                if not folder.is_dir() and self.root is None:
+                    continue
+                s = iid_set(dataset, folder, place.get("split", "test"), place.get("fold", 1))
+            except (BenchError, OSError, ValueError):
+                if self.root is not None:
+                    raise
+                continue  # the folder holds something else, or no folder can have this name
+            s = s if record["limit"] is None else limited(s, record["limit"])
+            if s.digest == wanted:
+                return self._sets.setdefault(key, s)
+            if folder in recorded:
+                where = f"{described['name']} ({folder})"
+                raise BenchError(f"{path}: {where} has changed since it was scored; run `bench eval` again")
+        return None
+
+
+def _is_built(folder: Path) -> bool:
+    try:
+        return (folder / MANIFEST).is_file()
+    except (OSError, ValueError):  # a name that no folder can have
+        return False
+
+
+def _digest(folder: Path, limit: int | None) -> str:
+    digest = sha256_file(folder / MANIFEST)
+    return digest if limit is None else limited_digest(digest, limit)
+
+
+def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = None, found: Found | None = None) -> Run:
     """Read a record, its predictions, and the test sets they belong to.
+
+    The dataset's videos are not needed: where they are not on this machine, the predictions tell which were scored.
 
     Args:
         path: the record.
-        benchmarks: where the benchmarks lie now, if not where they were when they were scored.
+        benchmarks: where the benchmarks are now, if not where they were when they were scored.
         root: the dataset's folder, likewise.
+        found: test sets that several runs share; ``benchmarks`` and ``root`` are its own then.
 
     Raises:
         BenchError: a benchmark is not there or is another one than was scored; predictions are missing or damaged.
     """
+    found = found or Found(benchmarks, root)
     record = read_record(path)
-    moved = {folder.resolve().name: folder for folder in benchmarks}
     sets, predictions = [], {}
     for described in record["sets"]:
         name = described["name"]
-        if described["kind"] == "iid":
-            place = record.get("iid") or {}
-            given = root or (Path(place["root"]) if place.get("root") else None)
-            s = iid_set(record["dataset"], given, place.get("split", "test"), place.get("fold", 1))
+        if "predictions" not in described:
+            raise BenchError(f"{path}: does not say where the predictions of {name} are; run `bench eval` again")
+        try:
+            file = inside(path.parent.parent, described["predictions"])
+            there = file.is_file()
+        except (BenchError, ValueError, OSError) as error:  # a name that no file can have
+            raise BenchError(f"{path}: predictions of {name}: {str(error)[:200]}; run `bench eval` again") from None
+        if not there:
+            raise BenchError(f"{path}: the predictions of {name} are not in {file}; run `bench eval` again")
+        lacking = described["top1"]["missing"]
+        s = found.iid(record, described, path) if described["kind"] == "iid" else None
+        if described["kind"] != "iid":
+            s = found.benchmark(record, described, path)
+        if s is None:
+            predictions[name] = read_predictions(file, record["classes"] or None)
+            s = _told(record, described, predictions[name])
         else:
-            s = benchmark_set(moved.get(name, Path(described["folder"])), root)
-        if record.get("limit"):
-            s = limited(s, record["limit"])
-        if s.digest != described["digest"]:
-            raise BenchError(f"{path}: {name} has changed since it was scored; run `bench eval` again")
-        file = path.parent.parent / described["predictions"]
-        predictions[name] = read_predictions(file, s.classes, s.labels, allow_missing=described["top1"]["missing"] > 0)
+            predictions[name] = read_predictions(file, s.classes, s.labels, allow_missing=lacking > 0)
         sets.append(s)
     return Run(path, record, sets, predictions)
+
+
+def _told(record: Mapping[str, Any], described: Mapping[str, Any], p: Predictions) -> TestSet:
+    """The ordinary test videos as far as their predictions tell; which were missing is not known, but how many."""
+    items = [Item(i, label, i, Path(i)) for i, label in zip(p.ids, p.labels.tolist(), strict=True)]
+    absent = tuple(f"missing {k}" for k in range(described["top1"]["missing"]))
+    return TestSet(
+        described["name"], "iid", record["dataset"], p.classes, described["split"], "", False, described["digest"],
+        items, absent,
+    )  # fmt: skip
 
 
 def recompute(run: Run, cluster: str | None = None) -> dict[str, Any]:

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmark_builder.datasets import data_root
 from benchmark_builder.errors import BenchError
 from evaluator import leaderboard
 from evaluator.foreign import read_any_predictions
 from evaluator.predictions import FORMATS, Predictions, write_predictions
-from evaluator.results import compute, file_tag, plain, version, write_record
+from evaluator.records import placed, write_record
+from evaluator.results import compute, file_tag, plain, version
+from evaluator.results_folder import results_folder
 from evaluator.testsets import TestSet, benchmark_set, iid_set
 
 IID = "iid:"
@@ -75,23 +78,25 @@ def score(
     record: dict[str, Any] = {
         "dataset": sets[0].dataset, "method": method or files[0].stem, "model": model, "classes": sets[0].classes,
         "seed": "", "checkpoint": "", "checkpoint_sha256": digest, "protocol": "predictions", "sampling": None,
-        "bootstrap_seed": seed, "iid": {"root": str(root.resolve())} if root else None,
+        "bootstrap_seed": seed, "iid": {} if any(s.kind == "iid" for s in sets) else None,
         "versions": {"albar-bench": version()},
         **compute(sets, predictions, seed, cluster),
     }  # fmt: skip
     if out is None:
         return record
     tag = file_tag(record["method"], digest)
-    for described, s in zip(record["sets"], sets, strict=True):
-        path = out / "predictions" / f"{s.name}--{tag}{suffix}"
-        p = predictions[s.name]
-        answers = dict(zip(p.ids, p.pred.tolist(), strict=True))
-        write_predictions(path, p.classes, zip(p.ids, p.labels.tolist(), p.scores, strict=True), answers)
-        described["predictions"] = str(path.relative_to(out))
-    videos = leaderboard.videos_digest([s.digest for s in sets])
-    path = out / "results" / f"{plain(record['dataset'])}-{tag}-{videos}.json"
-    write_record(path, record)
-    leaderboard.update(out / leaderboard.NAME, record)
+    with results_folder(out):
+        for described, s in zip(record["sets"], sets, strict=True):
+            path = out / "predictions" / f"{s.name}--{tag}{suffix}"
+            p = predictions[s.name]
+            answers = dict(zip(p.ids, p.pred.tolist(), strict=True))
+            write_predictions(path, p.classes, zip(p.ids, p.labels.tolist(), p.scores, strict=True), answers)
+            described["predictions"] = path.relative_to(out).as_posix()
+        placed(record, sets, out, root or data_root() / record["dataset"])
+        videos = leaderboard.videos_digest([s.digest for s in sets])
+        path = out / "results" / f"{plain(record['dataset'])}-{tag}-{videos}.json"
+        write_record(path, record)
+        leaderboard.update(out / leaderboard.NAME, record)
     return {**record, "record": str(path), "leaderboard": str(out / leaderboard.NAME)}
 
 

@@ -15,6 +15,7 @@ from benchmark_builder.files import write_csv
 from benchmark_builder.resume import logged, write_log
 from evaluator.leaderboard import NAME, number, read_leaderboard
 from evaluator.results import EXTRA, FIGURES
+from evaluator.results_folder import results_folder
 
 TABLE = "compare.csv"
 COLUMNS = ["method", "seeds", *(f"{figure}_{what}" for figure in (*FIGURES, *EXTRA) for what in ("mean", "sd"))]
@@ -87,6 +88,11 @@ def compare_methods(sweep: Sweep, say: Say = lambda line: None) -> Outcome:
     Raises:
         BenchError: settings that make no sense.
     """
+    with results_folder(sweep.out):
+        return _compare(sweep, say)
+
+
+def _compare(sweep: Sweep, say: Say) -> Outcome:
     cores = pool.default_workers()
     jobs = sweep.jobs or _side_by_side(sweep, cores)
     threads, failures, details = max(1, cores // jobs), [], dict[str, str]()

@@ -11,6 +11,7 @@ import numpy as np
 from benchmark_builder.datasets import data_root, read_dataset, scored_as
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import read_json
+from benchmark_builder.folders import subfolders
 from benchmark_builder.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
 
 KINDS = ("iid", "scuba", "scufo", "conflfg", "shaken")
@@ -191,7 +192,7 @@ def default_benchmarks(dataset: str, folder: Path | None = None) -> list[Path]:
     """The finished benchmarks of a dataset under ``folder`` (default ``$BENCH_DATA/benchmarks``), sorted by name."""
     folder = folder or data_root() / "benchmarks"
     found = []
-    for candidate in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for candidate in subfolders(folder) if folder.is_dir() else []:
         if (candidate / MANIFEST).is_file() and (candidate / PROTOCOL).is_file():
             protocol = read_json(candidate / PROTOCOL, "benchmark", "delete the folder or build it again")
             if isinstance(protocol, dict) and scored_as(str(protocol.get("dataset", ""))) == dataset:
@@ -235,5 +236,9 @@ def pair_sets(sets: list[TestSet], kind: str) -> list[tuple[TestSet, TestSet]]:
 
 def limited(s: TestSet, limit: int) -> TestSet:
     """The first ``limit`` videos of a set, by id; its digest differs from the whole set's."""
-    digest = hashlib.sha256(f"{s.digest} first {limit}".encode()).hexdigest()
-    return replace(s, items=s.items[:limit], digest=digest)
+    return replace(s, items=s.items[:limit], digest=limited_digest(s.digest, limit))
+
+
+def limited_digest(digest: str, limit: int) -> str:
+    """The digest of the first ``limit`` videos of a set with this digest."""
+    return hashlib.sha256(f"{digest} first {limit}".encode()).hexdigest()

@@ -35,7 +35,8 @@ from evaluator.inputs import batches, order, read_clips
 from evaluator.plots import plot_leaderboard
 from evaluator.predictions import read_predictions
 from evaluator.processes import Processes
-from evaluator.results import FIGURES, read_record
+from evaluator.records import read_record
+from evaluator.results import FIGURES
 from evaluator.runs import compare_runs, load_run, recompute
 from evaluator.testsets import Item, TestSet, benchmark_set, default_benchmarks, pair_sets
 
@@ -399,7 +400,7 @@ def test_runs_are_read_back_and_compared(world: World) -> None:
     assert "not measured on the same videos" in refused(lambda: compare_runs(first, fewer))
     shutil.copytree(world.base / "b", world.base / "moved")
     shutil.rmtree(world.base / "b")
-    assert "no benchmark here" in refused(lambda: load_run(first.path))
+    assert "name its folder with --benchmarks" in refused(lambda: load_run(first.path))
     moved = [world.base / "moved" / f.name for f in world.folders]
     assert recompute(load_run(first.path, moved))["figures"] == record["figures"]
     manifest = world.base / "moved/scuba/manifest.csv"
@@ -428,7 +429,8 @@ from pathlib import Path
 from evaluator.runs import compare_runs, load_run, recompute
 from evaluator.testsets import Item, TestSet, benchmark_set, iid_set
 from evaluator.predictions import read_predictions
-from evaluator.results import compute, read_record
+from evaluator.records import read_record
+from evaluator.results import compute
 import json
 r = read_record(Path({record["record"]!r}))
 sets = [iid_set("ucf101", Path({str(world.root)!r}))] + [benchmark_set(Path(p)) for p in {folders!r}]

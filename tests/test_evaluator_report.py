@@ -13,11 +13,12 @@ import pytest
 from conftest import make_actions, moving_square
 from test_evaluator_evaluate import World, refused, save, world  # noqa: F401
 
+from benchmark_builder.errors import BenchError
 from benchmark_builder.frames import probe, read_frames
 from evaluator.charts import PLOT, Mark, bars
 from evaluator.gallery import small_video
 from evaluator.report import _comparisons, report
-from evaluator.runs import load_run
+from evaluator.runs import compare_runs, find_records, load_run, recompute
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,51 @@ def test_the_page_is_self_contained_and_escapes_names(page_file: Path) -> None:
     assert not re.findall(r"https?://|url\(|@import", without_data)
     assert "<b>albar" not in text and "&lt;b&gt;albar &amp; co&lt;/b&gt;" in text
     assert "ALBAR †" in text and "26.25" in text
+
+
+def test_a_report_without_a_gallery_needs_no_videos_and_no_data_set(world: World, tmp_path: Path) -> None:  # noqa: F811
+    record = world.run()
+    world.checkpoint = save(world.base / "other.ckpt", seed=1, method="albar")
+    world.run()
+    shutil.copytree(world.base, tmp_path / "moved")
+    # Everything at the old place goes; the data set and every video go at the new one, too.
+    saved = tmp_path / "saved"
+    shutil.copytree(world.base, saved)
+    shutil.rmtree(world.base)
+    shutil.rmtree(tmp_path / "moved" / "ucf")
+    for folder in (tmp_path / "moved" / "b").iterdir():
+        shutil.rmtree(folder / "videos")
+    try:
+        page = report([tmp_path / "moved" / "out"], tmp_path / "r.html", gallery=0).read_text()
+        runs = [load_run(p) for p in find_records([tmp_path / "moved" / "out"])]
+        assert all(recompute(run)["figures"] == run.record["figures"] for run in runs)
+        compared = compare_runs(*runs)
+        assert set(compared) == set(record["figures"]) and compared["iid"].n == 4
+        assert "Is the difference real?" in page
+    finally:
+        shutil.copytree(saved, world.base)
+
+
+def test_a_video_that_is_gone_costs_no_page(world: World, tmp_path: Path) -> None:  # noqa: F811
+    world.run()
+    shutil.rmtree(world.scufo / "videos")
+    shutil.rmtree(world.root)
+    page = report([world.base / "out"], tmp_path / "r.html", gallery=1).read_text()
+    assert page.count("data:video/mp4") == 3 and "missing, or has changed" in page
+
+
+def test_the_data_set_is_found_next_to_results_that_moved_with_it(world: World, tmp_path: Path) -> None:  # noqa: F811
+    record = world.run()
+    moved = tmp_path / "moved"
+    shutil.copytree(world.base, moved)
+    path = moved / "out" / "results" / Path(record["record"]).name
+    assert load_run(path).sets[0].items[0].path.is_relative_to(moved)
+    # What is there is checked: a list of other videos is not what was scored.
+    listed = moved / "ucf" / "ucfTrainTestlist" / "testlist01.txt"
+    listed.write_text("".join(listed.read_text().splitlines(keepends=True)[1:]))
+    assert "ucf101-iid" in refused(lambda: load_run(path)) and "changed" in refused(lambda: load_run(path))
+    with pytest.raises(BenchError, match="no such folder"):
+        load_run(path, root=tmp_path / "nowhere")
 
 
 def test_small_videos_are_the_frames_and_play_everywhere(tmp_path: Path) -> None:

@@ -1,0 +1,320 @@
+"""Records, leaderboards and notes of strangers; results and benchmarks that have moved; runs that were killed."""
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from test_evaluator_score import CLASSES, SCORES, STILLS, VIDEOS, benchmark, dump, refused
+
+from benchmark_builder.errors import BenchError
+from evaluator import leaderboard
+from evaluator.leaderboard import read_leaderboard
+from evaluator.records import LONGEST, read_record
+from evaluator.report import report
+from evaluator.results_folder import results_folder
+from evaluator.runs import Found, compare_runs, find_records, find_rows, load_run, recompute
+from evaluator.score import score
+from evaluator.show import show
+from evaluator.testsets import benchmark_set
+
+ODD: list[Any] = [
+    None,
+    [],
+    {},
+    "",
+    -1,
+    True,
+    1e400,
+    float("nan"),
+    "inf",
+    "x" * 300,
+    "x" * (LONGEST + 1),
+    "\0",
+    [[[]]],
+    {"a": {"b": []}},
+]
+
+
+def world(base: Path) -> Path:
+    """A results folder of two methods on SCUBA and SCUFO, alongside its benchmarks; there are no videos."""
+    for kind in ("scuba", "scufo"):
+        benchmark(base / "benchmarks" / kind, kind)
+    for method, stills in (("baseline", SCORES), ("albar", STILLS)):
+        files = [dump(base / f"{k}.json", t) for k, t in enumerate((SCORES, stills))]
+        folders: list[Path | str] = [base / "benchmarks" / kind for kind in ("scuba", "scufo")]
+        score(files, folders, base / "results", method=method, model="net")
+    return base / "results"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return world(tmp_path_factory.mktemp("world"))
+
+
+def every_field(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where each value in nested tables and lists is."""
+    yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in inside:
+        yield from every_field(entry, (*path, key))
+
+
+def changed(record: dict[str, Any], path: tuple[Any, ...], value: Any) -> Any:
+    if not path:
+        return value
+    result = copy.deepcopy(record)
+    place: Any = result
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return result
+
+
+def uses(file: Path) -> None:
+    """Everything that reads a record."""
+    rows = find_rows([file])
+    with open(os.devnull, "w") as sink:
+        show([file], Console(width=200, file=sink))
+    run = load_run(file)
+    recompute(run)
+    compare_runs(run, run)
+    assert rows
+
+
+def test_every_odd_value_in_a_record_is_one_line_that_names_file_and_field(made: Path, tmp_path: Path) -> None:
+    base = tmp_path / "copy"
+    shutil.copytree(made.parent, base)
+    file = next((base / "results" / "results").glob("*albar*.json"))
+    record = json.loads(file.read_text())
+    paths = [p for p in every_field(record) if not {"sampling", "versions"} & set(p[:1])]
+    refusals = 0
+    for path in paths:
+        for value in ODD:
+            file.write_text(json.dumps(changed(record, path, value)))
+            try:
+                uses(file)
+            except BenchError as error:
+                refusals += 1
+                assert "\n" not in str(error) and file.name in str(error), (path, value, error)
+                assert len(str(error)) < 1000
+    assert refusals > len(paths) * 7  # most values fit no field
+    for text in ("", "null", "[]", "{", '{"format": 1}', "[" * 100_000, '{"format": 1e400}', "\xff", "1" * 5000):
+        file.write_text(text, encoding="latin-1")
+        assert file.name in refused(lambda: read_record(file))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("figures", "avg_scuba", "percent"), None, "figures.avg_scuba.percent is None, not a number from 0 to 100"),
+        (("figures", "avg_scuba", "percent"), 1e400, "figures.avg_scuba.percent is inf"),
+        (("figures", "x"), {}, "a name in figures is 'x', not one of iid"),
+        (("sets",), [], "sets is [], not a list that is not empty"),
+        (("sets", 0, "digest"), 5, "sets[0].digest is 5, not text"),
+        (("sets", 0, "name"), "scufo", "sets is 'scufo', not sets of different names"),
+        (("sets", 1, "top1", "missing"), -1, "sets[1].top1.missing is -1, not a whole number from 0"),
+        (("cluster",), "house", "cluster is 'house', not one of source"),
+        (("per_class", "jump", "iid"), 3, "per_class.jump.iid is 3, not a table"),
+        (("method",), ["a"], "method is ['a'], not text"),
+        (("limit",), 0, "limit is 0, not a whole number from 1"),
+        (("format",), 2, "has format 2, this version reads 1"),
+    ],
+)
+def test_what_is_said_of_a_wrong_field(
+    made: Path, tmp_path: Path, path: tuple[Any, ...], value: Any, said: str
+) -> None:
+    record = json.loads(next((made / "results").glob("*albar*.json")).read_text())
+    (tmp_path / "r.json").write_text(json.dumps(changed(record, path, value)))
+    assert f"r.json: {said}" in refused(lambda: read_record(tmp_path / "r.json"))
+
+
+@pytest.mark.parametrize("place", ["../../secret.csv", "/etc/passwd", "predictions/../../x.csv"])
+def test_predictions_are_read_inside_the_results_folder_alone(made: Path, tmp_path: Path, place: str) -> None:
+    base = tmp_path / "copy"
+    shutil.copytree(made.parent, base)
+    file = next((base / "results" / "results").glob("*albar*.json"))
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps(changed(record, ("sets", 0, "predictions"), place)))
+    assert "points outside" in refused(lambda: load_run(file))
+
+
+def test_results_and_benchmarks_that_moved_together_are_found(made: Path, tmp_path: Path) -> None:
+    base = tmp_path / "elsewhere" / "deeper"
+    shutil.copytree(made.parent, base)
+    # The old place holds other benchmarks now: what counts is the digest.
+    for kind in ("scuba", "scufo"):
+        shutil.rmtree(made.parent / "benchmarks" / kind)
+    try:
+        page = report([base / "results"], tmp_path / "r.html", gallery=0).read_text()
+        assert "albar" in page
+        runs = [load_run(p) for p in find_records([base / "results"])]
+        assert compare_runs(*runs)["contra_acc"].n == len(VIDEOS)
+        assert len(find_rows([base / "results"])) == 2
+    finally:
+        for kind in ("scuba", "scufo"):
+            shutil.copytree(base / "benchmarks" / kind, made.parent / "benchmarks" / kind)
+
+
+def test_a_benchmark_that_moved_alone_is_named_or_found_by_its_digest(made: Path, tmp_path: Path) -> None:
+    base = tmp_path / "w"
+    shutil.copytree(made.parent, base)
+    shutil.move(base / "benchmarks", tmp_path / "store")
+    shutil.move(tmp_path / "store" / "scuba", tmp_path / "store" / "renamed")
+    shutil.rmtree(made.parent / "benchmarks")
+    records = find_records([base / "results"])
+    try:
+        message = refused(lambda: load_run(records[0]))
+        assert "its benchmark scuba is not in" in message and "--benchmarks" in message
+        for given in ([tmp_path / "store"], [tmp_path / "store/renamed", tmp_path / "store/scufo"]):
+            run = load_run(records[0], given)
+            assert [s.name for s in run.sets] == ["scuba", "scufo"]  # as the record calls them
+            assert recompute(run)["figures"] == run.record["figures"]
+        assert report([base / "results"], tmp_path / "r.html", gallery=0, benchmarks=[tmp_path / "store"]).is_file()
+        # In $BENCH_DATA/benchmarks they are found without a word.
+        (tmp_path / "data").mkdir()
+        shutil.move(tmp_path / "store", tmp_path / "data" / "benchmarks")
+        shutil.move(tmp_path / "data/benchmarks/renamed", tmp_path / "data/benchmarks/scuba")
+        assert load_run(records[0]).sets[0].labels
+        assert "no such folder" in refused(lambda: Found([tmp_path / "nowhere"]))
+    finally:
+        shutil.copytree(tmp_path / "data" / "benchmarks", made.parent / "benchmarks")
+
+
+def test_a_benchmark_that_changed_is_told(made: Path, tmp_path: Path) -> None:
+    base = tmp_path / "w"
+    shutil.copytree(made.parent, base)
+    manifest = base / "benchmarks" / "scuba" / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace(",test1,", ",test2,"))
+    record = find_records([base / "results"])[0]
+    data = json.loads(record.read_text())
+    for described in data["sets"]:
+        described["folder"] = str(base / "benchmarks" / described["name"])  # not the old place, which is unchanged
+    record.write_text(json.dumps(data))
+    assert "scuba" in refused(lambda: load_run(record)) and "has changed since" in refused(lambda: load_run(record))
+
+
+def test_a_folder_of_bench_compare_and_its_results_are_read(made: Path, tmp_path: Path) -> None:
+    compare = tmp_path / "compare"
+    shutil.copytree(made, compare / "results")
+    (compare / "compare.csv").write_text("method,seeds\n")
+    wanted = [p.name for p in find_records([made])]
+    for place in (compare, compare / "results", compare / "results" / "results"):
+        assert [p.name for p in find_records([place])] == wanted
+        assert len(find_rows([place])) == 2
+    (compare / "results" / "results" / "._x.json").write_text("macOS leaves this")
+    assert [p.name for p in find_records([compare, compare / "results"])] == wanted  # each once
+    assert "no such file or folder" in refused(lambda: find_records([tmp_path / "nowhere"]))
+    assert "holds no results" in refused(lambda: find_records([tmp_path]))
+
+
+def test_nothing_absolute_is_needed(made: Path, tmp_path: Path) -> None:
+    base = tmp_path / "w"
+    shutil.copytree(made.parent, base)
+    for record in find_records([base / "results"]):
+        data = json.loads(record.read_text())
+        for described in data["sets"]:
+            assert described.pop("folder").startswith("/") and described["folder_relative"].startswith("../benchmarks/")
+            assert not described["predictions"].startswith("/")
+        record.write_text(json.dumps(data))
+        assert load_run(record).sets
+
+
+def test_a_killed_run_leaves_nothing_that_the_next_does_not_delete(made: Path, tmp_path: Path) -> None:
+    base = tmp_path / "w"
+    shutil.copytree(made.parent, base)
+    out = base / "results"
+    left = [out / ".tmp-a.csv", out / "predictions" / ".tmp-b.parquet", out / "results" / ".tmp-c.json"]
+    others = [out / "deep" / ".tmp-d.csv", out / ".tmp-video.mp4"]  # not this program's places
+    (out / "deep").mkdir()
+    for path in (*left, *others):
+        path.write_text("half")
+    files = [base / "0.json", base / "1.json"]
+    folders: list[Path | str] = [base / "benchmarks" / kind for kind in ("scuba", "scufo")]
+    with results_folder(out):  # another run is at work
+        left[0].write_text("being written")
+        score(files, folders, out, method="a")
+        assert left[0].exists()
+    score(files, folders, out, method="a")
+    assert not any(path.exists() for path in left) and all(path.exists() for path in others)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from benchmark_builder import files
+from evaluator.score import score
+steps = int(sys.argv[1])
+real = os.replace
+def replace(self, target):
+    global steps
+    steps -= 1
+    if steps < 0:
+        os.kill(os.getpid(), 9)
+    real(self, target)
+Path.replace = replace
+base = Path(sys.argv[2])
+score([base / "0.json", base / "1.json"], [base / "benchmarks/scuba", base / "benchmarks/scufo"], base / "out",
+      method="killed")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no signal 9")
+def test_a_score_that_was_killed_anywhere_goes_on(made: Path, tmp_path: Path) -> None:
+    base = tmp_path / "w"
+    shutil.copytree(made.parent, base)
+    for steps in range(5):
+        done = subprocess.run([sys.executable, "-c", KILLED, str(steps), str(base)], capture_output=True, text=True)
+        assert done.returncode == (-9 if steps < 4 else 0), done.stderr
+    assert not list((base / "out").rglob(".tmp-*"))
+    assert len(read_leaderboard(base / "out" / leaderboard.NAME)) == 1
+    assert recompute(load_run(find_records([base / "out"])[0]))["figures"]
+
+
+def test_a_note_of_odd_values_only_costs_the_predictions_it_is_of(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from evaluator.evaluate import Store
+
+    s = benchmark(tmp_path / "scuba", "scuba")
+    store = Store(tmp_path, s, "t", ".csv", {"checkpoint_sha256": "a", "protocol": {"x": [1, 2]}})
+    store.write([(i, label, np.array(SCORES[i], np.float32)) for i, label in VIDEOS], {})
+    assert store.done()
+    note = json.loads(store.note.read_text())
+    for path in every_field(note):
+        for value in ODD:
+            store.note.write_text(json.dumps(changed(note, path, value)))
+            assert store.done() in (True, False)
+            if path in ((), ("checkpoint_sha256",), ("protocol",), ("digest",), ("csv_sha256",)):
+                assert not store.done()
+    store.note.write_text("{")
+    assert "note of predictions" in refused(store.done)
+    assert benchmark_set(tmp_path / "scuba").classes == CLASSES
+
+
+def test_the_page_escapes_names_everywhere(made: Path, tmp_path: Path) -> None:
+    base = tmp_path / "w"
+    shutil.copytree(made.parent, base)
+    hostile = """"><script>alert('x')</script><img src=x onerror="alert(1)">{{ 7 * 191 }}</style>"""
+    record = find_records([base / "results"])[0]
+    data = json.loads(record.read_text())
+    data |= {"method": hostile, "model": hostile, "checkpoint": hostile, "protocol": hostile}
+    data["versions"], data["sampling"] = {hostile: hostile}, {hostile: hostile}
+    data["per_class"] = {hostile: {"avg_scuba": {"percent": 1.0, "n": 1}}}
+    for described in data["sets"]:
+        described |= {"built_by": hostile, "backgrounds": hostile, "split": hostile}
+        described["confusion"] = [
+            {"mover": hostile, "donor": hostile, "said_mover": 1, "said_donor": 1, "said_other": 0}
+        ]
+    record.write_text(json.dumps(data))
+    page = report([base / "results"], tmp_path / "r.html", gallery=0, title=hostile).read_text()
+    assert "<script>alert" not in page and "<img" not in page and "1337" not in page
+    assert page.count("</style>") == 1 and page.count("</script>") == 1
+    assert "&lt;script&gt;alert" in page
