@@ -32,8 +32,9 @@ FFV1 = {"vcodec": "ffv1", "level": 3, "g": 1, "slices": 4, "slicecrc": 1}
 @functools.cache
 def ffmpeg_binary() -> str:
     """Path of the ffmpeg to run: ``$BENCH_FFMPEG``, else the one imageio-ffmpeg brings, else the system's."""
-    if os.environ.get("BENCH_FFMPEG"):
-        return os.environ["BENCH_FFMPEG"]
+    own = os.environ.get("BENCH_FFMPEG")
+    if own:
+        return str(Path(own).absolute()) if Path(own).name != own else own  # it is run in other folders
     try:
         import imageio_ffmpeg
 
@@ -69,22 +70,16 @@ class Encoder:
         source = ffmpeg.input(
             "pipe:", format="rawvideo", pix_fmt=pixels, s=f"{width}x{height}", framerate=f"{fps:.6f}", threads=1
         )
-        # With its protocol and absolute: a colon, a leading dash or a percent sign in a name means nothing then.
-        target = source.output(
-            f"file:{path.absolute()}",
-            pix_fmt=stored,
-            threads=1,
-            fflags="+bitexact",
-            **{"flags:v": "+bitexact"},
-            **codec,
-            **tags,
-        )
+        # Run in the file's folder, whose name then never meets ffmpeg: it could be taken for an option or a protocol.
+        exact = {"fflags": "+bitexact", "flags:v": "+bitexact"}
+        target = source.output(f"file:{path.name}", pix_fmt=stored, threads=1, **exact, **codec, **tags)
         command = target.global_args("-loglevel", "error", "-nostdin").overwrite_output()
         self.process = subprocess.Popen(
             command.compile(cmd=ffmpeg_binary()),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            cwd=path.parent,
         )
         self.path = path
         _widen(self.process.stdin)

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmark_builder.errors import DISK_ERRORS, BenchError
 from benchmark_builder.folders import place_of
-from benchmark_builder.text import csv_text, read_text
+from benchmark_builder.text import csv_text, read_text, utf8
 
 
 @contextmanager
@@ -100,7 +100,8 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write sorted, indented JSON whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_text(path, utf8(text))  # JSON reads the escapes back as they were
 
 
 def read_json(path: Path, what: str, mend: str) -> Any:

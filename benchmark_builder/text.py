@@ -110,6 +110,11 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def utf8(text: str) -> str:
+    """``text`` that can be written: bytes of a file's name that are not UTF-8 as escapes, ``caf\\udce9``."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def plain_path(text: str) -> str:
     """A relative path as a list names it: composed letters, ``/`` for a backslash, without ``./`` at the start."""
     return composed(text.strip()).replace("\\", "/").removeprefix("./")

@@ -55,6 +55,8 @@ def id_problem(video_id: str) -> str:
     parts = PurePosixPath(video_id).parts
     if not parts or video_id.startswith("/") or any(p in ("..", ".") for p in parts):
         return "leaves its folder"
+    if any("\ud800" <= c <= "\udfff" for c in video_id):  # bytes that Python could not read
+        return "is not UTF-8"
     found = next((c for c in video_id if ord(c) < 32 or c in _IMPOSSIBLE), None)
     return "" if found is None else f"holds {found!r}, which file names of other systems cannot have"
 

@@ -1,5 +1,6 @@
 """Any path works, absolute or relative; videos of any size and layout are built and verified."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from benchmark_builder.verify import verify
 NAMES = [
     "in:1", "2026-11-25_12:00", "-n", "--out", "file:x", "concat:a|b", "50%d%03d%", "a b  c", "it's \"so\"",
     "[x] (y) {z}", "*?", "#&;$x`~", "line\nbreak", "日本語 Ünïcödé ́", "-i:-%d'[", "x" * 200, "ends.mp4", "ends.zip",
-    "..dots", "\\back",
+    "..dots", "\\back", os.fsdecode(b"caf\xe9"),
 ]  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def test_gifs_are_not_taken_for_patterns(tmp_path: Path) -> None:
     assert len(list(read_frames(tmp_path / "a%d.gif"))) == 3
 
 
-@pytest.mark.parametrize("name", ["in:1", "-n%d [x]", "日本 '\n'"])
+@pytest.mark.parametrize("name", ["in:1", "-n%d [x]", "日本 '\n'", os.fsdecode(b"caf\xe9")])
 def test_a_benchmark_is_built_checked_and_shown_under_any_path(folder_of_actions: Callable, name: str) -> None:
     base = Path(name)
     base.mkdir()

@@ -12,6 +12,7 @@ from PIL import Image
 from benchmark_builder.composite import fit, stretch
 from benchmark_builder.errors import BenchError
 from benchmark_builder.folders import files_below
+from benchmark_builder.text import utf8
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # what these suffixes stand for, in Pillow's words
@@ -45,11 +46,11 @@ class ImageFolder:
             try:
                 image = _read(self.folder / name) if self.grey == "keep" else _read_coloured(self.folder / name)
             except UnreadablePicture:
-                unreadable.append(name)
+                unreadable.append(utf8(name))
                 continue
             if image is not None:
                 shaped = stretch if self.fit == "stretch" else fit
-                return shaped(image, height, width), name, tuple(unreadable)
+                return shaped(image, height, width), utf8(name), tuple(unreadable)
         if len(unreadable) == 100:
             raise BenchError(f"{self.folder}: 100 pictures drawn and none could be read; check the folder")
         raise BenchError(f"{self.folder}: 100 pictures drawn, all grey or unreadable; take others, or --grey keep")
@@ -61,7 +62,7 @@ class ImageFolder:
             "kind": "images",
             "name": self.name,
             "pictures": len(self.names),
-            "listing_sha256": hashlib.sha256(listed.encode()).hexdigest(),
+            "listing_sha256": hashlib.sha256(utf8(listed).encode()).hexdigest(),
             "fit": self.fit,
             "grey": self.grey,
         }
