@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import os
 import platform
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -328,9 +329,7 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
         raise BenchError(f"{path}: the build here is not finished; run the same `bench build` again")
     records = numbered_records(path, COLUMNS, "manifest", mend)
     rows = [_parse(record, f"{path}, line {line}") for line, record in records]
-    doubled = (
-        {r.id for r in rows if sum(o.id == r.id for o in rows) > 1} if len({r.id for r in rows}) < len(rows) else ()
-    )
+    doubled = [name for name, count in Counter(row.id for row in rows).items() if count > 1]
     if doubled:
         raise BenchError(f"{path}: id {sorted(doubled)[0]!r} stands twice; build it again")
     for row in rows:
