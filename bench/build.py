@@ -348,18 +348,25 @@ def _run(workers: int | None) -> "Run":
     return Run(workers=workers, say=typer.echo)
 
 
+def say_failures(failures: list[dict[str, str]], folder: Path, most: int = 10) -> None:
+    """Print a line for each item that was not made and each note, those that failed first."""
+    for failure in sorted(failures, key=lambda f: f["kind"] != "failed")[:most]:
+        typer.echo(f"{failure['kind']}: {failure['id']}: {failure['reason']}")
+    if len(failures) > most:
+        typer.echo(f"… and {len(failures) - most} more in {folder / 'failures.csv'}")
+
+
 def _finish(report: "Report", keep_going: bool) -> Path:
     """Say what was built and what was not; the benchmark's folder. Raises BenchError if the command has failed."""
     from benchmark_builder.errors import BenchError
 
-    for failure in report.failures[:10]:
-        typer.echo(f"{failure['kind']}: {failure['id']}: {failure['reason']}")
-    if len(report.failures) > 10:
-        typer.echo(f"… and {len(report.failures) - 10} more")
+    say_failures(report.failures, report.folder)
     if report.changed:
         typer.echo(f"built again, since what they are made from has changed: {len(report.changed)} of them, "
                    f"such as {report.changed[0]}")  # fmt: skip
     if report.benchmark is None:
+        if not report.failures:
+            raise BenchError(f"{report.folder}: nothing was built: this part of the data set has no videos")
         raise BenchError(
             f"nothing was built: {len(report.left_out)} left out, {len(report.failed)} failed; "
             f"{report.folder / 'failures.csv'} lists them"
@@ -376,7 +383,7 @@ def _finish(report: "Report", keep_going: bool) -> Path:
     )
     if report.failed and not keep_going:
         raise BenchError(
-            f"{folder / 'failures.csv'}: {len(report.failed)} failed, the rest is built; mend what it lists and run "
+            f"{folder / 'failures.csv'}: {len(report.failed)} failed, the rest is built; fix what it lists and run "
             "the same command again, or pass --keep-going"
         )
     return folder

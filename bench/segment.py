@@ -24,6 +24,7 @@ from bench.build import (
     Shard,
     Split,
     Workers,
+    say_failures,
 )
 
 # One paragraph a kind, so that --help shows them as a list.
@@ -99,10 +100,7 @@ def segment(
         subset=Subset(limit, tuple(only or ()), shard),
         run=Run(workers, say=typer.echo),
     )
-    for failure in report.failures[:10]:
-        typer.echo(f"{failure['kind']}: {failure['id']}: {failure['reason']}")
-    if len(report.failures) > 10:
-        typer.echo(f"… and {len(report.failures) - 10} more in {report.folder / 'failures.csv'}")
+    say_failures(report.failures, report.folder)
     counts = f"{len(report.left_out)} left out, {len(report.failed)} failed"
     videos = report.made + report.kept
     if not videos:
@@ -110,6 +108,6 @@ def segment(
     typer.echo(f"{report.folder}: masks of {videos} videos ({report.made} new, {report.kept} kept), {counts}")
     if report.failed and not keep_going:
         raise BenchError(
-            f"{report.folder / 'failures.csv'}: {len(report.failed)} failed, the rest is written; mend what it lists "
+            f"{report.folder / 'failures.csv'}: {len(report.failed)} failed, the rest is written; fix what it lists "
             "and run the same command again, or pass --keep-going"
         )

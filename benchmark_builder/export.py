@@ -92,7 +92,7 @@ def export(
     return run_build(
         out, protocol, maker, source.rows, lambda r: r.id, workers, progress,
         current=lambda row, made: same or all(_exported_from(video, row) for video in made),
-        title=f"export {source.kind}",
+        known=source.by_id, title=f"export {source.kind}",
     )  # fmt: skip
 
 

@@ -77,6 +77,7 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
         workers,
         progress,
         _listed(found, set(rows) | {r.source_id for r in rows.values()}),
+        current=lambda row, made: all(video == row for video in made),
         title="merge",
     )
 

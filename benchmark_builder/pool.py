@@ -103,7 +103,7 @@ def die_with(parent: int) -> None:
 
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(0.5)
+        time.sleep(0.1)
     os._exit(1)
 
 
@@ -194,7 +194,7 @@ class _Worker:
         faults = context.Pipe(duplex=False) if os.name == "posix" else (None, None)
         self.faults: Any = faults[0]
         fault_end: Any = faults[1]
-        self.ready, self.item = False, None
+        self.ready, self.why, self.item = False, "", None  # why: it could not begin
         self.process = context.Process(target=_serve, args=(theirs, fault_end, job, os.getpid()))
         try:
             with _without_interrupts():
@@ -310,7 +310,7 @@ class _Crew:
         self.job, self.workers = job, workers
         self.busy: dict[Any, _Worker] = {}  # by their end of the pipe
         self.idle: list[_Worker] = []
-        self.failed_starts, self.why = 0, ""
+        self.failed_starts = 0
 
     @property
     def free(self) -> bool:
@@ -355,7 +355,7 @@ class _Crew:
             except Exception as error:  # a result that cannot be read in this process
                 message = _crashed(error)
             if not worker.ready:  # its first word
-                worker.ready, self.why = message
+                worker.ready, worker.why = message
                 if worker.ready:
                     self.failed_starts = 0
                 continue
@@ -379,14 +379,14 @@ class _Crew:
         how, dump = worker.end(), worker.dump()
         worker.close()
         if not worker.ready:
-            self._failed_start(self.why or f"a process {how} as it started")
+            self._failed_start(worker.why or f"a process {how} as it started")
             return _NotBegun()
         said = f"its process {how}, twice, the second time alone"
         return Crashed(said, f"the process {how}\n{dump}", again=True)
 
     def _failed_start(self, why: str) -> None:
         """Do with fewer workers; give up if there are none."""
-        self.failed_starts, self.why = self.failed_starts + 1, ""
+        self.failed_starts += 1
         if self.failed_starts < _MOST_STARTS:
             return
         self.workers = len(self.busy) + len(self.idle)

@@ -2,10 +2,8 @@
 
 import csv
 import json
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,27 +134,6 @@ def test_what_a_killed_run_left_is_kept_and_damage_is_not(folder_of_actions: Cal
     assert (report.made, report.kept) == (2, 2)
     assert contents(out) == whole
     assert [z.stat().st_mtime_ns for z in zips[2:]] == stamps
-
-
-def test_kills_at_any_moment_end_in_the_same_bytes(folder_of_actions: Callable, tmp_path: Path) -> None:
-    root = folder_of_actions(per_class=6)
-    pngs_of(root)
-    run(root, tmp_path / "whole")
-    out = tmp_path / "killed"
-    code = (
-        "import sys; from pathlib import Path; from benchmark_builder.segment import segment; "
-        "from benchmark_builder.recipes import Run; r = Path(sys.argv[1]); "
-        "segment('ucf101', r, 'all', masks=f'folder:{r / \"seg\"}', out=Path(sys.argv[2]), run=Run(1, False, print))"
-    )
-    command = [sys.executable, "-c", code, str(root), str(out)]
-    for files in (1, 3, 7):  # killed once so many zips are there
-        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        while process.poll() is None and len(list(out.rglob("*.zip"))) < files:
-            time.sleep(0.002)
-        process.kill()
-        process.wait()
-    run(root, out)
-    assert contents(out) == contents(tmp_path / "whole")
 
 
 def test_another_source_dataset_or_owner_of_the_folder_is_refused(folder_of_actions: Callable, tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""Makers that fail in every way, in a module that a worker process imports at no cost."""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark_builder.errors import BenchError, LeftOut
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+WAYS: dict[str, Callable[[], Any]] = {
+    "exits": lambda: os._exit(7),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "segfault": lambda: ctypes.string_at(0),
+    "sys.exit": lambda: _raise(SystemExit(3)),
+    "value": lambda: _raise(ValueError("odd\nvalue")),
+    "memory": lambda: _raise(MemoryError()),
+    "system": lambda: _raise(OSError(28, "No space left on device", "/full/disk")),
+    "left out": lambda: _raise(LeftOut("nothing there")),
+    "bad": lambda: _raise(BenchError("bad input")),
+    "unsent": lambda: lambda: None,
+}
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Does what the item names; gives any other item back, with the process that had it."""
+
+    def make(self, item: Any) -> Any:
+        return WAYS[item]() if isinstance(item, str) and item in WAYS else (item, os.getpid())
+
+
+@dataclass(frozen=True)
+class Once:
+    """Dies at an item's first try, if another worker has the memory, so to say. ``folder``: where tries are noted."""
+
+    folder: Path
+
+    def make(self, item: str) -> str:
+        tried = self.folder / item
+        if item == "greedy" and not tried.exists():
+            tried.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Works for long on what is not 0; notes its process in ``folder``."""
+
+    folder: Path
+
+    def make(self, item: int) -> int:
+        if item == 0:
+            return item
+        (self.folder / f"pid{os.getpid()}").touch()
+        time.sleep(60)
+        return item
+
+
+@dataclass
+class Unstartable:
+    """Cannot be unpickled: raises, or ends the process."""
+
+    dies: bool
+
+    def __setstate__(self, state: dict) -> None:
+        if state["dies"]:
+            os._exit(4)
+        raise ImportError("no module named 'weights'")
+
+    def make(self, item: Any) -> Any:
+        return item

@@ -1,0 +1,292 @@
+"""End a command at its n-th operation on the file system, for n = 1, 2, …; start it again; compare with no kill.
+
+    python tests/kill_everywhere.py SCENARIO FOLDER FIRST STRIDE
+
+Tried are the first FIRST operations and every STRIDE-th of the others. One process forks: it has loaded everything,
+so a kill costs milliseconds. Prints a line of JSON: how many operations there are, how many kills were tried, and of
+those that did not end as an undisturbed run does, what was wrong.
+"""
+
+import json
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmark_builder import export, layouts, merge, recipes, segment
+from benchmark_builder.encode import FFV1, open_video
+from benchmark_builder.masks.stored import write_masks
+from benchmark_builder.synthactions import SynthSettings, render_dataset
+from benchmark_builder.verify import verify
+
+QUIET = recipes.Run(1, False, lambda line: None)
+KILLED = 9
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
+
+
+def dataset(folder: Path) -> Path:
+    """Two tiny videos of two classes, with masks."""
+    root = folder / "ucf"
+    for k, name in enumerate(("Archery", "Basketball")):
+        stem = f"{name}/v_{name}_g01_c01"
+        frames = np.random.default_rng(k).integers(0, 256, (3, 16, 24, 3), dtype=np.uint8)
+        masks = np.zeros((3, 16, 24), bool)
+        masks[:, 4:12, 4 + k : 14] = True
+        with open_video(root / "videos" / f"{stem}.mkv", 24, 16, 10.0, FFV1) as encoder:
+            for frame in frames:
+                encoder.write(frame)
+        write_masks(root / "masks" / f"{stem}.zip", masks)
+    return root
+
+
+def scuba(root: Path, out: Path, layout: str = "virtual", **options: object) -> None:
+    masks = f"stored:{root / 'masks'}"
+    recipes.build_scuba("ucf101", root, "all", masks=masks, per_video=1, layout=layout, out=out, run=QUIET, **options)  # type: ignore[arg-type]
+
+
+class Scenario:
+    """What is run: ``start`` makes the folder as it is before (or leaves it missing), ``run`` is the command."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = dataset(folder)
+        self.folder = folder
+
+    def start(self, out: Path) -> None:
+        pass
+
+    def run(self, out: Path) -> None:
+        raise NotImplementedError
+
+    def again(self, out: Path) -> None:
+        """What is run after the kill."""
+        self.run(out)
+
+    def check(self, out: Path) -> list[str]:
+        return verify(out, progress=False)
+
+
+class BuildVirtual(Scenario):
+    def run(self, out: Path) -> None:
+        scuba(self.root, out)
+
+
+class BuildFrames(Scenario):
+    def run(self, out: Path) -> None:
+        scuba(self.root, out, "frames")
+
+
+class BuildVideo(Scenario):
+    def run(self, out: Path) -> None:
+        scuba(self.root, out, "video")
+
+
+class Extend(Scenario):
+    """A finished benchmark of which a mask was missing that is there now."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        mask = self.root / "masks" / "Basketball" / "v_Basketball_g01_c01.zip"
+        mask.rename(folder / "mask.zip")
+        scuba(self.root, folder / "before")
+        shutil.move(folder / "mask.zip", mask)
+
+    def start(self, out: Path) -> None:
+        shutil.copytree(self.folder / "before", out)
+
+    def run(self, out: Path) -> None:
+        scuba(self.root, out)
+
+
+class OtherSettings(Scenario):
+    """A build of which everything is left out, then one with other settings in the same folder."""
+
+    def run(self, out: Path) -> None:
+        shutil.move(self.root / "masks", self.folder / "elsewhere")
+        (self.root / "masks").mkdir()
+        scuba(self.root, out, seed=1)
+        shutil.rmtree(self.root / "masks")
+        shutil.move(self.folder / "elsewhere", self.root / "masks")
+
+    def again(self, out: Path) -> None:
+        if (self.folder / "elsewhere").exists():
+            shutil.rmtree(self.root / "masks", ignore_errors=True)
+            shutil.move(self.folder / "elsewhere", self.root / "masks")
+        scuba(self.root, out)
+
+
+class Scufo(Scenario):
+    """Made again from a SCUBA that has changed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        scuba(self.root, folder / "scuba", subset=recipes.Subset(limit=1))
+        recipes.build_scufo(folder / "scuba", out=folder / "before", run=QUIET)
+        scuba(self.root, folder / "scuba")
+
+    def start(self, out: Path) -> None:
+        shutil.copytree(self.folder / "before", out)
+
+    def run(self, out: Path) -> None:
+        recipes.build_scufo(self.folder / "scuba", out=out, run=QUIET)
+
+
+class Segment(Scenario):
+    def run(self, out: Path) -> None:
+        segment.segment("ucf101", self.root, "all", masks=f"boxes:stored:{self.root / 'masks'}", out=out, run=QUIET)
+
+    def check(self, out: Path) -> list[str]:
+        return []
+
+
+class Export(Scenario):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        scuba(self.root, folder / "scuba")
+
+    def run(self, out: Path) -> None:
+        export.export(self.folder / "scuba", out, layouts.Layout("zip"), progress=False)
+
+
+class Merge(Scenario):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        for k in (1, 2):
+            scuba(self.root, folder / f"part{k}", "frames", subset=recipes.Subset(shard=f"{k}/2"))
+
+    def run(self, out: Path) -> None:
+        merge.merge([self.folder / "part1", self.folder / "part2"], out, progress=False)
+
+
+class Import(Scenario):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        scuba(self.root, folder / "scuba", "frames")
+        for path in (folder / "scuba").iterdir():
+            if path.is_file() and path.name != "list.txt":
+                path.unlink()
+
+    def start(self, out: Path) -> None:
+        shutil.copytree(self.folder / "scuba" / "videos", out)
+        shutil.copy(self.folder / "scuba" / "list.txt", out)
+
+    def run(self, out: Path) -> None:
+        export.import_published(out, "scuba", "ucf101", progress=False)
+
+
+class Render(Scenario):
+    def run(self, out: Path) -> None:
+        render_dataset(out, SynthSettings(size=24, frames=4, train=1, test=1), 1, progress=False)
+
+    def check(self, out: Path) -> list[str]:
+        return []
+
+
+SCENARIOS = {c.__name__.lower(): c for c in Scenario.__subclasses__()}
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, but locks."""
+    files = (p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(".lock"))
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+
+def kill_at(n: int, folder: Path) -> Callable[[], int]:
+    """From now on, end this process at the n-th operation below ``folder``; returns a function that counts them."""
+    seen = 0
+    top = str(folder)
+
+    def step(cut: int | None = None) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == n:
+            if cut is not None:  # in the middle of what was being written
+                try:
+                    os.ftruncate(cut, max(0, os.fstat(cut).st_size - 7))
+                except OSError:  # opened for reading
+                    pass
+            os._exit(KILLED)
+
+    def hook(event: str, args: tuple) -> None:
+        if event == "open":
+            if isinstance(args[0], str) and args[0].startswith(top) and args[2] & WRITES:
+                step()
+        elif event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir"):
+            within_folder = event in ("os.remove", "os.rmdir") and args[-1] != -1  # of shutil.rmtree
+            if within_folder or str(args[0]).startswith(top):
+                step()
+        elif event == "subprocess.Popen":
+            step()
+
+    fsync = os.fsync
+
+    def counted(fd: int) -> None:
+        step(fd)
+        fsync(fd)
+
+    os.fsync = counted
+    sys.addaudithook(hook)
+    return lambda: seen
+
+
+def forked(work: Callable[[], int]) -> int:
+    """The exit status of ``work`` in a process of its own."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            status = work()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def main(name: str, folder: Path, first: int, stride: int) -> None:
+    scenario = SCENARIOS[name](folder)
+    whole, out, counts = folder / "whole", folder / "out", folder / "count"
+
+    def undisturbed() -> int:
+        scenario.start(whole)
+        count = kill_at(0, whole)
+        scenario.run(whole)
+        counts.write_text(str(count()))
+        scenario.again(whole)
+        return 0
+
+    assert forked(undisturbed) == 0
+    steps, expected, wrong, tried = int(counts.read_text()), tree(whole), [], 0
+    for n in (n for n in range(1, steps + 1) if n <= first or n % stride == 0 or n == steps):
+        shutil.rmtree(out, ignore_errors=True)
+        scenario.start(out)
+
+        def killed(n: int = n) -> int:
+            kill_at(n, out)
+            scenario.run(out)
+            return 0
+
+        def once_more() -> int:
+            scenario.again(out)
+            return 0
+
+        status = forked(killed)
+        tried += 1
+        if status not in (0, KILLED):
+            wrong.append(f"{n}: the first run ended with {status}")
+        elif (status := forked(once_more)) != 0:
+            wrong.append(f"{n}: the second run ended with {status}")
+        elif (found := tree(out)) != expected:
+            differing = [k for k in sorted(found.keys() | expected.keys()) if found.get(k) != expected.get(k)]
+            wrong.append(f"{n}: {', '.join(differing)}")
+        elif problems := scenario.check(out):
+            wrong.append(f"{n}: {problems[0]}")
+    print(json.dumps({"steps": steps, "tried": tried, "wrong": wrong}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
