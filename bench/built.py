@@ -141,18 +141,35 @@ def import_command(
     split: Annotated[str, typer.Option(help="The split the tables shall say.")] = "test1",
     label_base: Annotated[int, typer.Option(help="The list's first label, 0 or 1.")] = 0,
     fps: Annotated[float, typer.Option(help="Frames a second.")] = 25.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to write the tables; the videos stay in FOLDER, which may be read-only.  [default: FOLDER]"
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
 ) -> None:
-    """Give a published benchmark a manifest, in its own folder, so that it can be verified, previewed and scored."""
+    """Give a published benchmark a manifest, so that it can be verified, previewed and scored.
+
+    Videos that have moved: the same command with their new folder and the same --out.
+    """
     from benchmark_builder.export import import_published
-    from benchmark_builder.manifest import FAILURES
+    from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES
     from benchmark_builder.pool import default_workers
+    from benchmark_builder.text import read_records
 
     made = import_published(
-        folder, kind, dataset, list_file, backgrounds, split, label_base, fps, workers or default_workers()
+        folder, kind, dataset, list_file, backgrounds, split, label_base, fps, workers or default_workers(), out=out
     )
-    other = len((folder / FAILURES).read_text(encoding="utf-8").splitlines()) - 1
-    typer.echo(
-        f"{folder}: {len(made.rows)} videos, a {made.kind} benchmark now"
-        + (f"; {other} of another length than the list says, see {FAILURES}" if other else "")
-    )
+    table = made.folder / FAILURES
+    typer.echo(f"{made.folder}: {len(made.rows)} videos, a {made.kind} benchmark now")
+    notes = read_records(table, FAILURE_COLUMNS, "table of failures")
+    for kind_noted, words in (
+        ("length", "of another length than the list says"),
+        ("unlisted", "without a line in the list"),
+        ("label", "whose label is not what their name says"),
+    ):
+        names = [note["id"] for note in notes if note["kind"] == kind_noted]
+        if names:
+            first = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+            typer.echo(f"{len(names)} videos {words} ({first}), see {table}")

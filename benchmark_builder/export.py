@@ -4,35 +4,47 @@ The published layouts: a folder of JPEG frames ``<video>__<n>`` a video (StillMi
 being one ``.jpg`` (ALBAR); beside them a list file of lines "name frames label".
 """
 
+import re
+import tempfile
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import repeat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tqdm import tqdm
 
 from benchmark_builder import layouts, pool
-from benchmark_builder.build import Report, made_from, run_build
+from benchmark_builder.build import Report, difference, made_from, run_build
+from benchmark_builder.datasets import scored_as
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.errors import BenchError, Crashed
-from benchmark_builder.files import copy_whole, inside, remove
+from benchmark_builder.files import copy_whole, found_inside, inside, read_json, remove
+from benchmark_builder.folders import PICTURE_SUFFIXES, entries, files_of, natural
+from benchmark_builder.labels import Labelled, check_labels
 from benchmark_builder.manifest import (
+    FAILURE_COLUMNS,
+    FAILURES,
     LIST,
     MANIFEST,
+    PROTOCOL,
     SUMS,
     Benchmark,
     Row,
     moved_paths,
+    paths_from,
     read_benchmark,
     write_benchmark,
 )
 from benchmark_builder.resume import keep_tracebacks
+from benchmark_builder.text import plain_path, read_lines, read_records
 from benchmark_builder.video import LONGEST, check_id
 
 EXACT = {"lossless", "virtual"}  # layouts that give back the composed pixels
 KINDS = ("scuba", "scufo", "conflfg", "shaken")
+SHIPPED = ("ucf101", "hmdb51", "kinetics400")  # data sets whose classes and labels ship
+IMPORTED = "imported"  # what protocol.json of an import calls its protocol
 
 
 @dataclass(frozen=True)
@@ -116,8 +128,6 @@ class ImportMaker:
         source, mark, number = name.rpartition("__")
         if not mark or not number.isdigit():
             raise BenchError(f"{name}: is not named VIDEO__N, as published benchmarks name their videos")
-        if not 0 <= label < len(self.classes):
-            raise BenchError(f"{name}: label {label} is none of {len(self.classes)} classes; is --label-base right?")
         path = find(self.folder, name)
         count, size = 0, (0, 0)
         digest: layouts.PixelDigest | None = None
@@ -159,7 +169,7 @@ def find(folder: Path, name: str) -> Path:
     """The video called ``name`` in a published folder: a folder of frames, a zip, or a still. BenchError if none."""
     for top in ("", "videos/"):
         for suffix in ("", ".zip", ".jpg"):
-            path = inside(folder, f"{top}{name}{suffix}")
+            path = found_inside(folder, f"{top}{name}{suffix}")
             if path.is_dir() if suffix == "" else path.is_file():
                 return path
     raise BenchError(f"{folder / name}: the list names it, but there is no folder, .zip or .jpg of that name")
@@ -176,11 +186,14 @@ def import_published(
     fps: float = 25.0,
     workers: int = 1,
     progress: bool = True,
+    out: Path | None = None,
 ) -> Benchmark:
-    """Give a published benchmark a manifest, in its own folder, so that it can be verified, previewed and scored.
+    """Give a published benchmark a manifest, so that it can be verified, previewed and scored.
 
-    A folder that `bench export` wrote has its manifest already and is read as it is. Videos of another length than
-    their list says are taken as they are, and listed in failures.csv.
+    A folder that `bench export` wrote has its manifest already and is read as it is. What is odd is taken as it is and
+    listed in failures.csv: videos of another length than their list says (``length``), videos that are in the
+    folder but not in the list (``unlisted``, not taken), and single labels of HMDB51's videos that are not what their
+    names say (``label``).
 
     Args:
         folder: holds ``<video>__<n>`` folders of frames, zips, or stills (also below ``videos/``).
@@ -190,21 +203,48 @@ def import_published(
         backgrounds: name of the background set, e.g. ``places365``.
         split, fps: what the tables shall say.
         label_base: the list's first label, 0 or 1.
+        out: where to write the tables, so that ``folder`` may be read-only; None for ``folder`` itself. The videos stay
+            where they are. If they move, the same import with their new folder and the same ``out`` says where to.
 
     Raises:
-        BenchError: no list, a bad line, or videos that are missing or unreadable; nothing is written then.
+        BenchError: no list, a bad line, labels that contradict the names of the videos, or videos that are missing or
+            unreadable; nothing is written then.
     """
-    if (folder / MANIFEST).is_file() and not _killed(folder):
-        return read_benchmark(folder)
-    for path in folder.glob(".tmp-*"):
-        remove(path)
     if kind not in KINDS:
         raise BenchError(f"--kind {kind}: choose from {', '.join(KINDS)}")
     if label_base not in (0, 1):
         raise BenchError(f"--label-base {label_base}: give 0 or 1")
-    items = _read_list(list_file or folder / LIST, label_base)
+    if not folder.is_dir():
+        raise BenchError(f"{folder}: no such folder; give the folder of a published benchmark")
+    described: dict[str, Any] = {
+        "kind": kind,
+        "protocol": {"name": IMPORTED, "changed": []},
+        "dataset": dataset,
+        "classes": _classes(dataset),
+        "split": split,
+        "masks": {"kind": "unknown"},
+        "backgrounds": {"kind": "unknown", "name": backgrounds},
+        "seed": 0,
+    }
+    elsewhere = out is not None and out.resolve() != folder.resolve()
+    if _finished(folder):
+        if not elsewhere:
+            return read_benchmark(folder)
+        raise BenchError(f"{folder}: has a manifest already; use it as it is, without --out")
+    out = out or folder
+    paths = paths_from(out, videos=folder) if elsewhere else {}
+    if elsewhere and _finished(out):
+        return _moved(out, described, paths)
+    others = [p.name for p in entries(out)] if elsewhere and out.is_dir() else []
+    if not {PROTOCOL, FAILURES, MANIFEST, SUMS, LIST}.issuperset(others):  # those of an import that was stopped
+        raise BenchError(f"--out {out}: is not empty and no import ({others[0]}); choose another folder")
+    _require_writable(out)
+    for path in out.glob(".tmp-*"):  # of an import that was killed
+        remove(path)
+    names = list_file or folder / LIST
+    items, odd = _read_list(names, label_base, described["classes"])
     listed = {name: frames for name, frames, _ in items}
-    maker = ImportMaker(folder, shipped_classes(dataset), split, fps)
+    maker = ImportMaker(folder, described["classes"], split, fps)
     rows: list[Row] = []
     problems: list[str] = []
     failed: dict[str, BenchError] = {}
@@ -223,52 +263,105 @@ def import_published(
             f"{folder}: {len(problems)} of {len(items)} videos cannot be imported; the first: {problems[0]}"
         )
     layout = {"": "frames", ".zip": "zip", ".jpg": "zip"}[Path(rows[0].file).suffix]
-    protocol: dict[str, Any] = {
-        "kind": kind,
-        "protocol": {"name": "imported", "changed": []},
-        "dataset": dataset,
-        "classes": maker.classes,
-        "split": split,
-        "masks": {"kind": "unknown"},
-        "backgrounds": {"kind": "unknown", "name": backgrounds},
-        "seed": 0,
-        "layout": layout,
-        "paths": {},
-    }
-    said = "holds {} frames, its list says {}; taken as it is"
-    wrong = [(r.id, said.format(r.frames, listed[r.id])) for r in rows if r.frames != listed[r.id]]
-    notes = [{"id": name, "kind": "length", "reason": reason} for name, reason in wrong]
-    write_benchmark(folder, protocol, rows, notes)
-    return read_benchmark(folder)
+    lengths = "holds {} frames, its list says {}; taken as it is"
+    notes = [
+        {"id": r.id, "kind": "length", "reason": lengths.format(r.frames, listed[r.id])}
+        for r in rows
+        if r.frames != listed[r.id]
+    ]
+    unlisted = f"is in {folder.name}, but {names.name} has no line for it; not taken"
+    notes += [{"id": n, "kind": "unlisted", "reason": unlisted} for n in _unlisted(folder, {r.file for r in rows})]
+    notes += [{"id": name, "kind": "label", "reason": reason} for name, reason in odd]
+    write_benchmark(out, {**described, "layout": layout, "paths": paths}, rows, notes)
+    return read_benchmark(out)
 
 
-def _killed(folder: Path) -> bool:
-    """Whether an import ended before its last table."""
-    if (folder / SUMS).is_file():
+def _finished(folder: Path) -> bool:
+    """Whether a folder holds a benchmark; an import that was stopped before its last table is none."""
+    if not (folder / MANIFEST).is_file():
         return False
-    protocol = read_benchmark(folder).protocol.get("protocol")
-    return isinstance(protocol, dict) and protocol.get("name") == "imported"
+    if (folder / SUMS).is_file():
+        return True
+    found = read_json(folder / PROTOCOL, "benchmark", "delete manifest.csv and import again")
+    protocol = found.get("protocol") if isinstance(found, dict) else None
+    return not (isinstance(protocol, dict) and protocol.get("name") == IMPORTED)
 
 
-def _read_list(path: Path, label_base: int) -> list[tuple[str, int, int]]:
-    mend = "give the list of lines 'name frames label' as --list"
+def _moved(out: Path, said: dict[str, Any], paths: dict[str, str]) -> Benchmark:
+    """The import in ``out``, whose videos are now in the folder that ``paths`` names."""
+    old = read_benchmark(out)
+    changed = difference({k: old.protocol.get(k) for k in said}, said)
+    if changed:
+        raise BenchError(f"--out {out}: holds another import ({changed}); choose another folder or delete it")
+    if old.protocol.get("paths") != paths:
+        failures = read_records(out / FAILURES, FAILURE_COLUMNS, "table of failures", "delete the folder, import again")
+        moved = replace(old, protocol={**old.protocol, "paths": paths})
+        gone = next((r.file for r in moved.rows if not moved.path(r).exists()), None)
+        if gone is not None:
+            raise BenchError(f"{moved.videos}: {gone} is missing, so these are not the videos that {out} was made from")
+        write_benchmark(out, moved.protocol, moved.rows, failures)
+    return read_benchmark(out)
+
+
+def _classes(dataset: str) -> list[str]:
+    name = scored_as(dataset)
+    if name not in SHIPPED:
+        raise BenchError(f"--dataset {dataset}: its classes are not known here; give {', '.join(SHIPPED)} or jhmdb")
+    return shipped_classes(name)
+
+
+def _require_writable(out: Path) -> None:
+    """Tell before the work, not after it, that the tables cannot be written."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise BenchError(f"{path}: no readable list file; {mend}") from None
-    items = []
-    for number, line in enumerate(lines, 1):
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror or error})"
+        raise BenchError(f"{out}: {reason}; give another folder for the tables with --out") from None
+
+
+def _unlisted(folder: Path, taken: set[str]) -> list[str]:
+    """Relative names of the videos in a published folder that are not among ``taken``: folders of pictures, zips, and,
+    where stills are taken or by their name, pictures."""
+    stills = any(name.endswith(".jpg") for name in taken)
+    holders = {parent.as_posix() for name in taken for parent in PurePosixPath(name).parents}
+    left: list[str] = []
+    todo = [folder]
+    while todo:
+        for path in entries(todo.pop()):
+            name = path.relative_to(folder).as_posix()
+            if name in taken:
+                continue
+            if path.is_dir():
+                if name in holders or not files_of(path, PICTURE_SUFFIXES)[0]:
+                    todo.append(path)
+                else:
+                    left.append(name)
+            elif path.suffix.lower() == ".zip" or (
+                path.suffix.lower() in PICTURE_SUFFIXES and (stills or re.search(r"__\d+$", path.stem))
+            ):
+                left.append(name)
+    return sorted(left, key=natural)
+
+
+def _read_list(
+    path: Path, label_base: int, classes: list[str]
+) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]:
+    """(name, frames, label from 0) of every line, and (name, what is odd about its label)."""
+    fix = "give the list of lines 'name frames label' as --list"
+    lines: list[tuple[Labelled, int]] = []
+    for number, line in read_lines(path, "list", fix):
         parts = line.rsplit(maxsplit=2)
-        if not parts:
-            continue
         if len(parts) != 3 or not parts[1].isdigit() or not parts[2].isdigit():
-            raise BenchError(f"{path}, line {number}: {line.strip()!r} is not 'name frames label'; {mend}")
+            raise BenchError(f"{path}, line {number}: {line!r} is not 'name frames label'; {fix}")
         if not 1 <= int(parts[1]) <= LONGEST:
-            raise BenchError(f"{path}, line {number}: no video has {parts[1]} frames; {mend}")
-        items.append((parts[0], int(parts[1]), int(parts[2]) - label_base))
-    if not items:
-        raise BenchError(f"{path}: is empty; {mend}")
-    name, count = Counter(name for name, _, _ in items).most_common(1)[0]
+            raise BenchError(f"{path}, line {number}: no video has {parts[1]} frames; {fix}")
+        lines.append((Labelled(plain_path(parts[0]), int(parts[2])), int(parts[1])))
+    if not lines:
+        raise BenchError(f"{path}: is empty; {fix}")
+    name, count = Counter(line.name for line, _ in lines).most_common(1)[0]
     if count > 1:
-        raise BenchError(f"{path}: names {name} {count} times; {mend}")
-    return items
+        raise BenchError(f"{path}: names {name} {count} times; {fix}")
+    odd = check_labels(path, [line for line, _ in lines], classes, label_base)
+    return [(line.name, frames, line.label - label_base) for line, frames in lines], odd

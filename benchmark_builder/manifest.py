@@ -45,7 +45,7 @@ class Row:
     """
 
     id: str  # <source_id>__<variant>; a SCUFO or ConflFG video has the id of the SCUBA video it was made from
-    file: str  # relative to the benchmark's folder
+    file: str  # relative to the benchmark's folder, or to that of the videos (`bench import --out`)
     label: int  # 0-based; ConflFG: the moving actor's
     class_name: str
     split: str
@@ -149,8 +149,16 @@ class Benchmark:
     def by_id(self) -> dict[str, Row]:
         return {row.id: row for row in self.rows}
 
+    @cached_property
+    def videos(self) -> Path:
+        """The folder that ``file`` of every row is relative to: this one, or, of an import whose tables are stored
+        apart, the published one. It may be gone."""
+        places = places_of(self.folder, self.protocol, "videos")
+        return next((p for p in places if p.is_dir()), places[0]) if places else self.folder
+
     def path(self, row: Row) -> Path:
-        return inside(self.folder, row.file)
+        """A video's file or folder, which may be missing."""
+        return inside(self.videos, row.file)
 
     def frames(self, row: Row, check: bool = True) -> Iterator[np.ndarray]:
         """Yield the video's frames: uint8 (H, W, 3), RGB, 0..255.
@@ -162,6 +170,11 @@ class Benchmark:
             BenchError: it is missing or cannot be read.
         """
         path = self.path(row)
+        if not self.videos.is_dir():
+            raise BenchError(
+                f"{self.folder}: its videos are not in {self.videos}; bring them back, or say where they are now with "
+                f"`bench import NEW_FOLDER --out {self.folder}` and the options of the first import"
+            )
         if check and row.file_sha256:
             require_digest(path, row.file_sha256, "delete it and build it again")
         if path.suffix == ".virtual":
@@ -271,7 +284,7 @@ def places_of(folder: Path, protocol: dict[str, Any], name: str, given: Path | N
     Args:
         folder: the benchmark's.
         protocol: its protocol.json; ``paths`` holds the place relative to ``folder``, and as an absolute path.
-        name: ``root`` or ``scuba``.
+        name: ``root``, ``scuba`` or ``videos``.
     """
     if given is not None:
         return [given]
@@ -332,13 +345,14 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
     doubled = [name for name, count in Counter(row.id for row in rows).items() if count > 1]
     if doubled:
         raise BenchError(f"{path}: id {sorted(doubled)[0]!r} stands twice; build it again")
+    benchmark = Benchmark(folder, protocol, rows, root, scuba)
     for row in rows:
-        inside(folder, row.file)
+        benchmark.path(row)
         if not 0 <= row.label < len(protocol["classes"]):
             raise BenchError(f"{path}: label {row.label} of {row.id} is none of the protocol's classes; build it again")
         if row.mask_file:
             inside(folder, row.mask_file)
-    return Benchmark(folder, protocol, rows, root, scuba)
+    return benchmark
 
 
 def write_benchmark(folder: Path, protocol: dict[str, Any], rows: list[Row], failures: list[dict[str, str]]) -> None:

@@ -14,16 +14,17 @@ from benchmark_builder.text import read_records
 
 @dataclass(frozen=True)
 class MergeMaker:
-    """Copies one video and its masks below ``out``. ``part_of``: id -> the part that holds it."""
+    """Copies one video and its masks below ``out``. ``part_of``: id -> (videos' folder, masks' folder) of its part."""
 
     out: Path
-    part_of: dict[str, Path]
+    part_of: dict[str, tuple[Path, Path]]
 
     def make(self, row: Row) -> list[Row]:
         """Copy what a row names. Raises BenchError if a file is not the one that was built."""
-        part = self.part_of[row.id]
-        pairs = [(row.file, row.file_sha256)] + [(row.mask_file, row.mask_sha256)] * bool(row.mask_file)
-        for name, sha256 in pairs:
+        videos, masks = self.part_of[row.id]
+        files = [(videos, row.file, row.file_sha256)]
+        files += [(masks, row.mask_file, row.mask_sha256)] * bool(row.mask_file)
+        for part, name, sha256 in files:
             source, target = inside(part, name), inside(self.out, name)
             if not source.exists():
                 raise BenchError(f"{source}: is missing; build that part again")
@@ -51,15 +52,17 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
     found = [read_benchmark(part) for part in parts]
     first = found[0]
     rows: dict[str, Row] = {}
-    part_of: dict[str, Path] = {}
+    part_of: dict[str, tuple[Path, Path]] = {}
     for benchmark in found:
         changed = difference(first.protocol, benchmark.protocol)
         if changed:
             raise BenchError(f"{benchmark.folder}: has other settings than {first.folder} ({changed}); merge its likes")
         for row in benchmark.rows:
             if rows.setdefault(row.id, row) != row:
-                raise BenchError(f"{benchmark.folder}: {row.id} is another video than in {part_of[row.id]}; build anew")
-            part_of.setdefault(row.id, benchmark.folder)
+                raise BenchError(
+                    f"{benchmark.folder}: {row.id} is another video than in {part_of[row.id][1]}; build anew"
+                )
+            part_of.setdefault(row.id, (benchmark.videos, benchmark.folder))
     subsets = [benchmark.protocol.get("subset") for benchmark in found]
     whole = any(not isinstance(s, list) for s in subsets)
     kept = {k: v for k, v in first.protocol.items() if k not in ("versions", "format")}

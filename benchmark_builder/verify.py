@@ -16,12 +16,23 @@ from benchmark_builder.errors import BenchError, Crashed
 from benchmark_builder.files import inside, sha256_file
 from benchmark_builder.folders import hidden
 from benchmark_builder.frames import probe
-from benchmark_builder.manifest import FAILURES, INHERITED, MANIFEST, PROTOCOL, SUMS, Benchmark, Row, read_benchmark
+from benchmark_builder.manifest import (
+    FAILURE_COLUMNS,
+    FAILURES,
+    INHERITED,
+    MANIFEST,
+    PROTOCOL,
+    SUMS,
+    Benchmark,
+    Row,
+    read_benchmark,
+)
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.resume import keep_tracebacks
 from benchmark_builder.rng import generator
 from benchmark_builder.selection import indices
 from benchmark_builder.stills import draw_still
+from benchmark_builder.text import read_records
 
 LOSSLESS = {"lossless", "virtual"}  # layouts whose decoded pixels are the composed pixels
 DRAWN = ("stripes", "plain", "noise")  # backgrounds that a seed draws without any file
@@ -241,6 +252,7 @@ def verify(
             problems += found
     problems += filter(None, [keep_tracebacks(failed)])
     expected = {row.file for row in benchmark.rows} | {row.mask_file for row in benchmark.rows if row.mask_file}
+    expected |= {note["id"] for note in _notes(folder) if note["kind"] == "unlisted"}  # an import named them
     problems += [f"{name}: stands in no row" for name in sorted(_present(folder, expected) - expected)]
     return sorted(set(problems))
 
@@ -259,6 +271,14 @@ def _tables(folder: Path) -> list[str]:
     return problems + [
         f"{name}: does not stand in {SUMS}" for name in (FAILURES, MANIFEST, PROTOCOL) if name not in named
     ]
+
+
+def _notes(folder: Path) -> list[dict[str, str]]:
+    """What failures.csv says; nothing where it cannot be read, which is told already."""
+    try:
+        return read_records(folder / FAILURES, FAILURE_COLUMNS)
+    except BenchError:
+        return []
 
 
 def _present(folder: Path, expected: set[str]) -> set[str]:
