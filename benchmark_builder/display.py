@@ -11,9 +11,20 @@ from typing import Any
 import av
 import av.filter
 import numpy as np
+from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 
 Filters = tuple[tuple[str, str], ...]  # (filter, its arguments), in the order they are applied
+
+
+def _unnamed(cls: type[Type], value: object) -> Type:
+    """A kind of side data that PyAV does not know by name, such as EXIF: up to version 18 it then lists none at all."""
+    member: Any = object.__new__(cls)
+    member._name_, member._value_ = f"UNKNOWN_{value}", value
+    return member
+
+
+Type._missing_ = classmethod(_unnamed)  # type: ignore[method-assign,assignment]
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:

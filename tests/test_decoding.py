@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmark_builder import frames as reading
 from benchmark_builder.check_video import Checked, Checker
@@ -114,6 +115,18 @@ def test_a_bitstream_that_turns_and_crops_itself(plain: Path, tmp_path: Path) ->
     for number, change in enumerate(("rotate=90:flip=vertical", "crop_left=4:crop_top=2")):
         ffmpeg("-i", plain, "-c", "copy", "-bsf:v", f"h264_metadata={change}", tmp_path / f"{number}.mp4")
         check_against_ffmpeg(tmp_path / f"{number}.mp4")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_camera_that_turns_its_jpegs(tmp_path: Path, orientation: int) -> None:
+    """Motion JPEG whose pictures carry EXIF, of which the frame has side data that PyAV may not know."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg", exif=exif)
+    ffmpeg("-f", "image2", "-i", tmp_path / "a.jpg", "-c", "copy", tmp_path / "a.avi")
+    found = check_against_ffmpeg(tmp_path / "a.avi")
+    assert found.shape[1:3] == ((48, 64) if orientation < 5 else (64, 48))
 
 
 def test_a_crop_of_the_container(plain: Path, tmp_path: Path) -> None:
