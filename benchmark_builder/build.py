@@ -315,6 +315,9 @@ def _tidy(out: Path) -> None:
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     """The first setting in which two protocols differ, in words; empty if they decide the same."""
     plain = json.loads(json.dumps(new))
+    versions = [t["protocol"].get("version", 1) for t in (old, plain) if isinstance(t.get("protocol"), dict)]
+    if len(set(map(str, versions))) > 1:  # an older version differs in more than one setting; this says why
+        return f"version of the protocol: {_brief(versions[0])}, now {_brief(versions[1])}"
     for key in sorted((old.keys() | plain.keys()) - set(_FREE)):
         before, now = _settings(old.get(key)), _settings(plain.get(key))
         if before != now:

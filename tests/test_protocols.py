@@ -445,7 +445,7 @@ def test_another_protocol_or_version_is_another_build(folder_of_actions: Callabl
     protocol = json.loads((out / "protocol.json").read_text())
     protocol["protocol"] = {"name": "default", "changed": ["masks", "per_video"]}  # as version 1 wrote it
     (out / "protocol.json").write_text(json.dumps(protocol))
-    with pytest.raises(BenchError, match=r"other settings \(protocol\.changed: "):
+    with pytest.raises(BenchError, match=r"other settings \(version of the protocol: 1, now 2\)"):
         scuba(root, out)
     build_scufo(out, out=tmp_path / "s", run=QUIET)
     derived = read_benchmark(tmp_path / "s").protocol
