@@ -64,6 +64,8 @@ class ConflfgSettings:
 
     def __post_init__(self) -> None:
         check_still_area(self.still_area)
+        if self.rules not in (1, 2):
+            raise BenchError(f"ConflFG by rules {self.rules}: this release knows 1 and 2; update albar-bench")
         for flag, value, choices in (("--order", self.order, ORDERS), ("--place", self.place, PLACES)):
             if value not in choices:
                 raise BenchError(f"{flag} {value}: choose from {', '.join(choices)}")
