@@ -15,7 +15,7 @@ from bench.evaluate import eval_command
 from bench.results import leaderboard, report, score, versus
 from bench.segment import segment
 from bench.train import train
-from bench.variadic import variadic
+from bench.variadic import is_anything, is_benchmark, is_list, variadic
 
 
 class Interrupted(BaseException):
@@ -48,12 +48,12 @@ app = typer.Typer(
 )
 app.add_typer(build_app, name="build")
 app.command(name="train")(train)
-app.command(name="eval", cls=variadic("--benchmarks"))(eval_command)
-app.command(cls=variadic("--methods", "--benchmarks"))(compare)
+app.command(name="eval", cls=variadic(benchmarks=is_benchmark))(eval_command)
+app.command(cls=variadic(methods=is_anything, benchmarks=is_benchmark))(compare)
 app.command()(leaderboard)
-app.command(cls=variadic("--benchmarks"))(report)
-app.command(cls=variadic("--benchmark", "--lists"))(score)
-app.command(cls=variadic("--benchmarks"))(versus)
+app.command(cls=variadic(benchmarks=is_benchmark))(report)
+app.command(cls=variadic(benchmark=is_benchmark, lists=is_list))(score)
+app.command(cls=variadic(benchmarks=is_benchmark))(versus)
 app.command()(segment)
 app.command()(verify)
 app.add_typer(audit_app, name="audit")

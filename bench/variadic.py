@@ -1,32 +1,127 @@
 """Options that take several values after one name: ``--benchmarks A B C``, as people type it."""
 
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
+
+Belongs = Callable[[str], bool]
+
+
+def is_benchmark(word: str) -> bool:
+    """Whether a word names a benchmark: ``iid:DATASET``, a built folder, or a folder of such."""
+    if word.startswith("iid:"):
+        return True
+    folder = Path(word)
+    try:
+        below = [folder, *(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())]
+    except (OSError, ValueError):
+        return False
+    return any((place / name).is_file() for place in below for name in ("manifest.csv", "protocol.json"))
+
+
+def is_list(word: str) -> bool:
+    """Whether a word can name a list file: it has no suffix that only predictions have."""
+    return Path(word).suffix.lower() not in (".pkl", ".pickle", ".json", ".parquet", ".npy", ".tsv")
+
+
+def is_anything(word: str) -> bool:
+    return True
 
 
 class VariadicCommand(TyperCommand):
-    """Rewrites ``--name A B C`` as ``--name A --name B --name C`` before parsing."""
+    """Rewrites ``--name A B C`` as ``--name A --name B --name C`` before parsing.
 
-    names: ClassVar[frozenset[str]] = frozenset()
+    Such an option would take the command's arguments that follow it (``--benchmarks DIR model.ckpt``). Where arguments
+    would be missing otherwise, it leaves them those of its values that do not belong to it, from its end on; it keeps
+    one at least, and what belongs to it (an existing benchmark, say) always.
+    """
+
+    names: ClassVar[Mapping[str, Belongs]] = {}
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        spread: list[str] = []
-        current = None
+        return super().parse_args(ctx, self.spread(args))
+
+    def spread(self, args: list[str]) -> list[str]:
+        """The words with each value under its own name."""
+        owners = self._owners(args)
+        first = owners[1:]  # what follows each word, as it was typed
+        arguments = [p for p in self.params if p.param_type_name == "argument"]
+        least = sum(max(1, p.nargs) for p in arguments if p.required)
+        most = len(args) if any(p.nargs < 0 for p in arguments) else sum(p.nargs for p in arguments)
+        given = owners.count("")
+        groups = sorted({owner for owner in owners if owner in self.names}, key=lambda o: -_last(owners, o))
+        for name in groups:
+            if given >= least:
+                break
+            for k in self._left(args, owners, name, least - given, most - given):
+                owners[k] = ""
+                given += 1
+        words: list[str] = []
+        for k, (word, owner) in enumerate(zip(args, owners, strict=True)):
+            if owner in self.names:
+                words += [owner, word]
+            elif owner != _OPTION or word not in self.names or first[k : k + 1] != [word]:
+                words.append(word)  # a name that no value follows stays, so that the parser says so
+        return words
+
+    def _owners(self, args: list[str]) -> list[str]:
+        """What each word is: ``""`` an argument, the name of the variadic option that takes it, or part of others."""
+        valued = {n for p in self.params if isinstance(p, TyperOption) and not p.is_flag for n in p.opts}
+        owners: list[str] = []
+        current, values = "", 0
         for k, word in enumerate(args):
-            if word.startswith("-"):
-                current = word if word in self.names else None
-                if current is None:
-                    spread.append(word)
-                elif k + 1 == len(args) or args[k + 1].startswith("-"):
-                    spread.append(word)  # no value follows: let the parser say so
-            elif current:
-                spread += [current, word]
+            if word == "--":
+                return [*owners, _OPTION, *[""] * (len(args) - k - 1)]
+            if values:
+                owners.append(_OPTION)
+                values -= 1
+            elif word.startswith("-") and word != "-":
+                current = word if word in self.names else ""
+                values = int(word in valued and not current)
+                owners.append(_OPTION)
             else:
-                spread.append(word)
-        return super().parse_args(ctx, spread)
+                owners.append(current)
+        return owners
+
+    def _left(self, args: list[str], owners: list[str], name: str, least: int, most: int) -> list[int]:
+        """Places of values of an option that are left to the arguments, at least so many if there are, in order."""
+        places = [k for k, owner in enumerate(owners) if owner == name]
+        foreign = [k for k in places if not self.names[name](args[k])]
+        found: list[int] = []
+        for k in reversed(places):  # the values at its end that are not its own
+            if k not in foreign or len(found) == most or len(found) == len(places) - 1:
+                break
+            found.append(k)
+        # Then those before, if they are there at all: a name that is mistyped is no argument.
+        others = [k for k in foreign if k not in found and _exists(args[k])]
+        while len(found) < least and others and len(found) < len(places) - 1:
+            found.append(others.pop())
+        if len(found) < least and self.names[name] is is_list and len(places) > 1:
+            found = places[-1:]  # a list can have any name: the last word is the predictions
+        return sorted(found)
 
 
-def variadic(*names: str) -> type[VariadicCommand]:
-    """A command class whose options ``names`` take several values."""
-    return type("Variadic", (VariadicCommand,), {"names": frozenset(names)})
+_OPTION = "\0option"
+
+
+def _last(owners: list[str], name: str) -> int:
+    return max(k for k, owner in enumerate(owners) if owner == name)
+
+
+def _exists(word: str) -> bool:
+    try:
+        return Path(word).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def variadic(**names: Belongs) -> type[VariadicCommand]:
+    """A command class whose options ``--name`` take several values.
+
+    ``names``: name -> whether a value belongs to it whatever else is missing.
+    """
+    options = {f"--{name}": belongs for name, belongs in names.items()}
+    return type("Variadic", (VariadicCommand,), {"names": options})

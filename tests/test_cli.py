@@ -6,11 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from conftest import moving_square, write_video
+from typer.testing import CliRunner
 
+from bench import app as bench_app
+from bench.variadic import is_anything, variadic
 from benchmark_builder.frames import probe
 from benchmark_builder.manifest import read_benchmark
 from benchmark_builder.masks.stored import write_masks
@@ -138,14 +143,9 @@ def test_real_clip_from_boxes_to_stills(clips: Path, tmp_path: Path) -> None:
 
 
 def test_several_values_after_one_option(tmp_path: Path) -> None:
-    import typer
-    from typer.testing import CliRunner
-
-    from bench.variadic import variadic
-
     app, seen = typer.Typer(), []
 
-    @app.command(cls=variadic("--many"))
+    @app.command(cls=variadic(many=is_anything))
     def command(first: str, many: list[str] = typer.Option([]), flag: bool = typer.Option(False, "--flag")) -> None:
         seen.append((first, many, flag))
 
@@ -153,6 +153,91 @@ def test_several_values_after_one_option(tmp_path: Path) -> None:
         assert CliRunner().invoke(app, words).exit_code == 0
     assert seen == [("x", ["a", "b"], True)] * 2
     assert CliRunner().invoke(app, ["x", "--many"]).exit_code == 2
+
+
+def spread(command: str, *words: str) -> dict[str, object] | str:
+    """The values that a command would get, or what its parser says."""
+    tree: Any = typer.main.get_command(bench_app.app)
+    try:
+        return dict(tree.commands[command].make_context(command, list(words)).params)
+    except Exception as error:  # typer's own kind of usage error
+        return error.format_message()  # type: ignore[attr-defined,no-any-return]
+
+
+@pytest.fixture
+def benchmarks(tmp_path: Path) -> list[str]:
+    for name in ("A", "B"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.csv").write_text("")
+    for name in ("model.ckpt", "p.csv", "q.pkl", "l.txt", "r1/leaderboard.csv", "r2/leaderboard.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    return ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "model.ckpt --benchmarks A B", "--benchmarks A B model.ckpt", "--benchmarks A model.ckpt B",
+        "--benchmarks model.ckpt A B", "--out o --benchmarks A B model.ckpt", "--benchmarks A B model.ckpt --out o",
+        "--benchmarks A B --out o model.ckpt", "--no-iid --benchmarks A B model.ckpt", "--benchmarks A B -- model.ckpt",
+        "--benchmarks A --benchmarks B model.ckpt", "--benchmarks A model.ckpt --benchmarks B",
+        "--benchmarks=A --benchmarks=B model.ckpt", "--benchmarks A B --seed 3 model.ckpt",
+        "--batch 2 --benchmarks A B --limit 3 model.ckpt --trust",
+    ],
+)  # fmt: skip
+def test_the_model_may_come_anywhere(benchmarks: list[str], words: str) -> None:
+    found = spread("eval", *words.split())
+    assert isinstance(found, dict), found
+    assert found["model"] == "model.ckpt" and [str(p) for p in found["benchmarks"]] == benchmarks  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("model", ["hf:some/model", "no-such.ckpt", "package.module:factory"])
+def test_a_model_that_is_no_file_may_come_last(benchmarks: list[str], model: str) -> None:
+    found = spread("eval", "--benchmarks", *benchmarks, model)
+    assert isinstance(found, dict) and found["model"] == model
+    assert [str(p) for p in found["benchmarks"]] == benchmarks  # type: ignore[attr-defined]
+
+
+def test_a_missing_argument_is_missed(benchmarks: list[str]) -> None:
+    lacking = ("eval --benchmarks A B", "eval --benchmarks A", "eval --benchmarks gone", "report --benchmarks A B",
+               "score --benchmark A", "versus --benchmarks A r1")  # fmt: skip
+    for words in lacking:
+        assert "Missing argument" in str(spread(*words.split())), words
+    assert "requires an argument" in str(spread("eval", "model.ckpt", "--benchmarks"))
+    found = spread("eval", "model.ckpt", "--benchmarks", "A", "gone")  # nothing is missing, so all are benchmarks
+    assert isinstance(found, dict) and [str(p) for p in found["benchmarks"]] == ["A", "gone"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "wanted"),
+    [
+        ("score", "p.csv q.pkl --benchmark A iid:ucf101", "predictions=p.csv,q.pkl benchmark=A,iid:ucf101"),
+        ("score", "--benchmark A iid:ucf101 p.csv q.pkl", "predictions=p.csv,q.pkl benchmark=A,iid:ucf101"),
+        ("score", "--benchmark A --lists l.txt q.pkl", "predictions=q.pkl benchmark=A lists=l.txt"),
+        ("score", "--lists l.txt p.csv --benchmark A", "predictions=p.csv benchmark=A lists=l.txt"),
+        ("score", "--lists l.txt --benchmark A p.csv", "predictions=p.csv benchmark=A lists=l.txt"),
+        ("score", "--benchmark A p.csv --lists l.txt", "predictions=p.csv benchmark=A lists=l.txt"),
+        ("score", "--lists l.txt l.txt q.pkl q.pkl --benchmark A B",
+         "predictions=q.pkl,q.pkl benchmark=A,B lists=l.txt,l.txt"),
+        ("report", "--benchmarks A B r1 r2", "results=r1,r2 benchmarks=A,B"),
+        ("report", "r1 r2 --benchmarks A B", "results=r1,r2 benchmarks=A,B"),
+        ("report", "--benchmarks A r1 --out x.html", "results=r1 benchmarks=A"),
+        ("versus", "--benchmarks A B r1 r2", "a=r1 b=r2 benchmarks=A,B"),
+        ("versus", "r1 --benchmarks A B r2", "a=r1 b=r2 benchmarks=A,B"),
+        ("versus", "--benchmarks A r1 --root B r2", "a=r1 b=r2 benchmarks=A root=B"),
+        ("compare", "--methods albar be --benchmarks A B --seeds 2", "methods=albar,be benchmarks=A,B seeds=2"),
+    ],
+)  # fmt: skip
+def test_arguments_after_options_of_several_values(
+    benchmarks: list[str], command: str, words: str, wanted: str
+) -> None:
+    found = spread(command, *words.split())
+    assert isinstance(found, dict), found
+    texts = {k: ",".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for k, v in found.items()}
+    assert {name: texts[name] for name in wanted.replace("=", " ").split()[::2]} == dict(
+        pair.split("=") for pair in wanted.split()
+    )
 
 
 def test_odd_names_and_a_clip_without_an_actor(tmp_path: Path) -> None:
