@@ -14,7 +14,7 @@ import numpy as np
 from benchmark_builder.display import Converter, FormerConverter, display_matrix, in_words, swaps_sides, turning
 from benchmark_builder.errors import BenchError
 from benchmark_builder.folders import PICTURE_SUFFIXES, entries, files_of, series
-from benchmark_builder.streams import cropping, decode, even_times, frame_rate, opened, short
+from benchmark_builder.streams import BROKEN, cropping, decode, even_times, frame_rate, opened, short
 
 FOLDER_FPS = 30.0  # a folder says no rate; HMDB51 and, cut from it, JHMDB have 30
 
@@ -65,7 +65,7 @@ def probe(path: Path, expected: int | None = None) -> VideoInfo:
                 if first and indexed:
                     break
             first = first or next(iter(stream.decode(None)), None)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
+        except BROKEN as error:
             if first is None:
                 raise BenchError(f"{path}: breaks after frame 0 ({short(error)}); replace the file") from None
             # What follows the break cannot be reached either.
@@ -165,7 +165,7 @@ def coded_length(path: Path) -> int:
             for packet in container.demux(stream):
                 count += packet.size > 0
                 length = max(length, (packet.dts or 0) + 1 if in_frames else 0)
-        except (av.error.FFmpegError, OSError, ValueError):
+        except BROKEN:
             pass  # what follows the break cannot be reached either
     return max(count, length)
 
@@ -246,7 +246,7 @@ def _decoded(
                 size = _same_size(path, count, size, (sides[1], sides[0]) if turned else sides)
                 count += 1
                 yield frame
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+    except BROKEN as error:
         raise BenchError(f"{path}: breaks after frame {count} ({short(error)}); replace the file") from None
     if count == 0:
         raise BenchError(f"{path}: no video frame could be decoded; replace the file")

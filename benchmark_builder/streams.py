@@ -22,6 +22,8 @@ FORMATS = (
     "m4v", "matroska", "mjpeg", "mov", "mpeg", "mpegts", "mpegvideo", "mxf", "nsv", "nut", "obu", "ogg", "rm", "vc1",
     "vvc", "wtv", "yuv4mpegpipe",
 )  # fmt: skip
+# What PyAV raises of damaged files; IndexError where a stream of MPEG-TS has gone.
+BROKEN = (av.error.FFmpegError, OSError, ValueError, IndexError)
 UNTIMED = 25.0  # frames a second of a stream that says nothing, as ffmpeg assumes
 MOST = 1000  # frames a second; what says more gives the ticks of a clock
 
@@ -62,7 +64,7 @@ def opened(
             source = Source(file, path.suffix)
             known = "mjpeg" if path.suffix.lower() in (".mjpg", ".mjpeg") else None  # else it is taken for one picture
             container = av.open(source, "r", known, metadata_errors="ignore", container_options=options)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
+        except BROKEN as error:
             said = "its content is no video" if isinstance(error, av.error.ArgumentError) else short(error)
             raise BenchError(f"{path}: not a readable video ({said}); replace the file") from None
         with container:
