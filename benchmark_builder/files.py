@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import mmap
 import os
 import shutil
 import uuid
@@ -141,6 +142,7 @@ def found_inside(folder: Path, relative: str) -> Path:
     return inside(folder, place_of(folder, relative).relative_to(folder).as_posix())
 
 
+MOST_DIRECTORY = 2**24  # bytes of a zip's list of members: of 250,000 pictures, say
 MOST_UNPACKED = 2**28  # bytes of one member of a zip: a picture of 8K has fewer, packed or not
 
 
@@ -149,10 +151,12 @@ def open_zip(path: Path) -> zipfile.ZipFile:
 
     Raises:
         OSError: it cannot be read.
-        zipfile.BadZipFile: it is none, or a name in it points outside the folder it lies in.
+        zipfile.BadZipFile: it is none, has too many members, or a name in it points outside its folder.
     """
     data = path.read_bytes()
     try:
+        if zip_directory(data) > MOST_DIRECTORY:
+            raise zipfile.BadZipFile("it has too many members")
         archive = zipfile.ZipFile(io.BytesIO(data))
     except Exception as error:  # a damaged zip can raise anything: struct.error, UnicodeDecodeError, …
         raise zipfile.BadZipFile(str(error) or type(error).__name__) from None
@@ -160,6 +164,17 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts:
             raise zipfile.BadZipFile(f"{name!r} points outside it")
     return archive
+
+
+def zip_directory(data: bytes | mmap.mmap) -> int:
+    """How many bytes a zip's list of members takes; 0 if it is no zip. Python keeps half a kilobyte for each member."""
+    end = data.rfind(b"PK\x05\x06", max(0, len(data) - 22 - 0xFFFF))
+    if end < 0:
+        return 0
+    size, large = int.from_bytes(data[end + 12 : end + 16], "little"), end - 20 - 56
+    if data[end - 20 : end - 16] == b"PK\x06\x07" and large >= 0:  # zip64
+        size = max(size * (size != 0xFFFFFFFF), int.from_bytes(data[large + 40 : large + 48], "little"))
+    return size
 
 
 def zip_member(archive: zipfile.ZipFile, name: str, most: int = MOST_UNPACKED) -> bytes:

@@ -12,7 +12,6 @@ Where a file has no ids, only the list file that it was predicted from tells whi
 it is refused, since a guessed order gives a wrong figure.
 """
 
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -73,7 +72,7 @@ def read_any_predictions(
             return read_predictions(path, test_set.classes, test_set.labels, allow_missing, order)
         dump = _videomae(path)
     elif suffix in (".pkl", ".pickle"):
-        dump = safe_pickle.load(path, "file of scores", _TENSORS, _FIX)
+        dump = safe_pickle.load(path, "file of scores", _FIX)
     elif suffix == ".json":
         dump = _json(path)
     elif suffix == ".npy":
@@ -290,24 +289,3 @@ def _json(path: Path) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BenchError(f"{path}: not readable JSON ({error}); {_FIX}") from None
-
-
-def _storage(data: bytes) -> Any:
-    import torch
-
-    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-
-
-def _tensor(storage: Any, offset: int, size: Sequence[int], stride: Sequence[int], *rest: Any) -> np.ndarray:
-    """A tensor as an array, without the hooks and the gradient flag that a pickle may ask for."""
-    import torch
-
-    view = torch.empty(0, dtype=storage.dtype).set_(storage._untyped_storage, offset, tuple(size), tuple(stride))
-    return np.asarray(view.to(torch.float64) if view.is_floating_point() else view)
-
-
-# Admits tensors too: their storage is read by torch's own weights-only loader, which runs nothing.
-_TENSORS: safe_pickle.Extra = {
-    ("torch.storage", "_load_from_bytes"): _storage,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-}

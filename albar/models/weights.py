@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from benchmark_builder.errors import BenchError
+from benchmark_builder.safe_pickle import Refused
+from benchmark_builder.torch_files import check_torch_file
 
 # Where training codes keep the weights in what they save; ALBAR's release uses model_state_dict.
 _MEND = "give a file of weights saved with torch.save(model.state_dict(), …)"
@@ -24,11 +26,16 @@ def read_torch_file(path: Path, what: str, mend: str) -> Any:
     if not path.is_file():
         raise BenchError(f"{path}: no such {what}; {mend}")
     try:
+        check_torch_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's remarks about foreign pickles; they are refused below
             return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
+    except Refused as error:
+        raise BenchError(
+            f"{path}: not a {what} of tensors and plain values ({error}), so it was not opened; {mend}"
+        ) from None
     except Exception:  # a damaged or hostile file makes the unpickler raise anything
         raise BenchError(f"{path}: not a {what} of tensors and plain values, so it was not opened; {mend}") from None
 

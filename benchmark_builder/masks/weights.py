@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from benchmark_builder.errors import BenchError
+from benchmark_builder.torch_files import check_torch_file
 
 Build = Callable[[], torch.nn.Module]
 
@@ -31,6 +32,7 @@ def read_weights(path: Path, what: str) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise BenchError(f"{path}: no such file; give {what}")
     try:
+        check_torch_file(path)
         # Mapped where the format allows it: only what is used is read.
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None)
     except Exception as error:  # a damaged or hostile file can raise anything
