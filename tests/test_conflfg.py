@@ -34,7 +34,7 @@ def actors(folder: Path, sizes: dict[str, tuple[int, int]], shares: dict[str, fl
             video = np.full((2, height, width, 3), COLOURS[name], np.uint8)
             write_video(folder / f"ucf/videos/{name}/v_{name}_g{k:02d}_c01.mkv", video)
             write_masks(folder / f"ucf/masks/{name}/v_{name}_g{k:02d}_c01.zip", mask)
-    return read_benchmark(scuba(folder / "ucf", folder / "scuba", layout="lossless"))
+    return read_benchmark(scuba(folder / "ucf", folder / "scuba", layout="virtual"))
 
 
 def choose(source: Benchmark, row: Row, seed: int = 0, **settings: object) -> tuple[str, str, float]:
@@ -104,7 +104,7 @@ def test_donors_of_other_shapes_stay_on_the_canvas(tmp_path: Path, place: str, s
             write_video(tmp_path / f"ucf/videos/{name}/v_{name}_g{k:02d}_c01.mkv",
                         np.full((2, height, width, 3), 40 + 80 * c, np.uint8))  # fmt: skip
             write_masks(tmp_path / f"ucf/masks/{name}/v_{name}_g{k:02d}_c01.zip", mask)
-    source = read_benchmark(scuba(tmp_path / "ucf", tmp_path / "scuba", layout="lossless"))
+    source = read_benchmark(scuba(tmp_path / "ucf", tmp_path / "scuba", layout="virtual"))
     report = build_conflfg(
         source.folder, out=tmp_path / "c", run=QUIET, place=place, order="front", max_covered=1.0, layout="virtual"
     )
@@ -151,7 +151,7 @@ def test_a_speck_that_vanishes_is_passed_over(tmp_path: Path) -> None:
     for k in (1, 2, 3):
         write_masks(tmp_path / f"ucf/masks/Basketball/v_Basketball_g{k:02d}_c01.zip", mask)
     shutil.rmtree(source.folder)
-    source = read_benchmark(scuba(tmp_path / "ucf", tmp_path / "scuba", layout="lossless"))
+    source = read_benchmark(scuba(tmp_path / "ucf", tmp_path / "scuba", layout="virtual"))
     rows = [r for r in source.rows if r.class_name == "Archery"]
     assert {choose(source, row, order="front", max_covered=1.0)[1] for row in rows} == {"Biking"}
     assert build_conflfg(source.folder, out=tmp_path / "c", run=QUIET).failed == []
