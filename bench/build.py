@@ -166,7 +166,7 @@ def scuba(
 ) -> None:
     """Composite the actor of every video over backgrounds that have nothing to do with the action."""
     options = dict(locals())
-    _scuba(options)
+    _end(keep_going, _scuba(options)[1])
 
 
 @app.command()
@@ -219,13 +219,11 @@ def scufo(
 
     options = dict(locals())
     chosen = {k: options[k] for k in ("layout", "jpeg_quality", "shake", "still_area")}
-    scuba_folder, subset = _start(options)
-    _finish(
-        build_scufo(
-            scuba_folder, shaken=shaken, root=root, seed=seed, out=out, subset=subset, run=_run(workers), **chosen
-        ),
-        keep_going,
+    scuba_folder, subset, failed = _start(options)
+    report = build_scufo(
+        scuba_folder, shaken=shaken, root=root, seed=seed, out=out, subset=subset, run=_run(workers), **chosen
     )
+    _end(keep_going, failed, _finish(report)[1])
 
 
 @app.command()
@@ -279,11 +277,9 @@ def conflfg(
     options = dict(locals())
     names = ("layout", "jpeg_quality", "order", "place", "max_covered", "min_visible", "still_area")
     chosen = {k: options[k] for k in names}
-    scuba_folder, subset = _start(options)
-    _finish(
-        build_conflfg(scuba_folder, root=root, seed=seed, out=out, subset=subset, run=_run(workers), **chosen),
-        keep_going,
-    )
+    scuba_folder, subset, failed = _start(options)
+    report = build_conflfg(scuba_folder, root=root, seed=seed, out=out, subset=subset, run=_run(workers), **chosen)
+    _end(keep_going, failed, _finish(report)[1])
 
 
 _SCUBA_SETTINGS = (
@@ -293,8 +289,8 @@ _SCUBA_SETTINGS = (
 MASK_OPTIONS = ("sam_checkpoint", "sam_model", "box_margin", "drift", "min_score", "min_track", "device", "chunk")
 
 
-def _scuba(options: dict[str, Any]) -> Path:
-    """Build SCUBA with a command's options; its folder."""
+def _scuba(options: dict[str, Any]) -> tuple[Path, str]:
+    """Build SCUBA with a command's options; its folder, and what :func:`_end` is to say."""
     from benchmark_builder.recipes import build_scuba
 
     chosen = {k: options[k] for k in _SCUBA_SETTINGS}
@@ -313,11 +309,11 @@ def _scuba(options: dict[str, Any]) -> Path:
         mask_options={k: options[k] for k in MASK_OPTIONS},
         **chosen,
     )
-    return _finish(report, options["keep_going"])
+    return _finish(report)
 
 
-def _start(options: dict[str, Any]) -> tuple[Path, "Subset | None"]:
-    """The SCUBA benchmark to start from, and which part of it to take.
+def _start(options: dict[str, Any]) -> tuple[Path, "Subset | None", str]:
+    """The SCUBA benchmark to start from, which part of it to take, and what :func:`_end` is to say of its failures.
 
     It is the named one, or the one that is there, or one that is built first, which is that part already.
     """
@@ -327,13 +323,14 @@ def _start(options: dict[str, Any]) -> tuple[Path, "Subset | None"]:
     if options["source"]:
         wishes = {k: options[k] for k in ("split", "fold", "protocol")}
         require_wishes(options["source"], None, **wishes, **chosen)  # --root says where the dataset is now
-        return options["source"], _part(options)
+        return options["source"], _part(options), ""
     names = ("root", "split", "fold", "protocol")
     found = scuba_there(options["dataset"], **{k: options[k] for k in names}, **chosen)
     if found is None:
-        return _scuba(options | {"out": None}), None
+        folder, failed = _scuba(options | {"out": None})
+        return folder, None, failed
     typer.echo(f"starting from {found} (name another SCUBA benchmark with --from)")
-    return found, _part(options)
+    return found, _part(options), ""
 
 
 def _part(options: dict[str, Any]) -> "Subset":
@@ -356,8 +353,11 @@ def say_failures(failures: list[dict[str, str]], folder: Path, most: int = 10) -
         typer.echo(f"… and {len(failures) - most} more in {folder / 'failures.csv'}")
 
 
-def _finish(report: "Report", keep_going: bool) -> Path:
-    """Say what was built and what was not; the benchmark's folder. Raises BenchError if the command has failed."""
+def _finish(report: "Report") -> tuple[Path, str]:
+    """Say what was built and what was not; the benchmark's folder, and what :func:`_end` is to say.
+
+    Raises BenchError if nothing was built.
+    """
     from benchmark_builder.errors import BenchError
 
     say_failures(report.failures, report.folder)
@@ -381,9 +381,17 @@ def _finish(report: "Report", keep_going: bool) -> Path:
             else ""
         )
     )
-    if report.failed and not keep_going:
-        raise BenchError(
-            f"{folder / 'failures.csv'}: {len(report.failed)} failed, the rest is built; fix what it lists and run "
-            "the same command again, or pass --keep-going"
-        )
-    return folder
+    failed = (
+        f"{folder / 'failures.csv'}: {len(report.failed)} failed, the rest is built; fix what it lists and run "
+        "the same command again, or pass --keep-going"
+    )
+    return folder, failed if report.failed else ""
+
+
+def _end(keep_going: bool, *failed: str) -> None:
+    """End the command with an error if something failed on the way; it comes last, so that it costs nothing else."""
+    from benchmark_builder.errors import BenchError
+
+    said = "; ".join(filter(None, failed))
+    if said and not keep_going:
+        raise BenchError(said)

@@ -102,7 +102,8 @@ def export(
     if report.benchmark is None or report.failed:
         wrong = report.failed or report.failures
         first = f"; {wrong[0]['id']}: {wrong[0]['reason']}" if wrong else ""
-        raise BenchError(f"{out / 'failures.csv'}: {len(wrong)} videos could not be exported, the others are{first}")
+        done = len(report.benchmark.rows) if report.benchmark else 0
+        raise BenchError(f"{out / 'failures.csv'}: {len(wrong)} videos could not be exported, {done} are{first}")
     typer.echo(f"{out}: {len(report.benchmark.rows)} videos")
 
 

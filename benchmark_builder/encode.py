@@ -5,6 +5,7 @@ One thread per encoder: x264's bytes depend on its thread count, and workers fil
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 import ffmpeg
 import numpy as np
 
-from benchmark_builder.errors import BenchError
+from benchmark_builder.errors import BenchError, Crashed
 from benchmark_builder.files import whole_file
 
 if sys.platform == "linux":
@@ -118,10 +119,19 @@ class Encoder:
                 pass
 
     def _fail(self, message: bytes = b"") -> None:
+        try:
+            code = self.process.wait(1)  # a pipe closes a moment before its process has ended
+        except subprocess.TimeoutExpired:
+            code = 0
         self.process.kill()
         if not message and self.process.stderr and not self.process.stderr.closed:
             message = self.process.stderr.read()
         reason = message.decode(errors="replace").strip().split("\n")[-1] or "the encoder stopped"
+        reason = re.sub(r"^\[[^]]* @ 0x[0-9a-f]+\] *", "", reason)  # an address, another one each time
+        if code < 0:
+            raise Crashed(
+                f"{self.path.parent}: the encoder was ended by signal {-code} (out of memory?)", reason, again=True
+            )
         raise BenchError(
             f"{self.path.parent}: could not write a video here ({reason}); free space or choose another --out"
         )

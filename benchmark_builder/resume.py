@@ -40,6 +40,8 @@ def sole_run(folder: Path, lock: Path, refusal: str) -> Iterator[None]:
     except Timeout:
         raise BenchError(f"{folder}: {refusal}; wait for it or choose another --out") from None
     except OSError as error:
+        if str(error.filename).startswith(str(folder)):  # the lock's own name tells a user nothing
+            error.filename = str(folder)
         raise system_error(error, folder) from None
     except NotImplementedError as error:  # a file system that cannot lock
         raise BenchError(f"{folder}: cannot be locked ({error}); choose another --out") from None

@@ -103,9 +103,10 @@ def _contradiction(
     folder: Path, root: Path | None, split: str, fold: int, protocol: str, chosen: Mapping[str, Any]
 ) -> str:
     """The first setting that is chosen otherwise than what is in ``folder`` was built with, in words; empty if none."""
-    known = read_json(folder / PROTOCOL, "benchmark", "delete the folder or build it again")
+    fix = "give a folder that `bench build` has finished"
+    known = read_json(folder / PROTOCOL, "benchmark", fix)
     if not isinstance(known, dict):
-        raise BenchError(f"{folder / PROTOCOL}: not a benchmark's protocol; delete the folder and build it again")
+        raise BenchError(f"{folder / PROTOCOL}: not a benchmark's protocol; {fix}")
     name = _inner(known, "protocol").get("name")
     if protocol not in ("default", name):
         return f"--protocol ({name}, not {protocol})"

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +17,13 @@ import numpy as np
 import pytest
 from conftest import moving_square, write_video
 from test_build import QUIET
+from typer.testing import CliRunner
 
+from bench.app import app
 from benchmark_builder import export, files, inspect, layouts, verify
 from benchmark_builder.conflfg import ConflfgMaker
-from benchmark_builder.errors import BenchError, LeftOut, system_error
+from benchmark_builder.encode import FFV1, open_video
+from benchmark_builder.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.manifest import read_benchmark
 from benchmark_builder.masks.stored import StoredMasks, write_masks
 from benchmark_builder.merge import merge
@@ -184,6 +188,19 @@ def test_a_crash_in_a_render_keeps_the_others_and_is_gone_on_with(
     assert len(list((tmp_path / "out").rglob("*.mp4"))) == 2
     render_dataset(tmp_path / "out", small, progress=False)
     assert not (tmp_path / "out" / "errors.log").exists()
+
+
+def test_a_failure_of_the_scuba_that_is_built_first_ends_the_command_last(
+    folder_of_actions: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, built = folder_of_actions(per_class=1), tmp_path / "data" / "benchmarks"
+    failing(monkeypatch, ScubaMaker, FIRST, ZeroDivisionError())
+    words = ["build", "scufo", "--dataset", "ucf101", "--root", root, "--split", "all", "--per-video", 1]
+    words += ["--masks", f"stored:{root / 'masks'}", "--layout", "virtual", "--workers", 1]
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert isinstance(done.exception, BenchError) and "scuba-stripes/failures.csv: 1 failed" in str(done.exception)
+    assert len(read_benchmark(built / "ucf101-scufo-stripes").rows) == 1
+    assert CliRunner().invoke(app, [*map(str, words), "--keep-going"]).exit_code == 0
 
 
 def test_a_log_is_read_back(tmp_path: Path) -> None:
@@ -497,6 +514,25 @@ def test_an_error_of_the_system_names_where_it_writes(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as other, files.whole_file(tmp_path / "a.txt"):
         open(tmp_path / "missing")
     assert other.value.filename == str(tmp_path / "missing"), "what is no fault of the disk keeps its name"
+
+
+def test_a_full_disk_under_a_zip_of_masks_and_a_killed_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "writestr", full)
+        with pytest.raises(OSError) as caught:
+            write_masks(tmp_path / "masks" / "a.zip", [np.ones((4, 4), bool)])
+    assert caught.value.filename == str(tmp_path / "masks") and not list((tmp_path / "masks").iterdir())
+    with (
+        pytest.raises(Crashed, match="the encoder was ended by signal 9") as crashed,
+        open_video(tmp_path / "a.mkv", 16, 16, 10.0, FFV1) as encoder,
+    ):
+        encoder.process.kill()
+        for _ in range(9999):
+            encoder.write(np.zeros((16, 16, 3), np.uint8))
+    assert crashed.value.again and not list(tmp_path.glob("*.mkv"))
 
 
 def test_a_file_where_the_folder_should_be(folder_of_actions: Callable, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ computed masks are kept for the next build. Any zip tool and picture viewer open
 
 import zipfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,18 @@ class MaskWriter:
 
     def __init__(self, path: Path, length: int = 0) -> None:
         """length: frames of the video, where that is more than the last mask's."""
-        self._whole = whole_file(path)
+        self._path = path
         self._zip: zipfile.ZipFile | None = None
         self._length = length
         self._last: np.ndarray | None = None
         self._png = b""
 
     def __enter__(self) -> "MaskWriter":
-        self._zip = zipfile.ZipFile(self._whole.__enter__(), "w", zipfile.ZIP_STORED)
+        with ExitStack() as stack:
+            temporary = stack.enter_context(whole_file(self._path))
+            self._zip = stack.enter_context(zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED))
+            stack.push(self._finish)
+            self._stack = stack.pop_all()
         return self
 
     def write(self, index: int, mask: np.ndarray) -> None:
@@ -50,12 +55,13 @@ class MaskWriter:
         self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.png", _DATE), self._png)
         self._length = max(self._length, index + 1)
 
-    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+    def _finish(self, kind: Any, value: Any, trace: Any) -> None:
         assert self._zip is not None
         if kind is None:
             self._zip.writestr(zipfile.ZipInfo(LENGTH, _DATE), f"{self._length}\n")
-        self._zip.close()
-        self._whole.__exit__(kind, value, trace)
+
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+        self._stack.__exit__(kind, value, trace)
 
 
 def write_masks(path: Path, masks: Iterable[np.ndarray]) -> None:
