@@ -13,6 +13,7 @@ import av
 from av.codec.context import Flags
 from av.stream import Disposition
 
+from benchmark_builder import MOST_PIXELS
 from benchmark_builder.errors import BenchError
 
 # Formats that hold a video themselves. Others name further files (playlists, ffconcat, image patterns, DASH, SDP), are
@@ -49,7 +50,7 @@ def opened(
         first: take the first stream instead, as protocols of version 1 did.
 
     Raises:
-        BenchError: no such file, no video, or of a format that is none of :data:`FORMATS`.
+        BenchError: no such file, no video, of a format that is none of :data:`FORMATS`, or of vast frames.
     """
     if not path.is_file():
         raise BenchError(f"{path}: no such file; check the dataset's folder")
@@ -61,9 +62,10 @@ def opened(
         try:
             # Old AVIs carry titles in no valid encoding; they must not stop us.
             options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+            limits = {"max_pixels": str(MOST_PIXELS)}  # of a decoder, also of the one that looks into the file
             source = Source(file, path.suffix)
             known = "mjpeg" if path.suffix.lower() in (".mjpg", ".mjpeg") else None  # else it is taken for one picture
-            container = av.open(source, "r", known, metadata_errors="ignore", container_options=options)
+            container = av.open(source, "r", known, metadata_errors="ignore", container_options=options, options=limits)
         except BROKEN as error:
             said = "its content is no video" if isinstance(error, av.error.ArgumentError) else short(error)
             raise BenchError(f"{path}: not a readable video ({said}); replace the file") from None
@@ -74,6 +76,10 @@ def opened(
                 raise BenchError(f"{path}: holds no video stream{cover}; replace the file")
             if stream.codec_context is None:
                 raise BenchError(f"{path}: is coded in a way that PyAV cannot decode; re-encode it, to H.264 say")
+            if stream.width * stream.height > MOST_PIXELS:
+                size = f"{stream.width}x{stream.height}"
+                raise BenchError(f"{path}: its frames are {size}, more than {MOST_PIXELS} pixels; scale it down")
+            stream.codec_context.options = limits
             stream.thread_count = threads
             stream.codec_context.flags |= Flags.unaligned  # crop to the pixel: by default some columns are left
             yield container, stream
