@@ -50,7 +50,8 @@ def opened(
         first: take the first stream instead, as protocols of version 1 did.
 
     Raises:
-        BenchError: no such file, no video, of a format that is none of :data:`FORMATS`, or of vast frames.
+        BenchError: no such file, no video, or of a format that is none of :data:`FORMATS`. Frames of more than
+            :data:`~benchmark_builder.MOST_PIXELS` are not decoded: the file breaks there.
     """
     if not path.is_file():
         raise BenchError(f"{path}: no such file; check the dataset's folder")
@@ -76,9 +77,6 @@ def opened(
                 raise BenchError(f"{path}: holds no video stream{cover}; replace the file")
             if stream.codec_context is None:
                 raise BenchError(f"{path}: is coded in a way that PyAV cannot decode; re-encode it, to H.264 say")
-            if stream.width * stream.height > MOST_PIXELS:
-                size = f"{stream.width}x{stream.height}"
-                raise BenchError(f"{path}: its frames are {size}, more than {MOST_PIXELS} pixels; scale it down")
             stream.codec_context.options = limits
             stream.thread_count = threads
             stream.codec_context.flags |= Flags.unaligned  # crop to the pixel: by default some columns are left
