@@ -183,16 +183,13 @@ class Albar(Peer):
             return "Videos"
         found = task.backgrounds.casefold()
         name = "VQGAN" if found.startswith("vqgan") else _BACKGROUNDS.get(found, task.backgrounds.upper())
-        return f"{_SETS[task.dataset]}_{_KINDS[task.kind]}_{re.sub(r'[^A-Za-z0-9-]', '-', name)}"
+        parts = (_SETS.get(task.dataset, task.dataset.upper()), _KINDS[task.kind], name)
+        return "_".join(re.sub(r"[^A-Za-z0-9_-]", "-", part) for part in parts)
 
     def check(self, task: Task) -> None:
-        if task.dataset not in _SETS:
-            raise BenchError(f"--for albar: its loader knows {', '.join(_SETS)} alone, not {task.dataset}")
-        if task.kind == "iid":
-            if task.dataset == "kinetics400":
-                _without_blanks(self.name, task.out)
-            return
-        if task.dataset == "hmdb51":  # it cuts seven characters, "__0.zip", off the name
+        if task.kind == "iid" and task.dataset not in ("ucf101", "hmdb51"):
+            _without_blanks(self.name, task.out)
+        if task.kind != "iid" and task.dataset == "hmdb51":  # it cuts seven characters, "__0.zip", off the name
             long = next((i.id for i in task.items if not re.search(r"__\d$", i.id)), None)
             if long is not None:
                 raise BenchError(f"--for albar: its loader reads up to 10 videos per source (__0 to __9), so not "
@@ -202,7 +199,7 @@ class Albar(Peer):
         if task.kind != "iid":
             return _names(self.name, task.items, flat=True, clean=str)
         # UCF101's and HMDB51's labels are looked up by folder and file; only blanks would split a line.
-        return _names(self.name, task.items, flat=task.dataset == "kinetics400")
+        return _names(self.name, task.items, flat=False)
 
     def lists(self, task: Task, named: Sequence[tuple[Item, str, str]]) -> dict[str, str]:
         if task.dataset == "ucf101":
@@ -212,10 +209,14 @@ class Albar(Peer):
         if task.kind != "iid":
             suffix = ".jpg" if task.kind == "scufo" else ""
             rows = [[f"{name}{suffix}", item.label] for item, name, _ in named]
-            return {"k400_val_labels.csv": _csv([["filename", "label"], *rows])}
+            return {self._labels(task): _csv([["filename", "label"], *rows])}
         lines = _lines((task.out.resolve() / file, item.label + 1) for item, _, file in named)
         part = "train" if task.part == "train" else "test"
         return {f"annotation_{part}_fullpath_resizedvids.txt": lines}
+
+    def _labels(self, task: Task) -> str:
+        """Kinetics' table of labels; that of a data set which the loader does not know has the same form."""
+        return f"{'k400' if task.dataset == 'kinetics400' else task.dataset}_val_labels.csv"
 
     def _ucf101(self, task: Task, named: Sequence[tuple[Item, str, str]]) -> dict[str, str]:
         classes = {name: label + 1 for label, name in enumerate(task.classes)}
@@ -245,8 +246,10 @@ class Albar(Peer):
         return {f"hmdb51_{part}_labels.csv": _csv([["class", "filename", "label"], *rows])}
 
     def settings(self, task: Task) -> list[str]:
-        place = {"ucf101": "ucf101_path", "hmdb51": "hmdb_path", "kinetics400": "kinetics_path"}[task.dataset]
+        place = {"ucf101": "ucf101_path", "hmdb51": "hmdb_path"}.get(task.dataset, "kinetics_path")
         said = [f"cfg.{place} = '{task.out}' (its lists and labels)"]
+        if task.dataset not in _SETS:
+            said = [f"its loader does not know {task.dataset}; add it there as k400 is, with the files in {task.out}"]
         if task.dataset == "ucf101":
             said = [f"cfg.ucf101_class_mapping = '{task.out / 'ucf101_class_mapping.json'}'"]
             said += [f"cfg.ucf101_path = '{task.out}'"] if task.kind == "iid" else []

@@ -264,7 +264,7 @@ def test_names_that_would_fall_together_are_refused_or_kept_apart(built: Callabl
     assert "tennis_serve_a_b__0" in by_name(tmp_path / "mae") and "Archery_a_b__0" in by_name(tmp_path / "mae")
     export_for("stillmix", folder, tmp_path / "still", progress=False)
     assert "tennis_serve/a_b__0" in by_name(tmp_path / "still")
-    with pytest.raises(BenchError, match="--for albar: its loader knows ucf101"):
+    with pytest.raises(BenchError, match="Archery/a b__0 and tennis serve/a b__0 would both be called 'a b__0'"):
         export_for("albar", folder, tmp_path / "albar", progress=False)
 
     source = built("ucf101", "scuba")
