@@ -1,5 +1,6 @@
 """Video files as ffmpeg's command line opens them: which stream of a file is the video, and at what rate it plays."""
 
+import errno
 import re
 import statistics
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,14 @@ class Source:
 
     def __init__(self, file: BinaryIO, suffix: str) -> None:
         self.name = f"video{suffix}" if suffix[1:].isascii() and suffix[1:].isalnum() else "video"
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self.read, self.tell, self._file = file.read, file.tell, file
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As a file's; where a damaged file would have libav go before its start, the error that libav knows."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL
 
 
 @contextmanager
