@@ -11,7 +11,9 @@ from conftest import moving_square, write_video
 from test_datasets import HEAD, touch, write
 from test_datasets_more import write_splits
 from test_inspect import encode, run
+from typer.testing import CliRunner
 
+from bench.app import app as bench_app
 from benchmark_builder.datasets import Listing, NoVideos, read_dataset
 from benchmark_builder.errors import BenchError
 from benchmark_builder.inspect import inspect_dataset
@@ -392,3 +394,22 @@ def write_frame(path: Path, mask: np.ndarray) -> None:
     ok, data = cv2.imencode(".png", mask.astype(np.uint8) * 255)
     assert ok
     path.write_bytes(data.tobytes())
+
+
+def test_segment_eval_and_the_list_name_what_cannot_be_used(tmp_path: Path) -> None:
+    from benchmark_builder.recipes import Run
+    from benchmark_builder.segment import segment
+    from evaluator.testsets import iid_set
+
+    root = tmp_path / "odd"
+    for k, name in enumerate(("walk/a.mkv", "run/c.mkv")):
+        write_video(root / name, moving_square(8, seed=k)[0])
+    touch(root, "walk/a.mp4", f"run/{COLON}.mp4")
+    unusable = {"walk/a.mp4", "walk/a.mkv", f"run/{COLON}.mp4"}
+    report = segment(
+        "folder", root, masks="motion", out=tmp_path / "masks", run=Run(workers=1, progress=False, say=lambda _: None)
+    )
+    assert {f["id"] for f in report.failures if f["kind"] == "left out"} >= unusable and report.made + report.kept <= 1
+    assert set(iid_set("folder", root, "all").absent) == unusable
+    output = CliRunner().invoke(bench_app, ["data", "list", "--dataset", "folder", "--root", str(root)]).output
+    assert "3 videos cannot be used: run/2023-01-01 12:00:00.mp4 (its name holds ':'" in output and "run/c" in output
