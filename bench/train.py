@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.say import say
+
 Override = Annotated[
     list[str] | None,
     typer.Option(
@@ -177,9 +179,9 @@ def train(
     if settings.dataset == "synthactions":
         render_if_absent(settings.root)
     if method == NAME:
-        typer.echo(f"{train_reference(reference_settings(settings, settings.out, given), typer.echo)}")
+        say(f"{train_reference(reference_settings(settings, settings.out, given), say)}")
     else:
-        typer.echo(f"{run(with_reference(settings, typer.echo), typer.echo)}")
+        say(f"{run(with_reference(settings, say), say)}")
 
 
 def render_if_absent(root: Path | None) -> None:
@@ -190,7 +192,7 @@ def render_if_absent(root: Path | None) -> None:
 
     folder = root or data_root() / "synthactions"
     if not (folder / "synthactions.json").is_file():
-        typer.echo(f"{folder}: no synthactions here yet; rendering it first (`bench data render` has its settings)")
+        say(f"{folder}: no synthactions here yet; rendering it first (`bench data render` has its settings)")
         render_dataset(folder, SynthSettings(), default_workers())
 
 

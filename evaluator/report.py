@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark_builder.errors import BenchError
 from benchmark_builder.files import write_text
+from benchmark_builder.text import shown
 from evaluator.charts import COLOURS, Mark, Spot, bars, scatter
 from evaluator.gallery import TITLES, build_gallery
 from evaluator.leaderboard import as_text, groups, number, row_of, whole
@@ -82,7 +83,13 @@ def report(
     }
     content["sections"] = [(key, name) for key, name, needed in _SECTIONS if content[needed]]
     source = (_PAGE / "report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: shown(value) if type(value) is str else value,  # Markup is left as it is
+    )
     template = environment.from_string(source)
     page = template.render(content)
     _delete_leftovers(out.parent)
