@@ -3,7 +3,6 @@
 import errno
 from pathlib import Path
 
-
 LONGEST_MESSAGE = 1500  # letters; what a stranger's file says may be quoted in it
 
 

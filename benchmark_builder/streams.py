@@ -1,7 +1,6 @@
 """Video files as ffmpeg's command line opens them: which stream of a file is the video, and at what rate it plays."""
 
 import errno
-import errno
 import re
 import statistics
 from collections.abc import Iterator, Sequence
