@@ -66,7 +66,8 @@ def train(
     static_frames: Annotated[
         str | None,
         typer.Option(
-            help="Frames of albar's still clip: auto (fewest with equal logits), all, or a number.  [default: auto]",
+            help="Frames of albar's still clip: auto (fewest with equal logits, and equal penalty if there is "
+            "one), all, or a number.  [default: auto]",
             rich_help_panel=METHOD,
         ),
     ] = None,
@@ -99,7 +100,11 @@ def train(
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="A published set's name (KINETICS400_V1), or a file.", rich_help_panel=CLIPS),
+        typer.Option(
+            help="A published set's name (KINETICS400_V1), or a file: weights, or a model.ckpt of an earlier run, "
+            "which then also says --model and --clip.",
+            rich_help_panel=CLIPS,
+        ),
     ] = None,
     keep_head: Annotated[
         bool | None,
@@ -130,7 +135,9 @@ def train(
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay.", rich_help_panel=OPTIMISER)] = None,
     decay: Annotated[
         str | None,
-        typer.Option(help="What it holds for: all, or weights (no biases, norms).", rich_help_panel=OPTIMISER),
+        typer.Option(
+            help="What it holds for: all, weights (no biases, norms), or mmcv (StillMix's).", rich_help_panel=OPTIMISER
+        ),
     ] = None,
     warmup: Annotated[
         float | None, typer.Option(help="Share of the run in which the rate rises.", rich_help_panel=OPTIMISER)
