@@ -36,6 +36,7 @@ from benchmark_builder.pictures import check_suffix, literal, new_figure, save_f
 from benchmark_builder.resume import keep_tracebacks
 from benchmark_builder.rng import generator
 from benchmark_builder.selection import indices
+from benchmark_builder.text import shown
 from benchmark_builder.video import Video
 
 REPLICATES = 2000
@@ -243,7 +244,7 @@ def measure(
     found: dict[str, tuple[list[Row], Counted]] = {}
     failed: dict[str, BenchError] = {}
     with closing(pool.run(counter, items, workers)) as results:
-        bar = tqdm(results, total=len(items), desc=f"leakage {folder.name}", unit="source", disable=not progress)
+        bar = tqdm(results, total=len(items), desc=f"leakage {shown(folder.name)}", unit="source", disable=not progress)
         for rows, result in bar:
             if isinstance(result, BenchError):
                 failed[rows[0].source_id] = result

@@ -256,6 +256,25 @@ def test_a_killed_run_leaves_nothing_that_the_next_does_not_delete(made: Path, t
     assert not any(path.exists() for path in left) and all(path.exists() for path in others)
 
 
+def test_names_that_no_reader_would_take_are_refused_before_they_are_written(made: Path, tmp_path: Path) -> None:
+    base = tmp_path / "w"
+    shutil.copytree(made.parent, base)
+    folders: list[Path | str] = [base / "benchmarks" / kind for kind in ("scuba", "scufo")]
+    files = [base / "0.json", base / "1.json"]
+    assert "--method is 'xxx" in refused(lambda: score(files, folders, base / "new", method="x" * 5000))
+    assert not (base / "new").exists()
+    (base / "other").mkdir()
+    (base / "other" / leaderboard.NAME).write_text("dear diary\n")
+    assert "not a leaderboard" in refused(lambda: score(files, folders, base / "other"))
+    assert [p.name for p in (base / "other").iterdir()] == [leaderboard.NAME]
+
+
+def test_names_of_benchmarks_may_hold_any_sign() -> None:
+    row = {"manifests": "x; y=0123456789ab; a=b=cdef01234567"}
+    assert leaderboard.digests(row) == {"0123456789ab", "cdef01234567"}
+    assert leaderboard.digests({"manifests": "published=published-hmdb51"}) == {"published-hmdb51"}
+
+
 KILLED = """
 import os, sys
 from pathlib import Path
