@@ -41,6 +41,7 @@ from benchmark_builder.manifest import (
     read_benchmark,
     write_benchmark,
 )
+from benchmark_builder.protocol_file import checked
 from benchmark_builder.resume import (
     LEFT_OUT,
     LOG,
@@ -288,7 +289,7 @@ def _claim(out: Path, protocol: dict[str, Any]) -> None:
     for path in (finished, begun):
         if not path.is_file():
             continue
-        changed = difference(read_json(path, "protocol", "choose another --out"), protocol)
+        changed = difference(_known(path), protocol)
         if changed and path == begun and not finished.is_file() and not _has_rows(journal):
             for name in ("videos", "masks", f"{WORK}/{JOURNAL}", f"{WORK}/{PROTOCOL}"):
                 remove(out / name)
@@ -296,6 +297,11 @@ def _claim(out: Path, protocol: dict[str, Any]) -> None:
             raise BenchError(
                 f"{out}: holds a build with other settings ({changed}); choose another --out or delete the folder"
             )
+
+
+def _known(path: Path) -> dict[str, Any]:
+    """What a build that is there already was decided by."""
+    return checked(read_json(path, "protocol", "choose another --out"), path, "choose another --out")
 
 
 def _tidy(out: Path) -> None:
@@ -344,7 +350,7 @@ def made_from(out: Path, key: str = "from") -> str | None:
     """
     for path in (out / WORK / PROTOCOL, out / PROTOCOL):
         if path.is_file():
-            found = read_json(path, "protocol", "choose another --out").get(key)
+            found = _known(path).get(key)
             return found.get("manifest_sha256") if isinstance(found, dict) else None
     return None
 
@@ -355,7 +361,7 @@ def _parts(out: Path, now: list[Any] | None) -> list[Any] | None:
     path = unfinished if unfinished.is_file() else out / PROTOCOL
     if now is None or not path.is_file():
         return _joined(now)
-    before = read_json(path, "protocol", "choose another --out").get("subset")
+    before = _known(path).get("subset")
     if not isinstance(before, list):
         return None if finished.is_file() else _joined(now)
     return _joined(before + json.loads(json.dumps(now)))

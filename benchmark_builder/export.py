@@ -21,7 +21,7 @@ from benchmark_builder.build import Report, difference, made_from, run_build
 from benchmark_builder.datasets import scored_as
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.errors import BenchError, Crashed
-from benchmark_builder.files import copy_whole, found_inside, inside, read_json, remove, write_text
+from benchmark_builder.files import copy_whole, found_inside, inside, remove, write_text
 from benchmark_builder.folders import PICTURE_SUFFIXES, entries, files_of, natural
 from benchmark_builder.labels import Labelled, check_labels
 from benchmark_builder.manifest import (
@@ -39,6 +39,7 @@ from benchmark_builder.manifest import (
     write_benchmark,
 )
 from benchmark_builder.peers import NAMES, Item, Task, layout_for, names_csv, peer_of
+from benchmark_builder.protocol_file import read_protocol
 from benchmark_builder.resume import keep_tracebacks
 from benchmark_builder.text import plain_path, read_lines, read_records
 from benchmark_builder.video import LONGEST, check_id
@@ -361,8 +362,7 @@ def _finished(folder: Path) -> bool:
         return False
     if (folder / SUMS).is_file():
         return True
-    found = read_json(folder / PROTOCOL, "benchmark", "delete manifest.csv and import again")
-    protocol = found.get("protocol") if isinstance(found, dict) else None
+    protocol = read_protocol(folder, "delete manifest.csv and import again").get("protocol")
     return not (isinstance(protocol, dict) and protocol.get("name") == IMPORTED)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from benchmark_builder.datasets import data_root, read_dataset, scored_as
 from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json
 from benchmark_builder.folders import subfolders
 from benchmark_builder.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
+from benchmark_builder.protocol_file import read_protocol
 
 KINDS = ("iid", "scuba", "scufo", "conflfg", "shaken")
 # What an interval's bootstrap draws whole, and what to call it.
@@ -194,8 +194,8 @@ def default_benchmarks(dataset: str, folder: Path | None = None) -> list[Path]:
     found = []
     for candidate in subfolders(folder) if folder.is_dir() else []:
         if (candidate / MANIFEST).is_file() and (candidate / PROTOCOL).is_file():
-            protocol = read_json(candidate / PROTOCOL, "benchmark", "delete the folder or build it again")
-            if isinstance(protocol, dict) and scored_as(str(protocol.get("dataset", ""))) == dataset:
+            protocol = read_protocol(candidate, "delete the folder or build it again")
+            if scored_as(protocol["dataset"]) == dataset:
                 found.append(candidate)
     return found
 
