@@ -254,6 +254,9 @@ class _Build:
     def _clear(self, names: Sequence[str], rows: Sequence[Row]) -> None:
         """Delete files of items that were not made: what was written before the item failed, or before a kill."""
         kept = {file for row in rows for file in (row.file, row.mask_file)}
+        files = getattr(self.maker, "files", {})  # of an export, which may be called otherwise
+        for file in [files[key] for key in names if key in files and files[key] not in kept]:
+            remove(inside(self.out, file))
         for top in ("videos", "masks"):
             of_source = top == "masks" and self.by == "id"  # whose masks its videos share
             stems: dict[Path, set[str]] = {}
@@ -311,6 +314,8 @@ def _tidy(out: Path) -> None:
             return
         for top in ("videos", "masks") if (out / WORK / PROTOCOL).is_file() else ():
             remove(out / top)
+        if held(out, (FAILURES, LOG)):  # of an export, which has other folders
+            return
     shutil.rmtree(out / WORK, ignore_errors=True)
 
 
