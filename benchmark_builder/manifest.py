@@ -434,10 +434,11 @@ def _parse(record: dict[str, str], where: str) -> Row:
         raise BenchError(f"{where}: names no file; {fix}")
     if values["width"] * values["height"] > MOST_PIXELS:
         raise BenchError(f"{where}: {values['width']}x{values['height']} is larger than any video; {fix}")
+    said = values["source_frames"]
     try:
-        if not count_frames(values["source_frames"]):
-            raise ValueError
+        count = count_frames(said)
     except ValueError:
-        said = values["source_frames"][:40]
-        raise BenchError(f"{where}: source_frames is {said!r}, no ranges of frames; {fix}") from None
+        raise BenchError(f"{where}: source_frames is {said[:40]!r}, no ranges of frames; {fix}") from None
+    if count != values["frames"]:
+        raise BenchError(f"{where}: frames is {values['frames']}, but source_frames {said[:40]!r}; {fix}")
     return Row(**values)

@@ -60,6 +60,13 @@ def _is_part(value: Any) -> bool:
     )
 
 
+def _is_changed(value: Any) -> bool:
+    """What differs from a named protocol: a list of names (version 1), or a table of both values."""
+    if isinstance(value, dict):
+        return all(isinstance(v, dict) and (not v or {"here", "protocol"} <= v.keys()) for v in value.values())
+    return _list_of(_is_text)(value)
+
+
 _TEXT, _TABLE = (_is_text, "text"), (_is_table, "a table")
 _SEED = _whole(-(2**63), 2**64)
 # Field, by its place -> (check, what it must be). Of these, those of NEEDED must be there.
@@ -86,7 +93,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "protocol": _TABLE,
     "protocol.name": _TEXT,
     "protocol.version": (_whole(1, 1000), "a whole number from 1"),
-    "protocol.changed": (_or(_is_table, _list_of(_is_text)), "a table or a list of settings"),
+    "protocol.changed": (_is_changed, "a table of settings with their values (here, protocol)"),
     "per_video": (_whole(1, 10**6), "a whole number from 1"),
     "seed": (_SEED, "a whole number"),
     "layout": (_one_of(*SUFFIX), f"one of {', '.join(SUFFIX)}"),
