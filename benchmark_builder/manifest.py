@@ -397,7 +397,7 @@ def _text(value: object) -> str:
 
 # What the numbers of a row may be; no build writes others, and readers take memory by them.
 _LIMITS: dict[str, tuple[float, float]] = {
-    "label": (0, 10**6), "donor_label": (0, 10**6), "frames": (1, LONGEST), "fps": (1e-3, 1e5), "width": (1, 2**16),
+    "label": (0, 10**6), "donor_label": (0, 10**6), "frames": (1, 10**6), "fps": (1e-3, 1e5), "width": (1, 2**16),
     "height": (1, 2**16), "mask_coverage": (0, 1), "covered": (0, 1), "seed": (-(2**63), 2**64), "variant": (0, 10**9),
     "still_frame": (0, LONGEST), "donor_frame": (0, LONGEST),
 }  # fmt: skip

@@ -60,6 +60,14 @@ def _is_part(value: Any) -> bool:
     )
 
 
+def _is_places(value: Any) -> bool:
+    """A table of paths that a disk can have, or of nothing."""
+    return isinstance(value, dict) and all(
+        isinstance(v, str) and len(v) < 4096 and all(len(part) < 256 for part in re.split(r"[/\\]", v))
+        for v in value.values()
+    )
+
+
 def _is_changed(value: Any) -> bool:
     """What differs from a named protocol: a list of names (version 1), or a table of both values."""
     if isinstance(value, dict):
@@ -108,7 +116,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "conflfg.still_area": (_number(0, 1), "a number from 0 to 1"),
     "conflfg.rules": (_whole(1, 1000), "a whole number from 1"),
     "subset": (_or(_is_none, _list_of(_is_part)), "null or a list of parts (limit, only, shard)"),
-    "paths": _TABLE,
+    "paths": (_is_places, "a table of paths"),
     "from": _TABLE,
     "from.manifest_sha256": _TEXT,
     "exported_from": _TABLE,
