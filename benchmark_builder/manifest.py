@@ -395,6 +395,13 @@ def _text(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
+def plain_row(record: Any, where: str) -> Row:
+    """A row as ``asdict`` and JSON give it. Raises BenchError if it is none, as of a manifest's row."""
+    if not isinstance(record, dict) or record.keys() != set(COLUMNS):
+        raise BenchError(f"{where}: not a row of a manifest; build the benchmark again")
+    return _parse({name: _text(value) for name, value in record.items()}, where)
+
+
 # What the numbers of a row may be; no build writes others, and readers take memory by them.
 _LIMITS: dict[str, tuple[float, float]] = {
     "label": (0, 10**6), "donor_label": (0, 10**6), "frames": (1, 10**6), "fps": (1e-3, 1e5), "width": (1, 2**16),

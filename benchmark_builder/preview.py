@@ -134,10 +134,8 @@ def _check_size(rows: Sequence[Row], columns: int, height: int) -> None:
     """Refuse a picture so large that it could not be shown, before memory is taken for it."""
     wide = max(row.width * height / row.height for row in rows)
     if 6 * len(rows) * columns * height * wide > MOST_PIXELS:
-        raise BenchError(
-            f"--height {height}: a preview of more than {MOST_PIXELS} pixels; ask for fewer --videos or --columns, or a "
-            "smaller --height"
-        )
+        raise BenchError(f"--height {height}: a preview of more than {MOST_PIXELS} pixels; ask for fewer --videos or "
+                         "--columns, or a smaller --height")  # fmt: skip
 
 
 def _played(found: Family, row: Row, height: int, width: int) -> np.ndarray:
