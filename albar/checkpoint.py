@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.models import build_model, huggingface, model_spec
 from albar.models.weights import read_torch_file, read_weights
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import sha256_file, whole_file
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file, whole_file
 
 FORMAT = 1
 SAFETENSORS = ".safetensors"

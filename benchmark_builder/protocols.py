@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder.errors import BenchError
 from benchmark_builder.masks import MaskSource, mask_source, settings_of
-from benchmark_builder.masks.treat import MaskSettings
+from benchmark_builder.masks.treatment import MaskSettings
+from benchmark_builder.utils.errors import BenchError
 from manifests import resource
 
 SPECS = ("masks", "prompts", "backgrounds")  # settings that are KIND or KIND:PATH

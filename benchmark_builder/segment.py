@@ -16,19 +16,17 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from benchmark_builder import pool
+from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES, lists_failures, versions
+from benchmark_builder.builders import Run, Subset
 from benchmark_builder.datasets import data_root, read_dataset
-from benchmark_builder.digests import depends_on
-from benchmark_builder.errors import BenchError, Crashed, LeftOut, system_error
-from benchmark_builder.files import inside, read_json, remove_leftovers, sha256_file, write_csv, write_json
-from benchmark_builder.frames import probe
-from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, lists_failures, versions
 from benchmark_builder.masks import MaskSource
 from benchmark_builder.masks.stored import ORIGIN, MaskWriter, StoredTrack
-from benchmark_builder.masks.treat import full_masks
+from benchmark_builder.masks.treatment import full_masks
 from benchmark_builder.protocols import differing, protocol_masks, resolve
-from benchmark_builder.recipes import Run, Subset
-from benchmark_builder.resume import (
+from benchmark_builder.utils import pool
+from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
+from benchmark_builder.utils.files import inside, read_json, remove_leftovers, sha256_file, write_csv, write_json
+from benchmark_builder.utils.resume import (
     LEFT_OUT,
     LOG,
     held,
@@ -39,8 +37,10 @@ from benchmark_builder.resume import (
     write_left_out,
     write_log,
 )
-from benchmark_builder.text import read_records
-from benchmark_builder.video import Video
+from benchmark_builder.utils.text import read_records
+from benchmark_builder.video.decode import probe
+from benchmark_builder.video.digest_cache import depends_on
+from benchmark_builder.video.record import Video
 
 FORMAT = 1
 TABLE, WORK = "masks.csv", ".segment"

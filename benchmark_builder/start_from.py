@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_builder.backgrounds import background_source
-from benchmark_builder.build import WORK
+from benchmark_builder.benchmark.manifest import MANIFEST, PROTOCOL, places_of
+from benchmark_builder.benchmark.runner import WORK
 from benchmark_builder.datasets import data_root
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json
-from benchmark_builder.folders import subfolders
-from benchmark_builder.manifest import MANIFEST, PROTOCOL, places_of
 from benchmark_builder.protocols import resolve
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json
+from benchmark_builder.utils.folders import subfolders
 
 _DERIVED = ("layout", "jpeg_quality")  # settings that are the new benchmark's own
 
@@ -36,7 +36,7 @@ def scuba_there(
     backgrounds is taken.
 
     Args:
-        dataset, root, split, fold, protocol, chosen: as :func:`benchmark_builder.recipes.build_scuba` takes them. Those
+        dataset, root, split, fold, protocol, chosen: as :func:`benchmark_builder.builders.build_scuba` takes them. Those
             that differ from their default are the user's wishes: what is there must fulfil them.
 
     Raises:

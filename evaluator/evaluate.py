@@ -13,19 +13,19 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from albar.clips import ClipSampling, Normaliser
-from albar.device import pick_device
+from albar.clips.clips import ClipSampling, Normaliser
+from albar.training.accelerator import pick_device
 from benchmark_builder.datasets import data_root
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json, sha256_file, write_json
-from evaluator import leaderboard
-from evaluator.inputs import Batch, ChangedFile, arranged, batches, order
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json, sha256_file, write_json
+from evaluator.inference.clips import Batch, ChangedFile, arranged, batches, order
+from evaluator.inference.processes import Processes
+from evaluator.metrics.figures import compute, file_tag, plain, version
 from evaluator.models import ModelOptions, ScoredModel, load_model
 from evaluator.models.base import Network
-from evaluator.predictions import FORMATS, Predictions, read_predictions, softmax, write_predictions
-from evaluator.processes import Processes
+from evaluator.predictions.files import FORMATS, Predictions, read_predictions, softmax, write_predictions
 from evaluator.records import placed, write_record
-from evaluator.results import compute, file_tag, plain, version
+from evaluator.reports import leaderboard
 from evaluator.results_folder import results_folder
 from evaluator.testsets import CLUSTERS, TestSet, benchmark_set, default_benchmarks, iid_set, limited
 
@@ -52,7 +52,7 @@ class EvalOptions:
         check: compare each benchmark file with its manifest's digest.
         seed: of the bootstrap intervals.
         cluster: what they draw whole, one of :data:`~evaluator.testsets.CLUSTERS`.
-        suffix: of the predictions that are written, one of :data:`~evaluator.predictions.FORMATS`.
+        suffix: of the predictions that are written, one of :data:`~evaluator.predictions.files.FORMATS`.
         progress: show a progress bar.
     """
 

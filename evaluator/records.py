@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json, write_json
-from benchmark_builder.manifest import paths_from
-from evaluator.results import EXTRA, FIGURES, FORMAT, version
+from benchmark_builder.benchmark.manifest import paths_from
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json, write_json
+from evaluator.metrics.figures import EXTRA, FIGURES, FORMAT, version
 from evaluator.testsets import CLUSTERS, KINDS, TestSet
 
 LONGEST = 4096  # characters of a name or a path

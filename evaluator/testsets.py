@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark_builder.benchmark.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
 from benchmark_builder.datasets import data_root, read_dataset, scored_as
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json
-from benchmark_builder.folders import subfolders
-from benchmark_builder.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json
+from benchmark_builder.utils.folders import subfolders
 
 KINDS = ("iid", "scuba", "scufo", "conflfg", "shaken")
 # What an interval's bootstrap draws whole, and what to call it.
@@ -32,7 +32,7 @@ class Item:
         frames: how many; 0 where nobody has counted (IID).
         partner_id: id of the SCUBA video it pairs with; empty for IID and SCUBA.
         donor_label: ConflFG: class of the still foreground.
-        sha256: of the file (:func:`benchmark_builder.layouts.digest`) when its manifest was written; empty for IID.
+        sha256: of the file (:func:`benchmark_builder.layouts.layout.digest`) when its manifest was written; empty for IID.
     """
 
     id: str
@@ -124,11 +124,11 @@ class TestSet:
     def frames(self, item: Item) -> Iterator[np.ndarray]:
         """Decode (or, for a virtual benchmark, compose) a video: uint8 (H, W, 3) RGB, as far as it is read.
 
-        The file itself is not compared with its digest here: :func:`evaluator.inputs.read_clips` does that.
+        The file itself is not compared with its digest here: :func:`evaluator.inference.clips.read_clips` does that.
         """
         if self.benchmark is not None:
             return self.benchmark.frames(self.benchmark.by_id[item.id], check=False)
-        from benchmark_builder.layouts import read_any
+        from benchmark_builder.layouts.layout import read_any
 
         return read_any(item.path)
 

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albar import clips
-from albar.clips import SAMPLINGS, ClipSampling
-from benchmark_builder.errors import BenchError
-from benchmark_builder.rng import generator
+from albar.clips import clips
+from albar.clips.clips import SAMPLINGS, ClipSampling
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.rng import generator
 
 
 def plain(**changes: object) -> ClipSampling:

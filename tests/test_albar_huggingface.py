@@ -10,11 +10,11 @@ import torch
 from tiny_models import FRAMES, SIZE, huggingface_folder
 
 from albar.checkpoint import export_weights, load_checkpoint, save_checkpoint
-from albar.clips import ClipSampling, normalise
+from albar.clips.clips import ClipSampling, normalise
 from albar.models import build_model, model_spec
 from albar.models.huggingface import clip_sampling, pretrained
 from albar.models.weights import FreshHead
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 KINDS = ("videomae", "timesformer", "vivit")
 CLASSES = ["run", "wave", "turn"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.methods import METHODS, PRESETS, Batch, Companions, make_method
 from albar.methods.albar import (
     Albar,
@@ -20,7 +20,7 @@ from albar.methods.albar import (
     sum_p_log_p,
 )
 from albar.models.small3d import Small3D
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 BANK = torch.arange(4 * 3 * 256).remainder(256).to(torch.uint8).view(4, 3, 16, 16)
 COMPANIONS = Companions(3, ClipSampling(), scenes=2, bank=BANK)

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from albar.checkpoint import load_checkpoint, save_checkpoint
-from albar.clips import sampling
+from albar.clips.clips import sampling
 from albar.models import MODELS, build_model
 from albar.models.small3d import with_change
 from albar.models.weights import FreshHead
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 SAMPLING = sampling("8x2-48")
 CLASSES = ["left", "right", "up"]
@@ -221,5 +221,5 @@ def test_a_missing_tensor_is_refused_not_replaced(tmp_path: Path) -> None:
 
 
 def test_reading_small_checkpoints_needs_no_torchvision() -> None:
-    code = "import sys, albar.train, albar.checkpoint, albar.models.small3d; print('torchvision' in sys.modules)"
+    code = "import sys, albar.training.trainer, albar.checkpoint, albar.models.small3d; print('torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

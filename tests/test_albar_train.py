@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 import torch
 
-import albar.train
+import albar.training.trainer
 from albar.checkpoint import load_checkpoint
-from albar.clips import sampling
-from albar.data import ClipDataset, FrameCache, Order, Sample, batches, in_turn
+from albar.clips.clips import sampling
+from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches, in_turn
 from albar.methods.base import Method
-from albar.optimise import Recipe
-from albar.settings import TrainSettings
-from albar.train import train
+from albar.training.optimizer import Recipe
+from albar.training.settings import TrainSettings
+from albar.training.trainer import train
 from benchmark_builder.datasets import Listing
-from benchmark_builder.encode import open_video
-from benchmark_builder.errors import BenchError
-from benchmark_builder.rng import generator
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.encode import open_video
+from benchmark_builder.video.record import Video
 
 SAMPLING = sampling("8x2-48").replaced({"frames": 4, "size": 16, "resize": 16})
 CLIP = {"frames": 4, "size": 16, "resize": 16}
@@ -59,7 +59,7 @@ def run(videos: list[Video], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def read(name: str, root: Path | None, split: str, fold: int) -> Listing:
         return Listing(list(videos), ["right", "down"], "train1")
 
-    monkeypatch.setattr(albar.train, "read_dataset", read)
+    monkeypatch.setattr(albar.training.trainer, "read_dataset", read)
 
     def start(out: str = "run", say: Callable[[str], None] = lambda line: None, **changes: object) -> Path:
         base = {"method": "baseline", "clip": CLIP, "epochs": 2, "batch": 8, "validation": 0.2, "progress": False}
@@ -150,11 +150,11 @@ def test_a_broken_video_stops_with_its_name(videos: list[Video], tmp_path: Path,
 def test_a_header_that_promises_too_many_frames_is_corrected(
     videos: list[Video], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import albar.data
+    import albar.data.dataset
 
-    true = albar.data.probe
+    true = albar.data.dataset.probe
     wanted = ClipDataset(videos, SAMPLING, 0, True)[0, 0]
-    monkeypatch.setattr(albar.data, "probe", lambda path: dataclasses.replace(true(path), frames=99))
+    monkeypatch.setattr(albar.data.dataset, "probe", lambda path: dataclasses.replace(true(path), frames=99))
     lying = ClipDataset(videos, SAMPLING, 0, True)
     for _ in range(2):  # at first and once the length is known
         found = lying[0, 0]
@@ -191,7 +191,7 @@ def test_a_run_learns_and_leaves_all_that_is_needed(run: Callable[..., Path], vi
     assert float(table[-1]["ce"]) < 0.2 < float(table[0]["ce"])  # ln 2 = 0.69 is chance
     checkpoint = load_checkpoint(path)
     network, dataset = checkpoint.network(), ClipDataset(videos, checkpoint.sampling, 0, False)
-    from albar.clips import normalise
+    from albar.clips.clips import normalise
 
     clips, labels = collect(dataset, in_turn(24, 24))  # type: ignore[arg-type]
     with torch.no_grad():
@@ -228,20 +228,20 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     changes = {"method": "albar", "epochs": 3, "options": {"gp": 0.01, "still": "random"}, "save_steps": save_steps}
     changes["dropout"] = 0.5  # it draws from torch's own generator
     whole = run("whole", **changes)
-    step = albar.train.Run._step
+    step = albar.training.trainer.Run._step
     calls = 0
 
-    def dying(self: albar.train.Run, *args: object) -> dict[str, float]:
+    def dying(self: albar.training.trainer.Run, *args: object) -> dict[str, float]:
         nonlocal calls
         calls += 1
         if calls > at:
             raise Stopped
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(albar.train.Run, "_step", dying)
+    monkeypatch.setattr(albar.training.trainer.Run, "_step", dying)
     with pytest.raises(Stopped):
         run("stopped", **changes)
-    monkeypatch.setattr(albar.train.Run, "_step", step)
+    monkeypatch.setattr(albar.training.trainer.Run, "_step", step)
     assert not (tmp_path / "stopped" / "model.ckpt").exists()
     resumed = run("stopped", **changes)
     assert same(weights(whole), weights(resumed))
@@ -275,7 +275,7 @@ def test_a_kill_while_a_file_is_written_leaves_the_last_whole_one(
 def test_a_finished_run_is_not_trained_again(run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     path = run()
     before = path.stat().st_mtime_ns
-    monkeypatch.setattr(albar.train.Run, "fit", lambda self: pytest.fail("trained again"))
+    monkeypatch.setattr(albar.training.trainer.Run, "fit", lambda self: pytest.fail("trained again"))
     assert run().stat().st_mtime_ns == before
 
 
@@ -311,7 +311,7 @@ class Exploding(Method):
 def test_a_loss_that_is_not_finite_stops_with_step_terms_and_last_state(
     run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(albar.train, "make_method", lambda *a: Exploding(Method.PRESETS["scratch"]))
+    monkeypatch.setattr(albar.training.trainer, "make_method", lambda *a: Exploding(Method.PRESETS["scratch"]))
     with pytest.raises(BenchError, match=r"at step 4: not finite \(loss nan, ce .*last\.pt.*lower --lr") as caught:
         run(batch=8, validation=0.0)
     assert "\n" not in str(caught.value)
@@ -410,7 +410,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
 
     start("bench", "data", "render", "--train", "32", "--test", "0", "--frames", "8", "--workers", "1")
     start("bench", "train", "albar", *flags.split(), "--batch", "8", "--out", "one")
-    several = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "bench")
+    several = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "albar_bench")
     start(*several, "train", "albar", *flags.split(), "--batch", "4", "--out", "two")
     one, two = weights(tmp_path / "one" / "model.ckpt"), weights(tmp_path / "two" / "model.ckpt")
     # Four SGD steps of a gradient of norm 25, a thousandth of which is added: float32 sums in another order differ by
@@ -441,9 +441,9 @@ def test_weights_for_other_classes_are_said_or_refused(run: Callable[..., Path],
 
 
 def test_decay_spares_norms_and_biases_where_asked() -> None:
-    from albar.models.features import find_head
+    from albar.models.heads import find_head
     from albar.models.small3d import Small3D
-    from albar.optimise import make_optimiser
+    from albar.training.optimizer import make_optimiser
 
     model = Small3D(3)
     recipe = Recipe(epochs=1, batch=1, lr=1.0, decay="weights", backbone_lr=0.1)
@@ -456,7 +456,7 @@ def test_decay_spares_norms_and_biases_where_asked() -> None:
 
 
 def test_a_toml_file_sets_what_options_do_not(tmp_path: Path) -> None:
-    from albar.settings import make_settings
+    from albar.training.settings import make_settings
 
     path = tmp_path / "run.toml"
     path.write_text('method = "albar"\nroot = "data"\nlr = 1\nmilestones = [0.5]\n[options]\nadv = 0.5\nent = 2.0\n')
@@ -480,7 +480,7 @@ def test_a_toml_file_sets_what_options_do_not(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_toml_file_is_named_with_the_mend(tmp_path: Path, text: str, word: str) -> None:
-    from albar.settings import make_settings
+    from albar.training.settings import make_settings
 
     path = tmp_path / "run.toml"
     path.write_text(text)
@@ -514,7 +514,7 @@ def test_a_compiled_network_learns_what_it_does_as_it_is(
 def test_clips_of_one_ucf101_group_stay_on_one_side() -> None:
     names = [f"Archery/v_Archery_g{g:02d}_c{c:02d}" for g in range(1, 26) for c in range(1, 5)]
     listing = Listing([Video(n, Path(n), 0, "Archery", "train1", "ucf101") for n in names], ["Archery"], "train1")
-    kept = albar.train.divide(listing, TrainSettings(dataset="ucf101", validation=0.3))[1]
+    kept = albar.training.trainer.divide(listing, TrainSettings(dataset="ucf101", validation=0.3))[1]
     groups = {v.id[:-4] for v in kept}
     assert len(kept) == 4 * len(groups) and 0 < len(groups) < 25
 
@@ -524,7 +524,7 @@ def test_clips_of_one_ucf101_group_stay_on_one_side() -> None:
 
 def test_masks_are_cut_like_their_clips(tmp_path: Path) -> None:
     """Each picture is white where its mask is, so the clip and the cut mask must be the same."""
-    from albar.actors import ActorMasks
+    from albar.data.actors import ActorMasks
     from benchmark_builder.masks.stored import write_masks
 
     still = np.zeros((10, 32, 40), bool)
@@ -549,16 +549,16 @@ def test_masks_are_cut_like_their_clips(tmp_path: Path) -> None:
 
 
 def test_a_source_without_any_mask_is_told(tmp_path: Path, videos: list[Video]) -> None:
-    from albar.actors import ActorMasks
+    from albar.data.actors import ActorMasks
 
     with pytest.raises(BenchError, match="--masks"):
         ActorMasks(videos, "truth", tmp_path, 64)
 
 
 def test_the_bank_holds_the_frames_that_give_the_class_away(tmp_path: Path, videos: list[Video]) -> None:
-    from albar.bank import COLUMNS, make_bank, whole
-    from benchmark_builder.files import write_csv
-    from benchmark_builder.frames import read_frames
+    from albar.data.still_bank import COLUMNS, make_bank, whole
+    from benchmark_builder.utils.files import write_csv
+    from benchmark_builder.video.decode import read_frames
 
     scores = [
         {"id": v.id, "frame": f, "p_true": 0, "p_top1": f"{(k * 10 + f) / 240:.6f}"}
@@ -581,8 +581,8 @@ def test_the_bank_holds_the_frames_that_give_the_class_away(tmp_path: Path, vide
 def test_stillmix_trains_its_reference_first_and_scores_every_frame(
     run: Callable[..., Path], videos: list[Video], tmp_path: Path
 ) -> None:
-    from albar.bank import read_scores
-    from albar.reference2d import with_reference
+    from albar.data.still_bank import read_scores
+    from albar.training.reference2d import with_reference
 
     base = {"method": "stillmix", "clip": CLIP, "epochs": 1, "batch": 8, "validation": 0.0, "progress": False}
     asked = TrainSettings(out=tmp_path / "still", bank=8, **base)  # type: ignore[arg-type]
@@ -600,7 +600,7 @@ def test_stillmix_trains_its_reference_first_and_scores_every_frame(
 def test_sdn_resumes_its_scene_head_too(
     run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, videos: list[Video]
 ) -> None:
-    from albar import companions
+    from albar.training import extras as companions
 
     class Masks:
         without: tuple[str, ...] = ()
@@ -611,29 +611,29 @@ def test_sdn_resumes_its_scene_head_too(
             }
 
     scenes = torch.eye(3)[torch.arange(24) % 3]
-    monkeypatch.setattr(albar.train, "gather", lambda *a: companions.Beside(Masks(), scenes, None, ()))  # type: ignore[arg-type]
+    monkeypatch.setattr(albar.training.trainer, "gather", lambda *a: companions.Beside(Masks(), scenes, None, ()))  # type: ignore[arg-type]
     changes = {"method": "sdn", "epochs": 4, "validation": 0.0, "save_steps": 1}
     whole = run("whole", **changes)
-    step, calls = albar.train.Run._step, 0
+    step, calls = albar.training.trainer.Run._step, 0
 
-    def dying(self: albar.train.Run, *args: object) -> dict[str, float]:
+    def dying(self: albar.training.trainer.Run, *args: object) -> dict[str, float]:
         nonlocal calls
         calls += 1
         if calls > 7:
             raise Stopped
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(albar.train.Run, "_step", dying)
+    monkeypatch.setattr(albar.training.trainer.Run, "_step", dying)
     with pytest.raises(Stopped):
         run("stopped", **changes)
-    monkeypatch.setattr(albar.train.Run, "_step", step)
+    monkeypatch.setattr(albar.training.trainer.Run, "_step", step)
     assert same(weights(whole), weights(run("stopped", **changes)))
 
 
 def test_scenes_of_a_render_are_read_and_a_places_network_is_recognised(tmp_path: Path, videos: list[Video]) -> None:
     from torchvision.models import resnet18
 
-    from albar.scenes import guessed_scenes, known_scenes
+    from albar.data.scenes import guessed_scenes, known_scenes
 
     (tmp_path / "facts.csv").write_text("id,scenery\n" + "".join(f"{v.id},s{k % 3}\n" for k, v in enumerate(videos)))
     assert known_scenes(videos, tmp_path).argmax(1).tolist() == [k % 3 for k in range(24)]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmark_builder.datasets import DATASETS, read_dataset
-from benchmark_builder.errors import BenchError
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.record import Video
 
 
 def touch(root: Path, *names: str) -> None:

@@ -18,25 +18,26 @@ import torch
 from conftest import make_actions, moving_square, write_video
 from rich.console import Console
 
-from albar import clips as albar_clips  # its test_clip would be taken for a test
 from albar.checkpoint import load_checkpoint, save_checkpoint
-from albar.clips import ClipSampling, normalise, still_clip
+from albar.clips import clips as albar_clips
+from albar.clips.clips import ClipSampling, normalise, still_clip
 from albar.models import build_model
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
 from benchmark_builder.datasets.common import shipped_classes
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json
-from benchmark_builder.frames import probe
-from benchmark_builder.layouts import read_any
-from benchmark_builder.manifest import read_benchmark
-from benchmark_builder.recipes import Run, build_conflfg, build_scuba, build_scufo
-from evaluator import leaderboard, show
+from benchmark_builder.layouts.layout import read_any
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json
+from benchmark_builder.video.decode import probe
 from evaluator.evaluate import EvalOptions, evaluate, pick_device
-from evaluator.inputs import batches, order, read_clips
-from evaluator.plots import plot_leaderboard
-from evaluator.predictions import read_predictions
-from evaluator.processes import Processes
+from evaluator.inference.clips import batches, order, read_clips
+from evaluator.inference.processes import Processes
+from evaluator.metrics.figures import FIGURES
+from evaluator.predictions.files import read_predictions
 from evaluator.records import read_record
-from evaluator.results import FIGURES
+from evaluator.reports import leaderboard
+from evaluator.reports import screen as show
+from evaluator.reports.picture import plot_leaderboard
 from evaluator.runs import compare_runs, load_run, recompute
 from evaluator.testsets import Item, TestSet, benchmark_set, default_benchmarks, pair_sets
 
@@ -376,7 +377,7 @@ def test_a_wrong_frame_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     write_video(path, video)
     message = refused(lambda: read_clips(*one_video(path, frames=90), SAMPLING))
     assert "has 9 frames, its manifest says 90" in message
-    monkeypatch.setattr("evaluator.inputs.probe", lambda p: dataclasses.replace(probe(p), frames=90))
+    monkeypatch.setattr("evaluator.inference.clips.probe", lambda p: dataclasses.replace(probe(p), frames=90))
     clip = normalise(read_clips(*one_video(path), SAMPLING)[0], SAMPLING)
     assert torch.equal(clip, albar_clips.test_clip(iter(video), 9, SAMPLING))
 
@@ -428,9 +429,9 @@ import sys; sys.modules["torch"] = None
 from pathlib import Path
 from evaluator.runs import compare_runs, load_run, recompute
 from evaluator.testsets import Item, TestSet, benchmark_set, iid_set
-from evaluator.predictions import read_predictions
+from evaluator.predictions.files import read_predictions
 from evaluator.records import read_record
-from evaluator.results import compute
+from evaluator.metrics.figures import compute
 import json
 r = read_record(Path({record["record"]!r}))
 sets = [iid_set("ucf101", Path({str(world.root)!r}))] + [benchmark_set(Path(p)) for p in {folders!r}]

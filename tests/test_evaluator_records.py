@@ -15,15 +15,15 @@ import pytest
 from rich.console import Console
 from test_evaluator_score import CLASSES, SCORES, STILLS, VIDEOS, benchmark, dump, refused
 
-from benchmark_builder.errors import BenchError
-from evaluator import leaderboard
-from evaluator.leaderboard import read_leaderboard
+from benchmark_builder.utils.errors import BenchError
 from evaluator.records import LONGEST, read_record
-from evaluator.report import report
+from evaluator.reports import leaderboard
+from evaluator.reports.leaderboard import read_leaderboard
+from evaluator.reports.report import report
+from evaluator.reports.screen import show
 from evaluator.results_folder import results_folder
 from evaluator.runs import Found, compare_runs, find_records, find_rows, load_run, recompute
 from evaluator.score import score
-from evaluator.show import show
 from evaluator.testsets import benchmark_set
 
 ODD: list[Any] = [

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from conftest import write_video
 
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.leakage import COLUMNS, Leakage, Settings, measure, plot, write_table
-from benchmark_builder.leakage_probe import FLAT, SIZE, Histograms, name_class, name_source
+from benchmark_builder.audit.leakage import COLUMNS, Leakage, Settings, measure, plot, write_table
+from benchmark_builder.audit.probe import FLAT, SIZE, Histograms, name_class, name_source
+from benchmark_builder.builders import Run, build_scuba, build_scufo
 from benchmark_builder.masks import mask_source
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.recipes import Run, build_scuba, build_scufo
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.video.record import Video
 
 QUIET = Run(1, False, lambda line: None)
 CLASSES = ("Archery", "Basketball")
@@ -305,7 +305,7 @@ def test_command(tmp_path: Path) -> None:
     wide = build(root, f"stored:{root / 'wide'}", tmp_path / "wide")
     exact = build(root, f"stored:{root / 'truth'}", tmp_path / "exact")
     words = ["audit", "leakage", wide, exact, "--reference", f"stored:{root / 'truth'}", "--workers", 1]
-    command = [sys.executable, "-m", "bench", *(str(w) for w in words)]
+    command = [sys.executable, "-m", "albar_bench", *(str(w) for w in words)]
     outputs = ["--out", str(tmp_path / "l.csv"), "--plot", str(tmp_path / "l.png")]
     done = subprocess.run([*command, *outputs], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr

@@ -8,11 +8,11 @@ import pytest
 from test_build import QUIET, scuba
 from test_cli import bench, error_of
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.manifest import read_benchmark
-from benchmark_builder.merge import merge
-from benchmark_builder.recipes import Subset, build_conflfg, build_scufo
-from benchmark_builder.verify import verify
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.benchmark.merge import merge
+from benchmark_builder.builders import Subset, build_conflfg, build_scufo
+from benchmark_builder.utils.errors import BenchError
 
 
 def parts_of(root: Path, folder: Path, count: int = 2, **options: object) -> list[Path]:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.methods import METHODS, PRESETS, Batch, Companions, Method, make_method
 from albar.models.small3d import Small3D
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 SAMPLING = ClipSampling(frames=4, size=16, resize=16)
 BANK = torch.randint(256, (6, 3, 16, 16), generator=torch.Generator().manual_seed(9), dtype=torch.uint8)

@@ -20,16 +20,16 @@ from tiny_models import huggingface_folder
 from torch import nn
 
 from albar.checkpoint import export_weights, load_checkpoint
-from albar.clips import ClipSampling, normalise, still_clips, test_boxes, test_clips, test_indices
+from albar.clips.clips import ClipSampling, normalise, still_clips, test_boxes, test_clips, test_indices
 from albar.models import build_model
+from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.datasets.common import shipped_classes
-from benchmark_builder.layouts import read_any
-from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.layouts.layout import read_any
 from evaluator.evaluate import EvalOptions, evaluate
 from evaluator.models import ModelOptions, load_model
 from evaluator.models.base import match_classes
 from evaluator.models.exported import kind_of
-from evaluator.predictions import read_predictions, softmax
+from evaluator.predictions.files import read_predictions, softmax
 
 CLASSES = shipped_classes("ucf101")
 CLIP = {"frames": 4, "stride": 2, "size": 16, "resize": 16, "test_start": "centre"}
@@ -278,7 +278,7 @@ def test_views_are_averaged_as_softmax(world: World, tmp_path: Path) -> None:
 
 def command(world: World, out: Path) -> list[str]:
     folders = map(str, (world.scuba, world.scufo))
-    return ["-m", "bench", "eval", str(world.checkpoint), "--no-iid", "--device", "cpu", "--batch", "3",
+    return ["-m", "albar_bench", "eval", str(world.checkpoint), "--no-iid", "--device", "cpu", "--batch", "3",
             "--out", str(out), "--benchmarks", *folders]  # fmt: skip
 
 

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from benchmark_builder.files import write_csv, write_json, write_text
-from benchmark_builder.text import csv_text, meant, neutral, read_records, shown
-from evaluator.compared import show_compared
-from evaluator.leaderboard import as_text, read_leaderboard, row_of, update
-from evaluator.plots import MOST_DATASETS, plot_leaderboard
-from evaluator.results import FIGURES
-from evaluator.show import show
-from evaluator.sweep import COLUMNS as COMPARED
+from benchmark_builder.utils.files import write_csv, write_json, write_text
+from benchmark_builder.utils.text import csv_text, meant, neutral, read_records, shown
+from evaluator.compare_methods import COLUMNS as COMPARED
+from evaluator.metrics.figures import FIGURES
+from evaluator.reports.comparison import show_compared
+from evaluator.reports.leaderboard import as_text, read_leaderboard, row_of, update
+from evaluator.reports.picture import MOST_DATASETS, plot_leaderboard
+from evaluator.reports.screen import show
 
 FORMULAS = [
     "=1+1",
@@ -138,7 +138,7 @@ def test_a_chart_draws_names_as_they_are(tmp_path: Path, suffix: str) -> None:
 
 def test_a_chart_names_every_row_in_its_legend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names with an underscore at the start or with dollars: matplotlib leaves the first out, and reads the second."""
-    import evaluator.plots
+    import evaluator.reports.picture
 
     seen: list[str] = []
 
@@ -146,7 +146,7 @@ def test_a_chart_names_every_row_in_its_legend(tmp_path: Path, monkeypatch: pyte
         figure.canvas.draw()
         seen.extend(t.get_text() for t in figure.axes[0].get_legend().get_texts())
 
-    monkeypatch.setattr(evaluator.plots, "save_figure", texts)
+    monkeypatch.setattr(evaluator.reports.picture, "save_figure", texts)
     for name in ("_hidden", "$\\frac$", "$x$ and $y$"):
         update(tmp_path / "l.csv", row(name))
     plot_leaderboard(read_leaderboard(tmp_path / "l.csv"), tmp_path / "l.png")
@@ -154,10 +154,10 @@ def test_a_chart_names_every_row_in_its_legend(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_chart_of_many_rows_draws_the_last_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import evaluator.plots
+    import evaluator.reports.picture
 
     figures: list[Any] = []
-    monkeypatch.setattr(evaluator.plots, "save_figure", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(evaluator.reports.picture, "save_figure", lambda figure, path: figures.append(figure))
     rows = [as_text(row_of(row(f"m{k}", dataset=f"d{k % 7}"))) for k in range(7 * 60)]
     plot_leaderboard(rows, tmp_path / "l.png")
     (figure,) = figures

@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_build import QUIET, scuba
 
-from benchmark_builder import layouts
-from benchmark_builder.errors import BenchError
-from benchmark_builder.export import export
-from benchmark_builder.files import sha256_file, write_csv
-from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import Benchmark, read_benchmark
-from benchmark_builder.recipes import build_conflfg, build_scuba, build_scufo
-from benchmark_builder.verify import verify
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import export
+from benchmark_builder.benchmark.manifest import Benchmark, read_benchmark
+from benchmark_builder.builders import build_conflfg, build_scuba, build_scufo
+from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.layouts.layout import Layout
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file, write_csv
 
 
 def failures(folder: Path) -> dict[str, str]:

@@ -11,15 +11,15 @@ import pytest
 from conftest import moving_square, write_video
 from test_build import QUIET, scuba
 
-from benchmark_builder.encode import FFV1, H264, open_video
-from benchmark_builder.export import export
-from benchmark_builder.frames import probe, read_frames
-from benchmark_builder.layouts import SUFFIX, Layout, digest, read_any
-from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import export
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.benchmark.preview import animation, contact_sheet
+from benchmark_builder.builders import build_conflfg, build_scufo
+from benchmark_builder.layouts.layout import SUFFIX, Layout, digest, read_any
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.preview import animation, contact_sheet
-from benchmark_builder.recipes import build_conflfg, build_scufo
-from benchmark_builder.verify import verify
+from benchmark_builder.video.decode import probe, read_frames
+from benchmark_builder.video.encode import FFV1, H264, open_video
 
 NAMES = [
     "in:1", "2026-11-25_12:00", "-n", "--out", "file:x", "concat:a|b", "50%d%03d%", "a b  c", "it's \"so\"",

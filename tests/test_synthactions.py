@@ -12,14 +12,14 @@ import pytest
 
 from benchmark_builder.datasets import read_dataset
 from benchmark_builder.datasets.synthactions import WHERE
-from benchmark_builder.errors import BenchError
-from benchmark_builder.frames import read_frames
 from benchmark_builder.masks import mask_source
-from benchmark_builder.rng import generator
 from benchmark_builder.synthactions import CLASSES, SPLITS, SynthSettings, motions, render, render_clip, render_dataset
 from benchmark_builder.synthactions.actor import draw_actor
 from benchmark_builder.synthactions.looks import CLOTHING, draw_look
 from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.decode import read_frames
 
 SMALL = SynthSettings(size=32, frames=6, train=10, test=9)
 PROBED = SynthSettings()  # the default: 48 pixels, 16 frames at 12 fps

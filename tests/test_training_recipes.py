@@ -9,13 +9,13 @@ from torchvision.models import get_model
 
 from albar.methods import METHODS, make_method
 from albar.models import build_model
-from albar.models.features import drop_features, find_head, logits_and_features
+from albar.models.heads import drop_features, find_head, logits_and_features
 from albar.models.small3d import Small3D
 from albar.models.torchvision_video import inflated
-from albar.optimise import make_optimiser
-from albar.reference2d import reference_settings
-from albar.settings import TrainSettings, make_settings, read_configs, recipes
-from benchmark_builder.errors import BenchError
+from albar.training.optimizer import make_optimiser
+from albar.training.reference2d import reference_settings
+from albar.training.settings import TrainSettings, make_settings, read_configs, recipes
+from benchmark_builder.utils.errors import BenchError
 
 # StillMix's comparison, Swin-T: columns ImageNet to HMDB51, UCF101, Kinetics-400; Kinetics to HMDB51, UCF101.
 NAMES = ["imagenet-hmdb51", "imagenet-ucf101", "imagenet-kinetics400", "kinetics-hmdb51", "kinetics-ucf101"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from albar.methods.base import Batch, Companions, Method, Settings, Terms
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 __all__ = ["METHODS", "PRESETS", "Batch", "Companions", "Method", "Settings", "Terms", "make_method"]
 
@@ -20,7 +20,7 @@ METHODS = {
     "fame": ("albar.methods.fame", "Fame"),
     "stillmix": ("albar.methods.stillmix", "StillMix"),
     "albar": ("albar.methods.albar", "Albar"),
-    "albar+stillmix": ("albar.methods.combined", "AlbarStillMix"),
+    "albar+stillmix": ("albar.methods.albar_stillmix", "AlbarStillMix"),
 }
 PRESETS = ("finetune", "scratch")
 

@@ -20,7 +20,7 @@ from torch import nn
 
 from albar.methods.base import Batch, Companions, Method, Settings
 from albar.methods.common import check_choice, check_numbers, chosen, per_clip, shares
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

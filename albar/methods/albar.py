@@ -27,7 +27,7 @@ from torch.nn import functional
 from albar.methods.base import Batch, Companions, Method, Settings, Terms
 from albar.methods.common import check_choice, check_count, check_numbers, permutation
 from albar.methods.fame import foreground
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 FRONT = 0.4  # share of the picture that FAME's mask fills, for ``moved``
 

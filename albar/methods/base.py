@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from albar.clips import ClipSampling
-from benchmark_builder.errors import BenchError
+from albar.clips.clips import ClipSampling
+from benchmark_builder.utils.errors import BenchError
 
 Terms = dict[str, torch.Tensor]
 

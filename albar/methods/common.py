@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from albar.methods.base import Settings
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 
 def chosen(p: float, batch: int, draw: torch.Generator, device: torch.device) -> torch.Tensor:

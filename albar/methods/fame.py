@@ -21,7 +21,7 @@ from torchvision.transforms.v2 import functional as pictures
 
 from albar.methods.base import Batch, Companions, Method, Settings
 from albar.methods.common import check_choice, check_numbers, chosen, per_clip, permutation
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 LEVELS = 10  # of each of the three colour coordinates
 

@@ -16,10 +16,10 @@ import torch
 from torch import nn
 from torchvision.transforms.v2 import functional as pictures
 
-from albar.clips import normalise
+from albar.clips.clips import normalise
 from albar.methods.base import Batch, Companions, Method, Settings
 from albar.methods.common import beta, check_beta, check_choice, check_numbers, chosen, per_clip
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from torch import nn
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.models import huggingface
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 
 class Builder(Protocol):

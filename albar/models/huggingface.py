@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.models.weights import fit_weights, read_weights, warn_fresh_head
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json, sha256_file
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json, sha256_file
 
 PREFIX = "hf:"
 PRETRAINED = "pretrained"

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.models.weights import load_weights
 
 STEM, WIDTHS = 8, (24, 48, 96)

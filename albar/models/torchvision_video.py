@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torchvision.models import get_model, get_model_weights
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.models.weights import fit_weights, read_weights
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 _IMAGE_NETWORKS = {"swin3d_t": "swin_t", "swin3d_s": "swin_s", "swin3d_b": "swin_b"}
 _HEADS = {"swin3d": "head.", "mvit": "head.", "s3d": "classifier."}  # the 3-D ResNets have "fc."

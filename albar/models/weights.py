@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.safe_pickle import Refused
-from benchmark_builder.torch_files import check_torch_file
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.safe_pickle import Refused
+from benchmark_builder.utils.torch_files import check_torch_file
 
 # Where training codes keep the weights in what they save; ALBAR's release uses model_state_dict.
 _MEND = "give a file of weights saved with torch.save(model.state_dict(), …)"

@@ -1,4 +1,4 @@
-"""Dataset readers: each yields :class:`~benchmark_builder.video.Video` records and nothing else.
+"""Dataset readers: each yields :class:`~benchmark_builder.video.record.Video` records and nothing else.
 
 The convention for where data lies: ``$BENCH_DATA/NAME`` (or ``./data/NAME``).
 """
@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.record import Video
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Unusable:
         id: what its id would be; it need not be a plain name.
         file: the file or folder, relative to the dataset's root.
         reason: why it cannot be taken, and how to fix that.
-        label, class_name: as in :class:`~benchmark_builder.video.Video`.
+        label, class_name: as in :class:`~benchmark_builder.video.record.Video`.
     """
 
     id: str

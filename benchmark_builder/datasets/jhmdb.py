@@ -22,8 +22,8 @@ from benchmark_builder.datasets.common import (
 )
 from benchmark_builder.datasets.hmdb51 import SPLITS as HMDB51_SPLITS
 from benchmark_builder.datasets.hmdb51 import TAGS, named_by
-from benchmark_builder.errors import BenchError
-from benchmark_builder.folders import files_of, subfolders
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.folders import files_of, subfolders
 
 WHERE = (
     "Get Rename_Images, puppet_mask and splits from JHMDB's site (MPI for Intelligent Systems) and lay them as "

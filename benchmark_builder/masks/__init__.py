@@ -8,26 +8,26 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder.errors import BenchError
 from benchmark_builder.masks.base import ActorBox, BoxedTrack, MaskSource, MaskTrack
+from benchmark_builder.utils.errors import BenchError
 
 __all__ = ["KINDS", "ActorBox", "BoxedTrack", "MaskSource", "MaskTrack", "mask_source", "settings_of"]
 
 # kind -> (module, class); imported on demand, so that a source's dependencies cost only those who use it.
 KINDS = {
-    "ucf101-24": ("benchmark_builder.masks.ucf101_24", "UCF101_24Boxes"),
-    "ucf101-v2": ("benchmark_builder.masks.ucf101_v2", "UCF101V2Boxes"),
-    "jhmdb": ("benchmark_builder.masks.jhmdb", "PuppetMasks"),
+    "ucf101-24": ("benchmark_builder.masks.annotations.ucf101_24", "UCF101_24Boxes"),
+    "ucf101-v2": ("benchmark_builder.masks.annotations.ucf101_v2", "UCF101V2Boxes"),
+    "jhmdb": ("benchmark_builder.masks.annotations.jhmdb", "PuppetMasks"),
     "folder": ("benchmark_builder.masks.folder", "FolderMasks"),
     "rle": ("benchmark_builder.masks.rle", "RLEMasks"),
     "truth": ("benchmark_builder.masks.stored", "TruthMasks"),
     "boxes": ("benchmark_builder.masks.boxes", "BoxesOf"),
     "stored": ("benchmark_builder.masks.stored", "StoredMasks"),
-    "motion": ("benchmark_builder.masks.motion", "MotionMasks"),
-    "maskrcnn": ("benchmark_builder.masks.maskrcnn", "MaskRCNNMasks"),
-    "detector": ("benchmark_builder.masks.maskrcnn", "DetectorBoxes"),
-    "sam": ("benchmark_builder.masks.sam", "SamMasks"),
-    "sam2": ("benchmark_builder.masks.sam2", "Sam2Masks"),
+    "motion": ("benchmark_builder.masks.motion.source", "MotionMasks"),
+    "maskrcnn": ("benchmark_builder.masks.networks.maskrcnn", "MaskRCNNMasks"),
+    "detector": ("benchmark_builder.masks.networks.maskrcnn", "DetectorBoxes"),
+    "sam": ("benchmark_builder.masks.networks.sam", "SamMasks"),
+    "sam2": ("benchmark_builder.masks.networks.sam2", "Sam2Masks"),
 }
 
 

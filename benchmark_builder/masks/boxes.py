@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmark_builder.errors import BenchError
 from benchmark_builder.masks.base import MaskTrack, reads_of
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.record import Video
 
 
 class BoundingBoxes:

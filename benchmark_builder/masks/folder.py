@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import found_inside, inside
-from benchmark_builder.folders import entries, series
-from benchmark_builder.video import LONGEST, Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.files import found_inside, inside
+from benchmark_builder.utils.folders import entries, series
+from benchmark_builder.video.record import LONGEST, Video
 
 NUMBERINGS = ("auto", "0", "1")
 THRESHOLD = 128

@@ -13,10 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import found_inside, open_zip, read_json, whole_file, zip_member
-from benchmark_builder.frames import png_size
-from benchmark_builder.video import LONGEST, Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.files import found_inside, open_zip, read_json, whole_file, zip_member
+from benchmark_builder.video.decode import png_size
+from benchmark_builder.video.record import LONGEST, Video
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: the same masks are the same bytes
 LENGTH = "length.txt"

@@ -10,19 +10,19 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from benchmark_builder import pool
-from benchmark_builder.encode import open_video
-from benchmark_builder.errors import BenchError, Crashed, system_error
-from benchmark_builder.files import read_json, remove_leftovers, write_csv, write_json, write_text
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.resume import LOG, held, sole_run, write_log
-from benchmark_builder.rng import generator
 from benchmark_builder.synthactions import motions
 from benchmark_builder.synthactions.actor import draw_actor
 from benchmark_builder.synthactions.looks import CLOTHING, draw_look
 from benchmark_builder.synthactions.motions import CLASSES
 from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
 from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
+from benchmark_builder.utils import pool
+from benchmark_builder.utils.errors import BenchError, Crashed, system_error
+from benchmark_builder.utils.files import read_json, remove_leftovers, write_csv, write_json, write_text
+from benchmark_builder.utils.resume import LOG, held, sole_run, write_log
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.encode import open_video
 
 # Raised whenever the same settings render other pixels, so that one folder never holds videos of two renderers.
 REVISION = 4

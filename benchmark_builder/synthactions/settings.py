@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from benchmark_builder.errors import BenchError
 from benchmark_builder.synthactions.motions import CLASSES
+from benchmark_builder.utils.errors import BenchError
 
 # The split's name, and the list file that names its videos.
 SPLITS = {"train": "trainlist01.txt", "test": "testlist01.txt", "test_unbiased": "testlist01_unbiased.txt"}

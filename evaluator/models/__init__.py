@@ -12,8 +12,10 @@
 from pathlib import Path
 
 from albar.models import MODELS
-from benchmark_builder.errors import BenchError
-from evaluator.models import exported, factory, huggingface, named, ours
+from benchmark_builder.utils.errors import BenchError
+from evaluator.models import checkpoint as ours
+from evaluator.models import exported, factory, huggingface
+from evaluator.models import weights as named
 from evaluator.models.base import ModelOptions, ScoredModel, apply_options
 
 __all__ = ["ModelOptions", "ScoredModel", "load_model"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from albar.clips import ClipSampling, sampling
-from benchmark_builder.errors import BenchError
-from benchmark_builder.text import composed, letters, read_lines
+from albar.clips.clips import ClipSampling, sampling
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.text import composed, letters, read_lines
 
 # Normalised clips, float32 (B, 3, T, S, S) on the device, to logits (B, outputs).
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -97,7 +97,7 @@ class ModelOptions:
         method: what to call it in the leaderboard.
         sampling: name of a clip sampling.
         clip: clip settings to change, e.g. ``{"stride": 4}``.
-        views, crops: test clips a video and crops a clip, see :class:`~albar.clips.ClipSampling`.
+        views, crops: test clips a video and crops a clip, see :class:`~albar.clips.clips.ClipSampling`.
         trust: load a file that can run its author's code.
     """
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from albar.clips import ClipSampling, sampling
-from benchmark_builder.errors import BenchError
+from albar.clips.clips import ClipSampling, sampling
+from benchmark_builder.utils.errors import BenchError
 from evaluator.models.base import Network, ScoredModel
 
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -26,7 +26,7 @@ def load(spec: str) -> ScoredModel:
     """Import the module (the current directory first) and call the factory.
 
     What it returns is called with normalised clips, float32 (B, 3, T, S, S), and gives logits (B, classes). It may
-    have attributes: ``sampling`` (a :class:`~albar.clips.ClipSampling` or a preset's name) and ``classes`` (names in
+    have attributes: ``sampling`` (a :class:`~albar.clips.clips.ClipSampling` or a preset's name) and ``classes`` (names in
     the order of its outputs).
 
     Raises:

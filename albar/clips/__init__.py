@@ -1,0 +1,1 @@
+"""Clips: how they are sampled from videos and cut."""

@@ -1,0 +1,1 @@
+"""Training data: clips, actors, scenes, still images."""

@@ -1,0 +1,96 @@
+"""What a method needs beside the clips, made from what the user has: masks, scenes, a bank of stills."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from albar.data.actors import ActorMasks
+from albar.data.still_bank import make_bank
+from albar.methods import Companions, Method
+from albar.training.settings import TrainSettings
+from benchmark_builder.datasets import data_root
+from benchmark_builder.protocols import resolve
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.record import Video
+
+_TAU = {"finetune": 0.1, "scratch": 0.5}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a run has beside its clips.
+
+    Attributes:
+        actors: masks of the training videos, or None.
+        scenes: float32 (videos, scenes), or None.
+        bank: uint8 (frames, 3, size, size), or None.
+        notes: lines for the user.
+    """
+
+    actors: ActorMasks | None
+    scenes: torch.Tensor | None
+    bank: torch.Tensor | None
+    notes: tuple[str, ...]
+
+    def companions(self, classes: int, settings: TrainSettings) -> Companions:
+        """The same, as methods take it."""
+        scenes = self.scenes.shape[1] if self.scenes is not None else 0
+        return Companions(classes, settings.clip_sampling, scenes, self.bank)
+
+
+def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], device: torch.device) -> Beside:
+    """Make what ``method`` needs for the training videos.
+
+    Raises:
+        BenchError: something it needs is not there; the message names the option that gives it.
+    """
+    s, root, notes = settings, settings.root or data_root() / settings.dataset, []
+    actors = scenes = bank = None
+    if "actors" in method.needs:
+        actors = ActorMasks(videos, mask_spec(s), root, s.cache_mb, s.progress)
+        if actors.without:
+            notes.append(
+                f"{len(actors.without)} of {len(videos)} training videos have no masks ({actors.without[0]}, …); "
+                f"{s.method} leaves them as they are"
+            )
+    if "scenes" in method.needs:
+        from albar.data.scenes import guessed_scenes, known_scenes  # torchvision, which small networks do without
+
+        if s.places is not None:
+            scenes = guessed_scenes(videos, s.places, device, s.progress)
+        elif s.dataset == "synthactions":
+            scenes = known_scenes(videos, root)
+        else:
+            raise BenchError(
+                f"{s.method} needs to know the scenes of {s.dataset}; give --places FILE, a Places365 ResNet's weights "
+                "(resnet18_places365.pth.tar from http://places2.csail.mit.edu/models_places365/)"
+            )
+    if "bank" in method.needs:
+        if s.reference is None:
+            raise BenchError(f"{s.method} needs a 2-D reference; give --reference, a run of `bench train reference2d`")
+        bank = make_bank(s.reference, videos, s.clip_sampling, tau(s), s.bank, s.seed)
+    return Beside(actors, scenes, bank, tuple(notes))
+
+
+def tau(settings: TrainSettings) -> float:
+    """StillMix's τ."""
+    return settings.tau if settings.tau is not None else _TAU[settings.preset_name]
+
+
+def mask_spec(settings: TrainSettings) -> str:
+    """The mask source: the user's, else what `bench build` takes for the dataset."""
+    return settings.masks or resolve("default", settings.dataset, {})[0].masks
+
+
+def deciding(method: Method, settings: TrainSettings) -> dict[str, object]:
+    """What of the above decides a run's result, plain types, for its record."""
+    known: dict[str, object] = {}
+    if "actors" in method.needs:
+        known["masks"] = mask_spec(settings)
+    if "scenes" in method.needs:
+        known["places"] = Path(settings.places).name if settings.places else "known"
+    if "bank" in method.needs:
+        known |= {"tau": tau(settings), "bank": settings.bank}
+    return known

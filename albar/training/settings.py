@@ -1,0 +1,262 @@
+"""What a training run is decided by: options of the command line, or one TOML file, over a preset's recipe."""
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from albar.clips.clips import ClipSampling, sampling
+from albar.methods import METHODS, PRESETS, make_method
+from albar.models import model_spec
+from albar.training.optimizer import RECIPES, Recipe
+from benchmark_builder.utils.errors import BenchError
+from manifests import resource
+
+PRECISIONS = ("auto", "float32", "tf32", "bf16")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """Settings of a run. None means: what the preset or the model says.
+
+    Attributes:
+        method: key of :data:`albar.methods.METHODS`.
+        dataset, root, split, fold: what to train on, as in :func:`benchmark_builder.datasets.read_dataset`.
+        model: key of :data:`albar.models.MODELS`; None: ``small3d`` for synthactions, else ``swin3d_t``.
+        weights: None (random), a published set's name (``KINETICS400_V1``), or a file.
+        keep_head: refuse weights whose head is for another number of classes; else the head starts fresh, and that is
+            said.
+        preset: ``finetune`` or ``scratch``: recipe and method settings; None: ``finetune`` with weights,
+            else ``scratch``.
+        options: settings of the method to change, e.g. ``{"adv": 0.5}``.
+        sampling: name of a clip sampling; None: the model's.
+        clip: clip settings to change, e.g. ``{"frames": 16}``.
+        epochs, batch, accumulate, optimiser, lr, backbone_lr, momentum, weight_decay, decay, warmup, schedule,
+            milestones, gamma, clip_gradient: see :class:`albar.training.optimizer.Recipe`.
+        seed: of every draw: initial weights, validation part, order, clips, dropout.
+        limit: use only so many videos of the split, drawn from the seed.
+        validation: share of the videos kept back to watch the run; they are never trained on and choose nothing. Clips
+            of one UCF101 group (one filmed scene) stay together.
+        validation_split: watch the dataset's own split of this name instead (``val``).
+        masks: mask source of the methods that need actors, ``KIND`` or ``KIND:PATH``; None: the dataset's own default.
+        places: file of a Places365 ResNet's weights, for methods that need scenes (synthactions knows its scenes).
+        reference: folder of the 2-D reference run, for StillMix; None: runs/DATASET-reference2d-sSEED beside this run,
+            trained first if absent.
+        tau: StillMix's τ: the share of frames, those from which the reference guesses worst, that are left out of the
+            bank; None: 0.1 in ``finetune``, 0.5 in ``scratch`` (published for Swin-T on HMDB51 from Kinetics' and from
+            ImageNet's weights).
+        bank: frames in StillMix's bank.
+        score_every: the 2-D reference scores every so many frames of a video; published: all, on Kinetics each 20th.
+        dropout: share of the features that the head does not see in training.
+        out: the run's folder; None: runs/DATASET-METHOD-sSEED.
+        workers: decoding processes, 0 for none; None: none on a CPU, one a core beside a GPU.
+        cache_mb: keep all decoded frames in memory if they need no more than this.
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, …
+        precision: ``float32``, ``tf32``, ``bf16``, or ``auto``: bf16 on a GPU, else float32.
+        compile: run the network through torch.compile; passes that are differentiated twice run as they are.
+        save_steps: also write the state to resume from every so many steps; 0: after each epoch only.
+        tensorboard: also log the metrics for TensorBoard.
+        progress: show bars.
+    """
+
+    method: str = "albar"
+    dataset: str = "synthactions"
+    root: Path | None = None
+    split: str = "train"
+    fold: int = 1
+    model: str | None = None
+    weights: str | None = None
+    keep_head: bool = False
+    preset: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    sampling: str | None = None
+    clip: dict[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+    batch: int | None = None
+    accumulate: int | None = None
+    optimiser: str | None = None
+    lr: float | None = None
+    backbone_lr: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    decay: str | None = None
+    warmup: float | None = None
+    schedule: str | None = None
+    milestones: tuple[float, ...] | None = None
+    gamma: float | None = None
+    clip_gradient: float | None = None
+    seed: int = 0
+    limit: int | None = None
+    validation: float = 0.1
+    validation_split: str | None = None
+    masks: str | None = None
+    places: Path | None = None
+    reference: Path | None = None
+    tau: float | None = None
+    bank: int = 1024
+    score_every: int = 1
+    dropout: float = 0.0
+    out: Path | None = None
+    workers: int | None = None
+    cache_mb: int = 1024
+    device: str = "auto"
+    precision: str = "auto"
+    compile: bool = False
+    save_steps: int = 0
+    tensorboard: bool = True
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise BenchError(f"--limit is {self.limit}; it must be at least 1")
+        for name in ("workers", "save_steps", "cache_mb"):
+            if (getattr(self, name) or 0) < 0:
+                raise BenchError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it cannot be negative")
+        if not 0 <= self.validation < 1:
+            raise BenchError(
+                f"--validation is {self.validation}; it is a share of the training videos, from 0 to below 1"
+            )
+        if self.tau is not None and not 0 <= self.tau < 1:
+            raise BenchError(f"--tau is {self.tau}; it is a share of the frames, from 0 to below 1")
+        for name in ("bank", "score_every"):
+            if getattr(self, name) < 1:
+                raise BenchError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise BenchError(f"dropout is {self.dropout}; it is a share of the features, from 0 to below 1")
+        if self.preset is not None and self.preset not in PRESETS:
+            raise BenchError(f"unknown preset {self.preset!r}; choose from {', '.join(PRESETS)}")
+        if self.precision not in PRECISIONS:
+            raise BenchError(f"unknown --precision {self.precision!r}; choose from {', '.join(PRECISIONS)}")
+        model_spec(self.model_name)
+        _ = self.recipe  # its values are checked where it is made
+
+    @property
+    def model_name(self) -> str:
+        return self.model or ("small3d" if self.dataset == "synthactions" else "swin3d_t")
+
+    @property
+    def preset_name(self) -> str:
+        return self.preset or ("finetune" if self.weights else "scratch")
+
+    @property
+    def recipe(self) -> Recipe:
+        """The preset's, with what was set here instead."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(Recipe)}
+        return dataclasses.replace(RECIPES[self.preset_name], **{k: v for k, v in own.items() if v is not None})
+
+    @property
+    def clip_sampling(self) -> ClipSampling:
+        return sampling(self.sampling or model_spec(self.model_name).sampling).replaced(self.clip)
+
+    @property
+    def folder(self) -> Path:
+        return self.out or default_folder(self.dataset, self.method, self.seed)
+
+
+def default_folder(dataset: str, method: str, seed: int) -> Path:
+    """Where a run lies by convention."""
+    return Path("runs") / f"{dataset}-{method}-s{seed}"
+
+
+def recipes() -> list[str]:
+    """The training recipes that ship in manifests/training, by name."""
+    return sorted(p.name.removesuffix(".toml") for p in resource("training").iterdir() if p.name.endswith(".toml"))
+
+
+def read_config(path: Path, method: str | None = None) -> dict[str, Any]:
+    """Settings of one run from a TOML file whose keys are :class:`TrainSettings`'s, with tables ``[options]``,
+    ``[clip]`` and ``[method.NAME]``: what holds for that method alone.
+
+    Args:
+        path: the file, or a name of :func:`recipes`. Relative paths in it count from its folder.
+        method: whose table to take.
+
+    Raises:
+        BenchError: no such file, not TOML, an unknown key (with the nearest known one) or a value of another kind.
+    """
+    found = _read_toml(path)
+    if isinstance(found.get("method"), str):
+        return {name: _checked(name, value, path) for name, value in found.items()}
+    shared, by_method = read_configs(path)
+    return _merged(shared, by_method.get(method or "", {}))
+
+
+def read_configs(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """As :func:`read_config` for several methods: what they share, and the table of each."""
+    found = _read_toml(path)
+    tables = found.pop("method", {})
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise BenchError(f"{path}: method is {tables!r}; write tables [method.NAME], NAME being a method's")
+    for name in tables:
+        if name not in METHODS:
+            raise BenchError(f"{path}: a table for the unknown method {name!r}; choose from {', '.join(METHODS)}")
+    shared = {name: _checked(name, value, path) for name, value in found.items()}
+    return shared, {m: {k: _checked(k, v, path) for k, v in table.items()} for m, table in tables.items()}
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``changes`` over ``base``; tables are merged by key."""
+    merged = dict(base)
+    for name, value in changes.items():
+        merged[name] = {**merged.get(name, {}), **value} if isinstance(value, Mapping) else value
+    return merged
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    shipped = str(path) in recipes() and not path.is_file()
+    try:
+        file = resource("training", f"{path}.toml") if shipped else path
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BenchError(
+            f"{path}: not readable ({error.strerror}); give a TOML file of settings, or one of {', '.join(recipes())}"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path}: not TOML ({error}); mend it there") from None
+
+
+def _checked(name: str, value: Any, path: Path) -> Any:
+    kinds = typing.get_type_hints(TrainSettings)
+    if name not in kinds:
+        near = difflib.get_close_matches(name, kinds, 1)
+        raise BenchError(
+            f"{path}: unknown setting {name!r}; {f'did you mean {near[0]!r}?' if near else 'leave it out'}"
+        )
+    kind = kinds[name]
+    allowed = set(typing.get_args(kind)) if isinstance(kind, types.UnionType) else {kind}
+    allowed = {typing.get_origin(k) or k for k in allowed}
+    if Path in allowed and isinstance(value, str):
+        return path.parent / value
+    if tuple in allowed and isinstance(value, list) and all(type(v) in (int, float) for v in value):
+        return tuple(float(v) for v in value)
+    if float in allowed and type(value) is int:
+        return float(value)
+    if type(value) in allowed:
+        return value
+    raise BenchError(f"{path}: {name} is {value!r}; it takes {_words(allowed)}")
+
+
+def _words(kinds: set[Any]) -> str:
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", dict: "a table"}
+    words |= {Path: "a path in quotes", tuple: "a list of numbers"}
+    return " or ".join(sorted(words[k] for k in kinds if k in words))
+
+
+def make_settings(config: Path | None, given: Mapping[str, Any], source: Path | None = None) -> TrainSettings:
+    """Settings from a file or a shipped recipe, what is ``given`` (None: not given) taking precedence; tables are
+    merged by key. Errors name the file, or ``source``, the file that ``given`` was read from."""
+    base = read_config(config, given.get("method")) if config is not None else {}
+    merged = _merged(base, {name: value for name, value in given.items() if value is not None})
+    try:
+        settings = TrainSettings(**merged)
+        make_method(settings.method, settings.preset_name, settings.options)
+        _ = settings.clip_sampling
+    except BenchError as error:
+        named = config or source
+        raise (error if named is None else BenchError(f"{named}, with what the command line adds: {error}")) from None
+    return settings

@@ -1,0 +1,56 @@
+"""`bench` and `python -m bench`."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit status: 0 done; 1 an error, said in one line; 2 wrong usage; 130 interrupted (Ctrl-C); 143 terminated.
+    """
+    # Threads of a network on a CPU wait without spinning: where another process wants the core, a step is three times
+    # as fast, and alone it is as fast. Read once, when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from albar_bench.cli.app import Interrupted, app
+    from benchmark_builder.utils.errors import BenchError, system_error
+
+    signal.signal(signal.SIGTERM, _terminate)
+    os.environ.setdefault("BENCH_APART", "1")  # a crash costs one video, also with one worker
+    try:
+        app()
+    except BenchError as error:
+        fail(str(error))
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        fail(str(system_error(error)))
+    except (KeyboardInterrupt, Interrupted):
+        for number in (signal.SIGINT, signal.SIGTERM):  # said once is enough
+            signal.signal(number, signal.SIG_IGN)
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        raise SystemExit(128 + _received) from None
+
+
+_received = int(signal.SIGINT)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does: what is being written is cleared away, workers are stopped."""
+    global _received
+    _received = number
+    raise KeyboardInterrupt
+
+
+def fail(message: str) -> None:
+    """Print one line on standard error and exit with status 1."""
+    from benchmark_builder.utils.text import shown
+
+    print(f"error: {shown(' '.join(message.split()))}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""The roof: the Typer command line. Thin: it turns options into calls of the floors below, and errors into one line."""

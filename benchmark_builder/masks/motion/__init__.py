@@ -1,0 +1,1 @@
+"""Masks from motion alone, without files or weights."""

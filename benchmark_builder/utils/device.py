@@ -1,0 +1,23 @@
+"""Where a network runs."""
+
+from typing import TYPE_CHECKING
+
+from benchmark_builder.utils.errors import BenchError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def pick_device(name: str) -> "torch.device":
+    """``auto``: the GPU if there is one; else a torch device name. BenchError if this machine has none such."""
+    import torch  # here, so that who needs no network loads no torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise BenchError(f"--device {name} cannot be used ({reason}); give auto, cpu or cuda") from None
+    return device

@@ -1,0 +1,1 @@
+"""Videos: the record of one, decoding, encoding, compositing, digests."""

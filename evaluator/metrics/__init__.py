@@ -1,0 +1,1 @@
+"""Figures of bias, intervals, paired comparisons."""

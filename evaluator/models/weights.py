@@ -1,0 +1,89 @@
+"""Networks by name with a weights file, and ALBAR's released checkpoints, which are such files."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from albar.clips.clips import sampling
+from albar.models import MODELS, build_model, model_spec
+from albar.models.weights import fit_weights, read_weights, tensors_in
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file
+from evaluator.models.base import ModelOptions, Network, ScoredModel
+
+ALBAR_MODEL = "swin3d_t"
+_TORCHVISION = [name for name, spec in MODELS.items() if spec.module == "albar.models.torchvision_video"]
+
+
+def load(name: str, options: ModelOptions) -> ScoredModel:
+    """A network of :data:`albar.models.MODELS` with ``--weights``: a file, or the name of a published set.
+
+    Raises:
+        BenchError: no weights, or weights without the network's head.
+    """
+    if name not in _TORCHVISION and name != "small3d":
+        raise BenchError(f"{name}: weights of this network are scored from a checkpoint; give its model.ckpt")
+    if options.weights is None:
+        raise BenchError(f"{name}: a network's name alone; pass its --weights FILE")
+    file = Path(options.weights)
+    if file.is_file():
+        return _model(f"{name} --weights {file}", name, file.stem, read_weights(file), sha256_file(file))
+    if name in _TORCHVISION:
+        from albar.models.torchvision_video import published
+
+        state, categories = published(name, options.weights)
+        digest = hashlib.sha256(f"torchvision {name} {options.weights}".encode()).hexdigest()
+        return _model(f"{name} --weights {file}", name, options.weights, state, digest, categories)
+    raise BenchError(f"{file}: no such file of weights; give {name} one")
+
+
+def load_release(path: Path) -> ScoredModel | None:
+    """An ALBAR checkpoint: ``model_state_dict`` over torchvision's swin3d_t. None if the file is something else.
+
+    It names no classes; its outputs are taken to stand in the benchmark's label order, and the clips to be cut as
+    ALBAR's evaluation does.
+    """
+    state = tensors_in(path)
+    if state is None:
+        return None
+    mend = f"name it: `bench eval NETWORK --weights {path}`"
+    with torch.device("meta"):
+        expected = build_model(ALBAR_MODEL, 2, sampling(model_spec(ALBAR_MODEL).sampling)).state_dict()
+    if state.keys() != expected.keys():
+        raise BenchError(f"{path}: weights of another network than ALBAR's {ALBAR_MODEL}; {mend}")
+    found = _model(str(path), ALBAR_MODEL, "albar", state, sha256_file(path))
+    return found
+
+
+def _model(
+    source: str,
+    name: str,
+    method: str,
+    state: Mapping[str, torch.Tensor],
+    digest: str,
+    classes: list[str] | None = None,
+) -> ScoredModel:
+    head = "head."
+    if name in _TORCHVISION:
+        from albar.models.torchvision_video import head_prefix
+
+        head = head_prefix(name)
+    biases = [value for key, value in state.items() if key.startswith(head) and key.endswith("bias")]
+    if not biases or biases[-1].ndim != 1:
+        raise BenchError(f"{source}: the weights have no head ({head}…); give those of a whole {name}")
+    outputs = len(biases[-1])
+    clips = sampling(model_spec(name).sampling)
+
+    def network(device: torch.device) -> Network:
+        with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
+            model = build_model(name, outputs, clips)
+        fit_weights(model, state, head, source)
+        return model.eval().to(device)
+
+    notes = () if classes else ("the file names no classes: its outputs are taken in the benchmark's label order",)
+    return ScoredModel(
+        source=source, kind="weights", method=method, model=name, digest=digest, sampling=clips, network=network,
+        classes=classes, outputs=outputs, notes=notes,
+    )  # fmt: skip

@@ -1,0 +1,56 @@
+"""The table of `bench compare` on screen: mean ± standard deviation over seeds."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmark_builder.utils.text import numbered_records
+from evaluator.compare_methods import COLUMNS
+from evaluator.reports.leaderboard import number, whole
+from evaluator.reports.screen import BASELINES, HEADINGS, change_text, literal, print_table
+
+
+def read_compared(path: Path) -> list[dict[str, str]]:
+    """Rows of compare.csv as text. BenchError if it is none."""
+    fix = "give a compare.csv that `bench compare` has written"
+    rows = []
+    for line, row in numbered_records(path, COLUMNS, "table of `bench compare`", fix):
+        where = f"{path}, line {line}: "
+        whole(row["seeds"], f"{where}seeds")
+        for name in COLUMNS[2:]:
+            number(row[name], f"{where}{name}", 0.0, 100.0)
+        rows.append(row)
+    return rows
+
+
+def show_compared(path: Path, console: Console | None = None) -> None:
+    """Print compare.csv."""
+    print_table(compared_table(read_compared(path)), console)
+
+
+def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
+    """A row a method; in brackets the change of the mean against the baseline's."""
+    names = [name for name in HEADINGS if any(row[f"{name}_mean"] for row in rows)]
+    base = next((row for row in rows if row["method"] in BASELINES), None)
+    seeds = sorted({row["seeds"] for row in rows})
+    title = literal(f"Percent, mean ± standard deviation over {' or '.join(seeds)} seeds", "table.title")
+    table = Table(title=title, caption_justify="left")
+    table.add_column("Method", overflow="fold")
+    for heading, arrow in (HEADINGS[name] for name in names):
+        table.add_column(f"{heading} {arrow}", justify="right", min_width=8)
+    for row in rows:
+        table.add_row(literal(row["method"]), *(_cell(row, name, base if row is not base else None) for name in names))
+    table.caption = "↑ higher is better, ↓ lower is better; (change against the baseline)."
+    return table
+
+
+def _cell(row: Mapping[str, str], name: str, base: Mapping[str, str] | None) -> Text:
+    mean, sd = number(row[f"{name}_mean"]), number(row[f"{name}_sd"])
+    if mean is None:
+        return Text("–")
+    text = Text(f"{mean:.1f}" + (f" ± {sd:.1f}" if sd is not None else ""))
+    against = number(base[f"{name}_mean"]) if base is not None else None
+    return text if against is None else text.append_text(change_text(mean - against, name, 1))

@@ -1,0 +1,159 @@
+"""The leaderboard CSV: a row a (checkpoint, benchmark set), numbers as numbers, safe for two processes at once."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import write_csv
+from benchmark_builder.utils.text import read_table
+from evaluator.metrics.figures import EXTRA, FIGURES, version
+
+NAME = "leaderboard.csv"
+# Figures and intervals are percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
+COLUMNS = [
+    "dataset", "method", "model", *FIGURES,
+    *EXTRA,
+    *(f"{name}_{end}" for name in (*FIGURES, *EXTRA) for end in ("low", "high")),
+    *(f"n_{name}" for name in (*FIGURES, *EXTRA)),
+    *(f"missing_{name}" for name in (*FIGURES, *EXTRA)),
+    "seed", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256", "manifests", "version",
+    "cluster",
+]  # fmt: skip
+_NUMBERS = [f"{name}{end}" for name in (*FIGURES, *EXTRA) for end in ("", "_low", "_high")]
+_COUNTS = [f"{what}_{name}" for name in (*FIGURES, *EXTRA) for what in ("n", "missing")]
+_FIX = "give a leaderboard.csv that `bench eval` has written"
+_KEY = ("dataset", "method", "model", "checkpoint_sha256", "protocol", "manifests")
+
+
+def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The leaderboard row of a results record.
+
+    ``manifests`` lists ``name=digest`` (12 hex digits, joined by "; ") of every set scored; rows are comparable where
+    the digests agree. ``protocol`` is how clips were sampled; ``split`` and ``built_by`` (the protocol that built them)
+    are the benchmarks'.
+    """
+    row: dict[str, Any] = {column: "" for column in COLUMNS}
+    for name in ("dataset", "method", "model", "seed", "split", "protocol"):
+        row[name] = record.get(name, "")
+    for name, figure in record["figures"].items():
+        row[name] = figure["percent"]
+        row[f"n_{name}"], row[f"missing_{name}"] = figure["n"], figure["missing"]
+        for end in ("low", "high"):
+            row[f"{name}_{end}"] = "" if figure[end] is None else figure[end]
+    row["checkpoint"] = record.get("checkpoint", "")
+    row["checkpoint_sha256"] = record.get("checkpoint_sha256", "")[:12]
+    row["manifests"] = "; ".join(f"{s['name']}={s['digest'][:12]}" for s in record["sets"])
+    row["built_by"] = "; ".join(sorted({s["built_by"] for s in record["sets"] if s["built_by"]}))
+    row["version"] = record.get("version") or version()
+    row["cluster"] = record.get("cluster", "source")
+    return row
+
+
+def update(path: Path, record: Mapping[str, Any]) -> None:
+    """Put the record's row into the leaderboard; it replaces one of the same checkpoint, protocol and manifests.
+
+    Raises:
+        BenchError: ``path`` is there and is no leaderboard.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        rows = read_leaderboard(path) if path.exists() else []
+        new = as_text(row_of(record))
+        rows = [r for r in rows if any(r[k] != new[k] for k in _KEY)]
+        write_csv(path, COLUMNS, [*rows, new])
+
+
+def read_leaderboard(path: Path) -> list[dict[str, str]]:
+    """Rows as text, in the file's order, with exactly :data:`COLUMNS`.
+
+    A file that a spreadsheet has saved (with a byte order mark, or semicolons and decimal commas) reads the same.
+
+    Raises:
+        BenchError: no such file, other columns, or a figure or count that is none; the line and column are named.
+    """
+    if not path.is_file():
+        raise BenchError(f"{path}: no leaderboard here; run `bench eval` first")
+    for delimiter in ",;\t":
+        columns, records = read_table(path, "leaderboard", _FIX, delimiter)
+        if {"dataset", "method", *FIGURES} <= set(columns):
+            break
+    else:
+        raise BenchError(f"{path}: not a leaderboard; {_FIX}")
+    unknown = next((c for c in columns if c and c not in COLUMNS), None)
+    if unknown is not None:
+        raise BenchError(f"{path}: column {unknown!r} is not a leaderboard's; {_FIX}")
+    if len({c for c in columns if c}) < len([c for c in columns if c]):
+        raise BenchError(f"{path}: a column stands twice; {_FIX}")
+    rows = []
+    for line, record in enumerate(records, 2):
+        where = f"{path}, line {line}"
+        if any(record[len(columns) :]):
+            raise BenchError(f"{where}: {len(record)} cells under {len(columns)} columns; {_FIX}")
+        row = dict.fromkeys(COLUMNS, "") | {c: cell for c, cell in zip(columns, record, strict=False) if c}
+        if not any(row.values()):
+            continue
+        for name in _NUMBERS:
+            if delimiter != "," and "." not in row[name]:
+                row[name] = row[name].replace(",", ".")
+            number(row[name], f"{where}: {name}", 0.0, 100.0)
+        for name in _COUNTS:
+            whole(row[name], f"{where}: {name}")
+        rows.append(row)
+    return rows
+
+
+def number(text: str, where: str = "figure", least: float = -math.inf, most: float = math.inf) -> float | None:
+    """A cell as a finite number from ``least`` to ``most``, None where it is blank."""
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and least - 1e-9 <= value <= most + 1e-9):  # a mean may be off by its last digit
+        what = "a number" if math.isinf(least) else f"a number from {least:g} to {most:g}"
+        raise BenchError(f"{where} is {text[:40]!r}, not {what}; run `bench eval` again, or correct the cell")
+    return value
+
+
+def whole(text: str, where: str = "count") -> int:
+    """A cell as a count, 0 where it is blank."""
+    value = number(text, where, 0.0, 1e15) or 0.0
+    if not value.is_integer():
+        raise BenchError(f"{where} is {text[:40]!r}, not a whole number; run `bench eval` again, or correct the cell")
+    return int(value)
+
+
+def digests(row: Mapping[str, str]) -> frozenset[str]:
+    """Digests of the sets behind a row; rows are comparable where these agree."""
+    return frozenset(entry.rpartition("=")[2] for entry in row["manifests"].split("; "))
+
+
+def videos_digest(parts: Iterable[str]) -> str:
+    """Eight hex digits that name a collection of test sets, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:8]
+
+
+def groups(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """A letter a row: rows of one dataset with the same letter were measured on the same videos."""
+    letters: dict[tuple[str, frozenset[str]], str] = {}
+    result = []
+    for row in rows:
+        key = (row["dataset"], digests(row))
+        result.append(letters.setdefault(key, _letter(len(letters))))
+    return result
+
+
+def _letter(k: int) -> str:
+    return ("" if k < 26 else _letter(k // 26 - 1)) + chr(ord("A") + k % 26)
+
+
+def as_text(row: Mapping[str, Any]) -> dict[str, str]:
+    """A row as it is read back from the file."""
+    texts = {name: repr(value) if isinstance(value, float) else str(value) for name, value in row.items()}
+    return {name: text.encode("utf-8", "backslashreplace").decode("utf-8") for name, text in texts.items()}
