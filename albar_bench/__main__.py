@@ -1,8 +1,9 @@
-"""`bench` and `python -m bench`."""
+"""`bench` and `python -m albar_bench`."""
 
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
 
@@ -14,6 +15,9 @@ def main() -> None:
     # Threads of a network on a CPU wait without spinning: where another process wants the core, a step is three times
     # as fast, and alone it is as fast. Read once, when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # `python -m` puts the current folder first, where a user's evaluator.py would replace a package of this toolkit.
+    here = Path.cwd()
+    sys.path[:] = [p for p in sys.path if p and Path(p).absolute() != here] + [str(here)]
     from albar_bench.cli.app import Interrupted, app
     from benchmark_builder.utils.errors import BenchError, system_error
 

@@ -22,7 +22,7 @@ from evaluator.inference.clips import Batch, ChangedFile, arranged, batches, ord
 from evaluator.inference.processes import Processes
 from evaluator.metrics.figures import compute, file_tag, plain, version
 from evaluator.models import ModelOptions, ScoredModel, load_model
-from evaluator.models.base import Network
+from evaluator.models.base import Network, apply_options
 from evaluator.predictions.files import FORMATS, Predictions, read_predictions, softmax, write_predictions
 from evaluator.records import placed, write_record
 from evaluator.reports import leaderboard
@@ -91,7 +91,7 @@ class EvalOptions:
 
 
 def evaluate(
-    spec: Path | str,
+    spec: Path | str | ScoredModel,
     benchmarks: Sequence[Path] | None,
     out: Path,
     options: EvalOptions | None = None,
@@ -103,7 +103,8 @@ def evaluate(
     gets a record, the others an empty dict.
 
     Args:
-        spec: what :func:`~evaluator.models.load_model` takes: a checkpoint, ``hf:FOLDER``, a network's name, …
+        spec: a model, or what :func:`~evaluator.models.load_model` takes: a checkpoint, ``hf:FOLDER``, a network's
+            name, …
         benchmarks: folders of built benchmarks; None takes those of the model's dataset under
             ``$BENCH_DATA/benchmarks``.
         out: gets ``predictions/<set>--<method>-<digest>.csv`` a set (what is there already, of the same model, videos
@@ -120,7 +121,7 @@ def evaluate(
             nothing to score, output that is not finite.
     """
     options = options or EvalOptions()
-    model = load_model(spec, options.model)
+    model = apply_options(spec, options.model) if isinstance(spec, ScoredModel) else load_model(spec, options.model)
     sampling = model.clips
     sets = gather(model, benchmarks, options)
     columns = {s.name: model.columns(s.classes, s.name) for s in sets}

@@ -93,11 +93,11 @@ def compare(
 
 def _synthactions(root: Path | None, benchmarks: list[Path] | None) -> list[Path]:
     """The benchmarks of a render, rendered and built where absent: every kind, and SCUBA of the unbiased split."""
-    from albar_bench.cli.train import render_if_absent
     from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
     from benchmark_builder.datasets import data_root
+    from benchmark_builder.synthactions.render import render_if_missing
 
-    render_if_absent(root)
+    render_if_missing(root, typer.echo)
     if benchmarks:
         return benchmarks
     built = data_root() / "benchmarks"

@@ -175,23 +175,13 @@ def train(
         given["method"] = "baseline"
     settings = make_settings(given.pop("config"), given)
     if settings.dataset == "synthactions":
-        render_if_absent(settings.root)
+        from benchmark_builder.synthactions.render import render_if_missing
+
+        render_if_missing(settings.root, typer.echo)
     if method == NAME:
         typer.echo(f"{train_reference(reference_settings(settings, settings.out, given), typer.echo)}")
     else:
         typer.echo(f"{run(with_reference(settings, typer.echo), typer.echo)}")
-
-
-def render_if_absent(root: Path | None) -> None:
-    """Render synthactions at its defaults where there is none yet."""
-    from benchmark_builder.datasets import data_root
-    from benchmark_builder.synthactions import SynthSettings, render_dataset
-    from benchmark_builder.utils.pool import default_workers
-
-    folder = root or data_root() / "synthactions"
-    if not (folder / "synthactions.json").is_file():
-        typer.echo(f"{folder}: no synthactions here yet; rendering it first (`bench data render` has its settings)")
-        render_dataset(folder, SynthSettings(), default_workers())
 
 
 def _pairs(flag: str, words: list[str] | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The dataset: one video as a pure function of (settings, split, index), and all of them on disk."""
 
 import shutil
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from benchmark_builder.datasets import data_root
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.synthactions import motions
 from benchmark_builder.synthactions.actor import draw_actor
@@ -110,6 +112,23 @@ def render_clip(settings: SynthSettings, split: str, index: int) -> tuple[np.nda
         actor, masks[k] = draw_actor(points[k], height, width, float(units[k]), look)
         frames[k] = cv2.copyTo(actor, masks[k].view(np.uint8), scenery.copy())
     return frames, masks, facts
+
+
+def render_if_missing(root: Path | None, say: Callable[[str], None], progress: bool = True) -> None:
+    """Render synthactions at its defaults where there is none yet.
+
+    Args:
+        root: its folder; None for ``$BENCH_DATA/synthactions``.
+        say: takes a line for the user.
+        progress: show a bar.
+
+    Raises:
+        BenchError: as :func:`render_dataset`.
+    """
+    folder = root or data_root() / "synthactions"
+    if not (folder / RECORD).is_file():
+        say(f"{folder}: no synthactions here yet; rendering it first (`bench data render` has its settings)")
+        render_dataset(folder, SynthSettings(), pool.default_workers(), progress)
 
 
 def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progress: bool = True) -> None:
