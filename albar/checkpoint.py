@@ -16,7 +16,7 @@ from albar.clips.clips import ClipSampling
 from albar.models import build_model, huggingface, model_spec
 from albar.models.weights import read_torch_file, read_weights
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import sha256_file, whole_file
+from benchmark_builder.utils.files import parse_json, sha256_file, whole_file
 
 FORMAT = 1
 SAFETENSORS = ".safetensors"
@@ -190,6 +190,6 @@ def _read_safetensors(path: Path) -> Any:
             f"{path}: holds weights alone; name their network, e.g. `bench eval swin3d_t --weights {path}`"
         )
     try:
-        return {**json.loads(text), "weights": weights}
-    except (ValueError, TypeError, RecursionError):
+        return {**parse_json(text), "weights": weights}
+    except (ValueError, TypeError):
         raise BenchError(f"{path}: what it says of its weights is not readable; {_MEND}") from None

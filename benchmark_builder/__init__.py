@@ -9,8 +9,8 @@ import os
 from benchmark_builder.utils import moved
 from benchmark_builder.utils.lazy import exports
 
-# Read when OpenCV is loaded, so set here: a picture of more pixels (11,585 squared) is refused before memory is taken.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
+MOST_PIXELS = 2**27  # of a picture or a frame (11,585 squared); one of more is refused before memory is taken for it
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))  # read when OpenCV is loaded, so set here
 moved.install()
 
 __getattr__, __dir__ = exports(

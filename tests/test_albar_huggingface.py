@@ -163,8 +163,14 @@ def test_folders_that_will_not_do(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
     with pytest.raises(BenchError, match="'bert' is none of timesformer, videomae, vivit"):
         model_spec(f"hf:{folder}")
-    (folder / "config.json").write_text(json.dumps({**config, "num_frames": "many"}))
-    with pytest.raises(BenchError, match="misshapen"):
+    odd = {"num_frames": "many", "num_hidden_layers": 10**9, "hidden_size": 0, "image_size": [224, 10**6]}
+    for name, value in odd.items():
+        (folder / "config.json").write_text(json.dumps({**config, name: value}))
+        with pytest.raises(BenchError, match=rf"config\.json: {name} is"):
+            model_spec(f"hf:{folder}")
+    vast = {"hidden_size": 2**14, "intermediate_size": 2**16, "num_hidden_layers": 200}
+    (folder / "config.json").write_text(json.dumps({**config, **vast}))
+    with pytest.raises(BenchError, match=r"describes a network of \d+ weights"):
         model_spec(f"hf:{folder}")
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
     with pytest.raises(BenchError, match=r"lack .* tensors of VideoMAE"):

@@ -24,7 +24,7 @@ from benchmark_builder.video.decode import coded_length, probe, read_frames
 from benchmark_builder.video.display import in_words, turning
 from benchmark_builder.video.encode import ffmpeg_binary
 from benchmark_builder.video.record import Video
-from benchmark_builder.video.streams import best, even_times, opened
+from benchmark_builder.video.streams import Source, best, even_times, opened
 
 SIZE = (64, 48)
 NOISE = "nullsrc=size=64x48:rate=10:duration=0.6,geq=random(1)*255:128+80*sin(X/3+N):128+80*cos(Y/4+N)"
@@ -161,6 +161,12 @@ def test_what_a_display_matrix_asks_for(matrix: Sequence[int] | None, filters: t
     found = turning(None if matrix is None else [65536 * n for n in matrix])
     assert tuple(arguments or name for name, arguments in found) == filters
     assert in_words(found).startswith(words) and bool(in_words(found)) == bool(words)
+
+
+def test_a_damaged_file_may_ask_for_what_is_before_its_start(plain: Path) -> None:
+    with open(plain, "rb") as file:
+        source = Source(file, ".mp4")
+        assert source.seek(-1) < 0 and source.seek(0, 7) < 0 and source.seek(4) == source.tell() == 4
 
 
 # --- Which stream ---------------------------------------------------------------------------------------------------

@@ -271,7 +271,15 @@ def test_other_bad_files(tmp_path: Path, scuba: TestSet) -> None:
     assert "not 3 scores" in read(dump(tmp_path / "b.json", {i: [0.5, 0.5] for i in SCORES}))
     assert "not 3 scores" in read(dump(tmp_path / "c.json", {i: {"top": 1} for i in SCORES}))
     assert "not all finite" in read(dump(tmp_path / "d.pkl", {i: np.array([np.nan, 0, 0]) for i in SCORES}))
-    assert "not 3 scores" in read(dump(tmp_path / "d.json", {i: [10**400, 0, 0] for i in SCORES}))
+    assert "a number of 401 digits" in read(dump(tmp_path / "d.json", {i: [10**400, 0, 0] for i in SCORES}))
+    nested: list[Any] = []
+    for _ in range(200):
+        nested = [nested]
+    assert "nested more than 100 deep" in read(dump(tmp_path / "d3.json", nested))
+    np.save(tmp_path / "empty.npy", np.zeros((0, 3)))
+    np.save(tmp_path / "vast.npy", np.zeros((10**12, 0)))
+    for name in ("empty", "vast"):
+        assert f"{name}.npy" in read(tmp_path / f"{name}.npy")
     labels = {i: {"pred_score": SCORES[i], "gt_label": [0, 1]} for i in SCORES}
     assert "a label that is no class" in read(dump(tmp_path / "d2.json", labels))
     assert "no row for 'wave/c'" in read(dump(tmp_path / "e.json", {i: SCORES[i] for i in sorted(SCORES)[:3]}))

@@ -1,5 +1,6 @@
 """Zips and pictures made to harm: refused in one line, before memory is taken for what they promise."""
 
+import json
 import struct
 import zipfile
 import zlib
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 from benchmark_builder.backgrounds import background_source
 from benchmark_builder.layouts import virtual
 from benchmark_builder.layouts.layout import read_any
+from benchmark_builder.masks import mask_source
 from benchmark_builder.masks.stored import StoredTrack, write_masks
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import open_zip, zip_member
+from benchmark_builder.utils.files import open_zip, read_json, zip_member
 from benchmark_builder.utils.rng import generator
-from benchmark_builder.video.decode import picture, png_size
+from benchmark_builder.video.decode import picture, png_size, probe, read_frames
 
 
 def png(width: int, height: int) -> bytes:
@@ -70,6 +72,60 @@ def test_zips_that_point_outside_are_refused(name: str, tmp_path: Path) -> None:
         StoredTrack(zipped(tmp_path / "m.zip", {"length.txt": b"1", name: b""}), 8, 8)
     with pytest.raises(BenchError, match="points outside"):
         virtual.read(zipped(tmp_path / "v.virtual", {"still.png": good, name: good}), "still")
+
+
+def gif(width: int, height: int) -> bytes:
+    """A moving GIF of two frames of 1x1 pixel on a canvas of any size."""
+    head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    frame = b"\x21\xf9\x04\0\x0a\0\0\0" + b"\x2c\0\0\0\0\1\0\1\0\0\x02\x02\x44\x01\x00"
+    return head + frame * 2 + b"\x3b"
+
+
+def test_a_video_of_vast_frames_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "v.gif"
+    path.write_bytes(gif(64, 48))
+    assert probe(path).width == 64 and len(list(read_frames(path))) == 2
+    path.write_bytes(gif(16000, 16000))
+    for read in (probe, lambda p: list(read_frames(p))):
+        with pytest.raises(BenchError, match=r"v\.gif: breaks after frame 0"):
+            read(path)
+
+
+def directory(count: int) -> bytes:
+    """A zip of as many empty members: its list of them alone, as the reader looks at nothing else."""
+    entry = b"PK\x01\x02" + b"\x14\0" * 2 + b"\0" * 20 + struct.pack("<HHHHHII", 1, 0, 0, 0, 0, 0, 0) + b"a"
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, 47 * count, 0, 0)
+    return entry * count + end
+
+
+def test_a_zip_of_a_million_members_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "v.zip"
+    path.write_bytes(directory(100))
+    assert len(open_zip(path).namelist()) == 100
+    path.write_bytes(directory(500_000))
+    with pytest.raises(BenchError, match="too many members"):
+        list(read_any(path))
+    with pytest.raises(BenchError, match="too many members"):
+        StoredTrack(path, 8, 8)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200 + "]" * 200, '{"a":' * 200 + "1" + "}" * 200, "[" * 10**6, "9" * 5000, "-" + "9" * 25, "[", ""]
+)
+def test_json_that_is_nested_deep_or_counts_without_end(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(BenchError, match=r"a\.json: not a readable file of RLE masks") as caught:
+        mask_source(f"rle:{tmp_path / 'a.json'}", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_json_keeps_numbers_that_fit(tmp_path: Path) -> None:
+    value = {
+        "a": [2**64 - 1, -(2**63), 1e300, {"b": [[[1]]]}],
+        "12345678901234567890123": "sha 123456789012345678901234",
+    }
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    assert read_json(tmp_path / "a.json", "file", "fix it") == value
 
 
 def test_a_vast_picture_is_no_picture(tmp_path: Path) -> None:

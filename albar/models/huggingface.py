@@ -20,6 +20,7 @@ from albar.clips.clips import ClipSampling
 from albar.models.weights import fit_weights, read_weights, warn_fresh_head
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, sha256_file
+from benchmark_builder.utils.torch_files import check_torch_file
 
 PREFIX = "hf:"
 PRETRAINED = "pretrained"
@@ -31,6 +32,14 @@ _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.
 _HEAD = "network.classifier."
 # Parts that self-supervised weights (VideoMAE's pre-training) lack beside the head.
 _FRESH = ("classifier.", "fc_norm.")
+# The largest values of a configuration, so that no memory is taken for a made-up one: several times the largest known.
+_MOST = {
+    "hidden_size": 2**14, "intermediate_size": 2**16, "num_hidden_layers": 256, "num_attention_heads": 256,
+    "image_size": 2**12, "patch_size": 2**12, "num_channels": 64, "num_frames": 2**12, "tubelet_size": 2**12,
+    "decoder_hidden_size": 2**14, "decoder_intermediate_size": 2**16, "decoder_num_hidden_layers": 256,
+    "decoder_num_attention_heads": 256, "num_labels": 2**20,
+}  # fmt: skip
+MOST_WEIGHTS = 10**10
 _MEND = "give a folder (or hub name) of VideoMAE, TimeSformer or ViViT with a config.json"
 
 
@@ -125,6 +134,9 @@ def pretrained(folder: Path, classes: int | None = None) -> HuggingFaceVideo:
         raise BenchError(f"{folder}: holds no weights (model.safetensors or pytorch_model.bin); complete the folder")
     labels = {} if classes is None or classes == outputs(folder) else {"num_labels": classes}
     try:
+        if not (folder / _WEIGHTS[0]).is_file() and not (folder / _WEIGHTS[1]).is_file():
+            for path in sorted(folder.glob("*.bin")):
+                check_torch_file(path)
         with _quiet():
             network, info = AutoModelForVideoClassification.from_pretrained(
                 folder, attn_implementation="eager", dtype=torch.float32, trust_remote_code=False, weights_only=True,
@@ -209,6 +221,15 @@ def read_config(folder: Path) -> dict[str, Any]:
 def _check_kind(config: Mapping[str, Any], source: str) -> None:
     if config.get("model_type") not in STRIDES:
         raise BenchError(f"{source}: model_type {config.get('model_type')!r} is none of {', '.join(STRIDES)}; {_MEND}")
+    for name, most in _MOST.items():
+        values = config.get(name, 1)
+        for value in values if isinstance(values, list) and len(values) < 4 else [values]:
+            if type(value) is not int or not 1 <= value <= most:
+                raise BenchError(f"{source}: {name} is {str(value)[:40]}, not a whole number from 1 to {most}; {_MEND}")
+    wide, inner = config.get("hidden_size", 768), config.get("intermediate_size", 3072)
+    weights = config.get("num_hidden_layers", 12) * (4 * wide**2 + 2 * wide * inner)
+    if weights > MOST_WEIGHTS:
+        raise BenchError(f"{source}: describes a network of {weights} weights, more than {MOST_WEIGHTS}; {_MEND}")
 
 
 def outputs(folder: Path) -> int:

@@ -216,7 +216,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise BenchError(
             f"{path}: not readable ({error.strerror}); give a TOML file of settings, or one of {', '.join(recipes())}"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise BenchError(f"{path}: not TOML ({error}); mend it there") from None
 
 

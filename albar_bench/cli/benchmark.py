@@ -84,27 +84,68 @@ def stats(
 
 
 def export(
-    folder: Folder,
+    source: Annotated[
+        str,
+        typer.Argument(help="A built benchmark; or iid:DATASET, a split's ordinary videos.", metavar="BENCHMARK"),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
-    layout: Annotated[str, typer.Option(help="video, lossless, frames or zip.")] = "frames",
+    peer: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            help="stillmix, albar, mmaction2, pyslowfast, videomae: layout, names and lists as it reads them.",
+        ),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="video, lossless, frames or zip.  [default: what --for reads, else frames]"),
+    ] = None,
     jpeg_quality: Annotated[int, typer.Option(help="Of frames and zip.")] = 95,
+    split: Annotated[str, typer.Option(help="iid: train, test, val, all, auto.")] = "auto",
+    fold: Annotated[int, typer.Option(help="iid: which official split, from 1.", min=1)] = 1,
     workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
     root: Root = None,
     scuba: Scuba = None,
 ) -> None:
-    """Write a benchmark in another layout; frames and zip as the published benchmarks lie, with their list file."""
+    """Write a benchmark in another layout, or as another project's loader reads it (--for).
+
+    `bench export iid:ucf101 --for mmaction2 --out DIR` writes lists of the ordinary test videos, which stay where they
+    are. `names.csv` says which video has which name; give it as --lists to `bench score`.
+    """
     from benchmark_builder.benchmark.export import export as run
+    from benchmark_builder.benchmark.export import export_for
+    from benchmark_builder.export_iid import export_dataset
     from benchmark_builder.layouts.layout import Layout
     from benchmark_builder.utils.errors import BenchError
     from benchmark_builder.utils.pool import default_workers
 
-    report = run(folder, out, Layout(layout, jpeg_quality), workers or default_workers(), root=root, scuba=scuba)
-    if report.benchmark is None or report.failed:
-        wrong = report.failed or report.failures
-        first = f"; {wrong[0]['id']}: {wrong[0]['reason']}" if wrong else ""
-        done = len(report.benchmark.rows) if report.benchmark else 0
-        raise BenchError(f"{out / 'failures.csv'}: {len(wrong)} videos could not be exported, {done} are{first}")
-    typer.echo(f"{out}: {len(report.benchmark.rows)} videos")
+    workers = workers or default_workers()
+    kind, _, dataset = source.partition(":")
+    if kind == "iid" and dataset and not Path(source).is_dir():
+        if peer is None:
+            raise BenchError(f"{source}: give --for stillmix, albar, mmaction2, pyslowfast or videomae")
+        done = export_dataset(
+            peer, dataset, out, root, split, fold, layout, jpeg_quality, workers, say=lambda line: typer.echo(line)
+        )
+        failed = [f for f in done.failures if f["kind"] == "failed"]
+        typer.echo(f"{out}: {done.made + done.kept} videos ({done.made} new, {done.kept} kept)")
+        settings, count = done.settings, done.made + done.kept
+    else:
+        if peer is None:
+            report = run(Path(source), out, Layout(layout or "frames", jpeg_quality), workers, root=root, scuba=scuba)
+            settings = []
+        else:
+            report, settings = export_for(
+                peer, Path(source), out, layout, jpeg_quality, workers, root=root, scuba=scuba
+            )
+        failed = report.failed or ([] if report.benchmark else report.failures)
+        count = len(report.benchmark.rows) if report.benchmark else 0
+        typer.echo(f"{out}: {count} videos")
+    for line in settings if count else ():
+        typer.echo(f"{peer}: {line}")
+    if failed or not count:
+        first = f"; {failed[0]['id']}: {failed[0]['reason']}" if failed else ""
+        raise BenchError(f"{out / 'failures.csv'}: {len(failed)} videos could not be exported, {count} are{first}")
 
 
 def merge(

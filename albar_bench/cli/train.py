@@ -197,6 +197,6 @@ def _pairs(flag: str, words: list[str] | None) -> dict[str, Any]:
             raise BenchError(f"{flag} {word}: give NAME=VALUE")
         try:
             pairs[name] = tomllib.loads(f"x = {text}")["x"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # no TOML, or a number without end
             pairs[name] = text
     return pairs

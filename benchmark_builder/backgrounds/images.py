@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from benchmark_builder import MOST_PIXELS
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import files_below
 from benchmark_builder.utils.text import utf8
@@ -16,7 +17,6 @@ from benchmark_builder.video.compositing import fit, stretch
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # what these suffixes stand for, in Pillow's words
-MOST_PIXELS = 2**27  # as OpenCV is told in benchmark_builder
 KNOWN = {"test_256": "places365"}
 
 

@@ -7,8 +7,9 @@ being one ``.jpg`` (ALBAR); beside them a list file of lines "name frames label"
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,6 +30,7 @@ from benchmark_builder.benchmark.manifest import (
     read_benchmark,
     write_benchmark,
 )
+from benchmark_builder.benchmark.peers import NAMES, Item, Task, layout_for, names_csv, peer_of
 from benchmark_builder.benchmark.runner import Report, difference, made_from, run_build
 from benchmark_builder.datasets import scored_as
 from benchmark_builder.datasets.common import shipped_classes
@@ -36,7 +38,7 @@ from benchmark_builder.datasets.labels import Labelled, check_labels
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed
-from benchmark_builder.utils.files import copy_whole, found_inside, inside, read_json, remove
+from benchmark_builder.utils.files import copy_whole, found_inside, inside, read_json, remove, write_text
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, entries, files_of, natural
 from benchmark_builder.utils.resume import keep_tracebacks
 from benchmark_builder.utils.text import plain_path, read_lines, read_records
@@ -55,11 +57,13 @@ class ExportMaker:
     out: Path
     source: Benchmark
     layout: layouts.Layout
+    files: Mapping[str, str] = field(default_factory=dict)  # id -> where it is written, where the layout does not say
+    least: int = 0  # bytes that a file must have
 
     def make(self, row: Row) -> list[Row]:
-        """Decode and write again; the row keeps everything but where and how the video lies."""
+        """Decode and write again; the row keeps everything but where and how the video is stored."""
         still = self.source.kind == "scufo"
-        file = self.layout.file_of(row.id, still)
+        file = self.files.get(row.id) or self.layout.file_of(row.id, still)
         digest = layouts.PixelDigest(row.height, row.width)
         if still:
             image = self.source.still(row)
@@ -71,6 +75,10 @@ class ExportMaker:
                 for frame in self.source.frames(row):
                     digest.update(frame)
                     sink.write(frame)
+        if (self.out / file).is_file() and (self.out / file).stat().st_size < self.least:
+            (self.out / file).unlink()
+            raise BenchError(f"{file}: is smaller than {self.least} bytes, and the loader that it is for passes over "
+                             "such files; build larger or longer videos")  # fmt: skip
         if row.mask_file:
             copy_whole(inside(self.source.folder, row.mask_file), inside(self.out, row.mask_file))
         # Lossless copies of a lossy original hold that original's pixels; otherwise the composed ones stay named.
@@ -94,17 +102,87 @@ def export(
         BenchError: ``folder`` is no benchmark, ``layout`` is virtual (that is built, not exported), or ``out`` holds
             something else.
     """
-    source = read_benchmark(folder, root, scuba)
+    return _export(read_benchmark(folder, root, scuba), out, layout, workers, progress)
+
+
+def export_for(
+    name: str,
+    folder: Path,
+    out: Path,
+    layout: str | None = None,
+    quality: int = layouts.JPEG_QUALITY,
+    workers: int = 1,
+    progress: bool = True,
+    root: Path | None = None,
+    scuba: Path | None = None,
+) -> tuple[Report, list[str]]:
+    """Write a benchmark so that another project's loader reads it: layout, names and list files.
+
+    ``out`` is a benchmark, too: it can be verified and scored. ``names.csv`` says which video has which name.
+
+    Args:
+        name: a key of :data:`benchmark_builder.benchmark.peers.PEERS`.
+        folder, root, scuba: the benchmark, and where its dataset and its SCUBA benchmark are, if they have moved.
+        layout: one that the loader reads; None for its usual one.
+        quality: of JPEGs, 1..100.
+
+    Returns:
+        The report, and lines that tell the user what to set in that project.
+
+    Raises:
+        BenchError: as :func:`export`; the loader does not read the layout or the data set, or two videos would have one
+            name; nothing is written then.
+    """
+    source, peer = read_benchmark(folder, root, scuba), peer_of(name)
+    dataset = scored_as(source.dataset)
+    chosen = layouts.Layout(layout_for(peer, source.kind, dataset, layout), quality, peer.frame_name(dataset))
+    task = Task(dataset, source.kind, source.background_set, str(source.protocol.get("split", "")), source.classes,
+                chosen.name, out, [_item(row, chosen, source.kind == "scufo") for row in source.rows])  # fmt: skip
+    peer.check(task)
+    names, top = peer.named(task), peer.folder(task)
+    files = {item.id: f"{top}/{names[item.id]}{item.suffix}" for item in task.items}
+    report = _export(source, out, chosen, workers, progress, name, files, peer.least)
+    made = {row.id for row in report.benchmark.rows} if report.benchmark else set()
+    named = [(item, names[item.id], files[item.id]) for item in task.items if item.id in made]
+    if named:
+        write_lists(out, peer.lists(task, named), names_csv(named))
+    return report, peer.settings(task)
+
+
+def write_lists(out: Path, lists: Mapping[str, str], names: str) -> None:
+    """Write a loader's lists and :data:`~benchmark_builder.benchmark.peers.NAMES` below ``out``."""
+    for file, text in {**lists, NAMES: names}.items():
+        write_text(inside(out, file), text)
+
+
+def _item(row: Row, layout: layouts.Layout, still: bool) -> Item:
+    suffix = ".jpg" if still and layout.name == "zip" else layouts.SUFFIX[layout.name]
+    return Item(row.id, row.source_id, row.label, row.class_name, row.frames, row.donor_label, suffix)
+
+
+def _export(
+    source: Benchmark,
+    out: Path,
+    layout: layouts.Layout,
+    workers: int,
+    progress: bool,
+    peer: str | None = None,
+    files: Mapping[str, str] | None = None,
+    least: int = 0,
+) -> Report:
     if layout.name == "virtual":
         raise BenchError("--layout virtual: is composed from the dataset; build it with `bench build … --virtual`")
     kept = {k: v for k, v in source.protocol.items() if k not in ("versions", "format", "subset")}
     protocol = {**kept, "layout": layout.name, "jpeg_quality": layout.quality, "paths": moved_paths(source, out)}
     protocol["exported_from"] = {"manifest_sha256": source.digest, "layout": source.protocol.get("layout")}
-    maker = ExportMaker(out, source, layout)
+    if peer is not None:
+        protocol["exported_for"] = peer
+    maker = ExportMaker(out, source, layout, files or {}, least)
     same = made_from(out, "exported_from") == source.digest
     return run_build(
         out, protocol, maker, source.rows, lambda r: r.id, workers, progress,
-        current=lambda row, made: same or all(_exported_from(video, row) for video in made),
+        current=lambda row, made: (same or all(_exported_from(video, row) for video in made))
+        and (not files or all(video.file == files[row.id] for video in made)),
         known=source.by_id, title=f"export {source.kind}",
     )  # fmt: skip
 

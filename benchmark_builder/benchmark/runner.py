@@ -244,7 +244,7 @@ class _Build:
             self._nothing(failures)
             return Report(out, None, made, 0, failures, changed)
         write_left_out(out, {e["id"]: e["on"] for e in missing if e.get("on")})
-        if self.protocol.get("layout") in LISTED:
+        if self.protocol.get("layout") in LISTED and "exported_for" not in self.protocol:  # that has lists of its own
             lines = (f"{row.id} {row.frames} {row.label}\n" for row in sorted(rows, key=lambda r: r.id))
             write_text(out / LIST, "".join(lines))
         write_benchmark(out, self.protocol, rows, failures)

@@ -42,10 +42,12 @@ SUFFIX = {"video": ".mp4", "lossless": ".mkv", "frames": "", "zip": ".zip", "vir
 
 @dataclass(frozen=True)
 class Layout:
-    """A layout and its setting: ``name`` is a key of :data:`SUFFIX`, ``quality`` that of JPEGs, 1..100."""
+    """A layout and its settings: ``name`` is a key of :data:`SUFFIX`, ``quality`` that of JPEGs, 1..100, ``frame`` the
+    pattern of their names in a folder or zip, numbers from 1."""
 
     name: str = "video"
     quality: int = JPEG_QUALITY
+    frame: str = JPEG_NAME
 
     def __post_init__(self) -> None:
         if self.name not in SUFFIX:
@@ -68,10 +70,10 @@ class Layout:
             with open_video(path, width, height, fps, FFV1) as sink:
                 yield sink
         elif self.name == "frames":
-            with _frames(path, self.quality) as sink:
+            with _frames(path, self.quality, self.frame) as sink:
                 yield sink
         elif self.name == "zip":
-            with _zip(path, self.quality) as sink:
+            with _zip(path, self.quality, self.frame) as sink:
                 yield sink
         else:
             yield _Nothing()
@@ -118,13 +120,13 @@ class _Nothing:
 
 
 class _JpegFolder:
-    def __init__(self, folder: Path, quality: int) -> None:
-        self.folder, self.quality, self.count = str(folder), quality, 0
+    def __init__(self, folder: Path, quality: int, frame: str) -> None:
+        self.folder, self.quality, self.frame, self.count = str(folder), quality, frame, 0
         self._digest = hashlib.sha256()
 
     def write(self, frame: np.ndarray) -> None:
         self.count += 1
-        name, data = JPEG_NAME.format(self.count), jpeg(frame, self.quality)
+        name, data = self.frame.format(self.count), jpeg(frame, self.quality)
         with open(f"{self.folder}/{name}", "wb") as handle:
             handle.write(data)
         self._digest.update(_line(name, hashlib.sha256(data).hexdigest()))
@@ -136,12 +138,12 @@ class _JpegFolder:
 
 
 @contextmanager
-def _frames(path: Path, quality: int) -> Iterator[Sink]:
+def _frames(path: Path, quality: int, frame: str) -> Iterator[Sink]:
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex}")
     with naming(path, temporary):
         temporary.mkdir(parents=True)
         try:
-            yield _JpegFolder(temporary, quality)
+            yield _JpegFolder(temporary, quality, frame)
             if path.exists():  # a folder cannot be renamed onto a filled one
                 shutil.rmtree(path)
             temporary.replace(path)
@@ -150,18 +152,18 @@ def _frames(path: Path, quality: int) -> Iterator[Sink]:
 
 
 class _JpegZip:
-    def __init__(self, archive: zipfile.ZipFile, quality: int) -> None:
-        self.archive, self.quality, self.count = archive, quality, 0
+    def __init__(self, archive: zipfile.ZipFile, quality: int, frame: str) -> None:
+        self.archive, self.quality, self.frame, self.count = archive, quality, frame, 0
 
     def write(self, frame: np.ndarray) -> None:
         self.count += 1
-        self.archive.writestr(zipfile.ZipInfo(JPEG_NAME.format(self.count), _DATE), jpeg(frame, self.quality))
+        self.archive.writestr(zipfile.ZipInfo(self.frame.format(self.count), _DATE), jpeg(frame, self.quality))
 
 
 @contextmanager
-def _zip(path: Path, quality: int) -> Iterator[Sink]:
+def _zip(path: Path, quality: int, frame: str) -> Iterator[Sink]:
     with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        yield _JpegZip(archive, quality)
+        yield _JpegZip(archive, quality, frame)
 
 
 def jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:

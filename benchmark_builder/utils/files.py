@@ -5,6 +5,7 @@ import io
 import json
 import mmap
 import os
+import re
 import shutil
 import uuid
 import zipfile
@@ -110,9 +111,41 @@ def read_json(path: Path, what: str, mend: str) -> Any:
     if not path.is_file():
         raise BenchError(f"{path}: no {what} here; {mend}")
     try:
-        return json.loads(read_text(path, what, mend))
-    except (ValueError, RecursionError) as error:
+        return parse_json(read_text(path, what, mend))
+    except ValueError as error:
         raise BenchError(f"{path}: not a readable {what} ({error}); {mend}") from None
+
+
+DEEPEST_JSON = 100
+_LONG_NUMBER = re.compile(r"[0-9]{20}")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text of a stranger says.
+
+    Raises:
+        ValueError: it is no JSON, is nested more than :data:`DEEPEST_JSON` deep (what walks through it would fail), or
+            has a whole number of more than 64 bits (which fits no array).
+    """
+    if isinstance(text, bytes):
+        text = text.decode()
+    try:
+        # A function for whole numbers slows the parser down, so it is given only where long ones may be.
+        value = json.loads(text, parse_int=_whole_number if _LONG_NUMBER.search(text) else None)
+    except RecursionError:
+        raise ValueError(f"it is nested more than {DEEPEST_JSON} deep") from None
+    level = [value] if isinstance(value, list | dict) else []
+    for _ in range(DEEPEST_JSON):
+        level = [v for c in level for v in (c.values() if type(c) is dict else c) if type(v) is dict or type(v) is list]
+    if level:
+        raise ValueError(f"it is nested more than {DEEPEST_JSON} deep")
+    return value
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
+        raise ValueError(f"it has a number of {len(text)} digits")
+    return int(text)
 
 
 def write_csv(path: Path, columns: list[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """Video files as ffmpeg's command line opens them: which stream of a file is the video, and at what rate it plays."""
 
+import errno
 import re
 import statistics
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import av
 from av.codec.context import Flags
 from av.stream import Disposition
 
+from benchmark_builder import MOST_PIXELS
 from benchmark_builder.utils.errors import BenchError
 
 # Formats that hold a video themselves. Others name further files (playlists, ffconcat, image patterns, DASH, SDP), are
@@ -34,7 +36,14 @@ class Source:
 
     def __init__(self, file: BinaryIO, suffix: str) -> None:
         self.name = f"video{suffix}" if suffix[1:].isascii() and suffix[1:].isalnum() else "video"
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self.read, self.tell, self._file = file.read, file.tell, file
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As a file's; where a damaged file would have libav go before its start, the error that libav knows."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL
 
 
 @contextmanager
@@ -49,7 +58,8 @@ def opened(
         first: take the first stream instead, as protocols of version 1 did.
 
     Raises:
-        BenchError: no such file, no video, or of a format that is none of :data:`FORMATS`.
+        BenchError: no such file, no video, or of a format that is none of :data:`FORMATS`. Frames of more than
+            :data:`~benchmark_builder.MOST_PIXELS` are not decoded: the file breaks there.
     """
     if not path.is_file():
         raise BenchError(f"{path}: no such file; check the dataset's folder")
@@ -61,9 +71,10 @@ def opened(
         try:
             # Old AVIs carry titles in no valid encoding; they must not stop us.
             options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+            limits = {"max_pixels": str(MOST_PIXELS)}  # of a decoder, also of the one that looks into the file
             source = Source(file, path.suffix)
             known = "mjpeg" if path.suffix.lower() in (".mjpg", ".mjpeg") else None  # else it is taken for one picture
-            container = av.open(source, "r", known, metadata_errors="ignore", container_options=options)
+            container = av.open(source, "r", known, metadata_errors="ignore", container_options=options, options=limits)
         except BROKEN as error:
             said = "its content is no video" if isinstance(error, av.error.ArgumentError) else short(error)
             raise BenchError(f"{path}: not a readable video ({said}); replace the file") from None
@@ -74,6 +85,7 @@ def opened(
                 raise BenchError(f"{path}: holds no video stream{cover}; replace the file")
             if stream.codec_context is None:
                 raise BenchError(f"{path}: is coded in a way that PyAV cannot decode; re-encode it, to H.264 say")
+            stream.codec_context.options = limits
             stream.thread_count = threads
             stream.codec_context.flags |= Flags.unaligned  # crop to the pixel: by default some columns are left
             yield container, stream

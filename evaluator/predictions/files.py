@@ -5,7 +5,6 @@ Nothing here needs torch or a GPU: a score can be audited, or made from another 
 
 import csv
 import io
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import whole_file, write_text
+from benchmark_builder.utils.files import parse_json, whole_file, write_text
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from benchmark_builder.utils.text import composed, csv_text, letters, meant, plain_path, read_text
 
 FIXED = ["id", "label", "pred"]
+MOST_CELLS, MOST_LETTERS = 10**8, 2**28  # of a Parquet file; 30,000 videos in 700 classes are 2e7 cells
 FORMATS = (".csv", ".parquet")  # told apart by the file's suffix; the same digits come back from either
 FIX = "give a file of columns id,label,pred and one score column per class, as `bench eval` writes"
 _SUFFIXES = VIDEO_SUFFIXES | PICTURE_SUFFIXES | {".zip"}
@@ -256,7 +256,7 @@ def read_predictions(
         given = table.texts(columns.at["id"]) if "id" in columns.at else None
     except BenchError:
         raise
-    except (OSError, ValueError, csv.Error) as error:  # pyarrow's errors are ValueErrors and OSErrors
+    except (OSError, ValueError, csv.Error, MemoryError) as error:  # pyarrow's errors are of these, too
         raise BenchError(f"{path}: cannot be read ({(str(error).splitlines() or ['?'])[0]}); {FIX}") from None
     if given is None and len(order or ()) != len(scores):
         raise BenchError(f"{path}: {len(scores)} rows, but its list names {len(order or ())} videos; "
@@ -452,10 +452,21 @@ class _ColumnTable:
 
 
 def _read_parquet(path: Path) -> _ColumnTable:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(path).read()  # not read_table, which takes a partition of the folder's name for a column
-    told = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
+    file = pq.ParquetFile(path)  # not read_table, which takes a partition of the folder's name for a column
+    if file.metadata.num_rows * file.metadata.num_columns > MOST_CELLS:
+        raise ValueError(f"it has {file.metadata.num_rows} rows of {file.metadata.num_columns} columns")
+    # Texts as a dictionary: a long one that is repeated takes no room in the file, but does when it is written out.
+    texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+    table = pq.ParquetFile(path, read_dictionary=texts).read()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_dictionary(column.type):
+            sizes = (len(c) * max((len(str(v)) for v in c.dictionary.to_pylist()), default=0) for c in column.chunks)
+            if sum(sizes) > MOST_LETTERS:
+                raise ValueError(f"its column {name!r} has more than {MOST_LETTERS} letters")
+    told = parse_json((table.schema.metadata or {}).get(b"pandas", b"{}"))
     kept = told.get("index_columns", []) if isinstance(told, dict) else []
     indices = {composed(name) for name in kept if isinstance(name, str)} if isinstance(kept, list) else set()
     return _ColumnTable(path, list(table.column_names), list(table.columns), indices)

@@ -12,7 +12,6 @@ Where a file has no ids, only the list file that it was predicted from tells whi
 it is refused, since a guessed order gives a wrong figure.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import numpy as np
 
 from benchmark_builder.utils import safe_pickle
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import parse_json
 from benchmark_builder.utils.text import read_lines, read_table, read_text
 from evaluator.predictions.files import (
     FORMATS,
@@ -276,7 +276,10 @@ def _videomae(path: Path) -> dict[str, dict[str, Any]]:
 
 def _npy(path: Path) -> Any:
     try:
-        return np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
+        if isinstance(array, np.ndarray) and not array.size and max(array.shape) > 0:
+            raise ValueError(f"its shape is {array.shape}")  # a million rows of nothing take no room in the file
+        return array
     except FileNotFoundError:
         raise BenchError(f"{path}: no such predictions file; name another") from None
     except (OSError, ValueError, EOFError, MemoryError) as error:
@@ -286,6 +289,6 @@ def _npy(path: Path) -> Any:
 def _json(path: Path) -> Any:
     text = read_text(path, "predictions file", "name another")
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise BenchError(f"{path}: not readable JSON ({error}); {_FIX}") from None

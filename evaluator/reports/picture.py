@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.pictures import literal, new_figure, save_figure
@@ -21,6 +22,8 @@ def plot_leaderboard(rows: Sequence[Mapping[str, str]], path: Path) -> None:
     Raises:
         BenchError: no rows, or a suffix that is none of the three.
     """
+    from matplotlib import colormaps
+
     if not rows:
         raise BenchError("the leaderboard has no rows to draw; run `bench eval` first")
     chosen: dict[str, list[tuple[Mapping[str, str], str]]] = {}
@@ -37,7 +40,7 @@ def plot_leaderboard(rows: Sequence[Mapping[str, str]], path: Path) -> None:
         for j, (row, letter) in enumerate(drawn):
             values = {name: v for name in FIGURES if (v := number(row[name])) is not None}
             at = [FIGURES.index(name) + (j - (len(drawn) - 1) / 2) * width for name in values]
-            colour = f"C{j % 10}"
+            colour = f"C{j}" if len(drawn) <= 10 else colormaps["turbo"]((j + 0.5) / len(drawn))
             bars = axes.bar(at, list(values.values()), width * 0.94, color=colour)
             if not crowded:
                 axes.bar_label(bars, [f"{v:.1f}" for v in values.values()], padding=2, fontsize=8)
@@ -55,7 +58,9 @@ def plot_leaderboard(rows: Sequence[Mapping[str, str]], path: Path) -> None:
         axes.set_title(literal(f"{dataset}{left}"))
         axes.spines[["top", "right"]].set_visible(False)
         # A legend leaves out labels that start with an underscore, so the names are put in afterwards.
-        legend = axes.legend(handles, ["name"] * len(handles), frameon=False, fontsize=8, ncols=min(3, len(drawn)))
+        below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08)} if len(drawn) > 6 else {}
+        stand_in = ["name"] * len(handles)
+        legend = axes.legend(handles, stand_in, frameon=False, fontsize=8, ncols=min(3, len(drawn)), **below)
         for text, name in zip(legend.get_texts(), names, strict=True):
             text.set_text(literal(name[:80]))
     if len(datasets) < len(chosen):

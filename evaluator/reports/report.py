@@ -217,11 +217,18 @@ def _comparisons(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Every run against the first baseline (or else the first run) that was measured on the same videos, one of the
     same model if there is any."""
     found = []
-    for run in runs:
-        same = [r for r in runs if {s.digest for s in r.sets} == {s.digest for s in run.sets}]
-        alike = sorted(same, key=lambda r: r.record["model"] != run.record["model"])
-        first = alike[0] if alike[0] is not run else same[0]
-        base = next((r for r in alike if r.record["method"] in BASELINES), first)
+    firsts: dict[Any, Run] = {}  # the first run and the first baseline on the same videos, of any model and of each
+    videos = [frozenset(s.digest for s in run.sets) for run in runs]
+    for run, key in zip(runs, videos, strict=True):
+        kinds = ["run", "baseline"] if run.record["method"] in BASELINES else ["run"]
+        for kind in kinds:
+            firsts.setdefault((key, kind), run)
+            firsts.setdefault((key, kind, run.record["model"]), run)
+    for run, key in zip(runs, videos, strict=True):
+        model = run.record["model"]
+        alike = firsts[key, "run", model]
+        first = alike if alike is not run else firsts[key, "run"]
+        base = firsts.get((key, "baseline", model), firsts.get((key, "baseline"), first))
         if base is run:
             continue
         for name, c in compare_runs(run, base, cluster=run.record.get("cluster", "source")).items():
