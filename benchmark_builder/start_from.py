@@ -36,8 +36,8 @@ def scuba_there(
     backgrounds is taken.
 
     Args:
-        dataset, root, split, fold, protocol, chosen: as :func:`benchmark_builder.builders.build_scuba` takes them. Those
-            that differ from their default are the user's wishes: what is there must fulfil them.
+        dataset, root, split, fold, protocol, chosen: as ``build_scuba`` takes them. Those that differ
+            from their default are the user's wishes: what is there must fulfil them.
 
     Raises:
         BenchError: it was built with another setting than one that is chosen, or there are several to choose from.

@@ -32,7 +32,7 @@ class Item:
         frames: how many; 0 where nobody has counted (IID).
         partner_id: id of the SCUBA video it pairs with; empty for IID and SCUBA.
         donor_label: ConflFG: class of the still foreground.
-        sha256: of the file (:func:`benchmark_builder.layouts.layout.digest`) when its manifest was written; empty for IID.
+        sha256: of the file when its manifest was written; empty for IID.
     """
 
     id: str

@@ -2,7 +2,7 @@
 
     python perf/encode_quality.py
 
-On a real clip (see :mod:`sources`), as :mod:`benchmark_builder.layouts.layout` writes it, beside the same encoder fed RGB that
+On a real clip (see :mod:`sources`), as the layout ``video`` writes it, beside the same encoder fed RGB that
 ffmpeg turns into planes. Chroma at half the resolution is nearly all of what the RGB figure lacks.
 """
 

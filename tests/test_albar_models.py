@@ -221,5 +221,6 @@ def test_a_missing_tensor_is_refused_not_replaced(tmp_path: Path) -> None:
 
 
 def test_reading_small_checkpoints_needs_no_torchvision() -> None:
-    code = "import sys, albar.training.trainer, albar.checkpoint, albar.models.small3d; print('torchvision' in sys.modules)"
+    modules = "albar.training.trainer, albar.checkpoint, albar.models.small3d"
+    code = f"import sys, {modules}; print('torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

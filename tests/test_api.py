@@ -36,16 +36,24 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ab.Benchmark]:
         write_video(folder / "ucf" / "videos" / name / f"v_{name}_g01_c01.mkv", video)
         write_masks(folder / "ucf" / "masks" / name / f"v_{name}_g01_c01.zip", masks)
     scuba = ab.build_scuba(
-        "ucf101", folder / "ucf", folder / "scuba", split="all", masks=f"stored:{folder / 'ucf' / 'masks'}", per_video=1,
+        "ucf101",
+        folder / "ucf",
+        folder / "scuba",
+        split="all",
+        masks=f"stored:{folder / 'ucf' / 'masks'}",
+        per_video=1,
         workers=1,
-    )  # fmt: skip
+    )
     scufo = ab.build_scufo(scuba, folder / "scufo", workers=1)
     conflfg = ab.build_conflfg(scuba, folder / "conflfg", workers=1)
     return {"scuba": scuba, "scufo": scufo, "conflfg": conflfg}
 
 
 def test_importing_loads_neither_torch_nor_opencv() -> None:
-    code = "import sys, albar_bench as ab; ab.__version__, ab.BenchError, dir(ab); print({'torch', 'cv2'} & set(sys.modules))"
+    code = (
+        "import sys, albar_bench as ab; ab.__version__, ab.BenchError, dir(ab); "
+        "print({'torch', 'cv2'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 

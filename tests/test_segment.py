@@ -237,7 +237,8 @@ def test_a_stored_track_has_the_length_it_was_given(
 
 def command(*words: object) -> subprocess.CompletedProcess:
     code = (
-        "import typer; from albar_bench.cli.segment import segment; from benchmark_builder.utils.errors import BenchError\n"
+        "import typer; from albar_bench.cli.segment import segment\n"
+        "from benchmark_builder.utils.errors import BenchError\n"
         "app = typer.Typer(pretty_exceptions_enable=False); app.command()(segment)\n"
         "try: app()\n"
         "except BenchError as e: print(e); raise SystemExit(1)"

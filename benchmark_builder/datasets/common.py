@@ -126,7 +126,7 @@ def stem_of(name: str) -> str:
 
 
 def split_label(line: str) -> tuple[str, int | None]:
-    """A line "name label" of a list in its parts: the name as :func:`~benchmark_builder.utils.text.plain_path` has it, and
+    """A line "name label" of a list in its parts: the name as ``plain_path`` has it, and
     the number at its end, None where there is none. Names may hold blanks."""
     match = re.fullmatch(r"(.*?\S)\s+([0-9]{1,9})", line)
     return (plain_path(match[1]), int(match[2])) if match else (plain_path(line), None)

@@ -33,7 +33,7 @@ def cache_folder() -> Path:
 
 
 def known_digest(path: Path) -> str:
-    """:func:`benchmark_builder.layouts.layout.digest` of a file or a folder of frames, from the cache where that is current.
+    """The digest of a file or a folder of frames, from the cache where that is current.
 
     It finds what was replaced or written to. Bits that a disk loses leave no trace in time stamps: `bench verify` reads
     every byte instead.

@@ -58,7 +58,7 @@ def read_any_predictions(
         allow_missing: accept a file without some videos.
 
     Raises:
-        BenchError: all that :func:`~evaluator.predictions.files.make_predictions` refuses; a pickle that would run code; a
+        BenchError: all that ``make_predictions`` refuses; a pickle that would run code; a
             file without ids and without ``listing``; another number of scores than the list has lines; a label in the
             dump or the list that is not the test set's.
     """
