@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from bench.say import say
+
 ALL = "baseline mixup videomix sdn be actorcutmix fame stillmix albar"
 
 
@@ -83,10 +85,10 @@ def compare(
             source=config,
             jobs=jobs,
         ),
-        typer.echo,
+        say,
     )
     show_compared(outcome.table)
-    typer.echo(f"{outcome.table}\n{out / 'results' / 'leaderboard.csv'}")
+    say(f"{outcome.table}\n{out / 'results' / 'leaderboard.csv'}")
     if outcome.failures:
         raise BenchError(f"{len(outcome.failures)} runs failed, first {outcome.failures[0]}; run again once mended")
 
