@@ -1,6 +1,9 @@
 """Checkpoints: a file with all that evaluation needs. Tensors and plain types only, read with weights-only loading.
 
-The same as safetensors (:func:`export_weights`): tensors by parameter name, all else as JSON in the file's metadata.
+Identical runs write identical bytes (on one machine): no path, time or temporary name is in the file.
+
+The same for other programs (:func:`export_weights`): as safetensors, with all that is no tensor as JSON in the file's
+metadata; or as a ``.pth`` whose ``state_dict`` holds the tensors, with all else beside it under ``albar-bench``.
 """
 
 import json
@@ -14,12 +17,14 @@ from torch import nn
 
 from albar.clips.clips import ClipSampling
 from albar.models import build_model, huggingface, model_spec
-from albar.models.weights import read_torch_file, read_weights
+from albar.models.weights import SAFETENSORS, read_torch_file
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import parse_json, sha256_file, whole_file
+from benchmark_builder.utils.files import parse_json, sha256_file
+from benchmark_builder.utils.weights import read_safetensors, write_safetensors, write_torch_file
 
 FORMAT = 1
-SAFETENSORS = ".safetensors"
+NAME = "model.ckpt"
+PTH = ".pth"
 _MEND = "give a model.ckpt that `bench train` wrote"
 _METADATA = "albar-bench"
 _KEYS: dict[str, type] = {
@@ -72,10 +77,7 @@ class Checkpoint:
             BenchError: the weights are not this network's, or have another number of classes.
         """
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
-            if self.architecture:
-                network: nn.Module = huggingface.from_architecture(self.architecture, len(self.classes), str(self.path))
-            else:
-                network = build_model(self.model, len(self.classes), self.sampling)
+            network = self._random_network()
         try:
             network.load_state_dict(self.weights, strict=True)
         except (RuntimeError, TypeError) as error:
@@ -85,6 +87,14 @@ class Checkpoint:
                 f"({lines[min(1, len(lines) - 1)]}); {_MEND}"
             ) from None
         return network.eval()
+
+    def _random_network(self) -> nn.Module:
+        if self.architecture:
+            return huggingface.from_architecture(self.architecture, len(self.classes), str(self.path))
+        try:
+            return build_model(self.model, len(self.classes), self.sampling)
+        except BenchError as error:
+            raise BenchError(f"{self.path}: {error}") from None
 
 
 def save_checkpoint(
@@ -113,11 +123,9 @@ def save_checkpoint(
         "settings": dict(settings),
         "digests": dict(digests),
         "architecture": getattr(network, "architecture", {}),
-        # Cloned: a view would drag the whole of its storage into the file.
-        "weights": {name: value.detach().cpu().clone() for name, value in network.state_dict().items()},
+        "weights": dict(network.state_dict()),
     }
-    with whole_file(path) as temporary:
-        torch.save(content, temporary)
+    write_torch_file(path, content)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -127,19 +135,26 @@ def load_checkpoint(path: Path) -> Checkpoint:
         BenchError: no such file, no checkpoint (a text file, another pickle), a missing or misshapen entry, or a
             network this version does not know.
     """
-    content = _read_safetensors(path) if path.suffix == SAFETENSORS else read_torch_file(path, "checkpoint", _MEND)
-    if not isinstance(content, dict):
+    content = _content(path)
+    if not isinstance(content, Mapping):
         raise BenchError(f"{path}: not a checkpoint of this toolkit; {_MEND}")
     for key, kind in _KEYS.items():
-        if not isinstance(content.get(key), kind):
+        if not isinstance(content.get(key), kind) or isinstance(content.get(key), bool):
             state = "lacks" if key not in content else "has a misshapen"
             raise BenchError(f"{path}: not a checkpoint of this toolkit, it {state} entry {key!r}; {_MEND}")
     if content["format"] != FORMAT:
         raise BenchError(f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; train again")
     if not all(isinstance(c, str) for c in content["classes"]):
         raise BenchError(f"{path}: the class names are not text; {_MEND}")
+    if len(set(content["classes"])) < max(len(content["classes"]), 2):
+        raise BenchError(f"{path}: the classes are fewer than two, or two have one name; {_MEND}")
     if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in content["weights"].items()):
         raise BenchError(f"{path}: the weights are not a table of tensors; {_MEND}")
+    seed = content["settings"].get("seed", "")
+    if not (seed in ("", None) or (isinstance(seed, int) and not isinstance(seed, bool))):
+        raise BenchError(f"{path}: the seed of its settings is {seed!r}, no whole number; {_MEND}")
+    if not all(isinstance(v, str) for v in content["digests"].values()):
+        raise BenchError(f"{path}: its digests are not text; {_MEND}")
     architecture = content.get("architecture") or {}
     if not isinstance(architecture, dict):
         raise BenchError(f"{path}: not a checkpoint of this toolkit, it has a misshapen entry 'architecture'; {_MEND}")
@@ -153,43 +168,84 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path=path, sampling=sampling, digest=sha256_file(path), architecture=architecture, **fields)
 
 
+def own_checkpoint(path: Path) -> Checkpoint | None:
+    """A file (or a run's folder) of this toolkit, read; None if it is something else: weights of another code, say.
+
+    Raises:
+        BenchError: the file is the toolkit's, but damaged.
+    """
+    if path.is_dir():
+        path = path / NAME
+    if not path.is_file():
+        return None
+    if path.suffix.lower() == SAFETENSORS:
+        return load_checkpoint(path) if _said(path) is not None else None
+    content = read_torch_file(path, "file of weights", _MEND, foreign=True)
+    ours = isinstance(content, Mapping) and (_METADATA in content or {"format", "weights", "sampling"} <= set(content))
+    return load_checkpoint(path) if ours else None
+
+
 def export_weights(checkpoint: Path, out: Path) -> Path:
-    """Write a checkpoint as safetensors, whole or not at all; :func:`load_checkpoint` reads it like the original.
+    """Write a checkpoint for other programs, whole or not at all; :func:`load_checkpoint` reads it like the original.
+
+    Equal checkpoints give equal bytes.
 
     Args:
-        checkpoint: a model.ckpt.
-        out: a file name that ends in ``.safetensors``.
+        checkpoint: a model.ckpt, an export, or a run's folder.
+        out: a file name that ends in ``.safetensors`` or ``.pth``.
 
     Returns:
         ``out``.
 
     Raises:
-        BenchError: not a checkpoint, or another suffix.
+        BenchError: not a checkpoint, another suffix, or ``out`` is the checkpoint.
     """
-    from safetensors.torch import save_file
-
-    if out.suffix != SAFETENSORS:
-        raise BenchError(f"{out}: weights are exported as safetensors; end the name in {SAFETENSORS}")
+    if out.suffix.lower() not in (SAFETENSORS, PTH):
+        raise BenchError(
+            f"{out}: weights are exported as {SAFETENSORS} or {PTH}; end the name in {SAFETENSORS} or {PTH}"
+        )
+    if checkpoint.is_dir():
+        checkpoint = checkpoint / NAME
     loaded = load_checkpoint(checkpoint)
-    said = {k: getattr(loaded, k) for k in _KEYS if k not in ("format", "weights", "sampling")}
+    if out.exists() and out.samefile(checkpoint):
+        raise BenchError(f"{out}: is the checkpoint itself; choose another --out")
+    said = {k: getattr(loaded, k) for k in sorted(_KEYS) if k not in ("format", "weights", "sampling")}
     said |= {"format": FORMAT, "sampling": loaded.sampling.to_dict(), "architecture": loaded.architecture}
-    tensors = {name: value.contiguous() for name, value in loaded.weights.items()}
-    with whole_file(out) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt", _METADATA: json.dumps(said, sort_keys=True)})
+    if out.suffix.lower() == PTH:
+        write_torch_file(out, {"state_dict": loaded.weights, _METADATA: said})
+    else:
+        write_safetensors(out, loaded.weights, {"format": "pt", _METADATA: json.dumps(said, sort_keys=True)})
     return out
 
 
-def _read_safetensors(path: Path) -> Any:
+def _content(path: Path) -> Any:
+    """The entries of a checkpoint or an export, not yet checked."""
+    if path.suffix.lower() == SAFETENSORS:
+        weights = read_safetensors(path, "checkpoint", _MEND)
+        said = _said(path)
+        if said is None:
+            raise BenchError(
+                f"{path}: holds weights alone; name their network, e.g. `bench eval swin3d_t --weights {path}`"
+            )
+        return {**said, "weights": weights}
+    content = read_torch_file(path, "checkpoint", _MEND)
+    if isinstance(content, Mapping) and isinstance(content.get(_METADATA), Mapping):
+        return {**content[_METADATA], "weights": content.get("state_dict")}
+    return content
+
+
+def _said(path: Path) -> dict[str, Any] | None:
+    """What a safetensors file says of its weights; None: it is no export of this toolkit."""
     from safetensors import safe_open
 
-    weights = read_weights(path)
-    with safe_open(path, framework="pt") as handle:
-        text = (handle.metadata() or {}).get(_METADATA)
-    if text is None:
-        raise BenchError(
-            f"{path}: holds weights alone; name their network, e.g. `bench eval swin3d_t --weights {path}`"
-        )
     try:
-        return {**parse_json(text), "weights": weights}
+        with safe_open(path, framework="pt") as handle:
+            text = (handle.metadata() or {}).get(_METADATA)
+    except Exception as error:
+        raise BenchError(f"{path}: not a safetensors file ({str(error).splitlines()[0]}); {_MEND}") from None
+    if text is None:
+        return None
+    try:
+        return {**parse_json(text)}
     except (ValueError, TypeError):
         raise BenchError(f"{path}: what it says of its weights is not readable; {_MEND}") from None

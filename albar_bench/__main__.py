@@ -1,5 +1,6 @@
 """`bench` and `python -m albar_bench`."""
 
+import io
 import os
 import signal
 import sys
@@ -21,6 +22,9 @@ def main() -> None:
     from albar_bench.cli.app import Interrupted, app
     from benchmark_builder.utils.errors import BenchError, system_error
 
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no reason to stop
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
     os.environ.setdefault("BENCH_APART", "1")  # a crash costs one video, also with one worker
     try:

@@ -100,7 +100,7 @@ def export_dataset(
     items = [
         Item(v.id, v.id, v.label, v.class_name, 0, None, _suffix(v.path, chosen)) for v in listing.videos
     ]  # sorted by id
-    task = Task(known_as, "iid", "", listing.split, listing.classes, chosen.name, out, items)
+    task = Task(known_as, "iid", "", listing.split, listing.classes, chosen.name, out.resolve(), items)
     peer.check(task)
     names, top = peer.named(task), peer.folder(task)
     files = {item.id: f"{top}/{names[item.id]}{item.suffix}" for item in items}

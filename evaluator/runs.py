@@ -68,7 +68,16 @@ _WHERE = "give an --out folder of `bench eval` or `bench compare`, or a record i
 def _places(folder: Path) -> list[Path]:
     """Where the records of a folder can be."""
     places = [folder / "results", folder / "results" / "results"]
-    return [*places, folder] if folder.name == "results" else places
+    return [*places, folder] if _is_results(folder) else places
+
+
+def _is_results(folder: Path) -> bool:
+    return folder.absolute().name == "results"
+
+
+def _out(record: Path) -> Path:
+    """The ``--out`` folder that a record is in, also where it is named from inside."""
+    return record.absolute().parent.parent
 
 
 def _records_in(folder: Path) -> list[Path]:
@@ -82,7 +91,9 @@ def find_rows(paths: Sequence[Path]) -> list[dict[str, str]]:
         if path.suffix == ".json":
             rows.append(as_text(row_of(read_record(path))))
         elif path.is_dir():
-            boards = [p / NAME for p in (path, path / "results", path.parent)[: 3 if path.name == "results" else 2]]
+            boards = [
+                p / NAME for p in (path, path / "results", path.absolute().parent)[: 3 if _is_results(path) else 2]
+            ]
             rows += read_leaderboard(next((board for board in boards if board.is_file()), boards[0]))
         else:
             rows += read_leaderboard(path)
@@ -119,7 +130,7 @@ class Found:
         if key not in self._sets:
             named = [p for p in self._given if p.resolve().name == name]
             others = [p for p in self._given if p not in named]
-            out = path.parent.parent
+            out = _out(path)
             recorded = places_of(out, {"paths": described}, "folder")
             default = [data_root() / "benchmarks" / name]
             there = [p for p in (*named, *others, *recorded, *default) if _is_built(p)]
@@ -147,7 +158,7 @@ class Found:
         key = (wanted, str(record["limit"]))
         if key in self._sets:
             return self._sets[key]
-        recorded = places_of(path.parent.parent, {"paths": place}, "root", self.root)
+        recorded = places_of(_out(path), {"paths": place}, "root", self.root)
         default = [] if self.root else [data_root() / dataset]
         for folder in dict.fromkeys((*recorded, *default)):
             try:
@@ -201,7 +212,7 @@ def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = No
         if "predictions" not in described:
             raise BenchError(f"{path}: does not say where the predictions of {name} are; run `bench eval` again")
         try:
-            file = inside(path.parent.parent, described["predictions"])
+            file = inside(_out(path), described["predictions"])
             there = file.is_file()
         except (BenchError, ValueError, OSError) as error:  # a name that no file can have
             raise BenchError(f"{path}: predictions of {name}: {str(error)[:200]}; run `bench eval` again") from None

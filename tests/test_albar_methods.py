@@ -278,17 +278,50 @@ def test_one_static_frame_gives_the_loss_and_gradients_of_all() -> None:
         assert torch.allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
-def test_a_shortened_penalty_is_the_full_one_where_frames_share_alike() -> None:
-    clips = torch.randn(2, 3, 8, 4, 4, generator=draw())
-    model, values = MeanHead([[2.0, 1.0, 0.5], [0.3, 0.0, 1.0]]), []
+class PerFrame(nn.Module):
+    """Looks at each frame alone, and takes the mean of the logits: every frame has the same share of the gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.network(x.transpose(1, 2).flatten(0, 1))).view(len(x), x.shape[2], -1).mean(1)
+
+
+@pytest.mark.parametrize("penalty", ["summed", "softmax", "reference"])
+@pytest.mark.parametrize(("kind", "shortened"), [("small3d", 8), ("per frame", 1), ("mean", 1)])
+def test_the_penalty_is_that_of_all_frames_whatever_auto_takes(kind: str, shortened: int, penalty: str) -> None:
+    torch.manual_seed(0)
+    weights = [[2.0, 1.0, 0.5], [0.3, 0.0, 1.0], [0.0, 0.1, 0.0]]
+    model = {"small3d": lambda: Small3D(3), "per frame": PerFrame, "mean": lambda: MeanHead(weights)}[kind]().double()
+    batch, found = batch_of(frames=8, dtype=torch.float64), []
     for frames in ("auto", "all"):
+        method = Albar(AlbarSettings(penalty=penalty, static_frames=frames))
+        method.prepare(model, batch.clips[:1], COMPANIONS)
+        model.zero_grad()
+        loss, terms = method.loss(model, batch, draw(), 0.0)
+        loss.backward()
+        found.append((method.static_frames, terms["penalty"].item(), [p.grad.clone() for p in model.parameters()]))
+    (auto, penalty_auto, gradients_auto), (full, penalty_full, gradients_full) = found
+    assert (auto, full) == (shortened, 8)
+    assert penalty_auto == pytest.approx(penalty_full, rel=1e-12)  # float64
+    for a, b in zip(gradients_auto, gradients_full, strict=True):
+        assert torch.allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_frames_of_a_still_clip_do_not_share_alike_in_small3d() -> None:
+    """The reason: one frame alone would give less than half of the penalty, and no factor makes it right."""
+    torch.manual_seed(0)
+    model, batch = Small3D(3).double(), batch_of(frames=8, dtype=torch.float64)
+    found = []
+    for frames in (1, "all"):
         method = Albar(AlbarSettings(static_frames=frames))
-        method.prepare(model, clips[:1], COMPANIONS)
-        values.append(
-            (method.static_frames, method.loss(model, Batch(clips, torch.tensor([0, 1])), draw(), 0.0)[1]["penalty"])
-        )
-    assert [n for n, _ in values] == [1, 8]
-    assert values[0][1].item() == pytest.approx(values[1][1].item(), rel=1e-5)
+        method.prepare(model, batch.clips[:1], COMPANIONS)
+        found.append(method.loss(model, batch, draw(), 0.0)[1]["penalty"].item())
+    assert found[0] < 0.9 * found[1]
+    assert fewest_static_frames(model, batch.clips[:1]) == 1  # without a penalty, the logits alone matter
 
 
 @pytest.mark.parametrize(("still", "wanted"), [("middle", [2, 2]), (0, [0, 0]), (3, [3, 3])])
@@ -399,7 +432,8 @@ def test_every_method_gives_finite_gradients_to_every_parameter(name: str, prese
 def test_the_published_weights_are_the_finetune_preset() -> None:
     s = make_method("albar", "finetune", {}).settings
     assert isinstance(s, AlbarSettings)
-    assert (s.adv, s.ent, s.gp, s.cap, s.still, s.penalty) == (1.0, 4.25, 10.0, 0.0, "middle", "summed")
+    assert (s.adv, s.ent, s.gp, s.cap, s.still) == (1.0, 4.25, 10.0, 0.0, "middle")
+    assert (s.penalty, s.entropy) == ("reference", "reference")  # as the published code computes them
 
 
 @pytest.mark.parametrize(

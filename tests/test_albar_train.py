@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import torch
 
 import albar.training.trainer
 from albar.checkpoint import load_checkpoint
-from albar.clips.clips import sampling
+from albar.clips.clips import cut_frame, sampling, test_box, train_box
 from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches, in_turn
 from albar.methods.base import Method
 from albar.training.optimizer import Recipe
@@ -28,6 +29,7 @@ from benchmark_builder.video.record import Video
 
 SAMPLING = sampling("8x2-48").replaced({"frames": 4, "size": 16, "resize": 16})
 CLIP = {"frames": 4, "size": 16, "resize": 16}
+test_box.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,7 @@ def run(videos: list[Video], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         base = {"method": "baseline", "clip": CLIP, "epochs": 2, "batch": 8, "validation": 0.2, "progress": False}
         return train(TrainSettings(out=tmp_path / out, **{**base, **changes}), say)  # type: ignore[arg-type]
 
+    start.listing = read("", None, "", 1)  # type: ignore[attr-defined]
     return start
 
 
@@ -206,9 +209,35 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(run: Callable
     first = run("a", method=method, options=options)
     again = run("b", method=method, options=options, workers=1, cache_mb=0)
     other = run("c", method=method, options=options, seed=1)
-    assert same(weights(first), weights(again))
+    assert first.read_bytes() == again.read_bytes()
+    assert (first.parent / "last.pt").read_bytes() == (again.parent / "last.pt").read_bytes()
     assert not same(weights(first), weights(other))
     assert without_clock(rows(first.parent / "metrics.csv")) == without_clock(rows(again.parent / "metrics.csv"))
+
+
+def test_where_files_are_is_not_in_a_run(run: Callable[..., Path], tmp_path: Path) -> None:
+    """Two folders, the weights reached by two paths: one record, one checkpoint."""
+    from albar.models.small3d import Small3D
+
+    (tmp_path / "deep").mkdir()
+    torch.save(Small3D(2).state_dict(), tmp_path / "w.pth")
+    (tmp_path / "deep" / "w.pth").write_bytes((tmp_path / "w.pth").read_bytes())
+    first = run("a", weights=str(tmp_path / "w.pth"), preset="scratch", epochs=1)
+    again = run("deep/b", weights="deep/w.pth", preset="scratch", epochs=1)  # the current directory is tmp_path
+    for name in ("model.ckpt", "last.pt", "settings.json"):
+        assert (first.parent / name).read_bytes() == (again.parent / name).read_bytes()
+    assert str(tmp_path) not in (first.parent / "settings.json").read_text()
+    torch.save(Small3D(2).state_dict(), tmp_path / "w.pth")  # other weights under the same name
+    with pytest.raises(BenchError, match=r"holds a run with weights_sha256 .*, this one has"):
+        run("a", weights=str(tmp_path / "w.pth"), preset="scratch", epochs=1)
+
+
+def test_values_given_in_another_spelling_are_the_same_run(run: Callable[..., Path]) -> None:
+    base = {"method": "albar", "epochs": 1}
+    first = run("a", lr=0.01, options={"adv": 1.0, "ent": 2.0}, milestones=(0.5,), **base)
+    again = run("b", lr=0.01, options={"ent": 2, "adv": 1}, milestones=[0.5], **base)
+    assert first.read_bytes() == again.read_bytes()
+    assert (first.parent / "settings.json").read_bytes() == (again.parent / "settings.json").read_bytes()
 
 
 def test_training_leaves_the_callers_random_numbers_alone(run: Callable[..., Path]) -> None:
@@ -245,7 +274,11 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert not (tmp_path / "stopped" / "model.ckpt").exists()
     resumed = run("stopped", **changes)
     assert same(weights(whole), weights(resumed))
-    assert without_clock(rows(whole.parent / "metrics.csv")) == without_clock(rows(resumed.parent / "metrics.csv"))
+    table = rows(resumed.parent / "metrics.csv")
+    assert without_clock(rows(whole.parent / "metrics.csv")) == without_clock(table)
+    assert all(float(row["seconds"]) > 0 for row in table)  # those of the epochs before the stop, too
+    for name in ("model.ckpt", "last.pt"):
+        assert (whole.parent / name).read_bytes() == (resumed.parent / name).read_bytes()
 
 
 @pytest.mark.parametrize("at", [2, 3])  # the second epoch's state, and the checkpoint after it
@@ -254,12 +287,12 @@ def test_a_kill_while_a_file_is_written_leaves_the_last_whole_one(
 ) -> None:
     whole, save, calls = run("whole"), torch.save, 0
 
-    def dying(content: object, path: Path) -> None:
+    def dying(content: object, handle: BinaryIO) -> None:
         nonlocal calls
         calls += 1
-        save(content, path)
+        save(content, handle)
         if calls == at:
-            Path(path).write_bytes(Path(path).read_bytes()[:500])
+            handle.truncate(500)
             raise Stopped
 
     monkeypatch.setattr(torch, "save", dying)
@@ -297,6 +330,57 @@ def test_a_run_that_failed_before_it_learnt_anything_holds_no_folder(run: Callab
     assert run(weights=None).is_file()
 
 
+def leftovers(folder: Path) -> list[str]:
+    return [p.name for p in folder.rglob(".tmp-*")]
+
+
+@pytest.mark.parametrize("left", [[], [".lock"], [".lock", f".tmp-{'0a' * 16}.json"], [f".tmp-{'f' * 32}"]])
+def test_a_folder_of_a_run_that_was_killed_at_once_is_taken(
+    run: Callable[..., Path], tmp_path: Path, left: list[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    for name in (*left, ".DS_Store", "Thumbs.db"):
+        (tmp_path / "run" / name).write_text("{")
+    assert run(epochs=1).is_file() and leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", [".tmp-notes", ".tmp-0a.json", ".git", "notes.txt"])
+def test_what_is_anothers_is_not_taken_nor_deleted(run: Callable[..., Path], tmp_path: Path, name: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_text("mine")
+    with pytest.raises(BenchError, match="not empty"):
+        run()
+    assert (tmp_path / "run" / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3, 4])  # the record, the table, the state, the checkpoint
+def test_after_a_kill_at_any_write_the_same_command_goes_on(
+    run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, writes: int
+) -> None:
+    """A kill leaves the temporary file, which an exception would delete."""
+    few = {"epochs": 1, "limit": 8, "batch": 4, "validation": 0.0}
+    whole, replace, done = run("whole", **few), Path.replace, 0
+
+    def dying(self: Path, target: Path) -> Path:
+        nonlocal done
+        done += 1
+        if done == writes:
+            monkeypatch.setattr(Path, "unlink", lambda *a, **k: None)
+            raise Stopped
+        return replace(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", dying)
+        with pytest.raises(Stopped):
+            run("stopped", **few)
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(albar.training.trainer, "read_dataset", lambda *a: run.listing)  # type: ignore[attr-defined]
+    assert leftovers(tmp_path / "stopped")
+    again = run("stopped", **few)
+    assert whole.read_bytes() == again.read_bytes() and leftovers(tmp_path) == []
+
+
 class Exploding(Method):
     """Cross-entropy that is not finite from its fifth step on."""
 
@@ -318,6 +402,27 @@ def test_a_loss_that_is_not_finite_stops_with_step_terms_and_last_state(
     state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
     assert all(torch.isfinite(v).all() for v in state["model"].values())
     assert not (tmp_path / "run" / "model.ckpt").exists()
+
+
+def test_weights_that_are_not_finite_are_not_kept(
+    run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The last step's loss is finite; what it makes of the weights is not."""
+    step = torch.optim.AdamW.step
+
+    def spoiling(self: torch.optim.AdamW, *args: object) -> None:
+        step(self)
+        next(iter(self.param_groups[0]["params"])).data.fill_(float("inf"))
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", spoiling)
+    with pytest.raises(BenchError, match="after step 1: weights are not finite; no state was saved yet; lower --lr"):
+        run(batch=16, validation=0.0, epochs=1)
+    assert not (tmp_path / "run" / "model.ckpt").exists() and not (tmp_path / "run" / "last.pt").exists()
+
+
+def test_an_entropy_that_underflows_names_its_setting(run: Callable[..., Path]) -> None:
+    with pytest.raises(BenchError, match="--set entropy=stable"):
+        run(method="albar", preset="finetune", lr=1e3, options={"gp": 0.0}, epochs=6, clip_gradient=0.0)
 
 
 def test_validation_videos_are_not_trained_on_and_limit_takes_so_many(
@@ -366,6 +471,40 @@ def test_a_damaged_state_is_told(run: Callable[..., Path], tmp_path: Path) -> No
     (path.parent / "last.pt").write_text("not a state")
     with pytest.raises(BenchError, match=r"last\.pt: not a state to resume from"):
         run()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [None, [], {"step": None, "rows": [], "sums": {}, "clips": 0}, {"step": -1, "rows": [], "sums": {}, "clips": 0},
+     {"step": 1, "rows": [[1]], "sums": {}, "clips": 0}, {"step": 1, "rows": [], "sums": {"ce": "x"}, "clips": 0}],
+)  # fmt: skip
+def test_a_state_with_odd_values_is_told(run: Callable[..., Path], state: object) -> None:
+    path = run(epochs=1)
+    path.unlink()
+    saved = torch.load(path.parent / "last.pt", weights_only=True)
+    torch.save({**saved, "state": state}, path.parent / "last.pt")
+    with pytest.raises(BenchError, match=r"last\.pt: not this run's state") as caught:
+        run(epochs=1)
+    assert "\n" not in str(caught.value)
+
+
+def test_runs_of_earlier_versions_go_on(run: Callable[..., Path], tmp_path: Path) -> None:
+    """Their record lacks the settings that are new, and their state holds the times."""
+    import json
+
+    whole = run("whole", epochs=2)
+    old = run("old", epochs=2).parent
+    record = json.loads((old / "settings.json").read_text())
+    for name in ("warmup_from", "by_epoch"):
+        del record["recipe"][name]
+    (old / "settings.json").write_text(json.dumps(record))
+    state = torch.load(old / "last.pt", weights_only=True)
+    state["state"] |= {"seconds": 1.0, "cpu_seconds": 1.0}
+    state["state"]["rows"] = [row | {"seconds": 9.0} for row in state["state"]["rows"]]
+    torch.save(state, old / "last.pt")
+    (old / "model.ckpt").unlink()
+    (old / "metrics.csv").unlink()
+    assert run("old", epochs=2).is_file() and same(weights(whole), weights(old / "model.ckpt"))
 
 
 def test_a_missing_data_set_is_the_readers_error(tmp_path: Path) -> None:
@@ -438,6 +577,47 @@ def test_weights_for_other_classes_are_said_or_refused(run: Callable[..., Path],
     assert any("five.pth have a head for 5 classes" in line and "starts fresh" in line for line in said)
     with pytest.raises(BenchError, match=r"--keep-head: .*five\.pth have a head for 5 classes, the dataset has \d"):
         run("kept", weights=str(tmp_path / "five.pth"), preset="scratch", keep_head=True)
+
+
+def test_training_goes_on_from_ones_own_checkpoint(run: Callable[..., Path], tmp_path: Path) -> None:
+    from albar.checkpoint import export_weights
+    from albar.training.settings import make_settings
+
+    first = run("first", epochs=1)
+    started = weights(first)
+    frozen = {"lr": 0.0, "weight_decay": 0.0, "epochs": 1, "preset": "scratch"}
+    exports = [export_weights(first, tmp_path / f"w{suffix}") for suffix in (".safetensors", ".pth")]
+    for k, source in enumerate((first, first.parent, *exports)):
+        said: list[str] = []
+        again = run(f"again{k}", weights=str(source), say=said.append, keep_head=True, **frozen)
+        assert same(started, weights(again))
+        assert any("are taken, its head too" in line for line in said)
+    # Without --model and --clip, the checkpoint's.
+    given = {"weights": str(first), "method": "baseline", "dataset": "hmdb51", "clip": {"stride": 1}}
+    settings = make_settings(None, given)
+    assert settings.model_name == "small3d" and settings.preset_name == "finetune"
+    assert settings.clip_sampling == load_checkpoint(first).sampling.replaced({"stride": 1})
+    assert make_settings(None, {**given, "model": "r3d_18", "clip": {}}).clip_sampling.frames == 16
+    assert make_settings(None, {**given, "sampling": "8x2-48", "clip": {}}).clip_sampling.size == 48
+    with pytest.raises(BenchError, match="is a checkpoint of small3d, not of resnet18_2d; give --model small3d"):
+        run("other", weights=str(first), model="resnet18_2d", **frozen)
+
+
+def test_a_head_for_other_classes_of_the_same_number_starts_fresh(
+    run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, videos: list[Video]
+) -> None:
+    first = run("first", epochs=1)
+    listing = Listing(list(videos), ["right", "up"], "train1")
+    monkeypatch.setattr(albar.training.trainer, "read_dataset", lambda *a: listing)
+    frozen = {"lr": 0.0, "weight_decay": 0.0, "epochs": 1, "preset": "scratch", "weights": str(first)}
+    said: list[str] = []
+    made = weights(run("again", say=said.append, seed=1, **frozen))
+    started = weights(first)
+    assert all(torch.equal(made[k], started[k]) for k in made if not k.startswith("head."))
+    assert not torch.equal(made["head.weight"], started["head.weight"])
+    assert any("class 1 is 'down', the dataset has 'up'" in line and "starts fresh" in line for line in said)
+    with pytest.raises(BenchError, match=r"--keep-head: .*class 1 is 'down'"):
+        run("kept", keep_head=True, **frozen)
 
 
 def test_decay_spares_norms_and_biases_where_asked() -> None:
@@ -574,8 +754,86 @@ def test_the_bank_holds_the_frames_that_give_the_class_away(tmp_path: Path, vide
     assert torch.equal(bank, make_bank(tmp_path, videos, SAMPLING, 0.5, 16, seed=0))
     assert not torch.equal(bank, make_bank(tmp_path, videos, SAMPLING, 0.5, 16, seed=1))
     assert len(make_bank(tmp_path, videos, SAMPLING, 0.9, 1000, seed=0)) == 24  # all that qualify
+    assert len(make_bank(tmp_path, videos, SAMPLING, 0.003, 1000, seed=0)) == 240  # int(0.72) are left out
+    assert len(make_bank(tmp_path, videos, SAMPLING, 0.9999, 1000, seed=0)) == 1  # int(239.976)
     with pytest.raises(BenchError, match="bench train reference2d"):
         make_bank(tmp_path / "nowhere", videos, SAMPLING, 0.5, 16, seed=0)
+
+
+def test_the_published_bank_is_resized_without_antialiasing(tmp_path: Path, videos: list[Video]) -> None:
+    import cv2
+
+    from albar.data.still_bank import COLUMNS, make_bank
+    from benchmark_builder.utils.files import write_csv
+    from benchmark_builder.video.decode import read_frames
+
+    write_csv(tmp_path / "scores.csv", COLUMNS, [{"id": videos[0].id, "frame": 3, "p_true": 0, "p_top1": 0.5}])
+    small = SAMPLING.replaced({"size": 5, "resize": 5})
+    (found,) = make_bank(tmp_path, videos, small, 0.0, 1, seed=0, resize="plain")
+    frame = list(read_frames(videos[0].path))[3]
+    # cv2.resize(frame.astype(float), (224, 224)) of the published code; here rounded, as pictures are kept in bytes.
+    wanted = torch.from_numpy(cv2.resize(frame.astype(float), (5, 5))).permute(2, 0, 1)
+    assert (found.double() - wanted).abs().max() <= 0.5
+    (smooth,) = make_bank(tmp_path, videos, small, 0.0, 1, seed=0)
+    assert not torch.equal(found, smooth)
+    from albar.training.extras import bank_resize
+
+    assert [bank_resize(TrainSettings(preset=p)) for p in ("finetune", "scratch")] == ["plain", "antialias"]
+    assert bank_resize(TrainSettings(preset="scratch", bank_resize="plain")) == "plain"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("id,frame,p_true,p_top1\nv00,1,0.5,nan\n", "line 2: frame '1' with p_top1 'nan'"),
+        ("id,frame,p_true,p_top1\nv00,-3,0.5,0.5\n", "line 2"),
+        ("id,frame,p_true,p_top1\nv00,1.5,0.5,0.5\n", "line 2"),
+        ("id,frame,p_true,p_top1\nv00,1,0.5\n", "line 2: 3 cells"),
+        ("id,frame\nv00,1\n", "columns"),
+        ("", "empty"),
+        ("id,frame,p_true,p_top1\nv00,99,0.5,0.5\n", "a frame that v00 does not have"),
+        ("id,frame,p_true,p_top1\nother,1,0.5,0.5\n", "none of the training videos"),
+    ],
+)
+def test_a_table_of_scores_that_will_not_do_is_told(tmp_path: Path, videos: list[Video], text: str, word: str) -> None:
+    from albar.data.still_bank import make_bank
+
+    (tmp_path / "scores.csv").write_text(text)
+    with pytest.raises(BenchError, match=word) as caught:
+        make_bank(tmp_path, videos, SAMPLING, 0.0, 4, seed=0)
+    assert "scores.csv" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_tables_that_other_programs_saved_are_read(tmp_path: Path, videos: list[Video]) -> None:
+    from albar.data.scenes import known_scenes
+    from albar.data.still_bank import make_bank, read_scores
+
+    rows = "".join(f"{v.id},0,0.5,0.25\r\n" for v in videos)
+    (tmp_path / "scores.csv").write_text(f"\ufeffid,frame,p_true,p_top1\r\n{rows}\r\n", newline="")
+    assert read_scores(tmp_path)[0] == (0.25, "v00", 0) and len(make_bank(tmp_path, videos, SAMPLING, 0.0, 4, 0)) == 4
+    facts = "".join(f"{v.id},s{k % 3}\r\n" for k, v in enumerate(videos))
+    (tmp_path / "facts.csv").write_text(f"\ufeffid, scenery\r\n{facts}", newline="")
+    assert known_scenes(videos, tmp_path).argmax(1).tolist() == [k % 3 for k in range(24)]
+    (tmp_path / "facts.csv").write_text("id,scenery\nv00,s1\n")
+    with pytest.raises(BenchError, match="of 23 training videos, first v01"):
+        known_scenes(videos, tmp_path)
+
+
+def test_squashed_crops_show_the_share_of_both_sides() -> None:
+    s = sampling("32x2-224").replaced({"crop": "random", "squash": True, "resize": 232})
+    draw = generator(0, "crops", "squash")
+    boxes = [train_box(240, 320, s, draw) for _ in range(200)]
+    assert {(h, w) for _, _, h, w in boxes} == {(232, 309)}  # 224 of 232 of each side
+    assert {top for top, *_ in boxes} == set(range(9)) and {left for _, left, *_ in boxes} == set(range(12))
+    assert (232 * 309) / (240 * 320) == pytest.approx(0.932, abs=2e-3)  # 93 % of the picture
+    # The squashed picture, cropped, is the crop, squashed.
+    frame = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    smooth = np.repeat(np.repeat(frame[::40, ::40], 40, 0), 40, 1)
+    whole = cut_frame(smooth, (0, 0, 240, 320), 232)[:, 4:228, 4:228].float()
+    assert (whole - cut_frame(smooth, test_box(240, 320, s), 224).float()).abs().mean() < 1.5
+    with pytest.raises(BenchError, match="squash"):
+        s.replaced({"crop": "random_resized"})
+    assert "squash" not in sampling("8x2-48").to_dict() and s.from_dict(s.to_dict()) == s
 
 
 def test_stillmix_trains_its_reference_first_and_scores_every_frame(
@@ -591,7 +849,9 @@ def test_stillmix_trains_its_reference_first_and_scores_every_frame(
     said: list[str] = []
     settings = with_reference(asked, said.append)
     assert settings.reference == tmp_path / "synthactions-reference2d-s0"
-    assert len(read_scores(settings.reference)) == 24 * 10
+    scores = read_scores(settings.reference)
+    assert len(scores) == 24 * 10
+    assert any(round(p, 6) != p for p, *_ in scores)  # as the network gives them, not rounded
     assert load_checkpoint(settings.reference / "model.ckpt").sampling.frames == 1
     assert train(dataclasses.replace(settings, out=tmp_path / "still2")).is_file()
     assert with_reference(asked, said.append) == settings and len([line for line in said if "training it" in line]) == 1

@@ -16,8 +16,11 @@ from rich.console import Console
 from test_evaluator_score import CLASSES, SCORES, STILLS, VIDEOS, benchmark, dump, refused
 
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import write_csv
+from evaluator.compare_methods import COLUMNS
 from evaluator.records import LONGEST, read_record
 from evaluator.reports import leaderboard
+from evaluator.reports.comparison import read_compared
 from evaluator.reports.leaderboard import read_leaderboard
 from evaluator.reports.report import report
 from evaluator.reports.screen import show
@@ -202,7 +205,9 @@ def test_a_benchmark_that_changed_is_told(made: Path, tmp_path: Path) -> None:
     assert "scuba" in refused(lambda: load_run(record)) and "has changed since" in refused(lambda: load_run(record))
 
 
-def test_a_folder_of_bench_compare_and_its_results_are_read(made: Path, tmp_path: Path) -> None:
+def test_a_folder_of_bench_compare_and_its_results_are_read(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compare = tmp_path / "compare"
     shutil.copytree(made, compare / "results")
     (compare / "compare.csv").write_text("method,seeds\n")
@@ -210,6 +215,10 @@ def test_a_folder_of_bench_compare_and_its_results_are_read(made: Path, tmp_path
     for place in (compare, compare / "results", compare / "results" / "results"):
         assert [p.name for p in find_records([place])] == wanted
         assert len(find_rows([place])) == 2
+    monkeypatch.chdir(compare / "results" / "results")  # named from inside
+    (here,) = find_records([Path(wanted[0])])
+    assert load_run(here, [made.parent / "benchmarks"]).sets
+    assert [p.name for p in find_records([Path()])] == wanted and len(find_rows([Path()])) == 2
     (compare / "results" / "results" / "._x.json").write_text("macOS leaves this")
     assert [p.name for p in find_records([compare, compare / "results"])] == wanted  # each once
     assert "no such file or folder" in refused(lambda: find_records([tmp_path / "nowhere"]))
@@ -297,6 +306,33 @@ def test_a_note_of_odd_values_only_costs_the_predictions_it_is_of(tmp_path: Path
     store.note.write_text("{")
     assert "note of predictions" in refused(store.done)
     assert benchmark_set(tmp_path / "scuba").classes == CLASSES
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-3", "x", "1e400", "[]", "250"])
+def test_odd_cells_of_a_comparison_are_named(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "compare.csv"
+    for column in ("seeds", "iid_mean", "iid_sd") if value != "250" else ("iid_mean", "iid_sd"):
+        write_csv(path, COLUMNS, [{"method": "a", "seeds": "3", column: value}])
+        assert f"compare.csv, line 2: {column} is '{value}'" in refused(lambda: read_compared(path))
+    write_csv(path, COLUMNS, [{"method": "a", "seeds": "3", "iid_mean": "50.0"}])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert read_compared(path)[0]["iid_mean"] == "50.0"
+
+
+def test_class_names_are_read_with_a_mark_and_in_any_letters(tmp_path: Path) -> None:
+    from evaluator.models.base import ModelOptions, ScoredModel, apply_options
+
+    (tmp_path / "c.txt").write_bytes("caf\u00e9\r\n\r\nrun fast  \r\n".encode("utf-8-sig"))
+    model = ScoredModel(
+        source="m", kind="weights", method="m", model="m", digest="d", sampling=None, network=lambda device: None,  # type: ignore[arg-type,return-value]
+    )  # fmt: skip
+    named = apply_options(model, ModelOptions(classes=tmp_path / "c.txt"))
+    assert named.classes == ["caf\u00e9", "run fast"]
+    assert named.columns(["cafe\u0301", "run fast"], "b") == [0, 1]
+    assert named.columns(["Run_Fast", "Caf\u00e9"], "b") == [1, 0]
+    assert "no such list of class names" in refused(
+        lambda: apply_options(model, ModelOptions(classes=tmp_path / "gone.txt"))
+    )
 
 
 def test_the_page_escapes_names_everywhere(made: Path, tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from conftest import moving_square, write_video
 from test_datasets import HEAD, touch, write
 from test_datasets_more import write_splits
 from test_inspect import encode, run
+from typer.testing import CliRunner
 
+from albar_bench.cli.app import app as bench_app
 from benchmark_builder.audit.inspect import inspect_dataset
 from benchmark_builder.datasets import Listing, NoVideos, read_dataset
 from benchmark_builder.utils.errors import BenchError
@@ -392,3 +394,58 @@ def write_frame(path: Path, mask: np.ndarray) -> None:
     ok, data = cv2.imencode(".png", mask.astype(np.uint8) * 255)
     assert ok
     path.write_bytes(data.tobytes())
+
+
+def test_segment_eval_and_the_list_name_what_cannot_be_used(tmp_path: Path) -> None:
+    from benchmark_builder.builders import Run
+    from benchmark_builder.segment import segment
+    from evaluator.testsets import iid_set
+
+    root = tmp_path / "odd"
+    for k, name in enumerate(("walk/a.mkv", "run/c.mkv")):
+        write_video(root / name, moving_square(8, seed=k)[0])
+    touch(root, "walk/a.mp4", f"run/{COLON}.mp4")
+    unusable = {"walk/a.mp4", "walk/a.mkv", f"run/{COLON}.mp4"}
+    report = segment(
+        "folder", root, masks="motion", out=tmp_path / "masks", run=Run(workers=1, progress=False, say=lambda _: None)
+    )
+    assert {f["id"] for f in report.failures if f["kind"] == "left out"} >= unusable and report.made + report.kept <= 1
+    assert set(iid_set("folder", root, "all").absent) == unusable
+    output = CliRunner().invoke(bench_app, ["data", "list", "--dataset", "folder", "--root", str(root)]).output
+    assert "3 videos cannot be used: run/2023-01-01 12:00:00.mp4 (its name holds ':'" in output and "run/c" in output
+
+
+def test_names_that_are_no_text_are_listed(tmp_path: Path) -> None:
+    """Bytes of another encoding, line ends and signs that turn text: nothing of them reaches a screen or table."""
+    import os
+
+    root = tmp_path / "d"
+    touch(root, "walk/a.mp4", "walk/deep/a.mp4")
+    for name in (b"M\xfcller.mp4", b"two\nlines.mp4", b"esc\x1b[2J.mp4", b"x\xff.xyz"):
+        (root / "walk" / os.fsdecode(name)).touch()
+    (root / os.fsdecode(b"em\xfcty")).mkdir()
+    (root / os.fsdecode(b"cl\xe4ss")).mkdir()
+    (root / os.fsdecode(b"cl\xe4ss") / "b.mp4").touch()
+    listing = read_dataset("folder", root)
+    assert [v.id for v in listing.videos] == ["walk/a"]
+    assert sorted(u.file for u in listing.unusable) == [
+        "cl\\udce4ss/b.mp4", "walk/M\\udcfcller.mp4", "walk/esc\\x1b[2J.mp4", "walk/two\\nlines.mp4",
+    ]  # fmt: skip
+    assert len(listing.summary()) == 1 and "is not UTF-8" in listing.summary()[0]
+    for line in (*listing.notes, *listing.summary()):
+        assert line.isprintable() and line.encode()
+    found = inspect_dataset("folder", root, workers=1, progress=False)
+    found.write(tmp_path / "found.csv")
+    assert len((tmp_path / "found.csv").read_text().splitlines()) == 6
+    result = CliRunner().invoke(bench_app, ["data", "inspect", "--dataset", "folder", "--root", str(root)])
+    assert isinstance(result.exception, BenchError) and "4 of a name that cannot be used" in str(result.exception)
+
+
+def test_labels_of_ucf101s_lists_that_are_not_class_ind_are_noted(tmp_path: Path) -> None:
+    touch(tmp_path, "UCF-101/Archery/v_Archery_g01_c01.avi", "UCF-101/HammerThrow/v_HammerThrow_g01_c01.avi")
+    path = tmp_path / "ucfTrainTestlist/trainlist01.txt"
+    for archery, throw, count in ((3, 36, 0), (2, 35, 2), (3, 35, 1)):
+        write(path, f"Archery/v_Archery_g01_c01.avi {archery}", f"HammerThrow/v_HammerThrow_g01_c01.avi {throw}")
+        listing = read_dataset("ucf101", tmp_path, "train")
+        assert [v.class_name for v in listing.videos] == ["Archery", "HammerThrow"]
+        assert any(f"{count} of 2 labels are not those of classInd" in n for n in listing.notes) == bool(count)

@@ -69,6 +69,27 @@ def test_the_published_hue_is_two_pi_times_as_large() -> None:
     assert not torch.equal(method.augment(batch, draw(1)).clips, plain.augment(batch, draw(1)).clips)
 
 
+def published_bin(rgb: tuple[float, float, float]) -> int:
+    """FAME's own: round(v · 9 + 1), then one taken off each coordinate's number; Python rounds a half as torch does."""
+    h, s, v = colorsys.rgb_to_hsv(*rgb)
+    h *= 2 * math.pi
+    a, b, c = (round(x * 9 + 1) for x in ((s * math.cos(h) + 1) / 2, (s * math.sin(h) + 1) / 2, v))
+    return (a - 1) + 10 * (b - 1) + 100 * (c - 1)
+
+
+def test_the_published_rounding_puts_greys_into_the_next_bin() -> None:
+    greys = [(k / 18,) * 3 for k in range(19)]  # values half-way between two levels, and on them
+    colours = [*greys, (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.2, 0.9, 0.4), (0.7, 0.1, 0.65)]
+    picture = torch.tensor(colours, dtype=torch.float64).T.reshape(1, 3, 1, -1)
+    found = colour_bins(picture, published_rounding=True).flatten().tolist()
+    assert found == [published_bin(colour) for colour in colours]
+    plain = colour_bins(picture).flatten().tolist()
+    # Both hue coordinates of a grey are 4.5: 5 there, 4 here.
+    assert all(f % 100 == 55 and p % 100 == 44 for f, p in zip(found[:19], plain[:19], strict=True))
+    assert make_method("fame", "finetune", {}).settings.rounding == "published"  # type: ignore[attr-defined]
+    assert make_method("fame", "scratch", {}).settings.rounding == "plain"  # type: ignore[attr-defined]
+
+
 def test_colour_shares_by_hand() -> None:
     seen = torch.tensor([[7, 7, 999], [0, 1, 2]])
     plain, smoothed = colour_shares(seen, unseen=0), colour_shares(seen, unseen=1)
@@ -161,7 +182,7 @@ def test_a_moving_thing_of_its_own_colour_is_the_foreground() -> None:
 def test_the_foreground_stays_and_the_rest_is_the_partners(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def left_half(rgb: torch.Tensor, beta: float, published_hue: bool) -> torch.Tensor:
+    def left_half(rgb: torch.Tensor, beta: float, *published: bool) -> torch.Tensor:
         seen.append(rgb)
         mask = torch.zeros(len(rgb), 8, 8, dtype=torch.bool)
         mask[:, :, :4] = True

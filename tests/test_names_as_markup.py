@@ -3,6 +3,9 @@
 import csv
 import hashlib
 import io
+import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from albar_bench.cli.say import say
 from benchmark_builder.utils.files import write_csv, write_json, write_text
 from benchmark_builder.utils.text import csv_text, meant, neutral, read_records, shown
 from evaluator.compare_methods import COLUMNS as COMPARED
@@ -21,6 +25,7 @@ from evaluator.reports.comparison import show_compared
 from evaluator.reports.leaderboard import as_text, read_leaderboard, row_of, update
 from evaluator.reports.picture import MOST_DATASETS, plot_leaderboard
 from evaluator.reports.screen import show
+from evaluator.reports.svg import Mark, bars
 
 FORMULAS = [
     "=1+1",
@@ -165,3 +170,23 @@ def test_a_chart_of_many_rows_draws_the_last_and_says_so(tmp_path: Path, monkeyp
     assert all("the last 24 of 60 rows" in axes.get_title() for axes in figure.axes)
     legend = [t.get_text() for t in figure.axes[-1].get_legend().get_texts()]
     assert legend == [f"m{k}, net" for k in range(7 * 36 + 6, 420, 7)]
+
+
+def test_what_commands_print_is_not_obeyed_by_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say("left out: a\x1b[2J/b: broken\r\nnext")
+    assert capsys.readouterr().out == "left out: a\\x1b[2J/b: broken\\r\nnext\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")
+def test_an_error_that_names_an_odd_file_is_one_line(tmp_path: Path) -> None:
+    odd = b"x\xff\x1b[31m\n[/y]\xc3\xa9.csv"
+    (tmp_path / "b").mkdir()
+    command = [sys.executable, "-m", "albar_bench", "score", odd, "--benchmark", "b"]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, env={**os.environ, "LC_ALL": "C"})
+    assert done.returncode == 1 and b"Traceback" not in done.stderr and b"\x1b" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_page_shows_names_as_they_are() -> None:
+    drawn = bars([("a\x1b<b>", [Mark(0, '\u202e<x> & "y"', 40.0)])], 'title" onload="x')
+    assert "a\\x1b&lt;b&gt;" in drawn and "\\u202e&lt;x&gt; &amp; &quot;y&quot;" in drawn and ' onload="' not in drawn

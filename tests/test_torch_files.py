@@ -109,6 +109,7 @@ HOSTILE = {
     "a bytearray": b"cbuiltins\nbytearray\n(J\x00\x00\x00\x7ftR",
     "code": b"cbuiltins\neval\n(X\x01\x00\x00\x001tR",
     "a key that is nested deep": b"})" + b"\x85" * 30_000 + b"Ns",
+    "a key of what is not known that is nested deep": b"cmy.config\nDict\n)R)" + b"\x85" * 30_000 + b"Ns",
     "nested lists": b"]" * 10**4 + b"a" * (10**4 - 1),
     "a list of a list, each named twice": b"](NNe" + b"".join(b"q%c](h%ch%ce" % (k, k, k) for k in range(60)),
     "encoding again and again": (

@@ -32,6 +32,8 @@ class ClipSampling:
             one resampling of the original, so the crop's corners are rounded to whole source pixels.
         crop: the training crop: ``random_resized`` (a random area and aspect), ``random`` (a random position) or
             ``centre``. Tests always crop the centre.
+        squash: stretch the picture to a square of ``resize`` before the crop, whatever its shape; not with
+            ``random_resized``.
         area: of a ``random_resized`` crop, smallest and largest share of the picture.
         aspect: of a ``random_resized`` crop, smallest and largest width / height.
         flip: chance of a horizontal flip in training, 0..1. Must be 0 where classes differ by direction only.
@@ -50,6 +52,7 @@ class ClipSampling:
     size: int = 224
     resize: int = 256
     crop: str = "random_resized"
+    squash: bool = False
     area: tuple[float, float] = (0.08, 1.0)
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
     flip: float = 0.5
@@ -62,9 +65,16 @@ class ClipSampling:
     std: tuple[float, float, float] = IMAGENET_STD
 
     def __post_init__(self) -> None:
-        for name in ("frames", "stride", "size", "resize", "views"):
-            if getattr(self, name) < 1:
-                raise BenchError(f"clip setting {name} is {getattr(self, name)}; it must be at least 1")
+        for name, most in _MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise BenchError(
+                    f"clip setting {name} is {getattr(self, name)}; it must be a whole number, 1 to {most}"
+                )
+        if self.frames * self.size**2 > MOST_PIXELS:
+            raise BenchError(
+                f"clip settings frames {self.frames} and size {self.size} make clips of {self.frames * self.size**2} "
+                f"pixels, at most {MOST_PIXELS} are possible; lower one of them"
+            )
         if self.resize < self.size:
             raise BenchError(
                 f"clip setting resize ({self.resize}) is below size ({self.size}); raise it to {self.size}"
@@ -72,10 +82,15 @@ class ClipSampling:
         if not 0 <= self.flip <= 1:
             raise BenchError(f"clip setting flip is {self.flip}; it is a chance, 0..1")
         for name, low_high in (("area", self.area), ("aspect", self.aspect)):
-            if len(low_high) != 2 or not 0 < low_high[0] <= low_high[1]:
+            if len(low_high) != 2 or not 0 < low_high[0] <= low_high[1] < math.inf:
                 raise BenchError(f"clip setting {name} is {low_high}; it takes two numbers, 0 < smallest <= largest")
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise BenchError("clip settings mean and std take three numbers each, std above 0")
+        finite = all(map(math.isfinite, (*self.mean, *self.std)))
+        if len(self.mean) != 3 or len(self.std) != 3 or not finite or min(self.std) <= 0:
+            raise BenchError(
+                f"clip settings mean and std are {self.mean} and {self.std}; they take three numbers each, std above 0"
+            )
+        if self.squash and self.crop == "random_resized":
+            raise BenchError("clip setting squash goes with crop random or centre; change one of them")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise BenchError(
@@ -83,8 +98,9 @@ class ClipSampling:
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types, for a checkpoint or JSON."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        """Plain types, for a checkpoint or JSON. ``squash`` is left out where it is off: earlier versions had none."""
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        return {k: v for k, v in values.items() if k != "squash" or v}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ClipSampling":
@@ -95,7 +111,7 @@ class ClipSampling:
         """A copy with some settings changed; BenchError on an unknown name or a wrong type."""
         values = {}
         for name, value in changes.items():
-            if name not in _FIELDS:
+            if not isinstance(name, str) or name not in _FIELDS:
                 raise BenchError(f"unknown clip setting {name!r}; choose from {', '.join(_FIELDS)}")
             values[name] = _as_type(name, value, getattr(self, name))
         return dataclasses.replace(self, **values)
@@ -110,23 +126,31 @@ _CHOICES: dict[str, tuple[str, ...] | tuple[int, ...]] = {
 _FIELDS = tuple(f.name for f in dataclasses.fields(ClipSampling))
 
 
+# The most that is not a slip: more would fill any memory. Pixels of a clip: 4096 frames of 512.
+_MOST = {"frames": 2**16, "stride": 2**16, "size": 2**13, "resize": 2**16, "views": 1000}
+MOST_PIXELS = 2**30
+
+
 def _as_type(name: str, value: Any, like: Any) -> Any:
+    def number(v: Any) -> bool:
+        return isinstance(v, int | float) and not isinstance(v, bool)
+
+    if isinstance(like, bool):
+        fits = isinstance(value, bool)
+    elif isinstance(like, tuple):
+        fits = isinstance(value, list | tuple) and all(map(number, value))
+    elif isinstance(like, int):
+        fits = number(value) and (isinstance(value, int) or (math.isfinite(value) and int(value) == value))
+    elif isinstance(like, float):
+        fits = number(value)
+    else:
+        fits = isinstance(value, str)
+    if not fits:
+        raise BenchError(f"clip setting {name} is {value!r}; it takes a value like {like!r}")
     try:
-        if isinstance(like, bool) or isinstance(value, bool):
-            if isinstance(like, bool) and isinstance(value, bool):
-                return value
-        elif isinstance(like, tuple):
-            return tuple(float(v) for v in value)
-        elif isinstance(like, int):
-            if int(value) == value:
-                return int(value)
-        elif isinstance(like, float):
-            return float(value)
-        elif isinstance(value, str):
-            return value
-    except (TypeError, ValueError):
-        pass
-    raise BenchError(f"clip setting {name} is {value!r}; it takes a value like {like!r}")
+        return tuple(map(float, value)) if isinstance(like, tuple) else type(like)(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        raise BenchError(f"clip setting {name} is too large a number; it takes a value like {like!r}") from None
 
 
 SAMPLINGS: dict[str, ClipSampling] = {
@@ -194,20 +218,20 @@ def _indices(n_frames: int, s: ClipSampling, place: Callable[[int], int]) -> np.
 
 
 def test_box(height: int, width: int, sampling: ClipSampling) -> tuple[int, int, int, int]:
-    """(top, left, height, width), source pixels, of the centre crop: a ``size`` square once the short side is
-    ``resize``."""
-    side = _crop_side(height, width, sampling)
-    return (height - side) // 2, (width - side) // 2, side, side
+    """(top, left, height, width), source pixels, of the centre crop: a ``size`` square once the short side (with
+    ``squash`` either side) is ``resize``."""
+    h, w = _crop_sides(height, width, sampling)
+    return (height - h) // 2, (width - w) // 2, h, w
 
 
 def test_boxes(height: int, width: int, sampling: ClipSampling) -> list[tuple[int, int, int, int]]:
     """The ``sampling.crops`` boxes of a test: the centre, or both ends of the longer side and the centre between."""
-    top, left, side, _ = test_box(height, width, sampling)
+    top, left, h, w = test_box(height, width, sampling)
     if sampling.crops == 1:
-        return [(top, left, side, side)]
+        return [(top, left, h, w)]
     if width >= height:
-        return [(top, x, side, side) for x in (0, left, width - side)]
-    return [(y, left, side, side) for y in (0, top, height - side)]
+        return [(top, x, h, w) for x in (0, left, width - w)]
+    return [(y, left, h, w) for y in (0, top, height - h)]
 
 
 def train_box(height: int, width: int, sampling: ClipSampling, draw: np.random.Generator) -> tuple[int, int, int, int]:
@@ -215,8 +239,8 @@ def train_box(height: int, width: int, sampling: ClipSampling, draw: np.random.G
     if sampling.crop == "centre":
         return test_box(height, width, sampling)
     if sampling.crop == "random":
-        side = _crop_side(height, width, sampling)
-        return int(draw.integers(height - side + 1)), int(draw.integers(width - side + 1)), side, side
+        h, w = _crop_sides(height, width, sampling)
+        return int(draw.integers(height - h + 1)), int(draw.integers(width - w + 1)), h, w
     for _ in range(10):
         area = height * width * draw.uniform(*sampling.area)
         ratio = math.exp(draw.uniform(math.log(sampling.aspect[0]), math.log(sampling.aspect[1])))
@@ -227,8 +251,10 @@ def train_box(height: int, width: int, sampling: ClipSampling, draw: np.random.G
     return (height - side) // 2, (width - side) // 2, side, side
 
 
-def _crop_side(height: int, width: int, s: ClipSampling) -> int:
-    return max(1, round(min(height, width) * s.size / s.resize))
+def _crop_sides(height: int, width: int, s: ClipSampling) -> tuple[int, int]:
+    """Height and width, source pixels, of what a crop of ``size`` shows."""
+    sides = (height, width) if s.squash else (min(height, width),) * 2
+    return max(1, round(sides[0] * s.size / s.resize)), max(1, round(sides[1] * s.size / s.resize))
 
 
 def train_cut(n_frames: int, height: int, width: int, sampling: ClipSampling, draw: np.random.Generator) -> Cut:

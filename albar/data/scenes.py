@@ -1,6 +1,5 @@
 """Which scene a training video shows, as shares over scenes: what SDN learns to forget."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tqdm import tqdm
 from albar.clips.clips import IMAGENET_MEAN, IMAGENET_STD, ClipSampling, cut_frame, normalise, pick, test_box
 from albar.models.weights import read_weights
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.text import read_table
 from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.record import Video
 
@@ -29,15 +29,18 @@ def known_scenes(videos: Sequence[Video], root: Path) -> torch.Tensor:
     """
     path = root / "facts.csv"
     mend = "render synthactions again with `bench data render`"
-    try:
-        with open(path, newline="", encoding="utf-8") as handle:
-            told = {row["id"]: row["scenery"] for row in csv.DictReader(handle)}
-        names = sorted(set(told.values()))
-        each = torch.tensor([names.index(told[v.id]) for v in videos])
-    except OSError as error:
-        raise BenchError(f"{path}: not readable ({error.strerror}); {mend}") from None
-    except (KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise BenchError(f"{path}: does not tell the scenery of every training video ({error}); {mend}") from None
+    columns, rows = read_table(path, "table of a render's facts", mend)
+    if not {"id", "scenery"} <= set(columns):
+        raise BenchError(f"{path}: has no columns id and scenery; {mend}")
+    records = [dict(zip(columns, row, strict=False)) for row in rows]
+    told = {record["id"]: record.get("scenery", "") for record in records}
+    unknown = [v.id for v in videos if not told.get(v.id)]
+    if unknown:
+        raise BenchError(
+            f"{path}: does not tell the scenery of {len(unknown)} training videos, first {unknown[0]}; {mend}"
+        )
+    names = sorted(set(told.values()) - {""})
+    each = torch.tensor([names.index(told[v.id]) for v in videos])
     return functional.one_hot(each, len(names)).float()
 
 
@@ -47,7 +50,7 @@ def places_network(weights: Path) -> torch.nn.Module:
     Raises:
         BenchError: no such file, or not the weights of a ResNet with 365 outputs.
     """
-    state = read_weights(weights)
+    state = read_weights(weights).tensors
     layers = sum(name.startswith("layer3.") and name.endswith(".conv1.weight") for name in state)
     name = {2: "resnet18", 6: "resnet50"}.get(layers)
     if name is None or state.get("fc.bias", torch.empty(0)).shape != (PLACES,):

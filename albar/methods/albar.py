@@ -6,6 +6,10 @@ With x a clip, x̄ one of its frames repeated, p̄ = softmax f(x̄):
 
 One network, no gradient reversal: both the backbone and the head are pushed to be wrong, and unsure, on stillness.
 
+The published code takes the norm for each column of pixels and averages over the columns, which gives 1/W to 1/√W of
+the norm over the whole clip (1/√W where columns share it alike): its weight of 10 is one of 10/√W or less in the
+formula. ``finetune`` computes what that code computes (``penalty=reference``); ``penalty=summed`` is the formula.
+
 Beside it, ours and off by default, two kinds of clips without which a network from scratch evades the adversary:
 
 - ``borrow``: it learns to read looks only while something moves, which no still clip can forbid; stills under another
@@ -34,7 +38,8 @@ FRONT = 0.4  # share of the picture that FAME's mask fills, for ``moved``
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlbarSettings(Settings):
-    """Settings of ALBAR; the defaults are the published ones (HMDB51).
+    """Settings of ALBAR; the weights by default are the published ones (HMDB51), and ``finetune`` has the published
+    code's forms of penalty and entropy, too.
 
     Attributes:
         adv: ω_adv, weight of the adversarial cross-entropy.
@@ -46,14 +51,15 @@ class AlbarSettings(Settings):
             a sample), or its index.
         stills: how many still clips a clip gives; more than 1 takes ``random``.
         moved: ours: share of the still clips whose scenery is another clip's, 0..1; 0: none, as published.
-        static_frames: how many frames the still clip has: ``auto`` (as few as give the logits of all T, checked once),
-            ``all``, or a number.
-        penalty: what is differentiated: ``summed`` (the summed logits, published; a head whose columns sum to zero
-            makes it vanish), ``softmax`` (log p̄ of the true class, which no such head can null), or ``reference``:
-            ``summed`` with the norm as the published code takes it, for each column of pixels, 1/W to 1/√W of the
-            norm.
+        static_frames: how many frames the still clip has: ``auto`` (as few as give the logits of all T and, where there
+            is a penalty, its gradients; checked once), ``all``, or a number. With a number, the penalty is that of all
+            frames only where frames have equal gradients, as in networks that look at each frame alone.
+        penalty: what is differentiated: ``reference`` (the summed logits, with the norm as the published code takes it,
+            for each column of pixels; ``finetune``), ``summed`` (the same with the norm over the clip, the paper's
+            formula; a head whose columns sum to zero makes both vanish), or ``softmax`` (log p̄ of the true class,
+            which no such head can null, with the norm over the clip).
         entropy: ``stable`` (from log-softmax), or ``reference``: p̄ times its logarithm as the published code has it,
-            which gives NaN, and so stops the run, where a probability underflows.
+            which gives NaN, and so stops the run, where a probability underflows (``finetune``).
         borrow: ours: weight of a second adversarial cross-entropy, on stills under another clip's motion; 0: none, as
             published. One is made of every other clip.
         borrow_cap: where a sample of it stops to count, in ln(classes), as ``cap``; a little above 1 (a uniform guess)
@@ -97,7 +103,7 @@ class Albar(Method):
     """The objective above."""
 
     PRESETS: ClassVar[Mapping[str, AlbarSettings]] = {
-        "finetune": AlbarSettings(),
+        "finetune": AlbarSettings(penalty="reference", entropy="reference"),
         "scratch": AlbarSettings(adv=1.5, ent=1.0, gp=0.0, cap=2.0, still="random", stills=8, moved=0.75, borrow=2.0),
     }
     settings: AlbarSettings
@@ -118,7 +124,7 @@ class Albar(Method):
             raise BenchError(f"ALBAR setting still is {self.settings.still}, but clips have {frames} frames; lower it")
         wanted = self.settings.static_frames
         if wanted == "auto":
-            self.static_frames = fewest_static_frames(model, clip)
+            self.static_frames = fewest_static_frames(model, clip, penalty=self.settings.gp > 0)
         else:
             self.static_frames = min(wanted, frames) if isinstance(wanted, int) else frames
 
@@ -140,8 +146,7 @@ class Albar(Method):
         terms |= {"static_ce": static_ce.detach(), "static_entropy": -negative_entropy.detach()}
         loss = ce - s.adv * static_ce + s.ent * negative_entropy
         if s.gp > 0:
-            # Where the still clip is shortened, each of its frames stands for several: with equal shares of the
-            # gradient, the norm over T frames is that over n frames times √(n / T).
+            # Where the still clip is shortened to n frames: see fewest_static_frames.
             share = math.sqrt(still.shape[2] / batch.clips.shape[2])
             penalty = share * gradient_norm(logits, still, labels, s.penalty)
             loss = loss + s.gp * penalty
@@ -256,9 +261,12 @@ def gradient_norm(logits: torch.Tensor, clips: torch.Tensor, labels: torch.Tenso
 _SAME = 1e-9
 
 
-@torch.no_grad()
-def fewest_static_frames(model: nn.Module, clip: torch.Tensor) -> int:
+def fewest_static_frames(model: nn.Module, clip: torch.Tensor, penalty: bool = False) -> int:
     """The fewest repeats n (1, 2, 4, … or T) of a frame whose logits equal those of T repeats.
+
+    With ``penalty`` the gradients of the summed logits must agree, too: each of the T frames has the same, n/T of that
+    of each of n frames. The norm over T frames is then √(n/T) times the norm over n. Where frames have gradients of
+    their own (at the ends of the clip; from changes between frames, which cancel in the sum) no factor gives it.
 
     Checked in float64 on a copy of the network with every parameter shaken, since position tables that start at zero
     would hide a dependence that training brings out.
@@ -266,21 +274,41 @@ def fewest_static_frames(model: nn.Module, clip: torch.Tensor) -> int:
     Args:
         model: left as it is.
         clip: (1, 3, T, H, W), gives shape and device.
+        penalty: whether gradients matter.
     """
     network = copy.deepcopy(model).double().eval()
     draw = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
+        parameter.requires_grad_(False)
         parameter.add_(0.05 * torch.randn(parameter.shape, generator=draw, dtype=torch.float64).to(parameter.device))
     _, channels, frames, height, width = clip.shape
     frame = torch.randn(1, channels, 1, height, width, generator=draw, dtype=torch.float64).to(clip.device)
-    full = network(frame.expand(-1, -1, frames, -1, -1))
+
+    def still(n: int) -> torch.Tensor:
+        return frame.expand(-1, -1, n, -1, -1)
+
+    with torch.no_grad():
+        full = network(still(frames))
     n = 1
     while n < frames:
         try:
-            short = network(frame.expand(-1, -1, n, -1, -1))
+            with torch.no_grad():
+                same = bool((network(still(n)) - full).abs().max() <= _SAME * full.abs().max())
+            if same and (not penalty or _equal_gradients(network, still(frames), still(n))):
+                return n
         except (RuntimeError, ValueError, AssertionError):  # a network of fixed or least length
-            short = None
-        if short is not None and (short - full).abs().max() <= _SAME * full.abs().max():
-            return n
+            pass
         n *= 2
     return frames
+
+
+def _equal_gradients(network: nn.Module, full: torch.Tensor, short: torch.Tensor) -> bool:
+    """Whether every frame of ``full`` has the gradient that each of ``short`` has, times the ratio of their lengths."""
+    found = []
+    for clip in (full, short):
+        x = clip.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(network(x).sum(), x)
+        found.append(gradient * clip.shape[2])
+    one = found[0][:, :, :1]
+    off = torch.stack([(gradient - one).abs().max() for gradient in found])
+    return bool(off.max() <= _SAME * one.abs().max())

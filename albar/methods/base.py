@@ -58,13 +58,19 @@ class Settings:
     def replaced(self, changes: Mapping[str, Any], method: str) -> Self:
         """A copy with some settings changed; BenchError on an unknown name or a value of another kind."""
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        new = dict(changes)
         for name, value in changes.items():
             if name not in own:
                 known = f"choose from {', '.join(own)}" if own else "it has none"
                 raise BenchError(f"unknown setting {name!r} of method {method}; {known}")
-            if isinstance(own[name], float) and not (isinstance(value, int | float) and not isinstance(value, bool)):
-                raise BenchError(f"setting {name} of method {method} is {value!r}; it takes a number")
-        return dataclasses.replace(self, **changes)
+            if isinstance(own[name], float):
+                if not isinstance(value, int | float) or isinstance(value, bool):
+                    raise BenchError(f"setting {name} of method {method} is {value!r}; it takes a number")
+                try:
+                    new[name] = float(value)
+                except OverflowError:  # a whole number of more than 308 digits
+                    raise BenchError(f"setting {name} of method {method} is too large a number; lower it") from None
+        return dataclasses.replace(self, **new)
 
 
 class Method:

@@ -51,11 +51,11 @@ def check_beta(settings: Settings, method: str, *names: str) -> None:
 
 
 def check_count(settings: Settings, method: str, least: int, *names: str) -> None:
-    """BenchError unless each named setting is a whole number from ``least``."""
+    """BenchError unless each named setting is a whole number from ``least`` to 1000, of which none here needs more."""
     for name in names:
         value = getattr(settings, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise BenchError(f"{method} setting {name} is {value!r}; it must be a whole number from {least}")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= 1000:
+            raise BenchError(f"{method} setting {name} is {value!r}; it must be a whole number from {least} to 1000")
 
 
 def check_choice(settings: Settings, method: str, name: str, *choices: str) -> None:

@@ -6,7 +6,9 @@
     3. M = the share β of the pixels with the largest blurred q, the same at every instant
     4. x' = x M + x[π] (1 − M);  the label stays. The other clip's own foreground is not removed.
 
-The published code multiplies the hue, radians already, by 2π. Here the hue is right, unless ``hue=published``.
+The published code multiplies the hue, radians already, by 2π. Here the hue is right, unless ``hue=published``. It also
+rounds each colour coordinate after adding 1: what lies half-way between two levels, as both hue coordinates of an exact
+grey do, falls into the other of them (4.5 + 1 is rounded to 6, 4.5 to 4). Here it does with ``rounding=published``.
 """
 
 import dataclasses
@@ -34,21 +36,27 @@ class FameSettings(Settings):
         beta: β, share of the picture that is foreground; published: 0.5.
         p: chance of a clip to be changed. Published for Swin-T on HMDB51: 0.5, from Kinetics weights and ImageNet's.
         hue: ``right``, or ``published``: 2π times as large, to reproduce published figures.
+        rounding: of the colour's levels: ``plain``, or ``published`` (after adding 1; ``finetune``).
     """
 
     beta: float = 0.5
     p: float = 0.5
     hue: str = "right"
+    rounding: str = "plain"
 
     def __post_init__(self) -> None:
         check_numbers(self, "FAME", 0, 1, "beta", "p")
         check_choice(self, "FAME", "hue", "right", "published")
+        check_choice(self, "FAME", "rounding", "plain", "published")
 
 
 class Fame(Method):
     """The mix above, then cross-entropy."""
 
-    PRESETS: ClassVar[Mapping[str, FameSettings]] = {"finetune": FameSettings(), "scratch": FameSettings()}
+    PRESETS: ClassVar[Mapping[str, FameSettings]] = {
+        "finetune": FameSettings(rounding="published"),
+        "scratch": FameSettings(),
+    }
     settings: FameSettings
 
     def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
@@ -59,19 +67,22 @@ class Fame(Method):
 
     def augment(self, batch: Batch, draw: torch.Generator) -> Batch:
         x, s = batch.clips, self.settings
-        front = foreground(x * self.std + self.mean, s.beta, s.hue == "published")[:, None, None]
+        rgb = x * self.std + self.mean
+        front = foreground(rgb, s.beta, s.hue == "published", s.rounding == "published")[:, None, None]
         partner = permutation(len(x), draw, x.device)
         keep = chosen(s.p, len(x), draw, x.device)
         return dataclasses.replace(batch, clips=torch.where(front | ~per_clip(keep), x, x[partner]))
 
 
-def foreground(rgb: torch.Tensor, beta: float, published_hue: bool = False) -> torch.Tensor:
+def foreground(
+    rgb: torch.Tensor, beta: float, published_hue: bool = False, published_rounding: bool = False
+) -> torch.Tensor:
     """M above: bool (B, H, W), int(β·H·W) pixels of each clip, of clips (B, 3, T, H, W) in 0..1."""
     height, width = rgb.shape[-2:]
     pixels = height * width
     motion = (rgb[:, :, 1:] - rgb[:, :, :-1]).abs().sum(dim=1).mean(dim=1)
     by_motion = ranked(blurred(motion))
-    colours = colour_bins(rgb.mean(dim=2), published_hue).flatten(1)
+    colours = colour_bins(rgb.mean(dim=2), published_hue, published_rounding).flatten(1)
     moving = colour_shares(colours.gather(1, by_motion[:, : int(0.5 * pixels)]), unseen=0)
     resting = colour_shares(colours.gather(1, by_motion[:, pixels - int(0.1 * pixels) :]), unseen=1)
     q = (moving / (moving + resting)).gather(1, colours).view(-1, height, width)
@@ -94,13 +105,14 @@ def blurred(values: torch.Tensor) -> torch.Tensor:
     return pictures.gaussian_blur(values.unsqueeze(1), [kernel, kernel], [kernel / 3, kernel / 3]).squeeze(1)
 
 
-def colour_bins(rgb: torch.Tensor, published_hue: bool = False) -> torch.Tensor:
+def colour_bins(rgb: torch.Tensor, published_hue: bool = False, published_rounding: bool = False) -> torch.Tensor:
     """Number of each pixel's colour, 0..999: (S cos H, S sin H, V) in ten levels each; (B, 3, H, W) -> (B, H, W)."""
     hue, saturation, value = hsv(rgb.clamp(0, 1))
     if published_hue:
         hue = 2 * math.pi * hue
     cosine, sine = (saturation * hue.cos() + 1) / 2, (saturation * hue.sin() + 1) / 2
-    levels = [(v * (LEVELS - 1)).round().long() for v in (cosine, sine, value)]
+    before = 1 if published_rounding else 0  # torch rounds a half to the even number
+    levels = [(v * (LEVELS - 1) + before).round().long() - before for v in (cosine, sine, value)]
     return levels[0] + LEVELS * levels[1] + LEVELS**2 * levels[2]
 
 

@@ -16,9 +16,14 @@ def find_head(model: nn.Module) -> nn.Module:
     Raises:
         BenchError: there is none, or several.
     """
-    found = [(name.count("."), module) for name, module in model.named_modules() if name.split(".")[-1] in HEADS]
+    return model.get_submodule(head_name(model))
+
+
+def head_name(model: nn.Module) -> str:
+    """The name of that module; raises as :func:`find_head`."""
+    found = [(name.count("."), name) for name, _ in model.named_modules() if name.split(".")[-1] in HEADS]
     least = min((depth for depth, _ in found), default=0)
-    heads = [module for depth, module in found if depth == least]
+    heads = [name for depth, name in found if depth == least]
     if len(heads) != 1:
         count = "no" if not heads else "more than one"
         raise BenchError(

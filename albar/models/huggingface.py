@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from albar.clips.clips import ClipSampling
-from albar.models.weights import fit_weights, read_weights, warn_fresh_head
+from albar.models.weights import fit_weights, warn_fresh_head, weights_for
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, sha256_file
 from benchmark_builder.utils.torch_files import check_torch_file
@@ -90,9 +90,8 @@ def build(name: str, classes: int, sampling: ClipSampling, weights: str | None) 
     if weights is not None:
         if not Path(weights).is_file():
             raise BenchError(f"unknown weights {weights!r} for {name}: no such file, nor {PRETRAINED!r}")
-        state = read_weights(Path(weights))
-        bare = not any(key.startswith("network.") for key in state)
-        fit_weights(model, {f"network.{k}": v for k, v in state.items()} if bare else state, _HEAD, weights)
+        # Of the model as transformers saves it, or of this wrapper.
+        fit_weights(model, {f"network.{k}": v for k, v in weights_for(model.network, weights).items()}, _HEAD, weights)
     return model
 
 
@@ -219,7 +218,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _check_kind(config: Mapping[str, Any], source: str) -> None:
-    if config.get("model_type") not in STRIDES:
+    if config.get("model_type") not in list(STRIDES):  # it may be anything, a list too
         raise BenchError(f"{source}: model_type {config.get('model_type')!r} is none of {', '.join(STRIDES)}; {_MEND}")
     for name, most in _MOST.items():
         values = config.get(name, 1)

@@ -8,7 +8,7 @@ from torch import nn
 from torchvision.models import get_model, get_model_weights
 
 from albar.clips.clips import ClipSampling
-from albar.models.weights import fit_weights, read_weights
+from albar.models.weights import fit_weights, weights_for
 from benchmark_builder.utils.errors import BenchError
 
 _IMAGE_NETWORKS = {"swin3d_t": "swin_t", "swin3d_s": "swin_s", "swin3d_b": "swin_b"}
@@ -27,7 +27,7 @@ def build(name: str, classes: int, sampling: ClipSampling, weights: str | None) 
         return model
     image = _IMAGE_NETWORKS.get(name)
     if Path(weights).is_file():
-        state = read_weights(Path(weights))
+        state = weights_for(model, weights)
         if image and "features.0.0.weight" in state:  # its patches are flat: weights of the image network
             state = inflated(state, model)
         fit_weights(model, state, head_prefix(name), weights)

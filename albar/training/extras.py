@@ -7,15 +7,18 @@ from pathlib import Path
 import torch
 
 from albar.data.actors import ActorMasks
-from albar.data.still_bank import make_bank
+from albar.data.still_bank import SCORES, make_bank
 from albar.methods import Companions, Method
 from albar.training.settings import TrainSettings
 from benchmark_builder.datasets import data_root
 from benchmark_builder.protocols import resolve
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file
 from benchmark_builder.video.record import Video
 
 _TAU = {"finetune": 0.1, "scratch": 0.5}
+_RESIZE = {"finetune": "plain", "scratch": "antialias"}
+BEFORE = {"bank_resize": "antialias"}  # what runs did whose record does not say it
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,24 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
     if "bank" in method.needs:
         if s.reference is None:
             raise BenchError(f"{s.method} needs a 2-D reference; give --reference, a run of `bench train reference2d`")
-        bank = make_bank(s.reference, videos, s.clip_sampling, tau(s), s.bank, s.seed)
+        bank = make_bank(s.reference, videos, s.clip_sampling, tau(s), s.bank, s.seed, bank_resize(s))
     return Beside(actors, scenes, bank, tuple(notes))
 
 
 def tau(settings: TrainSettings) -> float:
     """StillMix's τ."""
     return settings.tau if settings.tau is not None else _TAU[settings.preset_name]
+
+
+def bank_resize(settings: TrainSettings) -> str:
+    """How the bank's frames are stretched."""
+    return settings.bank_resize or _RESIZE[settings.preset_name]
+
+
+def without_folder(spec: str) -> str:
+    """A mask source's ``KIND:PATH`` with the last part of its path alone: where a file is decides nothing."""
+    kind, colon, path = spec.partition(":")
+    return f"{kind}{colon}{Path(path).name}" if path else spec
 
 
 def mask_spec(settings: TrainSettings) -> str:
@@ -88,9 +102,12 @@ def deciding(method: Method, settings: TrainSettings) -> dict[str, object]:
     """What of the above decides a run's result, plain types, for its record."""
     known: dict[str, object] = {}
     if "actors" in method.needs:
-        known["masks"] = mask_spec(settings)
+        known["masks"] = without_folder(mask_spec(settings))
     if "scenes" in method.needs:
         known["places"] = Path(settings.places).name if settings.places else "known"
     if "bank" in method.needs:
-        known |= {"tau": tau(settings), "bank": settings.bank}
+        known |= {"tau": tau(settings), "bank": settings.bank, "bank_resize": bank_resize(settings)}
+        scores = settings.reference / SCORES if settings.reference else None
+        if scores is not None and scores.is_file():
+            known["scores_sha256"] = sha256_file(scores)
     return known

@@ -12,7 +12,11 @@ from benchmark_builder.utils.errors import BenchError
 
 OPTIMISERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "step", "constant")
-DECAYS = ("all", "weights")
+MOST = 10**6  # epochs, clips, passes: more is a slip
+DECAYS = ("all", "weights", "mmcv")
+# Learnt by mmcv's groups without decay, at the full rate: the longest of the keys in StillMix's configurations that are
+# in a name decides (mmcv 1.3.9, DefaultOptimizerConstructor), and `backbone`, which lowers the rate, is shorter.
+_TABLES = ("relative_position_bias_table", "absolute_pos_embed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +32,15 @@ class Recipe:
         backbone_lr: factor of ``lr`` for everything but the head.
         momentum: SGD's.
         weight_decay: both optimisers'.
-        decay: what it holds for: ``all`` parameters, or ``weights``: not for biases, norms and position tables.
-        warmup: share of the run in which the rate rises in a line from 0.
+        decay: what it holds for: ``all`` parameters; ``weights``: not for biases, norms and position tables; or
+            ``mmcv``: what StillMix's configurations come to in mmcv: for all but the position tables, and these learn
+            at the full rate.
+        warmup: share of the run in which the rate rises in a line.
+        warmup_from: share of the rate at which it starts.
         schedule: after that: ``cosine`` (half a cosine to 0), ``step`` (times ``gamma`` at each milestone) or
             ``constant``.
+        by_epoch: the schedule moves once per epoch, and counts from the start of the run, with the warm-up as a factor
+            (mmcv's way); else it moves with every step, and counts from the end of the warm-up.
         milestones: shares of the run, for ``step``.
         gamma: factor, for ``step``.
         clip_gradient: largest gradient norm; 0: not clipped.
@@ -47,19 +56,21 @@ class Recipe:
     weight_decay: float = 0.05
     decay: str = "all"
     warmup: float = 0.0
+    warmup_from: float = 0.0
     schedule: str = "cosine"
+    by_epoch: bool = False
     milestones: tuple[float, ...] = (0.4, 0.8)
     gamma: float = 0.1
     clip_gradient: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "accumulate"):
-            if getattr(self, name) < 1:
-                raise BenchError(f"{_flag(name)} is {getattr(self, name)}; it must be at least 1")
+            if not 1 <= getattr(self, name) <= MOST:
+                raise BenchError(f"{_flag(name)} is {getattr(self, name)}; it must be at least 1, at most {MOST}")
         for name in ("lr", "weight_decay", "clip_gradient", "backbone_lr", "gamma"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise BenchError(f"{_flag(name)} is {getattr(self, name)}; it must be a number, 0 or more")
-        for name in ("warmup", "momentum"):
+        for name in ("warmup", "warmup_from", "momentum"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BenchError(f"{_flag(name)} is {getattr(self, name)}; it goes from 0 to 1")
         if not all(0 < m < 1 for m in self.milestones) or list(self.milestones) != sorted(self.milestones):
@@ -70,13 +81,28 @@ class Recipe:
 
     def rate(self, progress: float) -> float:
         """The factor of every learning rate at ``progress`` 0..1 of the run."""
-        if progress < self.warmup:
-            return progress / self.warmup
+        rising = progress < self.warmup
+        risen = self.warmup_from + (1 - self.warmup_from) * progress / self.warmup if rising else 1.0
+        if self.by_epoch:
+            epoch = math.floor(progress * self.epochs + 1e-9)  # that of its first step, whatever the division left
+            return risen * self._scheduled(epoch / self.epochs)
+        if rising:
+            return risen
+        if self.schedule == "cosine":
+            return self._scheduled((progress - self.warmup) / max(1 - self.warmup, 1e-9))
+        return self._scheduled(progress)
+
+    def _scheduled(self, share: float) -> float:
         if self.schedule == "constant":
             return 1.0
         if self.schedule == "step":
-            return self.gamma ** sum(progress >= m for m in self.milestones)
-        return 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / max(1 - self.warmup, 1e-9)))
+            return self.gamma ** sum(share >= m for m in self.milestones)
+        return 0.5 * (1 + math.cos(math.pi * share))
+
+    def progress(self, step: int, steps: int) -> float:
+        """Where in the run, 0..1, the rate of ``step`` of ``steps`` is taken: in the step's middle, or at its start
+        (``by_epoch``)."""
+        return (step if self.by_epoch else step + 0.5) / steps
 
 
 RECIPES = {
@@ -98,16 +124,21 @@ def make_optimiser(
         extra: what a method trains beside the network, at ``extra_lr`` times the full rate.
     """
     heads = {id(p) for p in head.parameters()}
+    tables = {id(p) for n, p in model.named_parameters() if recipe.decay == "mmcv" and any(t in n for t in _TABLES)}
+    named = [(n, p) for n, p in model.named_parameters() if id(p) not in tables]
     parts = [
-        (1.0, [(n, p) for n, p in model.named_parameters() if id(p) in heads]),
-        (recipe.backbone_lr, [(n, p) for n, p in model.named_parameters() if id(p) not in heads]),
+        (1.0, [(n, p) for n, p in named if id(p) in heads]),
+        (recipe.backbone_lr, [(n, p) for n, p in named if id(p) not in heads]),
         (extra_lr, list(extra.named_parameters()) if extra is not None else []),
     ]
     groups = [
         {"params": params, "factor": factor, "weight_decay": decay, "lr": recipe.lr * factor}
-        for factor, named in parts
-        for decay, params in _by_decay(recipe, named)
+        for factor, part in parts
+        for decay, params in _by_decay(recipe, part)
     ]
+    if tables:
+        params = [p for p in model.parameters() if id(p) in tables]
+        groups.append({"params": params, "factor": 1.0, "weight_decay": 0.0, "lr": recipe.lr})
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum)
     fused = all(p.device.type in ("cpu", "cuda") for p in model.parameters())

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from albar.checkpoint import NAME as MODEL
 from albar.checkpoint import load_checkpoint
 from albar.clips.clips import normalise
 from albar.data.still_bank import COLUMNS, SCORES, whole
 from albar.methods import make_method
 from albar.training.accelerator import pick_device
 from albar.training.settings import TrainSettings, default_folder
-from albar.training.trainer import MODEL, Run, Say, train
+from albar.training.trainer import Run, Say, train
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
 from benchmark_builder.video.decode import read_frames
@@ -36,13 +37,17 @@ PUBLISHED: dict[str, Any] = {
     "weight_decay": 1e-5,
     "decay": "all",
     "warmup": 0.0,
+    "warmup_from": 0.0,
     "schedule": "step",
+    "by_epoch": False,
     "milestones": (0.4, 0.8),
     "gamma": 0.1,
     "clip_gradient": 0.0,
     "weights": "IMAGENET1K_V1",
     "dropout": 0.0,
 }
+# Published training crops: the frame squashed to a square of so many pixels, of which a random 224 are taken.
+SQUASHED = {"swin_t_2d": 232, "resnet50_2d": 256}
 _SCORED_AT_ONCE = 64
 
 
@@ -53,7 +58,8 @@ def reference_settings(
 
     A network that takes single frames (small3d, NAME_2d) is its own reference; else the image network of its family:
     Swin-T for Swin and other transformers, ResNet-50 for convolutions. In ``finetune`` an image network starts from
-    ImageNet's weights and is trained as published, whatever the recipe of the video network; else as that is.
+    ImageNet's weights and is trained as published, whatever the recipe of the video network, on random crops of
+    squashed frames (:data:`SQUASHED`); else as that is.
 
     Args:
         settings: of the run that needs it.
@@ -67,6 +73,9 @@ def reference_settings(
     clip = {**settings.clip, "frames": 1, "stride": 1}
     if settings.preset_name == "finetune" and name.endswith("_2d"):
         changes = {**PUBLISHED, **{k: v for k, v in (own or {}).items() if k in PUBLISHED and v is not None}}
+        if name in SQUASHED:
+            size = settings.clip_sampling.size
+            clip = {"squash": True, "resize": round(SQUASHED[name] * size / 224), **clip}
         clip = {"crop": "random", **clip}
     beside = settings.out.parent if settings.out else default_folder("", "", 0).parent
     return dataclasses.replace(
@@ -121,9 +130,11 @@ def score_frames(
             part = frames[k : k + _SCORED_AT_ONCE]
             clips = torch.stack([f for _, f in part]).unsqueeze(2)  # (n, 3, 1, size, size)
             p = network(normalise(clips.to(on), sampling)).softmax(1).cpu()
+            if not p.isfinite().all():
+                raise BenchError(f"{checkpoint}: gives no finite probabilities for {video.id}; train it again")
             for (index, _), row in zip(part, p, strict=True):
                 rows.append(
-                    {"id": video.id, "frame": index, "p_true": f"{row[video.label]:.6f}", "p_top1": f"{row.max():.6f}"}
+                    {"id": video.id, "frame": index, "p_true": float(row[video.label]), "p_top1": float(row.max())}
                 )
     return rows
 

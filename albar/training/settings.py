@@ -2,22 +2,25 @@
 
 import dataclasses
 import difflib
+import math
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from albar.clips.clips import ClipSampling, sampling
 from albar.methods import METHODS, PRESETS, make_method
-from albar.models import model_spec
+from albar.models import MODELS, model_spec
 from albar.training.optimizer import RECIPES, Recipe
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.text import read_text
 from manifests import resource
 
 PRECISIONS = ("auto", "float32", "tf32", "bf16")
+RESIZES = ("plain", "antialias")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,8 @@ class TrainSettings:
         method: key of :data:`albar.methods.METHODS`.
         dataset, root, split, fold: what to train on, as in :func:`benchmark_builder.datasets.read_dataset`.
         model: key of :data:`albar.models.MODELS`; None: ``small3d`` for synthactions, else ``swin3d_t``.
-        weights: None (random), a published set's name (``KINETICS400_V1``), or a file.
+        weights: None (random), a published set's name (``KINETICS400_V1``), or a file: weights, or a checkpoint of this
+            toolkit (or its run's folder), whose head is kept where its classes are the dataset's.
         keep_head: refuse weights whose head is for another number of classes; else the head starts fresh, and that is
             said.
         preset: ``finetune`` or ``scratch``: recipe and method settings; None: ``finetune`` with weights,
@@ -36,8 +40,8 @@ class TrainSettings:
         options: settings of the method to change, e.g. ``{"adv": 0.5}``.
         sampling: name of a clip sampling; None: the model's.
         clip: clip settings to change, e.g. ``{"frames": 16}``.
-        epochs, batch, accumulate, optimiser, lr, backbone_lr, momentum, weight_decay, decay, warmup, schedule,
-            milestones, gamma, clip_gradient: see :class:`albar.training.optimizer.Recipe`.
+        epochs, batch, accumulate, optimiser, lr, backbone_lr, momentum, weight_decay, decay, warmup, warmup_from,
+            schedule, by_epoch, milestones, gamma, clip_gradient: see :class:`albar.training.optimizer.Recipe`.
         seed: of every draw: initial weights, validation part, order, clips, dropout.
         limit: use only so many videos of the split, drawn from the seed.
         validation: share of the videos kept back to watch the run; they are never trained on and choose nothing. Clips
@@ -51,6 +55,8 @@ class TrainSettings:
             bank; None: 0.1 in ``finetune``, 0.5 in ``scratch`` (published for Swin-T on HMDB51 from Kinetics' and from
             ImageNet's weights).
         bank: frames in StillMix's bank.
+        bank_resize: how they are stretched to the clip: ``plain`` (bilinear of the nearest four pixels, as published)
+            or ``antialias``; None: ``plain`` in ``finetune``, ``antialias`` in ``scratch``.
         score_every: the 2-D reference scores every so many frames of a video; published: all, on Kinetics each 20th.
         dropout: share of the features that the head does not see in training.
         out: the run's folder; None: runs/DATASET-METHOD-sSEED.
@@ -86,7 +92,9 @@ class TrainSettings:
     weight_decay: float | None = None
     decay: str | None = None
     warmup: float | None = None
+    warmup_from: float | None = None
     schedule: str | None = None
+    by_epoch: bool | None = None
     milestones: tuple[float, ...] | None = None
     gamma: float | None = None
     clip_gradient: float | None = None
@@ -99,6 +107,7 @@ class TrainSettings:
     reference: Path | None = None
     tau: float | None = None
     bank: int = 1024
+    bank_resize: str | None = None
     score_every: int = 1
     dropout: float = 0.0
     out: Path | None = None
@@ -112,11 +121,18 @@ class TrainSettings:
     progress: bool = True
 
     def __post_init__(self) -> None:
+        for name in _KINDS:
+            try:
+                object.__setattr__(self, name, _of_kind(name, getattr(self, name)))
+            except ValueError as error:
+                raise BenchError(f"--{name.replace('_', '-')} is {getattr(self, name)!r}; it takes {error}") from None
         if self.limit is not None and self.limit < 1:
             raise BenchError(f"--limit is {self.limit}; it must be at least 1")
-        for name in ("workers", "save_steps", "cache_mb"):
-            if (getattr(self, name) or 0) < 0:
-                raise BenchError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it cannot be negative")
+        for name, most in (("workers", 1024), ("save_steps", 10**9), ("cache_mb", 10**9)):
+            if not 0 <= (getattr(self, name) or 0) <= most:
+                raise BenchError(
+                    f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be a whole number from 0 to {most}"
+                )
         if not 0 <= self.validation < 1:
             raise BenchError(
                 f"--validation is {self.validation}; it is a share of the training videos, from 0 to below 1"
@@ -126,12 +142,16 @@ class TrainSettings:
         for name in ("bank", "score_every"):
             if getattr(self, name) < 1:
                 raise BenchError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.bank_resize not in (None, *RESIZES):
+            raise BenchError(f"bank_resize is {self.bank_resize!r}; choose from {', '.join(RESIZES)}")
         if not 0 <= self.dropout < 1:
             raise BenchError(f"dropout is {self.dropout}; it is a share of the features, from 0 to below 1")
         if self.preset is not None and self.preset not in PRESETS:
             raise BenchError(f"unknown preset {self.preset!r}; choose from {', '.join(PRESETS)}")
         if self.precision not in PRECISIONS:
             raise BenchError(f"unknown --precision {self.precision!r}; choose from {', '.join(PRECISIONS)}")
+        if self.method not in METHODS:
+            raise BenchError(f"unknown method {self.method!r}; choose from {', '.join(METHODS)}")
         model_spec(self.model_name)
         _ = self.recipe  # its values are checked where it is made
 
@@ -209,40 +229,73 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 def _read_toml(path: Path) -> dict[str, Any]:
     shipped = str(path) in recipes() and not path.is_file()
+    fix = f"give a TOML file of settings, or one of {', '.join(recipes())}"
+    if not (shipped or path.exists()):
+        raise BenchError(f"{path}: not readable (no such file); {fix}")
     try:
-        file = resource("training", f"{path}.toml") if shipped else path
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BenchError(
-            f"{path}: not readable ({error.strerror}); give a TOML file of settings, or one of {', '.join(recipes())}"
-        ) from None
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
-        raise BenchError(f"{path}: not TOML ({error}); mend it there") from None
+        text = resource("training", f"{path}.toml").read_text("utf-8") if shipped else read_text(path, "settings", fix)
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number without end
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise BenchError(f"{path}: not TOML ({reason}); correct it there") from None
 
 
 def _checked(name: str, value: Any, path: Path) -> Any:
-    kinds = typing.get_type_hints(TrainSettings)
-    if name not in kinds:
-        near = difflib.get_close_matches(name, kinds, 1)
+    if name not in _KINDS:
+        near = difflib.get_close_matches(name, _KINDS, 1)
         raise BenchError(
             f"{path}: unknown setting {name!r}; {f'did you mean {near[0]!r}?' if near else 'leave it out'}"
         )
-    kind = kinds[name]
-    allowed = set(typing.get_args(kind)) if isinstance(kind, types.UnionType) else {kind}
-    allowed = {typing.get_origin(k) or k for k in allowed}
-    if Path in allowed and isinstance(value, str):
-        return path.parent / value
-    if tuple in allowed and isinstance(value, list) and all(type(v) in (int, float) for v in value):
-        return tuple(float(v) for v in value)
-    if float in allowed and type(value) is int:
-        return float(value)
-    if type(value) in allowed:
+    try:
+        made = _of_kind(name, value)
+    except ValueError as error:
+        raise BenchError(f"{path}: {name} is {value!r}; it takes {error}") from None
+    return path.parent / made if isinstance(made, Path) else made
+
+
+def _kinds(kind: Any) -> frozenset[Any]:
+    parts = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    return frozenset(typing.get_origin(part) or part for part in parts)
+
+
+# setting -> the types that it may have
+_KINDS = {name: _kinds(kind) for name, kind in typing.get_type_hints(TrainSettings).items()}
+
+
+def _of_kind(name: str, value: Any) -> Any:
+    """A setting's value in its own type: whole numbers become numbers, text a path where one is wanted.
+
+    Raises:
+        ValueError: it has another type; the message says what it takes.
+    """
+    allowed = _KINDS[name]
+    if value is None and types.NoneType in allowed:
+        return None
+    if dict in allowed and isinstance(value, Mapping) and all(isinstance(k, str) for k in value):
+        return dict(value)
+    if isinstance(value, str | Path) and str(value) and "\0" not in str(value):
+        if Path in allowed:
+            return Path(value)
+        if str in allowed:
+            return str(value)
+    if tuple in allowed and isinstance(value, list | tuple) and all(type(v) in (int, float) for v in value):
+        return tuple(map(_number, value))
+    if float in allowed and type(value) in (int, float):
+        return _number(value)
+    if type(value) in allowed and type(value) in (int, bool):
         return value
-    raise BenchError(f"{path}: {name} is {value!r}; it takes {_words(allowed)}")
+    raise ValueError(_words(allowed))
 
 
-def _words(kinds: set[Any]) -> str:
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", dict: "a table"}
+def _number(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf if value > 0 else -math.inf
+
+
+def _words(kinds: Iterable[Any]) -> str:
+    words = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", dict: "a table"}
     words |= {Path: "a path in quotes", tuple: "a list of numbers"}
     return " or ".join(sorted(words[k] for k in kinds if k in words))
 
@@ -253,10 +306,28 @@ def make_settings(config: Path | None, given: Mapping[str, Any], source: Path | 
     base = read_config(config, given.get("method")) if config is not None else {}
     merged = _merged(base, {name: value for name, value in given.items() if value is not None})
     try:
-        settings = TrainSettings(**merged)
+        settings = TrainSettings(**_as_the_weights_say(merged))
         make_method(settings.method, settings.preset_name, settings.options)
         _ = settings.clip_sampling
     except BenchError as error:
         named = config or source
         raise (error if named is None else BenchError(f"{named}, with what the command line adds: {error}")) from None
     return settings
+
+
+def _as_the_weights_say(given: dict[str, Any]) -> dict[str, Any]:
+    """Where the weights are a checkpoint of this toolkit: its network and its clips, unless others are named."""
+    weights = given.get("weights")
+    if not isinstance(weights, str) or {"model", "sampling"} <= given.keys():
+        return given
+    if not Path(weights).exists() or not isinstance(given.get("clip", {}), dict):
+        return given
+    from albar.checkpoint import own_checkpoint
+
+    own = own_checkpoint(Path(weights))
+    if own is None or own.model not in MODELS or given.get("model", own.model) != own.model:
+        return given
+    made = {**given, "model": own.model}
+    if "sampling" not in given:
+        made["clip"] = own.sampling.to_dict() | given.get("clip", {})
+    return made

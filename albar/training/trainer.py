@@ -6,9 +6,10 @@ import hashlib
 import importlib.metadata
 import json
 import math
+import re
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +18,31 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from albar.checkpoint import save_checkpoint
+from albar.checkpoint import NAME as MODEL
+from albar.checkpoint import Checkpoint, own_checkpoint, save_checkpoint
 from albar.clips.clips import normalise
 from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches
 from albar.methods import Batch, make_method
-from albar.models import build_model
-from albar.models.heads import drop_features, find_head
-from albar.models.weights import FreshHead, read_torch_file
+from albar.models import build_model, huggingface
+from albar.models.heads import drop_features, find_head, head_name
+from albar.models.weights import FreshHead, Note, fit_weights, read_torch_file
 from albar.training.accelerator import make_accelerator, tf32
 from albar.training.compiled import Compiled
-from albar.training.extras import deciding, gather
+from albar.training.extras import BEFORE, deciding, gather, without_folder
 from albar.training.logs import Logs
-from albar.training.optimizer import make_optimiser, set_rate
+from albar.training.optimizer import Recipe, make_optimiser, set_rate
 from albar.training.settings import TrainSettings
 from albar.training.state import State
 from albar.training.validation import watch
 from benchmark_builder.datasets import Listing, read_dataset
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import read_json, remove_leftovers, write_json
+from benchmark_builder.utils.files import read_json, remove_leftovers, sha256_file, write_json
+from benchmark_builder.utils.folders import hidden
 from benchmark_builder.utils.pool import default_workers
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.record import Video, group_of
 
-SETTINGS, STATE, MODEL = "settings.json", "last.pt", "model.ckpt"
+SETTINGS, STATE = "settings.json", "last.pt"
 Say = Callable[[str], None]
 
 
@@ -48,8 +51,9 @@ def train(settings: TrainSettings, say: Say = lambda line: None) -> Path:
 
     The run's folder holds settings.json (all that decides the result), metrics.csv (a row an epoch), tensorboard/,
     last.pt (the state to resume from) and, once finished, model.ckpt (see :mod:`albar.checkpoint`). A stopped run goes
-    on from last.pt; on one CPU with one number of threads the result equals an undisturbed run's bit for bit. Started
-    in several processes by `accelerate launch`, each takes its share of every batch.
+    on from last.pt. On one CPU with one number of threads, last.pt and model.ckpt are the same byte for byte, whether
+    the run was stopped or not and whatever its folder is called. Started in several processes by `accelerate launch`,
+    each takes its share of every batch.
 
     Args:
         settings: of the run.
@@ -129,13 +133,12 @@ class Run:
         self.accelerator.wait_for_everyone()
 
     def _record(self) -> dict[str, Any]:
-        """All that decides the result, plain types."""
+        """All that decides the result, plain types; files by name and content, as where they are decides nothing."""
         s = self.settings
         return {
             "method": s.method,
             "method_settings": dataclasses.asdict(self.method.settings),
-            "model": s.model_name,
-            "weights": s.weights,
+            **_sources(s),
             "preset": s.preset_name,
             "recipe": {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self.recipe).items()},
             "processes": self.processes,
@@ -159,6 +162,7 @@ class Run:
         path = self.folder / SETTINGS
         if path.exists():
             found = read_json(path, "record of a run", "delete the folder or choose another --out")
+            found = _as_now(found, self.record, self.method.settings, self.recipe)
             begun = any((self.folder / name).exists() for name in (STATE, MODEL))
             if found != self.record and not begun:  # it failed before anything was learnt: nothing would be lost
                 write_json(path, self.record)
@@ -167,7 +171,7 @@ class Run:
                 raise BenchError(
                     f"{self.folder} holds a run with {was}, this one has {now}; delete it or choose another --out"
                 )
-        elif any(p.name != ".lock" for p in self.folder.iterdir()):
+        elif any(not _ours(p.name) for p in self.folder.iterdir()):
             raise BenchError(f"{self.folder}: not empty, and holds no run; choose another --out")
         else:
             write_json(path, self.record)
@@ -228,6 +232,7 @@ class Run:
                     rate = optimiser.param_groups[0]["lr"]
                     logs.epoch(state.end_epoch(state.step // per_epoch, rate, watched), state.rows)
                 if self.main and (state.step % per_epoch == 0 or (s.save_steps and state.step % s.save_steps == 0)):
+                    self._check_finite(network, state.step)
                     state.save(self.folder / STATE, network, extra, optimiser)
         if self.main:
             save_checkpoint(
@@ -252,11 +257,16 @@ class Run:
     def _network(self) -> nn.Module:
         s = self.settings
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", FreshHead)
-            network = build_model(s.model_name, len(self.classes), self.sampling, s.weights)
+            warnings.simplefilter("always", Note)
+            own = own_checkpoint(Path(s.weights)) if s.weights else None
+            network = build_model(s.model_name, len(self.classes), self.sampling, None if own else s.weights)
+            if own:
+                self._take(own, network)
         for warning in caught:
-            if not issubclass(warning.category, FreshHead):
+            if not issubclass(warning.category, Note):
                 warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+            elif not issubclass(warning.category, FreshHead):
+                self.say(str(warning.message))
             elif s.keep_head:
                 raise BenchError(
                     f"--keep-head: {warning.message}; train on the classes of the weights, or leave it out"
@@ -264,6 +274,27 @@ class Run:
             else:
                 self.say(f"{warning.message}; the head starts fresh")
         return network
+
+    def _take(self, own: Checkpoint, network: nn.Module) -> None:
+        """The weights of the toolkit's own checkpoint; its head too where the classes are the same."""
+        s = self.settings
+        of_folders = own.model.startswith(huggingface.PREFIX) and s.model_name.startswith(huggingface.PREFIX)
+        if own.model != s.model_name and not of_folders:
+            raise BenchError(
+                f"{own.path}: is a checkpoint of {own.model}, not of {s.model_name}; give --model {own.model}"
+            )
+        differ = ""
+        if own.classes != self.classes:
+            k = next((k for k, (a, b) in enumerate(zip(own.classes, self.classes, strict=False)) if a != b), None)
+            theirs = f"{len(own.classes)}, the dataset has {len(self.classes)}"
+            differ = (
+                theirs
+                if k is None or len(own.classes) != len(self.classes)
+                else (f"class {k} is {own.classes[k]!r}, the dataset has {self.classes[k]!r}")
+            )
+        fit_weights(network, own.weights, head_name(network) + ".", str(own.path), differ)
+        head = "" if differ else ", its head too"
+        self.say(f"weights of {own.path} ({own.model}, {own.method} on {own.dataset}) are taken{head}")
 
     def _workers(self) -> int:
         if self.settings.workers is not None:
@@ -273,10 +304,9 @@ class Run:
     def _try(self, model: nn.Module) -> None:
         """One clip through the network before anything is decoded."""
         s = self.sampling
-        clip = torch.zeros(1, 3, s.frames, s.size, s.size, device=self.device)
         try:
             with torch.no_grad():
-                logits = model.eval()(clip)
+                logits = model.eval()(torch.zeros(1, 3, s.frames, s.size, s.size, device=self.device))
         except (RuntimeError, ValueError, AssertionError) as error:
             raise BenchError(
                 f"model {self.settings.model_name} takes no clips of {s.frames} frames at {s.size} pixels "
@@ -306,7 +336,7 @@ class Run:
         steps: int,
     ) -> dict[str, float]:
         """One update; the terms as numbers, averaged over its forward passes and the processes."""
-        set_rate(optimiser, self.recipe, (step + 0.5) / steps)
+        set_rate(optimiser, self.recipe, self.recipe.progress(step, steps))
         optimiser.zero_grad(set_to_none=True)
         parts, rank = self.recipe.accumulate, self.accelerator.process_index
         sums: dict[str, torch.Tensor] = {}
@@ -333,13 +363,31 @@ class Run:
         numbers = dict(zip(named, torch.stack([v.float() for v in named.values()]).tolist(), strict=True))
         if not all(math.isfinite(v) for v in numbers.values()):
             values = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
-            last_state = self.folder / STATE
-            good = f"the last good state is {last_state}" if last_state.is_file() else "no state was saved yet"
-            raise BenchError(
-                f"training stopped at step {step}: not finite ({values}); {good}; lower --lr and start anew"
-            )
+            hint = "lower --lr and start anew"
+            if "reference" in self._entropy() and math.isnan(numbers.get("static_entropy", 0.0)):
+                hint = "a probability may have underflowed: start anew with --set entropy=stable, or a lower --lr"
+            raise BenchError(f"training stopped at step {step}: not finite ({values}); {self._last_good()}; {hint}")
         optimiser.step()
         return numbers
+
+    def _entropy(self) -> tuple[str, ...]:
+        """The forms of entropy that the method's settings name."""
+        settings = self.method.settings
+        parts = (settings, *(getattr(settings, f.name) for f in dataclasses.fields(settings)))
+        return tuple(part.entropy for part in parts if isinstance(getattr(part, "entropy", None), str))
+
+    def _last_good(self) -> str:
+        last = self.folder / STATE
+        return f"the last good state is {last}" if last.is_file() else "no state was saved yet"
+
+    def _check_finite(self, network: nn.Module, step: int) -> None:
+        """BenchError if a weight is not finite: the loss shows it one step later, when they would have been saved."""
+        values = [v for v in network.state_dict().values() if v.is_floating_point()]
+        if not all(torch.stack([v.isfinite().all() for v in values]).tolist()):
+            raise BenchError(
+                f"training stopped after step {step}: weights are not finite; {self._last_good()}; lower --lr and "
+                "start anew"
+            )
 
     def _batch(self, sample: Sample, scenes: torch.Tensor | None) -> Batch:
         """A batch of the loader as methods take it, on the device."""
@@ -364,8 +412,8 @@ class Run:
             if extra is not None:
                 extra.load_state_dict(saved["extra"])
             optimiser.load_state_dict(saved["optimiser"])
-            state = State(**saved["state"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            state = State.read(saved["state"], self.folder)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
             raise BenchError(f"{path}: not this run's state ({_one_line(error)}); {mend}") from None
         self.say(f"going on from step {state.step} ({path})")
         return state
@@ -394,6 +442,57 @@ def _own_draws(device: torch.device) -> Iterator[None]:
     """Whatever the run draws from torch's global generators, the caller's stay as they were."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
+
+
+def _ours(name: str) -> bool:
+    """Whether a file may be in a folder that holds no run yet: what a run killed in its first moments leaves there, and
+    what systems put everywhere."""
+    left = re.fullmatch(r"\.lock|\.tmp-[0-9a-f]{32}(\.\w+)?|\.DS_Store|\._.*", name)
+    return bool(left) or (hidden(name) and not name.startswith("."))
+
+
+def _sources(settings: TrainSettings) -> dict[str, Any]:
+    """The network and its first weights, for the record: files by their names and digests."""
+    model, weights = settings.model_name, settings.weights
+    known: dict[str, Any] = {"model": model, "weights": weights}
+    if model.startswith(huggingface.PREFIX):
+        folder = huggingface.local_folder(model)
+        if folder == Path(model.removeprefix(huggingface.PREFIX)).expanduser():
+            known["model"] = huggingface.PREFIX + folder.resolve().name
+        known["model_sha256"] = huggingface.folder_digest(folder)
+    file = Path(weights) if weights else Path()
+    file = file / MODEL if weights and file.is_dir() else file
+    if weights and file.is_file():
+        known |= {"weights": file.name, "weights_sha256": sha256_file(file)}
+    return known
+
+
+def _as_now(found: Any, record: Mapping[str, Any], method: Any, recipe: Recipe) -> Any:
+    """An earlier version's record of a run as this one writes it: settings that did not exist have their defaults,
+    which do what was done then, and files stand by their names."""
+    if not isinstance(found, dict):
+        return found
+    found = {**found}
+    if isinstance(found.get("weights"), str) and not {"weights_sha256", "model_sha256"} & found.keys():
+        new = {k: v for k, v in record.items() if k in ("weights_sha256", "model_sha256")}
+        found |= new | ({"weights": Path(found["weights"]).name} if "weights_sha256" in new else {})
+    for name, settings in (("recipe", recipe), ("method_settings", method)):
+        if isinstance(found.get(name), dict):
+            found[name] = _with_defaults(found[name], settings)
+    if isinstance(found.get("beside"), dict):
+        found["beside"] = {k: BEFORE.get(k, v) for k, v in record["beside"].items()} | found["beside"]
+        if isinstance(found["beside"].get("masks"), str):
+            found["beside"]["masks"] = without_folder(found["beside"]["masks"])
+    return found
+
+
+def _with_defaults(found: dict[str, Any], settings: Any) -> dict[str, Any]:
+    made = {f.name: f.default for f in dataclasses.fields(settings) if f.default is not dataclasses.MISSING}
+    made = {k: list(v) if isinstance(v, tuple) else v for k, v in made.items()} | found
+    for f in dataclasses.fields(settings):  # the parts of a combined method
+        if dataclasses.is_dataclass(getattr(settings, f.name)) and isinstance(made.get(f.name), dict):
+            made[f.name] = _with_defaults(made[f.name], getattr(settings, f.name))
+    return made
 
 
 def _word(seed: int, variant: str) -> int:

@@ -16,6 +16,7 @@ from albar_bench.cli.reports import leaderboard, report, score, versus
 from albar_bench.cli.segment import segment
 from albar_bench.cli.train import train
 from albar_bench.cli.variadic import is_anything, is_benchmark, is_list, variadic
+from albar_bench.cli.weights import export_weights
 
 
 class Interrupted(BaseException):
@@ -60,6 +61,7 @@ app.add_typer(audit_app, name="audit")
 app.command()(preview)
 app.command()(stats)
 app.command()(export)
+app.command(name="export-weights")(export_weights)
 app.command(name="import")(import_command)
 app.command()(merge)
 app.command()(demo)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from albar_bench.cli.say import say
+
 if TYPE_CHECKING:
     from benchmark_builder.audit.leakage import Leakage, Share
 
@@ -59,17 +61,17 @@ def leakage(
     console.print(screen)
     for one in found:
         where = f"pasted pixels {one.around}, in {100 * one.seen:.0f} % of {one.videos} videos"
-        typer.echo(f"{one.benchmark.name}: {one.sources} sources, {len(one.missing)} missing; the probe saw {where}")
+        say(f"{one.benchmark.name}: {one.sources} sources, {len(one.missing)} missing; the probe saw {where}")
         for name, reason in one.missing[:5]:
-            typer.echo(f"missing: {name}: {reason}")
+            say(f"missing: {name}: {reason}")
         if len(one.missing) > 5:
-            typer.echo(f"… and {len(one.missing) - 5} more")
+            say(f"… and {len(one.missing) - 5} more")
     if out is not None:
         write_table(out, found)
-        typer.echo(f"{out}: {len(found)} rows")
+        say(f"{out}: {len(found)} rows")
     if plot is not None:
         draw(plot, found)
-        typer.echo(f"{plot}")
+        say(f"{plot}")
 
 
 def _cells(one: "Leakage") -> list[str]:

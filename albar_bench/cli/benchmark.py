@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from albar_bench.cli.say import say
+
 Folder = Annotated[Path, typer.Argument(help="A built benchmark.", metavar="BENCHMARK")]
 Root = Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since.")]
 Scuba = Annotated[
@@ -29,10 +31,10 @@ def verify(
 
     problems = check(folder, workers or default_workers(), root=root, scuba=scuba)
     for problem in problems[:50]:
-        typer.echo(problem)
+        say(problem)
     if problems:
         raise BenchError(f"{folder}: {len(problems)} problems; build it again, or get a whole copy")
-    typer.echo(f"{folder}: {len(read_benchmark(folder).rows)} videos, all as they were built")
+    say(f"{folder}: {len(read_benchmark(folder).rows)} videos, all as they were built")
 
 
 def preview(
@@ -51,9 +53,9 @@ def preview(
     from benchmark_builder.utils.pictures import check_suffix
 
     if check_suffix(out, (*SHEETS, *PLAYING)) in PLAYING:
-        typer.echo(f"{animation(folder, out, videos or 1, height, root, scuba)}")
+        say(f"{animation(folder, out, videos or 1, height, root, scuba)}")
     else:
-        typer.echo(f"{contact_sheet(folder, out, videos or 4, columns, height, root, scuba)}")
+        say(f"{contact_sheet(folder, out, videos or 4, columns, height, root, scuba)}")
 
 
 def stats(
@@ -72,15 +74,15 @@ def stats(
     check_suffix(out)
     benchmark = read_benchmark(folder, None, scuba)
     for name, count in class_balance(benchmark).items():
-        typer.echo(f"{count:6d}  {name}")
+        say(f"{count:6d}  {name}")
     areas = None
     try:
         areas = mask_areas_of(benchmark)
     except BenchError as error:
-        typer.echo(f"what the stills show of the actor is unknown: {error}")
+        say(f"what the stills show of the actor is unknown: {error}")
     for line in areas.lines() if areas else ():
-        typer.echo(line)
-    typer.echo(f"{plot_stats(benchmark, out, areas)}")
+        say(line)
+    say(f"{plot_stats(benchmark, out, areas)}")
 
 
 def export(
@@ -125,10 +127,10 @@ def export(
         if peer is None:
             raise BenchError(f"{source}: give --for stillmix, albar, mmaction2, pyslowfast or videomae")
         done = export_dataset(
-            peer, dataset, out, root, split, fold, layout, jpeg_quality, workers, say=lambda line: typer.echo(line)
+            peer, dataset, out, root, split, fold, layout, jpeg_quality, workers, say=lambda line: say(line)
         )
         failed = [f for f in done.failures if f["kind"] == "failed"]
-        typer.echo(f"{out}: {done.made + done.kept} videos ({done.made} new, {done.kept} kept)")
+        say(f"{out}: {done.made + done.kept} videos ({done.made} new, {done.kept} kept)")
         settings, count = done.settings, done.made + done.kept
     else:
         if peer is None:
@@ -140,9 +142,9 @@ def export(
             )
         failed = report.failed or ([] if report.benchmark else report.failures)
         count = len(report.benchmark.rows) if report.benchmark else 0
-        typer.echo(f"{out}: {count} videos")
+        say(f"{out}: {count} videos")
     for line in settings if count else ():
-        typer.echo(f"{peer}: {line}")
+        say(f"{peer}: {line}")
     if failed or not count:
         first = f"; {failed[0]['id']}: {failed[0]['reason']}" if failed else ""
         raise BenchError(f"{out / 'failures.csv'}: {len(failed)} videos could not be exported, {count} are{first}")
@@ -164,7 +166,7 @@ def merge(
         raise BenchError(
             f"{out}: nothing could be merged" + (f"; {wrong[0]['id']}: {wrong[0]['reason']}" if wrong else "")
         )
-    typer.echo(
+    say(
         f"{out}: {len(report.benchmark.rows)} videos of {len(parts)} parts, {len(report.left_out)} left out, "
         f"{len(report.failed)} failed"
     )
@@ -204,7 +206,7 @@ def import_command(
         folder, kind, dataset, list_file, backgrounds, split, label_base, fps, workers or default_workers(), out=out
     )
     table = made.folder / FAILURES
-    typer.echo(f"{made.folder}: {len(made.rows)} videos, a {made.kind} benchmark now")
+    say(f"{made.folder}: {len(made.rows)} videos, a {made.kind} benchmark now")
     notes = read_records(table, FAILURE_COLUMNS, "table of failures")
     for kind_noted, words in (
         ("length", "of another length than the list says"),
@@ -214,4 +216,4 @@ def import_command(
         names = [note["id"] for note in notes if note["kind"] == kind_noted]
         if names:
             first = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-            typer.echo(f"{len(names)} videos {words} ({first}), see {table}")
+            say(f"{len(names)} videos {words} ({first}), see {table}")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from albar_bench.cli.say import say
+
 if TYPE_CHECKING:
     from benchmark_builder.benchmark.runner import Report
     from benchmark_builder.builders import Run, Subset
@@ -329,7 +331,7 @@ def _start(options: dict[str, Any]) -> tuple[Path, "Subset | None", str]:
     if found is None:
         folder, failed = _scuba(options | {"out": None})
         return folder, None, failed
-    typer.echo(f"starting from {found} (name another SCUBA benchmark with --from)")
+    say(f"starting from {found} (name another SCUBA benchmark with --from)")
     return found, _part(options), ""
 
 
@@ -342,15 +344,15 @@ def _part(options: dict[str, Any]) -> "Subset":
 def _run(workers: int | None) -> "Run":
     from benchmark_builder.builders import Run
 
-    return Run(workers=workers, say=typer.echo)
+    return Run(workers=workers, say=say)
 
 
 def say_failures(failures: list[dict[str, str]], folder: Path, most: int = 10) -> None:
     """Print a line for each item that was not made and each note, those that failed first."""
     for failure in sorted(failures, key=lambda f: f["kind"] != "failed")[:most]:
-        typer.echo(f"{failure['kind']}: {failure['id']}: {failure['reason']}")
+        say(f"{failure['kind']}: {failure['id']}: {failure['reason']}")
     if len(failures) > most:
-        typer.echo(f"… and {len(failures) - most} more in {folder / 'failures.csv'}")
+        say(f"… and {len(failures) - most} more in {folder / 'failures.csv'}")
 
 
 def _finish(report: "Report") -> tuple[Path, str]:
@@ -362,7 +364,7 @@ def _finish(report: "Report") -> tuple[Path, str]:
 
     say_failures(report.failures, report.folder)
     if report.changed:
-        typer.echo(f"built again, since what they are made from has changed: {len(report.changed)} of them, "
+        say(f"built again, since what they are made from has changed: {len(report.changed)} of them, "
                    f"such as {report.changed[0]}")  # fmt: skip
     if report.benchmark is None:
         if not report.failures:
@@ -372,7 +374,7 @@ def _finish(report: "Report") -> tuple[Path, str]:
             f"{report.folder / 'failures.csv'} lists them"
         )
     folder = report.benchmark.folder
-    typer.echo(
+    say(
         f"{folder}: {len(report.benchmark.rows)} videos ({report.made} new, {report.kept} kept), "
         f"{len(report.left_out)} left out, {len(report.failed)} failed"
         + (

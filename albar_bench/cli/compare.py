@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from albar_bench.cli.say import say
+
 ALL = "baseline mixup videomix sdn be actorcutmix fame stillmix albar"
 
 
@@ -83,10 +85,10 @@ def compare(
             source=config,
             jobs=jobs,
         ),
-        typer.echo,
+        say,
     )
     show_compared(outcome.table)
-    typer.echo(f"{outcome.table}\n{out / 'results' / 'leaderboard.csv'}")
+    say(f"{outcome.table}\n{out / 'results' / 'leaderboard.csv'}")
     if outcome.failures:
         raise BenchError(f"{len(outcome.failures)} runs failed, first {outcome.failures[0]}; run again once mended")
 
@@ -97,7 +99,7 @@ def _synthactions(root: Path | None, benchmarks: list[Path] | None) -> list[Path
     from benchmark_builder.datasets import data_root
     from benchmark_builder.synthactions.render import render_if_missing
 
-    render_if_missing(root, typer.echo)
+    render_if_missing(root, say)
     if benchmarks:
         return benchmarks
     built = data_root() / "benchmarks"

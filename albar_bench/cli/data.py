@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from albar_bench.cli.say import say
+
 app = typer.Typer(no_args_is_help=True, help="Datasets: render the embedded one, list or inspect what a folder holds.")
 
 
@@ -35,7 +37,7 @@ def render(
     )
     root = out or data_root() / "synthactions"
     render_dataset(root, settings, workers or default_workers())
-    typer.echo(f"{root}: {train} training videos, 2 x {test} test videos")
+    say(f"{root}: {train} training videos, 2 x {test} test videos")
 
 
 @app.command(name="list")
@@ -48,19 +50,19 @@ def list_command(
     fold: Annotated[int, typer.Option(help="Which official split, from 1.", min=1)] = 1,
 ) -> None:
     """List a dataset's videos as CSV: id, label, class, file."""
-    import csv
     import sys
 
     from benchmark_builder.datasets import read_dataset
+    from benchmark_builder.utils.text import csv_text, shown
 
     listing = read_dataset(dataset, root, split, fold)
     for note in listing.notes:
-        typer.echo(note, err=True)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["id", "label", "class_name", "split", "file"])
-    writer.writerows([v.id, v.label, v.class_name, v.split, v.path] for v in listing.videos)
+        say(note, err=True)
+    rows = ([v.id, v.label, v.class_name, v.split, str(v.path)] for v in listing.videos)
+    table = csv_text([["id", "label", "class_name", "split", "file"], *rows])
+    sys.stdout.write("\n".join(map(shown, table.split("\n"))) if sys.stdout.isatty() else table)
     for line in listing.summary():
-        typer.echo(line, err=True)
+        say(line, err=True)
 
 
 @app.command()
@@ -96,9 +98,9 @@ def inspect(
         screen.add_row(name, str(count), escape(example))
     console.print(screen)
     for note in found.notes:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
     if csv is not None:
-        typer.echo(f"{csv}: a row for each of {len(found.videos)} videos")
+        say(f"{csv}: a row for each of {len(found.videos)} videos")
     if not found.fine:
         missing, unreadable, unusable = (len(found.of(kind)) for kind in ("missing", "unreadable", "unusable"))
         names = f", {unusable} of a name that cannot be used" if unusable else ""

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from albar_bench.cli.say import say
+
 METHODS = ("baseline", "albar")
 TRAIN, TEST, EPOCHS = 4096, 256, 4
 
@@ -29,7 +31,7 @@ def demo(
 
     root, built, results = out / "synthactions", out / "benchmarks", out / "results"
     workers = workers or default_workers()
-    run = Run(workers=workers, say=typer.echo)
+    run = Run(workers=workers, say=say)
 
     _title(1, f"render {TRAIN} training videos and two test sets of {TEST}: motion is the class, looks mislead")
     render_dataset(root, SynthSettings(train=TRAIN, test=TEST, seed=seed), workers)
@@ -44,7 +46,7 @@ def demo(
     for step, method in enumerate(METHODS, 3):
         _title(step, f"train {method}")
         settings = TrainSettings(method=method, root=root, epochs=EPOCHS, seed=seed, out=out / "runs" / method)
-        checkpoint = train(settings, typer.echo)
+        checkpoint = train(settings, say)
         evaluate(checkpoint, [scuba, scufo, conflfg], results, EvalOptions(root=root))
 
     _title(5, "who sees the motion?")
@@ -52,8 +54,8 @@ def demo(
     show([table])
     plot_leaderboard(read_leaderboard(table), results / "leaderboard.png")
     page = report([results], out / "report.html", root=root, title="synthactions: who sees the motion?")
-    typer.echo(f"table     {table}\nchart     {results / 'leaderboard.png'}\nvideos    {sheet}\nreport    {page}")
+    say(f"table     {table}\nchart     {results / 'leaderboard.png'}\nvideos    {sheet}\nreport    {page}")
 
 
 def _title(step: int, text: str) -> None:
-    typer.echo(f"\n[{step}/5] {text}")
+    say(f"\n[{step}/5] {text}")

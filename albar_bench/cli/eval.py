@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from albar_bench.cli.say import say
+
 
 def eval_command(
     model: Annotated[
@@ -105,9 +107,9 @@ def eval_command(
         cluster=cluster,
         suffix=f".{format}",
     )
-    if not evaluate(model, benchmarks or None, out, options, typer.echo):
+    if not evaluate(model, benchmarks or None, out, options, say):
         return  # one of several processes, not the one that writes
     table = out / "leaderboard.csv"
     show([table])
     plot_leaderboard(read_leaderboard(table), out / "leaderboard.png")
-    typer.echo(f"{table}\n{out / 'leaderboard.png'}\n{out / 'predictions'}")
+    say(f"{table}\n{out / 'leaderboard.png'}\n{out / 'predictions'}")

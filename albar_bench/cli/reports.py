@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from albar_bench.cli.say import say
+
 Results = Annotated[
     list[Path],
     typer.Argument(help="--out folders of `bench eval` and `bench compare`, or records in results/.", metavar="RES…"),
@@ -62,7 +64,7 @@ def report(
         title=title,
         cluster=cluster,
     )
-    typer.echo(f"{made}")
+    say(f"{made}")
 
 
 def score(
@@ -108,7 +110,7 @@ def score(
     for name, figure in found["figures"].items():
         interval = "" if figure["low"] is None else f"  [{figure['low']:.2f}, {figure['high']:.2f}]"
         lacking = f", {figure['missing']} missing" if figure["missing"] else ""
-        typer.echo(f"{name:12} {figure['percent']:6.2f}{interval}  (n = {figure['n']}{lacking})")
+        say(f"{name:12} {figure['percent']:6.2f}{interval}  (n = {figure['n']}{lacking})")
 
 
 def versus(

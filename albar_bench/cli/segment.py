@@ -26,6 +26,7 @@ from albar_bench.cli.build import (
     Workers,
     say_failures,
 )
+from albar_bench.cli.say import say
 
 # One paragraph a kind, so that --help shows them as a list.
 MASKS = "\n\n".join(
@@ -98,14 +99,14 @@ def segment(
         options={k: own[k] for k in ("actors", "numbering", "prompts", *MASK_OPTIONS)},
         out=out,
         subset=Subset(limit, tuple(only or ()), shard),
-        run=Run(workers, say=typer.echo),
+        run=Run(workers, say=say),
     )
     say_failures(report.failures, report.folder)
     counts = f"{len(report.left_out)} left out, {len(report.failed)} failed"
     videos = report.made + report.kept
     if not videos:
         raise BenchError(f"{report.folder}: no masks were written: {counts} (see above)")
-    typer.echo(f"{report.folder}: masks of {videos} videos ({report.made} new, {report.kept} kept), {counts}")
+    say(f"{report.folder}: masks of {videos} videos ({report.made} new, {report.kept} kept), {counts}")
     if report.failed and not keep_going:
         raise BenchError(
             f"{report.folder / 'failures.csv'}: {len(report.failed)} failed, the rest is written; fix what it lists "

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from albar_bench.cli.say import say
+
 Override = Annotated[
     list[str] | None,
     typer.Option(
@@ -64,7 +66,8 @@ def train(
     static_frames: Annotated[
         str | None,
         typer.Option(
-            help="Frames of albar's still clip: auto (fewest with equal logits), all, or a number.  [default: auto]",
+            help="Frames of albar's still clip: auto (fewest with equal logits, and equal penalty if there is "
+            "one), all, or a number.  [default: auto]",
             rich_help_panel=METHOD,
         ),
     ] = None,
@@ -97,7 +100,11 @@ def train(
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="A published set's name (KINETICS400_V1), or a file.", rich_help_panel=CLIPS),
+        typer.Option(
+            help="A published set's name (KINETICS400_V1), or a file: weights, or a model.ckpt of an earlier run, "
+            "which then also says --model and --clip.",
+            rich_help_panel=CLIPS,
+        ),
     ] = None,
     keep_head: Annotated[
         bool | None,
@@ -128,7 +135,9 @@ def train(
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay.", rich_help_panel=OPTIMISER)] = None,
     decay: Annotated[
         str | None,
-        typer.Option(help="What it holds for: all, or weights (no biases, norms).", rich_help_panel=OPTIMISER),
+        typer.Option(
+            help="What it holds for: all, weights (no biases, norms), or mmcv (StillMix's).", rich_help_panel=OPTIMISER
+        ),
     ] = None,
     warmup: Annotated[
         float | None, typer.Option(help="Share of the run in which the rate rises.", rich_help_panel=OPTIMISER)
@@ -177,11 +186,11 @@ def train(
     if settings.dataset == "synthactions":
         from benchmark_builder.synthactions.render import render_if_missing
 
-        render_if_missing(settings.root, typer.echo)
+        render_if_missing(settings.root, say)
     if method == NAME:
-        typer.echo(f"{train_reference(reference_settings(settings, settings.out, given), typer.echo)}")
+        say(f"{train_reference(reference_settings(settings, settings.out, given), say)}")
     else:
-        typer.echo(f"{run(with_reference(settings, typer.echo), typer.echo)}")
+        say(f"{run(with_reference(settings, say), say)}")
 
 
 def _pairs(flag: str, words: list[str] | None) -> dict[str, Any]:

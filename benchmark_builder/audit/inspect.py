@@ -10,10 +10,12 @@ from tqdm import tqdm
 
 from benchmark_builder.audit.check_video import BAD, COLUMNS, KINDS, Checked, Checker, not_checked
 from benchmark_builder.datasets import Listing, NoVideos, Unusable, data_root, read_dataset
+from benchmark_builder.datasets.common import told
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
 from benchmark_builder.utils.resume import keep_tracebacks
+from benchmark_builder.utils.text import shown
 
 SPLITS = ("train", "test", "val")
 OR_ALL = ", or give --split all"  # how a reader ends its call for split files
@@ -125,7 +127,7 @@ def table(found: Inspection) -> list[tuple[str, int, str]]:
 def _without(empty: Sequence[str]) -> str:
     if not empty:
         return ""
-    return f"; without: {', '.join(empty[:SHOWN])}" + (", …" if len(empty) > SHOWN else "")
+    return f"; without: {', '.join(map(shown, empty[:SHOWN]))}" + (", …" if len(empty) > SHOWN else "")
 
 
 def _whole(dataset: str, root: Path, fold: int) -> Listing:
@@ -147,7 +149,7 @@ def _whole(dataset: str, root: Path, fold: int) -> Listing:
     missing = {i for found in listings for i in found.missing} - videos.keys()
     unusable = {u.file: u for found in listings for u in found.unusable}
     for video in videos.values():  # a list may tell two files of one name apart
-        unusable.pop(_file(video.path, root), None)
+        unusable.pop(told(video.path, root), None)
     ordered = sorted(videos.values(), key=lambda v: v.id)
     return Listing(
         ordered,
@@ -169,13 +171,9 @@ def _read(dataset: str, root: Path, split: str, fold: int) -> Listing:
         return error.listing
 
 
-def _file(path: Path, root: Path) -> str:
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-
-
 def _unusable(video: Unusable) -> Checked:
     return Checked(
-        id=video.id,
+        id=shown(video.id),
         file=video.file,
         label=video.label,
         class_name=video.class_name,

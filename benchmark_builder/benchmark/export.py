@@ -136,8 +136,9 @@ def export_for(
     source, peer = read_benchmark(folder, root, scuba), peer_of(name)
     dataset = scored_as(source.dataset)
     chosen = layouts.Layout(layout_for(peer, source.kind, dataset, layout), quality, peer.frame_name(dataset))
-    task = Task(dataset, source.kind, source.background_set, str(source.protocol.get("split", "")), source.classes,
-                chosen.name, out, [_item(row, chosen, source.kind == "scufo") for row in source.rows])  # fmt: skip
+    items = [_item(row, chosen, source.kind == "scufo") for row in source.rows]
+    split = str(source.protocol.get("split", ""))
+    task = Task(dataset, source.kind, source.background_set, split, source.classes, chosen.name, out.resolve(), items)
     peer.check(task)
     names, top = peer.named(task), peer.folder(task)
     files = {item.id: f"{top}/{names[item.id]}{item.suffix}" for item in task.items}

@@ -52,6 +52,10 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
     """
     found = [read_benchmark(part) for part in parts]
     first = found[0]
+    peer = next((b for b in found if "exported_for" in b.protocol), None)
+    if peer is not None:
+        raise BenchError(f"{peer.folder}: is an export for {peer.protocol['exported_for']}; merge the benchmarks, then "
+                         "export the whole")  # fmt: skip
     rows: dict[str, Row] = {}
     part_of: dict[str, tuple[Path, Path]] = {}
     for benchmark in found:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from benchmark_builder.datasets import Listing, Unusable
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, entries, files_of, natural, subfolders
-from benchmark_builder.utils.text import composed, letters, plain_path
+from benchmark_builder.utils.text import composed, letters, plain_path, shown
 from benchmark_builder.video.record import Video, id_problem
 from manifests import resource
 
@@ -92,15 +92,14 @@ def videos_of_classes(
     for directory in strange:
         count = len(files_of(directory, VIDEO_SUFFIXES)[0])
         if count:  # a misspelt class would be lost unsaid
-            notes.append(f"{directory}: is no class of this data set; its videos ({count}) are left out")
+            notes.append(f"{shown(directory)}: is no class of this data set; its videos ({count}) are left out")
     loose = files_of(folder, VIDEO_SUFFIXES)[0]
     if loose:
-        notes.append(
-            f"{folder}: {len(loose)} videos are in no class folder and are not taken; the first: {loose[0].name}"
-        )
+        first = told(loose[0], folder)
+        notes.append(f"{folder}: {len(loose)} videos are in no class folder and are not taken; the first: {first}")
     if deeper:
         notes.append(f"{folder}: {len(deeper)} folders inside class folders hold videos, which are not taken; the "
-                     f"first: {deeper[0].relative_to(folder).as_posix()}")  # fmt: skip
+                     f"first: {told(deeper[0], folder)}")  # fmt: skip
     return videos, notes + not_videos(folder, others)
 
 
@@ -111,7 +110,12 @@ def not_videos(folder: Path, files: Sequence[Path], wanted: str = "videos by the
     kinds = sorted({p.suffix.lower() or "none" for p in files})
     said = ", ".join(kinds[:SHOWN]) + (", …" if len(kinds) > SHOWN else "")
     return [f"{folder}: {len(files)} files are not {wanted} ({said}) and are not taken; the first: "
-            f"{files[0].relative_to(folder).as_posix()}"]  # fmt: skip
+            f"{told(files[0], folder)}"]  # fmt: skip
+
+
+def told(path: Path, root: Path) -> str:
+    """A file's name relative to the dataset's folder, for people: whatever it holds, it is one line of text."""
+    return shown((path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
 
 
 def first_folder(*candidates: Path) -> Path | None:
@@ -251,8 +255,7 @@ class Catalogue:
         )
 
     def _file(self, entry: _Entry) -> str:
-        inside = entry.path.is_relative_to(self.root)
-        return (entry.path.relative_to(self.root) if inside else entry.path).as_posix()
+        return told(entry.path, self.root)
 
 
 def _narrowed(found: list[_Entry], name: str) -> list[_Entry]:

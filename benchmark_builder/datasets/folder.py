@@ -19,7 +19,7 @@ from benchmark_builder.datasets.common import (
 )
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, files_of, subfolders
-from benchmark_builder.utils.text import composed, plain_path, read_lines
+from benchmark_builder.utils.text import composed, plain_path, read_lines, shown
 
 WHERE = "Get videos of your own and lay them as ROOT/CLASS/NAME.mp4, one folder a class, ROOT being given with --root"
 SPLITS = ("train", "test", "val")
@@ -96,7 +96,8 @@ def _brief(folder: Path) -> str:
     """A folder without a video, and what it holds instead."""
     files = files_of(folder, ())[1]
     kinds = sorted({p.suffix.lower() or "none" for p in files})
-    return f"{folder.name} holds no video" + (f" ({len(files)} files: {', '.join(kinds[:SHOWN])})" if files else "")
+    said = f" ({len(files)} files: {', '.join(kinds[:SHOWN])})" if files else ""
+    return f"{shown(folder.name)} holds no video{said}"
 
 
 def _named(path: Path, classes: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ from benchmark_builder.datasets.common import (
     not_videos,
     shipped_classes,
     split_label,
+    told,
     videos_of_classes,
 )
 from benchmark_builder.utils.errors import BenchError
@@ -119,10 +120,9 @@ def _joined(listings: list[Listing], name: str, root: Path) -> Listing:
     unusable = [u for listing in listings for u in listing.unusable]
     for videos in (found for found in places.values() if len(found) > 1):
         for video in videos:
-            others = ", ".join(v.path.relative_to(root).as_posix() for v in videos if v is not video)
+            others = ", ".join(told(v.path, root) for v in videos if v is not video)
             reason = f"{others} has the same name; keep one of them"
-            file = video.path.relative_to(root).as_posix()
-            unusable.append(Unusable(video.id, file, reason, video.label, video.class_name))
+            unusable.append(Unusable(video.id, told(video.path, root), reason, video.label, video.class_name))
     return Listing(
         [videos[0] for _, videos in sorted(places.items()) if len(videos) == 1],
         listings[0].classes,

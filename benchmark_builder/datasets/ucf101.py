@@ -10,6 +10,7 @@ from benchmark_builder.datasets import Listing
 from benchmark_builder.datasets.common import (
     Catalogue,
     class_folders,
+    class_matcher,
     first_folder,
     folder_with_classes,
     shipped_classes,
@@ -47,4 +48,18 @@ def read(root: Path, split: str, fold: int) -> Listing:
         raise BenchError(f"{root / 'ucfTrainTestlist'}: no split files; get them, or give --split all")
     path = lists / f"{split}list{fold:02d}.txt"
     lines = read_lines(path, "split file", "get the split files from the dataset's site")
-    return catalogue.listing(f"{split}{fold}", [split_label(line)[0] for _, line in lines], notes, path)
+    names = [split_label(line) for _, line in lines]
+    notes = _labels(path, names, classes) + notes
+    return catalogue.listing(f"{split}{fold}", [name for name, _ in names], notes, path)
+
+
+def _labels(path: Path, names: list[tuple[str, int | None]], classes: list[str]) -> list[str]:
+    """A note if labels of a split file are not classInd.txt's, which count from 1. Folders tell the classes here."""
+    match = class_matcher(classes)
+    known = [(name, label, match(name.partition("/")[0])) for name, label in names if label is not None]
+    wrong = [(name, label, true) for name, label, true in known if true is not None and label != true + 1]
+    if not wrong:
+        return []
+    name, label, true = wrong[0]
+    said = f"(the first: {name} has {label}, {classes[true]} is {true + 1}); the folders' classes are taken"
+    return [f"{path}: {len(wrong)} of {len(known)} labels are not those of classInd.txt {said}"]

@@ -3,9 +3,19 @@
 import errno
 from pathlib import Path
 
+LONGEST_MESSAGE = 1500  # letters; what a stranger's file says may be quoted in it
+
 
 class BenchError(Exception):
-    """Bad input or a state the user can fix. The message names the file and the fix, in one line."""
+    """Bad input or a state the user can fix. The message names the file and the fix, in one line.
+
+    A message of more than :data:`LONGEST_MESSAGE` letters loses its middle.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[:1000]} … {message[-400:]}"
+        super().__init__(message)
 
 
 class LeftOut(BenchError):

@@ -343,12 +343,13 @@ def _line(data: bytes | mmap.mmap, pos: int, most: int) -> tuple[bytes, int]:
 
 
 def _fill(target: Any, items: list[Any]) -> None:
-    """Set the items of a dictionary, which come as key, value, key, value …"""
-    if type(target) is not dict or len(items) % 2:
+    """Set the items of a dictionary, which come as key, value, key, value …; those of what is not made are dropped."""
+    if (type(target) is not dict and type(target) is not Anything) or len(items) % 2:
         raise Refused("it is damaged")
+    made = target if type(target) is dict else {}
     pairs = iter(items)
     for key, value in zip(pairs, pairs, strict=True):
-        target[key if type(key) is str else _key(key)] = value
+        made[key if type(key) is str else _key(key)] = value
 
 
 def _key(value: Any) -> Any:
@@ -361,6 +362,8 @@ def _key(value: Any) -> Any:
 
 
 def _list(value: Any) -> list[Any]:
+    if type(value) is Anything:
+        return []
     if type(value) is not list:
         raise Refused("it is damaged")
     return value

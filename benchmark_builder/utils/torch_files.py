@@ -25,6 +25,11 @@ from benchmark_builder.utils.safe_pickle import (
 
 MOST_PICKLE = 2**26  # bytes of what is not tensors
 _REBUILT = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3")
+# Beside weights, in options and statistics; PyTorch does not know them, and readers of weights pass them over.
+_NAMED = frozenset(
+    f"builtins.{name}" for name in "object slice range list dict tuple frozenset int float str bool".split()
+)
+_NAMED |= {"torch.torch_version.TorchVersion"}
 _WRAPPED = ("_rebuild_parameter", "_rebuild_parameter_with_state")
 
 
@@ -92,6 +97,7 @@ def _find(module: str, name: str) -> Any:
     if (module, name) == ("_codecs", "encode"):
         return encode
     known = module in ("torch", "torch.storage", "torch.nn.parameter") and not name.endswith("Tensor")
+    known |= f"{module}.{name}" in _NAMED
     if module.startswith(("torch", "builtins")) and not known and (module, name) != ("builtins", "set"):
         raise Refused(f"it asks for {module}.{name}")
     return Name(module, name)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import torch
 
+from albar.checkpoint import own_checkpoint
 from albar.clips.clips import sampling
 from albar.models import MODELS, build_model, model_spec
-from albar.models.weights import fit_weights, read_weights, tensors_in
+from albar.models.weights import SAFETENSORS, fit_weights, prefix_of, read_weights
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file
+from evaluator.models import checkpoint as ours
 from evaluator.models.base import ModelOptions, Network, ScoredModel
 
 ALBAR_MODEL = "swin3d_t"
@@ -28,8 +30,14 @@ def load(name: str, options: ModelOptions) -> ScoredModel:
     if options.weights is None:
         raise BenchError(f"{name}: a network's name alone; pass its --weights FILE")
     file = Path(options.weights)
+    own = own_checkpoint(file)
+    if own is not None:
+        if own.model != name:
+            raise BenchError(f"{own.path}: is a checkpoint of {own.model}, not of {name}; leave the network's name out")
+        return ours.load(own.path)
     if file.is_file():
-        return _model(f"{name} --weights {file}", name, file.stem, read_weights(file), sha256_file(file))
+        found = read_weights(file, _names(name))
+        return _model(f"{name} --weights {file}", name, file.stem, found.tensors, sha256_file(file), notes=found.notes)
     if name in _TORCHVISION:
         from albar.models.torchvision_video import published
 
@@ -45,16 +53,22 @@ def load_release(path: Path) -> ScoredModel | None:
     It names no classes; its outputs are taken to stand in the benchmark's label order, and the clips to be cut as
     ALBAR's evaluation does.
     """
-    state = tensors_in(path)
-    if state is None:
+    if path.suffix.lower() == SAFETENSORS or own_checkpoint(path) is not None:
         return None
-    mend = f"name it: `bench eval NETWORK --weights {path}`"
+    expected = _names(ALBAR_MODEL)
+    found = read_weights(path, expected)
+    if found.tensors.keys() != expected:
+        raise BenchError(
+            f"{path}: weights of another network than ALBAR's {ALBAR_MODEL}; name it: `bench eval NETWORK --weights "
+            f"{path}`"
+        )
+    return _model(str(path), ALBAR_MODEL, "albar", found.tensors, sha256_file(path), notes=found.notes)
+
+
+def _names(name: str) -> set[str]:
+    """The parameter names of a network."""
     with torch.device("meta"):
-        expected = build_model(ALBAR_MODEL, 2, sampling(model_spec(ALBAR_MODEL).sampling)).state_dict()
-    if state.keys() != expected.keys():
-        raise BenchError(f"{path}: weights of another network than ALBAR's {ALBAR_MODEL}; {mend}")
-    found = _model(str(path), ALBAR_MODEL, "albar", state, sha256_file(path))
-    return found
+        return set(build_model(name, 2, sampling(model_spec(name).sampling)).state_dict())
 
 
 def _model(
@@ -64,6 +78,7 @@ def _model(
     state: Mapping[str, torch.Tensor],
     digest: str,
     classes: list[str] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> ScoredModel:
     head = "head."
     if name in _TORCHVISION:
@@ -72,7 +87,9 @@ def _model(
         head = head_prefix(name)
     biases = [value for key, value in state.items() if key.startswith(head) and key.endswith("bias")]
     if not biases or biases[-1].ndim != 1:
-        raise BenchError(f"{source}: the weights have no head ({head}…); give those of a whole {name}")
+        prefix = prefix_of(state.keys(), _names(name))
+        why = f"({head}…){f'; {prefix}' if prefix else ''}"
+        raise BenchError(f"{source}: the weights have no head {why}; give those of a whole {name}")
     outputs = len(biases[-1])
     clips = sampling(model_spec(name).sampling)
 
@@ -82,7 +99,8 @@ def _model(
         fit_weights(model, state, head, source)
         return model.eval().to(device)
 
-    notes = () if classes else ("the file names no classes: its outputs are taken in the benchmark's label order",)
+    if not classes:
+        notes = (*notes, "the file names no classes: its outputs are taken in the benchmark's label order")
     return ScoredModel(
         source=source, kind="weights", method=method, model=name, digest=digest, sampling=clips, network=network,
         classes=classes, outputs=outputs, notes=notes,

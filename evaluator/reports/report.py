@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_text
+from benchmark_builder.utils.text import shown
 from evaluator.metrics.figures import version
 from evaluator.reports.gallery import TITLES, build_gallery
 from evaluator.reports.leaderboard import as_text, groups, number, row_of, whole
@@ -82,7 +83,13 @@ def report(
     }
     content["sections"] = [(key, name) for key, name, needed in _SECTIONS if content[needed]]
     source = (_PAGE / "report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: shown(value) if type(value) is str else value,  # Markup is left as it is
+    )
     template = environment.from_string(source)
     page = template.render(content)
     _delete_leftovers(out.parent)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as html_escape
+
+from benchmark_builder.utils.text import shown
 
 COLOURS = 8  # of the style sheet, s0 to s7
 BAR, GAP, LABEL, PLOT, VALUE = 16, 12, 190, 720, 60
@@ -94,8 +96,13 @@ def scatter(points: Sequence[Spot], x_name: str, y_name: str, title: str) -> str
 
 
 def _svg(width: float, height: float, title: str, body: str) -> str:
-    shown = f'viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px"'
-    return f'<svg class="chart" role="img" aria-label="{escape(title, quote=True)}" {shown}>{body}</svg>'
+    box = f'viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px"'
+    return f'<svg class="chart" role="img" aria-label="{escape(title)}" {box}>{body}</svg>'
+
+
+def escape(text: str) -> str:
+    """Text for the inside of a tag or an attribute."""
+    return html_escape(shown(text), quote=True)
 
 
 def _interval(mark: Mark) -> str:

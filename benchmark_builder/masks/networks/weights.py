@@ -1,7 +1,6 @@
 """Networks of the mask sources that have one: their weights read without running code, and how they compute."""
 
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -9,8 +8,8 @@ from pathlib import Path
 
 import torch
 
+from benchmark_builder.utils import weights
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.torch_files import check_torch_file
 
 Build = Callable[[], torch.nn.Module]
 
@@ -21,31 +20,20 @@ def hub_file(name: str) -> Path:
 
 
 def read_weights(path: Path, what: str) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint, by name, on the CPU; of ``{"model": …}`` and ``{"state_dict": …}`` those inside.
+    """The tensors of a checkpoint, by name, on the CPU; see :func:`benchmark_builder.utils.weights.read_weights`.
 
     Args:
         what: what the file should be, for the message.
 
     Raises:
-        BenchError: the file is missing, no checkpoint, or holds more than weights (which could run code).
+        BenchError: the file is missing, no checkpoint, or holds what could run code.
     """
     if not path.is_file():
         raise BenchError(f"{path}: no such file; give {what}")
     try:
-        check_torch_file(path)
-        # Mapped where the format allows it: only what is used is read.
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None)
-    except Exception as error:  # a damaged or hostile file can raise anything
-        reason = str(error).strip().split("\n")[0][:120]
-        raise BenchError(
-            f"{path}: cannot be read as weights ({type(error).__name__}: {reason}); give {what}, saved as plain weights"
-        ) from None
-    for key in ("model", "state_dict"):
-        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-            state = state[key]
-    if not isinstance(state, Mapping) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise BenchError(f"{path}: holds no named weights; give {what}")
-    return {str(name): value for name, value in state.items()}
+        return weights.read_weights(path, "file", f"give {what}, saved as plain weights").tensors
+    except BenchError as error:
+        raise BenchError(f"{path}: cannot be read as weights: {str(error).removeprefix(f'{path}: ')}") from None
 
 
 def fitting(state: Mapping[str, torch.Tensor], builders: Mapping[str, Build]) -> list[str]:
