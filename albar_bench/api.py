@@ -314,7 +314,7 @@ def _scuba(scuba: "Benchmark | Place", root: Place | None) -> Path:
     from benchmark_builder.datasets import DATASETS
     from benchmark_builder.start_from import scuba_there
 
-    if isinstance(scuba, str) and scuba in DATASETS and not Path(scuba).is_dir():
+    if isinstance(scuba, str) and not Path(scuba).is_dir() and DATASETS.names_one(scuba):
         found = scuba_there(scuba, _path(root))
         if found is None:
             raise BenchError(f"{scuba}: has no SCUBA benchmark at its default place; build it with build_scuba first")

@@ -8,7 +8,7 @@ from typing import Any
 from benchmark_builder.backgrounds import background_source
 from benchmark_builder.benchmark.manifest import Benchmark, Row, moved_paths, paths_from, read_benchmark
 from benchmark_builder.benchmark.runner import Report, made_from, run_build
-from benchmark_builder.datasets import data_root, read_dataset
+from benchmark_builder.datasets import dataset_root, read_dataset
 from benchmark_builder.kinds.conflfg import ConflfgMaker, ConflfgSettings
 from benchmark_builder.kinds.scuba import ScubaMaker
 from benchmark_builder.kinds.scufo import ScufoMaker
@@ -19,6 +19,7 @@ from benchmark_builder.protocols import Settings, differing, names, protocol_mas
 from benchmark_builder.start_from import benchmark_folder
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.video.digest_cache import known_digest
 from benchmark_builder.video.record import Video
 
@@ -114,7 +115,7 @@ def build_scuba(
     """
     run, subset = run or Run(), subset or Subset()
     listing = read_dataset(dataset, root, split, fold)
-    root = root or data_root() / dataset
+    root = dataset_root(dataset, root)
     settings, named = resolve(protocol, dataset, chosen)
     if settings.per_video < 1:
         raise BenchError(f"--per-video {settings.per_video}: a video needs at least 1 background")
@@ -129,7 +130,7 @@ def build_scuba(
     written: dict[str, Any] = {
         "kind": "scuba",
         "protocol": named,
-        "dataset": dataset,
+        "dataset": safe_name(dataset),
         "classes": listing.classes,
         "split": listing.split,
         "masks": masks.describe(),

@@ -22,6 +22,7 @@ from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import copy_whole, read_json, remove, remove_leftovers, write_csv, write_json
+from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import held, sole_run
 from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.digest_cache import known_digest
@@ -95,7 +96,7 @@ def export_dataset(
     listing = read_dataset(dataset, root, split, fold)
     for line in (*listing.notes, *listing.summary()):
         say(line)
-    peer, known_as = peer_of(name), scored_as(dataset)
+    peer, known_as = peer_of(name), scored_as(safe_name(dataset))
     chosen = layouts.Layout(layout_for(peer, "iid", known_as, layout), quality, peer.frame_name(known_as))
     items = [
         Item(v.id, v.id, v.label, v.class_name, 0, None, _suffix(v.path, chosen)) for v in listing.videos
@@ -104,8 +105,8 @@ def export_dataset(
     peer.check(task)
     names, top = peer.named(task), peer.folder(task)
     files = {item.id: f"{top}/{names[item.id]}{item.suffix}" for item in items}
-    record = {"for": name, "dataset": dataset, "split": listing.split, "layout": chosen.name, "frame": chosen.frame,
-              "jpeg_quality": quality}  # fmt: skip
+    record = {"for": name, "dataset": safe_name(dataset), "split": listing.split, "layout": chosen.name,
+              "frame": chosen.frame, "jpeg_quality": quality}  # fmt: skip
     failures = [{"id": called, "kind": "left out", "reason": reason} for _, called, reason in listing.left_out]
     with sole_run(out, out / WORK / "lock", "another export is running in this folder"):
         _claim(out, record)

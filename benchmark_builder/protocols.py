@@ -10,9 +10,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from benchmark_builder import backgrounds, masks
 from benchmark_builder.masks import MaskSource, mask_source, settings_of
 from benchmark_builder.masks.treatment import MaskSettings
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.registry import safe_name
 from manifests import resource
 
 SPECS = ("masks", "prompts", "backgrounds")  # settings that are KIND or KIND:PATH
@@ -62,7 +64,11 @@ def kind_of(name: str, value: Any) -> Any:
     kind alone, since a path names no content (protocol.json has digests of that)."""
     if name not in SPECS or not isinstance(value, str):
         return value
-    kind, _, path = value.partition(":")
+    if not value:
+        return value
+    registry = backgrounds.KINDS if name == "backgrounds" else masks.KINDS
+    kind = registry.kind(value)
+    path = value[len(kind) + 1 :]
     return f"{kind}:{kind_of(name, path)}" if kind == "boxes" else kind
 
 
@@ -71,7 +77,7 @@ def resolve(protocol: str, dataset: str, chosen: Mapping[str, Any]) -> tuple[Set
 
     Args:
         protocol: a name of :func:`names`.
-        dataset: registry name of the dataset.
+        dataset: its registered name, or ``package.module:reader``.
         chosen: the user's options; None values are not chosen.
 
     Returns:
@@ -87,7 +93,8 @@ def resolve(protocol: str, dataset: str, chosen: Mapping[str, Any]) -> tuple[Set
     values: dict[str, Any] = {}
     for name in dict.fromkeys(("default", protocol)):
         table = tomllib.loads(resource("protocols", f"{name}.toml").read_text(encoding="utf-8"))
-        values |= table.get("all", {}) | table.get("dataset", {}).get(dataset, {})
+        of_dataset = {safe_name(k): v for k, v in table.get("dataset", {}).items()}
+        values |= table.get("all", {}) | of_dataset.get(safe_name(dataset), {})
     free = table.get("free", {})  # values of a setting that are all the protocol's own
     own = {k: v for k, v in chosen.items() if v is not None}
     changed = {

@@ -18,14 +18,15 @@ from tqdm import tqdm
 
 from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES, lists_failures, versions
 from benchmark_builder.builders import Run, Subset
-from benchmark_builder.datasets import data_root, read_dataset
-from benchmark_builder.masks import MaskSource
+from benchmark_builder.datasets import data_root, dataset_root, read_dataset
+from benchmark_builder.masks import KINDS, MaskSource
 from benchmark_builder.masks.stored import ORIGIN, MaskWriter, StoredTrack
 from benchmark_builder.masks.treatment import full_masks
 from benchmark_builder.protocols import differing, protocol_masks, resolve
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.utils.files import inside, read_json, remove_leftovers, sha256_file, write_csv, write_json
+from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import (
     LEFT_OUT,
     LOG,
@@ -157,13 +158,13 @@ def segment(
     settings, named = resolve(protocol, dataset, chosen)
     asked = {k for k, v in chosen.items() if v is not None}
     others = {k: v for k, v in (options or {}).items() if k not in chosen}
-    source = protocol_masks(settings, named, root or data_root() / dataset, asked, others)
+    source = protocol_masks(settings, named, dataset_root(dataset, root), asked, others)
     if differing(named):
         run.say(differing(named))
-    record = {"masks": source.describe(), "dataset": dataset, "format": FORMAT}
+    record = {"masks": source.describe(), "dataset": safe_name(dataset), "format": FORMAT}
     videos = subset.of(listing.videos)
     missing = {name: reason for i, name, reason in listing.left_out if subset.named([i])}
-    out = out or data_root() / "masks" / f"{dataset}-{settings.masks.partition(':')[0]}"
+    out = out or data_root() / "masks" / f"{safe_name(dataset)}-{safe_name(KINDS.kind(settings.masks))}"
     new = not out.exists()
     try:
         with sole_run(out, out / WORK / "lock", "another `bench segment` is running in this folder"):

@@ -8,17 +8,18 @@ from benchmark_builder.backgrounds import background_source
 from benchmark_builder.benchmark.manifest import MANIFEST, PROTOCOL, places_of
 from benchmark_builder.benchmark.runner import WORK
 from benchmark_builder.datasets import data_root
-from benchmark_builder.protocols import resolve
+from benchmark_builder.protocols import kind_of, resolve
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
 from benchmark_builder.utils.folders import subfolders
+from benchmark_builder.utils.registry import safe_name
 
 _DERIVED = ("layout", "jpeg_quality")  # settings that are the new benchmark's own
 
 
 def benchmark_folder(dataset: str, kind: str, background: str) -> Path:
     """Where a benchmark is stored by convention: ``$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND``."""
-    return data_root() / "benchmarks" / f"{dataset}-{kind}-{background}"
+    return data_root() / "benchmarks" / f"{safe_name(dataset)}-{kind}-{background}"
 
 
 def scuba_there(
@@ -92,9 +93,9 @@ def _others(dataset: str) -> list[Path]:
         return []
     found = []
     for path in subfolders(folder):
-        if path.name.startswith(f"{dataset}-scuba-") and (path / MANIFEST).is_file():
+        if path.name.startswith(f"{safe_name(dataset)}-scuba-") and (path / MANIFEST).is_file():
             known = read_json(path / PROTOCOL, "benchmark", "delete the folder or build it again")
-            if isinstance(known, dict) and (known.get("kind"), known.get("dataset")) == ("scuba", dataset):
+            if isinstance(known, dict) and (known.get("kind"), known.get("dataset")) == ("scuba", safe_name(dataset)):
                 found.append(path)
     return found
 
@@ -132,8 +133,9 @@ def _contradiction(
     for key, value in chosen.items():
         if value is None or key in _DERIVED or recorded.get(key) is None:
             continue
-        wished = str(value).partition(":")[0] if key in ("masks", "backgrounds") else value
-        if recorded[key] != wished:
+        wished = kind_of(key, value)
+        # A part of the user's own calls itself what it likes; what named it stands under "changed".
+        if wished not in (recorded[key], _inner(_inner(_inner(known, "protocol"), "changed"), key).get("here")):
             return f"--{key.replace('_', '-')} ({recorded[key]}, not {wished})"
     return ""
 

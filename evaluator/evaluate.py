@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from albar.clips.clips import ClipSampling, Normaliser
 from albar.training.accelerator import pick_device
-from benchmark_builder.datasets import data_root
+from benchmark_builder.datasets import data_root, registered_dataset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, sha256_file, write_json
+from benchmark_builder.utils.registry import safe_name
 from evaluator.inference.clips import Batch, ChangedFile, arranged, batches, order
 from evaluator.inference.processes import Processes
 from evaluator.metrics.figures import compute, file_tag, plain, version
@@ -192,7 +193,8 @@ def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalO
     if benchmarks is None:
         sets = [benchmark_set(folder, options.root) for folder in default_benchmarks(dataset)]
     if options.iid:
-        sets.insert(0, iid_set(dataset, options.root, options.split, options.fold))
+        name = options.dataset or registered_dataset(dataset)
+        sets.insert(0, iid_set(name, options.root, options.split, options.fold))
     sets = [_with_scuba(s, sets) for s in sets]
     for s in sets:
         if s.dataset != dataset:
@@ -208,9 +210,10 @@ def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalO
 
 
 def _dataset(model: ScoredModel, options: EvalOptions, sets: Sequence[TestSet]) -> str:
-    if options.dataset and model.dataset and options.dataset != model.dataset:
+    chosen = safe_name(options.dataset or "")
+    if chosen and model.dataset and chosen != model.dataset:
         raise BenchError(f"--dataset {options.dataset}: {model.source} was trained on {model.dataset}; leave it out")
-    dataset = options.dataset or model.dataset or (sets[0].dataset if sets else "")
+    dataset = chosen or model.dataset or (sets[0].dataset if sets else "")
     if not dataset:
         raise BenchError(f"{model.source} names no dataset; pass --benchmarks DIR, or --dataset NAME")
     return dataset

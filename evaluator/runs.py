@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_builder.benchmark.manifest import MANIFEST, places_of
-from benchmark_builder.datasets import data_root
+from benchmark_builder.datasets import data_root, registered_dataset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, sha256_file
 from benchmark_builder.utils.folders import files_of, subfolders
@@ -164,7 +164,7 @@ class Found:
             try:
                 if not folder.is_dir() and self.root is None:
                     continue
-                s = iid_set(dataset, folder, place.get("split", "test"), place.get("fold", 1))
+                s = iid_set(registered_dataset(dataset), folder, place.get("split", "test"), place.get("fold", 1))
             except (BenchError, OSError, ValueError):
                 if self.root is not None:
                     raise

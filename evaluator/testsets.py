@@ -13,6 +13,7 @@ from benchmark_builder.datasets import data_root, read_dataset, scored_as
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
 from benchmark_builder.utils.folders import subfolders
+from benchmark_builder.utils.registry import safe_name
 
 KINDS = ("iid", "scuba", "scufo", "conflfg", "shaken")
 # What an interval's bootstrap draws whole, and what to call it.
@@ -146,6 +147,7 @@ def iid_set(dataset: str, root: Path | None = None, split: str = "test", fold: i
         size = video.path.stat().st_size if video.path.is_file() else -1
         total.update(f"{video.id}\x1f{video.label}\x1f{size}\n".encode())
         items.append(Item(video.id, video.label, video.id, video.path))
+    dataset = safe_name(dataset)
     name = f"{dataset}-iid" if split == "test" else f"{dataset}-{split}"
     splits = "+".join(sorted({video.split for video in listing.videos}))
     absent = tuple(name for _, name, _ in listing.left_out)

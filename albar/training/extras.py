@@ -10,7 +10,7 @@ from albar.data.actors import ActorMasks
 from albar.data.still_bank import SCORES, make_bank
 from albar.methods import Companions, Method
 from albar.training.settings import TrainSettings
-from benchmark_builder.datasets import data_root
+from benchmark_builder.datasets import dataset_root
 from benchmark_builder.protocols import resolve
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file
@@ -49,7 +49,7 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
     Raises:
         BenchError: something it needs is not there; the message names the option that gives it.
     """
-    s, root, notes = settings, settings.root or data_root() / settings.dataset, []
+    s, root, notes = settings, dataset_root(settings.dataset, settings.root), []
     actors = scenes = bank = None
     if "actors" in method.needs:
         actors = ActorMasks(videos, mask_spec(s), root, s.cache_mb, s.progress)

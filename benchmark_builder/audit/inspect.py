@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmark_builder.audit.check_video import BAD, COLUMNS, KINDS, Checked, Checker, not_checked
-from benchmark_builder.datasets import Listing, NoVideos, Unusable, data_root, read_dataset
+from benchmark_builder.datasets import Listing, NoVideos, Unusable, dataset_root, read_dataset
 from benchmark_builder.datasets.common import told
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
@@ -85,7 +85,7 @@ def inspect_dataset(
     Raises:
         BenchError: no such dataset, or nothing of it in ``root``.
     """
-    root = root or data_root() / dataset
+    root = dataset_root(dataset, root)
     listing = _whole(dataset, root, fold) if split == "all" else _read(dataset, root, split, fold)
     checked = [_missing(video_id, listing.classes) for video_id in listing.missing]
     checked += [_unusable(video) for video in listing.unusable]

@@ -35,9 +35,9 @@ class BoxesOf:
     """``boxes:KIND`` or ``boxes:KIND:PATH``; ``options`` are settings of that source."""
 
     def __init__(self, path: Path | None, dataset_root: Path, **options: Any) -> None:
-        from benchmark_builder.masks import mask_source
+        from benchmark_builder.masks import KINDS, mask_source
 
-        if path is None or str(path).partition(":")[0] == "boxes":
+        if path is None or KINDS.kind(str(path)) == "boxes":
             raise BenchError("--masks boxes: name the source whose boxes you want, such as --masks boxes:truth")
         self.source = mask_source(str(path), dataset_root, **options)
 

@@ -6,13 +6,18 @@ Modules are found as Python finds them; the current folder is searched last, so 
 
 An installed package adds names by entry points of the groups ``albar_bench.methods``, ``.models``, ``.datasets``,
 ``.masks``, ``.backgrounds``, ``.layouts`` and ``.kinds``.
+
+Only names that the user gives (on the command line, in Python, in a file passed with ``--config`` or ``--protocol``)
+are looked up with :meth:`Registry.find`. Names read from benchmarks, checkpoints and results come from others: they
+must be registered ones (``name in registry``), so that no file chooses a module that is imported.
 """
 
 import functools
 import importlib
 import importlib.metadata
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,42 +62,87 @@ class Registry:
         added = (point.name for point in _points(f"albar_bench.{self.group}"))
         return [*self.shipped, *sorted(set(added) - self.shipped.keys())]
 
-    def holds(self, word: str) -> bool:
-        """Whether the word, up to its first colon, is a registered name."""
-        return word.partition(":")[0] in self.names()
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __contains__(self, name: object) -> bool:
+        """Whether it is a registered name, alone."""
+        return name in self.shipped or name in self.names()
+
+    def split(self, word: str) -> tuple[str, str | None]:
+        """The name in a word, and the argument after it; None where there is none. Nothing is imported."""
+        name, colon, argument = word.partition(":")
+        if name not in self:
+            attribute, colon, argument = argument.partition(":")
+            if not _dotted(name) or not _dotted(attribute):
+                raise BenchError(f"{self.option} {word}: no such {self.what}; {self.choices()}")
+            name = f"{name}:{attribute}"
+        return name, argument if colon else None
+
+    def kind(self, word: str) -> str:
+        """The name in a word as tables and protocol.json record it; of a word that names nothing, its beginning."""
+        try:
+            return self.split(word)[0]
+        except BenchError:
+            return word.partition(":")[0]
+
+    def names_one(self, word: str) -> bool:
+        """Whether a word is a registered name or ``module:Name``."""
+        try:
+            return bool(self.split(word))
+        except BenchError:
+            return False
+
+    def choices(self) -> str:
+        """What may be named instead, for messages."""
+        return f"choose from {', '.join(self.names())}, or name one of your own as package.module:Name"
 
     def find(self, word: str) -> Found:
-        """The part that a word names.
+        """The part that a word of the user's names.
 
         Raises:
             BenchError: no such name (the message lists them), or the module cannot be imported or lacks the name.
         """
-        name, colon, argument = word.partition(":")
+        name, argument = self.split(word)
+        place = self._place(name)
         if name in self.shipped:
-            return Found(name, _load(self.shipped[name]), argument if colon else None)
-        for point in _points(f"albar_bench.{self.group}"):
-            if point.name == name:
-                return Found(name, self._own(point.value), argument if colon else None)
-        module, _, rest = word.partition(":")
-        attribute, colon, argument = rest.partition(":")
-        if not _dotted(module) or not _dotted(attribute):
-            raise BenchError(
-                f"{self.option} {word}: no such {self.what}; choose from {', '.join(self.names())}, or name one of "
-                "your own as package.module:Name"
-            )
-        return Found(f"{module}:{attribute}", self._own(f"{module}:{attribute}"), argument if colon else None)
-
-    def _own(self, place: str) -> Any:
-        """A part from outside this toolkit, whose import may raise anything."""
+            return Found(name, _load(place), argument)
         search_here_last()
         try:
-            return _load(place)
-        except Exception as error:
-            reason = (str(error).splitlines() or [""])[0]
+            return Found(name, _load(place), argument)
+        except BenchError:
+            raise
+        except (Exception, SystemExit) as error:  # the import of a module from outside may raise anything
+            file = getattr(sys.modules.get(place.partition(":")[0]), "__file__", None)
+            where = f", in {file}" if file and isinstance(error, AttributeError) else ""
             raise BenchError(
-                f"{self.option} {place}: cannot be imported ({type(error).__name__}: {reason}); check the name, or fix "
-                "the module"
+                f"{self.option} {name}: cannot be imported ({type(error).__name__}: {first_line(error)}{where}); check "
+                "the name, or fix the module"
             ) from error
+
+    def _place(self, name: str) -> str:
+        """``module:Name`` of a name."""
+        if name in self.shipped:
+            return self.shipped[name]
+        return next((p.value for p in _points(f"albar_bench.{self.group}") if p.name == name), name)
+
+
+def safe_name(word: str) -> str:
+    """A name as a part of file names, tables and pages: ``my.methods:Mine`` becomes ``my.methods.Mine``.
+
+    Registered names stay as they are.
+    """
+    return re.sub(r"[^\w.+-]", "-", word.replace(":", ".")).lstrip(".")
+
+
+def is_class_with(part: Any, *methods: str) -> bool:
+    """Whether a part is a class that has these methods; asked before it is called, whatever it is."""
+    return isinstance(part, type) and all(callable(getattr(part, name, None)) for name in methods)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says."""
+    return (str(error).splitlines() or [""])[0]
 
 
 def search_here_last() -> None:
@@ -105,7 +155,7 @@ def search_here_last() -> None:
 
 
 def _load(place: str) -> Any:
-    module, _, attribute = place.partition(":")
+    module, _, attribute = place.partition("[")[0].strip().partition(":")  # an entry point may name extras in brackets
     found: Any = importlib.import_module(module)
     for part in filter(None, attribute.split(".")):
         found = getattr(found, part)

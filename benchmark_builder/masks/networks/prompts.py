@@ -34,14 +34,14 @@ def prompt_source(
     Raises:
         BenchError: no ``spec``, or what :func:`~benchmark_builder.masks.mask_source` raises.
     """
-    from benchmark_builder.masks import mask_source, settings_of  # it imports the prompted sources in turn
+    from benchmark_builder.masks import KINDS, mask_source, settings_of  # it imports the prompted sources in turn
 
     if not spec:
         raise BenchError(
             f"--masks {kind}: needs boxes to start from; give --prompts KIND:PATH, such as ucf101-24:pyannot.pkl, "
             "detector or motion"
         )
-    if spec.partition(":")[0] in ("sam", "sam2"):
+    if KINDS.kind(spec) in ("sam", "sam2"):
         raise BenchError(
             f"--prompts {spec}: is itself prompted with boxes; give --prompts ucf101-24:pyannot.pkl, detector or motion"
         )
