@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bench.say import say
+from albar_bench.cli.say import say
 from benchmark_builder.utils.files import write_csv, write_json, write_text
 from benchmark_builder.utils.text import csv_text, meant, neutral, read_records, shown
 from evaluator.compare_methods import COLUMNS as COMPARED

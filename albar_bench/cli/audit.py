@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.say import say
+from albar_bench.cli.say import say
 
 if TYPE_CHECKING:
     from benchmark_builder.audit.leakage import Leakage, Share

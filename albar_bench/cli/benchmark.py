@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bench.say import say
+from albar_bench.cli.say import say
 
 Folder = Annotated[Path, typer.Argument(help="A built benchmark.", metavar="BENCHMARK")]
 Root = Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since.")]

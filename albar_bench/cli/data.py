@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bench.say import say
+from albar_bench.cli.say import say
 
 app = typer.Typer(no_args_is_help=True, help="Datasets: render the embedded one, list or inspect what a folder holds.")
 

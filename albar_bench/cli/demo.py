@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bench.say import say
+from albar_bench.cli.say import say
 
 METHODS = ("baseline", "albar")
 TRAIN, TEST, EPOCHS = 4096, 256, 4

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bench.say import say
+from albar_bench.cli.say import say
 
 Results = Annotated[
     list[Path],

@@ -26,7 +26,7 @@ from albar_bench.cli.build import (
     Workers,
     say_failures,
 )
-from bench.say import say
+from albar_bench.cli.say import say
 
 # One paragraph a kind, so that --help shows them as a list.
 MASKS = "\n\n".join(
