@@ -190,11 +190,10 @@ def _own(name: str, read: Any, root: Path, split: str, fold: int) -> Listing:
 
 def _instead(listing: Listing) -> str:
     """What a listing without videos names and what its folder holds, each with an example."""
-    named = len(listing.missing) + len({u.id for u in listing.unusable})
     parts = []
     if listing.missing:
-        parts.append(f"its list names {named}, of which {len(listing.missing)} are missing, such as "
-                     f"{listing.missing[0]!r}")  # fmt: skip
+        named = len(listing.missing) + len({u.id for u in listing.unusable})
+        parts.append(f"the list names {named}, such as {listing.missing[0]!r}, and 0 of them can be taken")
     if listing.unusable:
         first = listing.unusable[0]
         parts.append(f"{len(listing.unusable)} files cannot be used, such as {first.file!r}: {first.reason}")

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from benchmark_builder.datasets import Listing, Unusable
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.folders import VIDEO_SUFFIXES, entries, files_of, natural, subfolders
+from benchmark_builder.utils.folders import VIDEO_SUFFIXES, entries, files_of, subfolders
 from benchmark_builder.utils.text import composed, letters, plain_path, shown
 from benchmark_builder.video.record import Video, id_problem
 from manifests import resource
@@ -215,7 +215,7 @@ class Catalogue:
         unusable: dict[Path, tuple[_Entry, str]] = {}
         passed: list[tuple[str, str]] = []
         renamed: list[tuple[str, str]] = []
-        for name in sorted(self._entries, key=natural) if names is None else dict.fromkeys(map(composed, names)):
+        for name in self._entries if names is None else dict.fromkeys(map(composed, names)):
             found = self._entries[name] if names is None else self._find(name)
             chosen = found if names is None else _narrowed(found, name)
             if not found:

@@ -1,5 +1,6 @@
 """What a folder holds: one function lists every folder, in one order, without the files that systems leave there."""
 
+import os
 import re
 from collections.abc import Iterable
 from itertools import pairwise
@@ -24,8 +25,9 @@ _SYSTEM = frozenset(
 
 def hidden(name: str) -> bool:
     """Whether a file's or folder's name, or a part of a relative path, is hidden or a system's own (``._x.avi``)."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    return any((part.startswith(".") and part not in (".", "..")) or part.lower() in _SYSTEM for part in parts)
+    if "/" in name or "\\" in name:
+        return any(hidden(part) for part in re.split(r"[/\\]", name) if part not in ("", ".", ".."))
+    return name.startswith(".") or name.lower() in _SYSTEM
 
 
 def natural(name: str) -> tuple[tuple[tuple[int, int | str], ...], str]:
@@ -40,22 +42,32 @@ def entries(folder: Path) -> list[Path]:
     Raises:
         BenchError: the folder is missing or cannot be read.
     """
+    return [path for path, _ in _entries(folder)]
+
+
+def _entries(folder: Path) -> list[tuple[Path, bool]]:
+    """:func:`entries`, each with whether it is a folder, which most systems tell without another question."""
     try:
-        return sorted((p for p in folder.iterdir() if not hidden(p.name)), key=lambda p: natural(p.name))
+        with os.scandir(folder) as found:
+            kept = [(entry.name, entry.is_dir()) for entry in found if not hidden(entry.name)]
     except OSError as error:
         raise BenchError(f"{folder}: cannot be listed ({error.strerror or error}); check the folder") from None
+    return [(folder / name, is_dir) for name, is_dir in sorted(kept, key=lambda pair: natural(pair[0]))]
 
 
 def subfolders(folder: Path) -> list[Path]:
     """The folders in a folder, as :func:`entries`."""
-    return [p for p in entries(folder) if p.is_dir()]
+    return [path for path, is_dir in _entries(folder) if is_dir]
 
 
 def files_of(folder: Path, suffixes: Iterable[str]) -> tuple[list[Path], list[Path]]:
     """The files of a folder: those with one of ``suffixes`` (lower case, with the dot), and the others."""
     wanted = frozenset(suffixes)
-    files = [p for p in entries(folder) if not p.is_dir()]
-    return [p for p in files if p.suffix.lower() in wanted], [p for p in files if p.suffix.lower() not in wanted]
+    found: tuple[list[Path], list[Path]] = ([], [])
+    for path, is_dir in _entries(folder):
+        if not is_dir:
+            found[path.suffix.lower() not in wanted].append(path)
+    return found
 
 
 def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:

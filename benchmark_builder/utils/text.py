@@ -107,7 +107,7 @@ def numbered_records(
 
 def composed(text: str) -> str:
     """``text`` in composed letters (NFC): macOS names files in decomposed ones, lists are written in composed ones."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def utf8(text: str) -> str:

@@ -2,11 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from benchmark_builder.utils.errors import BenchError
 
-_IMPOSSIBLE = '\\:*?"<>|'
+_IMPOSSIBLE = re.compile('[\x00-\x1f\\\\:*?"<>|\ud800-\udfff]')
 LONGEST = 10_000_000  # frames; a longer video is a damaged number, refused before memory is taken for it
 
 
@@ -52,13 +52,15 @@ def id_problem(video_id: str) -> str:
 
     Ids become names of files and folders on every system, so what one system cannot have in a name is no id.
     """
-    parts = PurePosixPath(video_id).parts
-    if not parts or video_id.startswith("/") or any(p in ("..", ".") for p in parts):
+    parts = video_id.split("/")
+    if video_id.startswith("/") or ".." in parts or not any(part not in ("", ".") for part in parts):
         return "leaves its folder"
-    if any("\ud800" <= c <= "\udfff" for c in video_id):  # bytes that Python could not read
+    found = _IMPOSSIBLE.search(video_id)
+    if found is None:
+        return ""
+    if found[0] >= "\ud800":  # bytes that Python could not read
         return "is not UTF-8"
-    found = next((c for c in video_id if ord(c) < 32 or c in _IMPOSSIBLE), None)
-    return "" if found is None else f"holds {found!r}, which file names of other systems cannot have"
+    return f"holds {found[0]!r}, which file names of other systems cannot have"
 
 
 def check_id(video_id: str) -> str:
