@@ -284,14 +284,16 @@ def leaderboard(results: "Place | Sequence[Place]") -> pd.DataFrame:
     Raises:
         BenchError: a leaderboard is missing or damaged.
     """
-    from evaluator.reports.leaderboard import COLUMNS, number
+    from evaluator.reports.leaderboard import OWN, columns_of, number
     from evaluator.runs import find_rows
 
     many: Any = results if isinstance(results, (list, tuple)) else [results]
-    table = pd.DataFrame(find_rows([Path(r) for r in many]), columns=COLUMNS)
+    rows = find_rows([Path(r) for r in many])
+    columns = columns_of(rows)
+    table = pd.DataFrame([dict.fromkeys(columns, "") | row for row in rows], columns=columns)
     text = ("dataset", "method", "model", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256",
-            "manifests", "version", "cluster", "seed")  # fmt: skip
-    for column in COLUMNS:
+            "manifests", "version", "cluster", "seed", OWN)  # fmt: skip
+    for column in columns:
         if column not in text:
             table[column] = pd.to_numeric(table[column].map(number))
     return table

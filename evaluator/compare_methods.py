@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +13,8 @@ from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import write_csv
 from benchmark_builder.utils.resume import logged, write_log
-from evaluator.metrics.figures import EXTRA, FIGURES
-from evaluator.reports.leaderboard import NAME, number, read_leaderboard
+from evaluator.metrics.names import EXTRA, FIGURES
+from evaluator.reports.leaderboard import NAME, OWN, number, own_figures, read_leaderboard
 from evaluator.results_folder import results_folder
 
 TABLE = "compare.csv"
@@ -114,7 +114,8 @@ def _compare(sweep: Sweep, say: Say) -> Outcome:
         raise BenchError(f"no run of {sweep.out} could be scored; first: {failures[0] if failures else 'none ran'}")
     chosen = {str(seed) for seed in sweep.seeds}
     rows = [r for r in read_leaderboard(board) if r["method"] in sweep.methods and r["seed"] in chosen]
-    write_csv(table, COLUMNS, tabulate(rows, sweep.methods))
+    lines = tabulate(rows, sweep.methods)
+    write_csv(table, columns_of(own_figures(rows)), lines)
     return Outcome(table, tuple(failures))
 
 
@@ -146,12 +147,14 @@ def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[
 
     A deviation is blank where there is one row only; a figure where none has it.
     """
-    table = []
+    table, further = [], own_figures(rows)
     for method in methods:
         own = [row for row in rows if row["method"] == method]
         line: dict[str, Any] = {"method": method, "seeds": len(own)}
-        for name in (*FIGURES, *EXTRA):
-            values = [v for v in (number(row[name]) for row in own) if v is not None]
+        if further:
+            line[OWN] = "; ".join(f"{name} {arrow}" for name, arrow in further.items())
+        for name in (*FIGURES, *EXTRA, *further):
+            values = [v for v in (number(row.get(name, "")) for row in own) if v is not None]
             mean = sum(values) / len(values) if values else math.nan
             line[f"{name}_mean"] = round(mean, 4) if values else ""
             spread = sum((v - mean) ** 2 for v in values)
@@ -159,6 +162,12 @@ def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[
         if own:
             table.append(line)
     return table
+
+
+def columns_of(own: Iterable[str]) -> list[str]:
+    """Columns of compare.csv; ``own``: figures of kinds that do not ship, which come last with :data:`OWN`."""
+    further = [f"{figure}_{what}" for figure in own for what in ("mean", "sd")]
+    return [*COLUMNS, *further, OWN] if further else COLUMNS
 
 
 def _side_by_side(sweep: Sweep, cores: int) -> int:

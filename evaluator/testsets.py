@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark_builder import kinds
 from benchmark_builder.benchmark.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
 from benchmark_builder.datasets import data_root, read_dataset, scored_as
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
 from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.registry import safe_name
+from evaluator.metrics.names import IID
+from evaluator.metrics.names import KINDS as KINDS
 
-KINDS = ("iid", "scuba", "scufo", "conflfg", "shaken")
 # What an interval's bootstrap draws whole, and what to call it.
 CLUSTERS = {"source": "source videos", "group": "UCF101's groups", "video": "single videos"}
 _GROUP = re.compile(r"(.*_g\d+)_c\d+")  # UCF101: v_Class_gNN_cMM, groups share actor and scene
@@ -52,7 +54,7 @@ class TestSet:
 
     Attributes:
         name: the benchmark's folder name, or ``<dataset>-iid``; names the predictions file.
-        kind: one of :data:`KINDS`.
+        kind: one of :data:`~evaluator.metrics.names.KINDS`, or a kind of one's own.
         dataset, classes: as the dataset names them, in label order.
         split: the dataset's split that the videos come from.
         backgrounds: name of the background set; sets of one kind are averaged over. Empty for IID.
@@ -78,6 +80,13 @@ class TestSet:
     benchmark: Benchmark | None = field(default=None, repr=False, compare=False)
 
     __test__ = False  # not a test, whatever pytest makes of the name
+
+    @property
+    def about(self) -> kinds.About:
+        """What is said of its kind: titles, which figure it gives, which way is good."""
+        if self.kind == IID.name:
+            return IID
+        return kinds.about(self.kind, self.benchmark.protocol if self.benchmark else None, self.name)
 
     @property
     def labels(self) -> dict[str, int]:
@@ -165,8 +174,7 @@ def benchmark_set(folder: Path, root: Path | None = None) -> TestSet:
     benchmark = read_benchmark(folder)
     if root is not None and benchmark.rows and (root / benchmark.rows[0].source_file).exists():
         benchmark = replace(benchmark, root=root)
-    if benchmark.kind not in KINDS:
-        raise BenchError(f"{folder / PROTOCOL}: kind {benchmark.kind!r} is none of {', '.join(KINDS[1:])}")
+    about = benchmark.about
     if not benchmark.rows:
         raise BenchError(f"{folder / MANIFEST}: holds no videos; build the benchmark again")
     items = []
@@ -182,7 +190,7 @@ def benchmark_set(folder: Path, root: Path | None = None) -> TestSet:
         benchmark.classes,
         "+".join(splits),
         benchmark.background_set,
-        benchmark.kind == "scufo",
+        about.still,
         benchmark.digest,
         items,
         built_by=str(benchmark.protocol.get("protocol", {}).get("name", "")),

@@ -1,7 +1,7 @@
 """Check a benchmark against its own manifest: every byte of every file, and every row against what it describes."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from tqdm import tqdm
 
-from benchmark_builder.backgrounds import background_source
+from benchmark_builder import kinds
 from benchmark_builder.benchmark.manifest import (
     FAILURE_COLUMNS,
     FAILURES,
@@ -21,22 +21,18 @@ from benchmark_builder.benchmark.manifest import (
     Row,
     read_benchmark,
 )
-from benchmark_builder.kinds.conflfg import ConflfgMaker, ConflfgSettings
-from benchmark_builder.kinds.stills import draw_still
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed
-from benchmark_builder.utils.files import inside, sha256_file
+from benchmark_builder.utils.files import sha256_file
 from benchmark_builder.utils.folders import hidden
 from benchmark_builder.utils.resume import keep_tracebacks
-from benchmark_builder.utils.rng import generator
 from benchmark_builder.utils.text import read_records
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.selection import indices
 
 LOSSLESS = {"lossless", "virtual"}  # layouts whose decoded pixels are the composed pixels
-DRAWN = ("stripes", "plain", "noise")  # backgrounds that a seed draws without any file
 # What the videos of one source share.
 SHARED = (
     "label", "class_name", "split", "source_file", "source_sha256", "source_frames", "frames", "fps", "width", "height",
@@ -58,7 +54,9 @@ class RowChecker:
 
     def make(self, row: Row) -> list[str]:
         """Problems found, one line each; empty if the row and its files are as they were built."""
-        said = [*_row_problems(self.benchmark, row), *_source_problems(self.benchmark, row), *self._made_from(row)]
+        kind = kinds.registered(self.benchmark.kind)
+        own = kind.row_problems(self.benchmark, row) if kind else []
+        said = [*_row_problems(self.benchmark, row), *own, *self._made_from(row)]
         problems = [f"{row.id}: {p}" for p in said]
         path = self.benchmark.path(row)
         if not path.exists():
@@ -89,38 +87,18 @@ class RowChecker:
         if problems:  # what was drawn can be drawn again only if the rest is right
             return problems
         try:
-            still_area = float(self.benchmark.protocol.get("still_area") or 0)  # version 1: any frame with a mask
-            if row.still_frame is not None and row.still_frame != draw_still(self.scuba, base, row.seed, still_area):
-                problems.append(f"still frame {row.still_frame} is not the one that its seed draws")
-            if self.benchmark.kind == "conflfg":
-                problems += self._donor(row, base)
+            problems += self._redrawn(row, base)
         except (BenchError, IndexError, KeyError, TypeError, ValueError) as error:
             problems.append(f"cannot be held against its SCUBA video ({error})")
         return problems
 
-    def _donor(self, row: Row, base: Row) -> list[str]:
-        assert self._maker is not None
-        donor, covered = self._maker.choose(base, self._maker.scuba.masks(base), indices(base.source_frames))
-        drawn = {
-            "donor_id": donor.row.id,
-            "donor_label": donor.row.label,
-            "donor_frame": donor.frame,
-            "donor_shift": f"{donor.shift[0]} {donor.shift[1]}",
-            "covered": round(covered, 6),
-        }
-        return [
-            f"{name} is {getattr(row, name)!r}, its seed draws {value!r}"
-            for name, value in drawn.items()
-            if getattr(row, name) != value
-        ]
-
     @cached_property
-    def _maker(self) -> ConflfgMaker | None:
-        if self.scuba is None:
-            return None
-        settings = ConflfgSettings.recorded(self.benchmark.protocol["conflfg"])
-        seed = int(self.benchmark.protocol["seed"])
-        return ConflfgMaker(self.benchmark.folder, self.scuba, seed, settings, layouts.Layout())
+    def _redrawn(self) -> Callable[[Row, Row], list[str]]:
+        kind = kinds.registered(self.benchmark.kind)
+        if kind is None:  # its code is not installed here
+            return lambda row, base: []
+        found: Callable[[Row, Row], list[str]] = kind.read(self.benchmark.protocol).redrawn(self.benchmark, self.scuba)
+        return found
 
     def _coverage(self, row: Row) -> list[str]:
         try:
@@ -175,28 +153,6 @@ def _row_problems(benchmark: Benchmark, row: Row) -> list[str]:
         problems.append(f"still frame {row.still_frame} is not one of its {row.frames} frames")
     if row.donor_label is not None and row.donor_label == row.label:
         problems.append("the donor is of the mover's own class")
-    return problems
-
-
-def _source_problems(benchmark: Benchmark, row: Row) -> list[str]:
-    """What a SCUBA row says of where it came from, as far as that can be looked up or drawn again."""
-    if benchmark.kind != "scuba":
-        return []
-    problems = []
-    kind = benchmark.protocol.get("masks", {}).get("kind", row.mask_source)
-    if row.mask_source != kind:
-        problems.append(f"mask source {row.mask_source!r} is not the protocol's {kind!r}")
-    backgrounds = benchmark.protocol["backgrounds"]
-    if backgrounds.get("kind") in DRAWN:
-        source = background_source(backgrounds["kind"], backgrounds.get("fit", "cover"))
-        name = source.image(generator(row.seed, row.source_id, f"background/{row.variant}"), row.height, row.width)[1]
-        if row.background != name:
-            problems.append(f"background {row.background!r} is not {name!r}, which its seed draws")
-    if row.source_file and row.variant == 0:  # once per source; its other videos say the same, or are found
-        with contextlib.suppress(BenchError):  # a dataset that is not at hand cannot be checked
-            path = inside(benchmark.source_root, row.source_file)
-            if path.exists() and layouts.digest(path) != row.source_sha256:
-                problems.append(f"{path} is not the file that it was built from (its SHA-256 differs)")
     return problems
 
 

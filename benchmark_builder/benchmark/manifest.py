@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmark_builder import kinds
 from benchmark_builder.datasets import data_root
-from benchmark_builder.layouts import virtual
 from benchmark_builder.layouts.layout import read_any
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.utils.errors import BenchError, ChangedFile
@@ -116,8 +116,13 @@ class Benchmark:
 
     @property
     def kind(self) -> str:
-        """``scuba``, ``scufo``, ``conflfg`` or ``shaken``."""
+        """A name of the table of kinds, such as ``scuba``, or that of a kind of one's own."""
         return str(self.protocol["kind"])
+
+    @property
+    def about(self) -> kinds.About:
+        """What is said of its kind. Raises BenchError if that is neither registered here nor described."""
+        return kinds.about(self.kind, self.protocol, str(self.folder / PROTOCOL))
 
     @property
     def version(self) -> int:
@@ -178,10 +183,20 @@ class Benchmark:
         if check and row.file_sha256:
             require_digest(path, row.file_sha256, "delete it and build it again")
         if path.suffix == ".virtual":
-            return virtual.frames(self, row)
+            return self._composed(row)
         if path.suffix == ".jpg":  # a still stored as one picture
             return repeat(next(read_any(path)), row.frames)
         return read_any(path, row.frames)
+
+    def _composed(self, row: Row) -> Iterator[np.ndarray]:
+        kind = kinds.registered(self.kind)
+        if kind is None:
+            raise BenchError(
+                f"{self.folder}: its videos are composed by the kind {self.kind!r}, which is not installed here; "
+                f"install the package that adds it, or name it in the environment: {kinds.OWN}=package.module:Kind"
+            )
+        frames: Iterator[np.ndarray] = kind.read(self.protocol).compose(self, row)
+        return frames
 
     @cached_property
     def source_root(self) -> Path:

@@ -10,18 +10,19 @@ A donor keeps its size in relation to the picture's height. If its actor would n
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
-from benchmark_builder.kinds.stills import STILL_AREA, check_still_area, few_stills, mask_areas, may_be_still
+from benchmark_builder.kinds.base import About, Derived, setting
+from benchmark_builder.kinds.stills import STILL_AREA, STILL_AREA_HELP, few_stills, mask_areas, may_be_still
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
 from benchmark_builder.masks.base import MaskTrack
@@ -37,8 +38,8 @@ DRAWS = 24  # donors tried before a video is left out
 
 
 @dataclass(frozen=True)
-class ConflfgSettings:
-    """What the published protocol leaves open.
+class Conflfg(Derived):
+    """ConflFG, as the rest of the toolkit knows it; its fields are what the published protocol leaves open.
 
     Attributes:
         order: the donor stands ``behind`` the moving actor or in ``front`` of it.
@@ -51,28 +52,85 @@ class ConflfgSettings:
             the check of older benchmarks.
     """
 
-    order: str = "behind"
-    place: str = "random"
-    max_covered: float = 0.5
-    min_visible: float = 0.5
-    still_area: float = STILL_AREA
+    about: ClassVar[About] = About(
+        name="conflfg",
+        title="ConflFG",
+        explained="another class's still actor added: the mover counts",
+        short="ConflFG",
+        figure="conflfg",
+        heading="ConflFG",
+        headline=True,
+        donors="conflfg_donor",
+    )
+    drawn_from_all: ClassVar[bool] = True
+
+    order: str = setting("behind", "The still actor is behind the moving one, or front.", choices=ORDERS)
+    place: str = setting("random", "random: at a drawn place; keep: where it stood.", choices=PLACES)
+    max_covered: float = setting(
+        0.5, "Share of the mover the still actor may hide.", least=0, most=1, give="a share from 0 to 1"
+    )
+    min_visible: float = setting(
+        0.5, "Share of the still actor that must be seen.", least=0, most=1, give="a share from 0 to 1"
+    )
+    still_area: float = setting(STILL_AREA, STILL_AREA_HELP, least=0, most=1, give="a share from 0 to 1")
     rules: int = 2
 
     @classmethod
-    def recorded(cls, table: Mapping[str, Any]) -> "ConflfgSettings":
+    def read(cls, protocol: Mapping[str, Any]) -> "Conflfg":
+        return cls.recorded(protocol["conflfg"])
+
+    @classmethod
+    def recorded(cls, table: Mapping[str, Any]) -> "Conflfg":
         """The settings in a protocol.json; version 1 recorded neither ``still_area`` nor ``rules``."""
         return cls(**{"still_area": 0.0, "rules": 1, **table})
 
     def __post_init__(self) -> None:
-        check_still_area(self.still_area)
+        super().__post_init__()
         if self.rules not in (1, 2):
             raise BenchError(f"ConflFG by rules {self.rules}: this release knows 1 and 2; update albar-bench")
-        for flag, value, choices in (("--order", self.order, ORDERS), ("--place", self.place, PLACES)):
-            if value not in choices:
-                raise BenchError(f"{flag} {value}: choose from {', '.join(choices)}")
-        for flag, share in (("--max-covered", self.max_covered), ("--min-visible", self.min_visible)):
-            if not 0 <= share <= 1:
-                raise BenchError(f"{flag} {share}: give a share from 0 to 1")
+
+    def check(self, scuba: Benchmark) -> str:
+        if len({row.label for row in scuba.rows}) < 2:
+            raise BenchError(
+                f"{scuba.folder}: holds one class only ({scuba.rows[0].class_name}), and ConflFG takes its still "
+                "foreground from another class; build SCUBA from two classes or more"
+            )
+        if not all(row.mask_file for row in scuba.rows):
+            raise BenchError(
+                f"{scuba.folder}: has no masks to cut the still foreground out with; build SCUBA here instead"
+            )
+        if not scuba.protocol.get("subset"):
+            return ""
+        return (
+            f"{scuba.folder}: is a part of {scuba.dataset}, and donors are drawn among its videos alone; for those of "
+            "the whole, build SCUBA whole and give it with --from"
+        )
+
+    def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ConflfgMaker":
+        return ConflfgMaker(out, scuba, seed, self, layout)
+
+    def written(self, scuba: Benchmark) -> dict[str, Any]:
+        return {"conflfg": asdict(self)}
+
+    def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
+        path = benchmark.path(row)
+        donor, mask = virtual.read(path, "donor"), virtual.read(path, "mask")[..., 0] > 0
+        return _composed(benchmark, row, donor, mask, self.order)
+
+    def redrawn(self, benchmark: Benchmark, scuba: Benchmark) -> Callable[[Row, Row], list[str]]:
+        maker = ConflfgMaker(benchmark.folder, scuba, int(benchmark.protocol["seed"]), self, layouts.Layout())
+        still = super().redrawn(benchmark, scuba)
+        return lambda row, base: [*still(row, base), *maker.problems(row, base)]
+
+
+ConflfgSettings = Conflfg  # its former name
+
+
+def _composed(benchmark: Benchmark, row: Row, donor: np.ndarray, mask: np.ndarray, order: str) -> Iterator[np.ndarray]:
+    scuba, base = benchmark.origin, benchmark.base(row)
+    track = scuba.masks(base)
+    for index, frame in zip(indices(base.source_frames), scuba.frames(base), strict=True):
+        yield add_donor(frame, track.mask(index), donor, mask, order)
 
 
 @dataclass(frozen=True)
@@ -108,7 +166,7 @@ class ConflfgMaker:
     out: Path
     scuba: Benchmark
     seed: int
-    settings: ConflfgSettings
+    settings: Conflfg
     layout: layouts.Layout
 
     def depends(self, row: Row) -> str:
@@ -173,6 +231,22 @@ class ConflfgMaker:
                 return Donor(donor.row, donor.frame, donor.shift, donor.mask, donor.fit, image), covered
         drawn = f"{len(candidates)} donors drawn for {row.id}"
         raise LeftOut(f"{drawn}: each hid too much of the actor or could hardly be seen")
+
+    def problems(self, row: Row, base: Row) -> list[str]:
+        """What a row says of its donor otherwise than its seed draws, one line each; ``base``: its SCUBA video's."""
+        donor, covered = self.choose(base, self.scuba.masks(base), indices(base.source_frames))
+        drawn = {
+            "donor_id": donor.row.id,
+            "donor_label": donor.row.label,
+            "donor_frame": donor.frame,
+            "donor_shift": f"{donor.shift[0]} {donor.shift[1]}",
+            "covered": round(covered, 6),
+        }
+        return [
+            f"{name} is {getattr(row, name)!r}, its seed draws {value!r}"
+            for name, value in drawn.items()
+            if getattr(row, name) != value
+        ]
 
     @cached_property
     def _by_label(self) -> dict[int, list[Row]]:

@@ -3,28 +3,79 @@
 ``frame·M + background·(1 − M)`` for every frame; one decode of a source serves all its backgrounds.
 """
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from benchmark_builder.backgrounds import BackgroundSource
-from benchmark_builder.benchmark.manifest import Row
+from benchmark_builder.backgrounds import BackgroundSource, background_source
+from benchmark_builder.benchmark.manifest import Benchmark, Row
+from benchmark_builder.kinds.base import About, Kind
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
 from benchmark_builder.masks import MaskSource
 from benchmark_builder.masks.stored import MaskWriter
 from benchmark_builder.masks.treatment import MaskSettings, TreatedTrack, full_masks, require_valid
 from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.files import inside
 from benchmark_builder.utils.pool import Note
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.compositing import compose
 from benchmark_builder.video.decode import coded_length, probe, read_frames
 from benchmark_builder.video.digest_cache import depends_on, known_digest
 from benchmark_builder.video.record import Video
-from benchmark_builder.video.selection import choose_frames, ranges, wanted_frames
+from benchmark_builder.video.selection import choose_frames, indices, ranges, source_frames, wanted_frames
+
+DRAWN = ("stripes", "plain", "noise")  # backgrounds that a seed draws without any file
+
+
+@dataclass(frozen=True)
+class Scuba(Kind):
+    """SCUBA, as the rest of the toolkit knows it; `bench build scuba` makes it from a dataset."""
+
+    about: ClassVar[About] = About(
+        name="scuba",
+        title="SCUBA",
+        explained="another background: should still be right",
+        short="SCUBA",
+        headline=True,
+    )
+
+    def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
+        background = virtual.read(benchmark.path(row), "background")
+        return _composed(benchmark, row, background)
+
+    @classmethod
+    def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
+        """What a row says of where it came from, as far as that can be looked up or drawn again."""
+        problems = []
+        kind = benchmark.protocol.get("masks", {}).get("kind", row.mask_source)
+        if row.mask_source != kind:
+            problems.append(f"mask source {row.mask_source!r} is not the protocol's {kind!r}")
+        backgrounds = benchmark.protocol["backgrounds"]
+        if backgrounds.get("kind") in DRAWN:
+            source = background_source(backgrounds["kind"], backgrounds.get("fit", "cover"))
+            draw = generator(row.seed, row.source_id, f"background/{row.variant}")
+            name = source.image(draw, row.height, row.width)[1]
+            if row.background != name:
+                problems.append(f"background {row.background!r} is not {name!r}, which its seed draws")
+        if row.source_file and row.variant == 0:  # once per source; its other videos say the same, or are found
+            with contextlib.suppress(BenchError):  # a dataset that is not at hand cannot be checked
+                path = inside(benchmark.source_root, row.source_file)
+                if path.exists() and layouts.digest(path) != row.source_sha256:
+                    problems.append(f"{path} is not the file that it was built from (its SHA-256 differs)")
+        return problems
+
+
+def _composed(benchmark: Benchmark, row: Row, background: np.ndarray) -> Iterator[np.ndarray]:
+    source, track = benchmark.source(row), benchmark.masks(row)
+    feather = float(benchmark.protocol["mask_settings"]["feather"])
+    for index, frame in source_frames(source, indices(row.source_frames), row.height, row.width, benchmark.version):
+        yield compose(frame, track.mask(index), background, feather)
 
 
 @dataclass(frozen=True)

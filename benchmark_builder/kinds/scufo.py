@@ -1,14 +1,53 @@
 """SCUFO: one frame of a SCUBA video repeated for its whole length, so that nothing moves (StillMix, ICCV 2023)."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
-from benchmark_builder.kinds.stills import STILL_AREA, draw_still, few_stills
+from benchmark_builder.kinds.base import About, Derived, setting
+from benchmark_builder.kinds.stills import STILL_AREA, STILL_AREA_HELP, draw_still, few_stills
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
 from benchmark_builder.utils.pool import Note
 from benchmark_builder.video.decode import read_planes
+
+
+@dataclass(frozen=True)
+class Scufo(Derived):
+    """SCUFO, as the rest of the toolkit knows it."""
+
+    about: ClassVar[About] = About(
+        name="scufo",
+        title="SCUFO",
+        explained="nothing moves: should not be right",
+        good="low",
+        short="SCUFO",
+        still=True,
+        contrasted=True,
+        contrast="contra_acc",
+        contrast_heading="Contra. Acc.",
+        headline=True,
+    )
+
+    still_area: float = setting(STILL_AREA, STILL_AREA_HELP, least=0, most=1, give="a share from 0 to 1")
+
+    @classmethod
+    def read(cls, protocol: Mapping[str, Any]) -> Self:
+        return cls(float(protocol.get("still_area") or 0))
+
+    def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ScufoMaker":
+        return ScufoMaker(out, scuba, seed, layout, self.still_area)
+
+    def written(self, scuba: Benchmark) -> dict[str, Any]:
+        return {"still_area": self.still_area if any(row.mask_file for row in scuba.rows) else None}
+
+    def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
+        return repeat(virtual.read(benchmark.path(row), "still"), row.frames)
 
 
 @dataclass(frozen=True)

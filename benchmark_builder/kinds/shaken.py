@@ -4,16 +4,56 @@ A network can learn to notice that nothing moves and so pass SCUFO without using
 holds no action: the whole picture pans, zooms and turns a little, by a path drawn from (seed, id) alone.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
-from benchmark_builder.kinds.stills import STILL_AREA, draw_still, few_stills
+from benchmark_builder.kinds.base import About, Derived, setting
+from benchmark_builder.kinds.stills import STILL_AREA, STILL_AREA_HELP, draw_still, few_stills
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
 from benchmark_builder.utils.pool import Note
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.camera import shake
+
+
+@dataclass(frozen=True)
+class Shaken(Derived):
+    """The shaken SCUFO, as the rest of the toolkit knows it."""
+
+    about: ClassVar[About] = About(
+        name="shaken",
+        title="Shaken SCUFO",
+        explained="a still under a moving camera: should not be right",
+        good="low",
+        contrasted=True,
+        published="SCUBA_SHAKEN",
+    )
+
+    shake: float = setting(
+        0.08, "Amplitude of the camera's path, share of the picture.", above=0, most=0.5,
+        give="more than 0 and at most 0.5 of the picture",
+    )  # fmt: skip
+    still_area: float = setting(STILL_AREA, STILL_AREA_HELP, least=0, most=1, give="a share from 0 to 1")
+
+    @classmethod
+    def read(cls, protocol: Mapping[str, Any]) -> Self:
+        return cls(float(protocol["shake"]), float(protocol.get("still_area") or 0))
+
+    def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ShakenMaker":
+        return ShakenMaker(out, scuba, seed, self.shake, layout, self.still_area)
+
+    def written(self, scuba: Benchmark) -> dict[str, Any]:
+        masked = any(row.mask_file for row in scuba.rows)
+        return {"still_area": self.still_area if masked else None, "shake": self.shake}
+
+    def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
+        still = virtual.read(benchmark.path(row), "still")
+        return shake(still, self.shake, generator(row.seed, row.id, "shake"), row.frames, row.fps)
 
 
 @dataclass(frozen=True)

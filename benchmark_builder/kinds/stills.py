@@ -21,6 +21,7 @@ from benchmark_builder.video.selection import indices
 
 FEW = 10  # a video with fewer frames to draw a still from is listed
 STILL_AREA = 0.5  # share of the median area, unless a protocol says otherwise
+STILL_AREA_HELP = "Least mask of a still, as a share of its video's median mask."
 
 
 def check_still_area(share: float) -> float:
@@ -80,6 +81,22 @@ def draw_still(scuba: Benchmark, row: Row, seed: int, still_area: float) -> int:
         if allowed[k]:
             return int(k)
     raise LeftOut(f"no frame of {row.id} shows the actor")
+
+
+def still_problems(benchmark: Benchmark, scuba: Benchmark, row: Row, base: Row) -> list[str]:
+    """What is wrong with the still that a row names, one line each.
+
+    Args:
+        benchmark, scuba: the row's, and the SCUBA benchmark that it was made from.
+        row, base: the row, and that of its SCUBA video.
+
+    Raises:
+        LeftOut, BenchError: as :func:`draw_still`.
+    """
+    still_area = float(benchmark.protocol.get("still_area") or 0)  # version 1: any frame with a mask
+    if row.still_frame is None or row.still_frame == draw_still(scuba, base, row.seed, still_area):
+        return []
+    return [f"still frame {row.still_frame} is not the one that its seed draws"]
 
 
 def few_stills(scuba: Benchmark, row: Row, still_area: float) -> list[Note]:

@@ -8,6 +8,9 @@ from typing import Any
 
 from benchmark_builder.utils.errors import BenchError
 from evaluator.metrics.intervals import with_interval
+from evaluator.metrics.names import EXTRA as EXTRA
+from evaluator.metrics.names import FIGURES as FIGURES
+from evaluator.metrics.names import KINDS, SCUBA_FIGURE, UNBIASED, UNBIASED_FIGURE, ordered
 from evaluator.metrics.outcomes import (
     Part,
     class_parts,
@@ -23,15 +26,6 @@ from evaluator.predictions.files import Predictions
 from evaluator.testsets import TestSet, pair_sets
 
 FORMAT = 1
-# The headline figures, named as in manifests/published_results.csv.
-FIGURES = ("iid", "avg_scuba", "avg_scufo", "conflfg", "contra_acc")
-# Beyond them: the shaken SCUFO (the still under a moving camera, so that noticing stillness does not help) and
-# contrasted accuracy with it as the partner; ConflFG's still donor; SCUBA of synthactions' second test set, in which
-# clothing is independent of the class as well.
-EXTRA = ("avg_shaken", "contra_shaken", "conflfg_donor", "unbiased_scuba")
-UNBIASED = "test_unbiased"
-_FIGURE_OF = {"iid": "iid", "scuba": "avg_scuba", "scufo": "avg_scufo", "shaken": "avg_shaken", "conflfg": "conflfg"}
-_CONTRASTED = {"scufo": "contra_acc", "shaken": "contra_shaken"}
 
 
 def compute(
@@ -46,14 +40,15 @@ def compute(
         cluster: what the bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`.
 
     Returns:
-        ``figures``: name -> Figure as a dict, for those of :data:`FIGURES` and :data:`EXTRA` that could be measured;
+        ``figures``: name -> Figure as a dict, for those of :mod:`~evaluator.metrics.names` that could be measured;
         ``other``: split -> the same, for benchmarks of another split than :func:`main_split`;
         ``split``: the main one;
         ``cluster``: as given;
         ``sets``: a dict a test set: what it is, its ``top1``, ``top5``, ``mean_class``, and for ConflFG ``donor``,
         ``prefers_mover`` and ``confusion``;
         ``pairs``: a dict a pair of a SCUBA set and its SCUFO or shaken set, with its ``contra_acc``;
-        ``per_class``: class name -> figure name -> {percent, n}, for the main split's classes that occur.
+        ``per_class``: class name -> figure name -> {percent, n}, for the main split's classes that occur;
+        ``kinds``: kinds that do not ship -> what is said of them; missing where there are none.
 
     Raises:
         BenchError: sets of several datasets, or two sets with the same kind, backgrounds and split.
@@ -66,20 +61,21 @@ def compute(
         for split, named in parts.items()
     }
     figures = dict(by_split[main])
-    if "avg_scuba" in by_split.get(UNBIASED, {}):
-        figures["unbiased_scuba"] = by_split[UNBIASED]["avg_scuba"]
+    if SCUBA_FIGURE in by_split.get(UNBIASED, {}):
+        figures[UNBIASED_FIGURE] = by_split[UNBIASED][SCUBA_FIGURE]
     pairs = []
     for scuba, still, part in _contrasted(sets, predictions, cluster):
         value = asdict(with_interval([part], f"{scuba.name}/{still.name}", seed)) if part.ids else None
         pairs.append({"scuba": scuba.name, "scufo": still.name, "contra_acc": value})
     return {
-        "figures": {name: figures[name] for name in (*FIGURES, *EXTRA) if name in figures},
+        "figures": {name: figures[name] for name in ordered(figures)},
         "other": {split: named for split, named in by_split.items() if split != main},
         "split": main,
         "cluster": cluster,
         "sets": [{**describe(s), **set_figures(s, predictions[s.name], seed, cluster)} for s in sets],
         "pairs": pairs,
         "per_class": per_class(sets, parts[main]),
+        **_own_kinds(sets),
     }
 
 
@@ -93,15 +89,13 @@ def figure_parts(
     main = main_split(sets)
     parts: dict[str, dict[str, list[Part]]] = defaultdict(lambda: defaultdict(list))
     for s in sets:
-        parts[main if s.kind == "iid" else s.split][_FIGURE_OF[s.kind]].append(_top1(s, predictions[s.name], cluster))
-        if s.kind == "conflfg" and s.donors:
-            parts[s.split]["conflfg_donor"].append(donor_part(predictions[s.name], s.donors, s.clusters(cluster)))
+        parts[main if s.kind == "iid" else s.split][s.about.figure].append(_top1(s, predictions[s.name], cluster))
+        if s.about.donors and s.donors:
+            parts[s.split][s.about.donors].append(donor_part(predictions[s.name], s.donors, s.clusters(cluster)))
     for scuba, still, part in _contrasted(sets, predictions, cluster):
         if part.ids:
-            parts[scuba.split][_CONTRASTED[still.kind]].append(part)
-    return {
-        split: {name: named[name] for name in (*FIGURES, *EXTRA) if name in named} for split, named in parts.items()
-    }
+            parts[scuba.split][still.about.contrast].append(part)
+    return {split: {name: named[name] for name in ordered(named)} for split, named in parts.items()}
 
 
 def set_figures(s: TestSet, p: Predictions, seed: int = 0, cluster: str = "source") -> dict[str, Any]:
@@ -114,7 +108,7 @@ def set_figures(s: TestSet, p: Predictions, seed: int = 0, cluster: str = "sourc
     if len(s.classes) > 5:
         found["top5"] = with_interval([top_k_part(p, 5, drawn)], f"{s.name}/top5", seed)
     result: dict[str, Any] = {}
-    if s.kind == "conflfg" and s.donors:
+    if s.about.donors and s.donors:
         found["donor"] = with_interval([donor_part(p, s.donors, drawn)], f"{s.name}/donor", seed)
         prefers = prefers_mover_part(p, s.donors, drawn)
         found["prefers_mover"] = with_interval([prefers], f"{s.name}/prefers_mover", seed)
@@ -206,10 +200,21 @@ def _check(sets: Sequence[TestSet]) -> None:
 def _contrasted(
     sets: Sequence[TestSet], predictions: Mapping[str, Predictions], cluster: str
 ) -> Iterator[tuple[TestSet, TestSet, Part]]:
-    for kind in _CONTRASTED:
+    for kind in dict.fromkeys(s.kind for s in _by_kind(sets) if s.about.contrasted):
         for scuba, still in pair_sets(list(sets), kind):
             p, q = predictions[scuba.name], predictions[still.name]
             yield scuba, still, contrasted_part(p, q, still.partners, scuba.clusters(cluster))
+
+
+def _by_kind(sets: Sequence[TestSet]) -> list[TestSet]:
+    """The sets in the order of the table of kinds, those of kinds that do not ship last."""
+    return sorted(sets, key=lambda s: KINDS.index(s.kind) if s.kind in KINDS else len(KINDS))
+
+
+def _own_kinds(sets: Sequence[TestSet]) -> dict[str, Any]:
+    """What a record says of kinds that do not ship, so that it is read without their code."""
+    own = {s.kind: s.about.said() for s in sets if s.kind not in KINDS}
+    return {"kinds": own} if own else {}
 
 
 def _top1(s: TestSet, p: Predictions, cluster: str = "source") -> Part:

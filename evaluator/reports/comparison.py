@@ -7,20 +7,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmark_builder.utils.text import numbered_records
-from evaluator.compare_methods import COLUMNS
-from evaluator.reports.leaderboard import number, whole
-from evaluator.reports.screen import BASELINES, HEADINGS, change_text, literal, print_table
+from benchmark_builder.utils.text import numbered_records, read_table
+from evaluator.compare_methods import columns_of
+from evaluator.metrics.names import headings
+from evaluator.reports.leaderboard import OWN, number, own_figures, whole
+from evaluator.reports.screen import BASELINES, change_text, literal, print_table
 
 
 def read_compared(path: Path) -> list[dict[str, str]]:
     """Rows of compare.csv as text. BenchError if it is none."""
     fix = "give a compare.csv that `bench compare` has written"
+    names, records = read_table(path, "table of `bench compare`", fix)
+    own = own_figures({OWN: record[-1]} for record in records) if names[-1:] == [OWN] else {}
     rows = []
-    for line, row in numbered_records(path, COLUMNS, "table of `bench compare`", fix):
+    columns = columns_of(own)
+    for line, row in numbered_records(path, columns, "table of `bench compare`", fix):
         where = f"{path}, line {line}: "
         whole(row["seeds"], f"{where}seeds")
-        for name in COLUMNS[2:]:
+        for name in columns[2:]:
+            if name == OWN:
+                continue
             number(row[name], f"{where}{name}", 0.0, 100.0)
         rows.append(row)
     return rows
@@ -33,24 +39,26 @@ def show_compared(path: Path, console: Console | None = None) -> None:
 
 def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
     """A row a method; in brackets the change of the mean against the baseline's."""
-    names = [name for name in HEADINGS if any(row[f"{name}_mean"] for row in rows)]
+    known = headings(own_figures(rows))
+    names = [name for name in known if any(row[f"{name}_mean"] for row in rows)]
     base = next((row for row in rows if row["method"] in BASELINES), None)
     seeds = sorted({row["seeds"] for row in rows})
     title = literal(f"Percent, mean ± standard deviation over {' or '.join(seeds)} seeds", "table.title")
     table = Table(title=title, caption_justify="left")
     table.add_column("Method", overflow="fold")
-    for heading, arrow in (HEADINGS[name] for name in names):
+    for heading, arrow in (known[name] for name in names):
         table.add_column(f"{heading} {arrow}", justify="right", min_width=8)
     for row in rows:
-        table.add_row(literal(row["method"]), *(_cell(row, name, base if row is not base else None) for name in names))
+        against = base if row is not base else None
+        table.add_row(literal(row["method"]), *(_cell(row, name, known[name][1], against) for name in names))
     table.caption = "↑ higher is better, ↓ lower is better; (change against the baseline)."
     return table
 
 
-def _cell(row: Mapping[str, str], name: str, base: Mapping[str, str] | None) -> Text:
+def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, str] | None) -> Text:
     mean, sd = number(row[f"{name}_mean"]), number(row[f"{name}_sd"])
     if mean is None:
         return Text("–")
     text = Text(f"{mean:.1f}" + (f" ± {sd:.1f}" if sd is not None else ""))
     against = number(base[f"{name}_mean"]) if base is not None else None
-    return text if against is None else text.append_text(change_text(mean - against, name, 1))
+    return text if against is None else text.append_text(change_text(mean - against, arrow, 1))

@@ -13,9 +13,11 @@ import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
 from benchmark_builder.benchmark.preview import spread_rows
+from benchmark_builder.kinds import HIGH, About
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.encode import open_video
 from benchmark_builder.video.selection import indices, source_frames
+from evaluator.metrics.names import IID, KINDS
 from evaluator.predictions.files import Predictions
 from evaluator.runs import Run
 from evaluator.testsets import TestSet, pair_sets
@@ -23,26 +25,12 @@ from evaluator.testsets import TestSet, pair_sets
 # Baseline profile in 4:2:0 plays in every browser; CRF 30 at this size is for looking at, not for measuring.
 CODEC = {"vcodec": "libx264", "preset": "slow", "crf": 30, "profile:v": "baseline", "movflags": "+faststart"}
 HEIGHT, FRAMES = 160, 120
-TITLES = {
-    "iid": "Original",
-    "scuba": "SCUBA",
-    "scufo": "SCUFO",
-    "conflfg": "ConflFG",
-    "shaken": "Shaken SCUFO",
-}
-EXPLAINED = {
-    "iid": "as filmed",
-    "scuba": "another background: should still be right",
-    "scufo": "nothing moves: should not be right",
-    "conflfg": "another class's still actor added: the mover counts",
-    "shaken": "a still under a moving camera: should not be right",
-}
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What one model said: ``confidence`` in percent, None where its scores are no probabilities. ``good``: right, or
-    for SCUFO and shaken SCUFO wrong. ``donor``: it is ConflFG's still donor that was named."""
+    wrong for a kind of which low accuracy is good. ``donor``: it is ConflFG's still donor that was named."""
 
     run: str
     pred: str
@@ -97,16 +85,17 @@ def _card(run: Run, scuba: TestSet, row: Row, runs: Sequence[Run], height: int) 
     benchmark, versions = scuba.benchmark, []
     iid = next((s for s in run.sets if s.kind == "iid"), None)
     verdicts = _verdicts(runs, iid, row.source_id, row.label)
-    versions.append(_version("iid", lambda: _original(benchmark, row), row, verdicts, height))
+    versions.append(_version(IID, lambda: _original(benchmark, row), row, verdicts, height))
     verdicts = _verdicts(runs, scuba, row.id, row.label)
-    versions.append(_version("scuba", lambda: benchmark.frames(row), row, verdicts, height))
-    for kind in ("scufo", "conflfg", "shaken"):
+    versions.append(_version(scuba.about, lambda: benchmark.frames(row), row, verdicts, height))
+    known = [*KINDS, *(s.kind for s in run.sets if s.kind not in KINDS)]
+    for kind in dict.fromkeys(kind for kind in known if kind not in (IID.name, scuba.kind)):
         for _, other in (pair for pair in pair_sets(run.sets, kind) if pair[0] is scuba):
             video_id = next((i for i, partner in other.partners.items() if partner == row.id), None)
             if other.benchmark and video_id is not None:
                 made = other.benchmark.by_id[video_id]
                 verdicts = _verdicts(runs, other, video_id, row.label)
-                versions.append(_version(kind, partial(other.benchmark.frames, made), made, verdicts, height))
+                versions.append(_version(other.about, partial(other.benchmark.frames, made), made, verdicts, height))
     return Card(row.id, row.class_name, versions)
 
 
@@ -120,14 +109,14 @@ def _original(benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
 
 
 def _version(
-    kind: str, frames: Callable[[], Iterator[np.ndarray]], row: Row, verdicts: list[Verdict], height: int
+    about: About, frames: Callable[[], Iterator[np.ndarray]], row: Row, verdicts: list[Verdict], height: int
 ) -> Version:
     uri, reason = "", ""
     try:
         uri = small_video(frames(), row.fps, height)
     except BenchError as error:  # one video that cannot be read costs no page
         reason = str(error)
-    return Version(kind, TITLES[kind], EXPLAINED[kind], uri, reason, verdicts)
+    return Version(about.name, about.title, about.explained, uri, reason, verdicts)
 
 
 def _verdicts(runs: Sequence[Run], test_set: TestSet | None, video_id: str, label: int) -> list[Verdict]:
@@ -140,7 +129,7 @@ def _verdicts(runs: Sequence[Run], test_set: TestSet | None, video_id: str, labe
         k = p.ids.index(video_id)
         pred = int(p.pred[k])
         right = pred == label
-        good = right != (same.kind in ("scufo", "shaken"))
+        good = right == (same.about.good == HIGH)
         donor = same.donors.get(video_id) == pred
         found.append(Verdict(run.name, p.classes[pred], _confidence(p, k), right, good, donor))
     return found

@@ -11,7 +11,8 @@ from filelock import FileLock
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
 from benchmark_builder.utils.text import read_table
-from evaluator.metrics.figures import EXTRA, FIGURES, version
+from evaluator.metrics.figures import version
+from evaluator.metrics.names import EXTRA, FIGURES, HEADINGS, is_own, own_arrows
 
 NAME = "leaderboard.csv"
 # Figures and intervals are percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
@@ -24,10 +25,41 @@ COLUMNS = [
     "seed", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256", "manifests", "version",
     "cluster",
 ]  # fmt: skip
-_NUMBERS = [f"{name}{end}" for name in (*FIGURES, *EXTRA) for end in ("", "_low", "_high")]
-_COUNTS = [f"{what}_{name}" for name in (*FIGURES, *EXTRA) for what in ("n", "missing")]
+# Figures of kinds that do not ship, as "avg_NAME ↓; contra_NAME ↑"; the last column, after those of these figures.
+# Missing where no row has one.
+OWN = "own_figures"
 _FIX = "give a leaderboard.csv that `bench eval` has written"
 _KEY = ("dataset", "method", "model", "checkpoint_sha256", "protocol", "manifests")
+
+
+def _numbers(figures: Iterable[str]) -> list[str]:
+    return [f"{name}{end}" for name in figures for end in ("", "_low", "_high")]
+
+
+def _counts(figures: Iterable[str]) -> list[str]:
+    return [f"{what}_{name}" for name in figures for what in ("n", "missing")]
+
+
+def own_figures(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Figures of kinds that do not ship that some row has -> which way is good, ``↑`` or ``↓``.
+
+    Raises:
+        BenchError: a row's :data:`OWN` names something else.
+    """
+    found: dict[str, str] = {}
+    for row in rows:
+        for entry in filter(None, row.get(OWN, "").split("; ")):
+            name, _, arrow = entry.partition(" ")
+            if not is_own(name) or arrow not in ("↑", "↓"):
+                raise BenchError(f"leaderboard: {OWN} is {entry[:40]!r}, not a figure and ↑ or ↓; {_FIX}")
+            found.setdefault(name, arrow)
+    return found
+
+
+def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """:data:`COLUMNS`, and after them those of the figures of kinds that do not ship."""
+    own = own_figures(rows)
+    return [*COLUMNS, *_numbers(own), *_counts(own), OWN] if own else COLUMNS
 
 
 def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,7 +72,12 @@ def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {column: "" for column in COLUMNS}
     for name in ("dataset", "method", "model", "seed", "split", "protocol"):
         row[name] = record.get(name, "")
+    own = own_arrows(record)
+    if own:
+        row[OWN] = "; ".join(f"{name} {arrow}" for name, arrow in own.items())
     for name, figure in record["figures"].items():
+        if name not in HEADINGS and name not in own:
+            continue
         row[name] = figure["percent"]
         row[f"n_{name}"], row[f"missing_{name}"] = figure["n"], figure["missing"]
         for end in ("low", "high"):
@@ -65,11 +102,13 @@ def update(path: Path, record: Mapping[str, Any]) -> None:
         rows = read_leaderboard(path) if path.exists() else []
         new = as_text(row_of(record))
         rows = [r for r in rows if any(r[k] != new[k] for k in _KEY)]
-        write_csv(path, COLUMNS, [*rows, new])
+        rows = [*rows, new]
+        columns = columns_of(rows)
+        write_csv(path, columns, [dict.fromkeys(columns, "") | row for row in rows])
 
 
 def read_leaderboard(path: Path) -> list[dict[str, str]]:
-    """Rows as text, in the file's order, with exactly :data:`COLUMNS`.
+    """Rows as text, in the file's order, with exactly the columns of :func:`columns_of`.
 
     A file that a spreadsheet has saved (with a byte order mark, or semicolons and decimal commas) reads the same.
 
@@ -84,7 +123,10 @@ def read_leaderboard(path: Path) -> list[dict[str, str]]:
             break
     else:
         raise BenchError(f"{path}: not a leaderboard; {_FIX}")
-    unknown = next((c for c in columns if c and c not in COLUMNS), None)
+    at = columns.index(OWN) if OWN in columns else len(columns)
+    own = own_figures({OWN: record[at]} for record in records if len(record) > at)
+    known = columns_of([{OWN: "; ".join(f"{name} {arrow}" for name, arrow in own.items())}])
+    unknown = next((c for c in columns if c and c not in known and c != OWN), None)
     if unknown is not None:
         raise BenchError(f"{path}: column {unknown!r} is not a leaderboard's; {_FIX}")
     if len({c for c in columns if c}) < len([c for c in columns if c]):
@@ -94,14 +136,14 @@ def read_leaderboard(path: Path) -> list[dict[str, str]]:
         where = f"{path}, line {line}"
         if any(record[len(columns) :]):
             raise BenchError(f"{where}: {len(record)} cells under {len(columns)} columns; {_FIX}")
-        row = dict.fromkeys(COLUMNS, "") | {c: cell for c, cell in zip(columns, record, strict=False) if c}
+        row = dict.fromkeys(known, "") | {c: cell for c, cell in zip(columns, record, strict=False) if c}
         if not any(row.values()):
             continue
-        for name in _NUMBERS:
+        for name in _numbers((*FIGURES, *EXTRA, *own)):
             if delimiter != "," and "." not in row[name]:
                 row[name] = row[name].replace(",", ".")
             number(row[name], f"{where}: {name}", 0.0, 100.0)
-        for name in _COUNTS:
+        for name in _counts((*FIGURES, *EXTRA, *own)):
             whole(row[name], f"{where}: {name}")
         rows.append(row)
     return rows

@@ -6,9 +6,8 @@ from typing import Any
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.pictures import literal, new_figure, save_figure
-from evaluator.metrics.figures import FIGURES
+from evaluator.metrics.names import FIGURES, HEADINGS
 from evaluator.reports.leaderboard import groups, number
-from evaluator.reports.screen import HEADINGS
 
 MOST_ROWS, MOST_DATASETS = 24, 6  # more bars than that cannot be told apart, and each costs time to draw
 

@@ -6,7 +6,7 @@ from importlib.resources import as_file
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import read_table
-from evaluator.metrics.figures import FIGURES
+from evaluator.metrics.names import FIGURES
 from evaluator.reports.leaderboard import COLUMNS
 from manifests import resource
 

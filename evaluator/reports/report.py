@@ -7,21 +7,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmark_builder.kinds import own_about
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_text
 from benchmark_builder.utils.text import shown
 from evaluator.metrics.figures import version
-from evaluator.reports.gallery import TITLES, build_gallery
-from evaluator.reports.leaderboard import as_text, groups, number, row_of, whole
+from evaluator.metrics.names import ARROW, NAMES, headings, own_arrows
+from evaluator.reports.gallery import build_gallery
+from evaluator.reports.leaderboard import as_text, groups, number, own_figures, row_of, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
-from evaluator.reports.screen import BASELINES, HEADINGS, baseline_figures, mixed_datasets, shown_figures
+from evaluator.reports.screen import BASELINES, baseline_figures, mixed_datasets, shown_figures
 from evaluator.reports.svg import COLOURS, Mark, Spot, bars, scatter
 from evaluator.runs import Found, Run, clustered, compare_runs, find_records, load_run
 from evaluator.testsets import CLUSTERS
 
 _PAGE = Path(__file__).parent / "page"
-NAMES = {**TITLES, "iid": "IID"}
-ARROW = {"iid": "↑", "scuba": "↑", "scufo": "↓", "conflfg": "↑", "shaken": "↓"}
 
 
 def report(
@@ -123,6 +123,7 @@ _BARS = "Accuracy on every test set, with 95 % intervals; the same figures stand
 
 def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict[str, Any]:
     letters, against, names = groups(rows), baseline_figures(rows), shown_figures(rows)
+    known = headings(own_figures(rows))
     several = mixed_datasets(rows)
     datasets = {row["dataset"] for row in rows}
     naming = (["Dataset"] if len(datasets) > 1 else []) + ["Method"] + (["Videos"] if several else [])
@@ -136,7 +137,7 @@ def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict
         cells += [(letter if row["dataset"] in several else "", "")] if several else []
         shown.append({
             "series": k, "key": _key(k, paper), "published": paper, "names": cells,
-            "cells": [_cell(row, name, base) for name in names],
+            "cells": [_cell(row, name, known[name][1], base) for name in names],
         })  # fmt: skip
     notes = []
     if len(datasets) > 1:
@@ -148,16 +149,21 @@ def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict
         notes += sources(rows)
     how = f"{', '.join(datasets)}. " if len(datasets) == 1 else ""
     how += "↑ higher is better, ↓ lower is better; coloured is the change against the baseline on the same videos."
-    return {"naming": naming, "headings": [_heading(n) for n in names], "rows": shown, "notes": notes, "how": how}
+    return {
+        "naming": naming,
+        "headings": [_heading(*known[n]) for n in names],
+        "rows": shown,
+        "notes": notes,
+        "how": how,
+    }
 
 
-def _heading(name: str) -> tuple[str, str, str]:
-    heading, arrow = HEADINGS[name]
+def _heading(heading: str, arrow: str) -> tuple[str, str, str]:
     return heading, arrow, "higher" if arrow == "↑" else "lower"
 
 
-def _cell(row: Mapping[str, str], name: str, base: Mapping[str, float]) -> dict[str, Any]:
-    value = number(row[name])
+def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, float]) -> dict[str, Any]:
+    value = number(row.get(name, ""))
     cell: dict[str, Any] = {"value": value, "change": "", "good": "none", "missing": 0, "n": 0}
     cell["low"], cell["high"] = number(row.get(f"{name}_low", "")), number(row.get(f"{name}_high", ""))
     if cell["high"] is None:
@@ -166,8 +172,8 @@ def _cell(row: Mapping[str, str], name: str, base: Mapping[str, float]) -> dict[
         change = value - base[name]
         cell["change"] = f"{change:+.2f}"
         if abs(change) >= 0.005:
-            cell["good"] = "good" if (change > 0) == (HEADINGS[name][1] == "↑") else "bad"
-    cell["n"], cell["missing"] = whole(row[f"n_{name}"]), whole(row[f"missing_{name}"])
+            cell["good"] = "good" if (change > 0) == (arrow == "↑") else "bad"
+    cell["n"], cell["missing"] = whole(row.get(f"n_{name}", "")), whole(row.get(f"missing_{name}", ""))
     return cell
 
 
@@ -193,7 +199,12 @@ def _mark(row: Mapping[str, str], name: str, series: int) -> Mark | None:
 
 def _bars(runs: Sequence[Run]) -> list[tuple[str, list[Mark]]]:
     table: dict[tuple[str, str, str], list[Mark]] = {}
-    for kind in ARROW:
+    said = {kind: (NAMES[kind], arrow) for kind, arrow in ARROW.items()}
+    for run in runs:
+        for kind, own in run.record.get("kinds", {}).items():
+            known = own_about(kind, own, str(run.path))
+            said.setdefault(kind, (known.title, known.arrow))
+    for kind in said:
         for k, run in enumerate(runs):
             for s in run.record["sets"]:
                 if s["kind"] == kind:
@@ -202,19 +213,20 @@ def _bars(runs: Sequence[Run]) -> list[tuple[str, list[Mark]]]:
                     table.setdefault((kind, s["name"], s["digest"]), []).append(mark)
     doubled = [name for _, name, _ in table]
     return [
-        (f"{NAMES[kind]} {ARROW[kind]}  {name}" + (f" [{digest[:6]}]" if doubled.count(name) > 1 else ""), marks)
+        (f"{said[kind][0]} {said[kind][1]}  {name}" + (f" [{digest[:6]}]" if doubled.count(name) > 1 else ""), marks)
         for (kind, name, digest), marks in table.items()
     ]
 
 
 def _classes(run: Run) -> dict[str, Any]:
     table = run.record["per_class"]
-    names = [name for name in HEADINGS if any(name in cells for cells in table.values())]
+    known = headings(own_arrows(run.record))
+    names = [name for name in known if any(name in cells for cells in table.values())]
     confusions = [c for s in run.record["sets"] for c in s.get("confusion", [])]
     confusions.sort(key=lambda c: (-c["said_donor"], c["said_mover"], c["mover"], c["donor"]))
     return {
         "name": run.name,
-        "headings": [_heading(name) for name in names],
+        "headings": [_heading(*known[name]) for name in names],
         "rows": [(name, [cells.get(figure) for figure in names]) for name, cells in table.items()],
         "confusions": confusions[:20],
     }
@@ -238,8 +250,9 @@ def _comparisons(runs: Sequence[Run]) -> list[dict[str, Any]]:
         base = firsts.get((key, "baseline", model), firsts.get((key, "baseline"), first))
         if base is run:
             continue
+        known = headings(own_arrows(run.record))
         for name, c in compare_runs(run, base, cluster=run.record.get("cluster", "source")).items():
-            heading, arrow = HEADINGS[name]
+            heading, arrow = known[name]
             found.append({"a": run.name, "b": base.name, "figure": f"{heading} {arrow}", **asdict(c)})
     return found
 

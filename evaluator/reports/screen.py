@@ -8,24 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark_builder.utils.text import shown
-from evaluator.metrics.figures import FIGURES
-from evaluator.reports.leaderboard import groups, number, whole
+from evaluator.metrics.names import FIGURES, HEADINGS, headings, own_arrows
+from evaluator.reports.leaderboard import groups, number, own_figures, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
 from evaluator.runs import Run, compare_runs, find_rows
 from evaluator.testsets import CLUSTERS
 
-# Headings, and which way is good.
-HEADINGS = {
-    "iid": ("IID", "↑"),
-    "avg_scuba": ("Avg SCUBA", "↑"),
-    "avg_scufo": ("Avg SCUFO", "↓"),
-    "conflfg": ("ConflFG", "↑"),
-    "contra_acc": ("Contra. Acc.", "↑"),
-    "avg_shaken": ("Avg shaken", "↓"),
-    "contra_shaken": ("Contra. shaken", "↑"),
-    "conflfg_donor": ("ConflFG donor", "↓"),
-    "unbiased_scuba": ("SCUBA unbiased", "↑"),
-}
 BASELINES = ("baseline", "None")
 
 
@@ -38,8 +26,8 @@ def baseline_figures(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]
     values: dict[tuple[str, str, str], dict[str, list[float]]] = {}
     for row, key in zip(rows, keys, strict=True):
         if row["method"] in BASELINES:
-            for name in HEADINGS:
-                value = number(row[name])
+            for name in (*HEADINGS, *own_figures([row])):
+                value = number(row.get(name, ""))
                 if value is not None:
                     values.setdefault(key, {}).setdefault(name, []).append(value)
     means = {key: {name: sum(v) / len(v) for name, v in named.items()} for key, named in values.items()}
@@ -56,7 +44,8 @@ def mixed_datasets(rows: Sequence[Mapping[str, str]]) -> set[str]:
 
 def shown_figures(rows: Sequence[Mapping[str, str]]) -> list[str]:
     """The published figures always; of the further ones those that some row has."""
-    return [name for name in HEADINGS if name in FIGURES or any(row.get(name) for row in rows)]
+    names = (*HEADINGS, *own_figures(rows))
+    return [name for name in names if name in FIGURES or any(row.get(name) for row in rows)]
 
 
 def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
@@ -73,7 +62,8 @@ def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
     for column in naming:
         table.add_column(column.capitalize(), overflow="fold")
     names = shown_figures(rows)
-    for heading, arrow in (HEADINGS[name] for name in names):
+    known = headings(own_figures(rows))
+    for heading, arrow in (known[name] for name in names):
         table.add_column(f"{heading} {arrow}", justify="right", min_width=8)
     if mixed:
         table.add_column("Videos")
@@ -86,7 +76,7 @@ def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
     against = baseline_figures(rows)
     for row, letter, base in zip(rows, letters, against, strict=True):
         named = [f"{row[c]} †" if c == "method" and is_published(row) else row[c] for c in naming]
-        cells = [_cell(row, name, base) for name in names]
+        cells = [_cell(row, name, known[name][1], base) for name in names]
         mark = [letter if row["dataset"] in mixed else ""] if mixed else []
         table.add_row(*map(literal, named), *cells, *mark)
     table.caption = Text("\n".join(map(shown, notes)), "table.caption")
@@ -103,9 +93,9 @@ def show(paths: Sequence[Path], console: Console | None = None, published: str |
     """
     rows = find_rows(paths) + (published_rows(published) if published else [])
     print_table(leaderboard_table(rows), console)
-    for title, headings, cells in details(published) if published else []:
+    for title, columns, cells in details(published) if published else []:
         table = Table(title=literal(title, "table.title"))
-        for heading in headings:
+        for heading in columns:
             table.add_column(literal(heading), justify="right" if heading[-1] in "↑↓" else "left", overflow="fold")
         for row in cells:
             table.add_row(*map(literal, row))
@@ -128,17 +118,18 @@ def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str
         CLUSTERS[cluster],
     ):
         table.add_column(heading, justify="left" if heading == "Figure" else "right")
-    correlated = False
+    correlated, known = False, headings(own_arrows(a.record))
     for name, c in compared.items():
-        heading, arrow = HEADINGS[name]
+        heading, arrow = known[name]
         correlated |= c.n > c.sources
         interval = f"{c.low:+.2f} … {c.high:+.2f}"
         p = f"{c.p:.2g}" + ("*" if c.n > c.sources else "")
         cells = [f"{c.difference:+.2f}", interval, str(c.only_a), str(c.only_b), p, str(c.n), str(c.sources)]
         table.add_row(f"{heading} {arrow}", *cells)
     if correlated:
-        known = CLUSTERS[cluster]
-        table.caption = f"* more videos than {known}: McNemar takes them for independent; go by the interval."
+        table.caption = (
+            f"* more videos than {CLUSTERS[cluster]}: McNemar takes them for independent; go by the interval."
+        )
     print_table(table, console)
 
 
@@ -157,13 +148,13 @@ def print_table(table: Table, console: Console | None = None) -> None:
     console.print(table)
 
 
-def _cell(row: Mapping[str, str], name: str, base: Mapping[str, float]) -> Text:
-    value = number(row[name])
+def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, float]) -> Text:
+    value = number(row.get(name, ""))
     if value is None:
         return Text("–")
     text = Text(f"{value:.2f}")
     if name in base:
-        text.append_text(change_text(value - base[name], name, 2))
+        text.append_text(change_text(value - base[name], arrow, 2))
     missing = whole(row.get(f"missing_{name}", ""))
     if missing:
         scored = whole(row[f"n_{name}"])
@@ -171,8 +162,8 @@ def _cell(row: Mapping[str, str], name: str, base: Mapping[str, float]) -> Text:
     return text
 
 
-def change_text(change: float, name: str, digits: int) -> Text:
-    """A change in brackets, green where it is to the good."""
-    good = (change > 0) == (HEADINGS[name][1] == "↑")
+def change_text(change: float, arrow: str, digits: int) -> Text:
+    """A change in brackets, green where it is to the good: ``arrow`` says which way that is."""
+    good = (change > 0) == (arrow == "↑")
     colour = "dim" if abs(change) < 0.5 / 10**digits else "green" if good else "red"
     return Text(f" ({change:+.{digits}f})", colour)
