@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from albar.clips.clips import ClipSampling
-from albar.models import build_model, huggingface, model_spec
+from albar.models import build_model, huggingface, is_own, model_spec
 from albar.models.weights import SAFETENSORS, read_torch_file
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import parse_json, sha256_file
@@ -46,7 +46,7 @@ class Checkpoint:
 
     Attributes:
         path: the file.
-        model: registry name, e.g. ``small3d``, or ``hf:…``.
+        model: registered name, e.g. ``small3d``, ``hf:…``, or ``package.module:Name``.
         method: registry name, e.g. ``albar``.
         dataset: registry name of the training data.
         classes: class names in label order.
@@ -70,14 +70,19 @@ class Checkpoint:
     digest: str
     architecture: dict[str, Any] = field(default_factory=dict)
 
-    def network(self) -> nn.Module:
+    def network(self, own: str | None = None) -> nn.Module:
         """The network with its weights, in evaluation mode, on the CPU; logits (B, classes).
 
+        Args:
+            own: ``package.module:Name`` of the network, if it is no part of this toolkit. A file alone never chooses a
+                module that is imported: the user must name the same one.
+
         Raises:
-            BenchError: the weights are not this network's, or have another number of classes.
+            BenchError: a network of the user's own that ``own`` does not name; the weights are not this network's, or
+                have another number of classes.
         """
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
-            network = self._random_network()
+            network = self._random_network(own)
         try:
             network.load_state_dict(self.weights, strict=True)
         except (RuntimeError, TypeError) as error:
@@ -88,9 +93,12 @@ class Checkpoint:
             ) from None
         return network.eval()
 
-    def _random_network(self) -> nn.Module:
+    def _random_network(self, own: str | None) -> nn.Module:
         if self.architecture:
             return huggingface.from_architecture(self.architecture, len(self.classes), str(self.path))
+        if is_own(self.model) and own != self.model:
+            raise BenchError(f"{self.path}: its network is {self.model}, which is no part of this toolkit; if you know "
+                             f"and trust that module, add --model {self.model}")  # fmt: skip
         try:
             return build_model(self.model, len(self.classes), self.sampling)
         except BenchError as error:
@@ -159,7 +167,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(architecture, dict):
         raise BenchError(f"{path}: not a checkpoint of this toolkit, it has a misshapen entry 'architecture'; {_MEND}")
     try:
-        if not architecture:
+        if not architecture and not is_own(content["model"]):
             model_spec(content["model"])
         sampling = ClipSampling.from_dict(content["sampling"])
     except BenchError as error:

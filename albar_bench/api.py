@@ -168,6 +168,7 @@ def evaluate(
     iid: bool = False,
     method: str | None = None,
     classes: Sequence[str] | None = None,
+    network: str | None = None,
     weights: str | None = None,
     clip: Mapping[str, Any] | None = None,
     views: int | None = None,
@@ -187,6 +188,7 @@ def evaluate(
         method: what to call it in the leaderboard.
         classes: class names in the order of the module's outputs; None: the benchmark's own order is assumed, and
             that is noted in the record.
+        network: ``package.module:Name`` of a checkpoint's network, if it is no part of this toolkit.
         weights, clip, views, crops, trust: as the options of `bench eval`.
         options: further fields of :class:`evaluator.evaluate.EvalOptions`, such as ``batch``, ``device``, ``seed``.
 
@@ -201,7 +203,14 @@ def evaluate(
     from evaluator.models.factory import from_object
 
     own = ModelOptions(
-        weights=weights, method=method, sampling=sampling, clip=dict(clip or {}), views=views, crops=crops, trust=trust
+        model=network,
+        weights=weights,
+        method=method,
+        sampling=sampling,
+        clip=dict(clip or {}),
+        views=views,
+        crops=crops,
+        trust=trust,
     )
     made: Any = model
     if isinstance(model, nn.Module):

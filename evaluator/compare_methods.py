@@ -12,6 +12,7 @@ from typing import Any
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import write_csv
+from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import logged, write_log
 from evaluator.metrics.names import EXTRA, FIGURES
 from evaluator.reports.leaderboard import NAME, OWN, number, own_figures, read_leaderboard
@@ -27,7 +28,7 @@ class Sweep:
     """What to compare.
 
     Attributes:
-        methods: keys of :data:`albar.methods.METHODS`.
+        methods: names of :data:`albar.methods.METHODS`, or ``package.module:Name``.
         seeds: each trains every method once.
         training: settings that all runs share, fields of :class:`albar.training.settings.TrainSettings`.
         by_method: settings of one method's runs alone, by method.
@@ -52,8 +53,7 @@ class Sweep:
         if not self.methods or not self.seeds:
             raise BenchError("nothing to compare; give --methods and --seeds")
         for name in (*self.methods, *self.by_method):
-            if name not in METHODS:
-                raise BenchError(f"unknown method {name!r}; choose from {', '.join(METHODS)}")
+            METHODS.split(name)
         if self.jobs is not None and self.jobs < 1:
             raise BenchError(f"--jobs is {self.jobs}; it must be at least 1")
 
@@ -113,8 +113,9 @@ def _compare(sweep: Sweep, say: Say) -> Outcome:
     if not board.is_file():
         raise BenchError(f"no run of {sweep.out} could be scored; first: {failures[0] if failures else 'none ran'}")
     chosen = {str(seed) for seed in sweep.seeds}
-    rows = [r for r in read_leaderboard(board) if r["method"] in sweep.methods and r["seed"] in chosen]
-    lines = tabulate(rows, sweep.methods)
+    methods = [safe_name(method) for method in sweep.methods]
+    rows = [r for r in read_leaderboard(board) if r["method"] in methods and r["seed"] in chosen]
+    lines = tabulate(rows, methods)
     write_csv(table, columns_of(own_figures(rows)), lines)
     return Outcome(table, tuple(failures))
 
@@ -129,7 +130,7 @@ def plan(sweep: Sweep) -> tuple[list[Job], list[Job]]:
     runs = []
     for seed in sweep.seeds:
         for method in sweep.methods:
-            name = f"{method}-s{seed}"
+            name = f"{safe_name(method)}-s{seed}"
             given = {**sweep.training, **sweep.by_method.get(method, {}), "progress": False, "method": method}
             settings = make_settings(None, {**given, "seed": seed, "out": sweep.out / "runs" / name}, sweep.source)
             kind = make_method(method, settings.preset_name, settings.options)
@@ -202,9 +203,11 @@ class _Runner:
         """Seconds, and why it failed or None."""
         import torch
 
+        from albar.models import is_own
         from albar.training.reference2d import train_reference
         from albar.training.trainer import train
         from evaluator.evaluate import EvalOptions, evaluate
+        from evaluator.models import ModelOptions
 
         torch.set_num_threads(self.threads)
         os.environ["TQDM_DISABLE"] = "1"
@@ -214,7 +217,12 @@ class _Runner:
                 train_reference(settings)
             else:
                 options = EvalOptions(
-                    root=settings.root, device=settings.device, batch=settings.recipe.batch, progress=False
+                    model=ModelOptions(model=settings.model_name if is_own(settings.model_name) else None),
+                    dataset=settings.dataset,
+                    root=settings.root,
+                    device=settings.device,
+                    batch=settings.recipe.batch,
+                    progress=False,
                 )
                 evaluate(train(settings), self.sweep.benchmarks, self.sweep.out / "results", options)
         except BenchError as error:

@@ -415,7 +415,7 @@ def test_labels_given_as_shares_mean_the_same() -> None:
         assert plain == pytest.approx(mixed, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_method_gives_finite_gradients_to_every_parameter(name: str, preset: str) -> None:
     torch.manual_seed(0)

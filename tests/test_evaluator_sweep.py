@@ -48,7 +48,7 @@ def test_every_seed_trains_every_method_and_a_reference_is_planned_once(tmp_path
 
 
 def test_an_unknown_method_is_told() -> None:
-    with pytest.raises(BenchError, match="unknown method 'magic'; choose from baseline"):
+    with pytest.raises(BenchError, match="METHOD magic: no such method; choose from baseline"):
         Sweep(methods=["magic"], seeds=[0])
 
 

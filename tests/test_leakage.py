@@ -205,7 +205,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
         Settings(margin=-1)
     with pytest.raises(BenchError, match="--ring 0"):
         Settings(ring=0)
-    with pytest.raises(BenchError, match="--reference nonsense: unknown kind"):
+    with pytest.raises(BenchError, match="--reference nonsense: no such mask source"):
         found(root, folder, reference="nonsense")
     build_scufo(folder, out=tmp_path / "scufo", run=QUIET)
     with pytest.raises(BenchError, match="is a scufo benchmark; give the SCUBA benchmark"):

@@ -74,7 +74,7 @@ def test_the_presets_are_the_published_figures(name: str, finetune: dict, scratc
         assert {k: values[k] for k in wanted} == wanted
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS])
 def test_draws_repeat_and_the_batch_given_is_not_changed(name: str) -> None:
     batch = batch_of()
     before = copy.deepcopy(batch)
@@ -97,7 +97,7 @@ def test_a_chance_of_nought_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS])
 def test_a_few_steps_train(name: str, preset: str) -> None:
     torch.manual_seed(0)
     model, batch = Small3D(3), batch_of()

@@ -204,9 +204,9 @@ def test_a_factory_of_the_users_own(world: World, tmp_path: Path) -> None:
     assert score(world, "users_models:make", tmp_path / "out", clip=CLIP)["computed"] == ["scuba", "scufo"]
     assert "--sampling" in refused(lambda: score(world, "users_models:plain", tmp_path / "o"))
     assert score(world, "users_models:plain", tmp_path / "o", sampling="8x2-48", clip=CLIP)["model"] == "function"
-    for name, word in (("bad", "no weights here"), ("number", "cannot be called"), ("absent", "gave no model")):
+    for name, word in (("bad", "no weights here"), ("number", "cannot be called"), ("absent", "cannot be imported")):
         assert word in refused(lambda n=name: load_model(f"users_models:{n}"))
-    assert "gave no model" in refused(lambda: load_model("no_such_module_here:make"))
+    assert "cannot be imported" in refused(lambda: load_model("no_such_module_here:make"))
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_settings_of_a_run_are_taken_or_refused_by_name(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:9])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS])
 def test_settings_of_methods_are_taken_or_refused_by_name(method: str, value: Any) -> None:
     import dataclasses
 

@@ -28,7 +28,7 @@ def head_name(model: nn.Module) -> str:
         count = "no" if not heads else "more than one"
         raise BenchError(
             f"{type(model).__name__} has {count} module named {', '.join(HEADS)}, so its features cannot be told; "
-            "choose another --model"
+            "choose another --model, or call the layer that gives the logits of your own one `head`"
         )
     return heads[0]
 

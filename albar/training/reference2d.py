@@ -21,6 +21,7 @@ from albar.training.settings import TrainSettings, default_folder
 from albar.training.trainer import Run, Say, train
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
+from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.record import Video
 
@@ -85,7 +86,7 @@ def reference_settings(
         model=name,
         preset=settings.preset_name,
         clip=clip,
-        out=folder or settings.reference or beside / f"{settings.dataset}-{NAME}-s{settings.seed}",
+        out=folder or settings.reference or beside / f"{safe_name(settings.dataset)}-{NAME}-s{settings.seed}",
         reference=None,
         keep_head=False,  # ImageNet's classes are never the dataset's
         **changes,

@@ -16,6 +16,7 @@ from albar.methods import METHODS, PRESETS, make_method
 from albar.models import MODELS, model_spec
 from albar.training.optimizer import RECIPES, Recipe
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.text import read_text
 from manifests import resource
 
@@ -28,9 +29,10 @@ class TrainSettings:
     """Settings of a run. None means: what the preset or the model says.
 
     Attributes:
-        method: key of :data:`albar.methods.METHODS`.
+        method: a name of :data:`albar.methods.METHODS`, or ``package.module:Name``.
         dataset, root, split, fold: what to train on, as in :func:`benchmark_builder.datasets.read_dataset`.
-        model: key of :data:`albar.models.MODELS`; None: ``small3d`` for synthactions, else ``swin3d_t``.
+        model: a name of :data:`albar.models.MODELS`, or ``package.module:Name``; None: ``small3d`` for synthactions,
+            else ``swin3d_t``.
         weights: None (random), a published set's name (``KINETICS400_V1``), or a file: weights, or a checkpoint of this
             toolkit (or its run's folder), whose head is kept where its classes are the dataset's.
         keep_head: refuse weights whose head is for another number of classes; else the head starts fresh, and that is
@@ -150,8 +152,7 @@ class TrainSettings:
             raise BenchError(f"unknown preset {self.preset!r}; choose from {', '.join(PRESETS)}")
         if self.precision not in PRECISIONS:
             raise BenchError(f"unknown --precision {self.precision!r}; choose from {', '.join(PRECISIONS)}")
-        if self.method not in METHODS:
-            raise BenchError(f"unknown method {self.method!r}; choose from {', '.join(METHODS)}")
+        METHODS.split(self.method)
         model_spec(self.model_name)
         _ = self.recipe  # its values are checked where it is made
 
@@ -171,7 +172,11 @@ class TrainSettings:
 
     @property
     def clip_sampling(self) -> ClipSampling:
-        return sampling(self.sampling or model_spec(self.model_name).sampling).replaced(self.clip)
+        chosen = self.sampling or model_spec(self.model_name).sampling
+        if chosen is None:
+            raise BenchError(f"--model {self.model_name}: does not say how its clips are cut; pass --sampling NAME, or "
+                             "give it an attribute sampling")  # fmt: skip
+        return sampling(chosen).replaced(self.clip)
 
     @property
     def folder(self) -> Path:
@@ -180,7 +185,7 @@ class TrainSettings:
 
 def default_folder(dataset: str, method: str, seed: int) -> Path:
     """Where a run lies by convention."""
-    return Path("runs") / f"{dataset}-{method}-s{seed}"
+    return Path("runs") / f"{safe_name(dataset)}-{safe_name(method)}-s{seed}"
 
 
 def recipes() -> list[str]:
@@ -213,7 +218,7 @@ def read_configs(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
         raise BenchError(f"{path}: method is {tables!r}; write tables [method.NAME], NAME being a method's")
     for name in tables:
-        if name not in METHODS:
+        if not METHODS.names_one(name):
             raise BenchError(f"{path}: a table for the unknown method {name!r}; choose from {', '.join(METHODS)}")
     shared = {name: _checked(name, value, path) for name, value in found.items()}
     return shared, {m: {k: _checked(k, v, path) for k, v in table.items()} for m, table in tables.items()}

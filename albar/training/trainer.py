@@ -39,6 +39,7 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, remove_leftovers, sha256_file, write_json
 from benchmark_builder.utils.folders import hidden
 from benchmark_builder.utils.pool import default_workers
+from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.record import Video, group_of
 
@@ -239,8 +240,8 @@ class Run:
                 self.checkpoint,
                 network=network,
                 model=s.model_name,
-                method=s.method,
-                dataset=s.dataset,
+                method=safe_name(s.method),
+                dataset=safe_name(s.dataset),
                 classes=self.classes,
                 sampling=self.sampling,
                 settings=self.record,

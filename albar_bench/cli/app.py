@@ -12,6 +12,7 @@ from albar_bench.cli.compare import compare
 from albar_bench.cli.data import app as data_app
 from albar_bench.cli.demo import demo
 from albar_bench.cli.eval import eval_command
+from albar_bench.cli.method_help import TrainCommand
 from albar_bench.cli.reports import leaderboard, report, score, versus
 from albar_bench.cli.segment import segment
 from albar_bench.cli.train import train
@@ -48,7 +49,7 @@ app = typer.Typer(
     ),
 )
 app.add_typer(build_app, name="build")
-app.command(name="train")(train)
+app.command(name="train", cls=TrainCommand)(train)
 app.command(name="eval", cls=variadic(benchmarks=is_benchmark))(eval_command)
 app.command(cls=variadic(methods=is_anything, benchmarks=is_benchmark))(compare)
 app.command()(leaderboard)

@@ -26,6 +26,12 @@ def eval_command(
             metavar="DIR ...",
         ),
     ] = None,
+    own_model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="The network of a checkpoint that was trained with one of your own, package.module:Name."
+        ),
+    ] = None,
     weights: Annotated[
         str | None, typer.Option(help="Of a network given by name: a file, or a published set (KINETICS400_V1).")
     ] = None,
@@ -83,6 +89,7 @@ def eval_command(
 
     options = EvalOptions(
         model=ModelOptions(
+            model=own_model,
             weights=weights,
             classes=classes,
             method=method,

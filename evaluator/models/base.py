@@ -92,6 +92,7 @@ class ModelOptions:
     """What a user says of a model; None and empty mean: as the model says.
 
     Attributes:
+        model: ``package.module:Name`` of a checkpoint's network, if that is the user's own.
         weights: of a network that is given by name: a file, or a published set's name.
         classes: a file of class names, one a line, in the order of the model's outputs.
         method: what to call it in the leaderboard.
@@ -101,6 +102,7 @@ class ModelOptions:
         trust: load a file that can run its author's code.
     """
 
+    model: str | None = None
     weights: str | None = None
     classes: Path | None = None
     method: str | None = None

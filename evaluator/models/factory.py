@@ -9,13 +9,12 @@ import torch
 from torch import nn
 
 from albar.clips.clips import ClipSampling, sampling
+from albar.models import MODELS
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.registry import Registry
+from benchmark_builder.utils.registry import first_line
 from evaluator.models.base import Network, ScoredModel
 
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-
-OWN = Registry("model", "MODEL", "scored_models", {})
 
 
 def is_spec(text: str) -> bool:
@@ -33,14 +32,14 @@ def load(spec: str) -> ScoredModel:
     Raises:
         BenchError: no such module or factory, a factory that fails, or one that returns nothing callable.
     """
-    factory = OWN.find(spec).part
+    factory = MODELS.find(spec).part
     try:
         made = factory()
     except BenchError:
         raise
     except Exception as error:  # the user's code may raise anything
-        reason = (str(error).splitlines() or [""])[0]
-        raise BenchError(f"{spec}: gave no model ({type(error).__name__}: {reason}); fix the factory") from error
+        raise BenchError(f"{spec}: gave no model ({type(error).__name__}: {first_line(error)}); fix the factory, which "
+                         "is called without arguments") from error  # fmt: skip
     return from_object(made, spec)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from albar.checkpoint import own_checkpoint
-from albar.clips.clips import sampling
+from albar.clips.clips import ClipSampling, sampling
 from albar.models import MODELS, build_model, model_spec
 from albar.models.weights import SAFETENSORS, fit_weights, prefix_of, read_weights
 from benchmark_builder.utils.errors import BenchError
@@ -16,7 +16,7 @@ from evaluator.models import checkpoint as ours
 from evaluator.models.base import ModelOptions, Network, ScoredModel
 
 ALBAR_MODEL = "swin3d_t"
-_TORCHVISION = [name for name, spec in MODELS.items() if spec.module == "albar.models.torchvision_video"]
+_TORCHVISION = [n for n in MODELS.shipped if model_spec(n).module == "albar.models.torchvision_video"]
 
 
 def load(name: str, options: ModelOptions) -> ScoredModel:
@@ -65,10 +65,16 @@ def load_release(path: Path) -> ScoredModel | None:
     return _model(str(path), ALBAR_MODEL, "albar", found.tensors, sha256_file(path), notes=found.notes)
 
 
+def _clips(name: str) -> ClipSampling:
+    found = model_spec(name).sampling
+    assert found is not None, "every network of this toolkit says how its clips are cut"
+    return sampling(found)
+
+
 def _names(name: str) -> set[str]:
     """The parameter names of a network."""
     with torch.device("meta"):
-        return set(build_model(name, 2, sampling(model_spec(name).sampling)).state_dict())
+        return set(build_model(name, 2, _clips(name)).state_dict())
 
 
 def _model(
@@ -91,7 +97,7 @@ def _model(
         why = f"({head}…){f'; {prefix}' if prefix else ''}"
         raise BenchError(f"{source}: the weights have no head {why}; give those of a whole {name}")
     outputs = len(biases[-1])
-    clips = sampling(model_spec(name).sampling)
+    clips = _clips(name)
 
     def network(device: torch.device) -> Network:
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
