@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ COLUMNS = [
 _NUMBERS = [f"{name}{end}" for name in (*FIGURES, *EXTRA) for end in ("", "_low", "_high")]
 _COUNTS = [f"{what}_{name}" for name in (*FIGURES, *EXTRA) for what in ("n", "missing")]
 _FIX = "give a leaderboard.csv that `bench eval` has written"
+_DIGEST = re.compile(r"=([0-9a-f]{12}|published-[^;]*)(?=; |$)")
 _KEY = ("dataset", "method", "model", "checkpoint_sha256", "protocol", "manifests")
 
 
@@ -66,6 +68,12 @@ def update(path: Path, record: Mapping[str, Any]) -> None:
         new = as_text(row_of(record))
         rows = [r for r in rows if any(r[k] != new[k] for k in _KEY)]
         write_csv(path, COLUMNS, [*rows, new])
+
+
+def check(path: Path) -> None:
+    """Refuse, before any work, to add to a file that is there and is no leaderboard. Raises BenchError."""
+    if path.exists():
+        read_leaderboard(path)
 
 
 def read_leaderboard(path: Path) -> list[dict[str, str]]:
@@ -130,8 +138,8 @@ def whole(text: str, where: str = "count") -> int:
 
 
 def digests(row: Mapping[str, str]) -> frozenset[str]:
-    """Digests of the sets behind a row; rows are comparable where these agree."""
-    return frozenset(entry.rpartition("=")[2] for entry in row["manifests"].split("; "))
+    """Digests of the sets behind a row; rows are comparable where these agree. Names may hold any sign."""
+    return frozenset(_DIGEST.findall(row["manifests"])) or frozenset((row["manifests"],))
 
 
 def videos_digest(parts: Iterable[str]) -> str:
