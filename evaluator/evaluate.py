@@ -25,7 +25,7 @@ from evaluator.metrics.figures import compute, file_tag, plain, version
 from evaluator.models import ModelOptions, ScoredModel, load_model
 from evaluator.models.base import Network, apply_options
 from evaluator.predictions.files import FORMATS, Predictions, read_predictions, softmax, write_predictions
-from evaluator.records import placed, write_record
+from evaluator.records import check_names, placed, write_record
 from evaluator.reports import leaderboard
 from evaluator.results_folder import results_folder
 from evaluator.testsets import CLUSTERS, TestSet, benchmark_set, default_benchmarks, iid_set, limited
@@ -131,7 +131,9 @@ def evaluate(
     precision = "bf16" if bf16 else "float32"
     protocol = {"sampling": sampling.to_dict(), "precision": precision, "columns": next(iter(columns.values()), [])}
     variant = "" if sampling == model.own_sampling else _short({"sampling": sampling.to_dict()})
+    check_names(method=model.method, model=model.model)
     if processes.main:
+        leaderboard.check(out / leaderboard.NAME)
         for line in describe_model(model, precision):
             say(line)
 
@@ -156,7 +158,7 @@ def evaluate(
 
         record = {
             "dataset": _dataset(model, options, sets), "method": model.method, "model": model.model,
-            "classes": list(sets[0].classes) if sets else [], "seed": model.seed, "checkpoint": model.source,
+            "classes": list(sets[0].classes) if sets else [], "seed": _seed(model.seed), "checkpoint": model.source,
             "checkpoint_sha256": model.digest, "protocol": protocol_name(sampling, bf16, variant),
             "sampling": protocol["sampling"], "kind": model.kind, "precision": precision, "notes": list(model.notes),
             "bootstrap_seed": options.seed, "limit": options.limit,
@@ -411,6 +413,12 @@ class Store:
     def read(self, allow_missing: bool) -> Predictions:
         """The predictions, checked against the test set."""
         return read_predictions(self.csv, self.set.classes, self.set.labels, allow_missing)
+
+
+def _seed(value: Any) -> int | str:
+    """A seed as the checkpoint's settings tell it, if it can be one."""
+    usable = isinstance(value, int) or (isinstance(value, str) and len(value) <= 64)
+    return value if usable and not isinstance(value, bool) else ""
 
 
 def _short(value: Any) -> str:

@@ -23,8 +23,20 @@ class _Wrong(Exception):
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a results record, whole or not at all."""
+    """Write a results record, whole or not at all.
+
+    Raises:
+        BenchError: a field that :func:`read_record` would refuse, such as a name of thousands of characters.
+    """
+    _check(path, dict(record), "give it a shorter name, or report this")
     write_json(path, {**record, "format": FORMAT, "version": version()})
+
+
+def check_names(**names: str) -> None:
+    """Refuse, before any work, what no record can hold: BenchError names the option."""
+    for option, name in names.items():
+        if len(name) > LONGEST:
+            raise BenchError(f"--{option} is {_short(name)}: longer than {LONGEST} characters; give a shorter one")
 
 
 def placed(record: dict[str, Any], sets: list[TestSet], out: Path, root: Path | None) -> dict[str, Any]:
@@ -52,6 +64,11 @@ def read_record(path: Path) -> dict[str, Any]:
         said = str(record["format"])[:20]
         raise BenchError(f"{path}: has format {said}, this version reads {FORMAT}; upgrade albar-bench")
     record = {**_DEFAULTS, **record}
+    _check(path, record, _FIX)
+    return record
+
+
+def _check(path: Path, record: dict[str, Any], fix: str) -> None:
     try:
         _RECORD(record, "")
         names = [s["name"] for s in record["sets"]]
@@ -61,8 +78,7 @@ def read_record(path: Path) -> dict[str, Any]:
         _known_names(record)
     except _Wrong as wrong:
         field, what, value = wrong.args
-        raise BenchError(f"{path}: {field} is {_short(value)}, not {what}; {_FIX}") from None
-    return record
+        raise BenchError(f"{path}: {field} is {_short(value)}, not {what}; {fix}") from None
 
 
 def _known_names(record: Mapping[str, Any]) -> None:

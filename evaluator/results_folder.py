@@ -16,8 +16,9 @@ def results_folder(out: Path) -> Iterator[None]:
     """Make ``out`` and hold it while writing; if nobody else does, delete the temporary files of killed runs first.
 
     Only this program's own places are looked at (``out``, ``predictions`` and ``results`` below it), never what lies
-    deeper: ``out`` may be any folder. A folder that is still empty in the end is taken away again.
+    deeper: ``out`` may be any folder. A folder made here that is empty in the end is taken away again.
     """
+    new = not out.is_dir()
     out.mkdir(parents=True, exist_ok=True)
     handle = os.open(out, os.O_RDONLY) if fcntl else None
     try:
@@ -32,8 +33,9 @@ def results_folder(out: Path) -> Iterator[None]:
     finally:
         if handle is not None:
             os.close(handle)
-        with contextlib.suppress(OSError):
-            out.rmdir()
+        if new:
+            with contextlib.suppress(OSError):  # it is not empty
+                out.rmdir()
 
 
 def _lock(handle: int) -> bool:

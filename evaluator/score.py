@@ -12,7 +12,7 @@ from benchmark_builder.utils.errors import BenchError
 from evaluator.metrics.figures import compute, file_tag, plain, version
 from evaluator.predictions.files import FORMATS, Predictions, write_predictions
 from evaluator.predictions.mmaction import read_any_predictions
-from evaluator.records import placed, write_record
+from evaluator.records import check_names, placed, write_record
 from evaluator.reports import leaderboard
 from evaluator.results_folder import results_folder
 from evaluator.testsets import TestSet, benchmark_set, iid_set
@@ -67,6 +67,9 @@ def score(
         raise BenchError(
             f"{len(lists)} list files for {len(files)} predictions files; give each file its --lists, or none"
         )
+    check_names(method=method, model=model)
+    if out is not None:
+        leaderboard.check(out / leaderboard.NAME)
     sets = [_set(b, root) for b in benchmarks]
     if len({s.name for s in sets}) < len(sets):
         raise BenchError("two of the benchmarks have the same name; give each benchmark once")

@@ -14,6 +14,8 @@ from albar.clips.clips import ClipSampling, normalise
 from albar.models import build_model, model_spec
 from albar.models.huggingface import clip_sampling, pretrained
 from albar.models.weights import FreshHead
+from albar.training.settings import TrainSettings
+from albar.training.trainer import _sources
 from benchmark_builder.utils.errors import BenchError
 
 KINDS = ("videomae", "timesformer", "vivit")
@@ -110,6 +112,28 @@ def test_a_checkpoint_needs_the_folder_no_more(tmp_path: Path) -> None:
             assert loaded.sampling == sampling and loaded.classes == CLASSES
             assert torch.equal(loaded.network()(clips()), network(clips()))
     assert str(folder) not in json.dumps(load_checkpoint(path).architecture)
+
+
+def test_a_run_records_what_a_folder_holds_and_not_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    huggingface_folder(tmp_path / "net", "videomae", CLASSES)
+    monkeypatch.chdir(tmp_path)
+    absolute, relative = (
+        _sources(TrainSettings(model=f"hf:{folder}", weights="pretrained")) for folder in (tmp_path / "net", "net")
+    )
+    assert absolute == relative and (absolute["model"], absolute["weights"]) == ("hf:net", "pretrained")
+    (tmp_path / "net" / "config.json").write_text((tmp_path / "net" / "config.json").read_text() + " ")
+    assert _sources(TrainSettings(model="hf:net", weights="pretrained")) != relative
+
+
+@pytest.mark.parametrize("prefix", ["module.", "network.", "_orig_mod.network.", "model.module.network."])
+def test_a_file_of_weights_may_have_any_prefix(tmp_path: Path, prefix: str) -> None:
+    folder = huggingface_folder(tmp_path / "net", "videomae", CLASSES)
+    sampling = model_spec(f"hf:{folder}").sampling
+    known = build_model(f"hf:{folder}", 3, sampling, "pretrained")  # type: ignore[arg-type]
+    state = {prefix + name: value for name, value in known.network.state_dict().items()}  # type: ignore[union-attr]
+    torch.save(state, tmp_path / "w.pth")
+    made = build_model(f"hf:{folder}", 3, sampling, str(tmp_path / "w.pth")).eval()  # type: ignore[arg-type]
+    assert torch.equal(made(clips()), known.eval()(clips()))
 
 
 def test_safetensors_exports_say_what_they_are(tmp_path: Path) -> None:

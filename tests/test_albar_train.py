@@ -344,7 +344,7 @@ def test_a_folder_of_a_run_that_was_killed_at_once_is_taken(
     assert run(epochs=1).is_file() and leftovers(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", [".tmp-notes", ".tmp-0a.json", ".git", "notes.txt"])
+@pytest.mark.parametrize("name", ["notes.txt", "last.pt", "model.ckpt"])
 def test_what_is_anothers_is_not_taken_nor_deleted(run: Callable[..., Path], tmp_path: Path, name: str) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).write_text("mine")
@@ -853,7 +853,13 @@ def test_stillmix_trains_its_reference_first_and_scores_every_frame(
     assert len(scores) == 24 * 10
     assert any(round(p, 6) != p for p, *_ in scores)  # as the network gives them, not rounded
     assert load_checkpoint(settings.reference / "model.ckpt").sampling.frames == 1
-    assert train(dataclasses.replace(settings, out=tmp_path / "still2")).is_file()
+    mixed = train(dataclasses.replace(settings, out=tmp_path / "still2"))
+    # All of it again in other folders, to the byte.
+    other = with_reference(dataclasses.replace(asked, out=tmp_path / "elsewhere" / "still"))
+    assert other.reference == tmp_path / "elsewhere" / "synthactions-reference2d-s0"
+    for name in ("model.ckpt", "last.pt", "scores.csv"):
+        assert (other.reference / name).read_bytes() == (settings.reference / name).read_bytes()
+    assert train(other).read_bytes() == mixed.read_bytes()
     assert with_reference(asked, said.append) == settings and len([line for line in said if "training it" in line]) == 1
 
 

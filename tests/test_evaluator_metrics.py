@@ -395,6 +395,11 @@ def test_top_k_by_hand() -> None:
     # Places of the true class: 3rd, 4th, 2nd (equals in index order), 2nd.
     assert [figure([top_k_part(p, k)]).percent for k in (1, 2, 3)] == [0.0, 50.0, 75.0]
     assert figure([top_k_part(p, 1)]).percent == top1(p).percent
+    # The file's answer counts first among equals: what is right is among the highest k, whatever k.
+    tied = make_predictions("p", classes, ["u"], np.array([3]), np.full((1, 4), 0.25), preds=[3])
+    assert [figure([top_k_part(tied, k)]).percent for k in (1, 2, 3)] == [100.0] * 3 == [top1(tied).percent] * 3
+    other = make_predictions("p", classes, ["u"], np.array([1]), np.full((1, 4), 0.25), preds=[3])
+    assert [figure([top_k_part(other, k)]).percent for k in (1, 2, 3)] == [0.0, 0.0, 100.0]
     with pytest.raises(BenchError, match="top-4 of 4 classes"):
         top_k_part(p, 4)
 

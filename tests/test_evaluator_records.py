@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 from test_evaluator_score import CLASSES, SCORES, STILLS, VIDEOS, benchmark, dump, refused
 
 from benchmark_builder.utils.errors import BenchError
@@ -23,7 +21,7 @@ from evaluator.reports import leaderboard
 from evaluator.reports.comparison import read_compared
 from evaluator.reports.leaderboard import read_leaderboard
 from evaluator.reports.report import report
-from evaluator.reports.screen import show
+from evaluator.reports.screen import leaderboard_table
 from evaluator.results_folder import results_folder
 from evaluator.runs import Found, compare_runs, find_records, find_rows, load_run, recompute
 from evaluator.score import score
@@ -82,14 +80,12 @@ def changed(record: dict[str, Any], path: tuple[Any, ...], value: Any) -> Any:
     return result
 
 
-def uses(file: Path) -> None:
+def uses(file: Path, found: Found) -> None:
     """Everything that reads a record."""
     rows = find_rows([file])
-    with open(os.devnull, "w") as sink:
-        show([file], Console(width=200, file=sink))
-    run = load_run(file)
-    recompute(run)
-    compare_runs(run, run)
+    leaderboard_table(rows)
+    run = load_run(file, found=found)
+    compare_runs(run, run, cluster=run.record["cluster"])
     assert rows
 
 
@@ -99,12 +95,12 @@ def test_every_odd_value_in_a_record_is_one_line_that_names_file_and_field(made:
     file = next((base / "results" / "results").glob("*albar*.json"))
     record = json.loads(file.read_text())
     paths = [p for p in every_field(record) if not {"sampling", "versions"} & set(p[:1])]
-    refusals = 0
+    refusals, found = 0, Found()
     for path in paths:
         for value in ODD:
             file.write_text(json.dumps(changed(record, path, value)))
             try:
-                uses(file)
+                uses(file, found)
             except BenchError as error:
                 refusals += 1
                 assert "\n" not in str(error) and file.name in str(error), (path, value, error)
@@ -254,6 +250,25 @@ def test_a_killed_run_leaves_nothing_that_the_next_does_not_delete(made: Path, t
         assert left[0].exists()
     score(files, folders, out, method="a")
     assert not any(path.exists() for path in left) and all(path.exists() for path in others)
+
+
+def test_names_that_no_reader_would_take_are_refused_before_they_are_written(made: Path, tmp_path: Path) -> None:
+    base = tmp_path / "w"
+    shutil.copytree(made.parent, base)
+    folders: list[Path | str] = [base / "benchmarks" / kind for kind in ("scuba", "scufo")]
+    files = [base / "0.json", base / "1.json"]
+    assert "--method is 'xxx" in refused(lambda: score(files, folders, base / "new", method="x" * 5000))
+    assert not (base / "new").exists()
+    (base / "other").mkdir()
+    (base / "other" / leaderboard.NAME).write_text("dear diary\n")
+    assert "not a leaderboard" in refused(lambda: score(files, folders, base / "other"))
+    assert [p.name for p in (base / "other").iterdir()] == [leaderboard.NAME]
+
+
+def test_names_of_benchmarks_may_hold_any_sign() -> None:
+    row = {"manifests": "x; y=0123456789ab; a=b=cdef01234567"}
+    assert leaderboard.digests(row) == {"0123456789ab", "cdef01234567"}
+    assert leaderboard.digests({"manifests": "published=published-hmdb51"}) == {"published-hmdb51"}
 
 
 KILLED = """

@@ -70,6 +70,10 @@ def failing(monkeypatch: pytest.MonkeyPatch, maker: type, name: str, error: Base
     monkeypatch.setattr(maker, "make", make)
 
 
+def interrupted(made: object) -> None:
+    raise KeyboardInterrupt
+
+
 # One item never ends a run.
 
 
@@ -102,6 +106,12 @@ def test_keyboard_interrupt_and_exit_pass_through_and_leave_nothing_half_done(
             with pytest.raises(type(error)):
                 build(root, out)
         assert not out.exists(), "nothing was made, nothing stays"
+    real = ScubaMaker.make
+    with monkeypatch.context() as patch:  # written, but not in the journal yet
+        patch.setattr(ScubaMaker, "make", lambda self, video: interrupted(real(self, video)))
+        with pytest.raises(KeyboardInterrupt):
+            build(root, out)
+        assert not out.exists()
     with monkeypatch.context() as patch:
         failing(patch, ScubaMaker, SECOND, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):

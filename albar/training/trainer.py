@@ -6,14 +6,12 @@ import hashlib
 import importlib.metadata
 import json
 import math
-import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import filelock
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -37,9 +35,9 @@ from albar.training.validation import watch
 from benchmark_builder.datasets import Listing, read_dataset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, remove_leftovers, sha256_file, write_json
-from benchmark_builder.utils.folders import hidden
 from benchmark_builder.utils.pool import default_workers
 from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.utils.resume import held, sole_run
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.record import Video, group_of
 
@@ -73,23 +71,14 @@ def train(settings: TrainSettings, say: Say = lambda line: None) -> Path:
             if not run.checkpoint.is_file():
                 run.fit()
         return run.checkpoint
-    try:
-        run.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BenchError(f"{run.folder}: no run can be kept here ({error.strerror}); choose another --out") from None
-    try:
-        with filelock.FileLock(run.folder / ".lock", timeout=0):
-            run.claim()
-            run.wait()
-            if run.checkpoint.is_file():
-                say(f"{run.checkpoint} is there already; nothing to do")
-            else:
-                with _own_draws(run.device), tf32(settings.precision == "tf32"):
-                    run.fit()
-    except filelock.Timeout:
-        raise BenchError(
-            f"{run.folder}: another process is training here; wait for it or choose another --out"
-        ) from None
+    with sole_run(run.folder, run.folder / ".lock", "another process is training here"):
+        run.claim()
+        run.wait()
+        if run.checkpoint.is_file():
+            say(f"{run.checkpoint} is there already; nothing to do")
+        else:
+            with _own_draws(run.device), tf32(settings.precision == "tf32"):
+                run.fit()
     return run.checkpoint
 
 
@@ -118,9 +107,10 @@ class Run:
         self.classes = listing.classes
         self.videos, self.kept_back = divide(listing, settings)
         if settings.validation_split is not None:
-            self.kept_back = read_dataset(
-                settings.dataset, settings.root, settings.validation_split, settings.fold
-            ).videos
+            held_out = read_dataset(settings.dataset, settings.root, settings.validation_split, settings.fold)
+            for line in (*held_out.notes, *held_out.summary()):
+                self.say(f"{settings.validation_split}: {line}")
+            self.kept_back = held_out.videos
         self.step_clips = self.recipe.batch * self.recipe.accumulate * self.processes
         if len(self.videos) < self.step_clips:
             raise BenchError(
@@ -172,8 +162,8 @@ class Run:
                 raise BenchError(
                     f"{self.folder} holds a run with {was}, this one has {now}; delete it or choose another --out"
                 )
-        elif any(not _ours(p.name) for p in self.folder.iterdir()):
-            raise BenchError(f"{self.folder}: not empty, and holds no run; choose another --out")
+        elif others := held(self.folder):
+            raise BenchError(f"{self.folder}: not empty, and holds no run ({others[0]}); choose another --out")
         else:
             write_json(path, self.record)
         remove_leftovers(self.folder)
@@ -239,7 +229,7 @@ class Run:
             save_checkpoint(
                 self.checkpoint,
                 network=network,
-                model=s.model_name,
+                model=self.record["model"],
                 method=safe_name(s.method),
                 dataset=safe_name(s.dataset),
                 classes=self.classes,
@@ -443,13 +433,6 @@ def _own_draws(device: torch.device) -> Iterator[None]:
     """Whatever the run draws from torch's global generators, the caller's stay as they were."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
-
-
-def _ours(name: str) -> bool:
-    """Whether a file may be in a folder that holds no run yet: what a run killed in its first moments leaves there, and
-    what systems put everywhere."""
-    left = re.fullmatch(r"\.lock|\.tmp-[0-9a-f]{32}(\.\w+)?|\.DS_Store|\._.*", name)
-    return bool(left) or (hidden(name) and not name.startswith("."))
 
 
 def _sources(settings: TrainSettings) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from benchmark_builder.utils.files import inside, write_csv
 from benchmark_builder.utils.pictures import check_suffix, literal, new_figure, save_figure
 from benchmark_builder.utils.resume import keep_tracebacks
 from benchmark_builder.utils.rng import generator
+from benchmark_builder.utils.text import shown
 from benchmark_builder.video.record import Video
 from benchmark_builder.video.selection import indices
 
@@ -243,7 +244,7 @@ def measure(
     found: dict[str, tuple[list[Row], Counted]] = {}
     failed: dict[str, BenchError] = {}
     with closing(pool.run(counter, items, workers)) as results:
-        bar = tqdm(results, total=len(items), desc=f"leakage {folder.name}", unit="source", disable=not progress)
+        bar = tqdm(results, total=len(items), desc=f"leakage {shown(folder.name)}", unit="source", disable=not progress)
         for rows, result in bar:
             if isinstance(result, BenchError):
                 failed[rows[0].source_id] = result

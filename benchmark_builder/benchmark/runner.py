@@ -299,16 +299,12 @@ def _claim(out: Path, protocol: dict[str, Any]) -> None:
 
 
 def _tidy(out: Path) -> None:
-    """Delete ``.build`` unless a build can go on from it, and empty folders where nothing was built."""
+    """Delete ``.build`` unless a build can go on from it, and what a build that has nothing in its journal wrote."""
     if not (out / MANIFEST).is_file():
         if (out / PROTOCOL).is_file() or _has_rows(out / WORK / JOURNAL):
             return
         for top in ("videos", "masks") if (out / WORK / PROTOCOL).is_file() else ():
-            for path in sorted((out / top).rglob("*"), reverse=True):
-                with suppress(OSError):  # a file, or a folder that holds something
-                    path.rmdir()
-            with suppress(OSError):
-                (out / top).rmdir()
+            remove(out / top)
     shutil.rmtree(out / WORK, ignore_errors=True)
 
 

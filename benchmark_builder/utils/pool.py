@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
+from tqdm import tqdm
 
 from benchmark_builder.utils.errors import BenchError, Crashed, system_error
 
@@ -145,10 +147,12 @@ def _wants_memory(error: Exception) -> bool:
 def _serve(tasks: "connection.Connection", faults: "connection.Connection | None", job: bytes, parent: int) -> None:
     """Answer every item that comes with its result, until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it stops its workers
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     die_with(parent)
     if faults is not None:
         faulthandler.enable(file=faults.fileno(), all_threads=False)
     cv2.setNumThreads(1)
+    tqdm.set_lock(threading.RLock())  # its own one is a semaphore of the system's, which a killed process leaves
     try:
         maker = ForkingPickler.loads(job)
     except Exception:
@@ -172,6 +176,7 @@ def _answer(maker: Maker, item: bytes) -> bytes:
 
 # The parent's side.
 
+_MOMENT = 2.0  # seconds
 _MOST_STARTS = 3  # workers in a row that may end as they start
 _alive: dict[BaseProcess, int] = {}  # workers, and whose they are
 
@@ -368,8 +373,12 @@ class _Crew:
         return results
 
     def stop(self) -> None:
-        """End all workers: the idle ones in peace, those that work at once."""
+        """End all workers; those that work get a moment to clear away what they have half written."""
         for worker in self.busy.values():
+            worker.process.terminate()
+        end = time.monotonic() + _MOMENT
+        for worker in self.busy.values():
+            worker.process.join(max(0.0, end - time.monotonic()))
             worker.stop()
         for worker in [*self.busy.values(), *self.idle]:
             worker.close()

@@ -76,7 +76,8 @@ def top1_part(p: Predictions, sources: Mapping[str, str] | None = None) -> Part:
 
 
 def top_k_part(p: Predictions, k: int, sources: Mapping[str, str] | None = None) -> Part:
-    """Whether the true class is among the k highest scores; among equal scores the lower index counts as higher.
+    """Whether the true class is among the k highest scores; among equal scores the file's answer, then the lower
+    index, counts as higher.
 
     Raises:
         BenchError: k is not below the number of classes, so that every answer would be right.
@@ -84,7 +85,9 @@ def top_k_part(p: Predictions, k: int, sources: Mapping[str, str] | None = None)
     if not 1 <= k < len(p.classes):
         raise BenchError(f"top-{k} of {len(p.classes)} classes says nothing; choose k from 1 to {len(p.classes) - 1}")
     own = np.take_along_axis(p.scores, p.labels[:, None], 1)
-    earlier = np.arange(len(p.classes))[None] < p.labels[:, None]
+    each = np.arange(len(p.classes))[None]
+    # Of equal scores the answer comes first, then the lower index.
+    earlier = (p.labels != p.pred)[:, None] & ((each < p.labels[:, None]) | (each == p.pred[:, None]))
     ahead = (p.scores > own) | ((p.scores == own) & earlier)
     return _part(p, ahead.sum(1) < k, sources)
 

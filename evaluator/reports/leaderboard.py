@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ COLUMNS = [
 # Missing where no row has one.
 OWN = "own_figures"
 _FIX = "give a leaderboard.csv that `bench eval` has written"
+_DIGEST = re.compile(r"=([0-9a-f]{12}|published-[^;]*)(?=; |$)")
 _KEY = ("dataset", "method", "model", "checkpoint_sha256", "protocol", "manifests")
 
 
@@ -107,6 +109,12 @@ def update(path: Path, record: Mapping[str, Any]) -> None:
         write_csv(path, columns, [dict.fromkeys(columns, "") | row for row in rows])
 
 
+def check(path: Path) -> None:
+    """Refuse, before any work, to add to a file that is there and is no leaderboard. Raises BenchError."""
+    if path.exists():
+        read_leaderboard(path)
+
+
 def read_leaderboard(path: Path) -> list[dict[str, str]]:
     """Rows as text, in the file's order, with exactly the columns of :func:`columns_of`.
 
@@ -172,8 +180,8 @@ def whole(text: str, where: str = "count") -> int:
 
 
 def digests(row: Mapping[str, str]) -> frozenset[str]:
-    """Digests of the sets behind a row; rows are comparable where these agree."""
-    return frozenset(entry.rpartition("=")[2] for entry in row["manifests"].split("; "))
+    """Digests of the sets behind a row; rows are comparable where these agree. Names may hold any sign."""
+    return frozenset(_DIGEST.findall(row["manifests"])) or frozenset((row["manifests"],))
 
 
 def videos_digest(parts: Iterable[str]) -> str:
