@@ -117,8 +117,6 @@ def build_scuba(
     listing = read_dataset(dataset, root, split, fold)
     root = dataset_root(dataset, root)
     settings, named = resolve(protocol, dataset, chosen)
-    if settings.per_video < 1:
-        raise BenchError(f"--per-video {settings.per_video}: a video needs at least 1 background")
     for note in listing.notes:
         run.say(note)
     asked = {k for k, v in chosen.items() if v is not None}
@@ -134,7 +132,7 @@ def build_scuba(
         "classes": listing.classes,
         "split": listing.split,
         "masks": masks.describe(),
-        "mask_settings": asdict(settings.mask_settings),
+        "mask_settings": settings.mask_settings.model_dump(),
         "backgrounds": backgrounds.describe(),
         "per_video": settings.per_video,
         "seed": seed,
@@ -214,7 +212,7 @@ def build_conflfg(
     run, subset = run or Run(), subset or Subset()
     source, settings, named = _source(scuba, root, chosen, run)
     subset = _without(subset, source)
-    own = {f.name for f in fields(ConflfgSettings)} & {f.name for f in fields(Settings)}
+    own = {f.name for f in fields(ConflfgSettings)} & set(Settings.names())
     conflict = ConflfgSettings(**{name: getattr(settings, name) for name in own})
     if len({row.label for row in source.rows}) < 2:
         raise BenchError(

@@ -1,56 +1,22 @@
 """Named protocols: tables of settings that ship in ``manifests/protocols``; `--protocol NAME` sets everything.
 
-``default`` holds every setting there is. Another protocol changes some of them, an option changes some of those, and
-protocol.json says which.
+:mod:`benchmark_builder.settings` has every setting and its default. A protocol changes some of them, an option changes
+some of those, and protocol.json says which.
 """
 
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from benchmark_builder import backgrounds, masks
 from benchmark_builder.masks import MaskSource, mask_source, settings_of
-from benchmark_builder.masks.treatment import MaskSettings
+from benchmark_builder.settings import DEFAULTS, Settings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.registry import safe_name
 from manifests import resource
 
 SPECS = ("masks", "prompts", "backgrounds")  # settings that are KIND or KIND:PATH
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Everything that decides a benchmark's pixels beside its sources and seed; manifests/protocols/default.toml
-    says what each setting means."""
-
-    masks: str
-    prompts: str
-    actors: str
-    unannotated: str
-    smooth: int
-    smooth_how: str
-    dilate: int
-    feather: float
-    min_area: float
-    min_valid: float
-    backgrounds: str
-    fit: str
-    grey: str
-    per_video: int
-    layout: str
-    jpeg_quality: int
-    order: str
-    place: str
-    max_covered: float
-    min_visible: float
-    shake: float
-    still_area: float
-
-    @property
-    def mask_settings(self) -> MaskSettings:
-        return MaskSettings(**{f.name: getattr(self, f.name) for f in fields(MaskSettings)})
 
 
 def names() -> list[str]:
@@ -90,11 +56,12 @@ def resolve(protocol: str, dataset: str, chosen: Mapping[str, Any]) -> tuple[Set
     """
     if protocol not in names():
         raise BenchError(f"--protocol {protocol}: unknown; choose from {', '.join(names())}")
-    values: dict[str, Any] = {}
+    values = dict(DEFAULTS)
     for name in dict.fromkeys(("default", protocol)):
         table = tomllib.loads(resource("protocols", f"{name}.toml").read_text(encoding="utf-8"))
         of_dataset = {safe_name(k): v for k, v in table.get("dataset", {}).items()}
         values |= table.get("all", {}) | of_dataset.get(safe_name(dataset), {})
+    Settings.from_file(values, f"protocol {protocol}")
     free = table.get("free", {})  # values of a setting that are all the protocol's own
     own = {k: v for k, v in chosen.items() if v is not None}
     changed = {
@@ -103,10 +70,6 @@ def resolve(protocol: str, dataset: str, chosen: Mapping[str, Any]) -> tuple[Set
         if kind_of(k, values.get(k)) != kind_of(k, v) and kind_of(k, v) not in free.get(k, ())
     }
     values |= own
-    for field in fields(Settings):
-        kinds: tuple[type, ...] = (int, float) if field.type is float else (field.type,)  # type: ignore[assignment]
-        if not isinstance(values.get(field.name), kinds):
-            raise BenchError(f"{field.name}: {values.get(field.name)!r} is not what the setting takes ({field.type})")
     return Settings(**values), {"name": protocol, "version": int(table["version"]), "changed": changed}
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from benchmark_builder.settings import BackgroundSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.registry import Registry, first_line, is_class_with
 
@@ -31,8 +32,6 @@ class BackgroundSource(Protocol):
         ...
 
 
-FITS = ("cover", "stretch")
-GREYS = ("keep", "redraw")
 KINDS = Registry(
     "background set",
     "--backgrounds",
@@ -61,10 +60,7 @@ def background_source(spec: str, fit: str = "cover", grey: str = "keep") -> Back
     """
     found = KINDS.find(spec)
     made: Any = found.part
-    if fit not in FITS:
-        raise BenchError(f"--fit {fit}: choose from {', '.join(FITS)}")
-    if grey not in GREYS:
-        raise BenchError(f"--grey {grey}: choose from {', '.join(GREYS)}")
+    BackgroundSettings(fit=fit, grey=grey)  # type: ignore[arg-type]  # checked there
     own = found.name not in KINDS.shipped
     if own and not is_class_with(found.part, "image", "describe"):
         raise BenchError(f"--backgrounds {found.name}: is no background set; give a class with image(rng, height, "

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import xxhash
 
+from benchmark_builder.settings import DEFAULTS, LayoutSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import naming, open_zip, sha256_file, whole_file, zip_member
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, files_of, series
@@ -26,7 +27,7 @@ from benchmark_builder.video.decode import picture, read_frames
 from benchmark_builder.video.encode import FFV1, H264, H264_EXACT, Encoder, open_video
 from benchmark_builder.video.planes import to_planes
 
-JPEG_QUALITY = 95
+JPEG_QUALITY: int = DEFAULTS["jpeg_quality"]
 JPEG_NAME = "frame{:06d}.jpg"  # 1-based, as StillMix and mmaction2 read them
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -52,8 +53,7 @@ class Layout:
     def __post_init__(self) -> None:
         if self.name not in SUFFIX:
             raise BenchError(f"--layout {self.name}: unknown; choose from {', '.join(SUFFIX)}")
-        if not 1 <= self.quality <= 100:
-            raise BenchError(f"--jpeg-quality {self.quality}: give 1 to 100")
+        LayoutSettings(layout=self.name, jpeg_quality=self.quality)
 
     def file_of(self, video_id: str, still: bool = False) -> str:
         """Relative name of a video's file or folder; ``still``: of a video that is one repeated frame."""

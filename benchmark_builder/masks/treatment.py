@@ -2,63 +2,17 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from benchmark_builder.masks.base import MaskTrack
-from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.settings import MaskSettings
+from benchmark_builder.utils.errors import LeftOut
 from benchmark_builder.utils.pool import Note
 
-UNANNOTATED = ("hold", "drop", "background")
-SMOOTH_HOW = ("majority", "union")
+__all__ = ["MaskSettings", "TreatedTrack", "full_masks", "require_valid"]
 FULL = 0.99  # share of the picture from which on a mask covers all of it
-
-
-@dataclass(frozen=True)
-class MaskSettings:
-    """How masks are treated; all of it stands in protocol.json.
-
-    Attributes:
-        unannotated: what a frame without a mask, between the first and the last that have one, becomes: ``hold`` the
-            nearest mask, ``drop`` the frame, or show pure ``background`` (as StillMix's UCF101 did).
-        smooth: how many covered frames before and after take part in a frame's mask; 0 for none.
-        smooth_how: ``majority`` of those frames, or their ``union`` (StillMix's Kinetics-400 with smooth 1).
-        dilate: pixels the mask grows (an ellipse of that radius); negative shrinks it.
-        feather: standard deviation, in pixels, of the soft edge between actor and background; 0 for a hard edge.
-        min_area: least share of the picture, 0..1, that a valid frame's mask fills; refused without ``min_valid``.
-        min_valid: least share of a video's covered frames, 0..1, that must be valid; else the video is left out.
-    """
-
-    unannotated: str = "hold"
-    smooth: int = 0
-    smooth_how: str = "majority"
-    dilate: int = 0
-    feather: float = 0.0
-    min_area: float = 0.0
-    min_valid: float = 0.0
-
-    def __post_init__(self) -> None:
-        for flag, value, choices in (
-            ("--unannotated", self.unannotated, UNANNOTATED),
-            ("--smooth-how", self.smooth_how, SMOOTH_HOW),
-        ):
-            if value not in choices:
-                raise BenchError(f"{flag} {value}: choose from {', '.join(choices)}")
-        for flag, share in (("--min-area", self.min_area), ("--min-valid", self.min_valid)):
-            if not 0 <= share <= 1:
-                raise BenchError(f"{flag} {share}: give a share from 0 to 1")
-        if self.min_area and not self.min_valid:
-            raise BenchError(
-                f"--min-area {self.min_area}: decides nothing while no frame needs to be valid; give --min-valid too"
-            )
-        if not 0 <= self.smooth <= 30:
-            raise BenchError(f"--smooth {self.smooth}: give 0 to 30 frames")
-        if not -100 <= self.dilate <= 100:
-            raise BenchError(f"--dilate {self.dilate}: give -100 to 100 pixels")
-        if not 0 <= self.feather <= 100:
-            raise BenchError(f"--feather {self.feather}: give 0 to 100 pixels")
 
 
 class TreatedTrack:

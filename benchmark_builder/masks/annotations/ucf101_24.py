@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmark_builder.masks.base import ActorBox
+from benchmark_builder.settings import ActorSettings
 from benchmark_builder.utils import safe_pickle
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.files import sha256_file
@@ -21,7 +22,6 @@ from benchmark_builder.video.record import LONGEST, Video
 
 WIDTH, HEIGHT = 320, 240
 NAMES = ("ucf101_24_pyannot.pkl", "pyannot.pkl")
-ACTORS = ("all", "first")
 
 
 class BoxTrack:
@@ -75,7 +75,7 @@ class UCF101_24Boxes:
     """``ucf101-24[:PATH]``: PATH is pyannot.pkl; without it, ROOT/annotations/pyannot.pkl and the like are tried."""
 
     def __init__(self, path: Path | None, dataset_root: Path, actors: str = "all") -> None:
-        self.actors = check_actors(actors)
+        self.actors = ActorSettings(actors=actors).actors  # type: ignore[arg-type]  # checked there
         self.path = path or find_annotation(dataset_root, NAMES, "ucf101-24")
         table = safe_pickle.load(self.path, "UCF101-24 annotation (pyannot.pkl)")
         if not isinstance(table, dict) or not all(
@@ -113,13 +113,6 @@ class UCF101_24Boxes:
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "ucf101-24", "sha256": self.sha256, "actors": self.actors}
-
-
-def check_actors(actors: str) -> str:
-    """``actors`` if it is one of :data:`ACTORS`; raises BenchError otherwise."""
-    if actors not in ACTORS:
-        raise BenchError(f"--actors {actors}: choose from {', '.join(ACTORS)}")
-    return actors
 
 
 def find_annotation(root: Path, names: tuple[str, ...], kind: str) -> Path:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark_builder.masks.annotations.ucf101_24 import HEIGHT, WIDTH, BoxTrack, check_actors, find_annotation
+from benchmark_builder.masks.annotations.ucf101_24 import HEIGHT, WIDTH, BoxTrack, find_annotation
+from benchmark_builder.settings import ActorSettings
 from benchmark_builder.utils import safe_pickle
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.files import sha256_file
@@ -25,7 +26,7 @@ class UCF101V2Boxes:
     """``ucf101-v2[:PATH]``: PATH is UCF101v2-GT.pkl; without it, ROOT/annotations/UCF101v2-GT.pkl and the like."""
 
     def __init__(self, path: Path | None, dataset_root: Path, actors: str = "all") -> None:
-        self.actors = check_actors(actors)
+        self.actors = ActorSettings(actors=actors).actors  # type: ignore[arg-type]  # checked there
         self.path = path or find_annotation(dataset_root, NAMES, "ucf101-v2")
         table = safe_pickle.load(self.path, "UCF101-24 annotation (UCF101v2-GT.pkl)")
         if (

@@ -12,8 +12,9 @@ import torch
 
 from benchmark_builder.masks.networks.detector import DEFAULT, detect, find_weights, load_network
 from benchmark_builder.masks.networks.tracking import PATIENCE, SAME, PeopleTrack
+from benchmark_builder.settings import NETWORK, NetworkSettings
 from benchmark_builder.utils.device import pick_device
-from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.errors import LeftOut
 from benchmark_builder.utils.files import sha256_file
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.record import Video
@@ -28,10 +29,10 @@ class MaskRCNNMasks:
         self,
         path: Path | None,
         dataset_root: Path,
-        min_score: float = 0.7,
-        min_track: int = 8,
+        min_score: float = NETWORK["min_score"],
+        min_track: int = NETWORK["min_track"],
         device: str = "auto",
-        chunk: int = 8,
+        chunk: int = NETWORK["chunk"],
     ) -> None:
         """Check the settings and find the weights; the network is loaded with the first video.
 
@@ -45,11 +46,7 @@ class MaskRCNNMasks:
         Raises:
             BenchError: a setting that makes no sense, or weights that cannot be had.
         """
-        if not 0 <= min_score <= 1:
-            raise BenchError(f"--min-score {min_score}: give a score from 0 to 1")
-        for flag, count in (("--min-track", min_track), ("--chunk", chunk)):
-            if count < 1:
-                raise BenchError(f"{flag} {count}: needs at least 1 frame")
+        NetworkSettings(min_score=min_score, min_track=min_track, device=device, chunk=chunk)
         self.min_score, self.min_track, self.chunk = min_score, min_track, chunk
         self.device = str(pick_device(device))
         self.path, self.model = find_weights(str(path or DEFAULT))

@@ -22,6 +22,7 @@ from benchmark_builder.masks.base import ActorBox, reads_of
 from benchmark_builder.masks.networks.prompts import prompt_boxes, prompt_source
 from benchmark_builder.masks.networks.weights import computing, fitting, hub_file, read_weights
 from benchmark_builder.masks.packed import PackedTrack
+from benchmark_builder.settings import NETWORK, NetworkSettings
 from benchmark_builder.utils.device import pick_device
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.files import sha256_file
@@ -62,8 +63,8 @@ class SamMasks:
         sam_checkpoint: Path | None = None,
         sam_model: str | None = None,
         device: str = "auto",
-        chunk: int = 8,
-        box_margin: float = 0.1,
+        chunk: int = NETWORK["chunk"],
+        box_margin: float = NETWORK["box_margin"],
     ) -> None:
         """Check the settings and the checkpoint; the network is loaded with the first video.
 
@@ -82,10 +83,7 @@ class SamMasks:
         """
         if sam_model is not None and sam_model not in MODELS:
             raise BenchError(f"--sam-model {sam_model}: choose from {', '.join(MODELS)}")
-        if chunk < 1:
-            raise BenchError(f"--chunk {chunk}: needs at least 1 frame")
-        if not 0 <= box_margin <= 1:
-            raise BenchError(f"--box-margin {box_margin}: give a share of the box from 0 to 1")
+        NetworkSettings(device=device, chunk=chunk, box_margin=box_margin)
         shared = {"device": device, "chunk": chunk}
         detector = {"min_score": min_score, "min_track": min_track}
         self.prompts = prompt_source(prompts, dataset_root, "sam", shared, actors=actors, **detector)

@@ -27,6 +27,7 @@ from benchmark_builder.masks.base import ActorBox, reads_of
 from benchmark_builder.masks.networks.prompts import overlap, prompt_boxes, prompt_source
 from benchmark_builder.masks.networks.weights import computing
 from benchmark_builder.masks.packed import PackedTrack
+from benchmark_builder.settings import NETWORK, NetworkSettings
 from benchmark_builder.utils.device import pick_device
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.files import read_json, sha256_file
@@ -64,9 +65,9 @@ class Sam2Masks:
         min_track: int | None = None,
         sam_checkpoint: Path | None = None,
         device: str = "auto",
-        chunk: int = 8,
-        box_margin: float = 0.1,
-        drift: float = 0.25,
+        chunk: int = NETWORK["chunk"],
+        box_margin: float = NETWORK["box_margin"],
+        drift: float = NETWORK["drift"],
     ) -> None:
         """Check the settings and the checkpoint.
 
@@ -85,11 +86,7 @@ class Sam2Masks:
         Raises:
             BenchError: a setting that makes no sense, no checkpoint, or one of another model.
         """
-        if chunk < 1:
-            raise BenchError(f"--chunk {chunk}: needs at least 1 frame")
-        for flag, share in (("--box-margin", box_margin), ("--drift", drift)):
-            if not 0 <= share <= 1:
-                raise BenchError(f"{flag} {share}: give a share from 0 to 1")
+        NetworkSettings(device=device, chunk=chunk, box_margin=box_margin, drift=drift)
         shared = {"device": device, "chunk": chunk}
         detector = {"min_score": min_score, "min_track": min_track}
         self.prompts = prompt_source(prompts, dataset_root, "sam2", shared, actors=actors, **detector)
