@@ -14,7 +14,7 @@ from benchmark_builder.kinds.scuba import ScubaMaker
 from benchmark_builder.kinds.scufo import ScufoMaker
 from benchmark_builder.kinds.shaken import ShakenMaker
 from benchmark_builder.kinds.stills import check_still_area
-from benchmark_builder.layouts.layout import Layout
+from benchmark_builder.layouts.layout import LAYOUTS, Layout
 from benchmark_builder.protocols import Settings, differing, names, protocol_masks, resolve
 from benchmark_builder.start_from import benchmark_folder
 from benchmark_builder.utils import pool
@@ -271,6 +271,8 @@ def _source(
         raise BenchError(
             f"--{name.replace('_', '-')}: was settled when {folder} was built; build SCUBA with it instead"
         )
+    if "layout" not in own and "layout" in kept:
+        LAYOUTS.trusted(str(kept["layout"]))  # named by the benchmark, not by the user
     protocol = str(before.get("name", "default"))
     known = protocol if protocol in names() else "default"  # an imported benchmark's is none of ours
     settings, _ = resolve(known, source.dataset, kept | own)

@@ -127,7 +127,7 @@ def export_dataset(
 def _suffix(path: Path, layout: layouts.Layout) -> str:
     """Of the file to write: the source's own where it is linked, else the layout's."""
     linked = layout.name == "video" and not path.is_dir()
-    return path.suffix if linked else layouts.SUFFIX[layout.name]
+    return path.suffix if linked else layout.suffix_of()
 
 
 def _claim(out: Path, record: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.builders import Run, Subset, build_conflfg, build_scuba, build_scufo
-from benchmark_builder.layouts.layout import SUFFIX, Layout
+from benchmark_builder.layouts.layout import LAYOUTS, Layout
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.rng import generator
@@ -287,7 +287,7 @@ def test_a_killed_build_of_several_workers_goes_on_to_the_same_end(folder_of_act
     assert not list(out.rglob(".tmp-*"))
 
 
-@pytest.mark.parametrize("layout", list(SUFFIX))
+@pytest.mark.parametrize("layout", [*LAYOUTS])
 def test_what_a_kill_leaves_half_written_is_swept_away(
     folder_of_actions: Callable, tmp_path: Path, layout: str
 ) -> None:

@@ -32,7 +32,6 @@ from benchmark_builder.utils.text import read_records
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.selection import indices
 
-LOSSLESS = {"lossless", "virtual"}  # layouts whose decoded pixels are the composed pixels
 # What the videos of one source share.
 SHARED = (
     "label", "class_name", "split", "source_file", "source_sha256", "source_frames", "frames", "fps", "width", "height",
@@ -123,11 +122,12 @@ class RowChecker:
         except BenchError as error:
             return [str(error)]
         path = self.benchmark.path(row)
-        if path.suffix in (".mp4", ".mkv") and abs(probe(path).fps - row.fps) > 0.01:
+        layout = self.benchmark.protocol.get("layout")
+        if layouts.layout_of(layout, path).timed and abs(probe(path).fps - row.fps) > 0.01:
             return [f"{row.file}: plays at {probe(path).fps:.3f} frames a second, its row says {row.fps}"]
         if count != row.frames:
             return [f"{row.file}: has {count} frames, its row says {row.frames}"]
-        if self.benchmark.protocol.get("layout") in LOSSLESS and digest.hexdigest() != row.pixels_xxh128:
+        if layouts.is_exact(layout) and digest.hexdigest() != row.pixels_xxh128:
             return [f"{row.file}: its pixels are not those that were composed"]
         return []
 

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import repeat
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -44,7 +43,6 @@ from benchmark_builder.utils.resume import keep_tracebacks
 from benchmark_builder.utils.text import plain_path, read_lines, read_records
 from benchmark_builder.video.record import LONGEST, check_id
 
-EXACT = {"lossless", "virtual"}  # layouts that give back the composed pixels
 KINDS = ("scuba", "scufo", "conflfg", "shaken")
 SHIPPED = ("ucf101", "hmdb51", "kinetics400")  # data sets whose classes and labels ship
 IMPORTED = "imported"  # what protocol.json of an import calls its protocol
@@ -82,8 +80,8 @@ class ExportMaker:
         if row.mask_file:
             copy_whole(inside(self.source.folder, row.mask_file), inside(self.out, row.mask_file))
         # Lossless copies of a lossy original hold that original's pixels; otherwise the composed ones stay named.
-        lossy = self.source.protocol.get("layout") not in EXACT
-        pixels = digest.hexdigest() if lossy and self.layout.name in EXACT else row.pixels_xxh128
+        lossy = not layouts.is_exact(self.source.protocol.get("layout"))
+        pixels = digest.hexdigest() if lossy and self.layout.exact else row.pixels_xxh128
         return [replace(row, file=file, pixels_xxh128=pixels, file_sha256=layouts.digest(self.out / file))]
 
 
@@ -157,7 +155,7 @@ def write_lists(out: Path, lists: Mapping[str, str], names: str) -> None:
 
 
 def _item(row: Row, layout: layouts.Layout, still: bool) -> Item:
-    suffix = ".jpg" if still and layout.name == "zip" else layouts.SUFFIX[layout.name]
+    suffix = layout.suffix_of(still)
     return Item(row.id, row.source_id, row.label, row.class_name, row.frames, row.donor_label, suffix)
 
 
@@ -171,8 +169,10 @@ def _export(
     files: Mapping[str, str] | None = None,
     least: int = 0,
 ) -> Report:
-    if layout.name == "virtual":
-        raise BenchError("--layout virtual: is composed from the dataset; build it with `bench build … --virtual`")
+    if layout.composed:
+        raise BenchError(
+            f"--layout {layout.name}: is composed from the dataset; build it with `bench build … --virtual`"
+        )
     kept = {k: v for k, v in source.protocol.items() if k not in ("versions", "format", "subset")}
     protocol = {**kept, "layout": layout.name, "jpeg_quality": layout.quality, "paths": moved_paths(source, out)}
     protocol["exported_from"] = {"manifest_sha256": source.digest, "layout": source.protocol.get("layout")}
@@ -211,8 +211,7 @@ class ImportMaker:
         path = find(self.folder, name)
         count, size = 0, (0, 0)
         digest: layouts.PixelDigest | None = None
-        frames = layouts.read_any(path, listed)
-        for frame in repeat(next(frames), listed) if path.suffix == ".jpg" else frames:
+        for frame in layouts.layout_of(None, path).video(path, listed):
             size = (frame.shape[0], frame.shape[1])
             digest = digest or layouts.PixelDigest(*size)
             digest.update(frame)
@@ -342,7 +341,7 @@ def import_published(
         raise BenchError(
             f"{folder}: {len(problems)} of {len(items)} videos cannot be imported; the first: {problems[0]}"
         )
-    layout = {"": "frames", ".zip": "zip", ".jpg": "zip"}[Path(rows[0].file).suffix]
+    layout = layouts.name_of(folder / rows[0].file)
     lengths = "holds {} frames, its list says {}; taken as it is"
     notes = [
         {"id": r.id, "kind": "length", "reason": lengths.format(r.frames, listed[r.id])}

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmark_builder import kinds
 from benchmark_builder.datasets import data_root
-from benchmark_builder.layouts.layout import read_any
+from benchmark_builder.layouts.layout import layout_of
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.utils.errors import BenchError, ChangedFile
 from benchmark_builder.utils.files import inside, read_json, sha256_file, write_csv, write_json, write_text
@@ -182,11 +182,8 @@ class Benchmark:
             )
         if check and row.file_sha256:
             require_digest(path, row.file_sha256, "delete it and build it again")
-        if path.suffix == ".virtual":
-            return self._composed(row)
-        if path.suffix == ".jpg":  # a still stored as one picture
-            return repeat(next(read_any(path)), row.frames)
-        return read_any(path, row.frames)
+        layout = layout_of(self.protocol.get("layout"), path)
+        return self._composed(row) if layout.composed else layout.video(path, row.frames)
 
     def _composed(self, row: Row) -> Iterator[np.ndarray]:
         kind = kinds.registered(self.kind)

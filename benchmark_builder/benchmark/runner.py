@@ -28,7 +28,7 @@ from benchmark_builder.benchmark.manifest import (
     read_benchmark,
     write_benchmark,
 )
-from benchmark_builder.layouts.layout import SUFFIX
+from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.utils.files import (
@@ -56,8 +56,6 @@ from benchmark_builder.utils.text import read_records
 
 WORK, JOURNAL = ".build", "journal.jsonl"
 NOT_MADE = ("failed", "left out")
-_SUFFIXES = (*filter(None, SUFFIX.values()), ".jpg")  # of what a build writes; an id may hold dots
-LISTED = ("frames", "zip")  # layouts that others read, by a list file
 # What may differ between two runs into one folder: where the sources lie, and which part of them is taken.
 _FREE = ("paths", "subset", "versions", "format")
 
@@ -244,7 +242,8 @@ class _Build:
             self._nothing(failures)
             return Report(out, None, made, 0, failures, changed)
         write_left_out(out, {e["id"]: e["on"] for e in missing if e.get("on")})
-        if self.protocol.get("layout") in LISTED and "exported_for" not in self.protocol:  # that has lists of its own
+        # What is exported for another program has lists of its own.
+        if layouts.is_listed(self.protocol.get("layout")) and "exported_for" not in self.protocol:
             lines = (f"{row.id} {row.frames} {row.label}\n" for row in sorted(rows, key=lambda r: r.id))
             write_text(out / LIST, "".join(lines))
         write_benchmark(out, self.protocol, rows, failures)
@@ -253,6 +252,7 @@ class _Build:
     def _clear(self, names: Sequence[str], rows: Sequence[Row]) -> None:
         """Delete files of items that were not made: what was written before the item failed, or before a kill."""
         kept = {file for row in rows for file in (row.file, row.mask_file)}
+        suffixes = layouts.suffixes(self.protocol.get("layout"))  # an id may hold dots, too
         for top in ("videos", "masks"):
             of_source = top == "masks" and self.by == "id"  # whose masks its videos share
             stems: dict[Path, set[str]] = {}
@@ -261,7 +261,7 @@ class _Build:
                 stems.setdefault(path.parent, set()).add(path.name)
             for folder, mine in stems.items():
                 for path in list(folder.iterdir()) if folder.is_dir() else ():
-                    stem = path.name.removesuffix(path.suffix) if path.suffix in _SUFFIXES else path.name
+                    stem = path.name.removesuffix(path.suffix) if path.suffix in suffixes else path.name
                     variant = stem.rpartition("__")[0] if self.by == "source_id" else stem
                     if mine & {stem, variant} and path.relative_to(self.out).as_posix() not in kept:
                         remove(path)

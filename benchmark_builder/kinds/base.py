@@ -12,7 +12,6 @@ from benchmark_builder.benchmark.manifest import Benchmark, Row
 from benchmark_builder.kinds import About
 from benchmark_builder.kinds.stills import still_problems
 from benchmark_builder.layouts import layout as layouts
-from benchmark_builder.layouts import virtual
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
 
@@ -141,8 +140,7 @@ class FramesMaker:
                 for image in frames:
                     digest.update(image)
                     sink.write(image)
-        if self.layout.name == "virtual":
-            virtual.write(self.out / file, {})
+        self.layout.store(self.out / file, {})
         made = {"pixels_xxh128": digest.hexdigest(), "file_sha256": layouts.digest(self.out / file)}
         return [row.derived(file=file, seed=self.seed, **made)]
 

@@ -189,8 +189,7 @@ class ConflfgMaker:
                 image = add_donor(frame, track.mask(index), donor.image, donor.mask, self.settings.order)
                 digest.update(image)
                 sink.write(image)
-        if self.layout.name == "virtual":
-            virtual.write(self.out / file, {"donor": donor.image, "mask": donor.mask})
+        self.layout.store(self.out / file, {"donor": donor.image, "mask": donor.mask})
         return [
             row.derived(
                 file=file,

@@ -149,9 +149,8 @@ class ScubaMaker:
                 )
             if not any(areas):
                 raise LeftOut(f"the mask of {video.id} is empty on every frame")
-        if self.layout.name == "virtual":
-            for file, (background, _, _) in zip(files, drawn, strict=True):
-                virtual.write(self.out / file, {"background": background})
+        for file, (background, _, _) in zip(files, drawn, strict=True):
+            self.layout.store(self.out / file, {"background": background})
         mask_sha256, source_sha256 = layouts.digest(self.out / mask_file), known_digest(video.path)
         rows: list[Row | Note] = [
             Row(

@@ -76,14 +76,12 @@ class ScufoMaker:
         digest = layouts.PixelDigest(row.height, row.width)
         for _ in range(row.frames):
             digest.update(still)
-        if self.layout.name == "virtual":
-            virtual.write(self.out / file, {"still": still})
-        else:
-            source = self.scuba.path(row)
-            stored = self.layout.name == "video" and source.suffix == ".mp4" and row.width % 2 == row.height % 2 == 0
-            # Stored planes pass through untouched: the still is bit for bit the SCUBA file's frame.
-            planes = read_planes(source, k) if stored else None
-            self.layout.write_still(self.out / file, still, row.frames, row.fps, planes)
+        source = self.scuba.path(row)
+        stored = self.layout.takes_planes and source.suffix == ".mp4" and row.width % 2 == row.height % 2 == 0
+        # Stored planes pass through untouched: the still is bit for bit the SCUBA file's frame.
+        planes = read_planes(source, k) if stored else None
+        self.layout.write_still(self.out / file, still, row.frames, row.fps, planes)
+        self.layout.store(self.out / file, {"still": still})
         return [
             row.derived(
                 file=file,

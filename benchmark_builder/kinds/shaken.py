@@ -88,7 +88,6 @@ class ShakenMaker:
             for frame in shake(still, self.shake, generator(self.seed, row.id, "shake"), row.frames, row.fps):
                 digest.update(frame)
                 sink.write(frame)
-        if self.layout.name == "virtual":
-            virtual.write(self.out / file, {"still": still})
+        self.layout.store(self.out / file, {"still": still})
         whole = replace(made, pixels_xxh128=digest.hexdigest(), file_sha256=layouts.digest(self.out / file))
         return [whole, *few_stills(self.scuba, row, self.still_area)]

@@ -6,17 +6,37 @@ itself, the masks stored alongside the videos, and the manifest. Each kind compo
 """
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from benchmark_builder.layouts.base import ZIP_DATE, Layout, Sink
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import open_zip, whole_file, zip_member
 from benchmark_builder.video.decode import picture
 
-_DATE = (1980, 1, 1, 0, 0, 0)
+
+class Virtual(Layout):
+    """``virtual``: the parts alone. The frames that are written are composed for their digest, and kept nowhere."""
+
+    suffix = ".virtual"
+    exact = True
+    composed = True
+
+    @contextmanager
+    def open(self, path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:
+        yield _Nothing()
+
+    def store(self, path: Path, parts: Mapping[str, np.ndarray]) -> None:
+        write(path, parts)
+
+
+class _Nothing:
+    def write(self, frame: np.ndarray) -> None:
+        """Composed for its digest alone."""
 
 
 def write(path: Path, images: Mapping[str, np.ndarray]) -> None:
@@ -27,7 +47,7 @@ def write(path: Path, images: Mapping[str, np.ndarray]) -> None:
             ok, png = cv2.imencode(".png", stored)
             if not ok:
                 raise BenchError(f"{path}: {name} could not be encoded")
-            archive.writestr(zipfile.ZipInfo(f"{name}.png", _DATE), png.tobytes())
+            archive.writestr(zipfile.ZipInfo(f"{name}.png", ZIP_DATE), png.tobytes())
 
 
 def read(path: Path, name: str) -> np.ndarray:

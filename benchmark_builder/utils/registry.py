@@ -15,6 +15,7 @@ must be registered ones (``name in registry``), so that no file chooses a module
 import functools
 import importlib
 import importlib.metadata
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_builder.utils.errors import BenchError
+
+TRUST = "BENCH_TRUST"
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,10 @@ class Registry:
             return Found(name, _load(place), argument)
         search_here_last()
         try:
-            return Found(name, _load(place), argument)
+            found = Found(name, _load(place), argument)
+            if name == place:
+                _trust(name)
+            return found
         except BenchError:
             raise
         except (Exception, SystemExit) as error:  # the import of a module from outside may raise anything
@@ -119,6 +125,18 @@ class Registry:
                 f"{self.option} {name}: cannot be imported ({type(error).__name__}: {first_line(error)}{where}); check "
                 "the name, or fix the module"
             ) from error
+
+    def trusted(self, name: str) -> Found:
+        """The part of a name that a file of others gives. One that is not registered is imported only if the user has
+        named it in this run, or trusts it: the environment variable ``BENCH_TRUST`` lists such names, with commas.
+
+        Raises:
+            BenchError: no such name, or one that is not trusted.
+        """
+        if self.split(name)[0] not in (*self, *_trusted()):
+            raise BenchError(f"{self.what} {name}: is no part of this toolkit; if you know and trust that module, set "
+                             f"{TRUST}={name}")  # fmt: skip
+        return self.find(name)
 
     def _place(self, name: str) -> str:
         """``module:Name`` of a name."""
@@ -152,6 +170,16 @@ def search_here_last() -> None:
     """
     here = Path.cwd()
     sys.path[:] = [p for p in sys.path if p and Path(p).absolute() != here] + [str(here)]
+
+
+def _trusted() -> list[str]:
+    return os.environ.get(TRUST, "").split(",")
+
+
+def _trust(name: str) -> None:
+    """Keep what the user has named; worker processes inherit it."""
+    if name not in _trusted():
+        os.environ[TRUST] = ",".join(filter(None, [*_trusted(), name]))
 
 
 def _load(place: str) -> Any:
