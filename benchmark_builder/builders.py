@@ -15,7 +15,7 @@ from benchmark_builder.kinds.scufo import ScufoMaker
 from benchmark_builder.kinds.shaken import ShakenMaker
 from benchmark_builder.kinds.stills import check_still_area
 from benchmark_builder.layouts.layout import LAYOUTS, Layout
-from benchmark_builder.protocols import Settings, differing, names, protocol_masks, resolve
+from benchmark_builder.protocols import LATER, Settings, differing, names, protocol_masks, resolve
 from benchmark_builder.start_from import benchmark_folder
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
@@ -244,10 +244,6 @@ def _without(subset: Subset, source: Benchmark) -> Subset:
     return Subset() if isinstance(built, list) and subset.describe() == built else subset
 
 
-# Settings of what is made from SCUBA videos alone. One that was given when SCUBA was built holds for that, too.
-_LATER = ("order", "place", "max_covered", "min_visible", "shake", "still_area")
-
-
 def _source(
     folder: Path, root: Path | None, chosen: dict[str, Any], run: Run
 ) -> tuple[Benchmark, Settings, dict[str, Any]]:
@@ -265,9 +261,9 @@ def _source(
     if not isinstance(changed, dict):  # version 1 named them without their values
         changed = {str(name): {} for name in changed} if isinstance(changed, list) else {}
     kept: dict[str, Any] = {k: source.protocol[k] for k in ("layout", "jpeg_quality") if k in source.protocol}
-    kept |= {k: changed[k]["here"] for k in _LATER if isinstance(changed.get(k), dict) and "here" in changed[k]}
+    kept |= {k: changed[k]["here"] for k in LATER if isinstance(changed.get(k), dict) and "here" in changed[k]}
     own = {k: v for k, v in chosen.items() if v is not None}
-    for name in own.keys() - {"layout", "jpeg_quality", *_LATER}:
+    for name in own.keys() - {"layout", "jpeg_quality", *LATER}:
         raise BenchError(
             f"--{name.replace('_', '-')}: was settled when {folder} was built; build SCUBA with it instead"
         )
@@ -275,8 +271,11 @@ def _source(
         LAYOUTS.trusted(str(kept["layout"]))  # named by the benchmark, not by the user
     protocol = str(before.get("name", "default"))
     known = protocol if protocol in names() else "default"  # an imported benchmark's is none of ours
-    settings, _ = resolve(known, source.dataset, kept | own)
-    _, named = resolve(known, source.dataset, own)
+    values = before.get("values")  # of a file, which is not needed again
+    base = {k: values[k] for k in LATER if k in values} if isinstance(values, dict) else {}
+    settings, _ = resolve(known, source.dataset, kept | own, base)
+    _, named = resolve(known, source.dataset, own, base)
+    named |= {k: before[k] for k in ("file_version", "values") if k in before}
     named["changed"] = {k: v for k, v in changed.items() if k not in own} | named["changed"]
     named["name"] = protocol
     if differing(named):

@@ -8,7 +8,7 @@ from benchmark_builder.backgrounds import background_source
 from benchmark_builder.benchmark.manifest import MANIFEST, PROTOCOL, places_of
 from benchmark_builder.benchmark.runner import WORK
 from benchmark_builder.datasets import data_root
-from benchmark_builder.protocols import kind_of, resolve
+from benchmark_builder.protocols import kind_of, recorded_name, resolve
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
 from benchmark_builder.utils.folders import subfolders
@@ -109,7 +109,7 @@ def _contradiction(
     if not isinstance(known, dict):
         raise BenchError(f"{folder / PROTOCOL}: not a benchmark's protocol; {fix}")
     name = _inner(known, "protocol").get("name")
-    if protocol not in ("default", name):
+    if protocol != "default" and recorded_name(protocol) != name:
         return f"--protocol ({name}, not {protocol})"
     if root is not None:
         before = next((p for p in places_of(folder, known, "root") if p.is_dir()), None)

@@ -18,8 +18,8 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.registry import Registry
 
 __all__ = [
-    "JPEG_NAME", "JPEG_QUALITY", "LAYOUTS", "Layout", "PixelDigest", "Sink", "class_of", "digest", "is_exact", "is_listed", "jpeg",
-    "layout_of", "name_of", "read_any", "suffixes",
+    "JPEG_NAME", "JPEG_QUALITY", "LAYOUTS", "Layout", "PixelDigest", "Sink", "class_of", "digest", "is_exact",
+    "is_listed", "jpeg", "layout_of", "name_of", "read_any", "suffixes",
 ]  # fmt: skip
 
 LAYOUTS = Registry(
