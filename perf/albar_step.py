@@ -47,7 +47,7 @@ from torch.nn import functional
 from albar.clips.clips import ClipSampling, normalise, sampling
 from albar.data.dataset import ClipDataset, Order, batches
 from albar.methods import Batch, Companions, make_method
-from albar.methods.albar import sum_p_log_p
+from albar.methods.common import sum_p_log_p
 from albar.models import build_model, model_spec
 from albar.training.compiled import Compiled
 from benchmark_builder.datasets import read_dataset

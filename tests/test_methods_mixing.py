@@ -14,7 +14,7 @@ import albar.methods.stillmix
 import albar.methods.videomix
 from albar.clips.clips import ClipSampling
 from albar.methods import Batch, Companions, Method, make_method
-from albar.methods.albar import AlbarSettings
+from albar.methods.albar_extended import AlbarSettings
 from albar.methods.albar_stillmix import AlbarStillMix
 from albar.methods.common import beta, chosen
 from albar.methods.stillmix import StillMix, StillMixSettings

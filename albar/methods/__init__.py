@@ -28,7 +28,7 @@ METHODS = Registry(
         "actorcutmix": "albar.methods.actorcutmix:ActorCutMix",
         "fame": "albar.methods.fame:Fame",
         "stillmix": "albar.methods.stillmix:StillMix",
-        "albar": "albar.methods.albar:Albar",
+        "albar": "albar.methods.albar_extended:Albar",
         "albar+stillmix": "albar.methods.albar_stillmix:AlbarStillMix",
     },
 )
@@ -94,14 +94,13 @@ def _settings(finetune: Settings, scratch: Settings) -> list[Setting]:
 
 
 def _told(kind: type) -> dict[str, str]:
-    """What the docstring of a class says of its attributes, each on one line."""
-    text = inspect.getdoc(kind) or ""
-    _, _, listed = text.partition("Attributes:\n")
-    entries = re.split(r"^    (?=\w+(?:, \w+)*:)", listed, flags=re.MULTILINE)[1:]
+    """What the docstrings of a class and of those that it extends say of its attributes, each on one line."""
     told: dict[str, str] = {}
-    for entry in entries:
-        names, _, about = entry.partition(":")
-        told |= dict.fromkeys(names.split(", "), " ".join(about.replace("``", "").split()))
+    for part in reversed(kind.__mro__):
+        _, _, listed = inspect.cleandoc(part.__doc__ or "").partition("Attributes:\n")
+        for entry in re.split(r"^    (?=\w+(?:, \w+)*:)", listed, flags=re.MULTILINE)[1:]:
+            names, _, about = entry.partition(":")
+            told |= dict.fromkeys(names.split(", "), " ".join(about.replace("``", "").split()))
     return told
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import nn
 
-from albar.methods.albar import Albar, AlbarSettings
+from albar.methods.albar_extended import Albar, AlbarSettings
 from albar.methods.base import Batch, Companions, Method, Settings, Terms
 from albar.methods.stillmix import StillMix, StillMixSettings
 from benchmark_builder.utils.errors import BenchError
@@ -24,7 +24,7 @@ class AlbarStillMixSettings(Settings):
     """Settings of both parts; no name is in both, so each is set by its own name: ``adv=0.5``, ``p=0.5``.
 
     Attributes:
-        albar: see :class:`albar.methods.albar.AlbarSettings`.
+        albar: see :class:`albar.methods.albar_extended.AlbarSettings`.
         stillmix: see :class:`albar.methods.stillmix.StillMixSettings`.
     """
 

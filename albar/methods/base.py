@@ -72,6 +72,11 @@ class Settings:
                     raise BenchError(f"setting {name} of method {method} is too large a number; lower it") from None
         return dataclasses.replace(self, **new)
 
+    def stored(self) -> dict[str, Any]:
+        """Plain types, as a run's record stores them."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {k: v.stored() if isinstance(v, Settings) else v for k, v in values.items()}
+
 
 class Method:
     """Plain cross-entropy; methods override :meth:`augment`, :meth:`loss` or both.

@@ -20,9 +20,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from albar.methods.albar import sum_p_log_p
 from albar.methods.base import Batch, Companions, Method, Settings, Terms
-from albar.methods.common import check_choice, check_count, check_numbers
+from albar.methods.common import check_choice, check_count, check_numbers, sum_p_log_p
 from albar.models.heads import logits_and_features
 from benchmark_builder.utils.errors import BenchError
 

@@ -128,7 +128,7 @@ class Run:
         s = self.settings
         return {
             "method": s.method,
-            "method_settings": dataclasses.asdict(self.method.settings),
+            "method_settings": self.method.settings.stored(),
             **_sources(s),
             "preset": s.preset_name,
             "recipe": {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self.recipe).items()},
