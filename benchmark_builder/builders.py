@@ -212,7 +212,7 @@ def build_conflfg(
     run, subset = run or Run(), subset or Subset()
     source, settings, named = _source(scuba, root, chosen, run)
     subset = _without(subset, source)
-    own = {f.name for f in fields(ConflfgSettings)} & set(Settings.names())
+    own = {f.name for f in fields(ConflfgSettings)} & set(Settings.setting_names())
     conflict = ConflfgSettings(**{name: getattr(settings, name) for name in own})
     if len({row.label for row in source.rows}) < 2:
         raise BenchError(

@@ -44,13 +44,15 @@ class MaskSettings(SettingsModel):
 
 
 class BackgroundSettings(SettingsModel):
-    """How pictures become backgrounds.
+    """Which backgrounds, and how pictures become some.
 
     Attributes:
+        backgrounds: a background set: KIND, KIND:PATH or ``package.module:Name``.
         fit: pictures ``cover`` the frame (scaled, centre cropped), or ``stretch`` to its size by Pillow's bicubic.
         grey: ``keep`` grey pictures as RGB, or ``redraw``: pictures are read and drawn as StillMix does.
     """
 
+    backgrounds: str = setting("stripes", "stripes, plain, noise, or images:FOLDER (Places365's test_256 …).")
     fit: Literal["cover", "stretch"] = setting("cover", "Pictures cover the frame, or stretch to it.")
     grey: Literal["keep", "redraw"] = setting("keep", "Grey pictures among the backgrounds: keep, or redraw another.")
 
@@ -108,8 +110,13 @@ class ActorSettings(SettingsModel):
     actors: Literal["all", "first"] = setting("all", "ucf101-24, ucf101-v2: all tubes of the class, or the first.")
 
 
-class ScubaSettings(MaskSettings, BackgroundSettings, LayoutSettings, ActorSettings):
-    """Everything that decides a SCUBA benchmark's pixels besides its sources and seed."""
+class SourceOfMasks(SettingsModel):
+    """Where masks come from.
+
+    Attributes:
+        masks: a mask source: KIND, KIND:PATH or ``package.module:Name``.
+        prompts: another one, whose boxes prompt a segmenter; "" for none.
+    """
 
     masks: str = setting(
         "motion",
@@ -118,7 +125,15 @@ class ScubaSettings(MaskSettings, BackgroundSettings, LayoutSettings, ActorSetti
         shown="the dataset's",
     )
     prompts: str = setting("", "Boxes that prompt the mask source, KIND or KIND:PATH.")
-    backgrounds: str = setting("stripes", "stripes, plain, noise, or images:FOLDER (Places365's test_256 …).")
+
+
+class ScubaSettings(LayoutSettings, BackgroundSettings, MaskSettings, ActorSettings, SourceOfMasks):
+    """Everything that decides a SCUBA benchmark's pixels besides its sources and seed.
+
+    Attributes:
+        per_video: backgrounds per source video.
+    """
+
     per_video: int = setting(5, "Backgrounds per source video.", of="backgrounds", ge=1, shown="5; kinetics400: 1")
 
 
@@ -128,6 +143,29 @@ class Settings(ScubaSettings, ShakeSettings, DonorSettings):
     @property
     def mask_settings(self) -> MaskSettings:
         return MaskSettings.part_of(self)
+
+
+class VideoSettings(SettingsModel):
+    """Which videos, as :func:`~benchmark_builder.datasets.read_dataset` takes them."""
+
+    dataset: str = setting("synthactions", "synthactions, ucf101, hmdb51, kinetics400, jhmdb, or folder (your own).")
+    root: PathSetting | None = setting(None, "The dataset's folder.", shown="$BENCH_DATA/DATASET")
+    split: str = setting("auto", "train, test, val, all; auto: the test split, or all where no lists are.")
+    fold: int = setting(1, "Which official split, from 1.", ge=1)
+
+
+class PartSettings(SettingsModel):
+    """Which part of the videos; those that are made are the same as in the whole."""
+
+    limit: int | None = setting(None, "Only the first N source videos.", of="videos", ge=1)
+    only: tuple[str, ...] = setting((), "Only sources whose id begins so; may be given several times.")
+    shard: str | None = setting(None, "i/n: every n-th source from the i-th, for n machines.")
+
+
+class RunSettings(SettingsModel):
+    """How it runs; none of it changes a pixel."""
+
+    workers: int | None = setting(None, "Processes.", shown="one per core", of="processes", ge=1)
 
 
 class FolderSettings(SettingsModel):

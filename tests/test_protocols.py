@@ -303,7 +303,7 @@ def test_named_protocols_are_whole_and_say_what_was_changed() -> None:
     assert differing(said) == "differs from protocol default: per_video=2 (protocol: 5)"
     with pytest.raises(BenchError, match="choose from default, stillmix"):
         resolve("mine", "ucf101", {})
-    assert set(MaskSettings.names()) <= set(Settings.names())
+    assert set(MaskSettings.setting_names()) <= set(Settings.setting_names())
 
 
 def test_a_protocol_stands_in_protocol_json(folder_of_actions: Callable, tmp_path: Path) -> None:

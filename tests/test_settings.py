@@ -36,7 +36,7 @@ class Example(SettingsModel):
         ({"ratio": 10**400}, "give a share from 0 to 1"),
         ({"way": "left"}, "--way left: choose from up, down"),
         ({"way": ["up"]}, "--way ['up']: choose from up, down"),
-        ({"limit": 0}, "--limit 0: give a whole number that is 1 or more"),
+        ({"limit": 0}, "--limit 0: give a whole number, at least 1"),
         ({"place": 7}, "--place 7: give a path"),
         ({"place": ""}, "--place '': give a path"),
         ({"kind": 7}, "--sort 7: give a word"),
@@ -64,7 +64,7 @@ def test_an_error_in_a_file_names_the_file() -> None:
         Example.from_file({"count": 0}, "mine.toml")
 
 
-@pytest.mark.parametrize("name", sorted(Settings.names()))
+@pytest.mark.parametrize("name", sorted(Settings.setting_names()))
 @pytest.mark.parametrize("wrong", [None, [], {}, True, object()])
 def test_no_setting_of_a_build_takes_what_is_no_value(name: str, wrong: Any) -> None:
     with pytest.raises(BenchError, match=f"--{name.replace('_', '-')} "):

@@ -1,32 +1,12 @@
 """`bench segment`."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
-
-from albar_bench.cli.build import (
-    MASK_OPTIONS,
-    BoxMargin,
-    Chunk,
-    Dataset,
-    Device,
-    Drift,
-    Fold,
-    KeepGoing,
-    Limit,
-    MinScore,
-    MinTrack,
-    Only,
-    Root,
-    SamCheckpoint,
-    SamModel,
-    Shard,
-    Split,
-    Workers,
-    say_failures,
-)
+from albar_bench.cli.build import Network, say_failures
+from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
+from benchmark_builder.settings import ActorSettings, FolderSettings, PartSettings, RunSettings, VideoSettings
+from benchmark_builder.utils.options import PathSetting, setting
 
 # One paragraph a kind, so that --help shows them as a list.
 MASKS = "\n\n".join(
@@ -48,58 +28,35 @@ MASKS = "\n\n".join(
 )
 
 
+class SegmentOptions(RunSettings, PartSettings, VideoSettings):
+    """What the command takes besides the settings of mask sources."""
+
+    protocol: str = setting("default", "default, stillmix or ucf101-updated; sets --masks, --actors and --prompts.")
+    masks: str | None = setting(None, MASKS)
+    prompts: str | None = setting(
+        None, "sam, sam2: boxes to start from, KIND or KIND:PATH of any --masks, or detector."
+    )
+    out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/masks/DATASET-KIND")
+    keep_going: bool = setting(False, "Exit with 0 even if some videos failed.")
+
+
+@with_options
 def segment(
-    dataset: Dataset = "synthactions",
-    root: Root = None,
-    split: Split = "auto",
-    fold: Fold = 1,
-    protocol: Annotated[
-        str, typer.Option(help="default, stillmix or ucf101-updated; sets --masks, --actors and --prompts.")
-    ] = "default",
-    masks: Annotated[str | None, typer.Option(help=MASKS)] = None,
-    actors: Annotated[
-        str | None,
-        typer.Option(help="ucf101-24, ucf101-v2: all tubes of the class, or the first alone.  [default: all]"),
-    ] = None,
-    prompts: Annotated[
-        str | None,
-        typer.Option(help="sam, sam2: boxes to start from, KIND or KIND:PATH of any --masks, or detector."),
-    ] = None,
-    numbering: Annotated[
-        str | None, typer.Option(help="folder: the pictures' names count frames from 0 or 1.  [default: auto]")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder.  [default: $BENCH_DATA/masks/DATASET-KIND]")] = None,
-    sam_checkpoint: SamCheckpoint = None,
-    sam_model: SamModel = None,
-    box_margin: BoxMargin = None,
-    drift: Drift = None,
-    min_score: MinScore = None,
-    min_track: MinTrack = None,
-    device: Device = None,
-    chunk: Chunk = None,
-    workers: Workers = None,
-    limit: Limit = None,
-    only: Only = None,
-    shard: Shard = None,
-    keep_going: KeepGoing = False,
+    own: SegmentOptions,
+    actors: Annotated[dict[str, Any], Chosen(ActorSettings)],
+    folder: Annotated[dict[str, Any], Chosen(FolderSettings)],
+    network: Network,
 ) -> None:
     """Write the masks of any source to disk once; builds reuse them with `--masks stored:FOLDER`. Resumable."""
-    own = dict(locals())
     from benchmark_builder.builders import Run, Subset
     from benchmark_builder.segment import segment as write_masks
     from benchmark_builder.utils.errors import BenchError
 
     report = write_masks(
-        dataset,
-        root,
-        split,
-        fold,
-        protocol=protocol,
-        masks=masks,
-        options={k: own[k] for k in ("actors", "numbering", "prompts", *MASK_OPTIONS)},
-        out=out,
-        subset=Subset(limit, tuple(only or ()), shard),
-        run=Run(workers, say=say),
+        **own.model_dump(include={"dataset", "root", "split", "fold", "protocol", "masks", "out"}),
+        options={**actors, **folder, "prompts": own.prompts, **network},
+        subset=Subset(own.limit, own.only, own.shard),
+        run=Run(own.workers, say=say),
     )
     say_failures(report.failures, report.folder)
     counts = f"{len(report.left_out)} left out, {len(report.failed)} failed"
@@ -107,7 +64,7 @@ def segment(
     if not videos:
         raise BenchError(f"{report.folder}: no masks were written: {counts} (see above)")
     say(f"{report.folder}: masks of {videos} videos ({report.made} new, {report.kept} kept), {counts}")
-    if report.failed and not keep_going:
+    if report.failed and not own.keep_going:
         raise BenchError(
             f"{report.folder / 'failures.csv'}: {len(report.failed)} failed, the rest is written; fix what it lists "
             "and run the same command again, or pass --keep-going"

@@ -60,7 +60,7 @@ def background_source(spec: str, fit: str = "cover", grey: str = "keep") -> Back
     """
     found = KINDS.find(spec)
     made: Any = found.part
-    BackgroundSettings(fit=fit, grey=grey)  # type: ignore[arg-type]  # checked there
+    BackgroundSettings(backgrounds=spec, fit=fit, grey=grey)  # type: ignore[arg-type]  # checked there
     own = found.name not in KINDS.shipped
     if own and not is_class_with(found.part, "image", "describe"):
         raise BenchError(f"--backgrounds {found.name}: is no background set; give a class with image(rng, height, "

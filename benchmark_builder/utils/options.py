@@ -82,14 +82,16 @@ class SettingsModel(BaseModel):
             raise _first(error, type(self)) from None
 
     @classmethod
-    def names(cls) -> tuple[str, ...]:
+    def setting_names(cls) -> tuple[str, ...]:
         """The settings, in the order in which they are defined."""
         return tuple(cls.model_fields)
 
     @classmethod
     def part_of(cls, settings: BaseModel) -> Self:
         """These settings, taken from a model that has them among its own."""
-        return cls(**{name: getattr(settings, name) for name in cls.names() if name in type(settings).model_fields})
+        return cls(
+            **{name: getattr(settings, name) for name in cls.setting_names() if name in type(settings).model_fields}
+        )
 
     @classmethod
     def from_file(cls, values: Mapping[str, Any], path: Path | str) -> Self:
@@ -161,7 +163,8 @@ def wanted(field: FieldInfo) -> str:
     }
     kinds = [words[k] for kind in plain_types(field.annotation) if (k := typing.get_origin(kind) or kind) in words]
     limits = range_of(field)
-    return " or ".join(dict.fromkeys(kinds)) + (f" {limits}" if limits else "")
+    comma = "," if limits.startswith("at least") else ""
+    return " or ".join(dict.fromkeys(kinds)) + (f"{comma} {limits}" if limits else "")
 
 
 def range_of(field: FieldInfo) -> str:
@@ -171,7 +174,7 @@ def range_of(field: FieldInfo) -> str:
     least = f"from {low:g}" if low is not None else f"above {above:g}" if above is not None else ""
     most = f"to {high:g}" if high is not None else f"to below {below:g}" if below is not None else ""
     if least and not most:
-        return f"that is {low:g} or more" if low is not None else least
+        return f"at least {low:g}" if low is not None else least
     return f"{least} {most}".strip()
 
 
