@@ -61,7 +61,7 @@ class Part(SettingsModel):
 
 
 def run(*words: str) -> tuple[Any, list[Any]]:
-    app, got = typer.Typer(), []
+    app, got = typer.Typer(rich_markup_mode="markdown"), []
 
     @app.command()
     @with_options
