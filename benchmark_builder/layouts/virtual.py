@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from benchmark_builder.protocol_file import needed
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import open_zip, whole_file, zip_member
 from benchmark_builder.utils.rng import generator
@@ -55,14 +56,14 @@ def frames(benchmark: "Benchmark", row: "Row") -> Iterator[np.ndarray]:
     still = read(path, "still")
     if benchmark.kind == "shaken":
         draw = generator(row.seed, row.id, "shake")
-        return shake(still, float(benchmark.protocol["shake"]), draw, row.frames, row.fps)
+        return shake(still, float(needed(benchmark.protocol, "shake", benchmark.folder)), draw, row.frames, row.fps)
     return iter([still] * row.frames)
 
 
 def _scuba(benchmark: "Benchmark", row: "Row", background: np.ndarray) -> Iterator[np.ndarray]:
     source, track = benchmark.source(row), benchmark.masks(row)
     shown = indices(row.source_frames)
-    feather = float(benchmark.protocol["mask_settings"]["feather"])
+    feather = float(needed(benchmark.protocol, "mask_settings.feather", benchmark.folder))
     for index, frame in source_frames(source, shown, row.height, row.width, benchmark.version):
         yield compose(frame, track.mask(index), background, feather)
 
@@ -70,6 +71,6 @@ def _scuba(benchmark: "Benchmark", row: "Row", background: np.ndarray) -> Iterat
 def _conflfg(benchmark: "Benchmark", row: "Row", donor: np.ndarray, mask: np.ndarray) -> Iterator[np.ndarray]:
     scuba, base = benchmark.origin, benchmark.base(row)
     track = scuba.masks(base)
-    order = benchmark.protocol["conflfg"]["order"]
+    order = needed(benchmark.protocol, "conflfg.order", benchmark.folder)
     for index, frame in zip(indices(base.source_frames), scuba.frames(base), strict=True):
         yield add_donor(frame, track.mask(index), donor, mask, order)

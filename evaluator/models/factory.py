@@ -45,7 +45,7 @@ def load(spec: str) -> ScoredModel:
         raise
     except Exception as error:  # the user's code may raise anything
         reason = (str(error).splitlines() or [""])[0]
-        raise BenchError(f"{spec}: gave no model ({type(error).__name__}: {reason}); mend the factory") from error
+        raise BenchError(f"{spec}: gave no model ({type(error).__name__}: {reason}); fix the factory") from error
     if not callable(made):
         raise BenchError(f"{spec}: returned a {type(made).__name__}, which cannot be called; return clips -> logits")
     clips = getattr(made, "sampling", None)
