@@ -15,15 +15,15 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmark_builder.benchmark.export import write_lists
-from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES
+from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES, lists_failures
 from benchmark_builder.benchmark.peers import Item, Task, layout_for, names_csv, peer_of
 from benchmark_builder.datasets import read_dataset, scored_as
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.utils import pool
-from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import copy_whole, read_json, remove, remove_leftovers, write_csv, write_json
 from benchmark_builder.utils.registry import safe_name
-from benchmark_builder.utils.resume import held, sole_run
+from benchmark_builder.utils.resume import LOG, held, logged, sole_run, write_log
 from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.digest_cache import known_digest
 from benchmark_builder.video.record import Video
@@ -116,11 +116,15 @@ def export_dataset(
             if peer.least and video.id in counts and (out / files[video.id]).stat().st_size < peer.least:
                 failed[video.id] = BenchError(f"has fewer than {peer.least} bytes, and {name} passes over such files")
                 del counts[video.id]
-        failures += [{"id": i, "kind": "failed", "reason": str(error)} for i, error in failed.items()]
+        crashed = {i: error.details for i, error in failed.items() if isinstance(error, Crashed)}
+        reasons = {i: logged(str(error)) if i in crashed else str(error) for i, error in failed.items()}
+        failures += [{"id": i, "kind": "failed", "reason": reason} for i, reason in reasons.items()]
+        write_log(out, crashed)
         write_csv(out / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
         done = [(replace(i, frames=counts[i.id]), names[i.id], files[i.id]) for i in items if i.id in counts]
         _clear(out, top, {file for _, _, file in done})
-        write_lists(out, peer.lists(task, done), names_csv(done))
+        if done:
+            write_lists(out, peer.lists(task, done), names_csv(done))
     return Exported(out, made, len(counts) - made, failures, peer.settings(task))
 
 
@@ -134,10 +138,10 @@ def _claim(out: Path, record: dict[str, Any]) -> None:
     """Refuse a folder that holds something else."""
     path, fix = out / RECORD, "choose another --out or delete the folder"
     if not path.is_file():
-        others = held(out)
+        others = held(out, (FAILURES, LOG) if lists_failures(out / FAILURES) else ())
         if others:
             raise BenchError(f"{out}: is not empty and no export of ordinary videos ({others[0]}); {fix}")
-    elif read_json(path, "record of an export", fix) != record:
+    elif read_json(path, "record of an export", fix) != record and held(out, (RECORD, FAILURES, LOG)):
         raise BenchError(f"{out}: holds another export; {fix}")
     write_json(path, record)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_builder.backgrounds import background_source
-from benchmark_builder.benchmark.manifest import MANIFEST, PROTOCOL, places_of
+from benchmark_builder.benchmark.manifest import MANIFEST, places_of
 from benchmark_builder.benchmark.runner import WORK
 from benchmark_builder.datasets import data_root
+from benchmark_builder.protocol_file import read_protocol
 from benchmark_builder.protocols import kind_of, recorded_name, resolve
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import read_json
 from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.registry import safe_name
 
@@ -94,8 +94,8 @@ def _others(dataset: str) -> list[Path]:
     found = []
     for path in subfolders(folder):
         if path.name.startswith(f"{safe_name(dataset)}-scuba-") and (path / MANIFEST).is_file():
-            known = read_json(path / PROTOCOL, "benchmark", "delete the folder or build it again")
-            if isinstance(known, dict) and (known.get("kind"), known.get("dataset")) == ("scuba", safe_name(dataset)):
+            known = read_protocol(path, "delete the folder or build it again")
+            if (known.get("kind"), known.get("dataset")) == ("scuba", safe_name(dataset)):
                 found.append(path)
     return found
 
@@ -104,10 +104,7 @@ def _contradiction(
     folder: Path, root: Path | None, split: str, fold: int, protocol: str, chosen: Mapping[str, Any]
 ) -> str:
     """The first setting that is chosen otherwise than what is in ``folder`` was built with, in words; empty if none."""
-    fix = "give a folder that `bench build` has finished"
-    known = read_json(folder / PROTOCOL, "benchmark", fix)
-    if not isinstance(known, dict):
-        raise BenchError(f"{folder / PROTOCOL}: not a benchmark's protocol; {fix}")
+    known = read_protocol(folder)
     name = _inner(known, "protocol").get("name")
     if protocol != "default" and recorded_name(protocol) != name:
         return f"--protocol ({name}, not {protocol})"

@@ -204,8 +204,8 @@ def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalO
             raise BenchError(f"{s.name} is of {s.dataset}, {whose} {dataset}; choose another")
         if s.absent and not options.allow_missing:
             more = f" (and {len(s.absent) - 1} more)" if len(s.absent) > 1 else ""
-            mend = "get it, pass --allow-missing to score the rest, or --no-iid"
-            raise BenchError(f"{s.name}: the dataset's folder lacks {s.absent[0]!r}{more}; {mend}")
+            fix = "get it, pass --allow-missing to score the rest, or --no-iid"
+            raise BenchError(f"{s.name}: the dataset's folder lacks {s.absent[0]!r}{more}; {fix}")
     if options.limit is not None:
         sets = [limited(s, options.limit) for s in sets]
     return sets
@@ -336,9 +336,7 @@ def _scores(
                 ) from error
             if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != len(part):
                 shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-                raise BenchError(
-                    f"the network gives {shape} for {len(part)} clips, not ({len(part)}, classes); mend it"
-                )
+                raise BenchError(f"the network gives {shape} for {len(part)} clips, not ({len(part)}, classes); fix it")
             found.append(logits.double().cpu().numpy())
     probabilities = softmax(np.concatenate(found))
     mean: np.ndarray = probabilities.reshape(len(batch.places), -1, probabilities.shape[1]).mean(1).astype(np.float32)

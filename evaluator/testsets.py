@@ -11,8 +11,8 @@ import numpy as np
 from benchmark_builder import kinds
 from benchmark_builder.benchmark.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
 from benchmark_builder.datasets import data_root, read_dataset, scored_as
+from benchmark_builder.protocol_file import read_protocol
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import read_json
 from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.registry import safe_name
 from evaluator.metrics.names import IID
@@ -204,8 +204,8 @@ def default_benchmarks(dataset: str, folder: Path | None = None) -> list[Path]:
     found = []
     for candidate in subfolders(folder) if folder.is_dir() else []:
         if (candidate / MANIFEST).is_file() and (candidate / PROTOCOL).is_file():
-            protocol = read_json(candidate / PROTOCOL, "benchmark", "delete the folder or build it again")
-            if isinstance(protocol, dict) and scored_as(str(protocol.get("dataset", ""))) == dataset:
+            protocol = read_protocol(candidate, "delete the folder or build it again")
+            if scored_as(protocol["dataset"]) == dataset:
                 found.append(candidate)
     return found
 

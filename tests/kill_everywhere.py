@@ -1,12 +1,14 @@
 """End a command at its n-th operation on the file system, for n = 1, 2, …; start it again; compare with no kill.
 
-    python tests/kill_everywhere.py SCENARIO FOLDER FIRST STRIDE
+    python tests/kill_everywhere.py SCENARIO FOLDER FIRST STRIDE [HOW]
 
+HOW: ``kill`` (at once, nothing is cleared away), ``interrupt`` (Ctrl-C) or ``full`` (the disk refuses that operation).
 Tried are the first FIRST operations and every STRIDE-th of the others. One process forks: it has loaded everything,
 so a kill costs milliseconds. Prints a line of JSON: how many operations there are, how many kills were tried, and of
 those that did not end as an undisturbed run does, what was wrong.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -21,9 +23,11 @@ from benchmark_builder import builders as recipes
 from benchmark_builder import segment
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark import export, merge
+from benchmark_builder.export_iid import export_dataset
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.synthactions import SynthSettings, render_dataset
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.encode import FFV1, open_video
 
 QUIET = recipes.Run(1, False, lambda line: None)
@@ -154,6 +158,27 @@ class Export(Scenario):
         export.export(self.folder / "scuba", out, layouts.Layout("zip"), progress=False)
 
 
+class ExportFor(Scenario):
+    """Names and list files of another project."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        scuba(self.root, folder / "scuba")
+
+    def run(self, out: Path) -> None:
+        export.export_for("albar", self.folder / "scuba", out, progress=False)
+
+
+class ExportVideos(Scenario):
+    """Ordinary videos, decoded for another project."""
+
+    def run(self, out: Path) -> None:
+        export_dataset("stillmix", "ucf101", out, self.root, "all", progress=False, say=lambda line: None)
+
+    def check(self, out: Path) -> list[str]:
+        return []
+
+
 class Merge(Scenario):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -180,6 +205,18 @@ class Import(Scenario):
         export.import_published(out, "scuba", "ucf101", progress=False)
 
 
+class ImportElsewhere(Scenario):
+    """The tables in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        scuba(self.root, folder / "scuba", "frames")
+        shutil.copy(folder / "scuba" / "list.txt", folder / "scuba" / "videos")
+
+    def run(self, out: Path) -> None:
+        export.import_published(self.folder / "scuba" / "videos", "scuba", "ucf101", progress=False, out=out)
+
+
 class Render(Scenario):
     def run(self, out: Path) -> None:
         render_dataset(out, SynthSettings(size=24, frames=4, train=1, test=1), 1, progress=False)
@@ -192,20 +229,25 @@ SCENARIOS = {c.__name__.lower(): c for c in Scenario.__subclasses__()}
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, but locks."""
-    files = (p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(".lock"))
+    """Every file below a folder, but locks and journals."""
+    journals = (".lock", "lock", ".jsonl")
+    files = (p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(journals))
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
-def kill_at(n: int, folder: Path) -> Callable[[], int]:
+def kill_at(n: int, folder: Path, how: str = "kill") -> Callable[[], int]:
     """From now on, end this process at the n-th operation below ``folder``; returns a function that counts them."""
     seen = 0
     top = str(folder)
 
-    def step(cut: int | None = None) -> None:
+    def step(cut: int | None = None, path: object = None) -> None:
         nonlocal seen
         seen += 1
         if seen == n:
+            if how == "interrupt":
+                raise KeyboardInterrupt
+            if how == "full":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), *([] if path is None else [path]))
             if cut is not None:  # in the middle of what was being written
                 try:
                     os.ftruncate(cut, max(0, os.fstat(cut).st_size - 7))
@@ -216,11 +258,11 @@ def kill_at(n: int, folder: Path) -> Callable[[], int]:
     def hook(event: str, args: tuple) -> None:
         if event == "open":
             if isinstance(args[0], str) and args[0].startswith(top) and args[2] & WRITES:
-                step()
+                step(path=args[0])
         elif event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir"):
             within_folder = event in ("os.remove", "os.rmdir") and args[-1] != -1  # of shutil.rmtree
             if within_folder or str(args[0]).startswith(top):
-                step()
+                step(path=args[0])
         elif event == "subprocess.Popen":
             step()
 
@@ -250,7 +292,7 @@ def forked(work: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def main(name: str, folder: Path, first: int, stride: int) -> None:
+def main(name: str, folder: Path, first: int, stride: int, how: str = "kill") -> None:
     scenario = SCENARIOS[name](folder)
     whole, out, counts = folder / "whole", folder / "out", folder / "count"
 
@@ -269,8 +311,13 @@ def main(name: str, folder: Path, first: int, stride: int) -> None:
         scenario.start(out)
 
         def killed(n: int = n) -> int:
-            kill_at(n, out)
-            scenario.run(out)
+            kill_at(n, out, how)
+            try:
+                scenario.run(out)
+            except KeyboardInterrupt:
+                return KILLED
+            except (BenchError, OSError) as error:  # of the latter the command line makes a line
+                return KILLED if how == "full" and str(out) in str(error) else print(repr(error), file=sys.stderr) or 1
             return 0
 
         def once_more() -> int:
@@ -292,4 +339,4 @@ def main(name: str, folder: Path, first: int, stride: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:])

@@ -49,7 +49,7 @@ def benchmark(folder: Path, kind: str, split: str = "test1") -> TestSet:
     """A benchmark of four videos, tables only: scoring reads no video."""
     blank = {
         f.name: 0 if f.type in (int, float) else "" for f in dataclasses.fields(Row) if f.default is dataclasses.MISSING
-    }
+    } | {"frames": 1, "source_frames": "0-0", "fps": 25.0, "width": 8, "height": 8}
     rows = []
     for video_id, label in VIDEOS:
         own: dict[str, Any] = {"id": video_id, "file": f"videos/{video_id}.mp4", "label": label, "source_id": video_id}

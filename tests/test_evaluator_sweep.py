@@ -1,6 +1,7 @@
 """bench compare: what it plans, the table it makes, and a whole small sweep through the command."""
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -92,6 +93,12 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     )
     assert all(0 <= float(r[f"{name}_mean"]) <= 100 for r in table for name in figures)
     assert compared_table(table).row_count == 2
+    # The report reads the comparison's folder, whatever has moved since.
+    moved = tmp_path / "moved"
+    shutil.copytree(tmp_path / "compare", moved / "compare")
+    shutil.copytree(tmp_path / "data" / "benchmarks", moved / "data" / "benchmarks")
+    page = bench("report", str(moved / "compare"), "--gallery", "0", "--out", str(moved / "r.html"))
+    assert page.returncode == 0 and (moved / "r.html").read_text().count("<summary>") == 4, page.stderr
     checkpoint = tmp_path / "compare" / "runs" / "mixup-s1" / "model.ckpt"
     before, text = checkpoint.stat().st_mtime_ns, (tmp_path / "compare" / "compare.csv").read_text()
     again = bench(*words)

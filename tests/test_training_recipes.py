@@ -218,8 +218,19 @@ def test_the_reference_of_a_fine_tuned_network_is_trained_as_published() -> None
     c = s.clip_sampling
     assert (c.frames, c.crop, c.squash, c.resize, c.size) == (1, "random", True, 232, 224)
     assert (s.validation, s.recipe.by_epoch) == (0, False)
-    assert reference_settings(dataclasses.replace(settings_of("kinetics-hmdb51", "stillmix"), model="s3d", weights=None,
-                                                  preset="finetune")).clip_sampling.resize == 256  # fmt: skip
+    for model, changes, wanted in (
+        ("s3d", {}, (True, 256, 224)),
+        ("r3d_18", {"clip": {"size": 112, "resize": 128}}, (True, 128, 112)),
+        ("swin3d_t", {"clip": {"crop": "random_resized"}}, (False, 256, 224)),
+        ("swin3d_t", {"clip": {"squash": False, "crop": "centre"}}, (False, 232, 224)),
+    ):
+        video = TrainSettings(method="stillmix", dataset="hmdb51", preset="finetune", model=model, **changes)  # type: ignore[arg-type]
+        found = reference_settings(video).clip_sampling
+        assert (found.squash, found.resize, found.size) == wanted, model
+    assert (
+        reference_settings(TrainSettings(method="stillmix", preset="finetune", model="r3d_18")).clip_sampling.size
+        == 224
+    )
     kept = dataclasses.replace(settings_of("kinetics-hmdb51", "stillmix"), keep_head=True)
     assert not reference_settings(kept).keep_head  # its weights know ImageNet's 1,000 classes, and must lose them
     own = reference_settings(settings_of("kinetics-hmdb51", "stillmix"), Path("here"), {"lr": 0.04, "batch": 256})

@@ -254,6 +254,7 @@ def test_the_weights_among_other_tables_are_found(tmp_path: Path) -> None:
         {"generator": STATE, **momentum},
         {"module": STATE, "mean": torch.zeros(3)},
         {"epoch": 3, **STATE},
+        {"state_dict": {**STATE, "stem._extra_state": Meter(), "head._extra_state": None}},
     ):
         torch.save(content, tmp_path / "w.pth")
         assert right(taken(tmp_path / "w.pth")[0])

@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from albar.checkpoint import NAME as MODEL
 from albar.checkpoint import load_checkpoint
-from albar.clips.clips import normalise
+from albar.clips.clips import normalise, sampling
 from albar.data.still_bank import COLUMNS, SCORES, whole
 from albar.methods import make_method
+from albar.models import model_spec
 from albar.training.accelerator import pick_device
 from albar.training.settings import TrainSettings, default_folder
 from albar.training.trainer import Run, Say, train
@@ -74,10 +75,11 @@ def reference_settings(
     clip = {**settings.clip, "frames": 1, "stride": 1}
     if settings.preset_name == "finetune" and name.endswith("_2d"):
         changes = {**PUBLISHED, **{k: v for k, v in (own or {}).items() if k in PUBLISHED and v is not None}}
-        if name in SQUASHED:
-            size = settings.clip_sampling.size
-            clip = {"squash": True, "resize": round(SQUASHED[name] * size / 224), **clip}
         clip = {"crop": "random", **clip}
+        if name in SQUASHED and clip["crop"] != "random_resized":
+            usual = settings.sampling or model_spec(name).sampling or "32x2-224"
+            size = sampling(usual).replaced(settings.clip).size
+            clip = {"squash": True, "resize": round(SQUASHED[name] * size / 224), **clip}
     beside = settings.out.parent if settings.out else default_folder("", "", 0).parent
     return dataclasses.replace(
         settings,
@@ -123,14 +125,14 @@ def score_frames(
 ) -> list[dict[str, object]]:
     """A row of :data:`COLUMNS` for each ``every``-th frame, each looked at whole, stretched to the clip's size."""
     loaded, on = load_checkpoint(checkpoint), pick_device(device)
-    network, sampling = loaded.network().to(on), loaded.sampling
+    network, clips_as = loaded.network().to(on), loaded.sampling
     rows: list[dict[str, object]] = []
     for video in tqdm(videos, desc="scoring frames", unit="video", disable=not progress):
-        frames = [(i, whole(f, sampling.size)) for i, f in enumerate(read_frames(video.path)) if i % every == 0]
+        frames = [(i, whole(f, clips_as.size)) for i, f in enumerate(read_frames(video.path)) if i % every == 0]
         for k in range(0, len(frames), _SCORED_AT_ONCE):
             part = frames[k : k + _SCORED_AT_ONCE]
             clips = torch.stack([f for _, f in part]).unsqueeze(2)  # (n, 3, 1, size, size)
-            p = network(normalise(clips.to(on), sampling)).softmax(1).cpu()
+            p = network(normalise(clips.to(on), clips_as)).softmax(1).cpu()
             if not p.isfinite().all():
                 raise BenchError(f"{checkpoint}: gives no finite probabilities for {video.id}; train it again")
             for (index, _), row in zip(part, p, strict=True):

@@ -330,9 +330,11 @@ def _as_the_weights_say(given: dict[str, Any]) -> dict[str, Any]:
     from albar.checkpoint import own_checkpoint
 
     own = own_checkpoint(Path(weights))
-    if own is None or own.model not in MODELS or given.get("model", own.model) != own.model:
+    if own is None or own.model not in MODELS.names() or given.get("model", own.model) != own.model:
         return given
     made = {**given, "model": own.model}
-    if "sampling" not in given:
-        made["clip"] = own.sampling.to_dict() | given.get("clip", {})
+    if "sampling" not in given:  # what differs from the network's usual clips
+        usual = sampling(model_spec(own.model).sampling or own.sampling).to_dict()
+        own_clip = {k: v for k, v in own.sampling.to_dict().items() if k not in usual or v != usual[k]}
+        made["clip"] = own_clip | given.get("clip", {})
     return made

@@ -403,6 +403,9 @@ class Run:
             if extra is not None:
                 extra.load_state_dict(saved["extra"])
             optimiser.load_state_dict(saved["optimiser"])
+            for parameter, kept in optimiser.state.items():
+                if any(v.ndim and v.shape != parameter.shape for v in kept.values() if isinstance(v, torch.Tensor)):
+                    raise ValueError("its optimiser is another network's")
             state = State.read(saved["state"], self.folder)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
             raise BenchError(f"{path}: not this run's state ({_one_line(error)}); {mend}") from None

@@ -90,7 +90,9 @@ def compare(
     show_compared(outcome.table)
     say(f"{outcome.table}\n{out / 'results' / 'leaderboard.csv'}")
     if outcome.failures:
-        raise BenchError(f"{len(outcome.failures)} runs failed, first {outcome.failures[0]}; run again once mended")
+        raise BenchError(
+            f"{len(outcome.failures)} runs failed, first {outcome.failures[0]}; fix the cause and run again"
+        )
 
 
 def _synthactions(root: Path | None, benchmarks: list[Path] | None) -> list[Path]:

@@ -35,9 +35,10 @@ from benchmark_builder.datasets import scored_as
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.datasets.labels import Labelled, check_labels
 from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.protocol_file import read_protocol
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed
-from benchmark_builder.utils.files import copy_whole, found_inside, inside, read_json, remove, write_text
+from benchmark_builder.utils.files import copy_whole, found_inside, inside, remove, write_text
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, entries, files_of, natural
 from benchmark_builder.utils.resume import keep_tracebacks
 from benchmark_builder.utils.text import plain_path, read_lines, read_records
@@ -361,8 +362,7 @@ def _finished(folder: Path) -> bool:
         return False
     if (folder / SUMS).is_file():
         return True
-    found = read_json(folder / PROTOCOL, "benchmark", "delete manifest.csv and import again")
-    protocol = found.get("protocol") if isinstance(found, dict) else None
+    protocol = read_protocol(folder, "delete manifest.csv and import again").get("protocol")
     return not (isinstance(protocol, dict) and protocol.get("name") == IMPORTED)
 
 

@@ -18,21 +18,21 @@ from typing import Any
 
 import numpy as np
 
-from benchmark_builder import kinds
+from benchmark_builder import MOST_PIXELS, kinds
 from benchmark_builder.datasets import data_root
 from benchmark_builder.layouts.layout import layout_of
 from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.protocol_file import FIX, FORMAT, PROTOCOL, read_protocol
 from benchmark_builder.utils.errors import BenchError, ChangedFile
-from benchmark_builder.utils.files import inside, read_json, sha256_file, write_csv, write_json, write_text
+from benchmark_builder.utils.files import inside, sha256_file, write_csv, write_json, write_text
 from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.text import csv_text, numbered_records
 from benchmark_builder.video.digest_cache import require_digest
 from benchmark_builder.video.encode import ffmpeg_version
-from benchmark_builder.video.record import check_id
-from benchmark_builder.video.selection import indices
+from benchmark_builder.video.record import LONGEST, check_id
+from benchmark_builder.video.selection import count_frames
 
-FORMAT = 1
-MANIFEST, PROTOCOL, FAILURES, SUMS = "manifest.csv", "protocol.json", "failures.csv", "SHA256SUMS"
+MANIFEST, FAILURES, SUMS = "manifest.csv", "failures.csv", "SHA256SUMS"
 LIST = "list.txt"
 FAILURE_COLUMNS = ["id", "kind", "reason"]
 
@@ -344,15 +344,11 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
         BenchError: no benchmark here, an unfinished build, or a manifest that is not one (bad column, number or id,
             or a file that would lie outside the folder).
     """
-    mend = "give a folder that `bench build` has finished"
-    protocol = read_json(folder / PROTOCOL, "benchmark", mend)
-    needed = {"kind", "dataset", "classes", "backgrounds"}
-    if not isinstance(protocol, dict) or not needed <= protocol.keys():
-        raise BenchError(f"{folder / PROTOCOL}: not a benchmark's protocol; {mend}")
+    protocol = read_protocol(folder)
     path = folder / MANIFEST
     if not path.is_file():
         raise BenchError(f"{path}: the build here is not finished; run the same `bench build` again")
-    records = numbered_records(path, COLUMNS, "manifest", mend)
+    records = numbered_records(path, COLUMNS, "manifest", FIX)
     rows = [_parse(record, f"{path}, line {line}") for line, record in records]
     doubled = [name for name, count in Counter(row.id for row in rows).items() if count > 1]
     if doubled:
@@ -360,8 +356,9 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
     benchmark = Benchmark(folder, protocol, rows, root, scuba)
     for row in rows:
         benchmark.path(row)
-        if not 0 <= row.label < len(protocol["classes"]):
-            raise BenchError(f"{path}: label {row.label} of {row.id} is none of the protocol's classes; build it again")
+        for label in (row.label, row.donor_label or 0):
+            if label >= len(protocol["classes"]):
+                raise BenchError(f"{path}: label {label} of {row.id} is none of the protocol's classes; build it again")
         if row.mask_file:
             inside(folder, row.mask_file)
     return benchmark
@@ -410,25 +407,49 @@ def _text(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
+# What the numbers of a row may be; no build writes others, and readers take memory by them.
+_LIMITS: dict[str, tuple[float, float]] = {
+    "label": (0, 10**6), "donor_label": (0, 10**6), "frames": (1, LONGEST), "fps": (1e-3, 1e5), "width": (1, 2**16),
+    "height": (1, 2**16), "mask_coverage": (0, 1), "covered": (0, 1), "seed": (-(2**63), 2**64), "variant": (0, 10**9),
+    "still_frame": (0, LONGEST), "donor_frame": (0, LONGEST),
+}  # fmt: skip
+_NAMES = ("file", "source_file", "mask_file", "source_id", "partner_id", "donor_id")
+
+
+def _is_name(text: str) -> bool:
+    """Whether a file could have this relative name, or there is none."""
+    return not any(ord(c) < 32 for c in text) and all(len(p.encode()) < 256 for p in text.split("/"))
+
+
 def _parse(record: dict[str, str], where: str) -> Row:
+    fix = "build the benchmark again"
     values: dict[str, Any] = {}
     for name in COLUMNS:
-        text, kind = record.get(name), _TYPES[name]
-        if text is None or None in record:
-            raise BenchError(f"{where}: wrong number of columns; build the benchmark again")
-        try:
-            if kind is str:
-                values[name] = text
-            elif text == "" and kind in (int | None, float | None):
-                values[name] = None
-            else:
-                values[name] = float(text) if kind in (float, float | None) else int(text)
-        except ValueError:
-            raise BenchError(f"{where}: {name} is {text!r}, not a number; build the benchmark again") from None
+        text, kind = record[name], _TYPES[name]
+        if kind is str:
+            if "\0" in text or (name in _NAMES and not _is_name(text)):
+                raise BenchError(f"{where}: {name} is {text[:40]!r}, which is no name; {fix}")
+            values[name] = text
+        elif text == "" and kind in (int | None, float | None):
+            values[name] = None
+        else:
+            low, high = _LIMITS[name]
+            try:
+                value = float(text) if kind in (float, float | None) else int(text)
+            except ValueError:
+                raise BenchError(f"{where}: {name} is {text[:40]!r}, not a number; {fix}") from None
+            if not low <= value <= high:  # also what is no number, as floats have it
+                raise BenchError(f"{where}: {name} is {text[:40]}, not from {low:g} to {high:g}; {fix}")
+            values[name] = value
     check_id(values["id"])
+    if not values["file"].strip("./"):
+        raise BenchError(f"{where}: names no file; {fix}")
+    if values["width"] * values["height"] > MOST_PIXELS:
+        raise BenchError(f"{where}: {values['width']}x{values['height']} is larger than any video; {fix}")
     try:
-        indices(values["source_frames"])
+        if not count_frames(values["source_frames"]):
+            raise ValueError
     except ValueError:
-        raise BenchError(f"{where}: source_frames is {values['source_frames']!r}, no ranges of frames; build the "
-                         "benchmark again") from None  # fmt: skip
+        said = values["source_frames"][:40]
+        raise BenchError(f"{where}: source_frames is {said!r}, no ranges of frames; {fix}") from None
     return Row(**values)

@@ -29,6 +29,7 @@ from benchmark_builder.benchmark.manifest import (
     write_benchmark,
 )
 from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.protocol_file import checked
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.utils.files import (
@@ -252,6 +253,9 @@ class _Build:
     def _clear(self, names: Sequence[str], rows: Sequence[Row]) -> None:
         """Delete files of items that were not made: what was written before the item failed, or before a kill."""
         kept = {file for row in rows for file in (row.file, row.mask_file)}
+        files = getattr(self.maker, "files", {})  # of an export, which may be called otherwise
+        for file in [files[key] for key in names if key in files and files[key] not in kept]:
+            remove(inside(self.out, file))
         suffixes = layouts.suffixes(self.protocol.get("layout"))  # an id may hold dots, too
         for top in ("videos", "masks"):
             of_source = top == "masks" and self.by == "id"  # whose masks its videos share
@@ -288,7 +292,7 @@ def _claim(out: Path, protocol: dict[str, Any]) -> None:
     for path in (finished, begun):
         if not path.is_file():
             continue
-        changed = difference(read_json(path, "protocol", "choose another --out"), protocol)
+        changed = difference(_known(path), protocol)
         if changed and path == begun and not finished.is_file() and not _has_rows(journal):
             for name in ("videos", "masks", f"{WORK}/{JOURNAL}", f"{WORK}/{PROTOCOL}"):
                 remove(out / name)
@@ -298,6 +302,11 @@ def _claim(out: Path, protocol: dict[str, Any]) -> None:
             )
 
 
+def _known(path: Path) -> dict[str, Any]:
+    """What a build that is there already was decided by."""
+    return checked(read_json(path, "protocol", "choose another --out"), path, "choose another --out")
+
+
 def _tidy(out: Path) -> None:
     """Delete ``.build`` unless a build can go on from it, and what a build that has nothing in its journal wrote."""
     if not (out / MANIFEST).is_file():
@@ -305,6 +314,8 @@ def _tidy(out: Path) -> None:
             return
         for top in ("videos", "masks") if (out / WORK / PROTOCOL).is_file() else ():
             remove(out / top)
+        if held(out, (FAILURES, LOG)):  # of an export, which has other folders
+            return
     shutil.rmtree(out / WORK, ignore_errors=True)
 
 
@@ -344,7 +355,7 @@ def made_from(out: Path, key: str = "from") -> str | None:
     """
     for path in (out / WORK / PROTOCOL, out / PROTOCOL):
         if path.is_file():
-            found = read_json(path, "protocol", "choose another --out").get(key)
+            found = _known(path).get(key)
             return found.get("manifest_sha256") if isinstance(found, dict) else None
     return None
 
@@ -355,7 +366,7 @@ def _parts(out: Path, now: list[Any] | None) -> list[Any] | None:
     path = unfinished if unfinished.is_file() else out / PROTOCOL
     if now is None or not path.is_file():
         return _joined(now)
-    before = read_json(path, "protocol", "choose another --out").get("subset")
+    before = _known(path).get("subset")
     if not isinstance(before, list):
         return None if finished.is_file() else _joined(now)
     return _joined(before + json.loads(json.dumps(now)))

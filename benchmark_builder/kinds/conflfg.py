@@ -26,6 +26,7 @@ from benchmark_builder.kinds.stills import STILL_AREA, STILL_AREA_HELP, few_stil
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
 from benchmark_builder.masks.base import MaskTrack
+from benchmark_builder.protocol_file import needed
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.pool import Note
 from benchmark_builder.utils.rng import generator
@@ -77,7 +78,7 @@ class Conflfg(Derived):
 
     @classmethod
     def read(cls, protocol: Mapping[str, Any]) -> "Conflfg":
-        return cls.recorded(protocol["conflfg"])
+        return cls.recorded(needed(protocol, "conflfg"))
 
     @classmethod
     def recorded(cls, table: Mapping[str, Any]) -> "Conflfg":

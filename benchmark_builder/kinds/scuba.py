@@ -20,6 +20,7 @@ from benchmark_builder.layouts import virtual
 from benchmark_builder.masks import MaskSource
 from benchmark_builder.masks.stored import MaskWriter
 from benchmark_builder.masks.treatment import MaskSettings, TreatedTrack, full_masks, require_valid
+from benchmark_builder.protocol_file import needed
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.files import inside
 from benchmark_builder.utils.pool import Note
@@ -73,7 +74,7 @@ class Scuba(Kind):
 
 def _composed(benchmark: Benchmark, row: Row, background: np.ndarray) -> Iterator[np.ndarray]:
     source, track = benchmark.source(row), benchmark.masks(row)
-    feather = float(benchmark.protocol["mask_settings"]["feather"])
+    feather = float(needed(benchmark.protocol, "mask_settings.feather", benchmark.folder))
     for index, frame in source_frames(source, indices(row.source_frames), row.height, row.width, benchmark.version):
         yield compose(frame, track.mask(index), background, feather)
 

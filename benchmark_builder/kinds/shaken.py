@@ -16,6 +16,7 @@ from benchmark_builder.kinds.base import About, Derived, setting
 from benchmark_builder.kinds.stills import STILL_AREA, STILL_AREA_HELP, draw_still, few_stills
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
+from benchmark_builder.protocol_file import needed
 from benchmark_builder.utils.pool import Note
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.camera import shake
@@ -42,7 +43,7 @@ class Shaken(Derived):
 
     @classmethod
     def read(cls, protocol: Mapping[str, Any]) -> Self:
-        return cls(float(protocol["shake"]), float(protocol.get("still_area") or 0))
+        return cls(float(needed(protocol, "shake")), float(protocol.get("still_area") or 0))
 
     def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ShakenMaker":
         return ShakenMaker(out, scuba, seed, self.shake, layout, self.still_area)

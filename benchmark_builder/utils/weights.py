@@ -50,12 +50,10 @@ class Weights:
     Attributes:
         tensors: by parameter name, on the CPU, without the prefixes that all names had.
         notes: lines for the user: which of several tables was taken.
-        classes: class names in the order of the outputs, where the toolkit itself wrote the file; else None.
     """
 
     tensors: dict[str, torch.Tensor]
     notes: tuple[str, ...] = ()
-    classes: list[str] | None = None
 
 
 def write_torch_file(path: Path, content: Mapping[str, Any]) -> None:
@@ -201,10 +199,7 @@ def read_weights(path: Path, what: str, mend: str, known: Collection[str] = ()) 
         return Weights(without_prefix(read_safetensors(path, what, mend), known))
     content = read_torch_file(path, what, mend, foreign=True)
     tensors, notes = _table(path, content, mend)
-    classes = content.get("classes") if isinstance(content, Mapping) else None
-    if not (isinstance(classes, list) and all(isinstance(c, str) for c in classes)):
-        classes = None
-    return Weights(without_prefix(tensors, known), notes, classes)
+    return Weights(without_prefix(tensors, known), notes)
 
 
 def read_safetensors(path: Path, what: str, mend: str) -> dict[str, torch.Tensor]:
@@ -272,9 +267,10 @@ def _tables(content: Any, depth: int = 3) -> dict[str, dict[str, torch.Tensor]]:
         if isinstance(key, str) and not _NO_WEIGHTS.search(key):
             found |= {f"{key}.{inner}".rstrip("."): table for inner, table in _tables(value, depth - 1).items()}
     own = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
-    # A table of weights has tensors; counts and versions beside them are no weights. Where there are tables further
-    # inside, tensors beside those are statistics of the training.
-    if own and not found and all(isinstance(v, torch.Tensor | int | float | str | None) for v in content.values()):
+    # Most of a table of weights are tensors; counts, versions and states beside them are no weights. Where there are
+    # tables further inside, tensors beside those are statistics of the training.
+    plain = all(isinstance(v, torch.Tensor | int | float | str | None) for v in content.values())
+    if own and not found and (plain or 2 * len(own) > len(content)):
         found[""] = own
     return found
 

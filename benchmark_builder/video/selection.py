@@ -77,8 +77,20 @@ def ranges(indices: Sequence[int]) -> str:
 
 
 def indices(text: str) -> list[int]:
-    """The inverse of :func:`ranges`. Raises ValueError if it is none, or names more frames than any video has."""
+    """The inverse of :func:`ranges`. Raises ValueError as :func:`count_frames`."""
+    return [k for a, b in _pairs(text) for k in range(a, b + 1)]
+
+
+def count_frames(text: str) -> int:
+    """How many frames :func:`ranges` names. Raises ValueError if it names one twice or beyond any video."""
+    return sum(b - a + 1 for a, b in _pairs(text))
+
+
+def _pairs(text: str) -> list[tuple[int, int]]:
     pairs = [(int(a), int(b)) for a, b in (part.split("-") for part in text.split())]
-    if sum(max(0, b - a + 1) for a, b in pairs) > LONGEST:
-        raise ValueError(f"more than {LONGEST} frames")
-    return [k for a, b in pairs for k in range(a, b + 1)]
+    before = -1
+    for a, b in pairs:
+        if not before < a <= b < LONGEST:
+            raise ValueError("no rising ranges of frames")
+        before = b
+    return pairs

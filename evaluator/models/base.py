@@ -75,15 +75,15 @@ class ScoredModel:
         known = self.classes
         count = len(known) if known is not None else self.outputs
         if count is not None and count != len(wanted):
-            mend = "choose a model trained on this dataset"
-            raise BenchError(f"{where}: has {len(wanted)} classes, {self.source} knows {count}; {mend}")
+            fix = "choose a model trained on this dataset"
+            raise BenchError(f"{where}: has {len(wanted)} classes, {self.source} knows {count}; {fix}")
         differ = [k for k, (a, b) in enumerate(zip(wanted, known or wanted, strict=True)) if composed(a) != composed(b)]
         if known is None or not differ:
             return list(range(len(wanted)))
         if self.strict:
             k = differ[0]
-            mend = "use a checkpoint trained on these classes"
-            raise BenchError(f"{where}: class {k} is {wanted[k]!r}, {self.source} has {known[k]!r}; {mend}")
+            fix = "use a checkpoint trained on these classes"
+            raise BenchError(f"{where}: class {k} is {wanted[k]!r}, {self.source} has {known[k]!r}; {fix}")
         return match_classes(known, wanted, self.source, where)
 
 
