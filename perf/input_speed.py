@@ -23,7 +23,7 @@ import torch
 from sources import dataset
 from torchvision import transforms
 
-from albar.clips.clips import ClipSampling, Normaliser, sampling, test_indices
+from albar.clips.clips import ClipSampling, Normaliser, eval_indices, sampling
 from benchmark_builder.builders import Run, build_scuba, build_scufo
 from evaluator.inference.clips import batches, order
 from evaluator.testsets import TestSet, benchmark_set, iid_set
@@ -54,7 +54,7 @@ def published(sets: list[TestSet], s: ClipSampling) -> Iterator[torch.Tensor]:
                 if not found:
                     break
                 frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-            yield torch.stack([prepare(frames[int(k)]) for k in test_indices(len(frames), s)], 1)
+            yield torch.stack([prepare(frames[int(k)]) for k in eval_indices(len(frames), s)], 1)
 
 
 def ours(sets: list[TestSet], s: ClipSampling) -> Iterator[torch.Tensor]:

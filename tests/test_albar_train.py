@@ -15,7 +15,7 @@ import torch
 
 import albar.training.trainer
 from albar.checkpoint import load_checkpoint
-from albar.clips.clips import cut_frame, sampling, test_box, train_box
+from albar.clips.clips import cut_frame, eval_box, sampling, train_box
 from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches, in_turn
 from albar.methods.base import Method
 from albar.training.optimizer import Recipe
@@ -29,7 +29,6 @@ from benchmark_builder.video.record import Video
 
 SAMPLING = sampling("8x2-48").replaced({"frames": 4, "size": 16, "resize": 16})
 CLIP = {"frames": 4, "size": 16, "resize": 16}
-test_box.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -834,7 +833,7 @@ def test_squashed_crops_show_the_share_of_both_sides() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     smooth = np.repeat(np.repeat(frame[::40, ::40], 40, 0), 40, 1)
     whole = cut_frame(smooth, (0, 0, 240, 320), 232)[:, 4:228, 4:228].float()
-    assert (whole - cut_frame(smooth, test_box(240, 320, s), 224).float()).abs().mean() < 1.5
+    assert (whole - cut_frame(smooth, eval_box(240, 320, s), 224).float()).abs().mean() < 1.5
     with pytest.raises(BenchError, match="squash"):
         s.replaced({"crop": "random_resized"})
     assert "squash" not in sampling("8x2-48").to_dict() and s.from_dict(s.to_dict()) == s

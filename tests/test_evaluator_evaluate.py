@@ -144,7 +144,7 @@ def test_predictions_are_the_networks_softmax_of_the_test_clip(world: World) -> 
         for row in read_benchmark(folder).rows:
             frames = read_any(folder / row.file)
             # SCUFO is decoded from one frame; its own frames must give the same clip.
-            clip = albar_clips.test_clip(frames, row.frames, SAMPLING)
+            clip = albar_clips.eval_clip(frames, row.frames, SAMPLING)
             with torch.inference_mode():
                 wanted = network(clip[None]).softmax(1)[0].numpy()
             # Batches of another size sum in another order: float32 noise far below 1e-5 of probabilities near 0.01.
@@ -366,7 +366,7 @@ def test_a_container_without_a_frame_count_is_counted(tmp_path: Path) -> None:
     write_video(tmp_path / "v.mkv", video)
     assert probe(tmp_path / "v.mkv").frames == 0
     clip = read_clips(*one_video(tmp_path / "v.mkv"), SAMPLING)[0]
-    wanted = albar_clips.test_clip(iter(video), 9, SAMPLING)
+    wanted = albar_clips.eval_clip(iter(video), 9, SAMPLING)
     assert torch.equal(normalise(clip, SAMPLING), wanted)
 
 
@@ -379,7 +379,7 @@ def test_a_wrong_frame_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "has 9 frames, its manifest says 90" in message
     monkeypatch.setattr("evaluator.inference.clips.probe", lambda p: dataclasses.replace(probe(p), frames=90))
     clip = normalise(read_clips(*one_video(path), SAMPLING)[0], SAMPLING)
-    assert torch.equal(clip, albar_clips.test_clip(iter(video), 9, SAMPLING))
+    assert torch.equal(clip, albar_clips.eval_clip(iter(video), 9, SAMPLING))
 
 
 def test_runs_are_read_back_and_compared(world: World) -> None:

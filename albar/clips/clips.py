@@ -15,6 +15,10 @@ import torch
 from torch.nn import functional
 
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.moved import renamed
+
+# pytest took the old names for tests where a test file imported them.
+__getattr__ = renamed(__name__, {f"test_{it}": f"eval_{it}" for it in ("box", "boxes", "clip", "clips", "indices")})
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -197,7 +201,7 @@ class Cut:
     flip: bool
 
 
-def test_indices(n_frames: int, sampling: ClipSampling, view: int = 0, views: int = 1) -> np.ndarray:
+def eval_indices(n_frames: int, sampling: ClipSampling, view: int = 0, views: int = 1) -> np.ndarray:
     """Source frame of each frame of a test clip, ``view`` of ``views``: int64 (T,), each in 0..n_frames-1."""
     half_steps = 2 * view + (sampling.test_start == "centre")
     return _indices(n_frames, sampling, lambda room: room * half_steps // (2 * views))
@@ -217,16 +221,16 @@ def _indices(n_frames: int, s: ClipSampling, place: Callable[[int], int]) -> np.
     return indices % n_frames if s.short == "wrap" else np.minimum(indices, n_frames - 1)
 
 
-def test_box(height: int, width: int, sampling: ClipSampling) -> tuple[int, int, int, int]:
+def eval_box(height: int, width: int, sampling: ClipSampling) -> tuple[int, int, int, int]:
     """(top, left, height, width), source pixels, of the centre crop: a ``size`` square once the short side (with
     ``squash`` either side) is ``resize``."""
     h, w = _crop_sides(height, width, sampling)
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def test_boxes(height: int, width: int, sampling: ClipSampling) -> list[tuple[int, int, int, int]]:
+def eval_boxes(height: int, width: int, sampling: ClipSampling) -> list[tuple[int, int, int, int]]:
     """The ``sampling.crops`` boxes of a test: the centre, or both ends of the longer side and the centre between."""
-    top, left, h, w = test_box(height, width, sampling)
+    top, left, h, w = eval_box(height, width, sampling)
     if sampling.crops == 1:
         return [(top, left, h, w)]
     if width >= height:
@@ -237,7 +241,7 @@ def test_boxes(height: int, width: int, sampling: ClipSampling) -> list[tuple[in
 def train_box(height: int, width: int, sampling: ClipSampling, draw: np.random.Generator) -> tuple[int, int, int, int]:
     """The training crop, drawn from ``draw``; ``random_resized`` as in torchvision's RandomResizedCrop."""
     if sampling.crop == "centre":
-        return test_box(height, width, sampling)
+        return eval_box(height, width, sampling)
     if sampling.crop == "random":
         h, w = _crop_sides(height, width, sampling)
         return int(draw.integers(height - h + 1)), int(draw.integers(width - w + 1)), h, w
@@ -319,7 +323,7 @@ def _cut_frames(frames: Iterable[np.ndarray], count: int, sampling: ClipSampling
     size, boxes, crops, made = sampling.size, [], [], np.zeros((0,) * 5, np.uint8)
     for k, frame in enumerate(frames):
         if k == 0:
-            boxes = test_boxes(frame.shape[0], frame.shape[1], sampling)
+            boxes = eval_boxes(frame.shape[0], frame.shape[1], sampling)
             crops = [np.empty((_AT_ONCE, height, width, 3), np.uint8) for _, _, height, width in boxes]
             made = np.empty((len(boxes), 3, count, size, size), np.uint8)
         at = k % _AT_ONCE
@@ -340,11 +344,11 @@ def assemble(found: Mapping[int, np.ndarray], cut: Cut, size: int) -> torch.Tens
     return clip.flip(-1) if cut.flip else clip
 
 
-def test_clips(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:
+def eval_clips(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:
     """Every view of a video: ``sampling.views`` clips in time, each in ``sampling.crops`` crops.
 
     Args:
-        frames, n_frames: as for :func:`test_clip`.
+        frames, n_frames: as for :func:`eval_clip`.
 
     Returns:
         uint8 (views · crops, 3, T, size, size), views outermost.
@@ -352,7 +356,7 @@ def test_clips(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampli
     Raises:
         ShortVideo: ``frames`` end early.
     """
-    views = np.stack([test_indices(n_frames, sampling, k, sampling.views) for k in range(sampling.views)])
+    views = np.stack([eval_indices(n_frames, sampling, k, sampling.views) for k in range(sampling.views)])
     kept, places = np.unique(views, return_inverse=True)
     made = _cut_frames((frame for _, frame in _picked(frames, kept)), len(kept), sampling)
     if len(views) == 1 and len(kept) == sampling.frames and (np.diff(views[0]) > 0).all():
@@ -364,7 +368,7 @@ def test_clips(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampli
 def still_clips(frame: np.ndarray, sampling: ClipSampling) -> torch.Tensor:
     """Every crop of a video that repeats ``frame``, uint8 (H, W, 3): uint8 (crops, 3, 1, size, size). Its views in time
     are one and the same."""
-    boxes = test_boxes(frame.shape[0], frame.shape[1], sampling)
+    boxes = eval_boxes(frame.shape[0], frame.shape[1], sampling)
     return torch.stack([cut_frame(frame, box, sampling.size)[:, None] for box in boxes])
 
 
@@ -394,7 +398,7 @@ class Normaliser:
         return normalise(clips, self.sampling, self._memory[: clips.numel()].view(clips.shape))
 
 
-def test_clip(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:
+def eval_clip(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:
     """The one test clip of a video.
 
     Args:
@@ -407,10 +411,10 @@ def test_clip(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSamplin
     Raises:
         ShortVideo: ``frames`` end early.
     """
-    indices = test_indices(n_frames, sampling)
+    indices = eval_indices(n_frames, sampling)
     found = pick(frames, indices)
     height, width = next(iter(found.values())).shape[:2]
-    cut = Cut(indices, test_box(height, width, sampling), False)
+    cut = Cut(indices, eval_box(height, width, sampling), False)
     return normalise(assemble(found, cut, sampling.size), sampling)
 
 
@@ -420,5 +424,5 @@ def still_clip(frame: np.ndarray, sampling: ClipSampling) -> torch.Tensor:
     Returns:
         float32 (3, T, size, size), normalised; expanded, so every T shares the memory of one frame: do not write to it.
     """
-    one = cut_frame(frame, test_box(frame.shape[0], frame.shape[1], sampling), sampling.size)[:, None]
+    one = cut_frame(frame, eval_box(frame.shape[0], frame.shape[1], sampling), sampling.size)[:, None]
     return normalise(one, sampling).expand(-1, sampling.frames, -1, -1)

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
 
-from albar.clips.clips import ClipSampling, Cut, ShortVideo, assemble, pick, test_box, test_indices, train_cut
+from albar.clips.clips import ClipSampling, Cut, ShortVideo, assemble, eval_box, eval_indices, pick, train_cut
 from albar.data.actors import ActorMasks
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.rng import generator
@@ -126,7 +126,7 @@ class ClipDataset(Dataset[Sample | BenchError]):
     def _cut(self, epoch: int, index: int, shape: tuple[int, ...]) -> Cut:
         frames, height, width = shape
         if not self.train:
-            return Cut(test_indices(frames, self.sampling), test_box(height, width, self.sampling), False)
+            return Cut(eval_indices(frames, self.sampling), eval_box(height, width, self.sampling), False)
         draw = generator(self.seed, self.videos[index].id, f"epoch/{epoch}")
         return train_cut(frames, height, width, self.sampling, draw)
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from torchvision.models import get_model
 from tqdm import tqdm
 
-from albar.clips.clips import IMAGENET_MEAN, IMAGENET_STD, ClipSampling, cut_frame, normalise, pick, test_box
+from albar.clips.clips import IMAGENET_MEAN, IMAGENET_STD, ClipSampling, cut_frame, eval_box, normalise, pick
 from albar.models.weights import read_weights
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import read_table
@@ -82,7 +82,7 @@ def guessed_scenes(
         count = info.frames or sum(1 for _ in read_frames(video.path))
         wanted = np.unique(np.linspace(0, count - 1, min(_FRAMES, count)).round().astype(int))
         found = pick(read_frames(video.path), wanted)
-        box = test_box(info.height, info.width, _LOOK)
+        box = eval_box(info.height, info.width, _LOOK)
         frames = torch.stack([cut_frame(f, box, _LOOK.size) for f in found.values()], dim=1)[None]  # (1, 3, n, H, W)
         logits = network(normalise(frames.to(device), _LOOK)[0].transpose(0, 1))
         rows.append(logits.softmax(1).mean(0).cpu())

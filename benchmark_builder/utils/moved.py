@@ -7,7 +7,7 @@ import importlib.util
 import sys
 import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # Old module -> new module.
@@ -139,6 +139,18 @@ def names_of(package: str, module: str) -> Callable[[str], Any]:
                 _warn(f"{package}.{name}", f"{module}.{name}", 3)
                 return found
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return find
+
+
+def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """A ``__getattr__`` for a module some of whose names have changed: ``names`` has the new one of each old one."""
+
+    def find(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        _warn(f"{module}.{name}", f"{module}.{names[name]}", 3)
+        return getattr(importlib.import_module(module), names[name])
 
     return find
 

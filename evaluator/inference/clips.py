@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from albar.clips.clips import ClipSampling, ShortVideo, still_clips, test_clips
+from albar.clips.clips import ClipSampling, ShortVideo, eval_clips, still_clips
 from benchmark_builder.utils.errors import BenchError, ChangedFile
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.digest_cache import known_digest
@@ -60,11 +60,11 @@ def read_clips(s: TestSet, item: Item, sampling: ClipSampling, check: bool = Tru
         return still_clips(next(s.frames(item)), sampling)
     count = item.frames or probe(item.path).frames or sum(1 for _ in s.frames(item))
     try:
-        return test_clips(s.frames(item), count, sampling)
+        return eval_clips(s.frames(item), count, sampling)
     except ShortVideo as short:
         if item.frames:
             raise BenchError(f"{item.path}: has {short.count} frames, its manifest says {count}; rebuild it") from None
-        return test_clips(s.frames(item), short.count, sampling)
+        return eval_clips(s.frames(item), short.count, sampling)
 
 
 def arranged(sets: Sequence[TestSet]) -> list[TestSet]:
