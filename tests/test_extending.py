@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from albar_bench.cli.app import app
 from benchmark_builder.synthactions import SynthSettings, render_dataset
+from benchmark_builder.utils import pool
 from evaluator.reports.leaderboard import read_leaderboard
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
@@ -37,6 +38,7 @@ def test_an_example_runs(section: str, folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("BENCH_TRUST", "")
     monkeypatch.delenv("BENCH_DATA", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(pool, "default_workers", lambda: 1)  # the example of --workers 2 shows that workers import, too
     commands = "".join(re.findall(r"```sh\n(.*?)```", SECTIONS[section], flags=re.DOTALL)).splitlines()
     for command in commands:
         words = shlex.split(command)
