@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from albar_bench.api import (
         Result,
         build_conflfg,
+        build_kind,
         build_scuba,
         build_scufo,
         evaluate,
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "BenchError", "Benchmark", "Result", "__version__", "build_conflfg", "build_scuba", "build_scufo", "evaluate",
-    "leaderboard", "load_benchmark", "score", "train",
+    "BenchError", "Benchmark", "Result", "__version__", "build_conflfg", "build_kind", "build_scuba", "build_scufo",
+    "evaluate", "leaderboard", "load_benchmark", "score", "train",
 ]  # fmt: skip
 
-_API = ("Result", "build_conflfg", "build_scuba", "build_scufo", "evaluate", "leaderboard", "load_benchmark", "score",
-        "train")  # fmt: skip
+_API = ("Result", "build_conflfg", "build_kind", "build_scuba", "build_scufo", "evaluate", "leaderboard",
+        "load_benchmark", "score", "train")  # fmt: skip
 __getattr__, __dir__ = exports(
     __name__,
     {name: "albar_bench.api" for name in _API}

@@ -18,6 +18,8 @@ from benchmark_builder.utils.errors import BenchError
 if TYPE_CHECKING:
     from torch import nn
 
+    from benchmark_builder.kinds.base import Kind
+
 log = logging.getLogger("albar_bench")
 Place = str | PathLike[str]
 FIGURE_COLUMNS = ["figure", "percent", "low", "high", "n", "missing"]
@@ -121,6 +123,35 @@ def build_conflfg(
     from benchmark_builder.builders import build_conflfg as build
 
     report = build(_scuba(scuba, root), root=_path(root), seed=seed, out=_path(out), run=_run(workers), **settings)
+    return _finished(report, _path(root))
+
+
+def build_kind(
+    kind: "str | type[Kind]",
+    scuba: "Benchmark | Place",
+    out: Place | None = None,
+    *,
+    root: Place | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    **settings: Any,
+) -> Benchmark:
+    """Make a video of another kind from every SCUBA video.
+
+    Args:
+        kind: its name (``scufo``, ``shaken`` …), ``package.module:Kind``, or a subclass of
+            :class:`benchmark_builder.kinds.base.Derived`.
+        scuba, out, root, seed, workers: as for :func:`build_scufo`.
+        settings: ``layout``, ``jpeg_quality``, and those of the kind.
+
+    Raises:
+        BenchError: no such kind or SCUBA benchmark, wrong settings, or not one video that could be built.
+    """
+    from benchmark_builder.builders import build_kind as build
+
+    report = build(
+        kind, _scuba(scuba, root), root=_path(root), seed=seed, out=_path(out), run=_run(workers), **settings
+    )
     return _finished(report, _path(root))
 
 

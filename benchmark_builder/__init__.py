@@ -22,6 +22,7 @@ __getattr__, __dir__ = exports(
         "Video": "benchmark_builder.video.record",
         "background_source": "benchmark_builder.backgrounds",
         "build_conflfg": "benchmark_builder.builders",
+        "build_kind": "benchmark_builder.builders",
         "build_scuba": "benchmark_builder.builders",
         "build_scufo": "benchmark_builder.builders",
         "mask_source": "benchmark_builder.masks",

@@ -1,19 +1,17 @@
-"""From a user's options to a built benchmark: what `bench build scuba|scufo|conflfg` calls."""
+"""From a user's options to a built benchmark: what `bench build KIND` calls."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark_builder import kinds
 from benchmark_builder.backgrounds import background_source
 from benchmark_builder.benchmark.manifest import Benchmark, Row, moved_paths, paths_from, read_benchmark
 from benchmark_builder.benchmark.runner import Report, made_from, run_build
 from benchmark_builder.datasets import dataset_root, read_dataset
-from benchmark_builder.kinds.conflfg import ConflfgMaker, ConflfgSettings
+from benchmark_builder.kinds.base import Kind, kind_named, own_settings
 from benchmark_builder.kinds.scuba import ScubaMaker
-from benchmark_builder.kinds.scufo import ScufoMaker
-from benchmark_builder.kinds.shaken import ShakenMaker
-from benchmark_builder.kinds.stills import check_still_area
 from benchmark_builder.layouts.layout import LAYOUTS, Layout
 from benchmark_builder.protocols import LATER, Settings, differing, names, protocol_masks, resolve
 from benchmark_builder.start_from import benchmark_folder
@@ -152,47 +150,8 @@ def build_scuba(
     )  # fmt: skip
 
 
-def build_scufo(
-    scuba: Path,
-    *,
-    shaken: bool = False,
-    root: Path | None = None,
-    seed: int = 0,
-    out: Path | None = None,
-    subset: Subset | None = None,
-    run: Run | None = None,
-    **chosen: Any,
-) -> Report:
-    """Build the SCUFO video of every SCUBA video, or the shaken one.
-
-    ``root``: the dataset's folder, if it has moved since ``scuba`` was built.
-
-    Raises:
-        BenchError: ``scuba`` is no SCUBA benchmark, or a setting is wrong.
-    """
-    run, subset = run or Run(), subset or Subset()
-    source, settings, named = _source(scuba, root, chosen, run)
-    subset = _without(subset, source)
-    kind = "shaken" if shaken else "scufo"
-    out = out or benchmark_folder(source.dataset, kind, source.background_set)
-    written = _derived(source, kind, seed, settings, named, subset, out)
-    still_area = check_still_area(settings.still_area)
-    written["still_area"] = still_area if any(row.mask_file for row in source.rows) else None
-    if not shaken:
-        maker: pool.Maker = ScufoMaker(out, source, seed, _layout(settings), still_area)
-    elif 0 < settings.shake <= 0.5:
-        written["shake"] = settings.shake
-        maker = ShakenMaker(out, source, seed, settings.shake, _layout(settings), still_area)
-    else:
-        raise BenchError(f"--shake {settings.shake}: give more than 0 and at most 0.5 of the picture")
-    rows = subset.of_rows(source.rows)
-    return run_build(
-        out, written, maker, rows, lambda r: r.id, _workers(run), run.progress,
-        current=lambda row, made: all(video.made_from(row) for video in made), known=source.by_id,
-    )  # fmt: skip
-
-
-def build_conflfg(
+def build_kind(
+    kind: str | type[Kind],
     scuba: Path,
     *,
     root: Path | None = None,
@@ -202,40 +161,56 @@ def build_conflfg(
     run: Run | None = None,
     **chosen: Any,
 ) -> Report:
-    """Build the ConflFG video of every SCUBA video.
+    """Build the video of another kind of every SCUBA video.
 
-    Donors are drawn among all that ``scuba`` holds, whatever the ``subset`` of it that is built.
+    Args:
+        kind: a name of :data:`benchmark_builder.kinds.KINDS`, such as ``scufo``, ``package.module:Kind``, or the class.
+        scuba: the SCUBA benchmark. Kinds that draw from all its videos (ConflFG) do so whatever ``subset`` is built.
+        root: the dataset's folder, if it has moved since ``scuba`` was built.
+        seed: owns every random draw.
+        out: folder to write; None for the conventional one.
+        subset, run: as for :func:`build_scuba`.
+        chosen: ``layout``, ``jpeg_quality``, and the kind's own settings; None for those of the protocol.
 
     Raises:
-        BenchError: ``scuba`` is no SCUBA benchmark, or holds a single class, so that there is no donor.
+        BenchError: no such kind, ``scuba`` is no SCUBA benchmark or one that the kind cannot be made from, or a setting
+            is wrong.
     """
     run, subset = run or Run(), subset or Subset()
-    source, settings, named = _source(scuba, root, chosen, run)
+    found = kind_named(kind)
+    about, options = found.about, own_settings(found)
+    own = {k: v for k, v in chosen.items() if k in options and k not in LATER}
+    source, settings, named = _source(scuba, root, {k: v for k, v in chosen.items() if k not in own}, run)
     subset = _without(subset, source)
-    own = {f.name for f in fields(ConflfgSettings)} & set(Settings.setting_names())
-    conflict = ConflfgSettings(**{name: getattr(settings, name) for name in own})
-    if len({row.label for row in source.rows}) < 2:
-        raise BenchError(
-            f"{scuba}: holds one class only ({source.rows[0].class_name}), and ConflFG takes its still foreground from "
-            "another class; build SCUBA from two classes or more"
-        )
-    if not all(row.mask_file for row in source.rows):
-        raise BenchError(f"{scuba}: has no masks to cut the still foreground out with; build SCUBA here instead")
-    out = out or benchmark_folder(source.dataset, "conflfg", source.background_set)
-    if source.protocol.get("subset"):
-        run.say(
-            f"{scuba}: is a part of {source.dataset}, and donors are drawn among its videos alone; for those of the "
-            "whole, build SCUBA whole and give it with --from"
-        )
-    written = _derived(source, "conflfg", seed, settings, named, subset, out) | {"conflfg": asdict(conflict)}
-    maker = ConflfgMaker(out, source, seed, conflict, _layout(settings))
-    # Donors are drawn among all that the SCUBA benchmark holds: with another manifest, each is drawn again.
-    same = made_from(out) == source.digest
+    values = {k: getattr(settings, k) if k in LATER else option.default for k, option in options.items()}
+    made = found(**values | {k: v for k, v in own.items() if v is not None})
+    said = made.check(source)
+    out = out or benchmark_folder(source.dataset, about.name, source.background_set)
+    if said:
+        run.say(said)
+    written = _derived(source, about.name, seed, settings, named, subset, out) | made.written(source)
+    if about.name not in kinds.KINDS.shipped:
+        written[kinds.DESCRIBED] = about.said() | {"part": kinds.place_of(found)}
+    maker = made.maker(out, source, seed, _layout(settings))
+    same = made_from(out) == source.digest  # else what is drawn from all videos is drawn again
     rows = subset.of_rows(source.rows)
+
+    def current(row: Row, videos: list[Row]) -> bool:
+        return same if found.drawn_from_all else all(video.made_from(row) for video in videos)
+
     return run_build(
-        out, written, maker, rows, lambda r: r.id, _workers(run), run.progress,
-        current=lambda row, made: same, known=source.by_id,
-    )  # fmt: skip
+        out, written, maker, rows, lambda r: r.id, _workers(run), run.progress, current=current, known=source.by_id
+    )
+
+
+def build_scufo(scuba: Path, *, shaken: bool = False, **options: Any) -> Report:
+    """Build the SCUFO video of every SCUBA video, or the shaken one: :func:`build_kind` with its ``options``."""
+    return build_kind("shaken" if shaken else "scufo", scuba, **options)
+
+
+def build_conflfg(scuba: Path, **options: Any) -> Report:
+    """Build the ConflFG video of every SCUBA video: :func:`build_kind` with its ``options``."""
+    return build_kind("conflfg", scuba, **options)
 
 
 def _without(subset: Subset, source: Benchmark) -> Subset:

@@ -176,7 +176,7 @@ def merge(
 
 def import_command(
     folder: Annotated[Path, typer.Argument(help="A published benchmark: frames or zips, named VIDEO__N.")],
-    kind: Annotated[str, typer.Option(help="scuba, scufo, conflfg or shaken.")],
+    kind: Annotated[str, typer.Option(help="scuba, scufo, conflfg, shaken, or a kind that a package adds.")],
     dataset: Annotated[str, typer.Option(help="Whose classes the labels are: ucf101, hmdb51, kinetics400.")],
     list_file: Annotated[
         Path | None, typer.Option("--list", help="Lines 'name frames label'.  [default: FOLDER/list.txt]")

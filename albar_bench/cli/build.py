@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from albar_bench.cli.kinds import KindGroup
 from albar_bench.cli.options import Chosen, given_of, with_options
 from albar_bench.cli.say import say
 from benchmark_builder.settings import (
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from benchmark_builder.builders import Run, Subset
 
 app = typer.Typer(
+    cls=KindGroup,
     no_args_is_help=True,
     help="Build test videos: **scuba** (actor over an unrelated background), **scufo** (a still of it), "
-    "**conflfg** (with the still actor of another class added).",
+    "**conflfg** (with the still actor of another class added), or a kind of your own: **package.module:Kind**.",
     rich_markup_mode="markdown",
 )
 

@@ -53,7 +53,7 @@ class RowChecker:
 
     def make(self, row: Row) -> list[str]:
         """Problems found, one line each; empty if the row and its files are as they were built."""
-        kind = kinds.registered(self.benchmark.kind)
+        kind = kinds.registered(self.benchmark.kind, self.benchmark.protocol)
         own = kind.row_problems(self.benchmark, row) if kind else []
         said = [*_row_problems(self.benchmark, row), *own, *self._made_from(row)]
         problems = [f"{row.id}: {p}" for p in said]
@@ -93,7 +93,7 @@ class RowChecker:
 
     @cached_property
     def _redrawn(self) -> Callable[[Row, Row], list[str]]:
-        kind = kinds.registered(self.benchmark.kind)
+        kind = kinds.registered(self.benchmark.kind, self.benchmark.protocol)
         if kind is None:  # its code is not installed here
             return lambda row, base: []
         found: Callable[[Row, Row], list[str]] = kind.read(self.benchmark.protocol).redrawn(self.benchmark, self.scuba)

@@ -15,6 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from benchmark_builder import kinds
 from benchmark_builder.benchmark.manifest import (
     FAILURE_COLUMNS,
     FAILURES,
@@ -44,7 +45,6 @@ from benchmark_builder.utils.resume import keep_tracebacks
 from benchmark_builder.utils.text import plain_path, read_lines, read_records
 from benchmark_builder.video.record import LONGEST, check_id
 
-KINDS = ("scuba", "scufo", "conflfg", "shaken")
 SHIPPED = ("ucf101", "hmdb51", "kinetics400")  # data sets whose classes and labels ship
 IMPORTED = "imported"  # what protocol.json of an import calls its protocol
 
@@ -61,7 +61,7 @@ class ExportMaker:
 
     def make(self, row: Row) -> list[Row]:
         """Decode and write again; the row keeps everything but where and how the video is stored."""
-        still = self.source.kind == "scufo"
+        still = self.source.about.still
         file = self.files.get(row.id) or self.layout.file_of(row.id, still)
         digest = layouts.PixelDigest(row.height, row.width)
         if still:
@@ -135,9 +135,10 @@ def export_for(
     source, peer = read_benchmark(folder, root, scuba), peer_of(name)
     dataset = scored_as(source.dataset)
     chosen = layouts.Layout(layout_for(peer, source.kind, dataset, layout), quality, peer.frame_name(dataset))
-    items = [_item(row, chosen, source.kind == "scufo") for row in source.rows]
+    items = [_item(row, chosen, source.about.still) for row in source.rows]
     split = str(source.protocol.get("split", ""))
-    task = Task(dataset, source.kind, source.background_set, split, source.classes, chosen.name, out.resolve(), items)
+    task = Task(dataset, source.kind, source.background_set, split, source.classes, chosen.name, out.resolve(), items,
+                source.about)  # fmt: skip
     peer.check(task)
     names, top = peer.named(task), peer.folder(task)
     files = {item.id: f"{top}/{names[item.id]}{item.suffix}" for item in task.items}
@@ -277,7 +278,7 @@ def import_published(
 
     Args:
         folder: holds ``<video>__<n>`` folders of frames, zips, or stills (also below ``videos/``).
-        kind: ``scuba``, ``scufo``, ``conflfg`` or ``shaken``.
+        kind: a registered name, such as ``scuba``.
         dataset: whose classes the labels are.
         list_file: lines "name frames label"; None for list.txt in the folder.
         backgrounds: name of the background set, e.g. ``places365``.
@@ -290,8 +291,9 @@ def import_published(
         BenchError: no list, a bad line, labels that contradict the names of the videos, or videos that are missing or
             unreadable; nothing is written then.
     """
-    if kind not in KINDS:
-        raise BenchError(f"--kind {kind}: choose from {', '.join(KINDS)}")
+    known = kinds.registered(kind)
+    if known is None:
+        raise BenchError(f"--kind {kind}: choose from {', '.join(kinds.KINDS.names())}")
     if label_base not in (0, 1):
         raise BenchError(f"--label-base {label_base}: give 0 or 1")
     if not folder.is_dir():
@@ -306,6 +308,8 @@ def import_published(
         "backgrounds": {"kind": "unknown", "name": backgrounds},
         "seed": 0,
     }
+    if kind not in kinds.KINDS.shipped:
+        described[kinds.DESCRIBED] = known.about.said()
     elsewhere = out is not None and out.resolve() != folder.resolve()
     if _finished(folder):
         if not elsewhere:

@@ -186,11 +186,14 @@ class Benchmark:
         return self._composed(row) if layout.composed else layout.video(path, row.frames)
 
     def _composed(self, row: Row) -> Iterator[np.ndarray]:
-        kind = kinds.registered(self.kind)
+        kind = kinds.registered(self.kind, self.protocol)
         if kind is None:
+            word = kinds.place_said(self.protocol)
+            if word:
+                kinds.KINDS.trusted(word)  # says why not
             raise BenchError(
                 f"{self.folder}: its videos are composed by the kind {self.kind!r}, which is not installed here; "
-                f"install the package that adds it, or name it in the environment: {kinds.OWN}=package.module:Kind"
+                "install the package that adds it"
             )
         frames: Iterator[np.ndarray] = kind.read(self.protocol).compose(self, row)
         return frames

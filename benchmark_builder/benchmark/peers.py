@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from benchmark_builder.kinds import About
 from benchmark_builder.layouts.layout import JPEG_NAME
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import csv_text
@@ -67,6 +68,7 @@ class Task:
         layout: how the videos are stored.
         out: the folder that is written.
         items: sorted by id.
+        about: what is said of the benchmark's kind; None for ``iid``.
     """
 
     dataset: str
@@ -77,6 +79,7 @@ class Task:
     layout: str
     out: Path
     items: Sequence[Item]
+    about: About | None = None
 
     @property
     def part(self) -> str:
@@ -155,7 +158,7 @@ class StillMix(Peer):
         if task.layout == "video":
             return {self._list(task): _lines((f"{name}{item.suffix}", item.label) for item, name, _ in named)}
         rows = [(name, item.frames, item.label) for item, name, _ in named]
-        if task.kind != "conflfg":
+        if task.about is None or not task.about.donors:
             return {self._list(task): _lines(rows)}
         still = [(name, item.frames, -1 if item.donor_label is None else item.donor_label) for item, name, _ in named]
         return {self._list(task, "dynamic_"): _lines(rows), self._list(task, "static_"): _lines(still)}
@@ -168,7 +171,6 @@ class StillMix(Peer):
 
 # How ALBAR's loader calls a set of videos: in capitals, but for these.
 _SETS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "kinetics400": "K400"}
-_KINDS = {"scuba": "SCUBA", "scufo": "SCUFO", "conflfg": "ConflFG", "shaken": "SCUBA_SHAKEN"}
 _BACKGROUNDS = {"stripes": "Stripe", "stripe": "Stripe", "places365": "Places365", "place365": "Places365"}
 
 
@@ -179,11 +181,11 @@ class Albar(Peer):
         return ("video",) if task_kind == "iid" else ("zip",)
 
     def folder(self, task: Task) -> str:
-        if task.kind == "iid":
+        if task.about is None:
             return "Videos"
         found = task.backgrounds.casefold()
         name = "VQGAN" if found.startswith("vqgan") else _BACKGROUNDS.get(found, task.backgrounds.upper())
-        parts = (_SETS.get(task.dataset, task.dataset.upper()), _KINDS[task.kind], name)
+        parts = (_SETS.get(task.dataset, task.dataset.upper()), task.about.published, name)
         return "_".join(re.sub(r"[^A-Za-z0-9_-]", "-", part) for part in parts)
 
     def check(self, task: Task) -> None:
@@ -206,8 +208,8 @@ class Albar(Peer):
             return self._ucf101(task, named)
         if task.dataset == "hmdb51":
             return self._hmdb51(task, named)
-        if task.kind != "iid":
-            suffix = ".jpg" if task.kind == "scufo" else ""
+        if task.about is not None:
+            suffix = ".jpg" if task.about.still else ""
             rows = [[f"{name}{suffix}", item.label] for item, name, _ in named]
             return {self._labels(task): _csv([["filename", "label"], *rows])}
         lines = _lines((task.out.resolve() / file, item.label + 1) for item, _, file in named)

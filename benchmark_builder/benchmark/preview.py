@@ -1,4 +1,4 @@
-"""Contact sheets: original, mask, SCUBA, SCUFO and ConflFG of a few videos, frames over time from left to right."""
+"""Contact sheets: a few videos in all their versions (original, mask, SCUBA …), frames over time from left to right."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmark_builder import kinds
 from benchmark_builder.benchmark.manifest import PROTOCOL, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.utils.errors import BenchError
@@ -25,16 +26,20 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 @dataclass(frozen=True)
 class Family:
-    """A SCUBA benchmark and what was made from it (None where it was not)."""
+    """A SCUBA benchmark and what was made from it.
+
+    Attributes:
+        scuba: the SCUBA benchmark.
+        derived: kind -> the benchmark of that kind, for those that were built: in the order of the table of kinds,
+            those of kinds that do not ship last.
+    """
 
     scuba: Benchmark
-    scufo: Benchmark | None
-    conflfg: Benchmark | None
-    shaken: Benchmark | None
+    derived: dict[str, Benchmark]
 
 
 def family(folder: Path, root: Path | None = None, scuba_folder: Path | None = None) -> Family:
-    """The SCUBA benchmark at, or behind, ``folder``, and its SCUFO and ConflFG among the neighbouring folders.
+    """The SCUBA benchmark at, or behind, ``folder``, and what was made from it, among the neighbouring folders.
 
     ``root`` and ``scuba_folder``: where the dataset and the SCUBA benchmark are, if they have moved.
     """
@@ -51,7 +56,8 @@ def family(folder: Path, root: Path | None = None, scuba_folder: Path | None = N
                 continue
             if other.protocol.get("from", {}).get("manifest_sha256") == scuba.digest:
                 derived.setdefault(other.kind, other)
-    return Family(scuba, derived.get("scufo"), derived.get("conflfg"), derived.get("shaken"))
+    order = [kind for kind in kinds.KINDS.shipped if kind in derived]
+    return Family(scuba, {kind: derived[kind] for kind in dict.fromkeys([*order, *derived])})
 
 
 def contact_sheet(
@@ -66,7 +72,7 @@ def contact_sheet(
     """Draw a contact sheet of a benchmark.
 
     Args:
-        folder: a SCUBA, SCUFO or ConflFG benchmark; its relatives are looked for beside it.
+        folder: a benchmark of any kind; what belongs to the same SCUBA benchmark is looked for alongside it.
         out: the picture to write, PNG or JPEG by its suffix.
         videos: how many videos, spread over the manifest.
         columns: how many frames, spread over each video's length.
@@ -160,7 +166,7 @@ def spread_rows(rows: Sequence[Row], count: int) -> list[Row]:
 def versions_of(
     found: Family, row: Row, picks: Sequence[int], size: tuple[int, int]
 ) -> Iterator[tuple[str, list[np.ndarray] | str]]:
-    """Yield (name, frames or a reason why there are none) for original, mask, SCUBA, SCUFO and ConflFG.
+    """Yield (name, frames or a reason why there are none) for original, mask, SCUBA and what was made from it.
 
     Frames are uint8 (height, width, 3) RGB: the video's frames ``picks``, scaled to ``size``, width and height.
     """
@@ -176,12 +182,13 @@ def versions_of(
         track = StoredTrack(scuba.folder / row.mask_file, row.height, row.width)
         masks = (_scaled(track.mask(shown[k]).astype(np.uint8) * 255, size) for k in picks)
         yield "mask", [np.repeat(mask[..., None], 3, 2) for mask in masks]
-    yield "SCUBA", _frames(scuba.frames(row), picks, size)
-    for name, other in (("SCUFO", found.scufo), ("ConflFG", found.conflfg), ("shaken", found.shaken)):
-        if name == "shaken" and other is None:
-            continue
+    yield scuba.about.short, _frames(scuba.frames(row), picks, size)
+    lines = {about.name: about for about in kinds.shipped() if about.headline and about.name != scuba.kind}
+    lines |= {kind: other.about for kind, other in found.derived.items()}
+    for kind, about in lines.items():
+        other = found.derived.get(kind)
         made = other.by_id.get(row.id) if other else None
-        yield name, _frames(other.frames(made), picks, size) if other and made else "not built"
+        yield about.short, _frames(other.frames(made), picks, size) if other and made else "not built"
 
 
 def _frames(stream: Iterator[np.ndarray], picks: Sequence[int], size: tuple[int, int]) -> list[np.ndarray]:

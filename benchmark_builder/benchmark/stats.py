@@ -60,7 +60,7 @@ def mask_areas_of(benchmark: Benchmark) -> Areas | None:
         BenchError: the SCUBA benchmark that it was made from, or masks of it, are not at hand.
     """
     found: list[tuple[float, float]] = []
-    if benchmark.kind == "scuba":
+    if any(row.mask_file for row in benchmark.rows):  # SCUBA; other kinds have none of their own
         few = 0
         for row in {r.source_id: r for r in benchmark.rows if r.mask_file}.values():
             areas = mask_areas(benchmark, row)
@@ -70,7 +70,10 @@ def mask_areas_of(benchmark: Benchmark) -> Areas | None:
         return _areas("frames", found, few)
     if not benchmark.protocol.get("from"):  # an imported one
         return None
-    donors = benchmark.kind == "conflfg"
+    donors = bool(benchmark.about.donors)
+    drawn = [row for row in benchmark.rows if (row.donor_frame if donors else row.still_frame) is not None]
+    if not drawn:  # a kind that draws no still
+        return None
     scuba = benchmark.origin
     for row in benchmark.rows:
         name, frame = (row.donor_id, row.donor_frame) if donors else (row.id, row.still_frame)

@@ -5,11 +5,9 @@ A new kind is its file and one row of :data:`KINDS`; an installed package adds o
 says what a kind has to offer.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any
 
 from benchmark_builder.utils.errors import BenchError
@@ -27,7 +25,6 @@ KINDS = Registry(
         "shaken": "benchmark_builder.kinds.shaken:Shaken",
     },
 )
-OWN = "BENCH_KINDS"  # environment: package.module:Kind of your own kinds, separated by blanks
 NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 RESERVED = ("iid", "acc")  # the ordinary test videos, and contra_acc
 DESCRIBED = "kind_described"  # in protocol.json of a kind that does not ship: its About
@@ -140,7 +137,7 @@ def about(name: str, protocol: Mapping[str, Any] | None = None, where: str = "th
     Raises:
         BenchError: the kind is neither registered nor described.
     """
-    part = registered(name)
+    part = registered(name, protocol)
     if part is not None:
         found: About = part.about
         return found
@@ -152,24 +149,41 @@ def shipped() -> list[About]:
     return [KINDS.find(name).part.about for name in KINDS.shipped]
 
 
-def registered(name: str) -> Any:
+def registered(name: str, protocol: Mapping[str, Any] | None = None) -> Any:
     """The class (see :mod:`benchmark_builder.kinds.base`) of a kind that a file names; None where there is none.
 
-    Files may come from anywhere, so their words are never imported: only shipped kinds, those of installed packages,
-    and those that the environment variable ``BENCH_KINDS`` names are found.
+    Args:
+        name: of the kind.
+        protocol: the benchmark's protocol.json, which says where the code of a kind that is not registered is. It is
+            imported only if the user has named it in this run, or trusts it (:meth:`Registry.trusted`).
     """
-    return _registered(name, os.environ.get(OWN, ""))
-
-
-@lru_cache
-def _registered(name: str, own: str) -> Any:
-    if name in KINDS.names():
+    if name in KINDS:
         return checked(KINDS.find(name).part, name)
-    return next((part for part in map(_of_own, own.split()) if part.about.name == name), None)
+    word = place_said(protocol or {})
+    try:
+        part = checked(KINDS.trusted(word).part, word) if word else None
+    except BenchError:
+        return None
+    return part if part is not None and part.about.name == name else None
 
 
-def _of_own(word: str) -> Any:
-    return checked(KINDS.find(word).part, word)
+def place_said(protocol: Mapping[str, Any]) -> str:
+    """The ``package.module:Kind`` that a protocol.json says; empty if it says none."""
+    said = protocol.get(DESCRIBED)
+    word = said.get("part") if isinstance(said, Mapping) else None
+    return word if isinstance(word, str) and KINDS.names_one(word) else ""
+
+
+def place_of(part: type) -> str:
+    """The ``package.module:Kind`` of a class."""
+    return f"{part.__module__}:{part.__qualname__}"
+
+
+def trust(part: type) -> None:
+    """Keep that the user has named a class in this run, so that benchmarks of it are read back."""
+    word = place_of(part)
+    if getattr(part, "about", None) not in shipped() and KINDS.names_one(word):
+        KINDS.find(word)
 
 
 def checked(part: Any, word: str) -> Any:

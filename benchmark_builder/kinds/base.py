@@ -1,27 +1,27 @@
 """What a kind of test videos has to offer; the table of kinds is in :mod:`benchmark_builder.kinds`."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from pydantic.fields import FieldInfo
 
 from benchmark_builder import kinds
 from benchmark_builder.benchmark.manifest import Benchmark, Row
 from benchmark_builder.kinds import About
 from benchmark_builder.kinds.stills import still_problems
 from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.settings import NetworkSettings, PartSettings, RunSettings, ScubaSettings, VideoSettings
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.options import SettingsModel, setting
 
 __all__ = ["About", "Derived", "FramesMaker", "Kind", "kind_named", "own_settings", "setting"]
 
-T = TypeVar("T", int, float, str, bool)
 
-
-@dataclass(frozen=True)
-class Kind:
+class Kind(SettingsModel):
     """One kind of test videos. The fields of a subclass are its settings."""
 
     about: ClassVar[About]
@@ -29,8 +29,7 @@ class Kind:
     @classmethod
     def read(cls, protocol: Mapping[str, Any]) -> Self:
         """The kind with the settings that a benchmark's protocol.json has. Raises BenchError if they are wrong."""
-        known = {f.name for f in fields(cls)}
-        return cls(**{k: v for k, v in (protocol.get("settings") or {}).items() if k in known})
+        return cls(**(protocol.get("settings") or {}))
 
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
         """Compose a video of the virtual layout again: yields uint8 (H, W, 3) RGB, exactly as it was built.
@@ -51,7 +50,6 @@ class Kind:
         return lambda row, base: []
 
 
-@dataclass(frozen=True)
 class Derived(Kind):
     """A kind whose videos are made from SCUBA videos, one of each.
 
@@ -60,11 +58,6 @@ class Derived(Kind):
     """
 
     drawn_from_all: ClassVar[bool] = False  # a video depends on all of the SCUBA benchmark, not on its own alone
-
-    def __post_init__(self) -> None:
-        for option in fields(self):
-            if "check" in option.metadata:
-                option.metadata["check"](option.name, getattr(self, option.name))
 
     def frames(self, scuba: Benchmark, row: Row, seed: int) -> Iterator[np.ndarray]:
         """The frames of the video made from one SCUBA video.
@@ -89,7 +82,7 @@ class Derived(Kind):
 
     def written(self, scuba: Benchmark) -> dict[str, Any]:
         """What protocol.json says of the settings; :meth:`Kind.read` reads it."""
-        return {"settings": asdict(self)} if fields(self) else {}
+        return {"settings": self.model_dump()} if self.setting_names() else {}
 
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
         base = benchmark.base(row)
@@ -145,51 +138,17 @@ class FramesMaker:
         return [row.derived(file=file, seed=self.seed, **made)]
 
 
-def setting(
-    default: T,
-    help: str,
-    *,
-    least: float | None = None,
-    most: float | None = None,
-    above: float | None = None,
-    choices: tuple[str, ...] = (),
-    give: str = "",
-) -> T:
-    """A field of a kind that `bench build` and protocols set.
-
-    Args:
-        default: what it is unless a protocol or an option says otherwise; its type is the setting's.
-        help: of the option.
-        least, most, above: the range of a number: at least, at most, more than.
-        choices: the words that a text may be.
-        give: what an error tells the user to give; by default the range or the choices.
-    """
-    parts = [f"more than {above:g}" if above is not None else "", f"at least {least:g}" if least is not None else "",
-             f"at most {most:g}" if most is not None else ""]  # fmt: skip
-    wanted = f"choose from {', '.join(choices)}" if choices else f"give {give or ' and '.join(filter(None, parts))}"
-    kinds_of = (int, float) if type(default) is float else (type(default),)
-
-    def check(name: str, value: Any) -> None:
-        """Raises BenchError if a value is none for this setting."""
-        flag = f"--{name.replace('_', '-')} {value}"
-        if not isinstance(value, kinds_of) or (isinstance(value, bool) and type(default) is not bool):
-            raise BenchError(f"{flag}: is not what the setting takes ({type(default).__name__})")
-        if choices:
-            if value not in choices:
-                raise BenchError(f"{flag}: {wanted}")
-            return
-        number: Any = value
-        bounds = (least is None or number >= least, most is None or number <= most, above is None or number > above)
-        if not all(bounds):
-            raise BenchError(f"{flag}: {wanted}")
-
-    found: T = field(default=default, metadata={"help": help, "check": check, "choices": choices})
-    return found
+def own_settings(kind: type[Kind]) -> dict[str, FieldInfo]:
+    """The settings of a kind that options set: those with a line of help."""
+    return {name: field for name, field in kind.model_fields.items() if field.description}
 
 
-def own_settings(kind: type[Kind]) -> dict[str, Field[Any]]:
-    """The settings of a kind that options set, by name; the default of each is ``.default``."""
-    return {f.name: f for f in fields(kind) if "check" in f.metadata and f.default is not MISSING}
+# What every command that builds takes already.
+_TAKEN = {
+    *ScubaSettings.setting_names(), *NetworkSettings.setting_names(), *VideoSettings.setting_names(),
+    *PartSettings.setting_names(), *RunSettings.setting_names(), "seed", "out", "keep_going", "protocol", "source",
+    "kind", "scuba", "subset", "run",
+}  # fmt: skip
 
 
 def kind_named(word: str | type[Kind]) -> type[Derived]:
@@ -198,6 +157,8 @@ def kind_named(word: str | type[Kind]) -> type[Derived]:
     Raises:
         BenchError: there is none, or it is not made from SCUBA videos.
     """
+    if isinstance(word, type) and "<locals>" not in word.__qualname__:
+        kinds.trust(word)  # the user's own, so a benchmark of it is read back
     part = word if isinstance(word, type) else kinds.KINDS.find(word).part
     named = word if isinstance(word, str) else word.__qualname__
     shipped = isinstance(part, type) and getattr(part, "about", None) in kinds.shipped()
@@ -205,4 +166,6 @@ def kind_named(word: str | type[Kind]) -> type[Derived]:
     if not issubclass(found, Derived):
         raise BenchError(f"{named}: is not made from SCUBA videos; build it with `bench build {found.about.name}`, or "
                          "give a subclass of benchmark_builder.kinds.base.Derived")  # fmt: skip
+    for name in sorted(own_settings(found).keys() & _TAKEN):
+        raise BenchError(f"{named}: has a setting called {name!r}, which every kind has; rename it")
     return found

@@ -11,44 +11,37 @@ A donor keeps its size in relation to the picture's height. If its actor would n
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import cv2
 import numpy as np
+from pydantic import model_validator
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
-from benchmark_builder.kinds.base import About, Derived, setting
-from benchmark_builder.kinds.stills import STILL_AREA, STILL_AREA_HELP, few_stills, mask_areas, may_be_still
+from benchmark_builder.kinds.base import About, Derived
+from benchmark_builder.kinds.stills import few_stills, mask_areas, may_be_still
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
 from benchmark_builder.masks.base import MaskTrack
 from benchmark_builder.protocol_file import needed
+from benchmark_builder.settings import DonorSettings
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.pool import Note
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.compositing import add_donor
 from benchmark_builder.video.selection import indices
 
-ORDERS = ("behind", "front")
-PLACES = ("random", "keep")
 DRAWS = 24  # donors tried before a video is left out
 
 
-@dataclass(frozen=True)
-class Conflfg(Derived):
-    """ConflFG, as the rest of the toolkit knows it; its fields are what the published protocol leaves open.
+class Conflfg(Derived, DonorSettings):
+    """Add the still actor of another class to every SCUBA video; the label stays the moving actor's.
 
     Attributes:
-        order: the donor stands ``behind`` the moving actor or in ``front`` of it.
-        place: ``random``: at a drawn place where all of it is in the picture; ``keep``: where it stood in its own
-            picture, the space on its two sides being shared out as it was.
-        max_covered: the largest share of the mover that the donor may hide, 0..1, mean over frames.
-        min_visible: the smallest share of the donor that must be seen, 0..1, mean over frames.
-        still_area: which of a donor's frames may be taken, see :mod:`~benchmark_builder.kinds.stills`.
         rules: how donors are drawn and fitted: the version of the protocols since which they are so. 1 is kept for
             the check of older benchmarks.
     """
@@ -65,15 +58,6 @@ class Conflfg(Derived):
     )
     drawn_from_all: ClassVar[bool] = True
 
-    order: str = setting("behind", "The still actor is behind the moving one, or front.", choices=ORDERS)
-    place: str = setting("random", "random: at a drawn place; keep: where it stood.", choices=PLACES)
-    max_covered: float = setting(
-        0.5, "Share of the mover the still actor may hide.", least=0, most=1, give="a share from 0 to 1"
-    )
-    min_visible: float = setting(
-        0.5, "Share of the still actor that must be seen.", least=0, most=1, give="a share from 0 to 1"
-    )
-    still_area: float = setting(STILL_AREA, STILL_AREA_HELP, least=0, most=1, give="a share from 0 to 1")
     rules: int = 2
 
     @classmethod
@@ -85,10 +69,11 @@ class Conflfg(Derived):
         """The settings in a protocol.json; version 1 recorded neither ``still_area`` nor ``rules``."""
         return cls(**{"still_area": 0.0, "rules": 1, **table})
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    @model_validator(mode="after")
+    def _known_rules(self) -> Self:
         if self.rules not in (1, 2):
             raise BenchError(f"ConflFG by rules {self.rules}: this release knows 1 and 2; update albar-bench")
+        return self
 
     def check(self, scuba: Benchmark) -> str:
         if len({row.label for row in scuba.rows}) < 2:
@@ -111,7 +96,7 @@ class Conflfg(Derived):
         return ConflfgMaker(out, scuba, seed, self, layout)
 
     def written(self, scuba: Benchmark) -> dict[str, Any]:
-        return {"conflfg": asdict(self)}
+        return {"conflfg": self.model_dump()}
 
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
         path = benchmark.path(row)

@@ -34,7 +34,6 @@ from benchmark_builder.video.selection import choose_frames, indices, ranges, so
 DRAWN = ("stripes", "plain", "noise")  # backgrounds that a seed draws without any file
 
 
-@dataclass(frozen=True)
 class Scuba(Kind):
     """SCUBA, as the rest of the toolkit knows it; `bench build scuba` makes it from a dataset."""
 

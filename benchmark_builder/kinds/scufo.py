@@ -9,17 +9,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
-from benchmark_builder.kinds.base import About, Derived, setting
-from benchmark_builder.kinds.stills import STILL_AREA, STILL_AREA_HELP, draw_still, few_stills
+from benchmark_builder.kinds.base import About, Derived
+from benchmark_builder.kinds.stills import STILL_AREA, draw_still, few_stills
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
+from benchmark_builder.settings import StillSettings
 from benchmark_builder.utils.pool import Note
 from benchmark_builder.video.decode import read_planes
 
 
-@dataclass(frozen=True)
-class Scufo(Derived):
-    """SCUFO, as the rest of the toolkit knows it."""
+class Scufo(Derived, StillSettings):
+    """Repeat one frame of every SCUBA video, so that nothing moves."""
 
     about: ClassVar[About] = About(
         name="scufo",
@@ -34,11 +34,9 @@ class Scufo(Derived):
         headline=True,
     )
 
-    still_area: float = setting(STILL_AREA, STILL_AREA_HELP, least=0, most=1, give="a share from 0 to 1")
-
     @classmethod
     def read(cls, protocol: Mapping[str, Any]) -> Self:
-        return cls(float(protocol.get("still_area") or 0))
+        return cls(still_area=float(protocol.get("still_area") or 0))
 
     def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ScufoMaker":
         return ScufoMaker(out, scuba, seed, layout, self.still_area)

@@ -12,19 +12,19 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
-from benchmark_builder.kinds.base import About, Derived, setting
-from benchmark_builder.kinds.stills import STILL_AREA, STILL_AREA_HELP, draw_still, few_stills
+from benchmark_builder.kinds.base import About, Derived
+from benchmark_builder.kinds.stills import STILL_AREA, draw_still, few_stills
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
 from benchmark_builder.protocol_file import needed
+from benchmark_builder.settings import ShakeSettings
 from benchmark_builder.utils.pool import Note
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.camera import shake
 
 
-@dataclass(frozen=True)
-class Shaken(Derived):
-    """The shaken SCUFO, as the rest of the toolkit knows it."""
+class Shaken(Derived, ShakeSettings):
+    """A still of every SCUBA video under a camera that sways, so that noticing stillness does not help."""
 
     about: ClassVar[About] = About(
         name="shaken",
@@ -35,15 +35,9 @@ class Shaken(Derived):
         published="SCUBA_SHAKEN",
     )
 
-    shake: float = setting(
-        0.08, "Amplitude of the camera's path, share of the picture.", above=0, most=0.5,
-        give="more than 0 and at most 0.5 of the picture",
-    )  # fmt: skip
-    still_area: float = setting(STILL_AREA, STILL_AREA_HELP, least=0, most=1, give="a share from 0 to 1")
-
     @classmethod
     def read(cls, protocol: Mapping[str, Any]) -> Self:
-        return cls(float(needed(protocol, "shake")), float(protocol.get("still_area") or 0))
+        return cls(shake=float(needed(protocol, "shake")), still_area=float(protocol.get("still_area") or 0))
 
     def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ShakenMaker":
         return ShakenMaker(out, scuba, seed, self.shake, layout, self.still_area)

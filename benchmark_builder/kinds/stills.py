@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
 from benchmark_builder.masks.stored import StoredTrack
-from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.errors import LeftOut
 from benchmark_builder.utils.files import inside
 from benchmark_builder.utils.pool import Note
 from benchmark_builder.utils.rng import generator
@@ -21,14 +21,6 @@ from benchmark_builder.video.selection import indices
 
 FEW = 10  # a video with fewer frames to draw a still from is listed
 STILL_AREA = 0.5  # share of the median area, unless a protocol says otherwise
-STILL_AREA_HELP = "Least mask of a still, as a share of its video's median mask."
-
-
-def check_still_area(share: float) -> float:
-    """``share`` if it is 0..1; raises BenchError otherwise."""
-    if not 0 <= share <= 1:
-        raise BenchError(f"--still-area {share}: give a share from 0 to 1")
-    return share
 
 
 def mask_areas(scuba: Benchmark, row: Row) -> np.ndarray:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import numbered_records, read_table
 from evaluator.compare_methods import columns_of
 from evaluator.metrics.names import headings
@@ -19,15 +20,17 @@ def read_compared(path: Path) -> list[dict[str, str]]:
     fix = "give a compare.csv that `bench compare` has written"
     names, records = read_table(path, "table of `bench compare`", fix)
     own = own_figures({OWN: record[-1]} for record in records) if names[-1:] == [OWN] else {}
-    rows = []
     columns = columns_of(own)
-    for line, row in numbered_records(path, columns, "table of `bench compare`", fix):
+    if names[:2] != columns[:2] or not set(names) <= set(columns) or len(set(names)) < len(names):
+        raise BenchError(f"{path}: columns are not those of a table of `bench compare` ({', '.join(columns)}); {fix}")
+    rows = []
+    for line, given in numbered_records(path, names, "table of `bench compare`", fix):
+        row = dict.fromkeys(columns, "") | given  # a table made before a kind was added lacks its figures
         where = f"{path}, line {line}: "
         whole(row["seeds"], f"{where}seeds")
         for name in columns[2:]:
-            if name == OWN:
-                continue
-            number(row[name], f"{where}{name}", 0.0, 100.0)
+            if name != OWN:
+                number(row[name], f"{where}{name}", 0.0, 100.0)
         rows.append(row)
     return rows
 
