@@ -47,8 +47,8 @@ def scuba(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mykinds")
-    (folder / "mykinds.py").write_text(MINE)
+    folder = tmp_path_factory.mktemp("my_kinds")
+    (folder / "my_kinds.py").write_text(MINE)
     return folder
 
 
@@ -57,14 +57,14 @@ def shuffled(scuba: Path, module: Path) -> Path:
     out = scuba.parent / "shuffled"
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(module)
-        build_kind("mykinds:Shuffled", scuba, out=out, run=QUIET, block=2)
+        build_kind("my_kinds:Shuffled", scuba, out=out, run=QUIET, block=2)
     return out
 
 
 @pytest.fixture(autouse=True)
 def _forgotten(scuba: Path, shuffled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test starts without the module of the kind, and trusts nothing."""
-    sys.modules.pop("mykinds", None)
+    sys.modules.pop("my_kinds", None)
     monkeypatch.delenv("BENCH_TRUST", raising=False)
 
 
@@ -97,7 +97,7 @@ def test_a_kind_of_ones_own_is_built_and_verifies_without_its_code(scuba: Path, 
         frames, base = list(made.frames(row)), list(source.frames(source.by_id[row.id]))
         assert row.partner_id == row.id and sorted(f.tobytes() for f in frames) == sorted(f.tobytes() for f in base)
         assert any(not np.array_equal(a, b) for a, b in zip(frames, base, strict=True))
-    assert "mykinds" not in sys.modules
+    assert "my_kinds" not in sys.modules
     assert verify(shuffled, progress=False) == []
 
 
@@ -148,14 +148,14 @@ def test_its_figures_are_in_the_report_and_in_compare(scuba: Path, shuffled: Pat
 
 
 def test_the_command_line_builds_it_and_lists_its_settings(scuba: Path, module: Path, tmp_path: Path) -> None:
-    shutil.copy(module / "mykinds.py", tmp_path)
+    shutil.copy(module / "my_kinds.py", tmp_path)
     out = tmp_path / "b"
-    ran = bench("build", "mykinds:Shuffled", "--from", scuba, "--out", out, "--block", "3", cwd=tmp_path)
+    ran = bench("build", "my_kinds:Shuffled", "--from", scuba, "--out", out, "--block", "3", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert read_benchmark(out).protocol["settings"] == {"block": 3}
-    helped = bench("build", "mykinds:Shuffled", "--help", cwd=tmp_path, COLUMNS="200")
+    helped = bench("build", "my_kinds:Shuffled", "--help", cwd=tmp_path, COLUMNS="200")
     assert "--block" in helped.stdout and "Frames that stay together." in helped.stdout
-    wrong = bench("build", "mykinds:Shuffled", "--from", scuba, "--out", tmp_path / "c", "--block", "0", cwd=tmp_path)
+    wrong = bench("build", "my_kinds:Shuffled", "--from", scuba, "--out", tmp_path / "c", "--block", "0", cwd=tmp_path)
     assert wrong.returncode != 0 and "--block 0: give a whole number of frames from 1 to 64" in wrong.stderr
 
 
@@ -163,10 +163,10 @@ def test_virtual_videos_are_composed_by_the_kind_where_it_is_trusted(
     scuba: Path, module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(module)
-    made = build_kind("mykinds:Shuffled", scuba, out=tmp_path / "v", run=QUIET, layout="virtual", block=2).benchmark
+    made = build_kind("my_kinds:Shuffled", scuba, out=tmp_path / "v", run=QUIET, layout="virtual", block=2).benchmark
     assert made and verify(tmp_path / "v", progress=False) == []
     monkeypatch.delenv("BENCH_TRUST")
-    with pytest.raises(BenchError, match="BENCH_TRUST=mykinds:Shuffled"):
+    with pytest.raises(BenchError, match="BENCH_TRUST=my_kinds:Shuffled"):
         next(made.frames(made.rows[0]))
 
 
@@ -199,18 +199,18 @@ def test_what_is_wrong_with_a_kind_is_one_line(
     assert told and all(said in line and "\n" not in line for line in told)
 
 
-@pytest.mark.parametrize("kind", ["os:system", "mykinds:Shuffled", "nothing", "iid", "avg_x"])
+@pytest.mark.parametrize("kind", ["os:system", "my_kinds:Shuffled", "nothing", "iid", "avg_x"])
 def test_a_file_never_names_a_module_to_import(shuffled: Path, module: Path, tmp_path: Path, kind: str) -> None:
     shutil.copytree(shuffled, tmp_path / "b")
     path = tmp_path / "b" / "protocol.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"kind": kind}))
-    shutil.copy(module / "mykinds.py", tmp_path)
+    shutil.copy(module / "my_kinds.py", tmp_path)
     if kind == "nothing":  # a name like any other, and described
         assert benchmark_set(tmp_path / "b").about.figure == "avg_nothing"
     else:
         with pytest.raises(BenchError, match="rename the kind"):
             benchmark_set(tmp_path / "b")
-    assert "mykinds" not in sys.modules
+    assert "my_kinds" not in sys.modules
 
 
 @pytest.mark.parametrize(
