@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
+from benchmark_builder.parts import BACKGROUNDS, DATASETS, LAYOUTS
 from benchmark_builder.utils.options import PathSetting, SettingsModel, setting, setting_error, share
 
 
@@ -52,7 +53,7 @@ class BackgroundSettings(SettingsModel):
         grey: ``keep`` grey pictures as RGB, or ``redraw``: pictures are read and drawn as StillMix does.
     """
 
-    backgrounds: str = setting("stripes", "stripes, plain, noise, or images:FOLDER (Places365's test_256 …).")
+    backgrounds: str = setting("stripes", f"{BACKGROUNDS.help()}.")
     fit: Literal["cover", "stretch"] = setting("cover", "Pictures cover the frame, or stretch to it.")
     grey: Literal["keep", "redraw"] = setting("keep", "Grey pictures among the backgrounds: keep, or redraw another.")
 
@@ -67,7 +68,7 @@ class LayoutSettings(SettingsModel):
 
     layout: str = setting(
         "video",
-        "video (H.264, near-lossless), lossless (FFV1), frames (JPEG), zip, virtual (composed when read).",
+        f"How videos are stored: {LAYOUTS.help()}.",
     )
     jpeg_quality: int = setting(95, "JPEG quality of frames and zip.", ge=1, le=100)
 
@@ -120,8 +121,8 @@ class SourceOfMasks(SettingsModel):
 
     masks: str = setting(
         "motion",
-        "KIND or KIND:PATH; ucf101-24:pyannot.pkl, truth (synthactions), motion (needs no files), stored:FOLDER … "
-        "(`bench segment --help` lists them).",
+        "KIND or KIND:PATH: motion (needs no files), truth (synthactions), ucf101-24:pyannot.pkl, stored:FOLDER …, or "
+        "package.module:Name (`bench segment --help` lists them).",
         shown="the dataset's",
     )
     prompts: str = setting("", "Boxes that prompt the mask source, KIND or KIND:PATH.")
@@ -148,7 +149,7 @@ class Settings(ScubaSettings, ShakeSettings, DonorSettings):
 class VideoSettings(SettingsModel):
     """Which videos, as :func:`~benchmark_builder.datasets.read_dataset` takes them."""
 
-    dataset: str = setting("synthactions", "synthactions, ucf101, hmdb51, kinetics400, jhmdb, or folder (your own).")
+    dataset: str = setting("synthactions", f"{DATASETS.help()}.")
     root: PathSetting | None = setting(None, "The dataset's folder.", shown="$BENCH_DATA/DATASET")
     split: str = setting("auto", "train, test, val, all; auto: the test split, or all where no lists are.")
     fold: int = setting(1, "Which official split, from 1.", ge=1)
@@ -187,6 +188,9 @@ class NetworkSettings(SettingsModel):
     min_track: int = setting(8, "maskrcnn, detector: frames that a person must be seen on.", of="frames", ge=1)
     device: str = setting("auto", "auto, cpu, cuda, cuda:1 …", shown="the GPU if there is one")
     chunk: int = setting(8, "Frames that share the GPU at a time.", of="frames", ge=1)
+    mask_set: tuple[str, ...] = setting(
+        (), "Any setting of the mask source, NAME=VALUE, such as one of your own source; may be given several times."
+    )
 
 
 NETWORK: dict[str, Any] = {name: field.default for name, field in NetworkSettings.model_fields.items()}

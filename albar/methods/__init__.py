@@ -7,31 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from albar.methods.base import Batch, Companions, Method, Settings, Terms
+from albar.parts import METHODS
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.registry import Registry, first_line
+from benchmark_builder.utils.registry import first_line
 
 __all__ = [
     "METHODS", "PRESETS", "Batch", "Companions", "Method", "Setting", "Settings", "Terms", "make_method",
     "settings_of",
 ]  # fmt: skip
 
-METHODS = Registry(
-    "method",
-    "METHOD",
-    "methods",
-    {
-        "baseline": "albar.methods.baseline:Baseline",
-        "mixup": "albar.methods.mixup:Mixup",
-        "videomix": "albar.methods.videomix:VideoMix",
-        "sdn": "albar.methods.sdn:SDN",
-        "be": "albar.methods.be:BE",
-        "actorcutmix": "albar.methods.actorcutmix:ActorCutMix",
-        "fame": "albar.methods.fame:Fame",
-        "stillmix": "albar.methods.stillmix:StillMix",
-        "albar": "albar.methods.albar_extended:Albar",
-        "albar+stillmix": "albar.methods.albar_stillmix:AlbarStillMix",
-    },
-)
 PRESETS = ("finetune", "scratch")
 
 

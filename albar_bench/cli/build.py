@@ -43,7 +43,9 @@ class BuildOptions(RunSettings, PartSettings, VideoSettings):
     seed: int = setting(0, "Owns every random draw.")
     out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND")
     keep_going: bool = setting(False, "Exit with 0 even if some videos failed.")
-    protocol: str = setting("default", "default, stillmix (as published) or ucf101-updated; sets all that follows.")
+    protocol: str = setting(
+        "default", "default, stillmix (as published), ucf101-updated, or a FILE.toml; sets all that follows."
+    )
 
     @property
     def part(self) -> "Subset":

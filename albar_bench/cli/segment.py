@@ -5,34 +5,21 @@ from typing import Annotated, Any
 from albar_bench.cli.build import Network, say_failures
 from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
+from benchmark_builder.parts import MASKS
 from benchmark_builder.settings import ActorSettings, FolderSettings, PartSettings, RunSettings, VideoSettings
 from benchmark_builder.utils.options import PathSetting, setting
 
-# One paragraph a kind, so that --help shows them as a list.
-MASKS = "\n\n".join(
-    (
-        "KIND or KIND:PATH.  [default: the protocol's]",
-        "motion: no files needed.",
-        "truth: synthactions' exact masks.",
-        "ucf101-24[:pyannot.pkl], ucf101-v2[:UCF101v2-GT.pkl]: boxes of UCF101-24.",
-        "jhmdb[:puppet_mask]: JHMDB's puppet masks.",
-        "folder:FOLDER: FOLDER/ID/00001.png, as DAVIS and HAT have them.",
-        "rle:FILE.json: COCO run-length codes, by video or in YouTube-VIS's form.",
-        "stored:FOLDER: what this command wrote.",
-        "boxes:KIND[:PATH]: the bounding boxes of another source's masks, to see what boxes would leak.",
-        "sam[:CHECKPOINT]: Segment Anything in the boxes of --prompts.",
-        "sam2[:FOLDER or hub name]: SAM 2, which follows actors from the boxes of --prompts.",
-        "maskrcnn[:WEIGHTS]: people found by torchvision's Mask R-CNN or Keypoint R-CNN; detector[:WEIGHTS]: their "
-        "boxes. WEIGHTS: torchvision's name of them, or a file.",
-    )
-)
+# One paragraph per kind, so that --help shows them as a list.
+MASKS_HELP = "KIND or KIND:PATH.  [default: the protocol's]\n\n" + MASKS.help("\n\n")
 
 
 class SegmentOptions(RunSettings, PartSettings, VideoSettings):
     """What the command takes besides the settings of mask sources."""
 
-    protocol: str = setting("default", "default, stillmix or ucf101-updated; sets --masks, --actors and --prompts.")
-    masks: str | None = setting(None, MASKS)
+    protocol: str = setting(
+        "default", "default, stillmix, ucf101-updated, or a FILE.toml; sets --masks, --actors and --prompts."
+    )
+    masks: str | None = setting(None, MASKS_HELP)
     prompts: str | None = setting(
         None, "sam, sam2: boxes to start from, KIND or KIND:PATH of any --masks, or detector."
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from albar.parts import METHODS
 from albar_bench.cli.say import say
 
 Override = Annotated[
@@ -28,8 +29,7 @@ def train(
     method: Annotated[
         str,
         typer.Argument(
-            help="baseline, mixup, videomix, sdn, be, actorcutmix, fame, stillmix, albar, albar+stillmix; or "
-            "reference2d: StillMix's 2-D network, trained by itself.",
+            help=f"{METHODS.help()}; or reference2d: StillMix's 2-D network, trained by itself.",
             metavar="METHOD",
         ),
     ],

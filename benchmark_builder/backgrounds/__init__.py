@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from benchmark_builder.parts import BACKGROUNDS
 from benchmark_builder.settings import BackgroundSettings
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.registry import Registry, first_line, is_class_with
+from benchmark_builder.utils.registry import first_line, is_class_with
 
 
 class BackgroundSource(Protocol):
@@ -32,17 +33,7 @@ class BackgroundSource(Protocol):
         ...
 
 
-KINDS = Registry(
-    "background set",
-    "--backgrounds",
-    "backgrounds",
-    {
-        "stripes": "benchmark_builder.backgrounds.stripes:Stripes",
-        "images": "benchmark_builder.backgrounds.images:ImageFolder",
-        "plain": "benchmark_builder.backgrounds.plain:Plain",
-        "noise": "benchmark_builder.backgrounds.plain:Noise",
-    },
-)
+KINDS = BACKGROUNDS
 
 
 def background_source(spec: str, fit: str = "cover", grey: str = "keep") -> BackgroundSource:

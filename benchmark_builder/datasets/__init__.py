@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmark_builder.parts import DATASETS
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.registry import Registry, first_line, safe_name
+from benchmark_builder.utils.registry import first_line, safe_name
 from benchmark_builder.video.record import Video
 
 
@@ -88,22 +89,6 @@ def _first(names: Sequence[str], shown: int) -> str:
 
 
 Reader = Callable[[Path, str, int], Listing]
-
-# Each is `read(root, split, fold) -> Listing`, in a module whose `WHERE` says where to get the dataset and how its
-# folder must look.
-DATASETS = Registry(
-    "dataset",
-    "--dataset",
-    "datasets",
-    {
-        "synthactions": "benchmark_builder.datasets.synthactions:read",
-        "ucf101": "benchmark_builder.datasets.ucf101:read",
-        "hmdb51": "benchmark_builder.datasets.hmdb51:read",
-        "kinetics400": "benchmark_builder.datasets.kinetics400:read",
-        "jhmdb": "benchmark_builder.datasets.jhmdb:read",
-        "folder": "benchmark_builder.datasets.folder:read",
-    },
-)
 
 # Datasets that are scored with another's classifier: their labels are that dataset's.
 SCORED_AS = {"jhmdb": "hmdb51"}

@@ -14,26 +14,13 @@ import xxhash
 
 from benchmark_builder.layouts.base import JPEG_NAME, JPEG_QUALITY, Layout, Sink, jpeg
 from benchmark_builder.layouts.frames import digest
+from benchmark_builder.parts import LAYOUTS
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.registry import Registry
 
 __all__ = [
     "JPEG_NAME", "JPEG_QUALITY", "LAYOUTS", "Layout", "PixelDigest", "Sink", "class_of", "digest", "is_exact",
     "is_listed", "jpeg", "layout_of", "name_of", "read_any", "suffixes",
 ]  # fmt: skip
-
-LAYOUTS = Registry(
-    "layout",
-    "--layout",
-    "layouts",
-    {
-        "video": "benchmark_builder.layouts.video:VideoFile",
-        "lossless": "benchmark_builder.layouts.video:Lossless",
-        "frames": "benchmark_builder.layouts.frames:Frames",
-        "zip": "benchmark_builder.layouts.zipped:Zipped",
-        "virtual": "benchmark_builder.layouts.virtual:Virtual",
-    },
-)
 
 
 def class_of(name: str) -> Any:

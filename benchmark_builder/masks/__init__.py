@@ -4,36 +4,19 @@
 """
 
 import inspect
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmark_builder.masks.base import ActorBox, BoxedTrack, MaskSource, MaskTrack
+from benchmark_builder.parts import MASKS
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.registry import Registry, first_line, is_class_with
+from benchmark_builder.utils.registry import first_line, is_class_with
 
 __all__ = ["KINDS", "ActorBox", "BoxedTrack", "MaskSource", "MaskTrack", "mask_source", "settings_of"]
 
-# Imported on demand, so that a source's dependencies cost only those who use it.
-KINDS = Registry(
-    "mask source",
-    "--masks",
-    "masks",
-    {
-        "ucf101-24": "benchmark_builder.masks.annotations.ucf101_24:UCF101_24Boxes",
-        "ucf101-v2": "benchmark_builder.masks.annotations.ucf101_v2:UCF101V2Boxes",
-        "jhmdb": "benchmark_builder.masks.annotations.jhmdb:PuppetMasks",
-        "folder": "benchmark_builder.masks.folder:FolderMasks",
-        "rle": "benchmark_builder.masks.rle:RLEMasks",
-        "truth": "benchmark_builder.masks.stored:TruthMasks",
-        "boxes": "benchmark_builder.masks.boxes:BoxesOf",
-        "stored": "benchmark_builder.masks.stored:StoredMasks",
-        "motion": "benchmark_builder.masks.motion.source:MotionMasks",
-        "maskrcnn": "benchmark_builder.masks.networks.maskrcnn:MaskRCNNMasks",
-        "detector": "benchmark_builder.masks.networks.maskrcnn:DetectorBoxes",
-        "sam": "benchmark_builder.masks.networks.sam:SamMasks",
-        "sam2": "benchmark_builder.masks.networks.sam2:Sam2Masks",
-    },
-)
+KINDS = MASKS
 
 
 def mask_source(spec: str, dataset_root: Path, **options: Any) -> MaskSource:
@@ -42,13 +25,15 @@ def mask_source(spec: str, dataset_root: Path, **options: Any) -> MaskSource:
     Args:
         spec: e.g. ``motion`` or ``ucf101-24:annotations/pyannot.pkl``.
         dataset_root: the dataset's folder, where a source without PATH looks for its files.
-        options: settings of the source, e.g. ``actors="first"``; None stands for the source's default.
+        options: settings of the source, e.g. ``actors="first"``; None stands for the source's default. ``mask_set``:
+            more of them, as ``NAME=VALUE`` words.
 
     Raises:
         BenchError: unknown kind (the message lists the kinds), a setting that this source does not have, files
             that are missing or not what they should be, or a class of the user's own that is no mask source.
     """
     kind, path = KINDS.split(spec)
+    options |= _pairs(options.pop("mask_set", None) or ())
     given = {key: value for key, value in options.items() if value is not None}
     for key in sorted(given.keys() - settings_of(spec)):
         flag = f"--{key.replace('_', '-')} {given[key]}"
@@ -83,6 +68,20 @@ def _class(spec: str) -> Any:
         raise BenchError(f"--masks {found.name}: is no mask source; give a class with track(video, height, width) and "
                          "describe()")  # fmt: skip
     return found.part
+
+
+def _pairs(words: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` words as settings; a value is a number, true or false as TOML reads them, else text."""
+    pairs: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise BenchError(f"--mask-set {word}: give NAME=VALUE")
+        try:
+            pairs[name] = tomllib.loads(f"x = {text}")["x"]
+        except tomllib.TOMLDecodeError:
+            pairs[name] = text
+    return pairs
 
 
 def _check_description(kind: str, described: Any) -> None:

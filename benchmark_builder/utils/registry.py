@@ -19,7 +19,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,14 @@ class Registry:
         group: the entry points that add to it, such as ``masks`` for ``albar_bench.masks``.
         shipped: name -> ``module:Name``, or ``module`` where the part is a whole module. Nothing is imported before it
             is asked for.
+        about: name -> what `--help` says instead of the name alone.
     """
 
     what: str
     option: str
     group: str
     shipped: Mapping[str, str]
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def names(self) -> list[str]:
         """Every registered name: the shipped ones in their order, then those of installed packages."""
@@ -95,6 +97,12 @@ class Registry:
             return bool(self.split(word))
         except BenchError:
             return False
+
+    def help(self, between: str = ", ") -> str:
+        """Every name with what is known about it, for `--help`. Those of installed packages are looked up only if help
+        is asked for, since that takes time."""
+        names = self.names() if "--help" in sys.argv else self.shipped
+        return between.join([*(self.about.get(name, name) for name in names), "or package.module:Name"])
 
     def choices(self) -> str:
         """What may be named instead, for messages."""
