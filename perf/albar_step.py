@@ -49,7 +49,7 @@ from albar.data.dataset import ClipDataset, Order, batches
 from albar.methods import Batch, Companions, make_method
 from albar.methods.common import sum_p_log_p
 from albar.models import build_model, model_spec
-from albar.training.compiled import Compiled
+from albar.training.accelerator import Compiled
 from benchmark_builder.datasets import read_dataset
 from benchmark_builder.synthactions import SynthSettings, render_dataset
 from benchmark_builder.utils.pool import default_workers

@@ -14,8 +14,8 @@ from albar.clips.clips import ClipSampling, normalise
 from albar.models import build_model, model_spec
 from albar.models.huggingface import clip_sampling, pretrained
 from albar.models.weights import FreshHead
+from albar.training.run_folder import sources
 from albar.training.settings import TrainSettings
-from albar.training.trainer import _sources
 from benchmark_builder.utils.errors import BenchError
 
 KINDS = ("videomae", "timesformer", "vivit")
@@ -118,11 +118,11 @@ def test_a_run_records_what_a_folder_holds_and_not_where_it_is(tmp_path: Path, m
     huggingface_folder(tmp_path / "net", "videomae", CLASSES)
     monkeypatch.chdir(tmp_path)
     absolute, relative = (
-        _sources(TrainSettings(model=f"hf:{folder}", weights="pretrained")) for folder in (tmp_path / "net", "net")
+        sources(TrainSettings(model=f"hf:{folder}", weights="pretrained")) for folder in (tmp_path / "net", "net")
     )
     assert absolute == relative and (absolute["model"], absolute["weights"]) == ("hf:net", "pretrained")
     (tmp_path / "net" / "config.json").write_text((tmp_path / "net" / "config.json").read_text() + " ")
-    assert _sources(TrainSettings(model="hf:net", weights="pretrained")) != relative
+    assert sources(TrainSettings(model="hf:net", weights="pretrained")) != relative
 
 
 @pytest.mark.parametrize("prefix", ["module.", "network.", "_orig_mod.network.", "model.module.network."])

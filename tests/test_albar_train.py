@@ -20,6 +20,7 @@ from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches, 
 from albar.methods.base import Method
 from albar.training.optimizer import Recipe
 from albar.training.settings import TrainSettings
+from albar.training.split import divide
 from albar.training.trainer import train
 from benchmark_builder.datasets import Listing
 from benchmark_builder.utils.errors import BenchError
@@ -188,6 +189,7 @@ def test_a_run_learns_and_leaves_all_that_is_needed(run: Callable[..., Path], vi
         "settings.json",
         "tensorboard",
     ]
+    assert [p.is_file() for p in (path.parent / "tensorboard").iterdir()] == [True], "one run's events, in no subfolder"
     table = rows(path.parent / "metrics.csv")
     assert [int(r["epoch"]) for r in table] == list(range(1, 13))
     assert float(table[-1]["ce"]) < 0.2 < float(table[0]["ce"])  # ln 2 = 0.69 is chance
@@ -256,7 +258,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     changes = {"method": "albar", "epochs": 3, "options": {"gp": 0.01, "still": "random"}, "save_steps": save_steps}
     changes["dropout"] = 0.5  # it draws from torch's own generator
     whole = run("whole", **changes)
-    step = albar.training.trainer.Run._step
+    step = albar.training.trainer.Run.train_step
     calls = 0
 
     def dying(self: albar.training.trainer.Run, *args: object) -> dict[str, float]:
@@ -266,10 +268,10 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
             raise Stopped
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(albar.training.trainer.Run, "_step", dying)
+    monkeypatch.setattr(albar.training.trainer.Run, "train_step", dying)
     with pytest.raises(Stopped):
         run("stopped", **changes)
-    monkeypatch.setattr(albar.training.trainer.Run, "_step", step)
+    monkeypatch.setattr(albar.training.trainer.Run, "train_step", step)
     assert not (tmp_path / "stopped" / "model.ckpt").exists()
     resumed = run("stopped", **changes)
     assert same(weights(whole), weights(resumed))
@@ -697,7 +699,7 @@ def test_a_compiled_network_learns_what_it_does_as_it_is(
 def test_clips_of_one_ucf101_group_stay_on_one_side() -> None:
     names = [f"Archery/v_Archery_g{g:02d}_c{c:02d}" for g in range(1, 26) for c in range(1, 5)]
     listing = Listing([Video(n, Path(n), 0, "Archery", "train1", "ucf101") for n in names], ["Archery"], "train1")
-    kept = albar.training.trainer.divide(listing, TrainSettings(dataset="ucf101", validation=0.3))[1]
+    kept = divide(listing, TrainSettings(dataset="ucf101", validation=0.3))[1]
     groups = {v.id[:-4] for v in kept}
     assert len(kept) == 4 * len(groups) and 0 < len(groups) < 25
 
@@ -883,7 +885,7 @@ def test_sdn_resumes_its_scene_head_too(
     monkeypatch.setattr(albar.training.trainer, "gather", lambda *a: companions.Beside(Masks(), scenes, None, ()))  # type: ignore[arg-type]
     changes = {"method": "sdn", "epochs": 4, "validation": 0.0, "save_steps": 1}
     whole = run("whole", **changes)
-    step, calls = albar.training.trainer.Run._step, 0
+    step, calls = albar.training.trainer.Run.train_step, 0
 
     def dying(self: albar.training.trainer.Run, *args: object) -> dict[str, float]:
         nonlocal calls
@@ -892,10 +894,10 @@ def test_sdn_resumes_its_scene_head_too(
             raise Stopped
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(albar.training.trainer.Run, "_step", dying)
+    monkeypatch.setattr(albar.training.trainer.Run, "train_step", dying)
     with pytest.raises(Stopped):
         run("stopped", **changes)
-    monkeypatch.setattr(albar.training.trainer.Run, "_step", step)
+    monkeypatch.setattr(albar.training.trainer.Run, "train_step", step)
     assert same(weights(whole), weights(run("stopped", **changes)))
 
 

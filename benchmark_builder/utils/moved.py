@@ -15,7 +15,7 @@ MOVED = {
     "albar.actors": "albar.data.actors",
     "albar.bank": "albar.data.still_bank",
     "albar.companions": "albar.training.extras",
-    "albar.compiled": "albar.training.compiled",
+    "albar.compiled": "albar.training.accelerator",
     "albar.device": "albar.training.accelerator",
     "albar.logs": "albar.training.logs",
     "albar.methods.combined": "albar.methods.albar_stillmix",
