@@ -1,5 +1,7 @@
 """The table of kinds, and a kind of one's own: built, verified, previewed, exported and scored without a fork."""
 
+import importlib
+import importlib.metadata
 import json
 import os
 import re
@@ -21,6 +23,7 @@ from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.benchmark.preview import contact_sheet, family
 from benchmark_builder.builders import Run, build_kind, build_scuba
 from benchmark_builder.layouts.layout import Layout
+from benchmark_builder.utils import registry
 from benchmark_builder.utils.errors import BenchError
 from evaluator.metrics import names
 from evaluator.predictions.files import write_predictions
@@ -157,6 +160,8 @@ def test_the_command_line_builds_it_and_lists_its_settings(scuba: Path, module: 
     assert "--block" in helped.stdout and "Frames that stay together." in helped.stdout
     wrong = bench("build", "my_kinds:Shuffled", "--from", scuba, "--out", tmp_path / "c", "--block", "0", cwd=tmp_path)
     assert wrong.returncode != 0 and "--block 0: give a whole number of frames from 1 to 64" in wrong.stderr
+    unknown = bench("build", "shufled", cwd=tmp_path)
+    assert unknown.returncode != 0 and "choose from scuba, scufo, conflfg, shaken" in unknown.stderr
 
 
 def test_virtual_videos_are_composed_by_the_kind_where_it_is_trusted(
@@ -168,6 +173,27 @@ def test_virtual_videos_are_composed_by_the_kind_where_it_is_trusted(
     monkeypatch.delenv("BENCH_TRUST")
     with pytest.raises(BenchError, match="BENCH_TRUST=my_kinds:Shuffled"):
         next(made.frames(made.rows[0]))
+
+
+def test_the_class_itself_is_built(scuba: Path, module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(module)
+    kind = importlib.import_module("my_kinds").Shuffled
+    made = ab.build_kind(kind, scuba, tmp_path / "b", workers=1, block=4, layout="virtual")
+    assert made.kind == "shuffled" and len(list(made.frames(made.rows["id"][0]))) == 8
+    assert verify(tmp_path / "b", progress=False) == []
+
+
+def test_an_installed_package_adds_a_kind_by_name(
+    scuba: Path, module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(module)
+    point = importlib.metadata.EntryPoint("shuffled", "my_kinds:Shuffled", "albar_bench.kinds")
+    monkeypatch.setattr(registry, "_points", lambda group: (point,) if group == point.group else ())
+    build_kind("shuffled", scuba, out=tmp_path / "v", run=QUIET, layout="virtual")
+    assert verify(tmp_path / "v", progress=False) == []  # its code is known by the name, and needs no trust
+    point = importlib.metadata.EntryPoint("mixed", "my_kinds:Shuffled", "albar_bench.kinds")
+    with pytest.raises(BenchError, match="give both the same name"):
+        build_kind("mixed", scuba, out=tmp_path / "w", run=QUIET)
 
 
 @pytest.mark.parametrize(

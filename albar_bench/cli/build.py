@@ -1,4 +1,4 @@
-"""`bench build scuba|scufo|conflfg`."""
+"""`bench build KIND`: of the table of kinds, of packages, of one's own."""
 
 import functools
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from albar_bench.cli.kinds import KindGroup
 from albar_bench.cli.options import Chosen, given_of, with_options
 from albar_bench.cli.say import say
 from benchmark_builder.settings import (
@@ -25,6 +25,23 @@ from benchmark_builder.utils.options import PathSetting, setting
 if TYPE_CHECKING:
     from benchmark_builder.benchmark.runner import Report
     from benchmark_builder.builders import Run, Subset
+
+
+class KindGroup(TyperGroup):
+    """A group of commands in which every kind made from SCUBA videos is one; ``package.module:Kind`` is, too."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands, then the kinds that have none of their own."""
+        from benchmark_builder.kinds import KINDS
+
+        own = super().list_commands(ctx)
+        return [*own, *(name for name in KINDS.names() if name not in own)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name. Raises BenchError if there is none, or a kind of one's own is wrong."""
+        found = super().get_command(ctx, cmd_name)
+        return command_of(cmd_name) if found is None else found
+
 
 app = typer.Typer(
     cls=KindGroup,
@@ -104,6 +121,32 @@ def conflfg(
     from benchmark_builder.builders import build_conflfg
 
     _derived(build_conflfg, source, build, settings, network, own)
+
+
+def command_of(word: str) -> Any:
+    """The command that builds a kind; its settings are options."""
+    from benchmark_builder.builders import build_kind
+    from benchmark_builder.kinds.base import kind_named, own_settings
+
+    kind = kind_named(word)
+    Own = Annotated[
+        dict[str, Any], Chosen(kind, "Settings of the kind", tuple(kind.model_fields.keys() - own_settings(kind)))
+    ]
+
+    @with_options
+    def command(
+        build: BuildOptions,
+        settings: Scuba,
+        network: Network,
+        own: Own,
+        source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
+    ) -> None:
+        _derived(functools.partial(build_kind, kind), source, build, settings, network, own)
+
+    command.__doc__ = (kind.__doc__ or kind.about.title).partition("\n")[0]
+    app = typer.Typer(rich_markup_mode="markdown")
+    app.command(name=word)(command)
+    return typer.main.get_command(app)
 
 
 def _scuba(build: BuildOptions, settings: dict[str, Any], network: dict[str, Any]) -> tuple[Path, str]:

@@ -17,7 +17,9 @@ from benchmark_builder.kinds import HIGH, About
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.encode import open_video
 from benchmark_builder.video.selection import indices, source_frames
+from evaluator.metrics.names import EXPLAINED as EXPLAINED
 from evaluator.metrics.names import IID, KINDS
+from evaluator.metrics.names import TITLES as TITLES
 from evaluator.predictions.files import Predictions
 from evaluator.runs import Run
 from evaluator.testsets import TestSet, pair_sets
