@@ -43,11 +43,14 @@ def main() -> None:
 
 
 _received = int(signal.SIGINT)
+_process = os.getpid()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     """End as Ctrl-C does: what is being written is cleared away, workers are stopped."""
     global _received
+    if os.getpid() != _process:  # a fork of this process, which has nothing to say
+        os._exit(128 + number)
     _received = number
     raise KeyboardInterrupt
 
