@@ -2,61 +2,21 @@
 
 import importlib
 import inspect
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import nn
 
 from albar.clips.clips import ClipSampling
 from albar.models import huggingface
+from albar.parts import MODELS, SPECS, ModelSpec
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.registry import Registry, first_line
+from benchmark_builder.utils.registry import first_line
 
 
 class Builder(Protocol):
     """What a model's module offers under ``build``."""
 
     def __call__(self, name: str, classes: int, sampling: ClipSampling, weights: str | None) -> nn.Module: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
-    """Where a network's code is and how it likes its clips.
-
-    Attributes:
-        module: has ``build(name, classes, sampling, weights)``; imported only when the network is asked for. Empty for
-            a network from outside this toolkit, which a function of its own makes.
-        sampling: the clips to use by default: a preset's name, or the sampling itself; None: the network does not say.
-        pretrained: names of published weights, the first being the usual choice; empty if there are none.
-    """
-
-    module: str
-    sampling: str | ClipSampling | None
-    pretrained: tuple[str, ...] = ()
-
-
-_TORCHVISION = "albar.models.torchvision_video"
-_IMAGES = "albar.models.image2d"
-_K400 = ("KINETICS400_V1",)
-_IN1K = ("IMAGENET1K_V1",)
-_SPECS: dict[str, ModelSpec] = {
-    "small3d": ModelSpec("albar.models.small3d", "8x2-48"),
-    "swin3d_t": ModelSpec(_TORCHVISION, "albar-32x2-224", (*_K400, *_IN1K)),
-    "swin3d_s": ModelSpec(_TORCHVISION, "albar-32x2-224", (*_K400, *_IN1K)),
-    "swin3d_b": ModelSpec(_TORCHVISION, "albar-32x2-224", (*_K400, "KINETICS400_IMAGENET22K_V1", *_IN1K)),
-    "mvit_v2_s": ModelSpec(_TORCHVISION, "16x4-224", _K400),
-    "mvit_v1_b": ModelSpec(_TORCHVISION, "16x4-224", _K400),
-    "s3d": ModelSpec(_TORCHVISION, "32x2-224", _K400),
-    "r3d_18": ModelSpec(_TORCHVISION, "16x2-112", _K400),
-    "mc3_18": ModelSpec(_TORCHVISION, "16x2-112", _K400),
-    "r2plus1d_18": ModelSpec(_TORCHVISION, "16x2-112", _K400),
-    "swin_t_2d": ModelSpec(_IMAGES, "32x2-224", _IN1K),
-    "resnet18_2d": ModelSpec(_IMAGES, "32x2-224", _IN1K),
-    "resnet50_2d": ModelSpec(_IMAGES, "32x2-224", _IN1K),
-}
-
-
-MODELS = Registry("model", "--model", "models", {name: f"{spec.module}:build" for name, spec in _SPECS.items()})
 
 
 def is_own(name: str) -> bool:
@@ -73,8 +33,8 @@ def model_spec(name: str) -> ModelSpec:
     if name.startswith(huggingface.PREFIX):
         clips, _ = huggingface.clip_sampling(huggingface.local_folder(name))
         return ModelSpec(huggingface.__name__, clips, (huggingface.PRETRAINED,))
-    if name in _SPECS:
-        return _SPECS[name]
+    if name in SPECS:
+        return SPECS[name]
     own = getattr(_maker(name), "sampling", None)
     if own is not None and not isinstance(own, (str, ClipSampling)):
         raise BenchError(f"--model {name}: its sampling is a {type(own).__name__}; give a ClipSampling or its name")

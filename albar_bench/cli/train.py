@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from albar.parts import METHODS
+from albar.parts import METHODS, MODELS
 from albar_bench.cli.say import say
 
 Override = Annotated[
@@ -96,7 +96,10 @@ def train(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Network.  [default: small3d for synthactions, else swin3d_t]", rich_help_panel=CLIPS),
+        typer.Option(
+            help=f"{MODELS.help()}, or hf:FOLDER_OR_NAME.  [default: small3d for synthactions, else swin3d_t]",
+            rich_help_panel=CLIPS,
+        ),
     ] = None,
     weights: Annotated[
         str | None,
