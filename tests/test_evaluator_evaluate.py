@@ -281,7 +281,7 @@ def test_a_missing_video_fails_unless_allowed_and_is_then_counted(world: World) 
     scuba, contra = record["figures"]["avg_scuba"], record["figures"]["contra_acc"]
     assert (scuba["n"], scuba["missing"], contra["n"], contra["missing"]) == (7, 1, 7, 1)
     (shown,) = leaderboard.read_leaderboard(world.base / "out/leaderboard.csv")
-    assert shown["missing_avg_scuba"] == "1" and "7 of 8" in show._cell(shown, "avg_scuba", {})
+    assert shown["missing_avg_scuba"] == "1" and "7 of 8" in show._cell(shown, "avg_scuba", "↑", {})
 
 
 def test_a_changed_video_is_never_merely_missing(world: World) -> None:
