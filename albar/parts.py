@@ -29,7 +29,7 @@ METHODS = Registry(
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """Where a network's code is and how it likes its clips.
+    """Where a network's code is and which clips it takes by default.
 
     Attributes:
         module: has ``build(name, classes, sampling, weights)``; imported only when the network is asked for. Empty for

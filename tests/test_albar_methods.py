@@ -462,7 +462,7 @@ def test_the_published_weights_are_the_finetune_preset() -> None:
         ("nothing", "scratch", {}, "choose from baseline, mixup"),
         ("albar", "huge", {}, "finetune, scratch"),
         ("albar", "scratch", {"advs": 1}, "choose from adv, ent"),
-        ("baseline", "scratch", {"adv": 1}, "it has none"),
+        ("baseline", "scratch", {"adv": 1}, "it has no settings"),
         ("albar", "scratch", {"adv": -1}, "adv"),
         ("albar", "scratch", {"adv": "high"}, "takes a number"),
         ("albar", "scratch", {"gp": float("nan")}, "gp"),

@@ -181,9 +181,9 @@ def test_a_missing_file_is_told() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "word"),
     [
-        ("classes", None, "lacks entry 'classes'"),
-        ("sampling", None, "lacks entry 'sampling'"),
-        ("weights", 3, "misshapen entry 'weights'"),
+        ("classes", None, "has no entry 'classes'"),
+        ("sampling", None, "has no entry 'sampling'"),
+        ("weights", 3, "malformed entry 'weights'"),
         ("weights", {"a": 1}, "not a table of tensors"),
         ("classes", [1, 2, 3], "class names"),
         ("format", 99, "format 99"),

@@ -117,8 +117,8 @@ def test_help_and_errors_list_what_there_is(own: Path) -> None:
     ("make", "says"),
     [
         (lambda: make_method("magic", "scratch", {}), "METHOD magic: no such method; choose from baseline, .*albar"),
-        (lambda: make_method("ownnets:Net", "scratch", {}), "is no training method; give a subclass"),
-        (lambda: make_method("ownnets:Mine:x", "scratch", {}), "takes nothing after a colon"),
+        (lambda: make_method("ownnets:Net", "scratch", {}), "is not a training method; give a subclass"),
+        (lambda: make_method("ownnets:Mine:x", "scratch", {}), "takes no argument after a colon"),
         (lambda: make_method("ownnets:Presetless", "scratch", {}), "PRESETS have no settings under 'scratch'"),
         (lambda: make_method("ownnets:Failing", "scratch", {}), "cannot be made .ValueError: no"),
         (lambda: TrainSettings(model="ownnets:number"), "--model ownnets:number: is a int"),
@@ -150,7 +150,7 @@ def test_a_checkpoint_never_chooses_what_is_imported(own: Path) -> None:
     del sys.modules["ownnets"]
     assert load_checkpoint(path).model == "ownnets:Net"
     model = load_model(path)
-    with pytest.raises(BenchError, match="no part of this toolkit; if you know and trust that module, add --model"):
+    with pytest.raises(BenchError, match="not part of this toolkit; if you know and trust that module, add --model"):
         model.network(torch.device("cpu"))
     assert "ownnets" not in sys.modules
     with pytest.raises(BenchError, match="is a checkpoint of ownnets:Net; leave it out, or name that"):

@@ -45,9 +45,9 @@ class ClipSampling:
             (from the first again).
         shrink_stride: take stride 1 where ``frames · stride`` exceeds the video.
         test_start: where a test clip starts: ``centre`` (of what the clip does not need) or ``first`` (frame 0).
-        views: test clips a video, each in the middle (``first``: at the start) of its share of the possible starts. A
+        views: test clips per video, each in the middle (``first``: at the start) of its share of the possible starts. A
             network's softmax is averaged over them. Training and validation take one clip.
-        crops: test crops a clip, 1 (the centre) or 3 (both ends of the longer side too), averaged likewise.
+        crops: test crops per clip, 1 (the centre) or 3 (both ends of the longer side too), averaged likewise.
         mean, std: RGB normalisation of values in 0..1.
     """
 
@@ -108,7 +108,7 @@ class ClipSampling:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ClipSampling":
-        """Inverse of :meth:`to_dict`; BenchError on an unknown or misshapen entry."""
+        """Inverse of :meth:`to_dict`; BenchError on an unknown or malformed entry."""
         return cls().replaced(values)
 
     def replaced(self, changes: Mapping[str, Any]) -> "ClipSampling":
@@ -130,7 +130,7 @@ _CHOICES: dict[str, tuple[str, ...] | tuple[int, ...]] = {
 _FIELDS = tuple(f.name for f in dataclasses.fields(ClipSampling))
 
 
-# The most that is not a slip: more would fill any memory. Pixels of a clip: 4096 frames of 512.
+# The largest sensible values: more would fill any memory. Pixels of a clip: 4096 frames of 512.
 _MOST = {"frames": 2**16, "stride": 2**16, "size": 2**13, "resize": 2**16, "views": 1000}
 MOST_PIXELS = 2**30
 
@@ -317,8 +317,8 @@ _AT_ONCE = 8  # frames scaled together: enough to share the cost of a call, few 
 def _cut_frames(frames: Iterable[np.ndarray], count: int, sampling: ClipSampling) -> torch.Tensor:
     """Every test crop of ``count`` frames, uint8 (H, W, 3) of one size: uint8 (crops, 3, count, size, size).
 
-    As :func:`cut_frame` gives them, but a frame can be forgotten once the next is asked for, and the pixels are copied
-    no more often than they must.
+    As :func:`cut_frame` gives them, but a frame can be freed once the next is asked for, and the pixels are copied as
+    rarely as possible.
     """
     size, boxes, crops, made = sampling.size, [], [], np.zeros((0,) * 5, np.uint8)
     for k, frame in enumerate(frames):

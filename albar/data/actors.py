@@ -1,4 +1,4 @@
-"""Masks of the actors beside training clips, from any mask source."""
+"""Masks of the actors alongside training clips, from any mask source."""
 
 import zlib
 from collections.abc import Iterable, Sequence
@@ -17,11 +17,11 @@ class ActorMasks:
     """Which pixels are actors, for a list of videos.
 
     Attributes:
-        without: ids of videos that the source has nothing on; their masks are empty everywhere.
+        without: ids of videos that the source has no masks of; theirs are empty.
     """
 
     def __init__(self, videos: Sequence[Video], spec: str, root: Path, limit_mb: int, progress: bool = False) -> None:
-        """Read every mask once; they stay in memory, compressed, while they need no more than ``limit_mb``.
+        """Read every mask once; they stay in memory, compressed, as long as they need at most ``limit_mb``.
 
         Args:
             spec: ``KIND`` or ``KIND:PATH``, as ``--masks`` of a build.
@@ -55,7 +55,7 @@ class ActorMasks:
                 self._kept = None
         if len(self.without) == len(self.videos):
             raise BenchError(
-                f"--masks {spec} has nothing on any of the {len(self.videos)} training videos; choose another"
+                f"--masks {spec} has no masks of any of the {len(self.videos)} training videos; choose another"
             )
 
     def of(self, index: int, frames: Iterable[int], height: int, width: int) -> dict[int, np.ndarray]:

@@ -21,7 +21,7 @@ Key = tuple[int, int]  # (epoch, index of the video)
 class FrameCache:
     """Every frame of every video, decoded once, if they fit; otherwise nothing.
 
-    Half a cache would keep the first videos of the list only, whatever the order of training.
+    A partial cache would only ever keep the first videos of the list.
     """
 
     def __init__(self, videos: Sequence[Video], limit_mb: int, progress: bool = False) -> None:
@@ -46,7 +46,7 @@ class Sample(NamedTuple):
     Attributes:
         clip: uint8 (3, T, size, size).
         label: int64 ().
-        actors: uint8 (1, T, size, size), 0..255, cut like the clip; empty (0,) where nobody asked for them.
+        actors: uint8 (1, T, size, size), 0..255, cut like the clip; empty (0,) where the method needs none.
         video: int64 (), its index.
     """
 
@@ -60,7 +60,7 @@ class ClipDataset(Dataset[Sample | BenchError]):
     """Clips of videos. ``dataset[epoch, index]`` is a :class:`Sample`.
 
     A training clip is drawn from (seed, video id, epoch); a test clip is the centred one. A video that cannot be
-    decoded gives the BenchError itself, since raising in a worker process would bury its message in a traceback;
+    decoded gives the BenchError itself, because raising in a worker process would hide its message in a traceback;
     :func:`batches` raises it.
     """
 
@@ -132,13 +132,14 @@ class ClipDataset(Dataset[Sample | BenchError]):
 
 
 class Order(Sampler[list[Key]]):
-    """Batches of (epoch, index) for a whole run, each epoch shuffled anew from (seed, epoch); its tail that fills no
-    batch is left out of that epoch. Starts at any step, so that a resumed run sees what an undisturbed one would."""
+    """Batches of (epoch, index) for a whole run, each epoch shuffled anew from (seed, epoch); videos at its end that
+    do not fill a batch are left out of that epoch. Starts at any step, so that a resumed run sees what an uninterrupted
+    one would."""
 
     def __init__(
         self, videos: int, batch: int, epochs: int, seed: int, first_step: int = 0, share: tuple[int, int] = (0, 1)
     ) -> None:
-        """batch: clips a step; share: (i, n) for the i-th of n processes (from 0), which takes batch / n of each."""
+        """batch: clips per step; share: (i, n) for the i-th of n processes (from 0), which takes batch / n of each."""
         self.videos, self.batch, self.epochs, self.seed, self.first_step = videos, batch, epochs, seed, first_step
         self.share = share
         self.steps_per_epoch = videos // batch
@@ -159,7 +160,7 @@ class Order(Sampler[list[Key]]):
 def batches(
     dataset: ClipDataset, order: Iterable[list[Key]], workers: int, pin: bool = False
 ) -> Generator[Sample, None, None]:
-    """Batches of samples in ``order``, whatever ``workers`` (processes; 0: none).
+    """Batches of samples in ``order``, whatever the number of ``workers`` (processes; 0: none).
 
     Raises:
         BenchError: a video cannot be decoded; the message names the file. Nothing is left out silently.

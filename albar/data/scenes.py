@@ -1,4 +1,4 @@
-"""Which scene a training video shows, as shares over scenes: what SDN learns to forget."""
+"""Which scene a training video shows, as shares over scenes: what SDN learns to ignore."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,19 +25,19 @@ def known_scenes(videos: Sequence[Video], root: Path) -> torch.Tensor:
     """The rendered scenery of synthactions videos, one-hot: float32 (videos, sceneries).
 
     Raises:
-        BenchError: facts.csv is missing or does not tell a video's scenery.
+        BenchError: facts.csv is missing, or does not have a video's scenery.
     """
     path = root / "facts.csv"
-    mend = "render synthactions again with `bench data render`"
-    columns, rows = read_table(path, "table of a render's facts", mend)
+    fix = "render synthactions again with `bench data render`"
+    columns, rows = read_table(path, "table of a render's facts", fix)
     if not {"id", "scenery"} <= set(columns):
-        raise BenchError(f"{path}: has no columns id and scenery; {mend}")
+        raise BenchError(f"{path}: does not have the columns id and scenery; {fix}")
     records = [dict(zip(columns, row, strict=False)) for row in rows]
     told = {record["id"]: record.get("scenery", "") for record in records}
     unknown = [v.id for v in videos if not told.get(v.id)]
     if unknown:
         raise BenchError(
-            f"{path}: does not tell the scenery of {len(unknown)} training videos, first {unknown[0]}; {mend}"
+            f"{path}: does not have the scenery of {len(unknown)} training videos, first {unknown[0]}; {fix}"
         )
     names = sorted(set(told.values()) - {""})
     each = torch.tensor([names.index(told[v.id]) for v in videos])
@@ -45,7 +45,7 @@ def known_scenes(videos: Sequence[Video], root: Path) -> torch.Tensor:
 
 
 def places_network(weights: Path) -> torch.nn.Module:
-    """A ResNet of the Places365 project, from its released weights; which depth, its tensors tell.
+    """A ResNet of the Places365 project, from its released weights; their tensors say which depth it has.
 
     Raises:
         BenchError: no such file, or not the weights of a ResNet with 365 outputs.

@@ -16,7 +16,7 @@ from benchmark_builder.video.record import Video
 
 SCORES = "scores.csv"
 COLUMNS = ["id", "frame", "p_true", "p_top1"]
-_MEND = "make it with `bench train reference2d`"
+_FIX = "make it with `bench train reference2d`"
 
 
 def whole(frame: np.ndarray, size: int) -> torch.Tensor:
@@ -46,7 +46,7 @@ def make_bank(
         folder: of a reference run.
         videos: the training videos.
         tau: 0 to below 1.
-        count: how many frames; all that qualify where they are fewer.
+        count: how many frames; all that qualify if they are fewer.
         seed: owns the draw.
         resize: ``antialias`` or ``plain``, see :class:`albar.training.settings.TrainSettings`.
 
@@ -71,9 +71,7 @@ def make_bank(
         try:
             found = pick(read_frames(known[name].path), np.array(wanted[name]))
         except ShortVideo as short:
-            raise BenchError(
-                f"{folder / SCORES}: scores a frame that {name} does not have ({short}); {_MEND}"
-            ) from None
+            raise BenchError(f"{folder / SCORES}: scores a frame that {name} does not have ({short}); {_FIX}") from None
         stills += [fit(found[i], sampling.size) for i in sorted(found)]
     return torch.stack(stills)
 
@@ -81,7 +79,7 @@ def make_bank(
 def read_scores(folder: Path) -> list[tuple[float, str, int]]:
     """(p_top1, video id, frame) of every scored frame. BenchError if there is no readable table."""
     path, scored = folder / SCORES, []
-    for number, row in numbered_records(path, COLUMNS, "table of scored frames", _MEND):
+    for number, row in numbered_records(path, COLUMNS, "table of scored frames", _FIX):
         try:
             p, frame = float(row["p_top1"]), int(row["frame"])
             if not (0 <= p <= 1 and frame >= 0):
@@ -89,7 +87,7 @@ def read_scores(folder: Path) -> list[tuple[float, str, int]]:
         except ValueError:
             raise BenchError(
                 f"{path}, line {number}: frame {row['frame']!r} with p_top1 {row['p_top1']!r}, not a frame from 0 and "
-                f"a probability; {_MEND}"
+                f"a probability; {_FIX}"
             ) from None
         scored.append((p, row["id"], frame))
     return scored

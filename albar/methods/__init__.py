@@ -1,4 +1,4 @@
-"""Training methods by name: one short file each."""
+"""Training methods by name: one short file per method."""
 
 import dataclasses
 import inspect
@@ -28,7 +28,7 @@ def make_method(name: str, preset: str, options: Mapping[str, Any]) -> Method:
         options: settings to change.
 
     Raises:
-        BenchError: unknown method, preset or setting (the choices are listed), or a value that makes no sense.
+        BenchError: unknown method, preset or setting (the choices are listed), or an invalid value.
     """
     kind = _class(name)
     if preset not in PRESETS:
@@ -47,7 +47,7 @@ def make_method(name: str, preset: str, options: Mapping[str, Any]) -> Method:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting of a method, for people: its value in each of :data:`PRESETS`, and what it means (may be empty)."""
+    """A setting of a method, for display: its value in each of :data:`PRESETS`, and what it means (may be empty)."""
 
     name: str
     finetune: Any
@@ -91,9 +91,9 @@ def _told(kind: type) -> dict[str, str]:
 def _class(name: str) -> type[Method]:
     found = METHODS.find(name)
     if found.argument is not None:
-        raise BenchError(f"METHOD {name}: {found.name} takes nothing after a colon; change its settings with --set")
+        raise BenchError(f"METHOD {name}: {found.name} takes no argument after a colon; change its settings with --set")
     if not (isinstance(found.part, type) and issubclass(found.part, Method)):
-        raise BenchError(f"METHOD {name}: is no training method; give a subclass of albar.methods.Method")
+        raise BenchError(f"METHOD {name}: is not a training method; give a subclass of albar.methods.Method")
     return found.part
 
 

@@ -1,5 +1,5 @@
 """ALBAR (Fioresi et al., ICLR 2025, "ALBAR: Adversarial Learning approach to mitigate Biases in Action Recognition"):
-adversarial training against what a still clip gives away. The objective of the paper, and nothing else.
+adversarial training against what a still clip says about the class. The objective of the paper, and nothing else.
 
 With f the network, x a clip, y its class, x̄ one frame of x repeated to the clip's length, and p̄ = softmax f(x̄):
 
@@ -11,7 +11,7 @@ With f the network, x a clip, y its class, x̄ one frame of x repeated to the cl
     ω_ent·Σ p̄ log p̄           sum_p_log_p                       paper; entropy=reference: published code
     ω_gp·‖∂ Σ f(x̄) / ∂x̄‖₂     gradient_norm                     paper; penalty=reference: published code
 
-One network, no gradient reversal: both the backbone and the head are pushed to be wrong, and unsure, on stillness.
+One network, no gradient reversal: both the backbone and the head are trained to be wrong, and unsure, on still clips.
 
 Where the authors' published code differs from the formula, it can be chosen: it takes the gradient's norm for each
 column of pixels and averages over the columns (``penalty=reference``), which is 1/W to 1/√W of the norm over the whole

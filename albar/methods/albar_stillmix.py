@@ -1,8 +1,8 @@
 """``albar+stillmix``: StillMix changes the clips, ALBAR's objective trains on them.
 
-The still clips of ALBAR are frames of the clips as they were before the mix, so that its adversary is taught what the
-class's own stillness gives away and not the bank's. Clips, still clips and labels keep one order; the published
-combination reorders the clips and not the labels, and is not offered.
+The still clips of ALBAR are frames of the clips as they were before the mix, so that its adversary learns from what
+a still frame of the class shows, and not from the bank's frames. Clips, still clips and labels keep one order; the
+published combination reorders the clips and not the labels, and is not implemented.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ class AlbarStillMixSettings(Settings):
     stillmix: StillMixSettings
 
     def replaced(self, changes: Mapping[str, Any], method: str) -> Self:
-        """As in :class:`Settings`; a name that is in neither part is refused with the choices of both."""
+        """As in :class:`Settings`; an unknown name is refused with the choices of both."""
         parts = {"albar": self.albar, "stillmix": self.stillmix}
         owner = {f.name: part for part, settings in parts.items() for f in dataclasses.fields(settings)}
         own: dict[str, dict[str, Any]] = {part: {} for part in parts}
@@ -48,7 +48,7 @@ class AlbarStillMixSettings(Settings):
 
 
 class AlbarStillMix(Method):
-    """The two, one after the other."""
+    """StillMix, then ALBAR."""
 
     PRESETS: ClassVar[Mapping[str, AlbarStillMixSettings]] = {
         name: AlbarStillMixSettings(albar=Albar.PRESETS[name], stillmix=StillMix.PRESETS[name])

@@ -63,7 +63,7 @@ def check_beta(settings: Settings, method: str, *names: str) -> None:
 
 
 def check_count(settings: Settings, method: str, least: int, *names: str) -> None:
-    """BenchError unless each named setting is a whole number from ``least`` to 1000, of which none here needs more."""
+    """BenchError unless each named setting is a whole number from ``least`` to 1000, more than any needs."""
     for name in names:
         value = getattr(settings, name)
         if not is_count(value, least) or value > 1000:

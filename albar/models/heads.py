@@ -1,4 +1,4 @@
-"""What a network's head looks at: the pooled features, of any network, beside its logits."""
+"""What a network's head looks at: the pooled features, of any network, together with its logits."""
 
 import torch
 from torch import nn
@@ -14,7 +14,7 @@ def find_head(model: nn.Module) -> nn.Module:
     """The module that turns features into logits: the one named as in :data:`HEADS` that is nested least deep.
 
     Raises:
-        BenchError: there is none, or several.
+        BenchError: there is no such module, or more than one.
     """
     return model.get_submodule(head_name(model))
 
@@ -27,7 +27,7 @@ def head_name(model: nn.Module) -> str:
     if len(heads) != 1:
         count = "no" if not heads else "more than one"
         raise BenchError(
-            f"{type(model).__name__} has {count} module named {', '.join(HEADS)}, so its features cannot be told; "
+            f"{type(model).__name__} has {count} module named {', '.join(HEADS)}, so its features cannot be found; "
             "choose another --model, or call the layer that gives the logits of your own one `head`"
         )
     return heads[0]
@@ -50,7 +50,7 @@ def logits_and_features(model: nn.Module, clips: torch.Tensor) -> tuple[torch.Te
         clips: (B, 3, T, H, W).
 
     Returns:
-        Logits (B, classes) and what went into the head, (B, D), at least float32; averaged over time and place where
+        Logits (B, classes) and what went into the head, (B, D), at least float32; averaged over time and space where
         the head looks at a map (S3D).
 
     Raises:
@@ -63,6 +63,6 @@ def logits_and_features(model: nn.Module, clips: torch.Tensor) -> tuple[torch.Te
     finally:
         handle.remove()
     if not seen:  # a compiled network may have been traced without the hook
-        raise BenchError(f"the head of {type(model).__name__} was not seen to run; train without compiling the network")
+        raise BenchError(f"the head of {type(model).__name__} did not run; train without --compile")
     features = seen[-1].flatten(2).mean(dim=2) if seen[-1].ndim > 2 else seen[-1]
     return logits, features.float() if features.dtype in (torch.bfloat16, torch.float16) else features

@@ -43,7 +43,7 @@ def make_accelerator(device: str, precision: str, folder: Path) -> Accelerator:
 
 @contextlib.contextmanager
 def tf32(on: bool) -> Iterator[None]:
-    """Multiply float32 matrices in TF32 inside, on GPUs that can; as it was afterwards."""
+    """Multiply float32 matrices in TF32 inside, on GPUs that can; the settings are restored afterwards."""
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("high" if on else "highest")
     torch.backends.cudnn.allow_tf32 = on

@@ -1,4 +1,4 @@
-"""What a method needs beside the clips, made from what the user has: masks, scenes, a bank of stills."""
+"""What a method needs alongside the clips, made from what the user has: masks, scenes, a bank of stills."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ BEFORE = {"bank_resize": "antialias"}  # what runs did whose record does not say
 
 @dataclass(frozen=True)
 class Beside:
-    """What a run has beside its clips.
+    """What a run has alongside its clips.
 
     Attributes:
         actors: masks of the training videos, or None.
@@ -47,7 +47,7 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
     """Make what ``method`` needs for the training videos.
 
     Raises:
-        BenchError: something it needs is not there; the message names the option that gives it.
+        BenchError: something it needs is missing; the message names the option that gives it.
     """
     s, root, notes = settings, dataset_root(settings.dataset, settings.root), []
     actors = scenes = bank = None
@@ -56,7 +56,7 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
         if actors.without:
             notes.append(
                 f"{len(actors.without)} of {len(videos)} training videos have no masks ({actors.without[0]}, …); "
-                f"{s.method} leaves them as they are"
+                f"{s.method} does not change them"
             )
     if "scenes" in method.needs:
         from albar.data.scenes import guessed_scenes, known_scenes  # torchvision, which small networks do without
@@ -67,7 +67,7 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
             scenes = known_scenes(videos, root)
         else:
             raise BenchError(
-                f"{s.method} needs to know the scenes of {s.dataset}; give --places FILE, a Places365 ResNet's weights "
+                f"{s.method} needs the scenes of {s.dataset}; give --places FILE, a Places365 ResNet's weights "
                 "(resnet18_places365.pth.tar from http://places2.csail.mit.edu/models_places365/)"
             )
     if "bank" in method.needs:
@@ -88,7 +88,7 @@ def bank_resize(settings: TrainSettings) -> str:
 
 
 def without_folder(spec: str) -> str:
-    """A mask source's ``KIND:PATH`` with the last part of its path alone: where a file is decides nothing."""
+    """A mask source's ``KIND:PATH`` with only the last part of its path: where a file is does not change a result."""
     kind, colon, path = spec.partition(":")
     return f"{kind}{colon}{Path(path).name}" if path else spec
 
@@ -99,7 +99,7 @@ def mask_spec(settings: TrainSettings) -> str:
 
 
 def deciding(method: Method, settings: TrainSettings) -> dict[str, object]:
-    """What of the above decides a run's result, plain types, for its record."""
+    """Which of the above decide a run's result, plain types, for its record."""
     known: dict[str, object] = {}
     if "actors" in method.needs:
         known["masks"] = without_folder(mask_spec(settings))

@@ -1,4 +1,4 @@
-"""What a run tells while it trains: metrics.csv, one row per epoch, and the same and every step for TensorBoard."""
+"""What a run logs while it trains: metrics.csv, one row per epoch, and the same and every step for TensorBoard."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

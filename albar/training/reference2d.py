@@ -1,4 +1,4 @@
-"""StillMix's 2-D reference network (Li et al., ICCV 2023): it sees single frames, so it learns what a still gives away.
+"""StillMix's 2-D reference network (Li et al., ICCV 2023): it sees single frames, so it learns what a still shows.
 
 Every training frame is scored by it; :mod:`albar.data.still_bank` draws StillMix's bank from the scores.
 """
@@ -56,7 +56,7 @@ _SCORED_AT_ONCE = 64
 def reference_settings(
     settings: TrainSettings, folder: Path | None = None, own: Mapping[str, Any] | None = None
 ) -> TrainSettings:
-    """Those of the reference run for ``settings``: one frame a clip, a network without time, plain cross-entropy.
+    """Those of the reference run for ``settings``: one frame per clip, a network without time, plain cross-entropy.
 
     A network that takes single frames (small3d, NAME_2d) is its own reference; else the image network of its family:
     Swin-T for Swin and other transformers, ResNet-50 for convolutions. In ``finetune`` an image network starts from
@@ -65,7 +65,7 @@ def reference_settings(
 
     Args:
         settings: of the run that needs it.
-        folder: where it lies; None: in ``settings.reference``, or beside the run.
+        folder: where it is stored; None: ``settings.reference``, or next to the run.
         own: settings of :data:`PUBLISHED` that the user wants otherwise.
     """
     name = settings.model_name
@@ -134,7 +134,7 @@ def score_frames(
             clips = torch.stack([f for _, f in part]).unsqueeze(2)  # (n, 3, 1, size, size)
             p = network(normalise(clips.to(on), clips_as)).softmax(1).cpu()
             if not p.isfinite().all():
-                raise BenchError(f"{checkpoint}: gives no finite probabilities for {video.id}; train it again")
+                raise BenchError(f"{checkpoint}: its probabilities for {video.id} are not finite; train it again")
             for (index, _), row in zip(part, p, strict=True):
                 rows.append(
                     {"id": video.id, "frame": index, "p_true": float(row[video.label]), "p_top1": float(row.max())}
@@ -148,7 +148,7 @@ def finished(folder: Path) -> bool:
 
 
 def with_reference(settings: TrainSettings, say: Say = lambda line: None) -> TrainSettings:
-    """``settings`` with the folder of a finished reference run, trained now if the method needs one that is absent."""
+    """``settings`` with the folder of a finished reference run, trained now if one is needed and missing."""
     if "bank" not in make_method(settings.method, settings.preset_name, settings.options).needs:
         return settings
     reference = reference_settings(settings)

@@ -60,7 +60,7 @@ class RunFolder:
                     f"{self.path} holds a run with {was}, this one has {now}; delete it or choose another --out"
                 )
         elif others := held(self.path):
-            raise BenchError(f"{self.path}: not empty, and holds no run ({others[0]}); choose another --out")
+            raise BenchError(f"{self.path}: not empty, and not the folder of a run ({others[0]}); choose another --out")
         else:
             write_json(path, record)
         remove_leftovers(self.path)
@@ -75,7 +75,7 @@ class RunFolder:
         if not all(torch.stack([v.isfinite().all() for v in values]).tolist()):
             raise BenchError(
                 f"training stopped after step {state.step}: weights are not finite; {self.last_good()}; lower --lr and "
-                "start anew"
+                "start again in a new folder"
             )
         state.save(self.state, network, extra, optimiser)
 
@@ -115,7 +115,7 @@ def run_record(
     processes: int,
     precision: str,
 ) -> dict[str, Any]:
-    """All that decides a run's result, plain types; files by name and content, as where they are decides nothing.
+    """All that decides a run's result, plain types; files by name and content, wherever they are.
 
     Args:
         settings: of the run.
@@ -149,7 +149,7 @@ def run_record(
 
 
 def sources(settings: TrainSettings) -> dict[str, Any]:
-    """The network and its first weights, for the record: files by their names and digests."""
+    """The network and its first weights, for the record: files by name and digest."""
     model, weights = settings.model_name, settings.weights
     known: dict[str, Any] = {"model": model, "weights": weights}
     if model.startswith(huggingface.PREFIX):
@@ -166,7 +166,7 @@ def sources(settings: TrainSettings) -> dict[str, Any]:
 
 def _as_now(found: Any, record: Mapping[str, Any], method: Any, recipe: Recipe) -> Any:
     """An earlier version's record of a run as this one writes it: settings that did not exist have their defaults,
-    which do what was done then, and files stand by their names."""
+    which do what was done then, and files are given by their names."""
     if not isinstance(found, dict):
         return found
     found = {**found}

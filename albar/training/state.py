@@ -26,7 +26,7 @@ class State:
 
     Attributes:
         step: steps done.
-        rows: one a finished epoch, as in metrics.csv.
+        rows: one per finished epoch, as in metrics.csv.
         sums: of each term over the clips of the epoch so far.
         clips: of the epoch so far.
     """
@@ -76,7 +76,7 @@ class State:
         return row
 
     def save(self, path: Path, model: nn.Module, extra: nn.Module | None, optimiser: torch.optim.Optimizer) -> None:
-        """Write all that a stopped run needs; ``extra`` is what the method trains beside the network.
+        """Write all that a stopped run needs; ``extra`` is what the method trains in addition to the network.
 
         Identical runs write identical bytes: the times stay in metrics.csv.
         """
@@ -95,16 +95,16 @@ class State:
         """From what :meth:`save` wrote under ``state``; the times of finished epochs come from the run's metrics.csv.
 
         Raises:
-            ValueError: it is misshapen.
+            ValueError: it is malformed.
         """
         names = [field.name for field in dataclasses.fields(cls)]
         if not isinstance(saved, Mapping) or not set(names) <= set(saved):
-            raise ValueError("its entry 'state' is misshapen")
+            raise ValueError("its entry 'state' is malformed")
         state = cls(**{name: saved[name] for name in names})  # earlier versions kept the times, too
         whole = all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in (state.step, state.clips))
         tables = isinstance(state.rows, list) and all(_numbers(row) for row in [*state.rows, state.sums])
         if not (whole and tables):
-            raise ValueError("its entry 'state' is misshapen")
+            raise ValueError("its entry 'state' is malformed")
         times = _times(folder / METRICS) if state.rows else {}
         state.rows = [row | times.get(int(row.get("epoch", 0)), {}) for row in state.rows]
         return state
@@ -115,7 +115,7 @@ def _numbers(row: Any) -> bool:
 
 
 def _times(path: Path) -> dict[int, dict[str, float]]:
-    """The clock's columns by epoch; what cannot be read is left blank in the next table."""
+    """The clock's columns by epoch; what cannot be read is left empty in the next table."""
     try:
         names, rows = read_table(path)
     except BenchError:

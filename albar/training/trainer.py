@@ -280,9 +280,9 @@ class Run:
         if all(math.isfinite(v) for v in numbers.values()):
             return
         values = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
-        fix = "lower --lr and start anew"
+        fix = "lower --lr and start again in a new folder"
         if "reference" in self._entropy() and math.isnan(numbers.get("static_entropy", 0.0)):
-            fix = "a probability may have underflowed: start anew with --set entropy=stable, or a lower --lr"
+            fix = "a probability may have underflowed: use --set entropy=stable or a lower --lr, in a new folder"
         raise BenchError(
             f"training stopped at step {self.state.step}: not finite ({values}); {self.folder.last_good()}; {fix}"
         )

@@ -1,4 +1,4 @@
-"""What the validation videos say while a network trains. It is logged, and chooses nothing."""
+"""Accuracy on the validation videos while a network trains. It is logged, and nothing is chosen by it."""
 
 import torch
 from torch import nn
@@ -16,9 +16,9 @@ def watch(
     workers: int,
     device: torch.device,
 ) -> dict[str, float]:
-    """What validation sees, percent: ``val_acc`` on the clips, ``val_still_acc`` on their middle frame repeated.
+    """Accuracy on the validation videos, %: ``val_acc`` on the clips, ``val_still_acc`` on their middle frame repeated.
 
-    The second is a hint at SCUFO: how often the class is named with nothing moving. Empty without videos.
+    The second hints at SCUFO: how often the class is right with nothing moving. Empty without videos.
     """
     if videos is None:
         return {}
