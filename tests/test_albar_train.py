@@ -704,7 +704,7 @@ def test_clips_of_one_ucf101_group_stay_on_one_side() -> None:
     assert len(kept) == 4 * len(groups) and 0 < len(groups) < 25
 
 
-# --- what stands beside the clips -----------------------------------------------------------------------------------
+# --- what a method needs alongside the clips --------------------------------------------------------------------------
 
 
 def test_masks_are_cut_like_their_clips(tmp_path: Path) -> None:
@@ -882,7 +882,7 @@ def test_sdn_resumes_its_scene_head_too(
             }
 
     scenes = torch.eye(3)[torch.arange(24) % 3]
-    monkeypatch.setattr(albar.training.trainer, "gather", lambda *a: companions.Beside(Masks(), scenes, None, ()))  # type: ignore[arg-type]
+    monkeypatch.setattr(albar.training.trainer, "gather", lambda *a: companions.Extras(Masks(), scenes, None, ()))  # type: ignore[arg-type]
     changes = {"method": "sdn", "epochs": 4, "validation": 0.0, "save_steps": 1}
     whole = run("whole", **changes)
     step, calls = albar.training.trainer.Run.train_step, 0

@@ -14,7 +14,10 @@ from benchmark_builder.datasets import dataset_root
 from benchmark_builder.protocols import resolve
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file
+from benchmark_builder.utils.moved import renamed
 from benchmark_builder.video.record import Video
+
+__getattr__ = renamed(__name__, {"Beside": "Extras"})
 
 _TAU = {"finetune": 0.1, "scratch": 0.5}
 _RESIZE = {"finetune": "plain", "scratch": "antialias"}
@@ -22,7 +25,7 @@ BEFORE = {"bank_resize": "antialias"}  # what runs did whose record does not say
 
 
 @dataclass(frozen=True)
-class Beside:
+class Extras:
     """What a run has alongside its clips.
 
     Attributes:
@@ -43,7 +46,7 @@ class Beside:
         return Companions(classes, settings.clip_sampling, scenes, self.bank)
 
 
-def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], device: torch.device) -> Beside:
+def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], device: torch.device) -> Extras:
     """Make what ``method`` needs for the training videos.
 
     Raises:
@@ -74,7 +77,7 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
         if s.reference is None:
             raise BenchError(f"{s.method} needs a 2-D reference; give --reference, a run of `bench train reference2d`")
         bank = make_bank(s.reference, videos, s.clip_sampling, tau(s), s.bank, s.seed, bank_resize(s))
-    return Beside(actors, scenes, bank, tuple(notes))
+    return Extras(actors, scenes, bank, tuple(notes))
 
 
 def tau(settings: TrainSettings) -> float:
