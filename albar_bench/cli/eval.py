@@ -78,7 +78,7 @@ def eval_command(
 ) -> None:
     """Score a model: IID, SCUBA (↑), SCUFO (↓), ConflFG (↑), contrasted accuracy (↑).
 
-    On several GPUs: `accelerate launch --num_processes N -m bench eval MODEL …`.
+    On several GPUs: `accelerate launch --num_processes N $(which bench) eval MODEL …`.
     """
     from albar_bench.cli.train import _pairs
     from evaluator.evaluate import EvalOptions, evaluate

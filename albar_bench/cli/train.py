@@ -172,7 +172,7 @@ def train(
 ) -> None:
     """Train a network. Resumable: the same command goes on where a stopped run was.
 
-    On several GPUs: `accelerate launch -m bench train …`, or `torchrun -m bench train …`.
+    On several GPUs: `accelerate launch $(which bench) train …`.
     """
     given = dict(locals())
     given["compile"] = given.pop("compile_")
