@@ -14,6 +14,7 @@ from benchmark_builder.kinds.base import Kind, kind_named, own_settings
 from benchmark_builder.kinds.scuba import ScubaMaker
 from benchmark_builder.layouts.layout import LAYOUTS, Layout
 from benchmark_builder.protocols import LATER, Settings, differing, names, protocol_masks, resolve
+from benchmark_builder.settings import PartSettings, RunSettings
 from benchmark_builder.start_from import benchmark_folder
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
@@ -36,6 +37,9 @@ class Run:
     progress: bool = True
     say: Callable[[str], None] = print
 
+    def __post_init__(self) -> None:
+        RunSettings(workers=self.workers)
+
 
 @dataclass(frozen=True)
 class Subset:
@@ -51,8 +55,11 @@ class Subset:
     only: tuple[str, ...] = ()
     shard: str | None = None
 
+    def __post_init__(self) -> None:
+        PartSettings(limit=self.limit, only=self.only, shard=self.shard)
+
     def of(self, videos: list[Video]) -> list[Video]:
-        """The chosen videos. Raises BenchError if ``shard`` is no i/n or ``only`` names nothing."""
+        """The chosen videos. Raises BenchError if ``only`` names nothing."""
         chosen = set(self.ids([v.id for v in videos]))
         return [v for v in videos if v.id in chosen]
 
@@ -72,10 +79,8 @@ class Subset:
                 raise BenchError(f"--only {name}: no video's id begins so; `bench data list` shows the ids")
         chosen = self.named(ids)
         if self.shard is not None:
-            first, _, count = self.shard.partition("/")
-            if not (first.isdigit() and count.isdigit() and 1 <= int(first) <= int(count)):
-                raise BenchError(f"--shard {self.shard}: give i/n with 1 <= i <= n, such as 2/8")
-            chosen = chosen[int(first) - 1 :: int(count)]
+            first, count = map(int, self.shard.split("/"))
+            chosen = chosen[first - 1 :: count]
         return chosen[: self.limit]
 
     def describe(self) -> list[dict[str, Any]] | None:
@@ -284,6 +289,4 @@ def _layout(settings: Settings) -> Layout:
 
 
 def _workers(run: Run) -> int:
-    if run.workers is not None and run.workers < 1:
-        raise BenchError(f"--workers {run.workers}: needs at least 1")
     return run.workers or pool.default_workers()

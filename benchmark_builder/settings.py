@@ -4,11 +4,12 @@ The command line, protocol files and Python all take their settings from here. W
 is in ``manifests/protocols``.
 """
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from benchmark_builder.parts import BACKGROUNDS, DATASETS, LAYOUTS
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import PathSetting, SettingsModel, setting, setting_error, share
 
 
@@ -155,12 +156,24 @@ class VideoSettings(SettingsModel):
     fold: int = setting(1, "Which official split, from 1.", ge=1)
 
 
+def _shard(value: str) -> str:
+    first, _, count = value.partition("/")
+    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
+        raise ValueError
+    return value
+
+
+Shard = Annotated[str, AfterValidator(_shard)]
+
+
 class PartSettings(SettingsModel):
     """Which part of the videos; those that are made are the same as in the whole."""
 
     limit: int | None = setting(None, "Only the first N source videos.", of="videos", ge=1)
     only: tuple[str, ...] = setting((), "Only sources whose id begins so; may be given several times.")
-    shard: str | None = setting(None, "i/n: every n-th source from the i-th, for n machines.")
+    shard: Shard | None = setting(
+        None, "i/n: every n-th source from the i-th, for n machines.", give="i/n with 1 <= i <= n, such as 2/8"
+    )
 
 
 class RunSettings(SettingsModel):
@@ -191,6 +204,86 @@ class NetworkSettings(SettingsModel):
     mask_set: tuple[str, ...] = setting(
         (), "Any setting of the mask source, NAME=VALUE, such as one of your own source; may be given several times."
     )
+
+
+def _wide(value: int) -> int:
+    if value and not 24 <= value <= 4096:
+        raise ValueError
+    return value
+
+
+Width = Annotated[int, AfterValidator(_wide)]
+
+
+class SynthSettings(SettingsModel):
+    """Settings of a render of synthactions.
+
+    Attributes:
+        size: height in pixels, and width too unless ``width`` is given; 24 or more.
+        width: width in pixels; 0 (the default) makes the frame square.
+        frames: length of every video; 2 or more.
+        fps: frames a second. Motions have their pace in seconds: about one turn each 16 frames at 12.
+        train: training videos.
+        test: videos of each of the two test sets.
+        bias: probability that a video of ``train`` or ``test`` shows its class's own scenery; the same, drawn
+            independently, for clothing. The others share the rest evenly, so 1/8 makes both independent of the
+            class; it is the least that is taken. In ``test_unbiased`` both are always independent.
+        seed: any integer.
+    """
+
+    size: int = setting(
+        48, "Height, and width unless given: 48 trains on a CPU, 240 is to look at.", of="pixels", ge=24, le=4096
+    )
+    width: Width = setting(0, "Width in pixels; 0 for a square.", give="24 to 4096 pixels, or 0 for a square frame")
+    frames: int = setting(16, "Frames per video.", of="frames", ge=2)
+    fps: float = setting(12.0, "Frames per second.", of="frames per second", gt=0, le=1000)
+    train: int = setting(8192, "Training videos.", of="videos", ge=0)
+    test: int = setting(512, "Videos of each of the two test sets.", of="videos", ge=0)
+    bias: float = setting(
+        0.95,
+        "How often scenery and clothing are the class's own, in train and test.",
+        ge=1 / 8,
+        le=1,
+        give="0.125 (independent of the 8 classes) to 1 (always the class's own)",
+    )
+    seed: int = setting(0, "Owns every random draw.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.train + self.test == 0:
+            raise BenchError("--train 0 --test 0: nothing to render; give a number of videos")
+        return self
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of a frame in pixels."""
+        return self.size, self.width or self.size
+
+    def count(self, split: str) -> int:
+        """How many videos ``split`` has."""
+        return self.train if split == "train" else self.test
+
+
+class LeakageSettings(SettingsModel):
+    """How leakage is measured.
+
+    Attributes:
+        reference: mask source of the true actors, ``KIND`` or ``KIND:PATH``; ``auto`` for the dataset's exact masks
+            where it has them and none elsewhere; ``none``.
+        margin: pixels around the reference mask that the probe does not see either, 0 or more. Lossy video and
+            4:2:0 colour carry the actor's colours over its edge.
+        ring: width in pixels of what the probe sees where there is no reference, 1 or more.
+        seed: owns the bootstrap's draws.
+    """
+
+    reference: str = setting(
+        "auto",
+        "Masks of the true actors, KIND or KIND:PATH as in `bench segment --masks`; none; auto: the exact masks of "
+        "synthactions, none elsewhere.",
+    )
+    margin: int = setting(2, "Pixels around the reference that the probe does not see.", of="pixels", ge=0, le=100)
+    ring: int = setting(4, "Without a reference: width of what it sees inside the edge.", of="pixels", ge=1, le=100)
+    seed: int = setting(0, "Owns the bootstrap's draws.")
 
 
 NETWORK: dict[str, Any] = {name: field.default for name, field in NetworkSettings.model_fields.items()}

@@ -8,8 +8,8 @@ from benchmark_builder.utils.lazy import exports
 __getattr__, __dir__ = exports(
     __name__,
     {
-        "EvalOptions": "evaluator.evaluate",
-        "ModelOptions": "evaluator.models",
+        "EvalOptions": "evaluator.options",
+        "ModelOptions": "evaluator.options",
         "compute": "evaluator.metrics.figures",
         "load_model": "evaluator.models",
         "read_leaderboard": "evaluator.reports.leaderboard",

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,7 @@ def plan(sweep: Sweep) -> tuple[list[Job], list[Job]]:
             kind = make_method(method, settings.preset_name, settings.options)
             if "bank" in kind.needs:
                 reference = reference_settings(settings)
-                settings = replace(settings, reference=reference.folder)
+                settings = settings.replaced(reference=reference.folder)
                 if not finished(reference.folder):
                     references[reference.folder] = Job(reference.folder.name, reference, reference=True)
             runs.append(Job(name, settings))

@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,73 +22,17 @@ from benchmark_builder.utils.registry import safe_name
 from evaluator.inference.clips import Batch, ChangedFile, arranged, batches, order
 from evaluator.inference.processes import Processes
 from evaluator.metrics.figures import compute, file_tag, plain, version
-from evaluator.models import ModelOptions, ScoredModel, load_model
+from evaluator.models import ScoredModel, load_model
 from evaluator.models.base import Network, apply_options
-from evaluator.predictions.files import FORMATS, Predictions, read_predictions, softmax, write_predictions
+from evaluator.options import EvalOptions as EvalOptions
+from evaluator.predictions.files import Predictions, read_predictions, softmax, write_predictions
 from evaluator.records import check_names, placed, write_record
 from evaluator.reports import leaderboard
 from evaluator.results_folder import results_folder
-from evaluator.testsets import CLUSTERS, TestSet, benchmark_set, default_benchmarks, iid_set, limited
+from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, limited
 
 Row = tuple[str, int, np.ndarray]
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvalOptions:
-    """How to evaluate; the command line's defaults are these.
-
-    Attributes:
-        model: what the user says of the model: its weights, classes, sampling, views.
-        dataset: which dataset's classes and IID videos; None: the checkpoint's, else the benchmarks'.
-        root: folder of the dataset for IID; None takes ``$BENCH_DATA/NAME``.
-        iid: score the ordinary test split too.
-        split, fold: which split IID is.
-        batch: clips a forward pass and process.
-        workers: decoding processes; 0 decodes in the main one.
-        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, …
-        precision: ``auto`` (bf16 on a GPU, float32 elsewhere), ``float32`` or ``bf16``.
-        limit: score only the first N videos of each set (by id); for a quick look. None scores all.
-        allow_missing: go on without videos that cannot be read; their number is then told with every figure.
-        check: compare each benchmark file with its manifest's digest.
-        seed: of the bootstrap intervals.
-        cluster: what they draw whole, one of :data:`~evaluator.testsets.CLUSTERS`.
-        suffix: of the predictions that are written, one of :data:`~evaluator.predictions.files.FORMATS`.
-        progress: show a progress bar.
-    """
-
-    model: ModelOptions = field(default_factory=ModelOptions)
-    dataset: str | None = None
-    root: Path | None = None
-    iid: bool = True
-    split: str = "test"
-    fold: int = 1
-    batch: int = 8
-    workers: int = 0
-    device: str = "auto"
-    precision: str = "auto"
-    limit: int | None = None
-    allow_missing: bool = False
-    check: bool = True
-    seed: int = 0
-    cluster: str = "source"
-    suffix: str = ".csv"
-    progress: bool = True
-
-    def __post_init__(self) -> None:
-        if self.suffix not in FORMATS:
-            known = ", ".join(f[1:] for f in FORMATS)
-            raise BenchError(f"--format is {self.suffix.removeprefix('.')!r}; choose from {known}")
-        if self.cluster not in CLUSTERS:
-            raise BenchError(f"--cluster is {self.cluster!r}; choose from {', '.join(CLUSTERS)}")
-        if self.batch < 1:
-            raise BenchError(f"--batch is {self.batch}; it must be at least 1")
-        if self.workers < 0:
-            raise BenchError(f"--workers is {self.workers}; it must be 0 or more")
-        if self.limit is not None and self.limit < 1:
-            raise BenchError(f"--limit is {self.limit}; it must be at least 1")
-        if self.precision not in ("auto", "float32", "bf16"):
-            raise BenchError(f"--precision is {self.precision!r}; choose from auto, float32, bf16")
 
 
 def evaluate(

@@ -10,7 +10,8 @@ import numpy as np
 from benchmark_builder.datasets import data_root
 from benchmark_builder.utils.errors import BenchError
 from evaluator.metrics.figures import compute, file_tag, plain, version
-from evaluator.predictions.files import FORMATS, Predictions, write_predictions
+from evaluator.options import ScoringOptions
+from evaluator.predictions.files import Predictions, write_predictions
 from evaluator.predictions.mmaction import read_any_predictions
 from evaluator.records import check_names, placed, write_record
 from evaluator.reports import leaderboard
@@ -57,8 +58,7 @@ def score(
         BenchError: an unknown ``suffix`` or ``cluster``, not as many benchmarks (or lists) as files, or files that do
             not fit (see :func:`~evaluator.predictions.mmaction.read_any_predictions`).
     """
-    if suffix not in FORMATS:
-        raise BenchError(f"--format is {suffix.removeprefix('.')!r}; choose from {', '.join(f[1:] for f in FORMATS)}")
+    ScoringOptions(allow_missing=allow_missing, seed=seed, cluster=cluster, suffix=suffix)  # type: ignore[arg-type]
     if not files or len(files) != len(benchmarks):
         raise BenchError(
             f"{len(files)} predictions files and {len(benchmarks)} benchmarks; give each file its --benchmark"

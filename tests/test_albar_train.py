@@ -655,13 +655,13 @@ def test_a_toml_file_sets_what_options_do_not(tmp_path: Path) -> None:
     ("text", "word"),
     [
         ("epoch = 3", "did you mean 'epochs'"),
-        ('epochs = "three"', "epochs is 'three'; it takes a whole number"),
+        ('epochs = "three"', "epochs is 'three'; give a whole number"),
         ("lr = true", "lr is True"),
         ("epochs", "not TOML"),
         ("clip = 3", "a table"),
         ("[options]\nadvv = 1", "unknown setting 'advv'"),
         ("[clip]\nframe = 8", "frame"),
-        ("batch = 0", "--batch is 0"),
+        ("batch = 0", "batch is 0; give a whole number from 1"),
     ],
 )
 def test_a_bad_toml_file_is_named_with_the_mend(tmp_path: Path, text: str, word: str) -> None:
@@ -858,9 +858,9 @@ def test_stillmix_trains_its_reference_first_and_scores_every_frame(
     assert len(scores) == 24 * 10
     assert any(round(p, 6) != p for p, *_ in scores)  # as the network gives them, not rounded
     assert load_checkpoint(settings.reference / "model.ckpt").sampling.frames == 1
-    mixed = train(dataclasses.replace(settings, out=tmp_path / "still2"))
+    mixed = train(settings.replaced(out=tmp_path / "still2"))
     # All of it again in other folders, to the byte.
-    other = with_reference(dataclasses.replace(asked, out=tmp_path / "elsewhere" / "still"))
+    other = with_reference(asked.replaced(out=tmp_path / "elsewhere" / "still"))
     assert other.reference == tmp_path / "elsewhere" / "synthactions-reference2d-s0"
     for name in ("model.ckpt", "last.pt", "scores.csv"):
         assert (other.reference / name).read_bytes() == (settings.reference / name).read_bytes()

@@ -174,7 +174,7 @@ def test_the_layout_and_workers_change_nothing(tmp_path: Path) -> None:
     masks = f"stored:{root / 'wide'}"
     plain = found(root, build(root, masks, tmp_path / "a" / "b"))
     lossless = build(root, masks, tmp_path / "c" / "b", layout="lossless")
-    again = measure(lossless, Settings(f"stored:{root / 'truth'}"), workers=2, progress=False)
+    again = measure(lossless, Settings(reference=f"stored:{root / 'truth'}"), workers=2, progress=False)
     assert {k: v for k, v in vars(again).items() if k != "benchmark"} == {
         k: v for k, v in vars(plain).items() if k != "benchmark"
     }
@@ -213,7 +213,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no benchmark here"):
         measure(tmp_path, progress=False)
     with pytest.raises(BenchError, match="give its folder with --root, or give --reference none"):
-        measure(folder, Settings(f"stored:{root / 'truth'}"), root=tmp_path / "gone", progress=False)
+        measure(folder, Settings(reference=f"stored:{root / 'truth'}"), root=tmp_path / "gone", progress=False)
     with pytest.raises(
         BenchError, match=r"--plot .*a\.txt: cannot be written as \.txt; name a file that ends in \.png, \.pdf, \.svg"
     ):

@@ -24,6 +24,13 @@ NAMES = {
     "segment": """dataset root split fold protocol masks actors prompts numbering out sam-checkpoint sam-model
     box-margin
     drift min-score min-track device chunk workers limit only shard keep-going""",
+    "train": """config dataset root split fold limit validation validation-split seed out preset set static-frames masks
+    places reference tau model weights keep-head sampling clip epochs batch accumulate optimiser lr backbone-lr
+    weight-decay decay warmup schedule clip-gradient precision compile workers device save-steps tensorboard""",
+    "eval": """benchmarks model weights classes sampling clip views crops method trust dataset out root iid split fold
+    batch workers device precision limit allow-missing seed cluster format""",
+    "compare": """methods seeds first-seed dataset root benchmarks config model weights preset epochs batch lr limit
+    masks places device jobs out""",
 }
 
 
@@ -36,14 +43,13 @@ def command_of(words: str) -> Any:
 
 @pytest.mark.parametrize("words", NAMES)
 def test_no_option_is_lost(words: str) -> None:
-    found = {name for option in command_of(words).params for name in option.opts}
+    found = {name for option in command_of(words).params for name in option.opts if name.startswith("--")}
     assert found - {"--help"} == {f"--{name}" for name in NAMES[words].split()}
 
 
 def test_no_command_reads_its_locals() -> None:
     folder = Path(str(cli.__file__)).parent
-    read = {p.name for p in folder.glob("*.py") if "locals()" in p.read_text(encoding="utf-8")}
-    assert not read - {"train.py"}
+    assert not [p.name for p in folder.glob("*.py") if "locals()" in p.read_text(encoding="utf-8")]
 
 
 class Whole(SettingsModel):

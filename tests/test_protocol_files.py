@@ -59,7 +59,7 @@ def test_it_has_the_tables_of_the_shipped_ones(file: Path) -> None:
         ("all = 3", r"all is 3; write a table \[all\]"),
         ("dataset = 3", r"dataset is 3; write a table"),
         ("version = 'two'", "version is 'two'; give a whole number"),
-        ("[all]\nper_video = 'x'", "mine.toml: per_video is x: give a whole number"),
+        ("[all]\nper_video = 'x'", "mine.toml: per_video is 'x'; give a whole number"),
         ("[free]\nmasks = 'rle'", "give a list of values"),
         ("[all", "mine.toml: not TOML"),
     ],

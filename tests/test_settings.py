@@ -60,7 +60,7 @@ def test_settings_are_frozen_hashable_and_can_be_sent_to_workers() -> None:
 
 
 def test_an_error_in_a_file_names_the_file() -> None:
-    with pytest.raises(BenchError, match=r"^mine\.toml: count is 0: give a whole number of frames from 1 to 9$"):
+    with pytest.raises(BenchError, match=r"^mine\.toml: count is 0; give a whole number of frames from 1 to 9$"):
         Example.from_file({"count": 0}, "mine.toml")
 
 

@@ -1,6 +1,5 @@
 """The published training recipes that ship: every figure, by name, and the 2-D reference that goes with them."""
 
-import dataclasses
 import math
 from pathlib import Path
 
@@ -231,7 +230,7 @@ def test_the_reference_of_a_fine_tuned_network_is_trained_as_published() -> None
         reference_settings(TrainSettings(method="stillmix", preset="finetune", model="r3d_18")).clip_sampling.size
         == 224
     )
-    kept = dataclasses.replace(settings_of("kinetics-hmdb51", "stillmix"), keep_head=True)
+    kept = settings_of("kinetics-hmdb51", "stillmix").replaced(keep_head=True)
     assert not reference_settings(kept).keep_head  # its weights know ImageNet's 1,000 classes, and must lose them
     own = reference_settings(settings_of("kinetics-hmdb51", "stillmix"), Path("here"), {"lr": 0.04, "batch": 256})
     assert (own.recipe.lr, own.recipe.batch, own.out) == (0.04, 256, Path("here"))

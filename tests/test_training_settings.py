@@ -58,7 +58,7 @@ def test_clip_settings_are_taken_or_refused_by_name(name: str, value: Any) -> No
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:9])
 def test_settings_of_a_run_are_taken_or_refused_by_name(value: Any) -> None:
-    for name in TrainSettings.__dataclass_fields__:
+    for name in TrainSettings.model_fields:
         if name in ("options", "clip", "model"):
             continue
         try:

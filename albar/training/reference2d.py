@@ -3,7 +3,6 @@
 Every training frame is scored by it; :mod:`albar.data.still_bank` draws StillMix's bank from the scores.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,8 +80,7 @@ def reference_settings(
             size = sampling(usual).replaced(settings.clip).size
             clip = {"squash": True, "resize": round(SQUASHED[name] * size / 224), **clip}
     beside = settings.out.parent if settings.out else default_folder("", "", 0).parent
-    return dataclasses.replace(
-        settings,
+    return settings.replaced(
         method="baseline",
         options={},
         model=name,
@@ -155,4 +153,4 @@ def with_reference(settings: TrainSettings, say: Say = lambda line: None) -> Tra
     if not finished(reference.folder):
         say(f"{settings.method} needs a 2-D reference network; training it in {reference.folder}")
         train_reference(reference, say)
-    return dataclasses.replace(settings, reference=reference.folder)
+    return settings.replaced(reference=reference.folder)

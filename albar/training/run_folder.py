@@ -37,12 +37,12 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path, self.state, self.checkpoint = path, path / STATE, path / MODEL
 
-    def claim(self, record: dict[str, Any], method: Any, recipe: Recipe) -> None:
+    def claim(self, record: dict[str, Any], method: Any) -> None:
         """Make the folder this run's, or check that it is.
 
         Args:
             record: of this run, see :func:`run_record`.
-            method, recipe: the settings in it, whose defaults fill what a record of an earlier version does not have.
+            method: the settings of its method; their defaults, and those of the recipe, fill what a record of an earlier version does not have.
 
         Raises:
             BenchError: the folder holds another run (what differs is named) or other files.
@@ -50,7 +50,7 @@ class RunFolder:
         path = self.path / SETTINGS
         if path.exists():
             found = read_json(path, "record of a run", "delete the folder or choose another --out")
-            found = _as_now(found, record, method, recipe)
+            found = _as_now(found, record, method)
             begun = any((self.path / name).exists() for name in (STATE, MODEL))
             if found != record and not begun:  # it failed before anything was learnt: nothing would be lost
                 write_json(path, record)
@@ -130,7 +130,7 @@ def run_record(
         "method_settings": method.settings.stored(),
         **sources(s),
         "preset": s.preset_name,
-        "recipe": {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(s.recipe).items()},
+        "recipe": {k: list(v) if isinstance(v, tuple) else v for k, v in s.recipe.model_dump().items()},
         "processes": processes,
         "precision": precision,
         "compile": s.compile,
@@ -164,7 +164,7 @@ def sources(settings: TrainSettings) -> dict[str, Any]:
     return known
 
 
-def _as_now(found: Any, record: Mapping[str, Any], method: Any, recipe: Recipe) -> Any:
+def _as_now(found: Any, record: Mapping[str, Any], method: Any) -> Any:
     """An earlier version's record of a run as this one writes it: settings that did not exist have their defaults,
     which do what was done then, and files are given by their names."""
     if not isinstance(found, dict):
@@ -173,9 +173,11 @@ def _as_now(found: Any, record: Mapping[str, Any], method: Any, recipe: Recipe) 
     if isinstance(found.get("weights"), str) and not {"weights_sha256", "model_sha256"} & found.keys():
         new = {k: v for k, v in record.items() if k in ("weights_sha256", "model_sha256")}
         found |= new | ({"weights": Path(found["weights"]).name} if "weights_sha256" in new else {})
-    for name, settings in (("recipe", recipe), ("method_settings", method)):
-        if isinstance(found.get(name), dict):
-            found[name] = _with_defaults(found[name], settings)
+    if isinstance(found.get("recipe"), dict):
+        known = {name: f.default for name, f in Recipe.model_fields.items() if not f.is_required()}
+        found["recipe"] = {k: list(v) if isinstance(v, tuple) else v for k, v in known.items()} | found["recipe"]
+    if isinstance(found.get("method_settings"), dict):
+        found["method_settings"] = _with_defaults(found["method_settings"], method)
     if isinstance(found.get("beside"), dict):
         found["beside"] = {k: BEFORE.get(k, v) for k, v in record["beside"].items()} | found["beside"]
         if isinstance(found["beside"].get("masks"), str):

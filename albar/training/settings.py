@@ -1,31 +1,32 @@
 """What a training run is decided by: options of the command line, or one TOML file, over a preset's recipe."""
 
-import dataclasses
-import difflib
-import math
 import tomllib
-import types
-import typing
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from albar.clips.clips import ClipSampling, sampling
-from albar.methods import METHODS, PRESETS, make_method
-from albar.models import MODELS, model_spec
-from albar.training.optimizer import RECIPES, Recipe
+from pydantic import model_validator
+
+from albar.parts import MODELS
+from albar.training.recipe import RECIPES, Milestones, Recipe
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.options import PathSetting, SettingsModel, Table, Word, optional, setting
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.text import read_text
 from manifests import resource
 
-PRECISIONS = ("auto", "float32", "tf32", "bf16")
-RESIZES = ("plain", "antialias")
+if TYPE_CHECKING:
+    from albar.clips.clips import ClipSampling
+
+METHOD, CLIPS, RUNNING = "Method", "Clips", "Running"  # headings of the options in --help
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainSettings:
+def own(name: str, shown: str = "") -> Any:
+    """A field of the recipe, which the preset decides where it is None."""
+    return optional(Recipe, name, shown)
+
+
+class TrainSettings(SettingsModel):
     """Settings of a run. None means: what the preset or the model says.
 
     Attributes:
@@ -43,7 +44,7 @@ class TrainSettings:
         sampling: name of a clip sampling; None: the model's.
         clip: clip settings to change, e.g. ``{"frames": 16}``.
         epochs, batch, accumulate, optimiser, lr, backbone_lr, momentum, weight_decay, decay, warmup, warmup_from,
-            schedule, by_epoch, milestones, gamma, clip_gradient: see :class:`albar.training.optimizer.Recipe`.
+            schedule, by_epoch, milestones, gamma, clip_gradient: see :class:`albar.training.recipe.Recipe`.
         seed: of every draw: initial weights, validation part, order, clips, dropout.
         limit: use only so many videos of the split, drawn from the seed.
         validation: share of the videos kept back to watch the run; they are never trained on and choose nothing. Clips
@@ -52,7 +53,7 @@ class TrainSettings:
         masks: mask source of the methods that need actors, ``KIND`` or ``KIND:PATH``; None: the dataset's own default.
         places: file of a Places365 ResNet's weights, for methods that need scenes (synthactions knows its scenes).
         reference: folder of the 2-D reference run, for StillMix; None: runs/DATASET-reference2d-sSEED beside this run,
-            trained first if absent.
+            trained first if missing.
         tau: StillMix's τ: the share of frames, those from which the reference guesses worst, that are left out of the
             bank; None: 0.1 in ``finetune``, 0.5 in ``scratch`` (published for Swin-T on HMDB51 from Kinetics' and from
             ImageNet's weights).
@@ -72,89 +73,106 @@ class TrainSettings:
         progress: show bars.
     """
 
-    method: str = "albar"
-    dataset: str = "synthactions"
-    root: Path | None = None
-    split: str = "train"
-    fold: int = 1
-    model: str | None = None
-    weights: str | None = None
-    keep_head: bool = False
-    preset: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    sampling: str | None = None
-    clip: dict[str, Any] = field(default_factory=dict)
-    epochs: int | None = None
-    batch: int | None = None
-    accumulate: int | None = None
-    optimiser: str | None = None
-    lr: float | None = None
-    backbone_lr: float | None = None
-    momentum: float | None = None
-    weight_decay: float | None = None
-    decay: str | None = None
-    warmup: float | None = None
-    warmup_from: float | None = None
-    schedule: str | None = None
-    by_epoch: bool | None = None
-    milestones: tuple[float, ...] | None = None
-    gamma: float | None = None
-    clip_gradient: float | None = None
-    seed: int = 0
-    limit: int | None = None
-    validation: float = 0.1
-    validation_split: str | None = None
-    masks: str | None = None
-    places: Path | None = None
-    reference: Path | None = None
-    tau: float | None = None
-    bank: int = 1024
-    bank_resize: str | None = None
-    score_every: int = 1
-    dropout: float = 0.0
-    out: Path | None = None
-    workers: int | None = None
-    cache_mb: int = 1024
-    device: str = "auto"
-    precision: str = "auto"
-    compile: bool = False
-    save_steps: int = 0
-    tensorboard: bool = True
-    progress: bool = True
+    method: Word = setting("albar", "The training method.")
+    dataset: Word = setting("synthactions", "What to train on; synthactions is rendered first if missing.")
+    root: PathSetting | None = setting(None, "Its folder.", shown="$BENCH_DATA/DATASET")
+    split: Word = setting("train", "Which split.")
+    fold: int = setting(1, "Which official split, from 1.", ge=1)
+    model: Word | None = setting(
+        None,
+        f"{MODELS.help()}, or hf:FOLDER_OR_NAME.",
+        shown="small3d for synthactions, else swin3d_t",
+        panel=CLIPS,
+    )
+    weights: Word | None = setting(
+        None,
+        "A published set's name (KINETICS400_V1), or a file: weights, or a model.ckpt of an earlier run, which then "
+        "also says --model and --clip.",
+        panel=CLIPS,
+    )
+    keep_head: bool = setting(
+        False,
+        "Refuse weights whose head has another number of classes.",
+        shown="their head starts fresh",
+        flag="--keep-head/--fresh-head",
+        panel=CLIPS,
+    )
+    preset: Literal["finetune", "scratch"] | None = setting(
+        None, "finetune (as published) or scratch.", shown="by --weights", panel=METHOD
+    )
+    options: Table = setting({}, "Settings of the method.")
+    sampling: Word | None = setting(None, "How clips are cut.", shown="the model's", panel=CLIPS)
+    clip: Table = setting({}, "Settings of the clips.")
+    epochs: int | None = own("epochs", shown="the preset's")
+    batch: int | None = own("batch")
+    accumulate: int | None = own("accumulate")
+    optimiser: Literal["adamw", "sgd"] | None = own("optimiser")
+    lr: float | None = own("lr")
+    backbone_lr: float | None = own("backbone_lr")
+    momentum: float | None = own("momentum")
+    weight_decay: float | None = own("weight_decay")
+    decay: Literal["all", "weights", "mmcv"] | None = own("decay")
+    warmup: float | None = own("warmup")
+    warmup_from: float | None = own("warmup_from")
+    schedule: Literal["cosine", "step", "constant"] | None = own("schedule")
+    by_epoch: bool | None = own("by_epoch")
+    milestones: Milestones | None = own("milestones")
+    gamma: float | None = own("gamma")
+    clip_gradient: float | None = own("clip_gradient")
+    seed: int = setting(0, "Owns every random draw.")
+    limit: int | None = setting(None, "Train on so many videos only, drawn from the seed.", of="videos", ge=1)
+    validation: float = setting(
+        0.1, "Share of the training videos kept back to watch the run; chooses nothing.", of="share", ge=0, lt=1
+    )
+    validation_split: Word | None = setting(None, "Watch the dataset's own split instead, e.g. val.")
+    masks: Word | None = setting(
+        None,
+        "Actors for actorcutmix and sdn, KIND or KIND:PATH as in `bench build`.",
+        shown="the dataset's",
+        panel=METHOD,
+    )
+    places: PathSetting | None = setting(None, "Weights of a Places365 ResNet: scenes for sdn.", panel=METHOD)
+    reference: PathSetting | None = setting(
+        None,
+        "Run of `bench train reference2d`, for stillmix.",
+        shown="alongside this run, trained first if missing",
+        panel=METHOD,
+    )
+    tau: float | None = setting(
+        None,
+        "Share of frames left out of stillmix's bank.",
+        shown="the preset's",
+        of="share",
+        ge=0,
+        lt=1,
+        panel=METHOD,
+    )
+    bank: int = setting(1024, "Frames in stillmix's bank.", of="frames", ge=1)
+    bank_resize: Literal["plain", "antialias"] | None = setting(None, "How they are stretched to the clip.")
+    score_every: int = setting(1, "The 2-D reference scores every so many frames of a video.", of="frames", ge=1)
+    dropout: float = setting(0.0, "Share of the features that the head does not see.", of="share", ge=0, lt=1)
+    out: PathSetting | None = setting(None, "The run's folder.", shown="runs/DATASET-METHOD-sSEED")
+    workers: int | None = setting(
+        None, "Decoding processes.", shown="none on a CPU", of="processes", ge=0, le=1024, panel=RUNNING
+    )
+    cache_mb: int = setting(1024, "Keep all decoded frames in memory up to so many megabytes.", ge=0, le=10**9)
+    device: Word = setting("auto", "auto, cpu, cuda, cuda:1 …", panel=RUNNING)
+    precision: Literal["auto", "float32", "tf32", "bf16"] = setting("auto", "auto: bf16 on a GPU.", panel=RUNNING)
+    compile: bool = setting(False, "Through torch.compile.", panel=RUNNING)
+    save_steps: int = setting(
+        0, "Also keep the state every so many steps; 0: after each epoch.", of="steps", ge=0, le=10**9, panel=RUNNING
+    )
+    tensorboard: bool = setting(True, "Log for TensorBoard.", panel=RUNNING)
+    progress: bool = setting(True, "Show progress bars.")
 
-    def __post_init__(self) -> None:
-        for name in _KINDS:
-            try:
-                object.__setattr__(self, name, _of_kind(name, getattr(self, name)))
-            except ValueError as error:
-                raise BenchError(f"--{name.replace('_', '-')} is {getattr(self, name)!r}; it takes {error}") from None
-        if self.limit is not None and self.limit < 1:
-            raise BenchError(f"--limit is {self.limit}; it must be at least 1")
-        for name, most in (("workers", 1024), ("save_steps", 10**9), ("cache_mb", 10**9)):
-            if not 0 <= (getattr(self, name) or 0) <= most:
-                raise BenchError(
-                    f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be a whole number from 0 to {most}"
-                )
-        if not 0 <= self.validation < 1:
-            raise BenchError(
-                f"--validation is {self.validation}; it is a share of the training videos, from 0 to below 1"
-            )
-        if self.tau is not None and not 0 <= self.tau < 1:
-            raise BenchError(f"--tau is {self.tau}; it is a share of the frames, from 0 to below 1")
-        for name in ("bank", "score_every"):
-            if getattr(self, name) < 1:
-                raise BenchError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.bank_resize not in (None, *RESIZES):
-            raise BenchError(f"bank_resize is {self.bank_resize!r}; choose from {', '.join(RESIZES)}")
-        if not 0 <= self.dropout < 1:
-            raise BenchError(f"dropout is {self.dropout}; it is a share of the features, from 0 to below 1")
-        if self.preset is not None and self.preset not in PRESETS:
-            raise BenchError(f"unknown preset {self.preset!r}; choose from {', '.join(PRESETS)}")
-        if self.precision not in PRECISIONS:
-            raise BenchError(f"unknown --precision {self.precision!r}; choose from {', '.join(PRECISIONS)}")
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        from albar.methods import METHODS
+        from albar.models import model_spec
+
         METHODS.split(self.method)
         model_spec(self.model_name)
-        _ = self.recipe  # its values are checked where it is made
+        return self
 
     @property
     def model_name(self) -> str:
@@ -167,11 +185,14 @@ class TrainSettings:
     @property
     def recipe(self) -> Recipe:
         """The preset's, with what was set here instead."""
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(Recipe)}
-        return dataclasses.replace(RECIPES[self.preset_name], **{k: v for k, v in own.items() if v is not None})
+        own = {name: getattr(self, name) for name in Recipe.setting_names()}
+        return RECIPES[self.preset_name].replaced(**{k: v for k, v in own.items() if v is not None})
 
     @property
-    def clip_sampling(self) -> ClipSampling:
+    def clip_sampling(self) -> "ClipSampling":
+        from albar.clips.clips import sampling
+        from albar.models import model_spec
+
         chosen = self.sampling or model_spec(self.model_name).sampling
         if chosen is None:
             raise BenchError(f"--model {self.model_name}: does not say how its clips are cut; pass --sampling NAME, or "
@@ -213,6 +234,8 @@ def read_config(path: Path, method: str | None = None) -> dict[str, Any]:
 
 def read_configs(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """As :func:`read_config` for several methods: what they share, and the table of each."""
+    from albar.methods import METHODS
+
     found = _read_toml(path)
     tables = found.pop("method", {})
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
@@ -246,68 +269,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _checked(name: str, value: Any, path: Path) -> Any:
-    if name not in _KINDS:
-        near = difflib.get_close_matches(name, _KINDS, 1)
-        raise BenchError(
-            f"{path}: unknown setting {name!r}; {f'did you mean {near[0]!r}?' if near else 'leave it out'}"
-        )
-    try:
-        made = _of_kind(name, value)
-    except ValueError as error:
-        raise BenchError(f"{path}: {name} is {value!r}; it takes {error}") from None
+    made = TrainSettings.value_in_file(name, value, path)
     return path.parent / made if isinstance(made, Path) else made
-
-
-def _kinds(kind: Any) -> frozenset[Any]:
-    parts = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    return frozenset(typing.get_origin(part) or part for part in parts)
-
-
-# setting -> the types that it may have
-_KINDS = {name: _kinds(kind) for name, kind in typing.get_type_hints(TrainSettings).items()}
-
-
-def _of_kind(name: str, value: Any) -> Any:
-    """A setting's value in its own type: whole numbers become numbers, text a path where one is wanted.
-
-    Raises:
-        ValueError: it has another type; the message says what it takes.
-    """
-    allowed = _KINDS[name]
-    if value is None and types.NoneType in allowed:
-        return None
-    if dict in allowed and isinstance(value, Mapping) and all(isinstance(k, str) for k in value):
-        return dict(value)
-    if isinstance(value, str | Path) and str(value) and "\0" not in str(value):
-        if Path in allowed:
-            return Path(value)
-        if str in allowed:
-            return str(value)
-    if tuple in allowed and isinstance(value, list | tuple) and all(type(v) in (int, float) for v in value):
-        return tuple(map(_number, value))
-    if float in allowed and type(value) in (int, float):
-        return _number(value)
-    if type(value) in allowed and type(value) in (int, bool):
-        return value
-    raise ValueError(_words(allowed))
-
-
-def _number(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # a whole number of more than 308 digits
-        return math.inf if value > 0 else -math.inf
-
-
-def _words(kinds: Iterable[Any]) -> str:
-    words = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", dict: "a table"}
-    words |= {Path: "a path in quotes", tuple: "a list of numbers"}
-    return " or ".join(sorted(words[k] for k in kinds if k in words))
 
 
 def make_settings(config: Path | None, given: Mapping[str, Any], source: Path | None = None) -> TrainSettings:
     """Settings from a file or a shipped recipe, what is ``given`` (None: not given) taking precedence; tables are
     merged by key. Errors name the file, or ``source``, the file that ``given`` was read from."""
+    from albar.methods import make_method
+
     base = read_config(config, given.get("method")) if config is not None else {}
     merged = _merged(base, {name: value for name, value in given.items() if value is not None})
     try:
@@ -328,6 +298,8 @@ def _as_the_weights_say(given: dict[str, Any]) -> dict[str, Any]:
     if not Path(weights).exists() or not isinstance(given.get("clip", {}), dict):
         return given
     from albar.checkpoint import own_checkpoint
+    from albar.clips.clips import sampling
+    from albar.models import MODELS, model_spec
 
     own = own_checkpoint(Path(weights))
     if own is None or own.model not in MODELS.names() or given.get("model", own.model) != own.model:

@@ -63,7 +63,7 @@ def train(settings: TrainSettings, say: Say = lambda line: None) -> Path:
                 run.fit()
         return checkpoint
     with sole_run(run.folder.path, run.folder.path / ".lock", "another process is training here"):
-        run.folder.claim(run.record, run.method.settings, run.recipe)
+        run.folder.claim(run.record, run.method.settings)
         run.wait()
         if checkpoint.is_file():
             say(f"{checkpoint} is there already; nothing to do")

@@ -5,31 +5,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
+from benchmark_builder.settings import LeakageSettings, RunSettings
 
 if TYPE_CHECKING:
     from benchmark_builder.audit.leakage import Leakage, Share
 
-app = typer.Typer(no_args_is_help=True, help="Audit a built benchmark: how much of the original background it shows.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Audit a built benchmark: how much of the original background it shows.",
+)
 
 
 @app.command()
+@with_options
 def leakage(
     benchmarks: Annotated[
         list[Path], typer.Argument(help="SCUBA benchmarks; several make one table.", metavar="BENCHMARK…")
     ],
-    reference: Annotated[
-        str,
-        typer.Option(
-            help="Masks of the true actors, KIND or KIND:PATH as in `bench segment --masks`; none; "
-            "auto: the exact masks of synthactions, none elsewhere.",
-        ),
-    ] = "auto",
-    margin: Annotated[int, typer.Option(help="Pixels around the reference that the probe does not see.")] = 2,
-    ring: Annotated[int, typer.Option(help="Without a reference: width of what it sees inside the edge.")] = 4,
+    settings: LeakageSettings,
+    run: RunSettings,
     root: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved.")] = None,
-    seed: Annotated[int, typer.Option(help="Owns the bootstrap's draws.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
     out: Annotated[Path | None, typer.Option(help="Write the figures here (.csv).")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw them here (.png, .pdf or .svg).")] = None,
 ) -> None:
@@ -42,15 +40,14 @@ def leakage(
     from rich.markup import escape
     from rich.table import Table
 
-    from benchmark_builder.audit.leakage import Settings, measure, write_table
+    from benchmark_builder.audit.leakage import measure, write_table
     from benchmark_builder.audit.leakage import plot as draw
     from benchmark_builder.utils.pictures import check_suffix
     from benchmark_builder.utils.pool import default_workers
 
     if plot is not None:  # said before the work is done
         check_suffix(plot, flag="--plot")
-    settings = Settings(reference, margin, ring, seed)
-    found = [measure(folder, settings, root, workers or default_workers()) for folder in benchmarks]
+    found = [measure(folder, settings, root, run.workers or default_workers()) for folder in benchmarks]
     screen = Table(title="Leakage, %, with 95 % intervals over sources")
     for heading in ("benchmark\nmasks", "background\nin paste", "actor\nshown", "class named\n(chance)",
                     "source named\n(chance)"):  # fmt: skip

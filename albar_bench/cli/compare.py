@@ -1,30 +1,32 @@
 """`bench compare`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from albar.training.settings import TrainSettings
+from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
 
 ALL = "baseline mixup videomix sdn be actorcutmix fame stillmix albar"
 
 
+# Settings of all runs that are options; --config takes the others.
+SHARED = (
+    "dataset", "root", "model", "weights", "preset", "epochs", "batch", "lr", "limit", "masks", "places", "device",
+)  # fmt: skip
+
+
+@with_options
 def compare(
+    given: Annotated[dict[str, Any], Chosen(TrainSettings, only=SHARED)],
     methods: Annotated[
         list[str] | None,
         typer.Option(help=f"Methods, several after one another.  [default: {ALL}]", metavar="METHOD ..."),
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds, from --first-seed on.", min=1)] = 3,
     first_seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            help="What to train on; synthactions is rendered, and its benchmarks are built, if absent.  "
-            "[default: synthactions]"
-        ),
-    ] = None,
-    root: Annotated[Path | None, typer.Option(help="Its folder.  [default: $BENCH_DATA/DATASET]")] = None,
     benchmarks: Annotated[
         list[Path] | None,
         typer.Option(
@@ -40,18 +42,6 @@ def compare(
             "`bench train --config`; a table [method.NAME] holds settings of one."
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Network.  [default: small3d for synthactions, else swin3d_t]")
-    ] = None,
-    weights: Annotated[str | None, typer.Option(help="A published set's name, or a file.")] = None,
-    preset: Annotated[str | None, typer.Option(help="finetune or scratch.  [default: by --weights]")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the videos.  [default: the preset's]")] = None,
-    batch: Annotated[int | None, typer.Option(help="Clips of a forward pass.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Train on so many videos only.")] = None,
-    masks: Annotated[str | None, typer.Option(help="Actors for actorcutmix and sdn.")] = None,
-    places: Annotated[Path | None, typer.Option(help="Weights of a Places365 ResNet: scenes for sdn.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda …")] = None,
     jobs: Annotated[
         int | None, typer.Option(help="Runs side by side.  [default: one a core; with a GPU one]", min=1)
     ] = None,
@@ -67,9 +57,6 @@ def compare(
     from evaluator.reports.comparison import show_compared
 
     training, by_method = read_configs(config) if config else ({}, {})
-    own = {"dataset": dataset, "root": root, "model": model, "weights": weights, "preset": preset, "epochs": epochs,
-           "batch": batch, "lr": lr, "limit": limit, "masks": masks, "places": places, "device": device}  # fmt: skip
-    given = {name: value for name, value in own.items() if value is not None}
     training |= given
     by_method = {method: table | given for method, table in by_method.items()}
     if training.get("dataset", "synthactions") == "synthactions":

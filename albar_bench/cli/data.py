@@ -5,39 +5,32 @@ from typing import Annotated
 
 import typer
 
+from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
+from benchmark_builder.settings import RunSettings, SynthSettings
 
-app = typer.Typer(no_args_is_help=True, help="Datasets: render the embedded one, list or inspect what a folder holds.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Datasets: render the embedded one, list or inspect what a folder holds.",
+)
 
 
 @app.command()
+@with_options
 def render(
+    settings: SynthSettings,
+    run: RunSettings,
     out: Annotated[Path | None, typer.Option(help="Folder.  [default: $BENCH_DATA/synthactions]")] = None,
-    size: Annotated[
-        int, typer.Option(help="Height, and width unless given: 48 trains on a CPU, 240 is to look at.")
-    ] = 48,
-    width: Annotated[int, typer.Option(help="Width in pixels; 0 for a square.")] = 0,
-    frames: Annotated[int, typer.Option(help="Frames a video.")] = 16,
-    fps: Annotated[float, typer.Option(help="Frames a second.")] = 12.0,
-    train: Annotated[int, typer.Option(help="Training videos.")] = 8192,
-    test: Annotated[int, typer.Option(help="Videos of each of the two test sets.")] = 512,
-    bias: Annotated[
-        float, typer.Option(help="How often scenery and clothing are the class's own, in train and test.")
-    ] = 0.95,
-    seed: Annotated[int, typer.Option(help="Owns every random draw.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
 ) -> None:
     """Render *synthactions*: actors whose motion alone is the class, with exact masks. Resumable."""
     from benchmark_builder.datasets import data_root
-    from benchmark_builder.synthactions import SynthSettings, render_dataset
+    from benchmark_builder.synthactions import render_dataset
     from benchmark_builder.utils.pool import default_workers
 
-    settings = SynthSettings(
-        size=size, width=width, frames=frames, fps=fps, train=train, test=test, bias=bias, seed=seed
-    )
     root = out or data_root() / "synthactions"
-    render_dataset(root, settings, workers or default_workers())
-    say(f"{root}: {train} training videos, 2 x {test} test videos")
+    render_dataset(root, settings, run.workers or default_workers())
+    say(f"{root}: {settings.train} training videos, 2 x {settings.test} test videos")
 
 
 @app.command(name="list")

@@ -30,19 +30,27 @@ class Chosen:
 
     Attributes:
         model: whose fields become options.
-        panel: their heading in `--help`.
+        panel: their heading in `--help`, where a field has none of its own.
         leave: fields that are no options.
+        only: the fields that are options, in this order; empty for all that ``leave`` does not name.
     """
 
     model: type[SettingsModel]
     panel: str | None = None
     leave: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> dict[str, FieldInfo]:
+        """The fields that are options, by name."""
+        known = self.model.model_fields
+        return {name: known[name] for name in self.only or known if name not in self.leave}
 
 
 def with_options(function: Callable[..., None]) -> Callable[..., None]:
     """The command with an option for each field of its parameters that are models."""
     hints = typing.get_type_hints(function, include_extras=True)
-    models: dict[str, tuple[type[SettingsModel], bool, list[str]]] = {}
+    models: dict[str, tuple[type[SettingsModel], bool, dict[str, str]]] = {}
     parameters: list[inspect.Parameter] = []
     for own in inspect.signature(function).parameters.values():
         hint = hints[own.name]
@@ -50,15 +58,15 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
         if group is None:
             parameters.append(own.replace(annotation=hint, kind=own.KEYWORD_ONLY))
             continue
-        fields = {n: f for n, f in group.model.model_fields.items() if n not in group.leave}
         whole = isinstance(hint, type)
-        models[own.name] = (group.model, whole, list(fields))
-        parameters += [option(name, field, group.panel, whole) for name, field in fields.items()]
+        made = {n: option(f"{own.name}_{n}", n, f, group.panel, whole) for n, f in group.fields.items()}
+        models[own.name] = (group.model, whole, {n: p.name for n, p in made.items()})
+        parameters += made.values()
 
     @functools.wraps(function)
     def command(**given: Any) -> None:
         for name, (model, whole, names) in models.items():
-            values = {n: v for n in names if (v := _plain(given.pop(n))) is not None}
+            values = {n: v for n, parameter in names.items() if (v := _plain(given.pop(parameter))) is not None}
             given[name] = model(**values) if whole else values
         function(**given)
 
@@ -67,10 +75,13 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def option(name: str, field: FieldInfo, panel: str | None = None, whole: bool = False) -> inspect.Parameter:
+def option(
+    parameter: str, name: str, field: FieldInfo, panel: str | None = None, whole: bool = False
+) -> inspect.Parameter:
     """A command's parameter for one field.
 
     Args:
+        parameter: what the parameter is called in Python.
         name: the field's.
         field: its model's.
         panel: the heading of the option in `--help`.
@@ -80,20 +91,20 @@ def option(name: str, field: FieldInfo, panel: str | None = None, whole: bool = 
     kind: Any = next(k for k in (bool, int, float, tuple, Path, str) if k in map(_root, kinds))
     default = field.get_default(call_default_factory=True)
     flags = [extra(field).get("flag") or flag_of(name)]
-    if kind is bool and not (whole and default is False):
+    if kind is bool and "/" not in flags[0] and not (whole and default is False):
         flags = [f"{flags[0]}/--no-{flags[0][2:]}"]
     choices = choices_of(field)
     made = typer.Option(
         *flags,
         help=_help(field, default),
-        rich_help_panel=panel,
+        rich_help_panel=extra(field).get("panel") or panel,
         show_default=False,
         metavar=f"[{'|'.join(choices)}]" if choices else None,
     )
     kept = default if whole and kind is not tuple else None
     taken: Any = list[str] if kind is tuple else kind
     return inspect.Parameter(
-        name,
+        parameter,
         inspect.Parameter.KEYWORD_ONLY,
         default=kept,
         annotation=Annotated[taken if kept is not None else taken | None, made],
@@ -102,8 +113,8 @@ def option(name: str, field: FieldInfo, panel: str | None = None, whole: bool = 
 
 def _help(field: FieldInfo, default: Any) -> str:
     """What `--help` says of a field: its description, range and default."""
-    silent = default is None or default is False or default in ("", ())
-    shown = extra(field).get("shown") or ("" if silent else str(default))
+    silent = default is None or isinstance(default, bool) or default in ("", ()) or field.is_required()
+    shown = extra(field).get("shown") or ("yes" if default is True else "" if silent else str(default))
     notes = [range_of(field), f"default: {shown}" if shown else ""]
     said = "; ".join(filter(None, notes))
     return f"{field.description or ''}{f'  [{said}]' if said else ''}"

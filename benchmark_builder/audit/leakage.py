@@ -29,6 +29,7 @@ from benchmark_builder.audit.probe import Histograms, Probed, name_class, name_s
 from benchmark_builder.benchmark.manifest import Benchmark, Row, read_benchmark
 from benchmark_builder.masks import MaskSource, MaskTrack, mask_source
 from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.settings import LeakageSettings as Settings
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut
 from benchmark_builder.utils.files import inside, write_csv
@@ -42,31 +43,6 @@ from benchmark_builder.video.selection import indices
 REPLICATES = 2000
 OWN_TRUTH = {"synthactions": "truth"}  # datasets that come with exact masks
 FRAMES = 16  # of a video, spread over its length, that the probe's features are pooled from
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How leakage is measured.
-
-    Attributes:
-        reference: mask source of the true actors, ``KIND`` or ``KIND:PATH``; ``auto`` for the dataset's exact masks
-            where it has them and none elsewhere; ``none``.
-        margin: pixels around the reference mask that the probe does not see either, 0 or more. Lossy video and
-            4:2:0 colour carry the actor's colours over its edge.
-        ring: width in pixels of what the probe sees where there is no reference, 1 or more.
-        seed: owns the bootstrap's draws.
-    """
-
-    reference: str = "auto"
-    margin: int = 2
-    ring: int = 4
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.margin <= 100:
-            raise BenchError(f"--margin {self.margin}: give 0 to 100 pixels")
-        if not 1 <= self.ring <= 100:
-            raise BenchError(f"--ring {self.ring}: give 1 to 100 pixels")
 
 
 @dataclass(frozen=True)

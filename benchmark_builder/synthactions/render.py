@@ -150,7 +150,12 @@ def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progre
     """
     if workers < 1:
         raise BenchError(f"--workers {workers}: give 1 or more")
-    record = {"dataset": "synthactions", "revision": REVISION, "classes": list(CLASSES), "settings": asdict(settings)}
+    record = {
+        "dataset": "synthactions",
+        "revision": REVISION,
+        "classes": list(CLASSES),
+        "settings": settings.model_dump(),
+    }
     new = not root.exists()
     try:
         with sole_run(root, root / _LOCK, "another render is at work here"):

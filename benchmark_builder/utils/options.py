@@ -10,9 +10,9 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from benchmark_builder.utils.errors import BenchError
@@ -23,18 +23,22 @@ class SettingError(BenchError):
 
     Attributes:
         name: the setting's.
-        problem: its value and what to give instead, such as ``0: give a whole number from 1 on``.
+        inside: what is wrong as a file's reader is to be told: ``count is 0; give a whole number, at least 1``.
     """
 
     name: str = ""
-    problem: str = ""
+    inside: str = ""
 
 
 def setting_error(name: str, value: Any, fix: str, flag: str = "") -> SettingError:
     """The error of one setting, which names its option: ``--name value: fix``."""
-    shown = value if isinstance(value, (str, int, float, Path)) and value != "" else repr(value)
+    try:
+        quoted = repr(str(value) if isinstance(value, Path) else value)
+    except Exception as reason:  # a number of thousands of digits, or an object that cannot say what it is
+        quoted = f"a {type(value).__name__} that cannot be shown ({type(reason).__name__})"
+    shown = value if isinstance(value, (str, Path)) and value != "" else quoted
     error = SettingError(f"{flag or flag_of(name)} {shown}: {fix}")
-    error.name, error.problem = name, f"{shown}: {fix}"
+    error.name, error.inside = name, f"{name} is {quoted}; {fix}"
     return error
 
 
@@ -43,7 +47,17 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def setting(default: Any, help: str, *, of: str = "", shown: str = "", flag: str = "", **limits: Any) -> Any:
+def setting(
+    default: Any,
+    help: str,
+    *,
+    of: str = "",
+    shown: str = "",
+    flag: str = "",
+    panel: str = "",
+    give: str = "",
+    **limits: Any,
+) -> Any:
     """A field of a :class:`SettingsModel`.
 
     Args:
@@ -51,16 +65,26 @@ def setting(default: Any, help: str, *, of: str = "", shown: str = "", flag: str
         help: one line for `--help`.
         of: what is counted or measured, in errors: ``frames``, ``pixels``, or ``share`` for a number from 0 to 1.
         shown: what `--help` says of the default in place of its value.
-        flag: its option, where that is not the field's name with hyphens.
+        flag: its option, where that is not the field's name with hyphens; ``--on/--off`` of a boolean.
+        panel: the heading of the option in `--help`.
+        give: what to give, in errors, where type and range do not say all.
         limits: ``ge``, ``le``, ``gt``, ``lt``, as of :func:`pydantic.Field`.
     """
-    extra = {"of": of, "shown": shown, "flag": flag}
+    extra = {"of": of, "shown": shown, "flag": flag, "panel": panel, "give": give}
     return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
 
 
 def share(default: Any, help: str, **more: Any) -> Any:
     """A field that is a number from 0 to 1; arguments as of :func:`setting`."""
     return setting(default, help, of="share", ge=0, le=1, **more)
+
+
+def optional(model: type[BaseModel], name: str, shown: str = "") -> Any:
+    """A field like another model's, which may be None, its default: the range and help are the other's."""
+    other = model.model_fields[name]
+    said = {k: v for k, v in extra(other).items() if k != "shown"} | ({"shown": shown} if shown else {})
+    limits = {k: v for k in ("ge", "le", "gt", "lt") if (v := _limit(other.metadata, k)) is not None}
+    return Field(None, description=other.description, json_schema_extra=said, **limits)
 
 
 class SettingsModel(BaseModel):
@@ -79,7 +103,7 @@ class SettingsModel(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise _first(error, type(self)) from None
+            raise _first(error, type(self), values) from None
 
     @classmethod
     def setting_names(cls) -> tuple[str, ...]:
@@ -99,7 +123,23 @@ class SettingsModel(BaseModel):
         try:
             return cls(**values)
         except SettingError as error:
-            raise BenchError(f"{path}: {error.name} is {error.problem}") from None
+            raise BenchError(f"{path}: {error.inside}") from None
+
+    @classmethod
+    def value_in_file(cls, name: str, value: Any, path: Path | str) -> Any:
+        """The value of one setting that a file has, in its own type. Raises as :meth:`from_file`."""
+        field = cls.model_fields.get(name)
+        if field is None:
+            raise BenchError(f"{path}: {_unknown(name, value, cls).inside}")
+        kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        try:
+            return TypeAdapter(kind, config=cls.model_config).validate_python(value)
+        except ValidationError:
+            raise BenchError(f"{path}: {setting_error(name, value, give(field)).inside}") from None
+
+    def replaced(self, **changes: Any) -> Self:
+        """The same with some settings changed. Raises as the model itself."""
+        return type(self)(**{name: getattr(self, name) for name in self.setting_names()} | changes)
 
 
 def default_of(model: type[BaseModel], name: str) -> Any:
@@ -107,20 +147,22 @@ def default_of(model: type[BaseModel], name: str) -> Any:
     return model.model_fields[name].get_default(call_default_factory=True)
 
 
-def _first(error: ValidationError, model: type[SettingsModel]) -> SettingError:
+def _first(error: ValidationError, model: type[SettingsModel], values: Mapping[str, Any]) -> SettingError:
     """The first of pydantic's errors, in words: the option, its value, and what to give."""
     found = error.errors(include_url=False)[0]
     name, value = str(found["loc"][0]), found["input"]
     if found["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, model.model_fields, 1)
-        fix = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(model.model_fields)}"
-        return setting_error(name, value, f"no such setting; {fix}")
+        return _unknown(name, value, model)
     field = model.model_fields[name]
     if found["type"] == "missing":
         return setting_error(name, "", f"is missing; give {wanted(field)}")
-    if len(found["loc"]) > 1 and not isinstance(value, Mapping):  # the whole value, not its part
-        value = found["ctx"].get("value", value) if "ctx" in found else value
-    return setting_error(name, value, give(field), extra(field).get("flag", ""))
+    return setting_error(name, values.get(name, value), give(field), extra(field).get("flag", "").partition("/")[0])
+
+
+def _unknown(name: str, value: Any, model: type[SettingsModel]) -> SettingError:
+    near = difflib.get_close_matches(name, model.model_fields, 1)
+    fix = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(model.model_fields)}"
+    return setting_error(name, value, f"no such setting; {fix}")
 
 
 def extra(field: FieldInfo) -> dict[str, Any]:
@@ -130,7 +172,7 @@ def extra(field: FieldInfo) -> dict[str, Any]:
 
 def plain_types(kind: Any) -> tuple[Any, ...]:
     """The types that a field may have, without None: ``int | None`` gives ``(int,)``."""
-    if typing.get_origin(kind) is typing.Annotated:
+    if typing.get_origin(kind) is Annotated:
         return plain_types(typing.get_args(kind)[0])
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         return tuple(part for arm in typing.get_args(kind) for part in plain_types(arm))
@@ -145,8 +187,8 @@ def choices_of(field: FieldInfo) -> tuple[str, ...]:
 
 def give(field: FieldInfo) -> str:
     """What to give for a field, for errors: ``choose from hold, drop`` or ``give a share from 0 to 1``."""
-    choices = choices_of(field)
-    return f"choose from {', '.join(choices)}" if choices else f"give {wanted(field)}"
+    choices, own = choices_of(field), extra(field).get("give")
+    return f"give {own}" if own else f"choose from {', '.join(choices)}" if choices else f"give {wanted(field)}"
 
 
 def wanted(field: FieldInfo) -> str:
@@ -171,10 +213,10 @@ def range_of(field: FieldInfo) -> str:
     """A field's range in words, such as ``from 0 to 30``; empty if it has none."""
     low, high = _limit(field.metadata, "ge"), _limit(field.metadata, "le")
     above, below = _limit(field.metadata, "gt"), _limit(field.metadata, "lt")
-    least = f"from {low:g}" if low is not None else f"above {above:g}" if above is not None else ""
-    most = f"to {high:g}" if high is not None else f"to below {below:g}" if below is not None else ""
+    least = f"from {low}" if low is not None else f"above {above}" if above is not None else ""
+    most = f"to {high}" if high is not None else f"to below {below}" if below is not None else ""
     if least and not most:
-        return f"at least {low:g}" if low is not None else least
+        return f"at least {low}" if low is not None else least
     return f"{least} {most}".strip()
 
 
@@ -188,4 +230,25 @@ def _as_path(value: Any) -> Any:
     return value
 
 
-PathSetting = typing.Annotated[Path, BeforeValidator(_as_path)]
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _is_word(value: str) -> str:
+    if not value or "\0" in value:
+        raise ValueError
+    return value
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_table(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+PathSetting = Annotated[Path, BeforeValidator(_as_path)]  # a text is a path
+Word = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_word)]  # never empty; a path is a text
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_as_tuple)]  # a list, as TOML has them, is a tuple
+Table = Annotated[dict[str, Any], BeforeValidator(_as_table)]
