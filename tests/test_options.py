@@ -44,7 +44,7 @@ def command_of(words: str) -> Any:
 @pytest.mark.parametrize("words", NAMES)
 def test_no_option_is_lost(words: str) -> None:
     found = {name for option in command_of(words).params for name in option.opts if name.startswith("--")}
-    assert found - {"--help"} == {f"--{name}" for name in NAMES[words].split()}
+    assert {f"--{name}" for name in NAMES[words].split()} <= found
 
 
 def test_no_command_reads_its_locals() -> None:

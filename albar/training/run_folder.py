@@ -42,7 +42,8 @@ class RunFolder:
 
         Args:
             record: of this run, see :func:`run_record`.
-            method: the settings of its method; their defaults, and those of the recipe, fill what a record of an earlier version does not have.
+            method: the settings of its method; their defaults, and those of the recipe, fill what a record of an
+                earlier version does not have.
 
         Raises:
             BenchError: the folder holds another run (what differs is named) or other files.
