@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, Self
 import cv2
 import numpy as np
 
+from benchmark_builder.parts import LAYOUTS
 from benchmark_builder.settings import DEFAULTS, LayoutSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.decode import read_frames
@@ -50,8 +51,6 @@ class Layout:
     def __new__(cls, name: str = "video", *args: Any, **options: Any) -> Self:
         if cls is not Layout:
             return super().__new__(cls)
-        from benchmark_builder.layouts.layout import class_of  # the table imports the classes in turn
-
         found: type[Self] = class_of(name)
         return found.__new__(found)
 
@@ -123,3 +122,21 @@ def jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
     if not ok:
         raise BenchError("a frame could not be encoded as JPEG")
     return data.tobytes()
+
+
+def class_of(name: str) -> Any:
+    """The class of a layout that the user names.
+
+    Raises:
+        BenchError: no such layout, or a class of the user's own that is none.
+    """
+    return checked(name, LAYOUTS.find(name))
+
+
+def checked(name: str, found: Any) -> type[Layout]:
+    """The class that a registry found under ``name``. Raises BenchError if it is no layout."""
+    if found.argument is not None:
+        raise BenchError(f"--layout {name}: {found.name} takes nothing after a colon; leave it out")
+    if not (isinstance(found.part, type) and issubclass(found.part, Layout)):
+        raise BenchError(f"--layout {name}: is no layout; give a subclass of benchmark_builder.layouts.base.Layout")
+    return found.part

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from benchmark_builder.layouts.base import JPEG_NAME, JPEG_QUALITY, Layout, Sink, jpeg
+from benchmark_builder.layouts.base import JPEG_NAME, JPEG_QUALITY, Layout, Sink, checked, class_of, jpeg
 from benchmark_builder.layouts.frames import digest
 from benchmark_builder.parts import LAYOUTS
 from benchmark_builder.utils.errors import BenchError
@@ -21,15 +21,6 @@ __all__ = [
     "JPEG_NAME", "JPEG_QUALITY", "LAYOUTS", "Layout", "PixelDigest", "Sink", "class_of", "digest", "is_exact",
     "is_listed", "jpeg", "layout_of", "name_of", "read_any", "suffixes",
 ]  # fmt: skip
-
-
-def class_of(name: str) -> Any:
-    """The class of a layout that the user names.
-
-    Raises:
-        BenchError: no such layout, or a class of the user's own that is none.
-    """
-    return _checked(name, LAYOUTS.find(name))
 
 
 def layout_of(name: Any, path: Path) -> type[Layout]:
@@ -41,7 +32,7 @@ def layout_of(name: Any, path: Path) -> type[Layout]:
         path: the video; its name decides among the layouts that are registered.
     """
     if isinstance(name, str) and name not in LAYOUTS.shipped and LAYOUTS.names_one(name):
-        return _checked(name, LAYOUTS.trusted(name))
+        return checked(name, LAYOUTS.trusted(name))
     return _classes()[name_of(path)]
 
 
@@ -83,23 +74,15 @@ def read_any(path: Path, expected: int | None = None) -> Iterator[np.ndarray]:
 
 
 def _classes() -> dict[str, type[Layout]]:
-    return {name: _checked(name, LAYOUTS.find(name)) for name in LAYOUTS}
+    return {name: checked(name, LAYOUTS.find(name)) for name in LAYOUTS}
 
 
 def _known(name: Any) -> type[Layout] | None:
     """The class of a name from protocol.json; None where it is none, or one that is not trusted."""
     try:
-        return _checked(name, LAYOUTS.trusted(name)) if isinstance(name, str) else None
+        return checked(name, LAYOUTS.trusted(name)) if isinstance(name, str) else None
     except BenchError:
         return None
-
-
-def _checked(name: str, found: Any) -> type[Layout]:
-    if found.argument is not None:
-        raise BenchError(f"--layout {name}: {found.name} takes nothing after a colon; leave it out")
-    if not (isinstance(found.part, type) and issubclass(found.part, Layout)):
-        raise BenchError(f"--layout {name}: is no layout; give a subclass of benchmark_builder.layouts.base.Layout")
-    return found.part
 
 
 class PixelDigest:
