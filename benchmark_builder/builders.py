@@ -114,7 +114,7 @@ def build_scuba(
             are the source's default.
 
     Raises:
-        BenchError: anything the user can mend; nothing is left half-written.
+        BenchError: anything the user can fix; nothing is left half-written.
     """
     run, subset = run or Run(), subset or Subset()
     listing = read_dataset(dataset, root, split, fold)

@@ -1,7 +1,7 @@
 """`bench segment`: any source's masks written to disk once, so that builds reuse them (``--masks stored:OUT``).
 
 OUT holds ``ID.zip`` for every video (:mod:`benchmark_builder.masks.stored`), ``segment.json`` (the source and its
-settings, the dataset, versions), ``masks.csv`` (a row a video) and ``failures.csv``. A zip under its final name is
+settings, the dataset, versions), ``masks.csv`` (one row per video) and ``failures.csv``. A zip under its final name is
 whole, so a killed run goes on where it stopped.
 """
 
@@ -146,7 +146,7 @@ def segment(
         out: folder to write; None for ``$BENCH_DATA/masks/DATASET-KIND``.
 
     Raises:
-        BenchError: anything the user can mend: bad settings, ``out`` in use, or filled from another source.
+        BenchError: anything the user can fix: bad settings, ``out`` in use, or filled from another source.
     """
     run, subset = run or Run(), subset or Subset()
     if run.workers is not None and run.workers < 1:
@@ -254,23 +254,23 @@ def _file(video_id: str) -> str:
 
 def _refuse_other_source(out: Path, record: dict[str, Any]) -> None:
     path = out / ORIGIN
-    mend = "choose another --out or delete the folder"
+    fix = "choose another --out or delete the folder"
     if not path.is_file():
         others = held(out, (FAILURES, LOG) if lists_failures(out / FAILURES) else ())
         if others:
-            raise BenchError(f"{out}: is not empty and holds no masks of `bench segment` ({others[0]}); {mend}")
+            raise BenchError(f"{out}: is not empty and holds no masks of `bench segment` ({others[0]}); {fix}")
         _forget(out)
         return
-    old = read_json(path, "record of `bench segment`", mend)
+    old = read_json(path, "record of `bench segment`", fix)
     if not isinstance(old, dict):
-        raise BenchError(f"{path}: not a record of `bench segment`; {mend}")
+        raise BenchError(f"{path}: not a record of `bench segment`; {fix}")
     for key, now in json.loads(json.dumps(record)).items():
         if old.get(key) != now:
             if not _has_masks(out):  # nothing came of that run
                 _forget(out)
                 return
             before, after = (json.dumps(value, sort_keys=True) for value in (old.get(key), now))
-            raise BenchError(f"{out}: holds masks of another run ({key}: {before}, now {after}); {mend}")
+            raise BenchError(f"{out}: holds masks of another run ({key}: {before}, now {after}); {fix}")
 
 
 def _forget(out: Path) -> None:
@@ -283,5 +283,5 @@ def _table(path: Path, columns: list[str]) -> list[dict[str, str]]:
     """Rows of a table that an earlier run wrote; none where there is none."""
     if not path.is_file():
         return []
-    mend = "delete it and run `bench segment` again"
-    return read_records(path, columns, "table of `bench segment`", mend)
+    fix = "delete it and run `bench segment` again"
+    return read_records(path, columns, "table of `bench segment`", fix)

@@ -312,7 +312,7 @@ def _share(
 
 
 class Store:
-    """Predictions of one test set by one checkpoint, with a note beside them of what they were made from.
+    """Predictions of one test set by one checkpoint, with a note alongside them of what they were made from.
 
     Attributes:
         csv: ``<out>/predictions/<set>--<tag>.csv``, or ``.parquet``.

@@ -5,7 +5,7 @@
         --static-frames 2 8
 
 Published: the still clip is copied T times, two forwards of the full clip, float32 (TF32 on a GPU), double backward
-through the penalty, a plain AdamW. It is printed beside:
+through the penalty, a plain AdamW. It is printed next to:
 
 - *the same mathematics*: the still clip is a view, AdamW is fused; then, each on top of that, one forward over both
   clips, channels-last-3d memory, and --compile (torch.compile of the moving clip's pass, as the trainer does it). Their

@@ -1,4 +1,4 @@
-"""Damage copies of real clips in many ways and build from all of them: nothing hangs, nothing is lost unsaid.
+"""Damage copies of real clips in many ways and build from all of them: nothing hangs, nothing is lost without a word.
 
     python perf/corruption_test.py
 

@@ -1,4 +1,4 @@
-"""The loop: it learns, resumes to the bit, and stops with a line that says the mend."""
+"""The loop: it learns, resumes to the bit, and stops with a line that says the fix."""
 
 import csv
 import dataclasses

@@ -65,9 +65,9 @@ def test_failures_of_the_parts_stay_listed_unless_made_elsewhere(folder_of_actio
     assert "1 failed" in error_of("merge", *parts, "--out", tmp_path / "said", "--workers", 1)
     broken.write_bytes(whole)
     lost.write_bytes(masks)
-    mended = scuba(root, tmp_path / "mended", subset=Subset(only=("Archery/v_Archery_g01",)))
-    assert merge([*parts, mended], tmp_path / "better", progress=False).failed == []
-    done = bench("merge", *parts, mended, "--out", tmp_path / "command", "--workers", 1)
+    fixed = scuba(root, tmp_path / "fixed", subset=Subset(only=("Archery/v_Archery_g01",)))
+    assert merge([*parts, fixed], tmp_path / "better", progress=False).failed == []
+    done = bench("merge", *parts, fixed, "--out", tmp_path / "command", "--workers", 1)
     assert done.returncode == 0 and "6 videos of 3 parts, 1 left out, 0 failed" in done.stdout
 
 

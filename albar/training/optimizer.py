@@ -20,7 +20,7 @@ def make_optimiser(
 
     Args:
         head: the part of ``model`` that learns at the full rate.
-        extra: what a method trains beside the network, at ``extra_lr`` times the full rate.
+        extra: what a method trains besides the network, at ``extra_lr`` times the full rate.
     """
     heads = {id(p) for p in head.parameters()}
     tables = {id(p) for n, p in model.named_parameters() if recipe.decay == "mmcv" and any(t in n for t in _TABLES)}

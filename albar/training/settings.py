@@ -52,7 +52,7 @@ class TrainSettings(SettingsModel):
         validation_split: watch the dataset's own split of this name instead (``val``).
         masks: mask source of the methods that need actors, ``KIND`` or ``KIND:PATH``; None: the dataset's own default.
         places: file of a Places365 ResNet's weights, for methods that need scenes (synthactions knows its scenes).
-        reference: folder of the 2-D reference run, for StillMix; None: runs/DATASET-reference2d-sSEED beside this run,
+        reference: folder of the 2-D reference run, for StillMix; None: runs/DATASET-reference2d-sSEED alongside this run,
             trained first if missing.
         tau: StillMix's τ: the share of frames, those from which the reference guesses worst, that are left out of the
             bank; None: 0.1 in ``finetune``, 0.5 in ``scratch`` (published for Swin-T on HMDB51 from Kinetics' and from
@@ -63,7 +63,7 @@ class TrainSettings(SettingsModel):
         score_every: the 2-D reference scores every so many frames of a video; published: all, on Kinetics each 20th.
         dropout: share of the features that the head does not see in training.
         out: the run's folder; None: runs/DATASET-METHOD-sSEED.
-        workers: decoding processes, 0 for none; None: none on a CPU, one a core beside a GPU.
+        workers: decoding processes, 0 for none; None: none on a CPU, one per core with a GPU.
         cache_mb: keep all decoded frames in memory if they need no more than this.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, …
         precision: ``float32``, ``tf32``, ``bf16``, or ``auto``: bf16 on a GPU, else float32.

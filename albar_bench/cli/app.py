@@ -43,7 +43,7 @@ app = typer.Typer(
         "Does my video model see the motion, or does it cheat?\n\n"
         "Build test videos in which scenery and looks are wrong (`bench build`), train networks not to cheat "
         "(`bench train`), score how much they still do (`bench eval`).\n\n"
-        "Data sets lie in `$BENCH_DATA/NAME` (default `./data/NAME`), built benchmarks in "
+        "Data sets are read from `$BENCH_DATA/NAME` (default `./data/NAME`), built benchmarks in "
         "`$BENCH_DATA/benchmarks/NAME-KIND-BACKGROUND`, runs in `./runs`. "
         "`bench demo` shows it all on videos that the toolkit renders itself."
     ),

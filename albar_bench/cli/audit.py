@@ -85,7 +85,7 @@ def _cells(one: "Leakage") -> list[str]:
 
 
 def _percent(share: "Share | None", beside: str = "") -> str:
-    """A figure, what stands beside it, and below them its interval."""
+    """A figure, what follows it, and below them its interval."""
     if share is None:
         return "–"
     return f"{100 * share.value:.1f}{beside}\n{100 * share.low:.1f}–{100 * share.high:.1f}"

@@ -83,7 +83,7 @@ def compare(
 
 
 def _synthactions(root: Path | None, benchmarks: list[Path] | None) -> list[Path]:
-    """The benchmarks of a render, rendered and built where absent: every kind, and SCUBA of the unbiased split."""
+    """The benchmarks of a render, rendered and built where missing: every kind, and SCUBA of the unbiased split."""
     from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
     from benchmark_builder.datasets import data_root
     from benchmark_builder.synthactions.render import render_if_missing

@@ -308,7 +308,7 @@ COLUMNS = [
 
 
 def write_table(path: Path, found: Sequence[Leakage]) -> None:
-    """Write a row a benchmark as CSV: shares 0..1, empty where there is none."""
+    """Write one row per benchmark as CSV: shares 0..1, empty where there is none."""
     rows = []
     for one in found:
         row = {name: getattr(one, name) for name in COLUMNS if hasattr(one, name)}

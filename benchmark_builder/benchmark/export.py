@@ -1,7 +1,7 @@
 """One layout into another (`bench export`), and others' benchmarks given a manifest (`bench import`).
 
 The published layouts: a folder of JPEG frames ``<video>__<n>`` a video (StillMix, mmaction2), or a zip of them, a still
-being one ``.jpg`` (ALBAR); beside them a list file of lines "name frames label".
+being one ``.jpg`` (ALBAR); alongside them a list file of lines "name frames label".
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A benchmark on disk: manifest.csv (a row a video), protocol.json, failures.csv, SHA256SUMS, videos/, masks/.
+"""A benchmark on disk: manifest.csv (one row per video), protocol.json, failures.csv, SHA256SUMS, videos/, masks/.
 
 In the layouts that others' loaders read there is list.txt too, a line "id frames label" a video.
 """

@@ -61,7 +61,9 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
     for benchmark in found:
         changed = difference(first.protocol, benchmark.protocol)
         if changed:
-            raise BenchError(f"{benchmark.folder}: has other settings than {first.folder} ({changed}); merge its likes")
+            raise BenchError(
+                f"{benchmark.folder}: has other settings than {first.folder} ({changed}); merge parts with the same settings"
+            )
         for row in benchmark.rows:
             if rows.setdefault(row.id, row) != row:
                 raise BenchError(

@@ -206,7 +206,7 @@ def _scaled(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _band(found: Family, row: Row, columns: int, height: int) -> np.ndarray:
-    """One video: a title, then a line a version."""
+    """One video: a title, then one line per version."""
     width = max(1, round(row.width * height / row.height))
     picks = np.linspace(0, row.frames - 1, min(columns, row.frames)).round().astype(int).tolist()
     total = LABEL + columns * (width + GAP)

@@ -393,7 +393,7 @@ class _Journal:
 
     ``state`` is ``made`` (``value``: its rows; ``notes``), ``failed`` (``value``: the reason; ``details``: a traceback)
     or ``left out`` (``on``: a digest of what the reason depended on). The latter two may hold ``rows``: what an earlier
-    run had made of the item and is still there. Any other state is a note that stands beside its item.
+    run had made of the item and is still there. Any other state is a note, next to its item.
     """
 
     def __init__(self, out: Path, by: str) -> None:

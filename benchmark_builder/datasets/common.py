@@ -91,7 +91,7 @@ def videos_of_classes(
     notes = []
     for directory in strange:
         count = len(files_of(directory, VIDEO_SUFFIXES)[0])
-        if count:  # a misspelt class would be lost unsaid
+        if count:  # a misspelt class would be lost without a word
             notes.append(f"{shown(directory)}: is no class of this data set; its videos ({count}) are left out")
     loose = files_of(folder, VIDEO_SUFFIXES)[0]
     if loose:

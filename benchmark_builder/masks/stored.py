@@ -143,9 +143,9 @@ def _origin(folder: Path) -> dict[str, Any] | None:
     path = folder / ORIGIN
     if not path.is_file():
         return None
-    mend = "restore the file, or delete it if the masks are your own"
-    record = read_json(path, "record of `bench segment`", mend)
+    fix = "restore the file, or delete it if the masks are your own"
+    record = read_json(path, "record of `bench segment`", fix)
     origin = record.get("masks") if isinstance(record, dict) else None
     if not isinstance(origin, dict) or "kind" not in origin:
-        raise BenchError(f"{path}: not a record of `bench segment`; {mend}")
+        raise BenchError(f"{path}: not a record of `bench segment`; {fix}")
     return origin

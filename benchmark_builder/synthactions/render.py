@@ -221,23 +221,23 @@ def _render(root: Path, settings: SynthSettings, record: dict[str, Any], workers
 
 def read_record(root: Path) -> dict[str, Any]:
     """The record of a finished render: ``revision``, ``classes`` and ``settings``. BenchError if there is none."""
-    mend = "run `bench data render` with this folder as --out; videos that are there are kept"
-    record = read_json(root / RECORD, "finished render of synthactions", mend)
+    fix = "run `bench data render` with this folder as --out; videos that are there are kept"
+    record = read_json(root / RECORD, "finished render of synthactions", fix)
     if not isinstance(record, dict) or record.get("dataset") != "synthactions" or "classes" not in record:
-        raise BenchError(f"{root / RECORD}: not the record of a render; {mend}")
+        raise BenchError(f"{root / RECORD}: not the record of a render; {fix}")
     return record
 
 
 def _claim(root: Path, record: dict[str, Any]) -> None:
     """Refuse a folder that holds anything but this very dataset; else note in it what it is to hold."""
-    mend = "give another --out, or delete the folder"
+    fix = "give another --out, or delete the folder"
     for path in (root / RECORD, root / _BEGUN):
         if path.exists():
-            found = read_json(path, "record of a render", mend)
+            found = read_json(path, "record of a render", fix)
             if found == record:
                 return
             if path.name == RECORD or any((root / "videos").rglob("*.mp4")):
-                raise BenchError(f"{path}: rendered with other settings ({_difference(found, record)}); {mend}")
+                raise BenchError(f"{path}: rendered with other settings ({_difference(found, record)}); {fix}")
             shutil.rmtree(root / "masks", ignore_errors=True)  # begun, and nothing came of it
             break
     else:

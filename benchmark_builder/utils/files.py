@@ -36,7 +36,7 @@ def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it is renamed to ``path``, on any error removed.
+    """Yield a temporary path alongside ``path``; on success it is renamed to ``path``, on any error removed.
 
     The suffix is kept, so that encoders recognise the container. A file under its final name is always whole.
     """
@@ -106,14 +106,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, utf8(text))  # JSON reads the escapes back as they were
 
 
-def read_json(path: Path, what: str, mend: str) -> Any:
+def read_json(path: Path, what: str, fix: str) -> Any:
     """Read JSON; a missing or broken file is a :class:`BenchError` saying what it is and how to fix it."""
     if not path.is_file():
-        raise BenchError(f"{path}: no {what} here; {mend}")
+        raise BenchError(f"{path}: no {what} here; {fix}")
     try:
-        return parse_json(read_text(path, what, mend))
+        return parse_json(read_text(path, what, fix))
     except ValueError as error:
-        raise BenchError(f"{path}: not a readable {what} ({error}); {mend}") from None
+        raise BenchError(f"{path}: not a readable {what} ({error}); {fix}") from None
 
 
 DEEPEST_JSON = 100

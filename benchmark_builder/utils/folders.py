@@ -16,7 +16,7 @@ VIDEO_SUFFIXES = frozenset(
     ".apng .amv".split()
 )
 PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))
-# Files and folders that systems and their programs leave beside the user's: none of them is ever data.
+# Files and folders that systems and their programs leave next to the user's: none of them is ever data.
 _SYSTEM = frozenset(
     ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information",
      "lost+found", "icon\r")

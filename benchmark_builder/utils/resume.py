@@ -1,6 +1,6 @@
 """What every run that fills a folder needs to go on after a kill: whose folder it is, one run at a time, what failed.
 
-A folder that is being filled may hold, beside its own files, a lock, temporary files (``.tmp-*``) and hidden files of
+A folder that is being filled may hold, besides its own files, a lock, temporary files (``.tmp-*``) and hidden files of
 the system (``.DS_Store``): none of them says that the folder is somebody else's.
 """
 

@@ -25,7 +25,7 @@ from benchmark_builder.utils.safe_pickle import (
 
 MOST_PICKLE = 2**26  # bytes of what is not tensors
 _REBUILT = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3")
-# Beside weights, in options and statistics; PyTorch does not know them, and readers of weights pass them over.
+# Besides weights, in options and statistics; PyTorch does not know them, and readers of weights pass them over.
 _NAMED = frozenset(
     f"builtins.{name}" for name in "object slice range list dict tuple frozenset int float str bool".split()
 )

@@ -26,7 +26,7 @@ from benchmark_builder.utils.safe_pickle import Refused
 from benchmark_builder.utils.torch_files import check_torch_file
 
 SAFETENSORS = ".safetensors"
-MOST_STAND_INS = 200  # kinds of objects beside the weights
+MOST_STAND_INS = 200  # kinds of objects besides the weights
 # Under which names training codes keep the weights, the usual first.
 _TABLES = ("state_dict", "model_state_dict", "model", "weights", "module", "net", "network", "model_state", "params")
 _AVERAGED = re.compile(r"(^|[._])(ema|averaged?|swa|shadow)([._]|$)", re.IGNORECASE)
@@ -98,21 +98,21 @@ def _canonical(value: Any) -> Any:
     return sys.intern(str(value)) if isinstance(value, str) else value
 
 
-def read_torch_file(path: Path, what: str, mend: str, foreign: bool = False) -> Any:
+def read_torch_file(path: Path, what: str, fix: str, foreign: bool = False) -> Any:
     """What ``torch.save`` wrote, on the CPU; only tensors and plain types are accepted, nothing is run.
 
     Args:
         path: the file.
         what: what it should be, for messages.
-        mend: how to fix a file that is refused, for messages.
-        foreign: another code's file: objects beside the weights (options, paths, configurations) are read as empty
+        fix: how to fix a file that is refused, for messages.
+        foreign: another code's file: objects besides the weights (options, paths, configurations) are read as empty
             stand-ins, which run nothing; large files are mapped, not copied.
 
     Raises:
         BenchError: no such file, or not a file of tensors and plain types (another pickle, a text file, …).
     """
     if not path.is_file():
-        raise BenchError(f"{path}: no such {what}; {mend}")
+        raise BenchError(f"{path}: no such {what}; {fix}")
     try:
         check_torch_file(path)
     except MemoryError:
@@ -120,7 +120,7 @@ def read_torch_file(path: Path, what: str, mend: str, foreign: bool = False) -> 
     except Exception as error:
         reason = f" ({error})" if isinstance(error, Refused) else ""
         raise BenchError(
-            f"{path}: not a {what} of tensors and plain values{reason}, so it was not opened; {mend}"
+            f"{path}: not a {what} of tensors and plain values{reason}, so it was not opened; {fix}"
         ) from None
     admitted: dict[str, Any] = {}
     while True:
@@ -146,7 +146,7 @@ def read_torch_file(path: Path, what: str, mend: str, foreign: bool = False) -> 
             said = re.search(r"WeightsUnpickler error: (.+)", str(error))
             reason = f"it holds {name}" if name else said[1] if said else _one_line(error)
             raise BenchError(
-                f"{path}: not a {what} of tensors and plain values ({reason}), so it was not opened; {mend}"
+                f"{path}: not a {what} of tensors and plain values ({reason}), so it was not opened; {fix}"
             ) from None
 
 
@@ -183,29 +183,29 @@ def _stand_in(name: str, kind: type | None = None) -> Any:
     return StandIn
 
 
-def read_weights(path: Path, what: str, mend: str, known: Collection[str] = ()) -> Weights:
+def read_weights(path: Path, what: str, fix: str, known: Collection[str] = ()) -> Weights:
     """A network's tensors by parameter name, from what ``torch.save`` wrote or from a ``.safetensors`` file.
 
     Args:
         path: the file.
         what: what it should be, for messages.
-        mend: how to fix a file that is refused, for messages.
+        fix: how to fix a file that is refused, for messages.
         known: the parameter names of the network they are for, where that is known; see :func:`without_prefix`.
 
     Raises:
         BenchError: no such file, unreadable, or it holds no table of tensors, or several without one that is usual.
     """
     if path.suffix.lower() == SAFETENSORS:
-        return Weights(without_prefix(read_safetensors(path, what, mend), known))
-    content = read_torch_file(path, what, mend, foreign=True)
-    tensors, notes = _table(path, content, mend)
+        return Weights(without_prefix(read_safetensors(path, what, fix), known))
+    content = read_torch_file(path, what, fix, foreign=True)
+    tensors, notes = _table(path, content, fix)
     return Weights(without_prefix(tensors, known), notes)
 
 
-def read_safetensors(path: Path, what: str, mend: str) -> dict[str, torch.Tensor]:
+def read_safetensors(path: Path, what: str, fix: str) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file, by the names that they have there. BenchError if there is no such file."""
     if not path.is_file():
-        raise BenchError(f"{path}: no such {what}; {mend}")
+        raise BenchError(f"{path}: no such {what}; {fix}")
     try:
         from safetensors.torch import load_file
     except ImportError:
@@ -215,18 +215,18 @@ def read_safetensors(path: Path, what: str, mend: str) -> dict[str, torch.Tensor
     except MemoryError:
         raise
     except Exception as error:
-        raise BenchError(f"{path}: not a safetensors file ({_one_line(error)}); {mend}") from None
+        raise BenchError(f"{path}: not a safetensors file ({_one_line(error)}); {fix}") from None
 
 
-def _table(path: Path, content: Any, mend: str) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
+def _table(path: Path, content: Any, fix: str) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
     """The table of tensors in a file's content, and what to say of the others."""
     found = _tables(content)
     if not found:
         held = type(content).__qualname__ if not isinstance(content, Mapping) else ""
         inside = next((type(v).__qualname__ for v in _values(content) if type(v).__qualname__ not in _PLAIN), held)
         held = f" (it holds {inside})" if inside and inside not in _PLAIN else ""
-        raise BenchError(f"{path}: holds no table of tensors{held}; {mend}")
-    for name, table in list(found.items()):  # torch.optim.swa_utils.AveragedModel counts beside its weights
+        raise BenchError(f"{path}: holds no table of tensors{held}; {fix}")
+    for name, table in list(found.items()):  # torch.optim.swa_utils.AveragedModel counts next to its weights
         if table.pop("n_averaged", None) is not None:
             found = {f"{k}.averaged".lstrip(".") if k == name else k: v for k, v in found.items()}
     averaged = [name for name in found if _AVERAGED.search(name)]
@@ -267,8 +267,8 @@ def _tables(content: Any, depth: int = 3) -> dict[str, dict[str, torch.Tensor]]:
         if isinstance(key, str) and not _NO_WEIGHTS.search(key):
             found |= {f"{key}.{inner}".rstrip("."): table for inner, table in _tables(value, depth - 1).items()}
     own = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
-    # Most of a table of weights are tensors; counts, versions and states beside them are no weights. Where there are
-    # tables further inside, tensors beside those are statistics of the training.
+    # Most of a table of weights are tensors; counts, versions and states next to them are no weights. Where there are
+    # tables further inside, tensors next to those are statistics of the training.
     plain = all(isinstance(v, torch.Tensor | int | float | str | None) for v in content.values())
     if own and not found and (plain or 2 * len(own) > len(content)):
         found[""] = own

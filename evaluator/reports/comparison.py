@@ -41,7 +41,7 @@ def show_compared(path: Path, console: Console | None = None) -> None:
 
 
 def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
-    """A row a method; in brackets the change of the mean against the baseline's."""
+    """One row per method; in brackets the change of the mean against the baseline's."""
     known = headings(own_figures(rows))
     names = [name for name in known if any(row[f"{name}_mean"] for row in rows)]
     base = next((row for row in rows if row["method"] in BASELINES), None)

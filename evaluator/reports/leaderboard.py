@@ -1,4 +1,4 @@
-"""The leaderboard CSV: a row a (checkpoint, benchmark set), numbers as numbers, safe for two processes at once."""
+"""The leaderboard CSV: one row per (checkpoint, benchmark set), numbers as numbers, safe for two processes at once."""
 
 import hashlib
 import math

@@ -36,7 +36,7 @@ class PuppetTrack:
 
 
 class PuppetMasks:
-    """``jhmdb[:FOLDER]``: FOLDER is puppet_mask; without it, ROOT/puppet_mask or beside ROOT."""
+    """``jhmdb[:FOLDER]``: FOLDER is puppet_mask; without it, ROOT/puppet_mask or alongside ROOT."""
 
     def __init__(self, path: Path | None, dataset_root: Path) -> None:
         # ROOT may be Rename_Images itself.
@@ -73,13 +73,13 @@ class PuppetMasks:
 
 def _read(path: Path, height: int, width: int) -> np.ndarray:
     """``part_mask`` as bool (T, H, W)."""
-    mend = "get the file from JHMDB's site"
+    fix = "get the file from JHMDB's site"
     try:
         values = read_array(path, KEY, MOST_BYTES)
     except (OSError, ValueError) as error:
-        raise BenchError(f"{path}: {error}; {mend}") from None
+        raise BenchError(f"{path}: {error}; {fix}") from None
     if values.ndim not in (2, 3):  # MATLAB drops a last axis of length 1
-        raise BenchError(f"{path}: {KEY} is {values.shape}, not H x W x T; {mend}")
+        raise BenchError(f"{path}: {KEY} is {values.shape}, not H x W x T; {fix}")
     if values.shape[:2] != (height, width):
         raise BenchError(
             f"{path}: masks are {values.shape[1]}x{values.shape[0]}, the video is {width}x{height}; "

@@ -116,7 +116,7 @@ class UCF101_24Boxes:
 
 
 def find_annotation(root: Path, names: tuple[str, ...], kind: str) -> Path:
-    """The first of ``names`` in ROOT/annotations, ROOT or beside ROOT. Raises BenchError if there is none."""
+    """The first of ``names`` in ROOT/annotations, ROOT or alongside ROOT. Raises BenchError if there is none."""
     for folder in (root / "annotations", root, root.parent / "annotations"):
         for name in names:
             if (folder / name).is_file():

@@ -8,7 +8,7 @@ from benchmark_builder.masks.motion.evidence import Evidence
 
 
 def keep_actors(small: list[np.ndarray], belief: list[np.ndarray], evidence: Evidence) -> list[np.ndarray]:
-    """Drop what is small beside the actor: specks, balls, bits of background. Soft masks in and out, (H/2, W/2).
+    """Drop what is small next to the actor: specks, balls, bits of background. Soft masks in and out, (H/2, W/2).
 
     Connected parts are followed from frame to frame; each stands or falls by its weight over its whole life.
     """

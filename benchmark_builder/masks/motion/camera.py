@@ -131,7 +131,7 @@ def _cells(points: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _spread(cell: np.ndarray) -> np.ndarray:
-    """Keep the first (strongest) few of every cell: bool (N,). A plain wall counts beside a striped shirt."""
+    """Keep the first (strongest) few of every cell: bool (N,). A plain wall counts next to a striped shirt."""
     order = np.argsort(cell, kind="stable")
     sorted_cells = cell[order]
     rank = np.arange(len(cell)) - np.searchsorted(sorted_cells, sorted_cells)

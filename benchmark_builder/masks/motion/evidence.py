@@ -70,7 +70,7 @@ def find_motion(frames: list[np.ndarray]) -> Evidence:
                 # What one way uncovers has no match there, but has one the other way: the smaller of the two is right.
                 evidence = np.maximum(evidence, np.minimum.reduce(found) if len(found) > 1 else found[0])
         differs, gone = _background_model(small, camera, t)
-        # Alone, the model takes what the actor uncovers for an actor; beside motion it sharpens the outline.
+        # Alone, the model takes what the actor uncovers for an actor; together with motion it sharpens the outline.
         near = cv2.GaussianBlur(evidence, (0, 0), 6.0)
         evidence = np.maximum(evidence, differs * np.minimum(1.0, 3.0 * near))
         evidence[logo] = 0.0

@@ -79,7 +79,7 @@ def prompt_boxes(track: MaskTrack, height: int, width: int, name: str) -> list[l
         more = f" and {len(empty) - LISTED} more" if len(empty) > LISTED else ""
         raise BenchError(
             f"{name}: prompt boxes (x1, y1, x2, y2) have no area inside the {width}x{height} picture: {listed}{more}; "
-            "mend the annotation or give other --prompts"
+            "fix the annotation or give other --prompts"
         )
     return frames
 

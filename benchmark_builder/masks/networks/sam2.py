@@ -179,13 +179,13 @@ def load(folder: Path, device: str) -> Network:
     Raises:
         BenchError: files are missing or damaged, it is another model's, or some of the weights are missing.
     """
-    mend = f"give a folder of SAM 2 for video, such as that of {DEFAULT}"
-    config = read_json(folder / CONFIG, "checkpoint of transformers", mend)
+    fix = f"give a folder of SAM 2 for video, such as that of {DEFAULT}"
+    config = read_json(folder / CONFIG, "checkpoint of transformers", fix)
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind != MODEL_TYPE:
-        raise BenchError(f"{folder}: is a checkpoint of {kind or 'nothing known'}, not of {MODEL_TYPE}; {mend}")
+        raise BenchError(f"{folder}: is a checkpoint of {kind or 'nothing known'}, not of {MODEL_TYPE}; {fix}")
     if not (folder / WEIGHTS).is_file():
-        raise BenchError(f"{folder}: holds no {WEIGHTS}; {mend}")
+        raise BenchError(f"{folder}: holds no {WEIGHTS}; {fix}")
     try:
         loaded: Any = Sam2VideoModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
@@ -194,10 +194,10 @@ def load(folder: Path, device: str) -> Network:
         processor = Sam2VideoProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # a damaged or hostile file can raise anything
         reason = str(error).strip().split("\n")[0][:120]
-        raise BenchError(f"{folder}: cannot be read as SAM 2 ({type(error).__name__}: {reason}); {mend}") from None
+        raise BenchError(f"{folder}: cannot be read as SAM 2 ({type(error).__name__}: {reason}); {fix}") from None
     absent = sorted(report["missing_keys"])
     if absent:  # transformers would make them up
-        raise BenchError(f"{folder / WEIGHTS}: lacks {len(absent)} weights, the first {absent[0]}; {mend}")
+        raise BenchError(f"{folder / WEIGHTS}: lacks {len(absent)} weights, the first {absent[0]}; {fix}")
     return Network(model.eval().to(device), processor)
 
 
