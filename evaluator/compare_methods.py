@@ -144,7 +144,7 @@ def plan(sweep: Sweep) -> tuple[list[Job], list[Job]]:
 
 
 def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[dict[str, Any]]:
-    """One row per method, in the order of ``methods``: mean and standard deviation (n − 1) of each figure over its rows.
+    """One row per method, in the order of ``methods``: mean and standard deviation (n − 1) of each of its figures.
 
     A deviation is blank where there is one row only; a figure where none has it.
     """

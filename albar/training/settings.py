@@ -52,7 +52,7 @@ class TrainSettings(SettingsModel):
         validation_split: watch the dataset's own split of this name instead (``val``).
         masks: mask source of the methods that need actors, ``KIND`` or ``KIND:PATH``; None: the dataset's own default.
         places: file of a Places365 ResNet's weights, for methods that need scenes (synthactions knows its scenes).
-        reference: folder of the 2-D reference run, for StillMix; None: runs/DATASET-reference2d-sSEED alongside this run,
+        reference: folder of the 2-D reference run, for StillMix; None: runs/DATASET-reference2d-sSEED alongside it,
             trained first if missing.
         tau: StillMix's τ: the share of frames, those from which the reference guesses worst, that are left out of the
             bank; None: 0.1 in ``finetune``, 0.5 in ``scratch`` (published for Swin-T on HMDB51 from Kinetics' and from

@@ -29,7 +29,7 @@ Root = Annotated[Path | None, typer.Option(help="The dataset's folder, if it has
 
 
 def leaderboard(results: Results, published: Published = None) -> None:
-    """Print leaderboards as one table; published rows are marked, and rows of different videos are never ranked without saying so."""
+    """Print leaderboards as one table; published rows are marked, and rows of other videos are told apart."""
     from evaluator.reports.screen import show
 
     show(results, published=published)

@@ -62,7 +62,7 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
         changed = difference(first.protocol, benchmark.protocol)
         if changed:
             raise BenchError(
-                f"{benchmark.folder}: has other settings than {first.folder} ({changed}); merge parts with the same settings"
+                f"{benchmark.folder}: has other settings than {first.folder} ({changed}); merge equal builds"
             )
         for row in benchmark.rows:
             if rows.setdefault(row.id, row) != row:

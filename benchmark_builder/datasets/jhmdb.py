@@ -5,7 +5,7 @@ are read, never the AVI of the same name, whose frames the masks do not fit. y: 
 which is built from JHMDB, is scored by networks trained on HMDB51; 21 of the 51 occur.
 
 Splits: files ``CLASS_test_split{1,2,3}.txt`` of lines "file.avi tag", tag 1 train, 2 test. HMDB51's own are taken where
-they are stored in ROOT/testTrainMulti_7030_splits, as was published (JHMDB ∩ HMDB51's test list), so that a network trained on
+they are in ROOT/testTrainMulti_7030_splits, as was published (JHMDB ∩ HMDB51's test list), so that a network trained on
 HMDB51's split has seen none of the test videos; else JHMDB's, in ROOT/splits, and the split is named ``jhmdb_test1``.
 Licence: see the dataset's site.
 """

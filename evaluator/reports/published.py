@@ -1,4 +1,4 @@
-"""The published figures, as leaderboard rows of their own, so that they can stand next to a user's and be told apart."""
+"""The published figures, as leaderboard rows of their own, so that they stand next to a user's and be told apart."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
