@@ -309,6 +309,6 @@ def _layout(settings: Settings) -> Layout:
 
 
 def _workers(run: Run) -> int:
-    if run.workers is not None and run.workers < 1:
-        raise BenchError(f"--workers {run.workers}: needs at least 1")
+    if run.workers is not None and not 1 <= run.workers <= pool.MOST_WORKERS:
+        raise BenchError(f"--workers {run.workers}: give 1 to {pool.MOST_WORKERS}")
     return run.workers or pool.default_workers()

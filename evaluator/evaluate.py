@@ -18,6 +18,7 @@ from albar.training.accelerator import pick_device
 from benchmark_builder.datasets import data_root
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, sha256_file, write_json
+from benchmark_builder.utils.pool import MOST_WORKERS
 from evaluator.inference.clips import Batch, ChangedFile, arranged, batches, order
 from evaluator.inference.processes import Processes
 from evaluator.metrics.figures import compute, file_tag, plain, version
@@ -80,10 +81,10 @@ class EvalOptions:
             raise BenchError(f"--format is {self.suffix.removeprefix('.')!r}; choose from {known}")
         if self.cluster not in CLUSTERS:
             raise BenchError(f"--cluster is {self.cluster!r}; choose from {', '.join(CLUSTERS)}")
-        if self.batch < 1:
-            raise BenchError(f"--batch is {self.batch}; it must be at least 1")
-        if self.workers < 0:
-            raise BenchError(f"--workers is {self.workers}; it must be 0 or more")
+        if not 1 <= self.batch <= 2**16:
+            raise BenchError(f"--batch is {self.batch}; it must be 1 to {2**16}")
+        if not 0 <= self.workers <= MOST_WORKERS:
+            raise BenchError(f"--workers is {self.workers}; it must be 0 to {MOST_WORKERS}")
         if self.limit is not None and self.limit < 1:
             raise BenchError(f"--limit is {self.limit}; it must be at least 1")
         if self.precision not in ("auto", "float32", "bf16"):

@@ -1,7 +1,6 @@
 """Where a network runs, and in which numbers."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 
 import torch
@@ -9,7 +8,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 
-from benchmark_builder.utils.device import pick_device
+from benchmark_builder.utils.device import pick_device, world_size
 
 __all__ = ["make_accelerator", "pick_device", "tf32"]
 
@@ -25,7 +24,7 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     if on.type == "cuda" and on.index is not None:
         torch.cuda.set_device(on)
     # Accelerate keeps one state a process, of the first run's precision and device; a library may run several.
-    AcceleratorState._reset_state(reset_partial_state=int(os.environ.get("WORLD_SIZE", "1")) == 1)
+    AcceleratorState._reset_state(reset_partial_state=world_size() == 1)
     bf16 = precision == "bf16" or (precision == "auto" and on.type == "cuda")
     # ALBAR's two forwards of a step must see the same buffers, so none is broadcast in between.
     return Accelerator(

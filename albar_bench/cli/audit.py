@@ -29,7 +29,7 @@ def leakage(
     ring: Annotated[int, typer.Option(help="Without a reference: width of what it sees inside the edge.")] = 4,
     root: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved.")] = None,
     seed: Annotated[int, typer.Option(help="Owns the bootstrap's draws.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1, max=256)] = None,
     out: Annotated[Path | None, typer.Option(help="Write the figures here (.csv).")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw them here (.png, .pdf or .svg).")] = None,
 ) -> None:

@@ -24,7 +24,7 @@ Split = Annotated[str, typer.Option(help="train, test, val, all; auto: the test 
 Fold = Annotated[int, typer.Option(help="Which official split, from 1.", min=1)]
 Seed = Annotated[int, typer.Option(help="Owns every random draw.")]
 Out = Annotated[Path | None, typer.Option(help="Folder.  [default: $BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND]")]
-Workers = Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)]
+Workers = Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1, max=256)]
 Limit = Annotated[int | None, typer.Option(help="Only the first N source videos.", min=1)]
 Only = Annotated[list[str] | None, typer.Option(help="Only sources whose id begins so; may be given several times.")]
 Shard = Annotated[str | None, typer.Option(help="i/n: every n-th source from the i-th, for n machines.")]

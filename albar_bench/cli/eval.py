@@ -56,7 +56,7 @@ def eval_command(
     split: Annotated[str, typer.Option(help="Which split IID is.")] = "test",
     fold: Annotated[int, typer.Option(help="Which official split, from 1.", min=1)] = 1,
     batch: Annotated[int, typer.Option(help="Clips a forward pass and GPU.")] = 8,
-    workers: Annotated[int, typer.Option(help="Decoding processes; 0 decodes in the main one.")] = 0,
+    workers: Annotated[int, typer.Option(help="Decoding processes; 0 decodes in the main one.", min=0, max=256)] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
     precision: Annotated[str, typer.Option(help="auto (bf16 on a GPU), float32 or bf16.")] = "auto",
     limit: Annotated[int | None, typer.Option(help="Only the first N videos of each set: a quick look.")] = None,

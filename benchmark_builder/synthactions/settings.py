@@ -17,7 +17,7 @@ class SynthSettings:
     Attributes:
         size: height in pixels, and width too unless ``width`` is given; 24 or more.
         width: width in pixels; 0 (the default) makes the frame square.
-        frames: length of every video; 2 or more.
+        frames: length of every video; 2 to 10,000.
         fps: frames a second. Motions have their pace in seconds: about one turn each 16 frames at 12.
         train: training videos.
         test: videos of each of the two test sets.
@@ -41,13 +41,13 @@ class SynthSettings:
             raise BenchError(f"--size {self.size}: give 24 to 4096 pixels")
         if self.width != 0 and not 24 <= self.width <= 4096:
             raise BenchError(f"--width {self.width}: give 24 to 4096 pixels, or 0 for a square frame")
-        if self.frames < 2:
-            raise BenchError(f"--frames {self.frames}: a motion needs 2 frames or more")
+        if not 2 <= self.frames <= 10_000:
+            raise BenchError(f"--frames {self.frames}: give 2 (a motion needs them) to 10000 frames")
         if not (math.isfinite(self.fps) and 0 < self.fps <= 1000):
             raise BenchError(f"--fps {self.fps}: give more than 0 and at most 1000 frames a second")
         for flag, count in (("--train", self.train), ("--test", self.test)):
-            if count < 0:
-                raise BenchError(f"{flag} {count}: give 0 or more videos")
+            if not 0 <= count <= 10**7:
+                raise BenchError(f"{flag} {count}: give 0 to {10**7} videos")
         if self.train + self.test == 0:
             raise BenchError("--train 0 --test 0: nothing to render; give a number of videos")
         if not 1 / len(CLASSES) <= self.bias <= 1:
