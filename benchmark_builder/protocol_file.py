@@ -64,6 +64,21 @@ def _is_part(value: Any) -> bool:
     )
 
 
+def _is_places(value: Any) -> bool:
+    """A table of paths that a disk can have, or of nothing."""
+    return isinstance(value, dict) and all(
+        isinstance(v, str) and len(v) < 4096 and all(len(part) < 256 for part in re.split(r"[/\\]", v))
+        for v in value.values()
+    )
+
+
+def _is_changed(value: Any) -> bool:
+    """What differs from a named protocol: a list of names (version 1), or a table of both values."""
+    if isinstance(value, dict):
+        return all(isinstance(v, dict) and (not v or {"here", "protocol"} <= v.keys()) for v in value.values())
+    return _list_of(_is_text)(value)
+
+
 _TEXT, _TABLE = (_is_text, "text"), (_is_table, "a table")
 _SEED = _whole(-(2**63), 2**64)
 # Field, by its place -> (check, what it must be). Of these, those of NEEDED must be there.
@@ -90,7 +105,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "protocol": _TABLE,
     "protocol.name": _TEXT,
     "protocol.version": (_whole(1, 1000), "a whole number from 1"),
-    "protocol.changed": (_or(_is_table, _list_of(_is_text)), "a table or a list of settings"),
+    "protocol.changed": (_is_changed, "a table of settings with their values (here, protocol)"),
     "per_video": (_whole(1, 10**6), "a whole number from 1"),
     "seed": (_SEED, "a whole number"),
     "layout": (_is_layout, f"one of {', '.join(LAYOUTS.shipped)}, or package.module:Name"),
@@ -105,7 +120,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "conflfg.still_area": (_number(0, 1), "a number from 0 to 1"),
     "conflfg.rules": (_whole(1, 1000), "a whole number from 1"),
     "subset": (_or(_is_none, _list_of(_is_part)), "null or a list of parts (limit, only, shard)"),
-    "paths": _TABLE,
+    "paths": (_is_places, "a table of paths"),
     "from": _TABLE,
     "from.manifest_sha256": _TEXT,
     "exported_from": _TABLE,

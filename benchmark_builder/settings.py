@@ -179,7 +179,7 @@ class PartSettings(SettingsModel):
 class RunSettings(SettingsModel):
     """How it runs; none of it changes a pixel."""
 
-    workers: int | None = setting(None, "Processes.", shown="one per core", of="processes", ge=1)
+    workers: int | None = setting(None, "Processes.", shown="one per core", of="processes", ge=1, le=256)
 
 
 class FolderSettings(SettingsModel):
@@ -235,10 +235,10 @@ class SynthSettings(SettingsModel):
         48, "Height, and width unless given: 48 trains on a CPU, 240 is to look at.", of="pixels", ge=24, le=4096
     )
     width: Width = setting(0, "Width in pixels; 0 for a square.", give="24 to 4096 pixels, or 0 for a square frame")
-    frames: int = setting(16, "Frames per video.", of="frames", ge=2)
+    frames: int = setting(16, "Frames per video.", of="frames", ge=2, le=10_000)
     fps: float = setting(12.0, "Frames per second.", of="frames per second", gt=0, le=1000)
-    train: int = setting(8192, "Training videos.", of="videos", ge=0)
-    test: int = setting(512, "Videos of each of the two test sets.", of="videos", ge=0)
+    train: int = setting(8192, "Training videos.", of="videos", ge=0, le=10**7)
+    test: int = setting(512, "Videos of each of the two test sets.", of="videos", ge=0, le=10**7)
     bias: float = setting(
         0.95,
         "How often scenery and clothing are the class's own, in train and test.",

@@ -1,7 +1,6 @@
 """Where a network runs, in which numbers, and compiled or not."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,7 +11,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
-from benchmark_builder.utils.device import pick_device
+from benchmark_builder.utils.device import pick_device, world_size
 
 __all__ = ["compiled", "make_accelerator", "pick_device", "tf32"]
 
@@ -29,7 +28,7 @@ def make_accelerator(device: str, precision: str, folder: Path) -> Accelerator:
     if on.type == "cuda" and on.index is not None:
         torch.cuda.set_device(on)
     # Accelerate keeps one state per process, of the first run's precision and device; a library may run several.
-    AcceleratorState._reset_state(reset_partial_state=int(os.environ.get("WORLD_SIZE", "1")) == 1)
+    AcceleratorState._reset_state(reset_partial_state=world_size() == 1)
     bf16 = precision == "bf16" or (precision == "auto" and on.type == "cuda")
     # ALBAR's two forwards of a step must see the same buffers, so none is broadcast in between.
     return Accelerator(

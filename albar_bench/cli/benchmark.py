@@ -19,7 +19,7 @@ Scuba = Annotated[
 
 def verify(
     folder: Folder,
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1, max=256)] = None,
     root: Root = None,
     scuba: Scuba = None,
 ) -> None:
@@ -42,8 +42,10 @@ def preview(
     out: Annotated[Path, typer.Option(help="A .png or .jpg contact sheet, or a .gif or .mp4 that plays.")] = Path(
         "preview.png"
     ),
-    videos: Annotated[int | None, typer.Option(help="How many videos.  [default: 4; playing: 1]", min=1)] = None,
-    columns: Annotated[int, typer.Option(help="Frames of each on a sheet.", min=1)] = 6,
+    videos: Annotated[
+        int | None, typer.Option(help="How many videos.  [default: 4; playing: 1]", min=1, max=1000)
+    ] = None,
+    columns: Annotated[int, typer.Option(help="Frames of each on a sheet.", min=1, max=1000)] = 6,
     height: Annotated[int, typer.Option(help="Height of a frame, pixels.", min=16)] = 120,
     root: Root = None,
     scuba: Scuba = None,
@@ -105,7 +107,7 @@ def export(
     jpeg_quality: Annotated[int, typer.Option(help="Of frames and zip.")] = 95,
     split: Annotated[str, typer.Option(help="iid: train, test, val, all, auto.")] = "auto",
     fold: Annotated[int, typer.Option(help="iid: which official split, from 1.", min=1)] = 1,
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1, max=256)] = None,
     root: Root = None,
     scuba: Scuba = None,
 ) -> None:
@@ -153,7 +155,7 @@ def export(
 def merge(
     parts: Annotated[list[Path], typer.Argument(help="Built benchmarks with the same settings.", metavar="PART...")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1, max=256)] = None,
 ) -> None:
     """Make one benchmark of parts that were built with `--shard i/n` on several machines; the parts stay."""
     from benchmark_builder.benchmark.merge import merge as run
@@ -191,7 +193,7 @@ def import_command(
             help="Where to write the tables; the videos stay in FOLDER, which may be read-only.  [default: FOLDER]"
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1, max=256)] = None,
 ) -> None:
     """Give a published benchmark a manifest, so that it can be verified, previewed and scored.
 

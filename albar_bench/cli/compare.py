@@ -25,7 +25,7 @@ def compare(
         list[str] | None,
         typer.Option(help=f"Methods, several after one another.  [default: {ALL}]", metavar="METHOD ..."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many seeds, from --first-seed on.", min=1)] = 3,
+    seeds: Annotated[int, typer.Option(help="How many seeds, from --first-seed on.", min=1, max=10000)] = 3,
     first_seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
     benchmarks: Annotated[
         list[Path] | None,
@@ -43,7 +43,7 @@ def compare(
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Runs side by side.  [default: one a core; with a GPU one]", min=1)
+        int | None, typer.Option(help="Runs side by side.  [default: one a core; with a GPU one]", min=1, max=64)
     ] = None,
     out: Annotated[Path, typer.Option(help="Runs, results and compare.csv go here.")] = Path("compare"),
 ) -> None:

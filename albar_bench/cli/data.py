@@ -68,7 +68,7 @@ def inspect(
         str, typer.Option(help="train, test, val, auto; all: every video that is there or that a split file names.")
     ] = "all",
     fold: Annotated[int, typer.Option(help="Which official split, from 1.", min=1)] = 1,
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1, max=256)] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a row per video here.")] = None,
 ) -> None:
     """Decode every video and say what is wrong with a copy. Exit status 1 if any is missing, unreadable or of a name

@@ -14,7 +14,7 @@ TRAIN, TEST, EPOCHS = 4096, 256, 4
 def demo(
     out: Annotated[Path, typer.Option(help="Everything is written here; delete it when done.")] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Owns every random draw.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1)] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1, max=256)] = None,
 ) -> None:
     """Render synthactions, build SCUBA, SCUFO and ConflFG, train two networks, score both, show the leaderboard."""
     from albar.training.settings import TrainSettings

@@ -410,9 +410,16 @@ def _text(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
+def plain_row(record: Any, where: str) -> Row:
+    """A row as ``asdict`` and JSON give it. Raises BenchError if it is none, as of a manifest's row."""
+    if not isinstance(record, dict) or record.keys() != set(COLUMNS):
+        raise BenchError(f"{where}: not a row of a manifest; build the benchmark again")
+    return _parse({name: _text(value) for name, value in record.items()}, where)
+
+
 # What the numbers of a row may be; no build writes others, and readers take memory by them.
 _LIMITS: dict[str, tuple[float, float]] = {
-    "label": (0, 10**6), "donor_label": (0, 10**6), "frames": (1, LONGEST), "fps": (1e-3, 1e5), "width": (1, 2**16),
+    "label": (0, 10**6), "donor_label": (0, 10**6), "frames": (1, 10**6), "fps": (1e-3, 1e5), "width": (1, 2**16),
     "height": (1, 2**16), "mask_coverage": (0, 1), "covered": (0, 1), "seed": (-(2**63), 2**64), "variant": (0, 10**9),
     "still_frame": (0, LONGEST), "donor_frame": (0, LONGEST),
 }  # fmt: skip
@@ -449,10 +456,11 @@ def _parse(record: dict[str, str], where: str) -> Row:
         raise BenchError(f"{where}: names no file; {fix}")
     if values["width"] * values["height"] > MOST_PIXELS:
         raise BenchError(f"{where}: {values['width']}x{values['height']} is larger than any video; {fix}")
+    said = values["source_frames"]
     try:
-        if not count_frames(values["source_frames"]):
-            raise ValueError
+        count = count_frames(said)
     except ValueError:
-        said = values["source_frames"][:40]
-        raise BenchError(f"{where}: source_frames is {said!r}, no ranges of frames; {fix}") from None
+        raise BenchError(f"{where}: source_frames is {said[:40]!r}, no ranges of frames; {fix}") from None
+    if count != values["frames"]:
+        raise BenchError(f"{where}: frames is {values['frames']}, but source_frames {said[:40]!r}; {fix}")
     return Row(**values)

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmark_builder import kinds
+from benchmark_builder import MOST_PIXELS, kinds
 from benchmark_builder.benchmark.manifest import PROTOCOL, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.utils.errors import BenchError
@@ -20,7 +20,7 @@ from benchmark_builder.video.selection import indices
 
 LABEL, GAP, PAPER, INK = 84, 6, 250, 40
 SHEETS, PLAYING = (".png", ".jpg", ".jpeg"), (".gif", ".mp4")
-PLAYED = 10  # seconds of a video that an animation plays
+PLAYED, MOST_PLAYED = 10, 600  # seconds of a video, and frames, that an animation plays at most
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -85,6 +85,7 @@ def contact_sheet(
     suffix = check_suffix(out, SHEETS)
     found = family(folder, root, scuba)
     rows = spread_rows(found.scuba.rows, videos)
+    _check_size(rows, columns, height)
     bands = [_band(found, row, columns, height) for row in rows]
     width = max(b.shape[1] for b in bands)
     sheet = np.concatenate([_widen(b, width) for b in bands])
@@ -116,6 +117,7 @@ def animation(
     suffix = check_suffix(out, PLAYING)
     found = family(folder, root, scuba)
     rows = spread_rows(found.scuba.rows, videos)
+    _check_size(rows[:1], 1, height)
     width = max(2, round(rows[0].width * height / rows[0].height / 2) * 2)
     height += height % 2
     panels = _as_wide([_played(found, row, height, width) for row in rows])
@@ -133,9 +135,17 @@ def animation(
     return out
 
 
+def _check_size(rows: Sequence[Row], columns: int, height: int) -> None:
+    """Refuse a picture so large that it could not be shown, before memory is taken for it."""
+    wide = max(row.width * height / row.height for row in rows)
+    if 6 * len(rows) * columns * height * wide > MOST_PIXELS:
+        raise BenchError(f"--height {height}: a preview of more than {MOST_PIXELS} pixels; ask for fewer --videos or "
+                         "--columns, or a smaller --height")  # fmt: skip
+
+
 def _played(found: Family, row: Row, height: int, width: int) -> np.ndarray:
     """Every version of one video side by side: uint8 (T, H, W, 3)."""
-    picks = range(min(row.frames, max(1, round(PLAYED * row.fps))))
+    picks = range(min(row.frames, max(1, round(PLAYED * row.fps)), MOST_PLAYED))
     versions = [(n, f) for n, f in versions_of(found, row, picks, (width, height)) if not isinstance(f, str)]
     length = min(len(f) for _, f in versions)
     panel = np.full((length, height + 20, len(versions) * (width + GAP), 3), PAPER, np.uint8)

@@ -25,6 +25,7 @@ from benchmark_builder.benchmark.manifest import (
     Benchmark,
     Row,
     lists_failures,
+    plain_row,
     read_benchmark,
     write_benchmark,
 )
@@ -488,16 +489,21 @@ def _rows(entry: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _lines(journal: Path) -> Iterator[dict[str, Any]]:
-    """The entries of a journal, but the line that a kill cut short; none where there is no journal."""
+    """The entries of a journal, but the line that a kill cut short (or that is no entry, and is made again); none where
+    there is no journal."""
     try:
         lines = journal.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return
     for line in lines:
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError, BenchError):
             entry = json.loads(line)
             if isinstance(entry, dict) and {"id", "state", "value"} <= entry.keys():
-                yield entry
+                rows = _rows(entry)
+                if all(isinstance(entry[k], str) for k in ("id", "state")) and isinstance(rows, list):
+                    for row in rows:
+                        plain_row(row, str(journal))
+                    yield entry
 
 
 def _has_rows(journal: Path) -> bool:

@@ -223,7 +223,9 @@ def read_record(root: Path) -> dict[str, Any]:
     """The record of a finished render: ``revision``, ``classes`` and ``settings``. BenchError if there is none."""
     fix = "run `bench data render` with this folder as --out; videos that are there are kept"
     record = read_json(root / RECORD, "finished render of synthactions", fix)
-    if not isinstance(record, dict) or record.get("dataset") != "synthactions" or "classes" not in record:
+    classes = record.get("classes") if isinstance(record, dict) else None
+    named = isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)
+    if not named or record.get("dataset") != "synthactions":
         raise BenchError(f"{root / RECORD}: not the record of a render; {fix}")
     return record
 

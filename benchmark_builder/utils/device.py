@@ -1,5 +1,6 @@
 """Where a network runs."""
 
+import os
 from typing import TYPE_CHECKING
 
 from benchmark_builder.utils.errors import BenchError
@@ -21,3 +22,17 @@ def pick_device(name: str) -> "torch.device":
         reason = str(error).strip().split("\n")[0]
         raise BenchError(f"--device {name} cannot be used ({reason}); give auto, cpu or cuda") from None
     return device
+
+
+def world_size() -> int:
+    """How many processes run together, as `accelerate launch` (or torchrun) tells each of them.
+
+    Raises:
+        BenchError: ``$WORLD_SIZE`` is no number.
+    """
+    said = os.environ.get("WORLD_SIZE", "1")
+    if not said.isdecimal() or not 1 <= int(said) <= 10**6:
+        raise BenchError(
+            f"WORLD_SIZE={said[:40]}: is no number of processes; unset it, or start with `accelerate launch`"
+        )
+    return int(said)

@@ -46,6 +46,9 @@ class Maker(Protocol):
     def make(self, item: Any) -> Any: ...
 
 
+MOST_WORKERS = 256  # each is a process of several hundred megabytes; the command line refuses more
+
+
 def default_workers() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

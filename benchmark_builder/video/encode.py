@@ -50,7 +50,14 @@ def ffmpeg_binary() -> str:
 @functools.cache
 def ffmpeg_version() -> str:
     """What that ffmpeg calls itself, e.g. ``7.0.2-static``; its encoders decide a file's bytes."""
-    done = subprocess.run([ffmpeg_binary(), "-version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    command = [ffmpeg_binary(), "-version"]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    except OSError as error:
+        raise BenchError(
+            f"{command[0]}: cannot be run as ffmpeg ({error.strerror or error}); set BENCH_FFMPEG to an ffmpeg, or "
+            "unset it"
+        ) from None
     words = done.stdout.decode(errors="replace").split()
     return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"
 

@@ -2,11 +2,12 @@
 
 import atexit
 import datetime
-import os
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch
+
+from benchmark_builder.utils.device import world_size
 
 Entry = TypeVar("Entry")
 # A process that is done waits for the slowest; the library's ten minutes are for steps, not for whole test sets.
@@ -23,7 +24,7 @@ class Processes:
 
     def __init__(self, device: torch.device) -> None:
         self.index, self.count, self.device = 0, 1, device
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        if world_size() > 1:
             from accelerate import PartialState
 
             state = PartialState(cpu=device.type == "cpu", timeout=_PATIENCE)
