@@ -626,7 +626,7 @@ def test_any_text_as_counts_is_a_mask_or_an_error(counts: str) -> None:
         ({"size": [H, W], "counts": [H * W, H * W]}, "do not add up"),
         ({"size": [H, W], "counts": [-1, H * W + 1]}, "neither a string nor a list"),
         ({"size": [H, W], "counts": [True] * (H * W)}, "neither a string nor a list"),
-        ({"size": [H, W], "counts": [10**30]}, "neither a string nor a list"),
+        ({"size": [H, W], "counts": [2**63]}, "neither a string nor a list"),
         ({"size": [H, W], "counts": "oooooooooooo0"}, "longer than any picture"),
         ({"size": [H, W], "counts": "é"}, "no compressed run lengths"),
         ({"size": [H, W], "counts": "\ud800"}, "no compressed run lengths"),
