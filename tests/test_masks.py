@@ -109,7 +109,7 @@ def test_an_annotation_file_that_is_not_one(tmp_path: Path, content: bytes) -> N
 
 
 def test_unknown_kind_lists_the_choices(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"choose from .*motion.*ucf101-24"):
+    with pytest.raises(BenchError, match=r"choose from .*ucf101-24.*motion"):
         mask_source("outlines", tmp_path)
 
 
