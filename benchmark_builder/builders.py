@@ -22,6 +22,8 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.digest_cache import known_digest
 from benchmark_builder.video.record import Video
 
+MOST_PER_VIDEO = 10_000  # a mistyped number would fill the disk
+
 
 @dataclass(frozen=True)
 class Run:
@@ -116,8 +118,8 @@ def build_scuba(
     listing = read_dataset(dataset, root, split, fold)
     root = root or data_root() / dataset
     settings, named = resolve(protocol, dataset, chosen)
-    if settings.per_video < 1:
-        raise BenchError(f"--per-video {settings.per_video}: a video needs at least 1 background")
+    if not 1 <= settings.per_video <= MOST_PER_VIDEO:
+        raise BenchError(f"--per-video {settings.per_video}: give 1 to {MOST_PER_VIDEO} backgrounds a source video")
     for note in listing.notes:
         run.say(note)
     asked = {k for k, v in chosen.items() if v is not None}
