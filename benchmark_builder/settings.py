@@ -136,7 +136,9 @@ class ScubaSettings(LayoutSettings, BackgroundSettings, MaskSettings, ActorSetti
         per_video: backgrounds per source video.
     """
 
-    per_video: int = setting(5, "Backgrounds per source video.", of="backgrounds", ge=1, shown="5; kinetics400: 1")
+    per_video: int = setting(
+        5, "Backgrounds per source video.", of="backgrounds", ge=1, le=10_000, shown="5; kinetics400: 1"
+    )
 
 
 class Settings(ScubaSettings, ShakeSettings, DonorSettings):

@@ -359,9 +359,11 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
     benchmark = Benchmark(folder, protocol, rows, root, scuba)
     for row in rows:
         benchmark.path(row)
-        for label in (row.label, row.donor_label or 0):
+        for name, label in (("label", row.label), ("donor_label", row.donor_label or 0)):
             if label >= len(protocol["classes"]):
-                raise BenchError(f"{path}: label {label} of {row.id} is none of the protocol's classes; build it again")
+                raise BenchError(
+                    f"{path}: {name} {label} of {row.id} is none of the protocol's classes; build it again"
+                )
         if row.mask_file:
             inside(folder, row.mask_file)
     return benchmark
@@ -423,7 +425,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "height": (1, 2**16), "mask_coverage": (0, 1), "covered": (0, 1), "seed": (-(2**63), 2**64), "variant": (0, 10**9),
     "still_frame": (0, LONGEST), "donor_frame": (0, LONGEST),
 }  # fmt: skip
-_NAMES = ("file", "source_file", "mask_file", "source_id", "partner_id", "donor_id")
+_NAMES = ("id", "file", "source_file", "mask_file", "source_id", "partner_id", "donor_id")
 
 
 def _is_name(text: str) -> bool:

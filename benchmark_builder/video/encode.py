@@ -54,10 +54,8 @@ def ffmpeg_version() -> str:
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     except OSError as error:
-        raise BenchError(
-            f"{command[0]}: cannot be run as ffmpeg ({error.strerror or error}); set BENCH_FFMPEG to an ffmpeg, or "
-            "unset it"
-        ) from None
+        said = f"cannot be run as ffmpeg ({error.strerror or error})"
+        raise BenchError(f"{command[0]}: {said}; set BENCH_FFMPEG to an ffmpeg, or unset it") from None
     words = done.stdout.decode(errors="replace").split()
     return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"
 
