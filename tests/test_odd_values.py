@@ -243,7 +243,7 @@ def test_whatever_is_done_with_an_odd_benchmark_ends_or_says_why(
 def test_a_virtual_benchmark_without_its_settings_names_them(kept: Path) -> None:
     for kind, field, says in (
         ("shaken", "shake", "lacks shake"),
-        ("conflfg", "conflfg", "lacks conflfg.order"),
+        ("conflfg", "conflfg", "lacks conflfg;"),
         ("scuba", "mask_settings", "lacks mask_settings.feather"),
     ):
         path = kept / "b" / kind / PROTOCOL
@@ -425,7 +425,7 @@ def test_the_command_line_says_it_in_one_line(built: Path, tmp_path: Path) -> No
     command = [
         sys.executable,
         "-m",
-        "bench",
+        "albar_bench",
         "build",
         "scuba",
         "--dataset",
@@ -439,7 +439,7 @@ def test_the_command_line_says_it_in_one_line(built: Path, tmp_path: Path) -> No
     for more, status, says in (
         (["--feather", "nan"], 1, "error: --feather nan"),
         (["--min-area", "inf"], 1, "error: --min-area inf"),
-        (["--workers", "1000000"], 2, "--workers"),
+        (["--workers", "1000000"], 1, "error: --workers 1000000"),
         (["--per-video", "x"], 2, "--per-video"),
     ):
         done = subprocess.run([*command, *masks, *more], capture_output=True, text=True, cwd=tmp_path, check=False)

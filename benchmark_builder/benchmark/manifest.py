@@ -195,7 +195,11 @@ class Benchmark:
                 f"{self.folder}: its videos are composed by the kind {self.kind!r}, which is not installed here; "
                 "install the package that adds it"
             )
-        frames: Iterator[np.ndarray] = kind.read(self.protocol).compose(self, row)
+        try:
+            settings = kind.read(self.protocol)
+        except BenchError as error:  # it names protocol.json, but not whose
+            raise BenchError(f"{self.folder}: {error}") from None
+        frames: Iterator[np.ndarray] = settings.compose(self, row)
         return frames
 
     @cached_property
