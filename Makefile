@@ -6,7 +6,7 @@ READY := .venv/.installed
 .PHONY: demo test check install clean
 
 demo: $(READY)  ## render, build, train, evaluate: the whole road on the embedded dataset
-	$(BIN)/python -m bench demo
+	$(BIN)/python -m albar_bench demo
 
 test: $(READY)  ## the tests, on every core (8 at most: each process may hold a network)
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal

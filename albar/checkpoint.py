@@ -1,9 +1,9 @@
-"""Checkpoints: a file with all that evaluation needs. Tensors and plain types only, read with weights-only loading.
+"""Checkpoints: one file with all that evaluation needs. Tensors and plain types only, read with weights-only loading.
 
 Identical runs write identical bytes (on one machine): no path, time or temporary name is in the file.
 
-The same for other programs (:func:`export_weights`): as safetensors, with all that is no tensor as JSON in the file's
-metadata; or as a ``.pth`` whose ``state_dict`` holds the tensors, with all else beside it under ``albar-bench``.
+The same for other programs (:func:`export_weights`): as safetensors, with everything except the tensors as JSON in the
+file's metadata; or as a ``.pth`` whose ``state_dict`` holds the tensors, with everything else under ``albar-bench``.
 """
 
 import json
@@ -15,17 +15,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from albar.clips import ClipSampling
-from albar.models import build_model, huggingface, model_spec
+from albar.clips.clips import ClipSampling
+from albar.models import build_model, huggingface, is_own, model_spec
 from albar.models.weights import SAFETENSORS, read_torch_file
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import parse_json, sha256_file
-from benchmark_builder.weights import read_safetensors, write_safetensors, write_torch_file
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import parse_json, sha256_file
+from benchmark_builder.utils.weights import read_safetensors, write_safetensors, write_torch_file
 
 FORMAT = 1
 NAME = "model.ckpt"
 PTH = ".pth"
-_MEND = "give a model.ckpt that `bench train` wrote"
+_FIX = "give a model.ckpt that `bench train` wrote"
 _METADATA = "albar-bench"
 _KEYS: dict[str, type] = {
     "format": int,
@@ -46,7 +46,7 @@ class Checkpoint:
 
     Attributes:
         path: the file.
-        model: registry name, e.g. ``small3d``, or ``hf:…``.
+        model: registered name, e.g. ``small3d``, ``hf:…``, or ``package.module:Name``.
         method: registry name, e.g. ``albar``.
         dataset: registry name of the training data.
         classes: class names in label order.
@@ -70,27 +70,35 @@ class Checkpoint:
     digest: str
     architecture: dict[str, Any] = field(default_factory=dict)
 
-    def network(self) -> nn.Module:
+    def network(self, own: str | None = None) -> nn.Module:
         """The network with its weights, in evaluation mode, on the CPU; logits (B, classes).
 
+        Args:
+            own: ``package.module:Name`` of the network, if it is not part of this toolkit. A file alone never chooses a
+                module that is imported: the user must name the same one.
+
         Raises:
-            BenchError: the weights are not this network's, or have another number of classes.
+            BenchError: a network of the user's own that ``own`` does not name; the weights are not this network's, or
+                have another number of classes.
         """
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
-            network = self._random_network()
+            network = self._random_network(own)
         try:
             network.load_state_dict(self.weights, strict=True)
         except (RuntimeError, TypeError) as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise BenchError(
                 f"{self.path}: the weights do not fit {self.model} with {len(self.classes)} classes "
-                f"({lines[min(1, len(lines) - 1)]}); {_MEND}"
+                f"({lines[min(1, len(lines) - 1)]}); {_FIX}"
             ) from None
         return network.eval()
 
-    def _random_network(self) -> nn.Module:
+    def _random_network(self, own: str | None) -> nn.Module:
         if self.architecture:
             return huggingface.from_architecture(self.architecture, len(self.classes), str(self.path))
+        if is_own(self.model) and own != self.model:
+            raise BenchError(f"{self.path}: its network is {self.model}, which is not part of this toolkit; if you "
+                             f"know and trust that module, add --model {self.model}")  # fmt: skip
         try:
             return build_model(self.model, len(self.classes), self.sampling)
         except BenchError as error:
@@ -129,37 +137,39 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint; nothing that the file may hold is run.
+    """Read a checkpoint; no code in the file is run.
 
     Raises:
-        BenchError: no such file, no checkpoint (a text file, another pickle), a missing or misshapen entry, or a
+        BenchError: no such file, not a checkpoint (a text file, another pickle), a missing or malformed entry, or a
             network this version does not know.
     """
     content = _content(path)
     if not isinstance(content, Mapping):
-        raise BenchError(f"{path}: not a checkpoint of this toolkit; {_MEND}")
+        raise BenchError(f"{path}: not a checkpoint of this toolkit; {_FIX}")
     for key, kind in _KEYS.items():
         if not isinstance(content.get(key), kind) or isinstance(content.get(key), bool):
-            state = "lacks" if key not in content else "has a misshapen"
-            raise BenchError(f"{path}: not a checkpoint of this toolkit, it {state} entry {key!r}; {_MEND}")
+            state = "has no" if key not in content else "has a malformed"
+            raise BenchError(f"{path}: not a checkpoint of this toolkit, it {state} entry {key!r}; {_FIX}")
     if content["format"] != FORMAT:
-        raise BenchError(f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; train again")
+        raise BenchError(
+            f"{path}: checkpoint format {content['format']}, this version reads format {FORMAT}; train again"
+        )
     if not all(isinstance(c, str) for c in content["classes"]):
-        raise BenchError(f"{path}: the class names are not text; {_MEND}")
+        raise BenchError(f"{path}: the class names are not text; {_FIX}")
     if len(set(content["classes"])) < max(len(content["classes"]), 2):
-        raise BenchError(f"{path}: the classes are fewer than two, or two have one name; {_MEND}")
+        raise BenchError(f"{path}: there are fewer than two classes, or two have the same name; {_FIX}")
     if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in content["weights"].items()):
-        raise BenchError(f"{path}: the weights are not a table of tensors; {_MEND}")
+        raise BenchError(f"{path}: the weights are not a table of tensors; {_FIX}")
     seed = content["settings"].get("seed", "")
     if not (seed in ("", None) or (isinstance(seed, int) and not isinstance(seed, bool))):
-        raise BenchError(f"{path}: the seed of its settings is {seed!r}, no whole number; {_MEND}")
+        raise BenchError(f"{path}: the seed of its settings is {seed!r}, not a whole number; {_FIX}")
     if not all(isinstance(v, str) for v in content["digests"].values()):
-        raise BenchError(f"{path}: its digests are not text; {_MEND}")
+        raise BenchError(f"{path}: its digests are not text; {_FIX}")
     architecture = content.get("architecture") or {}
     if not isinstance(architecture, dict):
-        raise BenchError(f"{path}: not a checkpoint of this toolkit, it has a misshapen entry 'architecture'; {_MEND}")
+        raise BenchError(f"{path}: not a checkpoint of this toolkit, it has a malformed entry 'architecture'; {_FIX}")
     try:
-        if not architecture:
+        if not architecture and not is_own(content["model"]):
             model_spec(content["model"])
         sampling = ClipSampling.from_dict(content["sampling"])
     except BenchError as error:
@@ -169,10 +179,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def own_checkpoint(path: Path) -> Checkpoint | None:
-    """A file (or a run's folder) of this toolkit, read; None if it is something else: weights of another code, say.
+    """A file (or a run's folder) of this toolkit, read; None if it is something else, such as weights of other code.
 
     Raises:
-        BenchError: the file is the toolkit's, but damaged.
+        BenchError: the file is a checkpoint of this toolkit, but damaged.
     """
     if path.is_dir():
         path = path / NAME
@@ -180,7 +190,7 @@ def own_checkpoint(path: Path) -> Checkpoint | None:
         return None
     if path.suffix.lower() == SAFETENSORS:
         return load_checkpoint(path) if _said(path) is not None else None
-    content = read_torch_file(path, "file of weights", _MEND, foreign=True)
+    content = read_torch_file(path, "file of weights", _FIX, foreign=True)
     ours = isinstance(content, Mapping) and (_METADATA in content or {"format", "weights", "sampling"} <= set(content))
     return load_checkpoint(path) if ours else None
 
@@ -221,31 +231,31 @@ def export_weights(checkpoint: Path, out: Path) -> Path:
 def _content(path: Path) -> Any:
     """The entries of a checkpoint or an export, not yet checked."""
     if path.suffix.lower() == SAFETENSORS:
-        weights = read_safetensors(path, "checkpoint", _MEND)
+        weights = read_safetensors(path, "checkpoint", _FIX)
         said = _said(path)
         if said is None:
             raise BenchError(
-                f"{path}: holds weights alone; name their network, e.g. `bench eval swin3d_t --weights {path}`"
+                f"{path}: has weights only; name their network, e.g. `bench eval swin3d_t --weights {path}`"
             )
         return {**said, "weights": weights}
-    content = read_torch_file(path, "checkpoint", _MEND)
+    content = read_torch_file(path, "checkpoint", _FIX)
     if isinstance(content, Mapping) and isinstance(content.get(_METADATA), Mapping):
         return {**content[_METADATA], "weights": content.get("state_dict")}
     return content
 
 
 def _said(path: Path) -> dict[str, Any] | None:
-    """What a safetensors file says of its weights; None: it is no export of this toolkit."""
+    """What a safetensors file says about its weights; None: it is not an export of this toolkit."""
     from safetensors import safe_open
 
     try:
         with safe_open(path, framework="pt") as handle:
             text = (handle.metadata() or {}).get(_METADATA)
     except Exception as error:
-        raise BenchError(f"{path}: not a safetensors file ({str(error).splitlines()[0]}); {_MEND}") from None
+        raise BenchError(f"{path}: not a safetensors file ({str(error).splitlines()[0]}); {_FIX}") from None
     if text is None:
         return None
     try:
         return {**parse_json(text)}
     except (ValueError, TypeError):
-        raise BenchError(f"{path}: what it says of its weights is not readable; {_MEND}") from None
+        raise BenchError(f"{path}: what it says about its weights is not readable; {_FIX}") from None

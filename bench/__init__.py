@@ -1,1 +1,1 @@
-"""The roof: the Typer command line. Thin: it turns options into calls of the floors below, and errors into one line."""
+"""The old name of the command line's package: `python -m bench`. It is `albar_bench` now."""

@@ -1,63 +1,11 @@
-"""`bench` and `python -m bench`."""
+"""`python -m bench`: kept until the next release; it is `python -m albar_bench` now."""
 
-import io
-import os
-import signal
 import sys
-from types import FrameType
 
+print("note: `python -m bench` is now `python -m albar_bench`, or `bench`; the old name works until the next release",
+      file=sys.stderr)  # fmt: skip
 
-def main() -> None:
-    """Run the command line.
-
-    Exit status: 0 done; 1 an error, said in one line; 2 wrong usage; 130 interrupted (Ctrl-C); 143 terminated.
-    """
-    # Threads of a network on a CPU wait without spinning: where another process wants the core, a step is three times
-    # as fast, and alone it is as fast. Read once, when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from bench.app import Interrupted, app
-    from benchmark_builder.errors import BenchError, system_error
-
-    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no reason to stop
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _terminate)
-    os.environ.setdefault("BENCH_APART", "1")  # a crash costs one video, also with one worker
-    try:
-        app()
-    except BenchError as error:
-        fail(str(error))
-    except OSError as error:
-        if error.filename is None and error.errno is None:
-            raise
-        fail(str(system_error(error)))
-    except (KeyboardInterrupt, Interrupted):
-        for number in (signal.SIGINT, signal.SIGTERM):  # said once is enough
-            signal.signal(number, signal.SIG_IGN)
-        print("interrupted; run the same command again to go on", file=sys.stderr)
-        raise SystemExit(128 + _received) from None
-
-
-_received = int(signal.SIGINT)
-_process = os.getpid()
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does: what is being written is cleared away, workers are stopped."""
-    global _received
-    if os.getpid() != _process:  # a fork of this process, which has nothing to say
-        os._exit(128 + number)
-    _received = number
-    raise KeyboardInterrupt
-
-
-def fail(message: str) -> None:
-    """Print one line on standard error and exit with status 1."""
-    from benchmark_builder.text import shown
-
-    print(f"error: {shown(' '.join(message.split()))}", file=sys.stderr)
-    raise SystemExit(1)
-
+from albar_bench.__main__ import main  # noqa: E402
 
 if __name__ == "__main__":
     main()

@@ -14,17 +14,19 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmark_builder import layouts, pool
+from benchmark_builder.benchmark.export import write_lists
+from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES, lists_failures
+from benchmark_builder.benchmark.peers import Item, Task, layout_for, names_csv, peer_of
 from benchmark_builder.datasets import read_dataset, scored_as
-from benchmark_builder.digests import known_digest
-from benchmark_builder.errors import BenchError, Crashed
-from benchmark_builder.export import write_lists
-from benchmark_builder.files import copy_whole, read_json, remove, remove_leftovers, write_csv, write_json
-from benchmark_builder.frames import probe, read_frames
-from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, lists_failures
-from benchmark_builder.peers import Item, Task, layout_for, names_csv, peer_of
-from benchmark_builder.resume import LOG, held, logged, sole_run, write_log
-from benchmark_builder.video import Video
+from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.utils import pool
+from benchmark_builder.utils.errors import BenchError, Crashed
+from benchmark_builder.utils.files import copy_whole, read_json, remove, remove_leftovers, write_csv, write_json
+from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.utils.resume import LOG, held, logged, sole_run, write_log
+from benchmark_builder.video.decode import probe, read_frames
+from benchmark_builder.video.digest_cache import known_digest
+from benchmark_builder.video.record import Video
 
 RECORD, WORK = "export.json", ".export"
 
@@ -81,7 +83,7 @@ def export_dataset(
     """Write a split's ordinary videos, or links to them, with the lists that a loader reads.
 
     Args:
-        name: a key of :data:`benchmark_builder.peers.PEERS`.
+        name: a key of :data:`benchmark_builder.benchmark.peers.PEERS`.
         dataset, root, split, fold: as :func:`~benchmark_builder.datasets.read_dataset` takes them.
         out: the folder to write.
         layout: ``video`` for the dataset's own files or ``frames``, as the loader reads them; None for its usual one.
@@ -94,7 +96,7 @@ def export_dataset(
     listing = read_dataset(dataset, root, split, fold)
     for line in (*listing.notes, *listing.summary()):
         say(line)
-    peer, known_as = peer_of(name), scored_as(dataset)
+    peer, known_as = peer_of(name), scored_as(safe_name(dataset))
     chosen = layouts.Layout(layout_for(peer, "iid", known_as, layout), quality, peer.frame_name(known_as))
     items = [
         Item(v.id, v.id, v.label, v.class_name, 0, None, _suffix(v.path, chosen)) for v in listing.videos
@@ -103,8 +105,8 @@ def export_dataset(
     peer.check(task)
     names, top = peer.named(task), peer.folder(task)
     files = {item.id: f"{top}/{names[item.id]}{item.suffix}" for item in items}
-    record = {"for": name, "dataset": dataset, "split": listing.split, "layout": chosen.name, "frame": chosen.frame,
-              "jpeg_quality": quality}  # fmt: skip
+    record = {"for": name, "dataset": safe_name(dataset), "split": listing.split, "layout": chosen.name,
+              "frame": chosen.frame, "jpeg_quality": quality}  # fmt: skip
     failures = [{"id": called, "kind": "left out", "reason": reason} for _, called, reason in listing.left_out]
     with sole_run(out, out / WORK / "lock", "another export is running in this folder"):
         _claim(out, record)
@@ -129,7 +131,7 @@ def export_dataset(
 def _suffix(path: Path, layout: layouts.Layout) -> str:
     """Of the file to write: the source's own where it is linked, else the layout's."""
     linked = layout.name == "video" and not path.is_dir()
-    return path.suffix if linked else layouts.SUFFIX[layout.name]
+    return path.suffix if linked else layout.suffix_of()
 
 
 def _claim(out: Path, record: dict[str, Any]) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json
-from benchmark_builder.layouts import SUFFIX
+from benchmark_builder.layouts.layout import LAYOUTS
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json
 
 FORMAT = 1
 PROTOCOL = "protocol.json"
@@ -32,6 +32,10 @@ def _number(low: float, high: float) -> Callable[[Any], bool]:
     return lambda value: type(value) in (int, float) and math.isfinite(value) and low <= value <= high
 
 
+def _is_layout(value: Any) -> bool:
+    return isinstance(value, str) and (value in LAYOUTS.shipped or LAYOUTS.names_one(value))
+
+
 def _one_of(*choices: str) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and value in choices
 
@@ -49,7 +53,7 @@ def _is_none(value: Any) -> bool:
 
 
 def _is_part(value: Any) -> bool:
-    """A part of a data set: :meth:`benchmark_builder.recipes.Subset.describe` makes them."""
+    """A part of a data set: :meth:`benchmark_builder.builders.Subset.describe` makes them."""
     if not isinstance(value, dict) or value.keys() != {"limit", "only", "shard"}:
         return False
     shard = value["shard"]
@@ -104,7 +108,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "protocol.changed": (_is_changed, "a table of settings with their values (here, protocol)"),
     "per_video": (_whole(1, 10**6), "a whole number from 1"),
     "seed": (_SEED, "a whole number"),
-    "layout": (_one_of(*SUFFIX), f"one of {', '.join(SUFFIX)}"),
+    "layout": (_is_layout, f"one of {', '.join(LAYOUTS.shipped)}, or package.module:Name"),
     "jpeg_quality": (_whole(1, 100), "a whole number from 1 to 100"),
     "still_area": (_or(_is_none, _number(0, 1)), "a number from 0 to 1"),
     "shake": (_number(0, 0.5), "a number from 0 to 0.5"),
@@ -152,7 +156,7 @@ def checked(protocol: Any, path: Path, fix: str = FIX) -> dict[str, Any]:
     return protocol
 
 
-def needed(protocol: Mapping[str, Any], name: str, folder: Path) -> Any:
+def needed(protocol: Mapping[str, Any], name: str, folder: Path = Path()) -> Any:
     """A field, by its place, that a benchmark of this kind must have; BenchError if it lacks it."""
     found, value = _look_up(protocol, name)
     if not found:

@@ -1,54 +1,27 @@
 """Named protocols: tables of settings that ship in ``manifests/protocols``; `--protocol NAME` sets everything.
 
-``default`` holds every setting there is. Another protocol changes some of them, an option changes some of those, and
-protocol.json says which.
+:mod:`benchmark_builder.settings` has every setting and its default. A protocol changes some of them, an option changes
+some of those, and protocol.json says which. ``--protocol FILE.toml`` reads one of the user's own, with the tables that
+those have; it goes by the file's name and digest, and protocol.json keeps what is needed of it to build SCUFO and
+ConflFG later.
 """
 
+import difflib
+import hashlib
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder.errors import BenchError
+from benchmark_builder import backgrounds, masks
 from benchmark_builder.masks import MaskSource, mask_source, settings_of
-from benchmark_builder.masks.treat import MaskSettings
+from benchmark_builder.settings import DEFAULTS, Settings
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.utils.text import read_text
 from manifests import resource
 
 SPECS = ("masks", "prompts", "backgrounds")  # settings that are KIND or KIND:PATH
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Everything that decides a benchmark's pixels beside its sources and seed; manifests/protocols/default.toml
-    says what each setting means."""
-
-    masks: str
-    prompts: str
-    actors: str
-    unannotated: str
-    smooth: int
-    smooth_how: str
-    dilate: int
-    feather: float
-    min_area: float
-    min_valid: float
-    backgrounds: str
-    fit: str
-    grey: str
-    per_video: int
-    layout: str
-    jpeg_quality: int
-    order: str
-    place: str
-    max_covered: float
-    min_visible: float
-    shake: float
-    still_area: float
-
-    @property
-    def mask_settings(self) -> MaskSettings:
-        return MaskSettings(**{f.name: getattr(self, f.name) for f in fields(MaskSettings)})
 
 
 def names() -> list[str]:
@@ -62,32 +35,111 @@ def kind_of(name: str, value: Any) -> Any:
     kind alone, since a path names no content (protocol.json has digests of that)."""
     if name not in SPECS or not isinstance(value, str):
         return value
-    kind, _, path = value.partition(":")
+    if not value:
+        return value
+    registry = backgrounds.KINDS if name == "backgrounds" else masks.KINDS
+    kind = registry.kind(value)
+    path = value[len(kind) + 1 :]
     return f"{kind}:{kind_of(name, path)}" if kind == "boxes" else kind
 
 
-def resolve(protocol: str, dataset: str, chosen: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+# Settings of what is made from SCUBA videos alone. One that was given when SCUBA was built holds for that, too.
+LATER = ("order", "place", "max_covered", "min_visible", "shake", "still_area")
+
+
+def recorded_name(protocol: str) -> str:
+    """What protocol.json calls a protocol: its name, or of a file its stem and the beginning of its SHA-256.
+
+    Raises:
+        BenchError: no such protocol, or the file cannot be read.
+    """
+    if protocol in names():
+        return protocol
+    path = Path(protocol)
+    if path.suffix.lower() != ".toml":
+        raise BenchError(f"--protocol {protocol}: unknown; choose from {', '.join(names())}, or give a FILE.toml")
+    digest = hashlib.sha256(_text(path).encode()).hexdigest()
+    return f"{safe_name(path.stem)}-{digest[:8]}"
+
+
+def _text(path: Path) -> str:
+    return read_text(path, "protocol file", "give a TOML file with the tables [all] and [dataset.NAME]")
+
+
+def _table(protocol: str) -> dict[str, Any]:
+    """The tables of a protocol, checked where they are the user's own."""
+    if protocol in names():
+        return tomllib.loads(resource("protocols", f"{protocol}.toml").read_text(encoding="utf-8"))
+    recorded_name(protocol)
+    try:
+        table = tomllib.loads(_text(Path(protocol)))
+    except tomllib.TOMLDecodeError as error:
+        raise BenchError(f"{protocol}: not TOML ({error}); fix it there") from None
+    known = ("about", "version", "all", "dataset", "free")
+    for name in table:
+        if name not in known:
+            raise BenchError(
+                f"{protocol}: unknown entry {name!r}{_near(name, known)}; a protocol has {', '.join(known)}"
+            )
+    version = table.get("version", 1)
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise BenchError(f"{protocol}: version is {version!r}; give a whole number from 1")
+    tables = {"all": table.get("all", {}), "free": table.get("free", {})}
+    of_datasets = table.get("dataset", {})
+    if isinstance(of_datasets, dict):
+        tables |= {f"dataset.{name}": value for name, value in of_datasets.items()}
+    else:
+        tables["dataset"] = of_datasets
+    settings = list(Settings.model_fields)
+    for name, value in tables.items():
+        if not isinstance(value, dict):
+            raise BenchError(f"{protocol}: {name} is {value!r}; write a table [{name}] of settings")
+        for key in value:
+            if key not in settings:
+                raise BenchError(f"{protocol}: [{name}] has the unknown setting {key!r}{_near(key, settings)}; choose "
+                                 f"from {', '.join(settings)}")  # fmt: skip
+    for key, value in tables["free"].items():
+        if not isinstance(value, list):
+            raise BenchError(f"{protocol}: [free] {key} is {value!r}; give a list of values")
+    return table
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def resolve(
+    protocol: str, dataset: str, chosen: Mapping[str, Any], base: Mapping[str, Any] | None = None
+) -> tuple[Settings, dict[str, Any]]:
     """The settings of a protocol for a dataset, after the user's own choices.
 
     Args:
-        protocol: a name of :func:`names`.
-        dataset: registry name of the dataset.
+        protocol: a name of :func:`names`, or a TOML file of the user's own.
+        dataset: its registered name, or ``package.module:reader``.
         chosen: the user's options; None values are not chosen.
+        base: values of the protocol that are known without its file: ``values`` of what protocol.json says of it.
 
     Returns:
         The settings, and what protocol.json says of them: ``name``; ``version``, which goes up whenever the same
         settings give other videos (docs/protocols.md); and ``changed``, for each setting that differs from the
-        protocol a dict of ``protocol`` (its value) and ``here`` (the user's).
+        protocol a dict of ``protocol`` (its value) and ``here`` (the user's). Of a file also ``values``, those of its
+        :data:`LATER` settings, and ``file_version``, its own; ``version`` is always that of the toolkit's rules.
 
     Raises:
         BenchError: an unknown protocol, or a value of the wrong kind.
     """
-    if protocol not in names():
-        raise BenchError(f"--protocol {protocol}: unknown; choose from {', '.join(names())}")
-    values: dict[str, Any] = {}
+    named: dict[str, Any] = {"name": recorded_name(protocol)}
+    values = dict(DEFAULTS)
     for name in dict.fromkeys(("default", protocol)):
-        table = tomllib.loads(resource("protocols", f"{name}.toml").read_text(encoding="utf-8"))
-        values |= table.get("all", {}) | table.get("dataset", {}).get(dataset, {})
+        table = _table(name)
+        if name in names():
+            named["version"] = int(table["version"])
+        of_dataset = {safe_name(k): v for k, v in table.get("dataset", {}).items()}
+        values |= table.get("all", {}) | of_dataset.get(safe_name(dataset), {})
+    values |= base or {}
+    Settings.from_file(values, f"protocol {protocol}" if protocol in names() else protocol)
+    later = {name: values[name] for name in LATER}
     free = table.get("free", {})  # values of a setting that are all the protocol's own
     own = {k: v for k, v in chosen.items() if v is not None}
     changed = {
@@ -96,11 +148,10 @@ def resolve(protocol: str, dataset: str, chosen: Mapping[str, Any]) -> tuple[Set
         if kind_of(k, values.get(k)) != kind_of(k, v) and kind_of(k, v) not in free.get(k, ())
     }
     values |= own
-    for field in fields(Settings):
-        kinds: tuple[type, ...] = (int, float) if field.type is float else (field.type,)  # type: ignore[assignment]
-        if not isinstance(values.get(field.name), kinds):
-            raise BenchError(f"{field.name}: {values.get(field.name)!r} is not what the setting takes ({field.type})")
-    return Settings(**values), {"name": protocol, "version": int(table["version"]), "changed": changed}
+    named["changed"] = changed
+    if protocol not in names():
+        named |= {"file_version": table.get("version", 1), "values": later}
+    return Settings(**values), named
 
 
 def protocol_masks(

@@ -1,7 +1,7 @@
 """`bench segment`: any source's masks written to disk once, so that builds reuse them (``--masks stored:OUT``).
 
 OUT holds ``ID.zip`` for every video (:mod:`benchmark_builder.masks.stored`), ``segment.json`` (the source and its
-settings, the dataset, versions), ``masks.csv`` (a row a video) and ``failures.csv``. A zip under its final name is
+settings, the dataset, versions), ``masks.csv`` (one row per video) and ``failures.csv``. A zip under its final name is
 whole, so a killed run goes on where it stopped.
 """
 
@@ -16,19 +16,18 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from benchmark_builder import pool
-from benchmark_builder.datasets import data_root, read_dataset
-from benchmark_builder.digests import depends_on
-from benchmark_builder.errors import BenchError, Crashed, LeftOut, system_error
-from benchmark_builder.files import inside, read_json, remove_leftovers, sha256_file, write_csv, write_json
-from benchmark_builder.frames import probe
-from benchmark_builder.manifest import FAILURE_COLUMNS, FAILURES, lists_failures, versions
-from benchmark_builder.masks import MaskSource
+from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES, lists_failures, versions
+from benchmark_builder.builders import Run, Subset
+from benchmark_builder.datasets import data_root, dataset_root, read_dataset
+from benchmark_builder.masks import KINDS, MaskSource
 from benchmark_builder.masks.stored import ORIGIN, MaskWriter, StoredTrack
-from benchmark_builder.masks.treat import full_masks
+from benchmark_builder.masks.treatment import full_masks
 from benchmark_builder.protocols import differing, protocol_masks, resolve
-from benchmark_builder.recipes import Run, Subset
-from benchmark_builder.resume import (
+from benchmark_builder.utils import pool
+from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
+from benchmark_builder.utils.files import inside, read_json, remove_leftovers, sha256_file, write_csv, write_json
+from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.utils.resume import (
     LEFT_OUT,
     LOG,
     held,
@@ -39,8 +38,10 @@ from benchmark_builder.resume import (
     write_left_out,
     write_log,
 )
-from benchmark_builder.text import read_records
-from benchmark_builder.video import Video
+from benchmark_builder.utils.text import read_records
+from benchmark_builder.video.decode import probe
+from benchmark_builder.video.digest_cache import depends_on
+from benchmark_builder.video.record import Video
 
 FORMAT = 1
 TABLE, WORK = "masks.csv", ".segment"
@@ -145,7 +146,7 @@ def segment(
         out: folder to write; None for ``$BENCH_DATA/masks/DATASET-KIND``.
 
     Raises:
-        BenchError: anything the user can mend: bad settings, ``out`` in use, or filled from another source.
+        BenchError: anything the user can fix: bad settings, ``out`` in use, or filled from another source.
     """
     run, subset = run or Run(), subset or Subset()
     if run.workers is not None and run.workers < 1:
@@ -157,13 +158,13 @@ def segment(
     settings, named = resolve(protocol, dataset, chosen)
     asked = {k for k, v in chosen.items() if v is not None}
     others = {k: v for k, v in (options or {}).items() if k not in chosen}
-    source = protocol_masks(settings, named, root or data_root() / dataset, asked, others)
+    source = protocol_masks(settings, named, dataset_root(dataset, root), asked, others)
     if differing(named):
         run.say(differing(named))
-    record = {"masks": source.describe(), "dataset": dataset, "format": FORMAT}
+    record = {"masks": source.describe(), "dataset": safe_name(dataset), "format": FORMAT}
     videos = subset.of(listing.videos)
     missing = {name: reason for i, name, reason in listing.left_out if subset.named([i])}
-    out = out or data_root() / "masks" / f"{dataset}-{settings.masks.partition(':')[0]}"
+    out = out or data_root() / "masks" / f"{safe_name(dataset)}-{safe_name(KINDS.kind(settings.masks))}"
     new = not out.exists()
     try:
         with sole_run(out, out / WORK / "lock", "another `bench segment` is running in this folder"):
@@ -253,23 +254,23 @@ def _file(video_id: str) -> str:
 
 def _refuse_other_source(out: Path, record: dict[str, Any]) -> None:
     path = out / ORIGIN
-    mend = "choose another --out or delete the folder"
+    fix = "choose another --out or delete the folder"
     if not path.is_file():
         others = held(out, (FAILURES, LOG) if lists_failures(out / FAILURES) else ())
         if others:
-            raise BenchError(f"{out}: is not empty and holds no masks of `bench segment` ({others[0]}); {mend}")
+            raise BenchError(f"{out}: is not empty and holds no masks of `bench segment` ({others[0]}); {fix}")
         _forget(out)
         return
-    old = read_json(path, "record of `bench segment`", mend)
+    old = read_json(path, "record of `bench segment`", fix)
     if not isinstance(old, dict):
-        raise BenchError(f"{path}: not a record of `bench segment`; {mend}")
+        raise BenchError(f"{path}: not a record of `bench segment`; {fix}")
     for key, now in json.loads(json.dumps(record)).items():
         if old.get(key) != now:
             if not _has_masks(out):  # nothing came of that run
                 _forget(out)
                 return
             before, after = (json.dumps(value, sort_keys=True) for value in (old.get(key), now))
-            raise BenchError(f"{out}: holds masks of another run ({key}: {before}, now {after}); {mend}")
+            raise BenchError(f"{out}: holds masks of another run ({key}: {before}, now {after}); {fix}")
 
 
 def _forget(out: Path) -> None:
@@ -282,5 +283,5 @@ def _table(path: Path, columns: list[str]) -> list[dict[str, str]]:
     """Rows of a table that an earlier run wrote; none where there is none."""
     if not path.is_file():
         return []
-    mend = "delete it and run `bench segment` again"
-    return read_records(path, columns, "table of `bench segment`", mend)
+    fix = "delete it and run `bench segment` again"
+    return read_records(path, columns, "table of `bench segment`", fix)

@@ -5,20 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_builder.backgrounds import background_source
-from benchmark_builder.build import WORK
+from benchmark_builder.benchmark.manifest import MANIFEST, places_of
+from benchmark_builder.benchmark.runner import WORK
 from benchmark_builder.datasets import data_root
-from benchmark_builder.errors import BenchError
-from benchmark_builder.folders import subfolders
-from benchmark_builder.manifest import MANIFEST, places_of
 from benchmark_builder.protocol_file import read_protocol
-from benchmark_builder.protocols import resolve
+from benchmark_builder.protocols import kind_of, recorded_name, resolve
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.folders import subfolders
+from benchmark_builder.utils.registry import safe_name
 
 _DERIVED = ("layout", "jpeg_quality")  # settings that are the new benchmark's own
 
 
 def benchmark_folder(dataset: str, kind: str, background: str) -> Path:
     """Where a benchmark is stored by convention: ``$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND``."""
-    return data_root() / "benchmarks" / f"{dataset}-{kind}-{background}"
+    return data_root() / "benchmarks" / f"{safe_name(dataset)}-{kind}-{background}"
 
 
 def scuba_there(
@@ -36,8 +37,8 @@ def scuba_there(
     backgrounds is taken.
 
     Args:
-        dataset, root, split, fold, protocol, chosen: as :func:`benchmark_builder.recipes.build_scuba` takes them. Those
-            that differ from their default are the user's wishes: what is there must fulfil them.
+        dataset, root, split, fold, protocol, chosen: as ``build_scuba`` takes them. Those that differ
+            from their default are the user's wishes: what is there must fulfil them.
 
     Raises:
         BenchError: it was built with another setting than one that is chosen, or there are several to choose from.
@@ -92,9 +93,9 @@ def _others(dataset: str) -> list[Path]:
         return []
     found = []
     for path in subfolders(folder):
-        if path.name.startswith(f"{dataset}-scuba-") and (path / MANIFEST).is_file():
+        if path.name.startswith(f"{safe_name(dataset)}-scuba-") and (path / MANIFEST).is_file():
             known = read_protocol(path, "delete the folder or build it again")
-            if (known.get("kind"), known.get("dataset")) == ("scuba", dataset):
+            if (known.get("kind"), known.get("dataset")) == ("scuba", safe_name(dataset)):
                 found.append(path)
     return found
 
@@ -105,7 +106,7 @@ def _contradiction(
     """The first setting that is chosen otherwise than what is in ``folder`` was built with, in words; empty if none."""
     known = read_protocol(folder)
     name = _inner(known, "protocol").get("name")
-    if protocol not in ("default", name):
+    if protocol != "default" and recorded_name(protocol) != name:
         return f"--protocol ({name}, not {protocol})"
     if root is not None:
         before = next((p for p in places_of(folder, known, "root") if p.is_dir()), None)
@@ -129,8 +130,9 @@ def _contradiction(
     for key, value in chosen.items():
         if value is None or key in _DERIVED or recorded.get(key) is None:
             continue
-        wished = str(value).partition(":")[0] if key in ("masks", "backgrounds") else value
-        if recorded[key] != wished:
+        wished = kind_of(key, value)
+        # A part of the user's own calls itself what it likes; what named it stands under "changed".
+        if wished not in (recorded[key], _inner(_inner(_inner(known, "protocol"), "changed"), key).get("here")):
             return f"--{key.replace('_', '-')} ({recorded[key]}, not {wished})"
     return ""
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,86 +13,30 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from albar.clips import ClipSampling, Normaliser
-from albar.device import pick_device
-from benchmark_builder.datasets import data_root
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json, sha256_file, write_json
-from benchmark_builder.pool import MOST_WORKERS
-from evaluator import leaderboard
-from evaluator.inputs import Batch, ChangedFile, arranged, batches, order
-from evaluator.models import ModelOptions, ScoredModel, load_model
-from evaluator.models.base import Network
-from evaluator.predictions import FORMATS, Predictions, read_predictions, softmax, write_predictions
-from evaluator.processes import Processes
+from albar.clips.clips import ClipSampling, Normaliser
+from albar.training.accelerator import pick_device
+from benchmark_builder.datasets import data_root, registered_dataset
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json, sha256_file, write_json
+from benchmark_builder.utils.registry import safe_name
+from evaluator.inference.clips import Batch, ChangedFile, arranged, batches, order
+from evaluator.inference.processes import Processes
+from evaluator.metrics.figures import compute, file_tag, plain, version
+from evaluator.models import ScoredModel, load_model
+from evaluator.models.base import Network, apply_options
+from evaluator.options import EvalOptions as EvalOptions
+from evaluator.predictions.files import Predictions, read_predictions, softmax, write_predictions
 from evaluator.records import check_names, placed, write_record
-from evaluator.results import compute, file_tag, plain, version
+from evaluator.reports import leaderboard
 from evaluator.results_folder import results_folder
-from evaluator.testsets import CLUSTERS, TestSet, benchmark_set, default_benchmarks, iid_set, limited
+from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, limited
 
 Row = tuple[str, int, np.ndarray]
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvalOptions:
-    """How to evaluate; the command line's defaults are these.
-
-    Attributes:
-        model: what the user says of the model: its weights, classes, sampling, views.
-        dataset: which dataset's classes and IID videos; None: the checkpoint's, else the benchmarks'.
-        root: folder of the dataset for IID; None takes ``$BENCH_DATA/NAME``.
-        iid: score the ordinary test split too.
-        split, fold: which split IID is.
-        batch: clips a forward pass and process.
-        workers: decoding processes; 0 decodes in the main one.
-        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, …
-        precision: ``auto`` (bf16 on a GPU, float32 elsewhere), ``float32`` or ``bf16``.
-        limit: score only the first N videos of each set (by id); for a quick look. None scores all.
-        allow_missing: go on without videos that cannot be read; their number is then told with every figure.
-        check: compare each benchmark file with its manifest's digest.
-        seed: of the bootstrap intervals.
-        cluster: what they draw whole, one of :data:`~evaluator.testsets.CLUSTERS`.
-        suffix: of the predictions that are written, one of :data:`~evaluator.predictions.FORMATS`.
-        progress: show a progress bar.
-    """
-
-    model: ModelOptions = field(default_factory=ModelOptions)
-    dataset: str | None = None
-    root: Path | None = None
-    iid: bool = True
-    split: str = "test"
-    fold: int = 1
-    batch: int = 8
-    workers: int = 0
-    device: str = "auto"
-    precision: str = "auto"
-    limit: int | None = None
-    allow_missing: bool = False
-    check: bool = True
-    seed: int = 0
-    cluster: str = "source"
-    suffix: str = ".csv"
-    progress: bool = True
-
-    def __post_init__(self) -> None:
-        if self.suffix not in FORMATS:
-            known = ", ".join(f[1:] for f in FORMATS)
-            raise BenchError(f"--format is {self.suffix.removeprefix('.')!r}; choose from {known}")
-        if self.cluster not in CLUSTERS:
-            raise BenchError(f"--cluster is {self.cluster!r}; choose from {', '.join(CLUSTERS)}")
-        if not 1 <= self.batch <= 2**16:
-            raise BenchError(f"--batch is {self.batch}; it must be 1 to {2**16}")
-        if not 0 <= self.workers <= MOST_WORKERS:
-            raise BenchError(f"--workers is {self.workers}; it must be 0 to {MOST_WORKERS}")
-        if self.limit is not None and self.limit < 1:
-            raise BenchError(f"--limit is {self.limit}; it must be at least 1")
-        if self.precision not in ("auto", "float32", "bf16"):
-            raise BenchError(f"--precision is {self.precision!r}; choose from auto, float32, bf16")
-
-
 def evaluate(
-    spec: Path | str,
+    spec: Path | str | ScoredModel,
     benchmarks: Sequence[Path] | None,
     out: Path,
     options: EvalOptions | None = None,
@@ -104,7 +48,8 @@ def evaluate(
     gets a record, the others an empty dict.
 
     Args:
-        spec: what :func:`~evaluator.models.load_model` takes: a checkpoint, ``hf:FOLDER``, a network's name, …
+        spec: a model, or what :func:`~evaluator.models.load_model` takes: a checkpoint, ``hf:FOLDER``, a network's
+            name, …
         benchmarks: folders of built benchmarks; None takes those of the model's dataset under
             ``$BENCH_DATA/benchmarks``.
         out: gets ``predictions/<set>--<method>-<digest>.csv`` a set (what is there already, of the same model, videos
@@ -121,7 +66,7 @@ def evaluate(
             nothing to score, output that is not finite.
     """
     options = options or EvalOptions()
-    model = load_model(spec, options.model)
+    model = apply_options(spec, options.model) if isinstance(spec, ScoredModel) else load_model(spec, options.model)
     sampling = model.clips
     sets = gather(model, benchmarks, options)
     columns = {s.name: model.columns(s.classes, s.name) for s in sets}
@@ -194,7 +139,8 @@ def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalO
     if benchmarks is None:
         sets = [benchmark_set(folder, options.root) for folder in default_benchmarks(dataset)]
     if options.iid:
-        sets.insert(0, iid_set(dataset, options.root, options.split, options.fold))
+        name = options.dataset or registered_dataset(dataset)
+        sets.insert(0, iid_set(name, options.root, options.split, options.fold))
     sets = [_with_scuba(s, sets) for s in sets]
     for s in sets:
         if s.dataset != dataset:
@@ -210,9 +156,10 @@ def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalO
 
 
 def _dataset(model: ScoredModel, options: EvalOptions, sets: Sequence[TestSet]) -> str:
-    if options.dataset and model.dataset and options.dataset != model.dataset:
+    chosen = safe_name(options.dataset or "")
+    if chosen and model.dataset and chosen != model.dataset:
         raise BenchError(f"--dataset {options.dataset}: {model.source} was trained on {model.dataset}; leave it out")
-    dataset = options.dataset or model.dataset or (sets[0].dataset if sets else "")
+    dataset = chosen or model.dataset or (sets[0].dataset if sets else "")
     if not dataset:
         raise BenchError(f"{model.source} names no dataset; pass --benchmarks DIR, or --dataset NAME")
     return dataset
@@ -365,7 +312,7 @@ def _share(
 
 
 class Store:
-    """Predictions of one test set by one checkpoint, with a note beside them of what they were made from.
+    """Predictions of one test set by one checkpoint, with a note alongside them of what they were made from.
 
     Attributes:
         csv: ``<out>/predictions/<set>--<tag>.csv``, or ``.parquet``.

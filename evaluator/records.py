@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json, write_json
-from benchmark_builder.manifest import paths_from
-from evaluator.results import EXTRA, FIGURES, FORMAT, version
-from evaluator.testsets import CLUSTERS, KINDS, TestSet
+from benchmark_builder.benchmark.manifest import paths_from
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json, write_json
+from evaluator.metrics.figures import FORMAT, version
+from evaluator.metrics.names import HEADINGS, KINDS, is_own, own_arrows
+from evaluator.testsets import CLUSTERS, TestSet
 
 LONGEST = 4096  # characters of a name or a path
 _FIX = "give a file that `bench eval` has written under results/, or score the model again"
@@ -74,9 +75,24 @@ def _check(path: Path, record: dict[str, Any], fix: str) -> None:
         doubled = next((name for name in names if names.count(name) > 1), None)
         if doubled is not None:
             raise _Wrong("sets", "sets of different names", doubled)
+        _known_names(record)
     except _Wrong as wrong:
         field, what, value = wrong.args
         raise BenchError(f"{path}: {field} is {_short(value)}, not {what}; {fix}") from None
+
+
+def _known_names(record: Mapping[str, Any]) -> None:
+    """Refuse figures and kinds that neither ship nor are described."""
+    own, described = own_arrows(record), record.get("kinds", {})
+    figures = [("figures", record["figures"]), *((f"other.{k}", v) for k, v in record["other"].items()),
+               *((f"per_class.{k}", v) for k, v in record["per_class"].items())]  # fmt: skip
+    for field, table in figures:
+        for name in table:
+            if name not in HEADINGS and name not in own:
+                raise _Wrong(f"a name in {field}", f"one of {', '.join((*HEADINGS, *own))}", name)
+    for k, described_set in enumerate(record["sets"]):
+        if described_set["kind"] not in KINDS and described_set["kind"] not in described:
+            raise _Wrong(f"sets[{k}].kind", f"one of {', '.join((*KINDS, *described))}", described_set["kind"])
 
 
 def _short(value: Any) -> str:
@@ -115,6 +131,11 @@ def _percent(value: Any, field: str) -> None:
     usable = not isinstance(value, bool) and isinstance(value, (int, float))
     if not usable or not math.isfinite(value) or not -1e-9 <= value <= 100 + 1e-9:
         raise _Wrong(field, "a number from 0 to 100", value)
+
+
+def _figure_name(value: Any, field: str) -> None:
+    if value not in HEADINGS and not is_own(value):
+        raise _Wrong(field, f"one of {', '.join(HEADINGS)}", value)
 
 
 def _anything(value: Any, field: str) -> None:
@@ -179,10 +200,9 @@ def _fields(needed: Mapping[str, _Check], others: Mapping[str, _Check] | None = 
 
 _SHARE = {"percent": _percent, "n": _whole}
 _FIGURE = _fields({**_SHARE, "missing": _whole, "low": _or_none(_percent), "high": _or_none(_percent)})
-_FIGURE_NAME = _one_of(*FIGURES, *EXTRA)
 _CONFUSION = _fields({"mover": _text, "donor": _text, "said_mover": _whole, "said_donor": _whole, "said_other": _whole})
 _SET = _fields(
-    {"name": _name, "kind": _one_of(*KINDS), "split": _text, "backgrounds": _text, "built_by": _text, "digest": _name,
+    {"name": _name, "kind": _name, "split": _text, "backgrounds": _text, "built_by": _text, "digest": _name,
      "top1": _FIGURE},
     {"videos": _whole, "folder": _or_none(_text), "folder_relative": _text, "predictions": _name,
      "top5": _or_none(_FIGURE), "mean_class": _or_none(_FIGURE), "donor": _FIGURE, "prefers_mover": _FIGURE,
@@ -191,14 +211,14 @@ _SET = _fields(
 _PAIR = _fields({"scuba": _text, "scufo": _text, "contra_acc": _or_none(_FIGURE)})
 _PLACE = _fields({}, {"root": _or_none(_text), "root_relative": _text, "split": _name, "fold": _positive})
 _RECORD = _fields(
-    {"dataset": _name, "method": _text, "model": _text, "figures": _table(_FIGURE, _FIGURE_NAME),
+    {"dataset": _name, "method": _text, "model": _text, "figures": _table(_FIGURE, _figure_name),
      "sets": _list(_SET, 1)},
     {"seed": _or_none(_seed), "split": _text, "protocol": _text, "checkpoint": _text, "checkpoint_sha256": _text,
      "cluster": _one_of(*CLUSTERS), "classes": _list(_text), "kind": _text, "precision": _text,
      "notes": _list(_text), "bootstrap_seed": _seed, "limit": _or_none(_positive), "iid": _or_none(_PLACE),
      "version": _text, "versions": _or_none(_table(_text)), "sampling": _or_none(_table(_anything)),
-     "other": _table(_table(_FIGURE, _FIGURE_NAME)), "pairs": _list(_PAIR),
-     "per_class": _table(_table(_fields(_SHARE), _FIGURE_NAME))},
+     "other": _table(_table(_FIGURE, _figure_name)), "pairs": _list(_PAIR),
+     "per_class": _table(_table(_fields(_SHARE), _figure_name)), "kinds": _table(_table(_anything))},
 )  # fmt: skip
 _DEFAULTS: dict[str, Any] = {
     "seed": "", "split": "", "protocol": "", "checkpoint": "", "checkpoint_sha256": "", "cluster": "source",

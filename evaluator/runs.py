@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder.datasets import data_root
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import inside, sha256_file
-from benchmark_builder.folders import files_of, subfolders
-from benchmark_builder.manifest import MANIFEST, places_of
-from evaluator.compare import Comparison, compare
-from evaluator.leaderboard import NAME, as_text, read_leaderboard, row_of
-from evaluator.predictions import Predictions, read_predictions
+from benchmark_builder.benchmark.manifest import MANIFEST, places_of
+from benchmark_builder.datasets import data_root, registered_dataset
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import inside, sha256_file
+from benchmark_builder.utils.folders import files_of, subfolders
+from evaluator.metrics.figures import compute, figure_parts, main_split
+from evaluator.metrics.paired import Comparison, compare
+from evaluator.predictions.files import Predictions, read_predictions
 from evaluator.records import read_record
-from evaluator.results import compute, figure_parts, main_split
+from evaluator.reports.leaderboard import NAME, as_text, read_leaderboard, row_of
 from evaluator.testsets import Item, TestSet, benchmark_set, iid_set, limited, limited_digest
 
 
@@ -24,7 +24,7 @@ class Run:
 
     Attributes:
         path: the record.
-        record: as :func:`~evaluator.results.compute` and its callers wrote it.
+        record: as :func:`~evaluator.metrics.figures.compute` and its callers wrote it.
         sets: the test sets, in the record's order.
         predictions: set name -> predictions.
     """
@@ -164,7 +164,7 @@ class Found:
             try:
                 if not folder.is_dir() and self.root is None:
                     continue
-                s = iid_set(dataset, folder, place.get("split", "test"), place.get("fold", 1))
+                s = iid_set(registered_dataset(dataset), folder, place.get("split", "test"), place.get("fold", 1))
             except (BenchError, OSError, ValueError):
                 if self.root is not None:
                     raise

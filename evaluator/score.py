@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from benchmark_builder.datasets import data_root
-from benchmark_builder.errors import BenchError
-from evaluator import leaderboard
-from evaluator.foreign import read_any_predictions
-from evaluator.predictions import FORMATS, Predictions, write_predictions
+from benchmark_builder.utils.errors import BenchError
+from evaluator.metrics.figures import compute, file_tag, plain, version
+from evaluator.options import ScoringOptions
+from evaluator.predictions.files import Predictions, write_predictions
+from evaluator.predictions.mmaction import read_any_predictions
 from evaluator.records import check_names, placed, write_record
-from evaluator.results import compute, file_tag, plain, version
+from evaluator.reports import leaderboard
 from evaluator.results_folder import results_folder
 from evaluator.testsets import TestSet, benchmark_set, iid_set
 
@@ -48,17 +49,16 @@ def score(
         allow_missing: accept files without some videos; their number is told with every figure.
         seed: of the bootstrap intervals.
         cluster: what the bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`.
-        suffix: of the predictions that are written, one of :data:`~evaluator.predictions.FORMATS`.
+        suffix: of the predictions that are written, one of :data:`~evaluator.predictions.files.FORMATS`.
 
     Returns:
         The results record.
 
     Raises:
         BenchError: an unknown ``suffix`` or ``cluster``, not as many benchmarks (or lists) as files, or files that do
-            not fit (see :func:`~evaluator.foreign.read_any_predictions`).
+            not fit (see :func:`~evaluator.predictions.mmaction.read_any_predictions`).
     """
-    if suffix not in FORMATS:
-        raise BenchError(f"--format is {suffix.removeprefix('.')!r}; choose from {', '.join(f[1:] for f in FORMATS)}")
+    ScoringOptions(allow_missing=allow_missing, seed=seed, cluster=cluster, suffix=suffix)  # type: ignore[arg-type]
     if not files or len(files) != len(benchmarks):
         raise BenchError(
             f"{len(files)} predictions files and {len(benchmarks)} benchmarks; give each file its --benchmark"

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark_builder import kinds
+from benchmark_builder.benchmark.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
 from benchmark_builder.datasets import data_root, read_dataset, scored_as
-from benchmark_builder.errors import BenchError
-from benchmark_builder.folders import subfolders
-from benchmark_builder.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
 from benchmark_builder.protocol_file import read_protocol
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.folders import subfolders
+from benchmark_builder.utils.registry import safe_name
+from evaluator.metrics.names import IID
+from evaluator.metrics.names import KINDS as KINDS
 
-KINDS = ("iid", "scuba", "scufo", "conflfg", "shaken")
 # What an interval's bootstrap draws whole, and what to call it.
 CLUSTERS = {"source": "source videos", "group": "UCF101's groups", "video": "single videos"}
 _GROUP = re.compile(r"(.*_g\d+)_c\d+")  # UCF101: v_Class_gNN_cMM, groups share actor and scene
@@ -32,7 +35,7 @@ class Item:
         frames: how many; 0 where nobody has counted (IID).
         partner_id: id of the SCUBA video it pairs with; empty for IID and SCUBA.
         donor_label: ConflFG: class of the still foreground.
-        sha256: of the file (:func:`benchmark_builder.layouts.digest`) when its manifest was written; empty for IID.
+        sha256: of the file when its manifest was written; empty for IID.
     """
 
     id: str
@@ -51,7 +54,7 @@ class TestSet:
 
     Attributes:
         name: the benchmark's folder name, or ``<dataset>-iid``; names the predictions file.
-        kind: one of :data:`KINDS`.
+        kind: one of :data:`~evaluator.metrics.names.KINDS`, or a kind of one's own.
         dataset, classes: as the dataset names them, in label order.
         split: the dataset's split that the videos come from.
         backgrounds: name of the background set; sets of one kind are averaged over. Empty for IID.
@@ -77,6 +80,13 @@ class TestSet:
     benchmark: Benchmark | None = field(default=None, repr=False, compare=False)
 
     __test__ = False  # not a test, whatever pytest makes of the name
+
+    @property
+    def about(self) -> kinds.About:
+        """What is said of its kind: titles, which figure it gives, which way is good."""
+        if self.kind == IID.name:
+            return IID
+        return kinds.about(self.kind, self.benchmark.protocol if self.benchmark else None, self.name)
 
     @property
     def labels(self) -> dict[str, int]:
@@ -124,11 +134,11 @@ class TestSet:
     def frames(self, item: Item) -> Iterator[np.ndarray]:
         """Decode (or, for a virtual benchmark, compose) a video: uint8 (H, W, 3) RGB, as far as it is read.
 
-        The file itself is not compared with its digest here: :func:`evaluator.inputs.read_clips` does that.
+        The file itself is not compared with its digest here: :func:`evaluator.inference.clips.read_clips` does that.
         """
         if self.benchmark is not None:
             return self.benchmark.frames(self.benchmark.by_id[item.id], check=False)
-        from benchmark_builder.layouts import read_any
+        from benchmark_builder.layouts.layout import read_any
 
         return read_any(item.path)
 
@@ -146,6 +156,7 @@ def iid_set(dataset: str, root: Path | None = None, split: str = "test", fold: i
         size = video.path.stat().st_size if video.path.is_file() else -1
         total.update(f"{video.id}\x1f{video.label}\x1f{size}\n".encode())
         items.append(Item(video.id, video.label, video.id, video.path))
+    dataset = safe_name(dataset)
     name = f"{dataset}-iid" if split == "test" else f"{dataset}-{split}"
     splits = "+".join(sorted({video.split for video in listing.videos}))
     absent = tuple(name for _, name, _ in listing.left_out)
@@ -163,8 +174,7 @@ def benchmark_set(folder: Path, root: Path | None = None) -> TestSet:
     benchmark = read_benchmark(folder)
     if root is not None and benchmark.rows and (root / benchmark.rows[0].source_file).exists():
         benchmark = replace(benchmark, root=root)
-    if benchmark.kind not in KINDS:
-        raise BenchError(f"{folder / PROTOCOL}: kind {benchmark.kind!r} is none of {', '.join(KINDS[1:])}")
+    about = benchmark.about
     if not benchmark.rows:
         raise BenchError(f"{folder / MANIFEST}: holds no videos; build the benchmark again")
     items = []
@@ -180,7 +190,7 @@ def benchmark_set(folder: Path, root: Path | None = None) -> TestSet:
         benchmark.classes,
         "+".join(splits),
         benchmark.background_set,
-        benchmark.kind == "scufo",
+        about.still,
         benchmark.digest,
         items,
         built_by=str(benchmark.protocol.get("protocol", {}).get("name", "")),

@@ -13,8 +13,8 @@ os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 import numpy as np
 import pytest
 
-from benchmark_builder.encode import FFV1, open_video
 from benchmark_builder.masks.stored import write_masks
+from benchmark_builder.video.encode import FFV1, open_video
 
 CLIPS = Path(os.environ.get("BENCH_CLIPS") or Path(__file__).parent.parent.parent / "shared" / "clips")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder.errors import BenchError, LeftOut
+from benchmark_builder.utils.errors import BenchError, LeftOut
 
 
 def _raise(error: BaseException) -> None:

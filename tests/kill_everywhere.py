@@ -19,13 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark_builder import export, layouts, merge, recipes, segment
-from benchmark_builder.encode import FFV1, open_video
-from benchmark_builder.errors import BenchError
+from benchmark_builder import builders as recipes
+from benchmark_builder import segment
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark import export, merge
 from benchmark_builder.export_iid import export_dataset
+from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.synthactions import SynthSettings, render_dataset
-from benchmark_builder.verify import verify
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.encode import FFV1, open_video
 
 QUIET = recipes.Run(1, False, lambda line: None)
 KILLED = 9

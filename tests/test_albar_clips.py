@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albar import clips
-from albar.clips import SAMPLINGS, ClipSampling
-from benchmark_builder.errors import BenchError
-from benchmark_builder.rng import generator
+from albar.clips import clips
+from albar.clips.clips import SAMPLINGS, ClipSampling
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.rng import generator
 
 
 def plain(**changes: object) -> ClipSampling:
@@ -38,7 +38,7 @@ def coded(frames: int, height: int = 8, width: int = 8) -> np.ndarray:
     ],
 )
 def test_indices_by_hand(n: int, changes: dict, wanted: list[int]) -> None:
-    assert clips.test_indices(n, plain(**changes)).tolist() == wanted
+    assert clips.eval_indices(n, plain(**changes)).tolist() == wanted
 
 
 @given(
@@ -51,7 +51,7 @@ def test_indices_by_hand(n: int, changes: dict, wanted: list[int]) -> None:
 )
 def test_indices_stay_in_the_video(n: int, frames: int, stride: int, short: str, shrink: bool, seed: int) -> None:
     s = plain(frames=frames, stride=stride, short=short, shrink_stride=shrink)
-    for indices in (clips.test_indices(n, s), clips.train_indices(n, s, generator(seed, "v", "epoch/0"))):
+    for indices in (clips.eval_indices(n, s), clips.train_indices(n, s, generator(seed, "v", "epoch/0"))):
         assert indices.shape == (frames,)
         assert indices.min() >= 0 and indices.max() < n
         if (frames - 1) * stride < n and not shrink:  # it fits, so it is evenly spaced
@@ -66,8 +66,8 @@ def test_a_training_start_reaches_both_ends_and_only_them() -> None:
 
 def test_the_centre_box_by_hand() -> None:
     # 320x240 scaled to short side 256 is by 256/240; 224 of that is 210 source pixels, centred.
-    assert clips.test_box(240, 320, SAMPLINGS["32x2-224"]) == (15, 55, 210, 210)
-    assert clips.test_box(48, 48, SAMPLINGS["8x2-48"]) == (0, 0, 48, 48)
+    assert clips.eval_box(240, 320, SAMPLINGS["32x2-224"]) == (15, 55, 210, 210)
+    assert clips.eval_box(48, 48, SAMPLINGS["8x2-48"]) == (0, 0, 48, 48)
 
 
 @pytest.mark.parametrize("crop", ["random_resized", "random", "centre"])
@@ -98,7 +98,7 @@ def test_a_draw_depends_on_seed_video_and_epoch_alone() -> None:
 
 def test_clip_pixels_order_and_normalisation() -> None:
     s = plain(mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0))
-    clip = clips.test_clip(iter(coded(11)), 11, s)
+    clip = clips.eval_clip(iter(coded(11)), 11, s)
     assert clip.shape == (3, 4, 8, 8) and clip.dtype == torch.float32
     for t, k in enumerate((2, 4, 6, 8)):
         wanted = [(k / 255 - 0.5) / 0.5, (k / 255 - 0.25) / 1.0, (k / 255) / 2.0]
@@ -110,7 +110,7 @@ def test_clip_pixels_order_and_normalisation() -> None:
 def test_the_crop_is_the_middle_of_the_picture_and_not_flipped() -> None:
     frame = np.zeros((8, 20, 3), np.uint8)
     frame[:, :, 0] = np.arange(20)  # red tells the column
-    clip = clips.test_clip([frame], 1, plain(frames=1, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
+    clip = clips.eval_clip([frame], 1, plain(frames=1, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
     assert (clip[0, 0, 0] * 255).round().tolist() == list(range(6, 14))
 
 
@@ -136,7 +136,7 @@ def test_a_still_clip_equals_the_clip_of_its_repeats_without_copying() -> None:
     frame = generator(0, "v", "pixels").integers(0, 256, (30, 40, 3), dtype=np.uint8)
     s = plain()
     still = clips.still_clip(frame, s)
-    assert torch.equal(still, clips.test_clip([frame] * 16, 16, s))
+    assert torch.equal(still, clips.eval_clip([frame] * 16, 16, s))
     assert still.stride(1) == 0
 
 
@@ -153,12 +153,12 @@ def test_a_still_clip_equals_the_clip_of_its_repeats_without_copying() -> None:
 def test_frames_cut_together_are_those_cut_alone(changes: dict) -> None:
     video = generator(0, "v", "pixels").integers(0, 256, (23, 30, 40, 3), dtype=np.uint8)
     s = plain(frames=9, stride=1, size=8, resize=12).replaced(changes)  # nine: more than are scaled at once
-    made = clips.test_clips(iter(video), len(video), s)
+    made = clips.eval_clips(iter(video), len(video), s)
     assert made.shape == (s.views * s.crops, 3, s.frames, s.size, s.size) and made.is_contiguous()
     alone = [
-        torch.stack([clips.cut_frame(video[k], box, s.size) for k in clips.test_indices(len(video), s, v, s.views)], 1)
+        torch.stack([clips.cut_frame(video[k], box, s.size) for k in clips.eval_indices(len(video), s, v, s.views)], 1)
         for v in range(s.views)
-        for box in clips.test_boxes(30, 40, s)
+        for box in clips.eval_boxes(30, 40, s)
     ]
     assert torch.equal(made, torch.stack(alone))
 
@@ -182,13 +182,13 @@ def test_no_frame_beyond_the_last_wanted_is_read() -> None:
             read.append(k)
             yield frame
 
-    clips.test_clip(frames(), 11, plain())
+    clips.eval_clip(frames(), 11, plain())
     assert read[-1] == 8
 
 
 def test_a_video_shorter_than_stated_is_told() -> None:
     with pytest.raises(clips.ShortVideo, match="has 5 frames") as caught:
-        clips.test_clip(iter(coded(5)), 11, plain())
+        clips.eval_clip(iter(coded(5)), 11, plain())
     assert caught.value.count == 5
 
 
@@ -224,3 +224,10 @@ def test_settings_survive_the_round_trip(name: str) -> None:
 
 def test_clips_told_apart_by_direction_are_not_flipped_by_default() -> None:
     assert SAMPLINGS["8x2-48"].flip == 0
+
+
+@pytest.mark.parametrize("name", ["box", "boxes", "clip", "clips", "indices"])
+def test_old_names_that_pytest_took_for_tests_are_found_with_a_warning(name: str) -> None:
+    with pytest.warns(FutureWarning, match=f"test_{name} is now .*eval_{name}"):
+        found = getattr(clips, f"test_{name}")
+    assert found is getattr(clips, f"eval_{name}") and not hasattr(clips, "test_nothing")

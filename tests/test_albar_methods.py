@@ -7,22 +7,23 @@ import pytest
 import torch
 from torch import nn
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.methods import METHODS, PRESETS, Batch, Companions, make_method
-from albar.methods.albar import (
+from albar.methods.albar import PaperAlbar, PaperSettings, gradient_norm
+from albar.methods.albar_extended import (
     Albar,
     AlbarSettings,
     borrowed_motion,
     capped_cross_entropy,
     fewest_static_frames,
-    gradient_norm,
     other_scenery,
-    sum_p_log_p,
 )
+from albar.methods.common import sum_p_log_p
 from albar.models.small3d import Small3D
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 BANK = torch.arange(4 * 3 * 256).remainder(256).to(torch.uint8).view(4, 3, 16, 16)
+SUMMED = {"penalty": "summed", "entropy": "stable"}
 COMPANIONS = Companions(3, ClipSampling(), scenes=2, bank=BANK)
 
 
@@ -81,6 +82,25 @@ def test_albar_by_hand() -> None:
     assert terms["static_entropy"].item() == pytest.approx(-p_log_p, rel=1e-5)
     assert terms["penalty"].item() == pytest.approx(penalty, rel=1e-5)
     assert loss.item() == pytest.approx(ce - 0.5 * static + 4 * p_log_p + 10 * penalty, rel=1e-5)
+
+
+def test_the_papers_objective_is_alone_in_its_file_and_ours_is_the_same_with_the_additions_off() -> None:
+    model, batch = Small3D(3), batch_of()
+    options = {"adv": 0.5, "ent": 2.0, "gp": 0.1, "still": "random"}
+    assert {f.name for f in dataclasses.fields(PaperSettings)} == {*options, "penalty", "entropy"}
+    losses = []
+    for method in (PaperAlbar(PaperSettings(**options)), make_method("albar", "finetune", {**options, **SUMMED})):
+        method.prepare(model, batch.clips[:1], COMPANIONS)
+        losses.append(method.loss(model, batch, draw(), 0.0)[0].item())
+    assert losses[0] == losses[1]
+
+
+def test_the_old_names_of_albar_are_found_with_a_warning() -> None:
+    with pytest.warns(
+        FutureWarning, match=r"albar\.methods\.albar\.AlbarSettings is now albar\.methods\.albar_extended"
+    ):
+        from albar.methods.albar import AlbarSettings as Old
+    assert Old is AlbarSettings
 
 
 def test_the_terms_of_weight_zero_leave_the_baseline() -> None:
@@ -415,7 +435,7 @@ def test_labels_given_as_shares_mean_the_same() -> None:
         assert plain == pytest.approx(mixed, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_method_gives_finite_gradients_to_every_parameter(name: str, preset: str) -> None:
     torch.manual_seed(0)
@@ -442,7 +462,7 @@ def test_the_published_weights_are_the_finetune_preset() -> None:
         ("nothing", "scratch", {}, "choose from baseline, mixup"),
         ("albar", "huge", {}, "finetune, scratch"),
         ("albar", "scratch", {"advs": 1}, "choose from adv, ent"),
-        ("baseline", "scratch", {"adv": 1}, "it has none"),
+        ("baseline", "scratch", {"adv": 1}, "it has no settings"),
         ("albar", "scratch", {"adv": -1}, "adv"),
         ("albar", "scratch", {"adv": "high"}, "takes a number"),
         ("albar", "scratch", {"gp": float("nan")}, "gp"),

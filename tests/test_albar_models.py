@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from albar.checkpoint import load_checkpoint, save_checkpoint
-from albar.clips import sampling
-from albar.models import MODELS, build_model
+from albar.clips.clips import sampling
+from albar.models import MODELS, build_model, model_spec
 from albar.models.small3d import with_change
 from albar.models.weights import FreshHead
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 SAMPLING = sampling("8x2-48")
 CLASSES = ["left", "right", "up"]
@@ -41,7 +41,7 @@ def save(path: Path, network: nn.Module, classes: list[str] | None = None) -> Pa
 
 @pytest.mark.parametrize("name", ["small3d", "r3d_18", "s3d", "swin3d_t"])
 def test_networks_have_a_head_for_any_class_count(name: str) -> None:
-    clip = sampling(MODELS[name].sampling)
+    clip = sampling(model_spec(name).sampling)
     # The full clip of each takes seconds on a CPU; these networks take any length from 16 frames and any size from 32.
     size = 224 if name == "s3d" else 64
     with torch.no_grad():
@@ -49,9 +49,9 @@ def test_networks_have_a_head_for_any_class_count(name: str) -> None:
     assert logits.shape == (1, 7)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS])
 def test_every_network_names_a_clip_sampling(name: str) -> None:
-    assert sampling(MODELS[name].sampling).frames >= 8
+    assert sampling(model_spec(name).sampling).frames >= 8
 
 
 @pytest.mark.parametrize("frames", [1, 2, 8])
@@ -181,13 +181,13 @@ def test_a_missing_file_is_told() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "word"),
     [
-        ("classes", None, "lacks entry 'classes'"),
-        ("sampling", None, "lacks entry 'sampling'"),
-        ("weights", 3, "misshapen entry 'weights'"),
+        ("classes", None, "has no entry 'classes'"),
+        ("sampling", None, "has no entry 'sampling'"),
+        ("weights", 3, "malformed entry 'weights'"),
         ("weights", {"a": 1}, "not a table of tensors"),
         ("classes", [1, 2, 3], "class names"),
         ("format", 99, "format 99"),
-        ("model", "resnet", "unknown model"),
+        ("model", "resnet", "no such model"),
         ("sampling", {"frames": -1}, "frames"),
     ],
 )
@@ -221,5 +221,6 @@ def test_a_missing_tensor_is_refused_not_replaced(tmp_path: Path) -> None:
 
 
 def test_reading_small_checkpoints_needs_no_torchvision() -> None:
-    code = "import sys, albar.train, albar.checkpoint, albar.models.small3d; print('torchvision' in sys.modules)"
+    modules = "albar.training.trainer, albar.checkpoint, albar.models.small3d"
+    code = f"import sys, {modules}; print('torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

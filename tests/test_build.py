@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from benchmark_builder.composite import fit, paste
-from benchmark_builder.errors import BenchError
-from benchmark_builder.layouts import SUFFIX, Layout
-from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.builders import Run, Subset, build_conflfg, build_scuba, build_scufo
+from benchmark_builder.layouts.layout import LAYOUTS, Layout
 from benchmark_builder.masks.stored import StoredTrack
-from benchmark_builder.recipes import Run, Subset, build_conflfg, build_scuba, build_scufo
-from benchmark_builder.rng import generator
-from benchmark_builder.selection import indices, ranges
-from benchmark_builder.verify import verify
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.compositing import fit, paste
+from benchmark_builder.video.selection import indices, ranges
 
 QUIET = Run(workers=1, progress=False, say=lambda line: None)
 
@@ -101,7 +101,7 @@ def test_scufo_repeats_its_scuba_frame_bit_for_bit(folder_of_actions: Callable, 
 
 @pytest.mark.parametrize("order", ["behind", "front"])
 def test_conflfg_changes_only_the_donors_pixels(folder_of_actions: Callable, tmp_path: Path, order: str) -> None:
-    from benchmark_builder.conflfg import ConflfgMaker, ConflfgSettings
+    from benchmark_builder.kinds.conflfg import ConflfgMaker, ConflfgSettings
 
     out = scuba(folder_of_actions(), tmp_path / "scuba", layout="lossless")
     choices = ConflfgSettings(order=order)
@@ -262,7 +262,19 @@ def test_a_killed_build_of_several_workers_goes_on_to_the_same_end(folder_of_act
     root = folder_of_actions(per_class=4)
     whole = scuba(root, tmp_path / "whole", layout="frames")
     out = tmp_path / "killed"
-    command = [sys.executable, "-m", "bench", "build", "scuba", "--dataset", "ucf101", "--root", root, "--split", "all"]
+    command = [
+        sys.executable,
+        "-m",
+        "albar_bench",
+        "build",
+        "scuba",
+        "--dataset",
+        "ucf101",
+        "--root",
+        root,
+        "--split",
+        "all",
+    ]
     command += ["--masks", f"stored:{root / 'masks'}", "--per-video", "2", "--out", out, "--workers", "2"]
     process = subprocess.Popen([*map(str, command), "--layout", "frames"], stderr=subprocess.DEVNULL)
     while process.poll() is None and not list(out.rglob("*.jpg")):
@@ -275,7 +287,7 @@ def test_a_killed_build_of_several_workers_goes_on_to_the_same_end(folder_of_act
     assert not list(out.rglob(".tmp-*"))
 
 
-@pytest.mark.parametrize("layout", list(SUFFIX))
+@pytest.mark.parametrize("layout", [*LAYOUTS])
 def test_what_a_kill_leaves_half_written_is_swept_away(
     folder_of_actions: Callable, tmp_path: Path, layout: str
 ) -> None:
@@ -317,11 +329,11 @@ def test_building_and_reading_back_loads_no_torch(folder_of_actions: Callable, t
     code = f"""
 import sys
 from pathlib import Path
-from benchmark_builder.recipes import Run, build_conflfg, build_scuba, build_scufo
-from benchmark_builder.export import export
-from benchmark_builder.layouts import Layout
-from benchmark_builder.preview import contact_sheet
-from benchmark_builder.verify import verify
+from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
+from benchmark_builder.benchmark.export import export
+from benchmark_builder.layouts.layout import Layout
+from benchmark_builder.benchmark.preview import contact_sheet
+from benchmark_builder.audit.verify import verify
 root, out, run = Path({str(root)!r}), Path({str(tmp_path)!r}), Run(1, False)
 build_scuba("ucf101", root, "all", masks=f"stored:{{root / 'masks'}}", per_video=1, out=out / "scuba", run=run)
 build_scufo(out / "scuba", out=out / "scufo", run=run)

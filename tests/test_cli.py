@@ -14,15 +14,15 @@ import typer
 from conftest import moving_square, write_video
 from typer.testing import CliRunner
 
-from bench import app as bench_app
-from bench.variadic import is_anything, variadic
-from benchmark_builder.frames import probe
-from benchmark_builder.manifest import read_benchmark
+from albar_bench.cli import app as bench_app
+from albar_bench.cli.variadic import is_anything, variadic
+from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.masks.stored import write_masks
+from benchmark_builder.video.decode import probe
 
 
 def bench(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bench", *map(str, words)]
+    command = [sys.executable, "-m", "albar_bench", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
@@ -38,7 +38,7 @@ def error_of(*words: object) -> str:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys, bench.app; "
+        "import sys, albar_bench.cli.app; "
         "print([m for m in ('torch', 'cv2', 'numpy', 'pandas', 'av', 'matplotlib') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

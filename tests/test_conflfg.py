@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_build import QUIET, frames_of, scuba
 
-from benchmark_builder.conflfg import ConflfgMaker, ConflfgSettings, Fit
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import Benchmark, Row, read_benchmark
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.manifest import Benchmark, Row, read_benchmark
+from benchmark_builder.builders import build_conflfg
+from benchmark_builder.kinds.conflfg import ConflfgMaker, ConflfgSettings, Fit
+from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.masks.stored import StoredTrack, write_masks
-from benchmark_builder.recipes import build_conflfg
-from benchmark_builder.selection import indices
-from benchmark_builder.verify import verify
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.video.selection import indices
 
 COLOURS = {"Archery": 40, "Basketball": 120, "Biking": 200}
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmark_builder.datasets import DATASETS, read_dataset
-from benchmark_builder.errors import BenchError
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.record import Video
 
 
 def touch(root: Path, *names: str) -> None:
@@ -229,7 +229,7 @@ def test_kinetics_refuses_what_it_would_have_to_drop(tmp_path: Path) -> None:
         read_dataset("kinetics400", tmp_path / "k", "val", 2)
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", [*DATASETS])
 def test_a_missing_dataset_says_where_to_get_it(name: str, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"no such folder\. .*(Get|Render)") as caught:
         read_dataset(name, tmp_path / "nowhere")

@@ -9,9 +9,9 @@ from conftest import moving_square
 from test_datasets import touch, write
 
 from benchmark_builder.datasets import read_dataset, scored_as
-from benchmark_builder.errors import BenchError
-from benchmark_builder.frames import FOLDER_FPS, probe, read_frames
-from benchmark_builder.layouts import digest, read_any
+from benchmark_builder.layouts.layout import digest, read_any
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.decode import FOLDER_FPS, probe, read_frames
 
 HMDB51_SPLITS = "testTrainMulti_7030_splits"
 
@@ -221,8 +221,8 @@ def test_bad_frames_are_named(tmp_path: Path) -> None:
 def test_scuba_is_built_from_jhmdbs_frames(tmp_path: Path) -> None:
     from scipy.io import savemat
 
-    from benchmark_builder.manifest import read_benchmark
-    from benchmark_builder.recipes import Run, build_scuba
+    from benchmark_builder.benchmark.manifest import read_benchmark
+    from benchmark_builder.builders import Run, build_scuba
 
     root, out = tmp_path / "jhmdb", tmp_path / "out"
     video, masks = moving_square(6)

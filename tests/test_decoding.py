@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark_builder import frames as reading
-from benchmark_builder.check_video import Checked, Checker
-from benchmark_builder.display import in_words, turning
-from benchmark_builder.encode import ffmpeg_binary
-from benchmark_builder.errors import BenchError
-from benchmark_builder.frames import coded_length, probe, read_frames
-from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.audit.check_video import Checked, Checker
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.builders import Run, build_scuba
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.recipes import Run, build_scuba
-from benchmark_builder.streams import Source, best, even_times, opened
-from benchmark_builder.verify import verify
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video import decode as reading
+from benchmark_builder.video.decode import coded_length, probe, read_frames
+from benchmark_builder.video.display import in_words, turning
+from benchmark_builder.video.encode import ffmpeg_binary
+from benchmark_builder.video.record import Video
+from benchmark_builder.video.streams import Source, best, even_times, opened
 
 SIZE = (64, 48)
 NOISE = "nullsrc=size=64x48:rate=10:duration=0.6,geq=random(1)*255:128+80*sin(X/3+N):128+80*cos(Y/4+N)"

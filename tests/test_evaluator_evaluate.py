@@ -18,25 +18,26 @@ import torch
 from conftest import make_actions, moving_square, write_video
 from rich.console import Console
 
-from albar import clips as albar_clips  # its test_clip would be taken for a test
 from albar.checkpoint import load_checkpoint, save_checkpoint
-from albar.clips import ClipSampling, normalise, still_clip
+from albar.clips import clips as albar_clips
+from albar.clips.clips import ClipSampling, normalise, still_clip
 from albar.models import build_model
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
 from benchmark_builder.datasets.common import shipped_classes
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json
-from benchmark_builder.frames import probe
-from benchmark_builder.layouts import read_any
-from benchmark_builder.manifest import read_benchmark
-from benchmark_builder.recipes import Run, build_conflfg, build_scuba, build_scufo
-from evaluator import leaderboard, show
+from benchmark_builder.layouts.layout import read_any
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json
+from benchmark_builder.video.decode import probe
 from evaluator.evaluate import EvalOptions, evaluate, pick_device
-from evaluator.inputs import batches, order, read_clips
-from evaluator.plots import plot_leaderboard
-from evaluator.predictions import read_predictions
-from evaluator.processes import Processes
+from evaluator.inference.clips import batches, order, read_clips
+from evaluator.inference.processes import Processes
+from evaluator.metrics.figures import FIGURES
+from evaluator.predictions.files import read_predictions
 from evaluator.records import read_record
-from evaluator.results import FIGURES
+from evaluator.reports import leaderboard
+from evaluator.reports import screen as show
+from evaluator.reports.picture import plot_leaderboard
 from evaluator.runs import compare_runs, load_run, recompute
 from evaluator.testsets import Item, TestSet, benchmark_set, default_benchmarks, pair_sets
 
@@ -143,7 +144,7 @@ def test_predictions_are_the_networks_softmax_of_the_test_clip(world: World) -> 
         for row in read_benchmark(folder).rows:
             frames = read_any(folder / row.file)
             # SCUFO is decoded from one frame; its own frames must give the same clip.
-            clip = albar_clips.test_clip(frames, row.frames, SAMPLING)
+            clip = albar_clips.eval_clip(frames, row.frames, SAMPLING)
             with torch.inference_mode():
                 wanted = network(clip[None]).softmax(1)[0].numpy()
             # Batches of another size sum in another order: float32 noise far below 1e-5 of probabilities near 0.01.
@@ -280,7 +281,7 @@ def test_a_missing_video_fails_unless_allowed_and_is_then_counted(world: World) 
     scuba, contra = record["figures"]["avg_scuba"], record["figures"]["contra_acc"]
     assert (scuba["n"], scuba["missing"], contra["n"], contra["missing"]) == (7, 1, 7, 1)
     (shown,) = leaderboard.read_leaderboard(world.base / "out/leaderboard.csv")
-    assert shown["missing_avg_scuba"] == "1" and "7 of 8" in show._cell(shown, "avg_scuba", {})
+    assert shown["missing_avg_scuba"] == "1" and "7 of 8" in show._cell(shown, "avg_scuba", "↑", {})
 
 
 def test_a_changed_video_is_never_merely_missing(world: World) -> None:
@@ -365,7 +366,7 @@ def test_a_container_without_a_frame_count_is_counted(tmp_path: Path) -> None:
     write_video(tmp_path / "v.mkv", video)
     assert probe(tmp_path / "v.mkv").frames == 0
     clip = read_clips(*one_video(tmp_path / "v.mkv"), SAMPLING)[0]
-    wanted = albar_clips.test_clip(iter(video), 9, SAMPLING)
+    wanted = albar_clips.eval_clip(iter(video), 9, SAMPLING)
     assert torch.equal(normalise(clip, SAMPLING), wanted)
 
 
@@ -376,9 +377,9 @@ def test_a_wrong_frame_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     write_video(path, video)
     message = refused(lambda: read_clips(*one_video(path, frames=90), SAMPLING))
     assert "has 9 frames, its manifest says 90" in message
-    monkeypatch.setattr("evaluator.inputs.probe", lambda p: dataclasses.replace(probe(p), frames=90))
+    monkeypatch.setattr("evaluator.inference.clips.probe", lambda p: dataclasses.replace(probe(p), frames=90))
     clip = normalise(read_clips(*one_video(path), SAMPLING)[0], SAMPLING)
-    assert torch.equal(clip, albar_clips.test_clip(iter(video), 9, SAMPLING))
+    assert torch.equal(clip, albar_clips.eval_clip(iter(video), 9, SAMPLING))
 
 
 def test_runs_are_read_back_and_compared(world: World) -> None:
@@ -428,9 +429,9 @@ import sys; sys.modules["torch"] = None
 from pathlib import Path
 from evaluator.runs import compare_runs, load_run, recompute
 from evaluator.testsets import Item, TestSet, benchmark_set, iid_set
-from evaluator.predictions import read_predictions
+from evaluator.predictions.files import read_predictions
 from evaluator.records import read_record
-from evaluator.results import compute
+from evaluator.metrics.figures import compute
 import json
 r = read_record(Path({record["record"]!r}))
 sets = [iid_set("ucf101", Path({str(world.root)!r}))] + [benchmark_set(Path(p)) for p in {folders!r}]

@@ -10,10 +10,10 @@ import torch
 from conftest import moving_square, write_video
 from test_evaluator_evaluate import SAMPLING, World, world  # noqa: F401
 
-from albar.clips import ShortVideo, pick
-from benchmark_builder import frames as decoder
-from benchmark_builder.frames import read_frames
-from evaluator.inputs import batches, order
+from albar.clips.clips import ShortVideo, pick
+from benchmark_builder.video import decode as decoder
+from benchmark_builder.video.decode import read_frames
+from evaluator.inference.clips import batches, order
 from evaluator.testsets import benchmark_set
 
 

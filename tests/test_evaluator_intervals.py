@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.rng import generator
-from evaluator.compare import compare, mcnemar
-from evaluator.intervals import REPLICATES, replicates, with_interval
-from evaluator.metrics import Part, figure
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.rng import generator
+from evaluator.metrics.intervals import REPLICATES, replicates, with_interval
+from evaluator.metrics.outcomes import Part, figure
+from evaluator.metrics.paired import compare, mcnemar
 
 SOURCES, VARIANTS = 200, 5
 

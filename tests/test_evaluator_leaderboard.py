@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import write_csv
-from evaluator import leaderboard
-from evaluator.leaderboard import digests, groups, read_leaderboard, update
-from evaluator.published import (
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import write_csv
+from evaluator.metrics.figures import FIGURES
+from evaluator.reports import leaderboard
+from evaluator.reports.leaderboard import digests, groups, read_leaderboard, update
+from evaluator.reports.published import (
     BACKGROUNDS,
     BY_BACKGROUND,
     DOWNSTREAM,
@@ -26,9 +27,8 @@ from evaluator.published import (
     records,
     tables,
 )
-from evaluator.results import FIGURES
+from evaluator.reports.screen import baseline_figures, leaderboard_table, show
 from evaluator.runs import find_records, find_rows
-from evaluator.show import baseline_figures, leaderboard_table, show
 
 
 def record(method: str, seed: int = 0, digest: str = "d1", **figures: float) -> dict[str, Any]:

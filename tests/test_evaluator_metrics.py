@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark_builder.errors import BenchError
-from evaluator.metrics import (
+from benchmark_builder.utils.errors import BenchError
+from evaluator.metrics.outcomes import (
     class_parts,
     contrasted,
     contrasted_part,
@@ -25,7 +25,7 @@ from evaluator.metrics import (
     top1_part,
     top_k_part,
 )
-from evaluator.predictions import (
+from evaluator.predictions.files import (
     FORMATS,
     Predictions,
     make_predictions,

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from test_evaluator_score import CLASSES, SCORES, STILLS, VIDEOS, benchmark, dump, refused
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import write_csv
-from evaluator import leaderboard
-from evaluator.compared import read_compared
-from evaluator.leaderboard import read_leaderboard
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import write_csv
+from evaluator.compare_methods import COLUMNS
 from evaluator.records import LONGEST, read_record
-from evaluator.report import report
+from evaluator.reports import leaderboard
+from evaluator.reports.comparison import read_compared
+from evaluator.reports.leaderboard import read_leaderboard
+from evaluator.reports.report import report
+from evaluator.reports.screen import leaderboard_table
 from evaluator.results_folder import results_folder
 from evaluator.runs import Found, compare_runs, find_records, find_rows, load_run, recompute
 from evaluator.score import score
-from evaluator.show import leaderboard_table
-from evaluator.sweep import COLUMNS
 from evaluator.testsets import benchmark_set
 
 ODD: list[Any] = [

@@ -13,11 +13,11 @@ import pytest
 from conftest import make_actions, moving_square
 from test_evaluator_evaluate import World, refused, save, world  # noqa: F401
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.frames import probe, read_frames
-from evaluator.charts import PLOT, Mark, bars
-from evaluator.gallery import small_video
-from evaluator.report import _comparisons, report
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.decode import probe, read_frames
+from evaluator.reports.gallery import small_video
+from evaluator.reports.report import _comparisons, report
+from evaluator.reports.svg import PLOT, Mark, bars
 from evaluator.runs import compare_runs, find_records, load_run, recompute
 
 

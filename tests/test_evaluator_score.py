@@ -16,16 +16,16 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmark_builder import safe_pickle
-from benchmark_builder.errors import BenchError
-from benchmark_builder.manifest import Row, write_benchmark
-from evaluator.foreign import read_any_predictions
-from evaluator.leaderboard import read_leaderboard
-from evaluator.predictions import write_predictions
-from evaluator.report import report
+from benchmark_builder.benchmark.manifest import Row, write_benchmark
+from benchmark_builder.utils import safe_pickle
+from benchmark_builder.utils.errors import BenchError
+from evaluator.predictions.files import write_predictions
+from evaluator.predictions.mmaction import read_any_predictions
+from evaluator.reports.leaderboard import read_leaderboard
+from evaluator.reports.report import report
+from evaluator.reports.screen import show
 from evaluator.runs import clustered, load_run, recompute
 from evaluator.score import score
-from evaluator.show import show
 from evaluator.testsets import TestSet, benchmark_set
 
 CLASSES = ["jump", "run fast", "wave"]
@@ -343,7 +343,7 @@ def test_what_score_writes_is_read_back_by_any_command(tmp_path: Path, scuba: Te
     again = score([stored], [tmp_path / "scuba"])
     # The digest names what was predicted, whatever the file's format.
     assert (again["figures"], again["checkpoint_sha256"]) == (record["figures"], record["checkpoint_sha256"])
-    assert "--format is 'xls'; choose from csv, parquet" in refused(lambda: score([path], [scuba.name], suffix=".xls"))
+    assert "--format .xls: give csv or parquet" in refused(lambda: score([path], [scuba.name], suffix=".xls"))
 
 
 BLOCKED = """

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_builder.errors import BenchError
-from evaluator.compared import compared_table, read_compared
-from evaluator.leaderboard import COLUMNS
-from evaluator.sweep import Sweep, plan, tabulate
+from benchmark_builder.utils.errors import BenchError
+from evaluator.compare_methods import Sweep, plan, tabulate
+from evaluator.reports.comparison import compared_table, read_compared
+from evaluator.reports.leaderboard import COLUMNS
 
 
 def row(method: str, seed: int, **figures: float) -> dict[str, str]:
@@ -49,7 +49,7 @@ def test_every_seed_trains_every_method_and_a_reference_is_planned_once(tmp_path
 
 
 def test_an_unknown_method_is_told() -> None:
-    with pytest.raises(BenchError, match="unknown method 'magic'; choose from baseline"):
+    with pytest.raises(BenchError, match="METHOD magic: no such method; choose from baseline"):
         Sweep(methods=["magic"], seeds=[0])
 
 
@@ -70,7 +70,7 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     env = {**os.environ, "BENCH_DATA": str(tmp_path / "data"), "OMP_NUM_THREADS": "1"}
 
     def bench(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "bench", *words]
+        command = [sys.executable, "-m", "albar_bench", *words]
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
 
     made = bench("data", "render", "--train", "32", "--test", "8", "--frames", "8", "--workers", "1")

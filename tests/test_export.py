@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from test_build import QUIET, frames_of, scuba
 
-from benchmark_builder import preview
-from benchmark_builder.errors import BenchError
-from benchmark_builder.export import export, import_published
-from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import read_benchmark
-from benchmark_builder.preview import animation, contact_sheet
-from benchmark_builder.recipes import Subset, build_conflfg, build_scufo
-from benchmark_builder.stats import class_balance, plot_stats
-from benchmark_builder.verify import verify
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark import preview
+from benchmark_builder.benchmark.export import export, import_published
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.benchmark.preview import animation, contact_sheet
+from benchmark_builder.benchmark.stats import class_balance, plot_stats
+from benchmark_builder.builders import Subset, build_conflfg, build_scufo
+from benchmark_builder.layouts.layout import Layout
+from benchmark_builder.utils.errors import BenchError
 
 
 def everything(root: Path, folder: Path, layout: str) -> dict[str, Path]:

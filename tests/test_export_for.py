@@ -20,19 +20,19 @@ from test_datasets import write
 from test_datasets_more import write_frames
 from typer.testing import CliRunner
 
-from bench.app import app
+from albar_bench.cli.app import app
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import export_for
+from benchmark_builder.benchmark.manifest import Benchmark, read_benchmark
+from benchmark_builder.benchmark.peers import PEERS
+from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
 from benchmark_builder.datasets import read_dataset
 from benchmark_builder.datasets.common import shipped_classes
-from benchmark_builder.errors import BenchError
-from benchmark_builder.export import export_for
 from benchmark_builder.export_iid import export_dataset
-from benchmark_builder.layouts import jpeg
-from benchmark_builder.manifest import Benchmark, read_benchmark
+from benchmark_builder.layouts.layout import jpeg
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.peers import PEERS
-from benchmark_builder.recipes import Run, build_conflfg, build_scuba, build_scufo
-from benchmark_builder.verify import verify
-from evaluator.foreign import read_any_predictions
+from benchmark_builder.utils.errors import BenchError
+from evaluator.predictions.mmaction import read_any_predictions
 from evaluator.testsets import benchmark_set
 
 QUIET = Run(workers=1, progress=False, say=lambda _: None)

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark_builder import virtual
 from benchmark_builder.backgrounds import background_source
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import open_zip, read_json, zip_member
-from benchmark_builder.frames import picture, png_size, probe, read_frames
-from benchmark_builder.layouts import read_any
+from benchmark_builder.layouts import virtual
+from benchmark_builder.layouts.layout import read_any
 from benchmark_builder.masks import mask_source
 from benchmark_builder.masks.stored import StoredTrack, write_masks
-from benchmark_builder.rng import generator
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import open_zip, read_json, zip_member
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.decode import picture, png_size, probe, read_frames
 
 
 def png(width: int, height: int) -> bytes:

@@ -11,16 +11,16 @@ import pytest
 from test_lists import NFC, NFD, SAVED
 from typer.testing import CliRunner
 
-from bench.app import app
-from benchmark_builder.errors import BenchError
-from benchmark_builder.export import export, import_published
-from benchmark_builder.labels import Labelled, check_labels
-from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import Benchmark, read_benchmark
-from benchmark_builder.merge import merge
-from benchmark_builder.preview import contact_sheet
-from benchmark_builder.recipes import Run, build_scufo
-from benchmark_builder.verify import verify
+from albar_bench.cli.app import app
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import export, import_published
+from benchmark_builder.benchmark.manifest import Benchmark, read_benchmark
+from benchmark_builder.benchmark.merge import merge
+from benchmark_builder.benchmark.preview import contact_sheet
+from benchmark_builder.builders import Run, build_scufo
+from benchmark_builder.datasets.labels import Labelled, check_labels
+from benchmark_builder.layouts.layout import Layout
+from benchmark_builder.utils.errors import BenchError
 from evaluator.testsets import benchmark_set
 
 QUIET = Run(workers=1, progress=False, say=lambda _: None)
@@ -237,7 +237,7 @@ def test_a_folder_that_cannot_be_written_names_the_option(tmp_path: Path) -> Non
 
 def test_a_stopped_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed between any two tables, the same command ends with all of them."""
-    from benchmark_builder import manifest
+    from benchmark_builder.benchmark import manifest
 
     folder = published(tmp_path / "p", UCF101)
     whole = imported(folder, out=tmp_path / "whole")
@@ -253,7 +253,7 @@ def test_a_stopped_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                 path.write_text(text)
 
             with monkeypatch.context() as patched:
-                patched.setattr("benchmark_builder.files.write_text", write)
+                patched.setattr("benchmark_builder.utils.files.write_text", write)
                 patched.setattr(manifest, "write_text", write)
                 with pytest.raises(KeyboardInterrupt):
                     imported(folder, out=out)

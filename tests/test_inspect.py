@@ -14,13 +14,13 @@ from test_datasets import touch, write
 from test_datasets_more import write_frames, write_splits
 from typer.testing import CliRunner
 
-from bench.data import app
-from benchmark_builder.check_video import COLUMNS, Checked, Checker
-from benchmark_builder.encode import ffmpeg_binary
-from benchmark_builder.errors import BenchError
-from benchmark_builder.inspect import Inspection, inspect_dataset, table
-from benchmark_builder.streams import variable_rate
-from benchmark_builder.video import Video
+from albar_bench.cli.data import app
+from benchmark_builder.audit.check_video import COLUMNS, Checked, Checker
+from benchmark_builder.audit.inspect import Inspection, inspect_dataset, table
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.encode import ffmpeg_binary
+from benchmark_builder.video.record import Video
+from benchmark_builder.video.streams import variable_rate
 
 
 def encode(path: Path, frames: int = 40, codec: str = "mpeg4", steps: Callable[[int], int] | None = None) -> None:

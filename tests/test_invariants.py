@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from test_build import QUIET
 
-from benchmark_builder.export import export, import_published
-from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import COLUMNS, Benchmark, Row, read_benchmark
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import export, import_published
+from benchmark_builder.benchmark.manifest import COLUMNS, Benchmark, Row, read_benchmark
+from benchmark_builder.builders import build_conflfg, build_scuba, build_scufo
+from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.recipes import build_conflfg, build_scuba, build_scufo
-from benchmark_builder.verify import verify
 
 EXACT = st.sampled_from(["lossless", "virtual"])
 OWN = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from conftest import write_video
 
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.leakage import COLUMNS, Leakage, Settings, measure, plot, write_table
-from benchmark_builder.leakage_probe import FLAT, SIZE, Histograms, name_class, name_source
+from benchmark_builder.audit.leakage import COLUMNS, Leakage, Settings, measure, plot, write_table
+from benchmark_builder.audit.probe import FLAT, SIZE, Histograms, name_class, name_source
+from benchmark_builder.builders import Run, build_scuba, build_scufo
 from benchmark_builder.masks import mask_source
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.recipes import Run, build_scuba, build_scufo
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.video.record import Video
 
 QUIET = Run(1, False, lambda line: None)
 CLASSES = ("Archery", "Basketball")
@@ -174,7 +174,7 @@ def test_the_layout_and_workers_change_nothing(tmp_path: Path) -> None:
     masks = f"stored:{root / 'wide'}"
     plain = found(root, build(root, masks, tmp_path / "a" / "b"))
     lossless = build(root, masks, tmp_path / "c" / "b", layout="lossless")
-    again = measure(lossless, Settings(f"stored:{root / 'truth'}"), workers=2, progress=False)
+    again = measure(lossless, Settings(reference=f"stored:{root / 'truth'}"), workers=2, progress=False)
     assert {k: v for k, v in vars(again).items() if k != "benchmark"} == {
         k: v for k, v in vars(plain).items() if k != "benchmark"
     }
@@ -205,7 +205,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
         Settings(margin=-1)
     with pytest.raises(BenchError, match="--ring 0"):
         Settings(ring=0)
-    with pytest.raises(BenchError, match="--reference nonsense: unknown kind"):
+    with pytest.raises(BenchError, match="--reference nonsense: no such mask source"):
         found(root, folder, reference="nonsense")
     build_scufo(folder, out=tmp_path / "scufo", run=QUIET)
     with pytest.raises(BenchError, match="is a scufo benchmark; give the SCUBA benchmark"):
@@ -213,7 +213,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no benchmark here"):
         measure(tmp_path, progress=False)
     with pytest.raises(BenchError, match="give its folder with --root, or give --reference none"):
-        measure(folder, Settings(f"stored:{root / 'truth'}"), root=tmp_path / "gone", progress=False)
+        measure(folder, Settings(reference=f"stored:{root / 'truth'}"), root=tmp_path / "gone", progress=False)
     with pytest.raises(
         BenchError, match=r"--plot .*a\.txt: cannot be written as \.txt; name a file that ends in \.png, \.pdf, \.svg"
     ):
@@ -305,7 +305,7 @@ def test_command(tmp_path: Path) -> None:
     wide = build(root, f"stored:{root / 'wide'}", tmp_path / "wide")
     exact = build(root, f"stored:{root / 'truth'}", tmp_path / "exact")
     words = ["audit", "leakage", wide, exact, "--reference", f"stored:{root / 'truth'}", "--workers", 1]
-    command = [sys.executable, "-m", "bench", *(str(w) for w in words)]
+    command = [sys.executable, "-m", "albar_bench", *(str(w) for w in words)]
     outputs = ["--out", str(tmp_path / "l.csv"), "--plot", str(tmp_path / "l.png")]
     done = subprocess.run([*command, *outputs], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr

@@ -13,10 +13,10 @@ from test_datasets_more import write_splits
 from test_inspect import encode, run
 from typer.testing import CliRunner
 
-from bench.app import app as bench_app
+from albar_bench.cli.app import app as bench_app
+from benchmark_builder.audit.inspect import inspect_dataset
 from benchmark_builder.datasets import Listing, NoVideos, read_dataset
-from benchmark_builder.errors import BenchError
-from benchmark_builder.inspect import inspect_dataset
+from benchmark_builder.utils.errors import BenchError
 
 NFC, NFD = "Müller_é", unicodedata.normalize("NFD", "Müller_é")
 assert NFC != NFD
@@ -320,8 +320,8 @@ def test_inspect_of_nothing_but_unusable_names_still_lists_them(tmp_path: Path) 
 
 
 def test_a_build_takes_the_rest_and_lists_what_it_cannot_take(tmp_path: Path) -> None:
+    from benchmark_builder.builders import Run, build_scuba
     from benchmark_builder.masks.stored import write_masks
-    from benchmark_builder.recipes import Run, build_scuba
 
     root = tmp_path / "odd"
     video, masks = moving_square(4)
@@ -369,7 +369,7 @@ def test_masks_are_found_whatever_composition_their_names_have(tmp_path: Path) -
 
     from benchmark_builder.masks import mask_source
     from benchmark_builder.masks.stored import write_masks
-    from benchmark_builder.video import Video
+    from benchmark_builder.video.record import Video
 
     video = Video(f"walk/{NFC}", tmp_path / "a.mkv", 0, "walk", "all", "folder")
     mask = np.zeros((32, 48), dtype=bool)
@@ -395,7 +395,7 @@ def write_frame(path: Path, mask: np.ndarray) -> None:
 
 
 def test_segment_eval_and_the_list_name_what_cannot_be_used(tmp_path: Path) -> None:
-    from benchmark_builder.recipes import Run
+    from benchmark_builder.builders import Run
     from benchmark_builder.segment import segment
     from evaluator.testsets import iid_set
 

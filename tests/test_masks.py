@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from benchmark_builder import safe_pickle
-from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.masks import mask_source
+from benchmark_builder.masks.annotations.ucf101_24 import UCF101_24Boxes
 from benchmark_builder.masks.stored import MaskWriter, StoredMasks, StoredTrack, write_masks
-from benchmark_builder.masks.ucf101_24 import UCF101_24Boxes
-from benchmark_builder.video import Video
+from benchmark_builder.utils import safe_pickle
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.video.record import Video
 
 
 def video(name: str = "Fencing/v_Fencing_g01_c01") -> Video:
@@ -109,7 +109,7 @@ def test_an_annotation_file_that_is_not_one(tmp_path: Path, content: bytes) -> N
 
 
 def test_unknown_kind_lists_the_choices(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"choose from .*motion.*ucf101-24"):
+    with pytest.raises(BenchError, match=r"choose from .*ucf101-24.*motion"):
         mask_source("outlines", tmp_path)
 
 

@@ -14,16 +14,17 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.masks import ActorBox, detector, mask_source
-from benchmark_builder.masks.detector import NETWORKS, Network, detect, load_network
-from benchmark_builder.masks.maskrcnn import DetectorBoxes, MaskRCNNMasks
+from benchmark_builder.masks import ActorBox, mask_source
+from benchmark_builder.masks.networks import detector
+from benchmark_builder.masks.networks.detector import NETWORKS, Network, detect, load_network
+from benchmark_builder.masks.networks.maskrcnn import DetectorBoxes, MaskRCNNMasks
+from benchmark_builder.masks.networks.prompts import prompt_boxes
+from benchmark_builder.masks.networks.skeleton import outline
+from benchmark_builder.masks.networks.tracking import PATIENCE, PeopleTrack, Sighting, link
 from benchmark_builder.masks.packed import pack, unpack
-from benchmark_builder.masks.prompts import prompt_boxes
-from benchmark_builder.masks.skeleton import outline
-from benchmark_builder.masks.tracking import PATIENCE, PeopleTrack, Sighting, link
-from benchmark_builder.rng import generator
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.record import Video
 
 
 @pytest.fixture(autouse=True)

@@ -19,14 +19,14 @@ from PIL import Image
 from pycocotools import mask as coco
 from scipy.io import loadmat, savemat
 
-from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.masks import MaskSource, MaskTrack, mask_source
-from benchmark_builder.masks.matlab import read_array
+from benchmark_builder.masks.annotations.matlab import read_array
+from benchmark_builder.masks.annotations.ucf101_24 import UCF101_24Boxes
+from benchmark_builder.masks.annotations.ucf101_v2 import UCF101V2Boxes
 from benchmark_builder.masks.rle import decode_rle
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.masks.ucf101_24 import UCF101_24Boxes
-from benchmark_builder.masks.ucf101_v2 import UCF101V2Boxes
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.video.record import Video
 
 H, W = 12, 16
 ID = "Fencing/v_Fencing_g01_c01"
@@ -626,7 +626,7 @@ def test_any_text_as_counts_is_a_mask_or_an_error(counts: str) -> None:
         ({"size": [H, W], "counts": [H * W, H * W]}, "do not add up"),
         ({"size": [H, W], "counts": [-1, H * W + 1]}, "neither a string nor a list"),
         ({"size": [H, W], "counts": [True] * (H * W)}, "neither a string nor a list"),
-        ({"size": [H, W], "counts": [10**30]}, "neither a string nor a list"),
+        ({"size": [H, W], "counts": [2**63]}, "neither a string nor a list"),
         ({"size": [H, W], "counts": "oooooooooooo0"}, "longer than any picture"),
         ({"size": [H, W], "counts": "é"}, "no compressed run lengths"),
         ({"size": [H, W], "counts": "\ud800"}, "no compressed run lengths"),

@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmark_builder.errors import BenchError, LeftOut
 from benchmark_builder.masks import mask_source
-from benchmark_builder.masks.motion import LONG, SHORT, SURE, MotionMasks, MotionTrack, follow
-from benchmark_builder.masks.motion_camera import PIECE, TAIL, background_motion, content_box, overlay, shots
-from benchmark_builder.masks.motion_colour import Colours, colour_bins
-from benchmark_builder.masks.ucf101_24 import UCF101_24Boxes
-from benchmark_builder.rng import generator
+from benchmark_builder.masks.annotations.ucf101_24 import UCF101_24Boxes
+from benchmark_builder.masks.motion.camera import PIECE, TAIL, background_motion, content_box, overlay, shots
+from benchmark_builder.masks.motion.colour import Colours, colour_bins
+from benchmark_builder.masks.motion.source import LONG, SHORT, SURE, MotionMasks, MotionTrack, follow
 from benchmark_builder.synthactions import SynthSettings
 from benchmark_builder.synthactions.render import render_clip
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.record import Video
 
 CLIPS = Path(os.environ.get("BENCH_CLIPS", Path(__file__).resolve().parents[1] / "../shared/clips"))
 needs_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason="no real clips: set BENCH_CLIPS to their folder")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from conftest import moving_square
 
-from benchmark_builder.errors import BenchError
 from benchmark_builder.masks import ActorBox
-from benchmark_builder.masks.prompts import overlap, part_boxes, prompt_boxes, prompt_source
+from benchmark_builder.masks.annotations.ucf101_24 import BoxTrack
+from benchmark_builder.masks.networks.prompts import overlap, part_boxes, prompt_boxes, prompt_source
 from benchmark_builder.masks.stored import StoredTrack, write_masks
-from benchmark_builder.masks.ucf101_24 import BoxTrack
+from benchmark_builder.utils.errors import BenchError
 
 
 def tubes(*runs: tuple[int, list[list[float]]], actors: str = "all", length: int = 0) -> BoxTrack:

@@ -16,18 +16,18 @@ from segment_anything import SamPredictor
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from typer.testing import CliRunner
 
-from bench.app import app
+from albar_bench.cli.app import app
+from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.datasets import read_dataset
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.frames import read_frames
-from benchmark_builder.manifest import read_benchmark
 from benchmark_builder.masks import ActorBox, mask_source
-from benchmark_builder.masks import sam as sam_module
-from benchmark_builder.masks.sam import Model, SamMasks, encode, follow
+from benchmark_builder.masks.annotations.ucf101_24 import BoxTrack
+from benchmark_builder.masks.networks import sam as sam_module
+from benchmark_builder.masks.networks.sam import Model, SamMasks, encode, follow
 from benchmark_builder.masks.stored import StoredTrack
-from benchmark_builder.masks.ucf101_24 import BoxTrack
-from benchmark_builder.rng import generator
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.decode import read_frames
+from benchmark_builder.video.record import Video
 
 SIDE, PATCH = 64, 16
 
@@ -405,7 +405,7 @@ def test_settings_that_make_no_sense(options: dict[str, object], words: str, che
 
 def test_the_published_sizes_are_told_apart_without_memory(tmp_path: Path) -> None:
     """The official ViT-B's names and shapes, on the meta device, fit ViT-B and nothing else."""
-    from benchmark_builder.masks.weights import fitting
+    from benchmark_builder.masks.networks.weights import fitting
 
     with torch.device("meta"):
         state = sam_module.MODELS["vit_b"].build().state_dict()
@@ -414,7 +414,7 @@ def test_the_published_sizes_are_told_apart_without_memory(tmp_path: Path) -> No
 
 def test_torch_is_loaded_by_who_asks_for_it() -> None:
     code = (
-        "import sys, benchmark_builder.masks, benchmark_builder.masks.prompts, benchmark_builder.recipes, "
-        "benchmark_builder.segment, benchmark_builder.device; sys.exit('torch' in sys.modules)"
+        "import sys, benchmark_builder.masks, benchmark_builder.masks.networks.prompts, benchmark_builder.builders, "
+        "benchmark_builder.segment, benchmark_builder.utils.device; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -17,13 +17,13 @@ from transformers.models.sam2 import Sam2ImageProcessor
 from transformers.models.sam2_video import Sam2VideoVideoProcessor
 from typer.testing import CliRunner
 
-from bench.app import app
-from benchmark_builder.errors import BenchError, LeftOut
+from albar_bench.cli.app import app
 from benchmark_builder.masks import ActorBox, mask_source
-from benchmark_builder.masks.sam2 import Network, Sam2Masks, Session, encode, find_checkpoint, follow, load
+from benchmark_builder.masks.networks.sam2 import Network, Sam2Masks, Session, encode, find_checkpoint, follow, load
 from benchmark_builder.masks.stored import StoredTrack, write_masks
-from benchmark_builder.rng import generator
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.record import Video
 
 SIDE = 64  # pixels of the tiny network's pictures: its feature maps have 16, 8 and 4
 CHANNELS = 128  # the network wants more channels than its memory has, which is 64 always
@@ -283,7 +283,8 @@ def test_what_is_no_checkpoint_is_named_with_the_mend(folder: Path, tmp_path: Pa
 
 def test_who_does_not_ask_for_it_loads_no_torch() -> None:
     code = (
-        "import sys, benchmark_builder.masks, benchmark_builder.masks.prompts, benchmark_builder.leakage, bench.app\n"
+        "import sys, benchmark_builder.masks, benchmark_builder.masks.networks.prompts\n"
+        "import benchmark_builder.audit.leakage, albar_bench.cli.app\n"
         "print(sorted({'torch', 'transformers'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

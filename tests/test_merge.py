@@ -8,11 +8,11 @@ import pytest
 from test_build import QUIET, scuba
 from test_cli import bench, error_of
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.manifest import read_benchmark
-from benchmark_builder.merge import merge
-from benchmark_builder.recipes import Subset, build_conflfg, build_scufo
-from benchmark_builder.verify import verify
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.benchmark.merge import merge
+from benchmark_builder.builders import Subset, build_conflfg, build_scufo
+from benchmark_builder.utils.errors import BenchError
 
 
 def parts_of(root: Path, folder: Path, count: int = 2, **options: object) -> list[Path]:
@@ -65,9 +65,9 @@ def test_failures_of_the_parts_stay_listed_unless_made_elsewhere(folder_of_actio
     assert "1 failed" in error_of("merge", *parts, "--out", tmp_path / "said", "--workers", 1)
     broken.write_bytes(whole)
     lost.write_bytes(masks)
-    mended = scuba(root, tmp_path / "mended", subset=Subset(only=("Archery/v_Archery_g01",)))
-    assert merge([*parts, mended], tmp_path / "better", progress=False).failed == []
-    done = bench("merge", *parts, mended, "--out", tmp_path / "command", "--workers", 1)
+    fixed = scuba(root, tmp_path / "fixed", subset=Subset(only=("Archery/v_Archery_g01",)))
+    assert merge([*parts, fixed], tmp_path / "better", progress=False).failed == []
+    done = bench("merge", *parts, fixed, "--out", tmp_path / "command", "--workers", 1)
     assert done.returncode == 0 and "6 videos of 3 parts, 1 left out, 0 failed" in done.stdout
 
 

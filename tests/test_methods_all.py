@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.methods import METHODS, PRESETS, Batch, Companions, Method, make_method
 from albar.models.small3d import Small3D
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 SAMPLING = ClipSampling(frames=4, size=16, resize=16)
 BANK = torch.randint(256, (6, 3, 16, 16), generator=torch.Generator().manual_seed(9), dtype=torch.uint8)
@@ -74,7 +74,7 @@ def test_the_presets_are_the_published_figures(name: str, finetune: dict, scratc
         assert {k: values[k] for k in wanted} == wanted
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS])
 def test_draws_repeat_and_the_batch_given_is_not_changed(name: str) -> None:
     batch = batch_of()
     before = copy.deepcopy(batch)
@@ -97,7 +97,7 @@ def test_a_chance_of_nought_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS])
 def test_a_few_steps_train(name: str, preset: str) -> None:
     torch.manual_seed(0)
     model, batch = Small3D(3), batch_of()

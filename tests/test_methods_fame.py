@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 import albar.methods.fame
-from albar.clips import ClipSampling, normalise
+from albar.clips.clips import ClipSampling, normalise
 from albar.methods import Batch, Companions, make_method
 from albar.methods.fame import blurred, colour_bins, colour_shares, foreground, hsv
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 COMPANIONS = Companions(3, ClipSampling())
 

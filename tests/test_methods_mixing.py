@@ -12,15 +12,15 @@ from torch import nn
 import albar.methods.mixup
 import albar.methods.stillmix
 import albar.methods.videomix
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.methods import Batch, Companions, Method, make_method
-from albar.methods.albar import AlbarSettings
-from albar.methods.combined import AlbarStillMix
+from albar.methods.albar_extended import AlbarSettings
+from albar.methods.albar_stillmix import AlbarStillMix
 from albar.methods.common import beta, chosen
 from albar.methods.stillmix import StillMix, StillMixSettings
 from albar.methods.videomix import box
 from albar.models.small3d import Small3D
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 SAMPLING = ClipSampling(frames=4, size=8, resize=8)
 

@@ -8,12 +8,12 @@ from torch import nn
 from torchvision.models import get_model
 from torchvision.models.video.mvit import MSBlockConfig, MViT
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.methods import Batch, Companions, make_method
 from albar.methods.sdn import SDN, SdnSettings, reversed_gradient, scene_head, without_actors
-from albar.models.features import find_head, logits_and_features
+from albar.models.heads import find_head, logits_and_features
 from albar.models.small3d import Small3D
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 COMPANIONS = Companions(3, ClipSampling(), scenes=4)
 

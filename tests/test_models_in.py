@@ -20,21 +20,19 @@ from tiny_models import huggingface_folder
 from torch import nn
 
 from albar.checkpoint import export_weights, load_checkpoint
-from albar.clips import ClipSampling, normalise, still_clips, test_boxes, test_clips, test_indices
+from albar.clips.clips import ClipSampling, eval_boxes, eval_clips, eval_indices, normalise, still_clips
 from albar.models import build_model
+from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.datasets.common import shipped_classes
-from benchmark_builder.layouts import read_any
-from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.layouts.layout import read_any
 from evaluator.evaluate import EvalOptions, evaluate
 from evaluator.models import ModelOptions, load_model
 from evaluator.models.base import match_classes
 from evaluator.models.exported import kind_of
-from evaluator.predictions import read_predictions, softmax
+from evaluator.predictions.files import read_predictions, softmax
 
 CLASSES = shipped_classes("ucf101")
 CLIP = {"frames": 4, "stride": 2, "size": 16, "resize": 16, "test_start": "centre"}
-for _f in (test_indices, test_boxes, test_clips):
-    _f.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +59,7 @@ def check(world: World, out: Path, record: dict, network: Callable, sampling: Cl
         found = read_predictions(out / described["predictions"], CLASSES)
         for row in read_benchmark(folder).rows:
             # A SCUFO video is decoded whole here, from one frame there.
-            clips = normalise(test_clips(read_any(folder / row.file), row.frames, sampling), sampling)
+            clips = normalise(eval_clips(read_any(folder / row.file), row.frames, sampling), sampling)
             with torch.no_grad():
                 wanted = softmax(network(clips).double().numpy()).mean(0)[order]
             # Other batch sizes sum in another order: float32 noise far below 1e-5 of a probability.
@@ -204,9 +202,9 @@ def test_a_factory_of_the_users_own(world: World, tmp_path: Path) -> None:
     assert score(world, "users_models:make", tmp_path / "out", clip=CLIP)["computed"] == ["scuba", "scufo"]
     assert "--sampling" in refused(lambda: score(world, "users_models:plain", tmp_path / "o"))
     assert score(world, "users_models:plain", tmp_path / "o", sampling="8x2-48", clip=CLIP)["model"] == "function"
-    for name, word in (("bad", "no weights here"), ("number", "cannot be called"), ("absent", "gave no model")):
+    for name, word in (("bad", "no weights here"), ("number", "cannot be called"), ("absent", "cannot be imported")):
         assert word in refused(lambda n=name: load_model(f"users_models:{n}"))
-    assert "gave no model" in refused(lambda: load_model("no_such_module_here:make"))
+    assert "cannot be imported" in refused(lambda: load_model("no_such_module_here:make"))
 
 
 @pytest.mark.parametrize(
@@ -246,14 +244,14 @@ def test_what_is_no_model(world: World, tmp_path: Path) -> None:
 def test_views_by_hand() -> None:
     s = ClipSampling(frames=3, stride=2, size=8, resize=8, views=4, crops=3)
     # 25 frames; a clip spans 5, so it may start at 0..20: in the middles of four shares of that.
-    starts = [int(test_indices(25, s, k, 4)[0]) for k in range(4)]
+    starts = [int(eval_indices(25, s, k, 4)[0]) for k in range(4)]
     assert starts == [2, 7, 12, 17]
     first = s.replaced({"test_start": "first"})
-    assert [int(test_indices(25, first, k, 4)[0]) for k in range(4)] == [0, 5, 10, 15]
-    assert test_boxes(8, 20, s) == [(0, 0, 8, 8), (0, 6, 8, 8), (0, 12, 8, 8)]
-    assert test_boxes(20, 8, s) == [(0, 0, 8, 8), (6, 0, 8, 8), (12, 0, 8, 8)]
+    assert [int(eval_indices(25, first, k, 4)[0]) for k in range(4)] == [0, 5, 10, 15]
+    assert eval_boxes(8, 20, s) == [(0, 0, 8, 8), (0, 6, 8, 8), (0, 12, 8, 8)]
+    assert eval_boxes(20, 8, s) == [(0, 0, 8, 8), (6, 0, 8, 8), (12, 0, 8, 8)]
     video = np.random.default_rng(0).integers(0, 256, (25, 8, 20, 3), dtype=np.uint8)
-    clips = test_clips(iter(video), 25, s)
+    clips = eval_clips(iter(video), 25, s)
     assert clips.shape == (12, 3, 3, 8, 8) and clips.dtype == torch.uint8
     for k, start in enumerate(starts):
         for c, left in enumerate((0, 6, 12)):
@@ -278,7 +276,7 @@ def test_views_are_averaged_as_softmax(world: World, tmp_path: Path) -> None:
 
 def command(world: World, out: Path) -> list[str]:
     folders = map(str, (world.scuba, world.scufo))
-    return ["-m", "bench", "eval", str(world.checkpoint), "--no-iid", "--device", "cpu", "--batch", "3",
+    return ["-m", "albar_bench", "eval", str(world.checkpoint), "--no-iid", "--device", "cpu", "--batch", "3",
             "--out", str(out), "--benchmarks", *folders]  # fmt: skip
 
 

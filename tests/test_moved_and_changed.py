@@ -12,18 +12,19 @@ from conftest import moving_square, write_video
 from test_build import QUIET, frames_of, scuba
 from typer.testing import CliRunner
 
-from bench.app import app
-from benchmark_builder import digests, layouts
-from benchmark_builder.digests import known_digest
-from benchmark_builder.errors import BenchError, ChangedFile
-from benchmark_builder.export import export
-from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import read_benchmark
+from albar_bench.cli.app import app
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import export
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.benchmark.preview import contact_sheet
+from benchmark_builder.builders import build_conflfg, build_scufo
+from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.preview import contact_sheet
-from benchmark_builder.recipes import build_conflfg, build_scufo
 from benchmark_builder.start_from import benchmark_folder
-from benchmark_builder.verify import verify
+from benchmark_builder.utils.errors import BenchError, ChangedFile
+from benchmark_builder.video import digest_cache as digests
+from benchmark_builder.video.digest_cache import known_digest
 
 FIRST = "Archery/v_Archery_g01_c01"
 

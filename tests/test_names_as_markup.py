@@ -16,16 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bench.say import say
-from benchmark_builder.files import write_csv, write_json, write_text
-from benchmark_builder.text import csv_text, meant, neutral, read_records, shown
-from evaluator.charts import Mark, bars
-from evaluator.compared import show_compared
-from evaluator.leaderboard import as_text, read_leaderboard, row_of, update
-from evaluator.plots import MOST_DATASETS, plot_leaderboard
-from evaluator.results import FIGURES
-from evaluator.show import show
-from evaluator.sweep import COLUMNS as COMPARED
+from albar_bench.cli.say import say
+from benchmark_builder.utils.files import write_csv, write_json, write_text
+from benchmark_builder.utils.text import csv_text, meant, neutral, read_records, shown
+from evaluator.compare_methods import COLUMNS as COMPARED
+from evaluator.metrics.figures import FIGURES
+from evaluator.reports.comparison import show_compared
+from evaluator.reports.leaderboard import as_text, read_leaderboard, row_of, update
+from evaluator.reports.picture import MOST_DATASETS, plot_leaderboard
+from evaluator.reports.screen import show
+from evaluator.reports.svg import Mark, bars
 
 FORMULAS = [
     "=1+1",
@@ -143,7 +143,7 @@ def test_a_chart_draws_names_as_they_are(tmp_path: Path, suffix: str) -> None:
 
 def test_a_chart_names_every_row_in_its_legend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names with an underscore at the start or with dollars: matplotlib leaves the first out, and reads the second."""
-    import evaluator.plots
+    import evaluator.reports.picture
 
     seen: list[str] = []
 
@@ -151,7 +151,7 @@ def test_a_chart_names_every_row_in_its_legend(tmp_path: Path, monkeypatch: pyte
         figure.canvas.draw()
         seen.extend(t.get_text() for t in figure.axes[0].get_legend().get_texts())
 
-    monkeypatch.setattr(evaluator.plots, "save_figure", texts)
+    monkeypatch.setattr(evaluator.reports.picture, "save_figure", texts)
     for name in ("_hidden", "$\\frac$", "$x$ and $y$"):
         update(tmp_path / "l.csv", row(name))
     plot_leaderboard(read_leaderboard(tmp_path / "l.csv"), tmp_path / "l.png")
@@ -159,10 +159,10 @@ def test_a_chart_names_every_row_in_its_legend(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_chart_of_many_rows_draws_the_last_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import evaluator.plots
+    import evaluator.reports.picture
 
     figures: list[Any] = []
-    monkeypatch.setattr(evaluator.plots, "save_figure", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(evaluator.reports.picture, "save_figure", lambda figure, path: figures.append(figure))
     rows = [as_text(row_of(row(f"m{k}", dataset=f"d{k % 7}"))) for k in range(7 * 60)]
     plot_leaderboard(rows, tmp_path / "l.png")
     (figure,) = figures
@@ -181,7 +181,7 @@ def test_what_commands_print_is_not_obeyed_by_a_terminal(capsys: pytest.CaptureF
 def test_an_error_that_names_an_odd_file_is_one_line(tmp_path: Path) -> None:
     odd = b"x\xff\x1b[31m\n[/y]\xc3\xa9.csv"
     (tmp_path / "b").mkdir()
-    command = [sys.executable, "-m", "bench", "score", odd, "--benchmark", "b"]
+    command = [sys.executable, "-m", "albar_bench", "score", odd, "--benchmark", "b"]
     done = subprocess.run(command, capture_output=True, cwd=tmp_path, env={**os.environ, "LC_ALL": "C"})
     assert done.returncode == 1 and b"Traceback" not in done.stderr and b"\x1b" not in done.stderr
     assert len(done.stderr.splitlines()) == 1

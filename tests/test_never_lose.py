@@ -14,14 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_build import QUIET, scuba
 
-from benchmark_builder import layouts
-from benchmark_builder.errors import BenchError
-from benchmark_builder.export import export
-from benchmark_builder.files import sha256_file, write_csv
-from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import Benchmark, read_benchmark
-from benchmark_builder.recipes import build_conflfg, build_scuba, build_scufo
-from benchmark_builder.verify import verify
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import export
+from benchmark_builder.benchmark.manifest import Benchmark, read_benchmark
+from benchmark_builder.builders import build_conflfg, build_scuba, build_scufo
+from benchmark_builder.layouts import frames, zipped
+from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.layouts.layout import Layout
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file, write_csv
 
 
 def failures(folder: Path) -> dict[str, str]:
@@ -36,6 +37,7 @@ def test_a_disk_that_is_full_for_one_video_costs_that_video_alone(
     root, out = folder_of_actions(), tmp_path / "out"
     whole = read_benchmark(scuba(root, tmp_path / "whole", layout=layout)).rows
     real, written = layouts.jpeg, list[int]()
+    writer = frames if layout == "frames" else zipped
 
     def full(frame: np.ndarray, quality: int = 95) -> bytes:
         written.append(1)
@@ -43,7 +45,7 @@ def test_a_disk_that_is_full_for_one_video_costs_that_video_alone(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(frame, quality)
 
-    monkeypatch.setattr(layouts, "jpeg", full)
+    monkeypatch.setattr(writer, "jpeg", full)
     report = build_scuba(
         "ucf101", root, "all", masks=f"stored:{root / 'masks'}", per_video=2, out=out, run=QUIET, layout=layout
     )

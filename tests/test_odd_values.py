@@ -16,24 +16,24 @@ import numpy as np
 import pytest
 from conftest import make_actions
 
-from benchmark_builder.build import JOURNAL, WORK
-from benchmark_builder.device import world_size
-from benchmark_builder.encode import ffmpeg_binary, ffmpeg_version
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.export import export
-from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import COLUMNS, MANIFEST, read_benchmark
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import export
+from benchmark_builder.benchmark.manifest import COLUMNS, MANIFEST, read_benchmark
+from benchmark_builder.benchmark.merge import merge
+from benchmark_builder.benchmark.preview import animation, contact_sheet
+from benchmark_builder.benchmark.runner import JOURNAL, WORK
+from benchmark_builder.benchmark.stats import class_balance, mask_areas_of
+from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
+from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.masks import mask_source
-from benchmark_builder.merge import merge
-from benchmark_builder.preview import animation, contact_sheet
 from benchmark_builder.protocol_file import _FIELDS, NEEDED, PROTOCOL
-from benchmark_builder.recipes import Run, build_conflfg, build_scuba, build_scufo
-from benchmark_builder.stats import class_balance, mask_areas_of
 from benchmark_builder.synthactions.render import RECORD, read_record
 from benchmark_builder.synthactions.settings import SynthSettings
-from benchmark_builder.text import csv_text, read_table
-from benchmark_builder.verify import verify
-from benchmark_builder.video import Video
+from benchmark_builder.utils.device import world_size
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.text import csv_text, read_table
+from benchmark_builder.video.encode import ffmpeg_binary, ffmpeg_version
+from benchmark_builder.video.record import Video
 from evaluator.testsets import benchmark_set, default_benchmarks, pair_sets
 
 QUIET = Run(workers=1, progress=False, say=lambda line: None)
@@ -243,7 +243,7 @@ def test_whatever_is_done_with_an_odd_benchmark_ends_or_says_why(
 def test_a_virtual_benchmark_without_its_settings_names_them(kept: Path) -> None:
     for kind, field, says in (
         ("shaken", "shake", "lacks shake"),
-        ("conflfg", "conflfg", "lacks conflfg.order"),
+        ("conflfg", "conflfg", "lacks conflfg;"),
         ("scuba", "mask_settings", "lacks mask_settings.feather"),
     ):
         path = kept / "b" / kind / PROTOCOL
@@ -425,7 +425,7 @@ def test_the_command_line_says_it_in_one_line(built: Path, tmp_path: Path) -> No
     command = [
         sys.executable,
         "-m",
-        "bench",
+        "albar_bench",
         "build",
         "scuba",
         "--dataset",
@@ -439,7 +439,7 @@ def test_the_command_line_says_it_in_one_line(built: Path, tmp_path: Path) -> No
     for more, status, says in (
         (["--feather", "nan"], 1, "error: --feather nan"),
         (["--min-area", "inf"], 1, "error: --min-area inf"),
-        (["--workers", "1000000"], 2, "--workers"),
+        (["--workers", "1000000"], 1, "error: --workers 1000000"),
         (["--per-video", "x"], 2, "--per-video"),
     ):
         done = subprocess.run([*command, *masks, *more], capture_output=True, text=True, cwd=tmp_path, check=False)

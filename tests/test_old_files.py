@@ -11,13 +11,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.export import export
-from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import read_benchmark
-from benchmark_builder.recipes import Run, build_conflfg, build_scuba, build_scufo
-from benchmark_builder.verify import verify
-from evaluator.leaderboard import read_leaderboard
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import export
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
+from benchmark_builder.layouts.layout import Layout
+from benchmark_builder.utils.errors import BenchError
+from evaluator.reports.leaderboard import read_leaderboard
 from evaluator.runs import find_records, load_run, recompute
 
 QUIET = Run(workers=1, progress=False, say=lambda line: None)

@@ -11,15 +11,15 @@ import pytest
 from conftest import moving_square, write_video
 from test_build import QUIET, scuba
 
-from benchmark_builder.encode import FFV1, H264, open_video
-from benchmark_builder.export import export
-from benchmark_builder.frames import probe, read_frames
-from benchmark_builder.layouts import SUFFIX, Layout, digest, read_any
-from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import export
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.benchmark.preview import animation, contact_sheet
+from benchmark_builder.builders import build_conflfg, build_scufo
+from benchmark_builder.layouts.layout import LAYOUTS, Layout, digest, read_any
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.preview import animation, contact_sheet
-from benchmark_builder.recipes import build_conflfg, build_scufo
-from benchmark_builder.verify import verify
+from benchmark_builder.video.decode import probe, read_frames
+from benchmark_builder.video.encode import FFV1, H264, open_video
 
 NAMES = [
     "in:1", "2026-11-25_12:00", "-n", "--out", "file:x", "concat:a|b", "50%d%03d%", "a b  c", "it's \"so\"",
@@ -40,7 +40,7 @@ def test_files_are_written_and_read_under_any_name(name: str) -> None:
         assert (probe(folder / file).frames or 3) == len(list(read_frames(folder / file))) == 3
     assert (np.stack(list(read_frames(folder / f"{name}.mkv"))) == video).all()
     for layout in ("frames", "zip"):
-        path = folder / f"{name}{SUFFIX[layout]}"
+        path = folder / f"{name}{Layout(layout).suffix}"
         with Layout(layout).open(path, 48, 32, 10) as sink:
             for frame in video:
                 sink.write(frame)
@@ -79,7 +79,7 @@ def test_a_benchmark_is_built_checked_and_shown_under_any_path(folder_of_actions
     assert contact_sheet(out / "scuba", out / f"{name}.png", 1).stat().st_size > 1000
 
 
-@pytest.mark.parametrize("layout", SUFFIX)
+@pytest.mark.parametrize("layout", [*LAYOUTS])
 def test_videos_of_any_size_are_built_in_every_layout(tmp_path: Path, layout: str) -> None:
     sizes = [(1, 1), (1, 9), (9, 1), (2, 3), (33, 47)]
     for k, (height, width) in enumerate(sizes):

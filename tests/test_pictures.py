@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.pictures import check_suffix, literal, new_figure, save_figure
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.pictures import check_suffix, literal, new_figure, save_figure
 
 # What each kind of file begins with, by its format's specification.
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-", ".svg": b"<?xml", ".PDF": b"%PDF-"}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from crashing import WAYS, Maker, Once, Slow, Unstartable
 
-from benchmark_builder import pool
-from benchmark_builder.errors import BenchError, Crashed, LeftOut
+from benchmark_builder.utils import pool
+from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut
 
 SAID = {
     "exits": "its process ended with status 7, twice, the second time alone",

@@ -5,7 +5,6 @@ import pickle
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,21 +19,21 @@ from PIL import Image
 from test_build import QUIET, frames_of, scuba
 from typer.testing import CliRunner
 
-from bench.app import app
+from albar_bench.cli.app import app
 from benchmark_builder.backgrounds import KINDS, background_source
 from benchmark_builder.backgrounds.stripes import published
-from benchmark_builder.camera import camera_path, shake
-from benchmark_builder.composite import blend
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.builders import Run, Subset, build_conflfg, build_scuba, build_scufo
 from benchmark_builder.masks.stored import MaskWriter
-from benchmark_builder.masks.treat import MaskSettings, TreatedTrack, require_valid
+from benchmark_builder.masks.treatment import MaskSettings, TreatedTrack, require_valid
 from benchmark_builder.protocols import Settings, differing, names, protocol_masks, resolve
-from benchmark_builder.recipes import Run, Subset, build_conflfg, build_scuba, build_scufo
-from benchmark_builder.rng import generator
 from benchmark_builder.segment import segment
-from benchmark_builder.selection import choose_frames
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.camera import camera_path, shake
+from benchmark_builder.video.compositing import blend
+from benchmark_builder.video.record import Video
+from benchmark_builder.video.selection import choose_frames
 
 
 class Track:
@@ -304,7 +303,7 @@ def test_named_protocols_are_whole_and_say_what_was_changed() -> None:
     assert differing(said) == "differs from protocol default: per_video=2 (protocol: 5)"
     with pytest.raises(BenchError, match="choose from default, stillmix"):
         resolve("mine", "ucf101", {})
-    assert {f.name for f in fields(MaskSettings)} <= {f.name for f in fields(Settings)}
+    assert set(MaskSettings.setting_names()) <= set(Settings.setting_names())
 
 
 def test_a_protocol_stands_in_protocol_json(folder_of_actions: Callable, tmp_path: Path) -> None:
@@ -399,8 +398,8 @@ def test_prompts_of_a_protocol_reach_another_prompted_source(tmp_path: Path, mon
         def describe(self) -> dict:
             return {"kind": "sam2", "prompts": {"kind": "x"}}
 
-    monkeypatch.setattr("benchmark_builder.masks.sam2", SimpleNamespace(Sam2Masks=Prompted), raising=False)
-    monkeypatch.setitem(sys.modules, "benchmark_builder.masks.sam2", SimpleNamespace(Sam2Masks=Prompted))
+    monkeypatch.setattr("benchmark_builder.masks.networks.sam2", SimpleNamespace(Sam2Masks=Prompted), raising=False)
+    monkeypatch.setitem(sys.modules, "benchmark_builder.masks.networks.sam2", SimpleNamespace(Sam2Masks=Prompted))
     for protocol, own, expected in (
         ("ucf101-updated", {}, {"prompts": "ucf101-24", "actors": None}),
         ("stillmix", {"prompts": "ucf101-24"}, {"prompts": "ucf101-24", "actors": "first"}),

@@ -19,20 +19,23 @@ from conftest import moving_square, write_video
 from test_build import QUIET
 from typer.testing import CliRunner
 
-from bench.app import app
-from benchmark_builder import export, files, inspect, layouts, verify
-from benchmark_builder.conflfg import ConflfgMaker
-from benchmark_builder.encode import FFV1, open_video
-from benchmark_builder.errors import BenchError, Crashed, LeftOut, system_error
-from benchmark_builder.manifest import read_benchmark
+from albar_bench.cli.app import app
+from benchmark_builder.audit import inspect, verify
+from benchmark_builder.benchmark import export
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.benchmark.merge import merge
+from benchmark_builder.builders import Subset, build_conflfg, build_scuba, build_scufo
+from benchmark_builder.kinds.conflfg import ConflfgMaker
+from benchmark_builder.kinds.scuba import ScubaMaker
+from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.stored import StoredMasks, write_masks
-from benchmark_builder.merge import merge
-from benchmark_builder.recipes import Subset, build_conflfg, build_scuba, build_scufo
-from benchmark_builder.resume import held, read_log, write_log
-from benchmark_builder.scuba import ScubaMaker
 from benchmark_builder.segment import SegmentMaker, segment
 from benchmark_builder.synthactions import SynthSettings, render, render_dataset
-from benchmark_builder.video import Video
+from benchmark_builder.utils import files
+from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
+from benchmark_builder.utils.resume import held, read_log, write_log
+from benchmark_builder.video.encode import FFV1, open_video
+from benchmark_builder.video.record import Video
 
 FIRST, SECOND = "Archery/v_Archery_g01_c01", "Basketball/v_Basketball_g01_c01"
 
@@ -127,9 +130,9 @@ def test_a_video_that_crashes_its_process_is_listed_by_the_command(
         "import builtins, ctypes, sys\n"
         "class Finder:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'benchmark_builder.scuba':\n"
+        "        if name == 'benchmark_builder.kinds.scuba':\n"
         "            sys.meta_path.remove(self)\n"
-        "            import benchmark_builder.frames as frames\n"
+        "            import benchmark_builder.video.decode as frames\n"
         "            real = frames.read_frames\n"
         "            def crash(path, *args, **options):\n"
         "                if 'v_Archery_g01' in str(path): ctypes.string_at(0)\n"
@@ -140,7 +143,7 @@ def test_a_video_that_crashes_its_process_is_listed_by_the_command(
     words = ["build", "scuba", "--dataset", "ucf101", "--root", root, "--split", "all", "--per-video", 1]
     words += ["--masks", f"stored:{root / 'masks'}", "--layout", "virtual", "--out", out, "--workers", workers]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(patched), *filter(None, sys.path)])}
-    command = [sys.executable, "-m", "bench", *map(str, words)]
+    command = [sys.executable, "-m", "albar_bench", *map(str, words)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     assert f"failed: {FIRST}: its process was ended by SIGSEGV, twice" in done.stdout
@@ -297,7 +300,7 @@ def test_an_empty_mask_that_is_filled_is_built_and_one_that_is_the_same_is_not_t
     mask.write_bytes(good)
     assert build(root, out).made == 1 and tried == [FIRST] and failures(out) == {}
     # Of sources that do not say what they read, all is tried again.
-    monkeypatch.setattr("benchmark_builder.scuba.depends_on", lambda video, masks: None)
+    monkeypatch.setattr("benchmark_builder.kinds.scuba.depends_on", lambda video, masks: None)
     write_masks(mask, np.zeros((8, 32, 48), bool))
     (out / "videos" / f"{FIRST}__0.virtual").unlink()
     for _ in range(2):
@@ -459,7 +462,7 @@ def test_an_interrupt_says_how_to_go_on(
     root, out = folder_of_actions(per_class=4), tmp_path / "out"
     words = ["build", "scuba", "--dataset", "ucf101", "--root", root, "--split", "all", "--per-video", 3]
     words += ["--masks", f"stored:{root / 'masks'}", "--out", out, "--workers", workers]
-    command = [sys.executable, "-m", "bench", *map(str, words)]
+    command = [sys.executable, "-m", "albar_bench", *map(str, words)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while process.poll() is None and not list(out.rglob("*.mp4")):
         time.sleep(0.01)

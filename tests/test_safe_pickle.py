@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from benchmark_builder import safe_pickle
-from benchmark_builder.errors import BenchError
-from benchmark_builder.safe_pickle import load
+from benchmark_builder.utils import safe_pickle
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.safe_pickle import load
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 

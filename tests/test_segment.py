@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import sha256_file
-from benchmark_builder.manifest import read_benchmark
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.builders import Run, Subset, build_scuba
 from benchmark_builder.masks import mask_source
 from benchmark_builder.masks.stored import MaskWriter, StoredTrack, write_masks
-from benchmark_builder.recipes import Run, Subset, build_scuba
 from benchmark_builder.segment import Report, segment
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file
+from benchmark_builder.video.record import Video
 
 QUIET = Run(workers=1, progress=False, say=lambda line: None)
 
@@ -237,7 +237,8 @@ def test_a_stored_track_has_the_length_it_was_given(
 
 def command(*words: object) -> subprocess.CompletedProcess:
     code = (
-        "import typer; from bench.segment import segment; from benchmark_builder.errors import BenchError\n"
+        "import typer; from albar_bench.cli.segment import segment\n"
+        "from benchmark_builder.utils.errors import BenchError\n"
         "app = typer.Typer(pretty_exceptions_enable=False); app.command()(segment)\n"
         "try: app()\n"
         "except BenchError as e: print(e); raise SystemExit(1)"

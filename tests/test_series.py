@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from test_datasets_more import write_splits
 
+from benchmark_builder.audit.verify import verify
 from benchmark_builder.backgrounds import background_source
+from benchmark_builder.benchmark.export import import_published
 from benchmark_builder.datasets import read_dataset
-from benchmark_builder.errors import BenchError
-from benchmark_builder.export import import_published
-from benchmark_builder.folders import series
-from benchmark_builder.frames import probe, read_frames
-from benchmark_builder.layouts import digest, read_any
-from benchmark_builder.verify import verify
+from benchmark_builder.layouts.layout import digest, read_any
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.folders import series
+from benchmark_builder.video.decode import probe, read_frames
 
 NAME = "v_Archery_g01_c01__0"
 HERE = Path("here")

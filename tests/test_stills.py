@@ -13,18 +13,18 @@ from PIL import Image
 from test_build import QUIET
 from typer.testing import CliRunner
 
-from bench.app import app
-from benchmark_builder.conflfg import ConflfgMaker, ConflfgSettings
-from benchmark_builder.errors import BenchError
-from benchmark_builder.export import import_published
-from benchmark_builder.files import sha256_file
-from benchmark_builder.layouts import Layout
-from benchmark_builder.manifest import Benchmark, read_benchmark
+from albar_bench.cli.app import app
+from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import import_published
+from benchmark_builder.benchmark.manifest import Benchmark, read_benchmark
+from benchmark_builder.benchmark.stats import mask_areas_of
+from benchmark_builder.builders import build_conflfg, build_scuba, build_scufo
+from benchmark_builder.kinds.conflfg import ConflfgMaker, ConflfgSettings
+from benchmark_builder.kinds.stills import draw_still, few_stills, mask_areas, may_be_still
+from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.recipes import build_conflfg, build_scuba, build_scufo
-from benchmark_builder.stats import mask_areas_of
-from benchmark_builder.stills import draw_still, few_stills, mask_areas, may_be_still
-from benchmark_builder.verify import verify
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file
 
 # Sides of the square mask on each frame. The median area of those above 0 is 64: a still needs 32, a side of 6.
 STEADY = [8] * 20

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,14 +11,14 @@ import pytest
 
 from benchmark_builder.datasets import read_dataset
 from benchmark_builder.datasets.synthactions import WHERE
-from benchmark_builder.errors import BenchError
-from benchmark_builder.frames import read_frames
 from benchmark_builder.masks import mask_source
-from benchmark_builder.rng import generator
 from benchmark_builder.synthactions import CLASSES, SPLITS, SynthSettings, motions, render, render_clip, render_dataset
 from benchmark_builder.synthactions.actor import draw_actor
 from benchmark_builder.synthactions.looks import CLOTHING, draw_look
 from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.decode import read_frames
 
 SMALL = SynthSettings(size=32, frames=6, train=10, test=9)
 PROBED = SynthSettings()  # the default: 48 pixels, 16 frames at 12 fps
@@ -213,11 +212,11 @@ def test_outside_of_the_mask_is_still_scenery_and_inside_is_the_actor(size: int,
 
 def test_a_video_depends_on_its_own_settings_only() -> None:
     frames, masks, facts = render_clip(SMALL, "train", 5)
-    again, masks_again, facts_again = render_clip(replace(SMALL, train=2000, test=3), "train", 5)
+    again, masks_again, facts_again = render_clip(SMALL.replaced(train=2000, test=3), "train", 5)
     np.testing.assert_array_equal(frames, again)
     np.testing.assert_array_equal(masks, masks_again)
     assert facts == facts_again and facts.label == 5 and facts.class_name == CLASSES[5]
-    other, _, _ = render_clip(replace(SMALL, seed=1), "train", 5)
+    other, _, _ = render_clip(SMALL.replaced(seed=1), "train", 5)
     assert (frames != other).any()
 
 
@@ -285,7 +284,7 @@ def test_lists_and_facts_have_the_official_form(rendered: Path) -> None:
 def test_workers_and_counts_do_not_change_a_byte(rendered: Path, tmp_path: Path) -> None:
     render_dataset(tmp_path / "two", SMALL, workers=2, progress=False)
     assert digests(tmp_path / "two") == digests(rendered)
-    render_dataset(tmp_path / "fewer", replace(SMALL, train=3, test=2), progress=False)
+    render_dataset(tmp_path / "fewer", SMALL.replaced(train=3, test=2), progress=False)
     whole = digests(rendered)
     fewer = {k: v for k, v in digests(tmp_path / "fewer").items() if k.split("/")[0] in ("videos", "masks")}
     assert len(fewer) == 2 * (3 + 2 + 2)
@@ -310,7 +309,7 @@ def test_an_interrupted_render_is_refused_and_then_resumed(
     with pytest.raises(BenchError, match="bench data render"):
         read_dataset("synthactions", root)
     with pytest.raises(BenchError, match="frames 6, not 7"):
-        render_dataset(root, replace(SMALL, frames=7), progress=False)
+        render_dataset(root, SMALL.replaced(frames=7), progress=False)
 
     (root / "videos" / CLASSES[0] / ".tmp-left.mp4").write_bytes(b"half")
     kept = {p: p.stat().st_mtime_ns for p in (root / "videos").rglob("train_*.mp4")}
@@ -343,7 +342,7 @@ def test_a_second_run_does_only_what_is_missing(
 def test_other_settings_and_other_folders_are_refused(rendered: Path, tmp_path: Path) -> None:
     before = digests(rendered)
     with pytest.raises(BenchError, match=r"bias 0.95, not 0.5.*--out"):
-        render_dataset(rendered, replace(SMALL, bias=0.5), progress=False)
+        render_dataset(rendered, SMALL.replaced(bias=0.5), progress=False)
     assert digests(rendered) == before
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(BenchError, match="no render of synthactions"):
@@ -377,7 +376,7 @@ def test_the_reader_refuses_what_it_cannot_list(rendered: Path, tmp_path: Path) 
         read_dataset("synthactions", rendered, "test", 2)
 
     root = tmp_path / "data"
-    render_dataset(root, replace(SMALL, train=2, test=2), progress=False)
+    render_dataset(root, SMALL.replaced(train=2, test=2), progress=False)
     (root / "videos" / CLASSES[1] / "test_000001.mp4").unlink()
     listing = read_dataset("synthactions", root, "test")
     assert listing.missing == (f"{CLASSES[1]}/test_000001",) and len(listing.videos) == 1

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from albar.models.weights import read_torch_file
-from benchmark_builder.errors import BenchError
-from benchmark_builder.masks.weights import read_weights
-from benchmark_builder.safe_pickle import Refused, load
-from benchmark_builder.torch_files import check_torch_file
+from benchmark_builder.masks.networks.weights import read_weights
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.safe_pickle import Refused, load
+from benchmark_builder.utils.torch_files import check_torch_file
 
 BOTH = pytest.mark.parametrize("new", [True, False], ids=["zip", "stream"])
 

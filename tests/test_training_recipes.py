@@ -1,6 +1,5 @@
 """The published training recipes that ship: every figure, by name, and the 2-D reference that goes with them."""
 
-import dataclasses
 import math
 from pathlib import Path
 
@@ -10,13 +9,13 @@ from torchvision.models import get_model
 
 from albar.methods import METHODS, make_method
 from albar.models import build_model
-from albar.models.features import drop_features, find_head, logits_and_features
+from albar.models.heads import drop_features, find_head, logits_and_features
 from albar.models.small3d import Small3D
 from albar.models.torchvision_video import inflated
-from albar.optimise import RECIPES, make_optimiser, set_rate
-from albar.reference2d import reference_settings
-from albar.settings import TrainSettings, make_settings, read_configs, recipes
-from benchmark_builder.errors import BenchError
+from albar.training.optimizer import RECIPES, make_optimiser, set_rate
+from albar.training.reference2d import reference_settings
+from albar.training.settings import TrainSettings, make_settings, read_configs, recipes
+from benchmark_builder.utils.errors import BenchError
 
 # StillMix's comparison, Swin-T: columns ImageNet to HMDB51, UCF101, Kinetics-400; Kinetics to HMDB51, UCF101.
 NAMES = ["imagenet-hmdb51", "imagenet-ucf101", "imagenet-kinetics400", "kinetics-hmdb51", "kinetics-ucf101"]
@@ -231,7 +230,7 @@ def test_the_reference_of_a_fine_tuned_network_is_trained_as_published() -> None
         reference_settings(TrainSettings(method="stillmix", preset="finetune", model="r3d_18")).clip_sampling.size
         == 224
     )
-    kept = dataclasses.replace(settings_of("kinetics-hmdb51", "stillmix"), keep_head=True)
+    kept = settings_of("kinetics-hmdb51", "stillmix").replaced(keep_head=True)
     assert not reference_settings(kept).keep_head  # its weights know ImageNet's 1,000 classes, and must lose them
     own = reference_settings(settings_of("kinetics-hmdb51", "stillmix"), Path("here"), {"lr": 0.04, "batch": 256})
     assert (own.recipe.lr, own.recipe.batch, own.out) == (0.04, 256, Path("here"))

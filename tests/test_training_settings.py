@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from albar.clips import sampling
+from albar.clips.clips import sampling
 from albar.methods import METHODS, make_method
-from albar.settings import TrainSettings, make_settings
-from bench.app import app
-from bench.train import _pairs
-from benchmark_builder.errors import BenchError
+from albar.training.settings import TrainSettings, make_settings
+from albar_bench.cli.app import app
+from albar_bench.cli.train import _pairs
+from benchmark_builder.utils.errors import BenchError
 
 HUGE = 10**400
 ODD: list[Any] = [
@@ -58,7 +58,7 @@ def test_clip_settings_are_taken_or_refused_by_name(name: str, value: Any) -> No
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:9])
 def test_settings_of_a_run_are_taken_or_refused_by_name(value: Any) -> None:
-    for name in TrainSettings.__dataclass_fields__:
+    for name in TrainSettings.model_fields:
         if name in ("options", "clip", "model"):
             continue
         try:
@@ -75,7 +75,7 @@ def test_settings_of_a_run_are_taken_or_refused_by_name(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:9])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS])
 def test_settings_of_methods_are_taken_or_refused_by_name(method: str, value: Any) -> None:
     import dataclasses
 

@@ -21,13 +21,13 @@ from torch import nn
 from typer.testing import CliRunner
 
 from albar.checkpoint import export_weights, load_checkpoint, own_checkpoint, save_checkpoint
-from albar.clips import sampling
+from albar.clips.clips import sampling
 from albar.models import build_model
 from albar.models.weights import FreshHead, Note, fit_weights
-from bench.app import app
-from benchmark_builder.errors import BenchError
-from benchmark_builder.masks.weights import read_weights as read_mask_weights
-from benchmark_builder.weights import prefix_of, read_weights, without_prefix, write_safetensors, write_torch_file
+from albar_bench.cli.app import app
+from benchmark_builder.masks.networks.weights import read_weights as read_mask_weights
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.weights import prefix_of, read_weights, without_prefix, write_safetensors, write_torch_file
 from evaluator.models import ModelOptions, load_model
 
 SAMPLING = sampling("8x2-48").replaced({"frames": 4, "size": 16, "resize": 16})
@@ -368,17 +368,17 @@ def test_a_checkpoint_of_another_network_is_told(tmp_path: Path) -> None:
         ("classes", [], "classes"),
         ("classes", ["a"], "classes"),
         ("classes", ["a", "a", "b"], "classes"),
-        ("classes", None, "misshapen entry 'classes'"),
+        ("classes", None, "malformed entry 'classes'"),
         ("classes", [["a"], "b", "c"], "class names"),
         ("settings", {"seed": [1, 2]}, r"seed"),
         ("settings", {"seed": 1.5}, r"seed"),
-        ("settings", None, "misshapen entry 'settings'"),
+        ("settings", None, "malformed entry 'settings'"),
         ("digests", {"settings": None}, "digests"),
-        ("format", True, "misshapen entry 'format'"),
-        ("method", None, "misshapen entry 'method'"),
-        ("model", ["small3d"], "misshapen entry 'model'"),
+        ("format", True, "malformed entry 'format'"),
+        ("method", None, "malformed entry 'method'"),
+        ("model", ["small3d"], "malformed entry 'model'"),
         ("weights", {1: torch.zeros(2)}, "table of tensors"),
-        ("architecture", [1], "misshapen entry 'architecture'"),
+        ("architecture", [1], "malformed entry 'architecture'"),
         ("architecture", {"model_type": ["videomae"]}, "model_type"),
         ("sampling", {"frames": None}, "clip setting frames is None"),
         ("sampling", {"frames": [8]}, r"clip setting frames is \[8\]"),

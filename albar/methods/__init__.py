@@ -1,40 +1,105 @@
-"""Training methods by name: one short file each."""
+"""Training methods by name: one short file per method."""
 
-import importlib
+import dataclasses
+import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from albar.methods.base import Batch, Companions, Method, Settings, Terms
-from benchmark_builder.errors import BenchError
+from albar.parts import METHODS
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.registry import first_line
 
-__all__ = ["METHODS", "PRESETS", "Batch", "Companions", "Method", "Settings", "Terms", "make_method"]
+__all__ = [
+    "METHODS", "PRESETS", "Batch", "Companions", "Method", "Setting", "Settings", "Terms", "make_method",
+    "settings_of",
+]  # fmt: skip
 
-# name -> module and class
-METHODS = {
-    "baseline": ("albar.methods.baseline", "Baseline"),
-    "mixup": ("albar.methods.mixup", "Mixup"),
-    "videomix": ("albar.methods.videomix", "VideoMix"),
-    "sdn": ("albar.methods.sdn", "SDN"),
-    "be": ("albar.methods.be", "BE"),
-    "actorcutmix": ("albar.methods.actorcutmix", "ActorCutMix"),
-    "fame": ("albar.methods.fame", "Fame"),
-    "stillmix": ("albar.methods.stillmix", "StillMix"),
-    "albar": ("albar.methods.albar", "Albar"),
-    "albar+stillmix": ("albar.methods.combined", "AlbarStillMix"),
-}
 PRESETS = ("finetune", "scratch")
 
 
 def make_method(name: str, preset: str, options: Mapping[str, Any]) -> Method:
     """A method with the settings of ``preset``, some changed by ``options``.
 
+    Args:
+        name: a name of :data:`METHODS`, or ``package.module:Name`` of a subclass of :class:`Method`.
+        preset: one of :data:`PRESETS`.
+        options: settings to change.
+
     Raises:
-        BenchError: unknown method, preset or setting (the choices are listed), or a value that makes no sense.
+        BenchError: unknown method, preset or setting (the choices are listed), or an invalid value.
     """
-    if name not in METHODS:
-        raise BenchError(f"unknown method {name!r}; choose from {', '.join(METHODS)}")
+    kind = _class(name)
     if preset not in PRESETS:
         raise BenchError(f"unknown preset {preset!r}; choose from {', '.join(PRESETS)}")
-    module, attribute = METHODS[name]
-    kind: type[Method] = getattr(importlib.import_module(module), attribute)
-    return kind(kind.PRESETS[preset].replaced(options, name))
+    settings = _preset(kind, name, preset).replaced(options, name)
+    if name in METHODS.shipped:
+        return kind(settings)
+    try:
+        return kind(settings)
+    except BenchError:
+        raise
+    except Exception as error:
+        raise BenchError(f"METHOD {name}: cannot be made ({type(error).__name__}: {first_line(error)}); it is called "
+                         "as Name(settings)") from error  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of a method, for display: its value in each of :data:`PRESETS`, and what it means (may be empty)."""
+
+    name: str
+    finetune: Any
+    scratch: Any
+    about: str
+
+
+def settings_of(name: str) -> list[Setting]:
+    """The settings of a method, in the order in which its class has them; read from that class and its docstring.
+
+    Raises:
+        BenchError: no such method.
+    """
+    kind = _class(name)
+    return list(_settings(*(_preset(kind, name, preset) for preset in PRESETS)))
+
+
+def _settings(finetune: Settings, scratch: Settings) -> list[Setting]:
+    told = _told(type(finetune))
+    found: list[Setting] = []
+    for field in dataclasses.fields(finetune):
+        values = getattr(finetune, field.name), getattr(scratch, field.name)
+        if isinstance(values[0], Settings):  # one that consists of the settings of several methods
+            found += _settings(*values)
+        else:
+            found.append(Setting(field.name, *values, told.get(field.name, "")))
+    return found
+
+
+def _told(kind: type) -> dict[str, str]:
+    """What the docstrings of a class and of those that it extends say of its attributes, each on one line."""
+    told: dict[str, str] = {}
+    for part in reversed(kind.__mro__):
+        _, _, listed = inspect.cleandoc(part.__doc__ or "").partition("Attributes:\n")
+        for entry in re.split(r"^    (?=\w+(?:, \w+)*:)", listed, flags=re.MULTILINE)[1:]:
+            names, _, about = entry.partition(":")
+            told |= dict.fromkeys(names.split(", "), " ".join(about.replace("``", "").split()))
+    return told
+
+
+def _class(name: str) -> type[Method]:
+    found = METHODS.find(name)
+    if found.argument is not None:
+        raise BenchError(f"METHOD {name}: {found.name} takes no argument after a colon; change its settings with --set")
+    if not (isinstance(found.part, type) and issubclass(found.part, Method)):
+        raise BenchError(f"METHOD {name}: is not a training method; give a subclass of albar.methods.Method")
+    return found.part
+
+
+def _preset(kind: type[Method], name: str, preset: str) -> Settings:
+    settings = kind.PRESETS.get(preset) if isinstance(kind.PRESETS, Mapping) else None
+    if not isinstance(settings, Settings):
+        raise BenchError(f"METHOD {name}: its PRESETS have no settings under {preset!r}; give one of "
+                         "albar.methods.Settings for each of finetune and scratch")  # fmt: skip
+    return settings

@@ -5,9 +5,10 @@ M is 1 on the actors; clip i is paired with clip j = B − 1 − i (the batch re
     x' = x_i M_i + x_j (1 − M_j)(1 − M_i)
     y' = w y_i + (1 − w) y_j,    w = 1 − (1 − r)⁴,    r = mean of M_i
 
-Where both have actors the scene has a hole of the mean colour, as published. A clip with no actor, or all actor, has
-nothing to give. The published code still pairs it: the other clip loses its scene to grey yet takes a share of the
-label. Here neither clip of such a pair is touched, unless ``invalid=published``; nor is the middle one of an odd batch.
+Where both have actors the scene has a hole of the mean colour, as published. A clip with no actor, or filled by its
+actors, has nothing to mix. The published code still pairs it: the scene of the other clip turns grey, and it takes a
+share of the label. Here neither clip of such a pair is changed, unless ``invalid=published``; nor is the middle one of
+an odd batch.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ from torch import nn
 
 from albar.methods.base import Batch, Companions, Method, Settings
 from albar.methods.common import check_choice, check_numbers, chosen, per_clip, shares
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,8 @@ class ActorCutMixSettings(Settings):
         p: chance of a clip to be changed. Published for Swin-T on HMDB51: 0.25 from Kinetics weights (``finetune``),
             0.75 from ImageNet's (``scratch``).
         power: 4 in the formula of w, as published.
-        invalid: what becomes of the partner of a clip with no actor, or all actor: ``spared``, or ``published``: its
-            scene turns grey and its label is shared, to reproduce published figures.
+        invalid: what happens to the partner of a clip with no actor, or filled by its actors: ``spared`` (not changed),
+            or ``published``: its scene turns grey and its label is shared, to reproduce published figures.
     """
 
     p: float = 0.25
@@ -60,7 +61,7 @@ class ActorCutMix(Method):
 
     def augment(self, batch: Batch, draw: torch.Generator) -> Batch:
         if batch.actors is None:
-            raise BenchError("ActorCutMix was given no masks of the actors; name a mask source for this dataset")
+            raise BenchError("ActorCutMix has no masks of the actors; give --masks, a mask source for this dataset")
         x, actors, s = batch.clips, batch.actors, self.settings
         y = shares(batch.labels, self.classes)
         n = len(x)
@@ -71,7 +72,7 @@ class ActorCutMix(Method):
         keep = chosen(s.p, n, draw, x.device) & valid & ~lone
         if s.invalid == "spared":
             keep &= valid.flip(0)
-        else:  # it counts as all actor, so it has no scene to give
+        else:  # it counts as filled by its actors, so it has no scene
             actors = torch.where(per_clip(valid), actors, 1.0)
 
         scene = (x * (1 - actors)).flip(0)

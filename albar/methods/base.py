@@ -1,4 +1,4 @@
-"""What a training method is: the trainer's loop is written once, a method overrides the objective."""
+"""What a training method is: the training loop is written once, and a method overrides the objective."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from albar.clips import ClipSampling
-from benchmark_builder.errors import BenchError
+from albar.clips.clips import ClipSampling
+from benchmark_builder.utils.errors import BenchError
 
 Terms = dict[str, torch.Tensor]
 
@@ -22,9 +22,9 @@ class Batch:
     Attributes:
         clips: float32 (B, 3, T, H, W), normalised.
         labels: int64 (B,), or class shares float32 (B, classes) after an augmentation that mixes labels.
-        actors: float32 (B, 1, T, H, W), 0..1, 1 on the actors, cut like the clips; of a method that needs them.
-        scenes: float32 (B, scenes), shares that sum to 1: how likely each scene is; of a method that needs them.
-        plain: the clips before an augmentation changed them; None: they are as they were.
+        actors: float32 (B, 1, T, H, W), 0..1, 1 on the actors, cut like the clips; for a method that needs them.
+        scenes: float32 (B, scenes), shares that sum to 1: how likely each scene is; for a method that needs them.
+        plain: the clips before an augmentation changed them; None: they were not changed.
     """
 
     clips: torch.Tensor
@@ -36,12 +36,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Companions:
-    """What a run knows and has beside the clips.
+    """What a run has alongside the clips.
 
     Attributes:
-        classes: how many.
+        classes: how many classes.
         sampling: how clips are cut and normalised.
-        scenes: how many scenes ``Batch.scenes`` tells apart; 0: none.
+        scenes: how many scenes ``Batch.scenes`` has; 0: none.
         bank: StillMix's still frames, uint8 (frames, 3, size, size), on the CPU; None: none.
     """
 
@@ -61,7 +61,7 @@ class Settings:
         new = dict(changes)
         for name, value in changes.items():
             if name not in own:
-                known = f"choose from {', '.join(own)}" if own else "it has none"
+                known = f"choose from {', '.join(own)}" if own else "it has no settings"
                 raise BenchError(f"unknown setting {name!r} of method {method}; {known}")
             if isinstance(own[name], float):
                 if not isinstance(value, int | float) or isinstance(value, bool):
@@ -72,6 +72,11 @@ class Settings:
                     raise BenchError(f"setting {name} of method {method} is too large a number; lower it") from None
         return dataclasses.replace(self, **new)
 
+    def stored(self) -> dict[str, Any]:
+        """Plain types, as a run's record stores them."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {k: v.stored() if isinstance(v, Settings) else v for k, v in values.items()}
+
 
 class Method:
     """Plain cross-entropy; methods override :meth:`augment`, :meth:`loss` or both.
@@ -79,11 +84,11 @@ class Method:
     Class attributes:
         PRESETS: settings by preset name; every method has ``finetune`` (as published, from pretrained weights) and
             ``scratch`` (small networks without them).
-        NEEDS: what the method may need beside clips and labels: some of ``actors``, ``scenes`` (see :class:`Batch`)
-            and ``bank`` (see :class:`Companions`). :attr:`needs` says what it needs with its settings.
+        NEEDS: what the method may need in addition to clips and labels: some of ``actors``, ``scenes`` (see
+            :class:`Batch`) and ``bank`` (see :class:`Companions`). :attr:`needs` says what it needs with its settings.
 
     Attributes:
-        extra: parameters that the method trains beside the network's and that no checkpoint needs; None: none.
+        extra: parameters that the method trains in addition to the network's; no checkpoint needs them; None: none.
             Set by :meth:`prepare`, on the run's device.
         extra_lr: factor of their learning rate.
     """
@@ -98,12 +103,12 @@ class Method:
 
     @property
     def needs(self) -> frozenset[str]:
-        """What must be there beside clips and labels with these settings: all or some of :attr:`NEEDS`."""
+        """What is needed in addition to clips and labels with these settings: all or some of :attr:`NEEDS`."""
         return self.NEEDS
 
     @property
     def double_backward(self) -> bool:
-        """Whether the objective holds a gradient, so that its own gradient differentiates twice."""
+        """Whether the objective contains a gradient, so that training differentiates twice."""
         return False
 
     def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
@@ -111,8 +116,8 @@ class Method:
 
         Args:
             model: on the run's device.
-            clip: one clip of the run's shape, float32 (1, 3, T, H, W), on that device; its values mean nothing.
-            companions: what the run has beside; what :attr:`needs` names is there.
+            clip: one clip of the run's shape, float32 (1, 3, T, H, W), on that device; its values do not matter.
+            companions: what the run has alongside the clips, including all that :attr:`needs` names.
         """
 
     def augment(self, batch: Batch, draw: torch.Generator) -> Batch:
@@ -128,7 +133,7 @@ class Method:
             model: in training mode; clips -> logits (B, classes).
             batch: after :meth:`augment`.
             draw: CPU generator of this step.
-            progress: share of the run that is done, 0..1.
+            progress: share of the run that is finished, 0..1.
 
         Returns:
             The scalar to minimise, and its terms (detached scalars, unweighted) for the log.

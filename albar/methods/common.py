@@ -1,4 +1,4 @@
-"""What the methods that mix clips share: draws, labels as shares, and the checks of their settings."""
+"""What several methods share: draws, labels as shares, the entropy term, and the checks of their settings."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from albar.methods.base import Settings
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 
 def chosen(p: float, batch: int, draw: torch.Generator, device: torch.device) -> torch.Tensor:
@@ -36,6 +36,18 @@ def per_clip(values: torch.Tensor) -> torch.Tensor:
     return values.view(-1, 1, 1, 1, 1)
 
 
+def sum_p_log_p(logits: torch.Tensor, form: str = "stable") -> torch.Tensor:
+    """Σ_k p log p of softmax(logits): (B, K) -> (B,), in −ln K..0.
+
+    ``form``: ``stable``, finite for any finite logits, or ``reference``: NaN where a probability underflows to 0.
+    """
+    if form == "reference":
+        p = functional.softmax(logits, dim=1)
+        return (p * p.log()).sum(dim=1)
+    log_p = functional.log_softmax(logits, dim=1)
+    return (log_p.exp() * log_p).sum(dim=1)
+
+
 def check_numbers(settings: Settings, method: str, low: float, high: float, *names: str) -> None:
     """BenchError unless each named setting is a finite number, ``low`` <= number <= ``high``."""
     for name in names:
@@ -51,11 +63,16 @@ def check_beta(settings: Settings, method: str, *names: str) -> None:
 
 
 def check_count(settings: Settings, method: str, least: int, *names: str) -> None:
-    """BenchError unless each named setting is a whole number from ``least`` to 1000, of which none here needs more."""
+    """BenchError unless each named setting is a whole number from ``least`` to 1000, more than any needs."""
     for name in names:
         value = getattr(settings, name)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= 1000:
+        if not is_count(value, least) or value > 1000:
             raise BenchError(f"{method} setting {name} is {value!r}; it must be a whole number from {least} to 1000")
+
+
+def is_count(value: object, least: int) -> bool:
+    """Whether ``value`` is a whole number, ``least`` or more."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def check_choice(settings: Settings, method: str, name: str, *choices: str) -> None:

@@ -6,9 +6,10 @@
     3. M = the share β of the pixels with the largest blurred q, the same at every instant
     4. x' = x M + x[π] (1 − M);  the label stays. The other clip's own foreground is not removed.
 
-The published code multiplies the hue, radians already, by 2π. Here the hue is right, unless ``hue=published``. It also
-rounds each colour coordinate after adding 1: what lies half-way between two levels, as both hue coordinates of an exact
-grey do, falls into the other of them (4.5 + 1 is rounded to 6, 4.5 to 4). Here it does with ``rounding=published``.
+The published code multiplies the hue, which is in radians already, by 2π. Here the hue is right, unless
+``hue=published``. It also rounds each colour coordinate after adding 1: what is half-way between two levels, as both
+hue coordinates of an exact grey are, is rounded to the other of them (4.5 + 1 is rounded to 6, 4.5 to 4). Here this is
+done with ``rounding=published``.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ from torchvision.transforms.v2 import functional as pictures
 
 from albar.methods.base import Batch, Companions, Method, Settings
 from albar.methods.common import check_choice, check_numbers, chosen, per_clip, permutation
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 LEVELS = 10  # of each of the three colour coordinates
 
@@ -61,7 +62,7 @@ class Fame(Method):
 
     def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
         if clip.shape[2] < 2:
-            raise BenchError("FAME looks for motion, but clips have 1 frame; raise the clip setting frames")
+            raise BenchError("FAME needs motion, but clips have 1 frame; raise the clip setting frames")
         self.mean = torch.tensor(companions.sampling.mean, device=clip.device).view(3, 1, 1, 1)
         self.std = torch.tensor(companions.sampling.std, device=clip.device).view(3, 1, 1, 1)
 

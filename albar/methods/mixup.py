@@ -1,4 +1,4 @@
-"""Mixup (Zhang et al., ICLR 2018) of clips and labels: one λ and one permutation π a batch.
+"""Mixup (Zhang et al., ICLR 2018) of clips and labels: one λ and one permutation π per batch.
 
 λ ~ Beta(α, α),    x' = λ x + (1 − λ) x[π],    y' = λ y + (1 − λ) y[π]
 """
@@ -21,7 +21,7 @@ class MixupSettings(Settings):
 
     Attributes:
         alpha: α of the Beta distribution; published in StillMix's comparison: 0.2.
-        p: chance of a clip to be mixed. Published for Swin-T, Kinetics weights, HMDB51: 0.75; so from ImageNet's.
+        p: chance of a clip to be mixed. Published for Swin-T, Kinetics weights, HMDB51: 0.75; the same from ImageNet's.
     """
 
     alpha: float = 0.2

@@ -1,4 +1,4 @@
-"""SDN, "Why can't I dance in the mall?" (Choi et al., NeurIPS 2019): features that do not tell the scene, and no
+"""SDN, "Why can't I dance in the mall?" (Choi et al., NeurIPS 2019): features that do not say which scene it is, and no
 answer where the actor is hidden.
 
 With φ the pooled features, f the action head, g a scene head, R_α the reversal of the gradient (times −α), s the
@@ -20,11 +20,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from albar.methods.albar import sum_p_log_p
 from albar.methods.base import Batch, Companions, Method, Settings, Terms
-from albar.methods.common import check_choice, check_count, check_numbers
-from albar.models.features import logits_and_features
-from benchmark_builder.errors import BenchError
+from albar.methods.common import check_choice, check_count, check_numbers, sum_p_log_p
+from albar.models.heads import logits_and_features
+from benchmark_builder.utils.errors import BenchError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +33,8 @@ class SdnSettings(Settings):
     Attributes:
         adv: weight of the scene head's cross-entropy; at 0 there is no scene head.
         alpha, alpha2: α of the reversal in stage 1 and in stage 2.
-        ent: ω_ent; at 0 there is no stage 2 but for α.
-        stage2: share of the run after which stage 2 begins. Published: a run of its own, from the end of the first.
+        ent: ω_ent; at 0 stage 2 changes α only.
+        stage2: share of the run after which stage 2 begins. Published: a second run, from the end of the first.
         coverage: a clip counts towards the entropy if at least this share of its frames shows an actor.
         hidden: hidden layers of g, as wide as the features.
         norm: of these layers: ``batch`` (published) or ``layer``, which needs no large batch.
@@ -80,7 +79,7 @@ class SDN(Method):
             return
         if companions.scenes < 2:
             raise BenchError(
-                f"SDN unlearns the scene, but {companions.scenes} are told apart; give the dataset scene labels"
+                f"SDN unlearns the scene, but there are {companions.scenes} scenes; give the dataset scene labels"
             )
         training = model.training
         with torch.no_grad():
@@ -99,14 +98,14 @@ class SDN(Method):
         loss, terms = ce, {"ce": ce.detach()}
         if s.adv > 0:
             if self.extra is None or batch.scenes is None:
-                raise BenchError("SDN was given no scenes; give the dataset scene labels")
+                raise BenchError("SDN has no scenes; give the dataset scene labels")
             scene_logits = self.extra(reversed_gradient(features, s.alpha2 if second else s.alpha))
             scene_ce = functional.cross_entropy(scene_logits, batch.scenes)
             loss = loss + s.adv * scene_ce
             terms["scene_ce"] = scene_ce.detach()
         if s.ent > 0 and second:
             if batch.actors is None:
-                raise BenchError("SDN was given no masks of the actors; name a mask source for this dataset")
+                raise BenchError("SDN has no masks of the actors; give --masks, a mask source for this dataset")
             # Of the published code's option `is_mask_adv` the sense is inverted, and the entropy is that of a head
             # which lies behind the reversal and never sees a label, so the features are taught the opposite. What
             # the paper means is the action head's entropy, and no reversal.

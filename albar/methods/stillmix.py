@@ -1,5 +1,5 @@
 """StillMix (Li et al., ICCV 2023): a still frame from which a 2-D network guesses the class is mixed into the clip,
-at every instant. What stands still then says nothing of the class; the label stays.
+at every instant. What is still then says nothing about the class; the label stays.
 
     λ ~ Beta(a, b),    x' = λ x + (1 − λ) tile(z),    z drawn for each clip from the bank of biased frames
 
@@ -16,10 +16,10 @@ import torch
 from torch import nn
 from torchvision.transforms.v2 import functional as pictures
 
-from albar.clips import normalise
+from albar.clips.clips import normalise
 from albar.methods.base import Batch, Companions, Method, Settings
 from albar.methods.common import beta, check_beta, check_choice, check_numbers, chosen, per_clip
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class StillMix(Method):
         self.sampling = companions.sampling
         if self.settings.frames == "bank":
             if companions.bank is None or not len(companions.bank):
-                raise BenchError("StillMix has no bank of frames; make one, or set the method's frames=random")
+                raise BenchError("StillMix has no bank of frames; give --reference, or set the method's frames=random")
             self.bank = fitted(companions.bank, clip.shape[-2:]).to(clip.device)
 
     def augment(self, batch: Batch, draw: torch.Generator) -> Batch:
@@ -89,7 +89,7 @@ def frames_of_others(x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
 
 
 def fitted(bank: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    """Pictures uint8 (Q, 3, h, w) at ``size`` (H, W), stretched as the paper does; some at a time, for the memory."""
+    """Pictures uint8 (Q, 3, h, w) at ``size`` (H, W), stretched as the paper does; some at a time, to save memory."""
     if bank.shape[-2:] == size:
         return bank
     return torch.cat([pictures.resize(part, list(size), antialias=True) for part in bank.split(64)])

@@ -1,6 +1,6 @@
 """Video classifiers of Hugging Face (VideoMAE, TimeSformer, ViViT) as networks of this toolkit: ``hf:FOLDER_OR_NAME``.
 
-Nothing that a folder holds is run: its code is ignored, safetensors are preferred and pickles are read weights-only.
+No code from a folder is run: its Python files are ignored, safetensors are preferred, pickles are read weights-only.
 """
 
 import contextlib
@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.models.weights import fit_weights, warn_fresh_head, weights_for
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import read_json, sha256_file
-from benchmark_builder.torch_files import check_torch_file
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json, sha256_file
+from benchmark_builder.utils.torch_files import check_torch_file
 
 PREFIX = "hf:"
 PRETRAINED = "pretrained"
@@ -30,9 +30,9 @@ STRIDES = {"timesformer": 32, "videomae": 4, "vivit": 2}
 _PREPROCESSORS = ("video_preprocessor_config.json", "preprocessor_config.json")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _HEAD = "network.classifier."
-# Parts that self-supervised weights (VideoMAE's pre-training) lack beside the head.
+# Parts that self-supervised weights (VideoMAE's pre-training) lack, apart from the head.
 _FRESH = ("classifier.", "fc_norm.")
-# The largest values of a configuration, so that no memory is taken for a made-up one: several times the largest known.
+# The largest values of a configuration, several times the largest known: an invalid one allocates no memory.
 _MOST = {
     "hidden_size": 2**14, "intermediate_size": 2**16, "num_hidden_layers": 256, "num_attention_heads": 256,
     "image_size": 2**12, "patch_size": 2**12, "num_channels": 64, "num_frames": 2**12, "tubelet_size": 2**12,
@@ -40,7 +40,7 @@ _MOST = {
     "decoder_num_attention_heads": 256, "num_labels": 2**20,
 }  # fmt: skip
 MOST_WEIGHTS = 10**10
-_MEND = "give a folder (or hub name) of VideoMAE, TimeSformer or ViViT with a config.json"
+_FIX = "give a folder (or hub name) of VideoMAE, TimeSformer or ViViT with a config.json"
 
 
 class HuggingFaceVideo(nn.Module):
@@ -73,7 +73,7 @@ def build(name: str, classes: int, sampling: ClipSampling, weights: str | None) 
     the folder's weights (a head of another class count starts fresh); a file must hold all tensors.
 
     Raises:
-        BenchError: not such a folder, clips that do not fit the weights, weights that do not fit.
+        BenchError: no such folder, clips that do not fit the weights, weights that do not fit.
     """
     folder = local_folder(name)
     config = read_config(folder)
@@ -89,7 +89,9 @@ def build(name: str, classes: int, sampling: ClipSampling, weights: str | None) 
     model = from_architecture({**config, **wanted}, classes, str(folder))
     if weights is not None:
         if not Path(weights).is_file():
-            raise BenchError(f"unknown weights {weights!r} for {name}: no such file, nor {PRETRAINED!r}")
+            raise BenchError(
+                f"unknown weights {weights!r} for {name}: not a file, and not {PRETRAINED!r}; give one of these"
+            )
         # Of the model as transformers saves it, or of this wrapper.
         fit_weights(model, {f"network.{k}": v for k, v in weights_for(model.network, weights).items()}, _HEAD, weights)
     return model
@@ -110,8 +112,8 @@ def from_architecture(config: Mapping[str, Any], classes: int, source: str) -> H
             network = AutoModelForVideoClassification.from_config(
                 own, attn_implementation="eager", dtype=torch.float32, trust_remote_code=False
             )
-    except Exception as error:  # a misshapen configuration makes the library raise anything
-        raise BenchError(f"{source}: no network can be made from its configuration ({_one_line(error)})") from None
+    except Exception as error:  # a malformed configuration makes the library raise anything
+        raise BenchError(f"{source}: its configuration gives no network ({_one_line(error)}); {_FIX}") from None
     return HuggingFaceVideo(network)
 
 
@@ -130,7 +132,7 @@ def pretrained(folder: Path, classes: int | None = None) -> HuggingFaceVideo:
 
     read_config(folder)
     if not any((folder / name).is_file() for name in _WEIGHTS):
-        raise BenchError(f"{folder}: holds no weights (model.safetensors or pytorch_model.bin); complete the folder")
+        raise BenchError(f"{folder}: has no weights (model.safetensors or pytorch_model.bin); complete the folder")
     labels = {} if classes is None or classes == outputs(folder) else {"num_labels": classes}
     try:
         if not (folder / _WEIGHTS[0]).is_file() and not (folder / _WEIGHTS[1]).is_file():
@@ -144,7 +146,7 @@ def pretrained(folder: Path, classes: int | None = None) -> HuggingFaceVideo:
     except MemoryError:
         raise
     except Exception as error:  # a damaged or hostile file makes the readers raise anything
-        raise BenchError(f"{folder}: its weights were not opened ({_one_line(error)}); {_MEND}") from None
+        raise BenchError(f"{folder}: its weights cannot be read ({_one_line(error)}); {_FIX}") from None
     fresh = _FRESH if classes is not None else ()
     misfits = [str(entry[0] if isinstance(entry, tuple) else entry) for entry in info["mismatched_keys"]]
     for names, fault in ((list(info["missing_keys"]), "lack"), (misfits, "have another shape for")):
@@ -161,7 +163,7 @@ def pretrained(folder: Path, classes: int | None = None) -> HuggingFaceVideo:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the library's bars and remarks on fresh weights; what matters of those is checked."""
+    """Without the library's progress bars and its messages on new weights; those that matter are checked here."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -186,7 +188,7 @@ def local_folder(name: str) -> Path:
     if folder.is_dir():
         return folder
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", text) or text.startswith("."):
-        raise BenchError(f"{text}: no such folder; {_MEND}")
+        raise BenchError(f"{text}: no such folder; {_FIX}")
     return _fetched(text)
 
 
@@ -201,17 +203,17 @@ def _fetched(name: str) -> Path:
             folder = Path(snapshot_download(name, allow_patterns=["*.json", "pytorch_model*.bin"]))
     except Exception as error:  # no network, no such name, no access: the hub has an exception for each
         raise BenchError(
-            f"{PREFIX}{name}: no such folder here, and not to be had from the hub ({_one_line(error)}); download it "
-            "elsewhere and give the folder"
+            f"{PREFIX}{name}: not a folder here, and cannot be downloaded from the hub ({_one_line(error)}); "
+            "download it elsewhere and give the folder"
         ) from None
     return folder
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json; BenchError if there is none or of a network that is not known here."""
-    config = read_json(folder / "config.json", "Hugging Face model", _MEND)
+    """config.json; BenchError if it is missing or describes an unknown network."""
+    config = read_json(folder / "config.json", "Hugging Face model", _FIX)
     if not isinstance(config, dict):
-        raise BenchError(f"{folder / 'config.json'}: not a model's configuration; {_MEND}")
+        raise BenchError(f"{folder / 'config.json'}: not a model's configuration; {_FIX}")
     _check_kind(config, str(folder / "config.json"))
     return {"num_frames": {"timesformer": 8, "videomae": 16, "vivit": 32}[config["model_type"]], "image_size": 224,
             **config}  # fmt: skip
@@ -219,20 +221,22 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _check_kind(config: Mapping[str, Any], source: str) -> None:
     if config.get("model_type") not in list(STRIDES):  # it may be anything, a list too
-        raise BenchError(f"{source}: model_type {config.get('model_type')!r} is none of {', '.join(STRIDES)}; {_MEND}")
+        raise BenchError(
+            f"{source}: model_type {config.get('model_type')!r} is not one of {', '.join(STRIDES)}; {_FIX}"
+        )
     for name, most in _MOST.items():
         values = config.get(name, 1)
         for value in values if isinstance(values, list) and len(values) < 4 else [values]:
             if type(value) is not int or not 1 <= value <= most:
-                raise BenchError(f"{source}: {name} is {str(value)[:40]}, not a whole number from 1 to {most}; {_MEND}")
+                raise BenchError(f"{source}: {name} is {str(value)[:40]}, not a whole number from 1 to {most}; {_FIX}")
     wide, inner = config.get("hidden_size", 768), config.get("intermediate_size", 3072)
     weights = config.get("num_hidden_layers", 12) * (4 * wide**2 + 2 * wide * inner)
     if weights > MOST_WEIGHTS:
-        raise BenchError(f"{source}: describes a network of {weights} weights, more than {MOST_WEIGHTS}; {_MEND}")
+        raise BenchError(f"{source}: describes a network of {weights} weights, more than {MOST_WEIGHTS}; {_FIX}")
 
 
 def outputs(folder: Path) -> int:
-    """How many classes the folder's network tells apart."""
+    """How many classes the folder's network has."""
     config = read_config(folder)
     labels = config.get("id2label")
     return len(labels) if isinstance(labels, dict) else int(config.get("num_labels", 2))
@@ -248,29 +252,29 @@ def class_names(folder: Path) -> list[str] | None:
         if [int(k) for k in sorted(labels, key=int)] != list(range(len(names))):
             raise ValueError
     except ValueError:
-        raise BenchError(f"{folder / 'config.json'}: id2label does not number its classes from 0; mend it") from None
+        raise BenchError(f"{folder / 'config.json'}: id2label does not number classes from 0; correct it") from None
     return None if all(re.fullmatch(r"LABEL_\d+", name) for name in names) else names
 
 
 def clip_sampling(folder: Path) -> tuple[ClipSampling, list[str]]:
-    """The clips that a folder's network wants: frames and size from config.json, the rest from its preprocessor's file.
+    """The clips that a folder's network takes: frames and size from config.json, the rest from its preprocessor's file.
 
     Returns:
-        The sampling, and a line for each thing that the folder does not say.
+        The sampling, and a line per value that the folder does not state.
     """
     config = read_config(folder)
     notes = [f"stride {STRIDES[config['model_type']]} is {config['model_type']}'s usual one; no file states it"]
     found = [folder / name for name in _PREPROCESSORS if (folder / name).is_file()]
-    said = read_json(found[0], "preprocessor", _MEND) if found else {}
+    said = read_json(found[0], "preprocessor", _FIX) if found else {}
     if not isinstance(said, dict):
-        raise BenchError(f"{found[0]}: not a preprocessor's settings; {_MEND}")
+        raise BenchError(f"{found[0]}: not a preprocessor's settings; {_FIX}")
     if not found:
         notes.append(f"no {_PREPROCESSORS[1]}; the normalisation is the class's default")
     try:
         size = _side(config["image_size"])
         resize = _side(said.get("size", {"shortest_edge": size * 8 // 7 if config["model_type"] == "vivit" else size}))
         if said.get("do_resize", True) is False:
-            notes.append("the folder resizes nothing; here the short side is brought to the network's size")
+            notes.append("the folder resizes nothing; here the short side is scaled to the network's size")
             resize = size
         elif said.get("do_center_crop", True) is False:
             notes.append("the folder squashes pictures to a square; here their centre square is taken")
@@ -281,7 +285,7 @@ def clip_sampling(folder: Path) -> tuple[ClipSampling, list[str]]:
             short="clamp", mean=mean, std=std,
         ), notes  # fmt: skip
     except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError):
-        raise BenchError(f"{folder}: its preprocessing settings are misshapen; name one with --sampling") from None
+        raise BenchError(f"{folder}: its preprocessing settings are malformed; name one with --sampling") from None
 
 
 def _normalisation(kind: str, said: Mapping[str, Any]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
@@ -291,7 +295,7 @@ def _normalisation(kind: str, said: Mapping[str, Any]) -> tuple[tuple[float, flo
     shift, scale = said.get("image_mean", default[0]), said.get("image_std", default[1])
     if said.get("do_normalize", True) is False:
         shift, scale = (0.0,) * 3, (1.0,) * 3
-    # ViViT's processor takes one off after its factor, by default 1 / 127.5 (transformers, models/vivit).
+    # ViViT's processor subtracts 1 after its factor, by default 1 / 127.5 (transformers, models/vivit).
     vivit = kind == "vivit"
     factor = float(said.get("rescale_factor", 1 / 127.5 if vivit else 1 / 255)) * 255
     offset = 1.0 if vivit and said.get("offset", True) else 0.0

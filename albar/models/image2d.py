@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torchvision.models import get_model
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.models.torchvision_video import published
 from albar.models.weights import fit_weights, load_weights
 

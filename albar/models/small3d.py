@@ -1,9 +1,9 @@
 """A small 3-D residual network (He et al. 2016, with 3-D kernels as in R3D-18) that trains from scratch on a CPU.
 
-It sees each frame beside its change to the next (RGB difference, as in TSN, Wang et al. 2016): from frames alone,
-motions of many pixels between two of them are learnt late, long after looks.
+It sees each frame together with its change to the next (RGB difference, as in TSN, Wang et al. 2016): from frames
+alone, motions of many pixels between two frames are learnt late, long after appearance.
 
-Made so that a still clip needs no time: no stride in time, replicate padding in time, and GroupNorm, which keeps no
+A still clip can be a single frame: no stride in time, replicate padding in time, and GroupNorm, which keeps no
 statistics in which moving and still clips could mix. T repeats of a frame and the frame alone give the same logits.
 """
 
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.models.weights import load_weights
 
 STEM, WIDTHS = 8, (24, 48, 96)

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torchvision.models import get_model, get_model_weights
 
-from albar.clips import ClipSampling
+from albar.clips.clips import ClipSampling
 from albar.models.weights import fit_weights, weights_for
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 _IMAGE_NETWORKS = {"swin3d_t": "swin_t", "swin3d_s": "swin_s", "swin3d_b": "swin_b"}
 _HEADS = {"swin3d": "head.", "mvit": "head.", "s3d": "classifier."}  # the 3-D ResNets have "fc."
@@ -47,7 +47,7 @@ def inflated(image: Mapping[str, torch.Tensor], model: nn.Module) -> dict[str, t
 
     Args:
         image: torchvision's swin_t, swin_s or swin_b, by name.
-        model: torchvision's swin3d_t, swin3d_s or swin3d_b; only its shapes are looked at.
+        model: torchvision's swin3d_t, swin3d_s or swin3d_b; only its shapes are used.
     """
     own = model.state_dict()
     made: dict[str, torch.Tensor] = {}
@@ -77,12 +77,12 @@ def published(name: str, weights: str) -> tuple[dict[str, torch.Tensor], list[st
     """Weights that torchvision publishes for a network, and their class names.
 
     Raises:
-        BenchError: no weights of that name, or they cannot be fetched.
+        BenchError: no weights of that name, or they cannot be downloaded.
     """
     known = get_model_weights(name)
     if weights not in known.__members__:
         raise BenchError(
-            f"unknown weights {weights!r} for {name}: no such file, nor one of {', '.join(known.__members__)}"
+            f"unknown weights {weights!r} for {name}: not a file, and not one of {', '.join(known.__members__)}"
         )
     entry = known[weights]
     try:
@@ -90,6 +90,6 @@ def published(name: str, weights: str) -> tuple[dict[str, torch.Tensor], list[st
     except (OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BenchError(
-            f"weights {weights} of {name} could not be fetched ({reason}); download {entry.url} elsewhere and give "
+            f"weights {weights} of {name} could not be downloaded ({reason}); download {entry.url} elsewhere and give "
             "the file as --weights"
         ) from None

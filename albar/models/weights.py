@@ -1,4 +1,4 @@
-"""Weights from files into a network; the files are read by :mod:`benchmark_builder.weights`."""
+"""Weights from files into a network; the files are read by :mod:`benchmark_builder.utils.weights`."""
 
 import warnings
 from collections.abc import Collection, Mapping
@@ -7,22 +7,22 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from benchmark_builder import weights as files
-from benchmark_builder.errors import BenchError
-from benchmark_builder.weights import SAFETENSORS, Weights, prefix_of, read_torch_file, without_prefix
+from benchmark_builder.utils import weights as files
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.weights import SAFETENSORS, Weights, prefix_of, read_torch_file, without_prefix
 
 __all__ = ["SAFETENSORS", "FreshHead", "Note", "Weights", "fit_weights", "load_weights", "prefix_of", "read_torch_file",
            "read_weights", "warn_fresh_head", "weights_for", "without_prefix"]  # fmt: skip
 
-MEND = "give a file of weights saved with torch.save(model.state_dict(), …)"
+FIX = "give a file of weights saved with torch.save(model.state_dict(), …)"
 
 
 class Note(UserWarning):
-    """What the user should know of weights that are used."""
+    """What the user should know about the weights that are used."""
 
 
 class FreshHead(Note):
-    """Weights came with a head for other classes, which was left out: the network's own starts from random numbers."""
+    """Weights came with a head for other classes, which was left out; the network's own starts from random numbers."""
 
 
 def read_weights(path: Path, known: Collection[str] = ()) -> Weights:
@@ -35,7 +35,7 @@ def read_weights(path: Path, known: Collection[str] = ()) -> Weights:
     Raises:
         BenchError: no such file, or no weights in it.
     """
-    return files.read_weights(path, "file of weights", MEND, known)
+    return files.read_weights(path, "file of weights", FIX, known)
 
 
 def weights_for(model: nn.Module, weights: str) -> dict[str, torch.Tensor]:
@@ -53,14 +53,14 @@ def warn_fresh_head(source: str, had: int, wanted: int) -> None:
 
 
 def load_weights(model: nn.Module, weights: str, head: str) -> None:
-    """Load a file into ``model``; every tensor must be there and fit, but for a head of another class count.
+    """Load a file into ``model``; every tensor must be there and fit, except a head of another class count.
 
     Args:
         model: changed in place.
         weights: the file.
         head: prefix of the head's parameter names, e.g. ``"head."``.
 
-    Warns :class:`FreshHead` where the head was left out, or the file has none.
+    Warns with :class:`FreshHead` where the head was left out, or the file has none.
     """
     fit_weights(model, weights_for(model, weights), head, weights)
 

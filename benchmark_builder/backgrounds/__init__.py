@@ -3,13 +3,16 @@
 ``--backgrounds stripes``, ``plain``, ``noise`` or ``images:FOLDER``; :func:`background_source` builds it.
 """
 
-import importlib
+import inspect
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from benchmark_builder.errors import BenchError
+from benchmark_builder.parts import BACKGROUNDS
+from benchmark_builder.settings import BackgroundSettings
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.registry import first_line, is_class_with
 
 
 class BackgroundSource(Protocol):
@@ -30,18 +33,11 @@ class BackgroundSource(Protocol):
         ...
 
 
-FITS = ("cover", "stretch")
-GREYS = ("keep", "redraw")
-KINDS = {
-    "stripes": ("benchmark_builder.backgrounds.stripes", "Stripes"),
-    "images": ("benchmark_builder.backgrounds.images", "ImageFolder"),
-    "plain": ("benchmark_builder.backgrounds.plain", "Plain"),
-    "noise": ("benchmark_builder.backgrounds.plain", "Noise"),
-}
+KINDS = BACKGROUNDS
 
 
 def background_source(spec: str, fit: str = "cover", grey: str = "keep") -> BackgroundSource:
-    """Build the source that ``KIND`` or ``KIND:PATH`` names.
+    """Build the set that ``KIND``, ``KIND:PATH`` or ``package.module:Name[:PATH]`` names.
 
     Args:
         spec: e.g. ``stripes`` or ``images:places365/test_256``.
@@ -50,17 +46,38 @@ def background_source(spec: str, fit: str = "cover", grey: str = "keep") -> Back
         grey: ``keep`` grey pictures as RGB, or ``redraw``: pictures are read and drawn as StillMix does.
 
     Raises:
-        BenchError: an unknown kind (the message lists them), fit or grey, or a folder without pictures.
+        BenchError: an unknown kind (the message lists them), fit or grey, a folder without pictures, or
+            a class of the user's own that is no background set.
     """
-    kind, _, path = spec.partition(":")
-    if kind not in KINDS:
-        raise BenchError(f"--backgrounds {spec}: unknown kind {kind!r}; choose from {', '.join(sorted(KINDS))}")
-    if fit not in FITS:
-        raise BenchError(f"--fit {fit}: choose from {', '.join(FITS)}")
-    if grey not in GREYS:
-        raise BenchError(f"--grey {grey}: choose from {', '.join(GREYS)}")
-    module, name = KINDS[kind]
-    options = {"grey": grey} if kind == "images" else {}  # the others draw no picture of a folder
-    made = getattr(importlib.import_module(module), name)
-    source: BackgroundSource = made(Path(path) if path else None, fit, **options)
+    found = KINDS.find(spec)
+    made: Any = found.part
+    BackgroundSettings(backgrounds=spec, fit=fit, grey=grey)  # type: ignore[arg-type]  # checked there
+    own = found.name not in KINDS.shipped
+    if own and not is_class_with(found.part, "image", "describe"):
+        raise BenchError(f"--backgrounds {found.name}: is no background set; give a class with image(rng, height, "
+                         "width), describe() and name")  # fmt: skip
+    # Only a set that draws pictures of a folder has something to do with grey ones.
+    options = {"grey": grey} if "grey" in inspect.signature(found.part).parameters else {}
+    try:
+        source: BackgroundSource = made(Path(found.argument) if found.argument else None, fit, **options)
+        if own:
+            _check(found.name, source)
+    except (BenchError, OSError):
+        raise
+    except Exception as error:
+        if not own:
+            raise
+        raise BenchError(f"--backgrounds {found.name}: cannot be made ({type(error).__name__}: {first_line(error)}); "
+                         "it is called as Set(path, fit), then describe()") from error  # fmt: skip
     return source
+
+
+def _check(kind: str, source: BackgroundSource) -> None:
+    """Refuse a set whose name cannot be a part of a folder's name, or that does not say what it is."""
+    name, described = source.name, source.describe()
+    if not isinstance(name, str) or not name or name.startswith(".") or set(name) & set('/\\:*?"<>|') or "\n" in name:
+        raise BenchError(f"--backgrounds {kind}: its name {name!r} cannot be a part of a folder's name; use letters, "
+                         "digits, '-' and '_'")  # fmt: skip
+    if not isinstance(described, dict) or not isinstance(described.get("kind"), str):
+        raise BenchError(f"--backgrounds {kind}: its describe() gives {described!r}; let it return a dict with 'kind', "
+                         "'name' and every setting")  # fmt: skip

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from benchmark_builder import MOST_PIXELS
-from benchmark_builder.composite import fit, stretch
-from benchmark_builder.errors import BenchError
-from benchmark_builder.folders import files_below
-from benchmark_builder.text import utf8
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.folders import files_below
+from benchmark_builder.utils.text import utf8
+from benchmark_builder.video.compositing import fit, stretch
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # what these suffixes stand for, in Pillow's words

@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
 
 
 class Plain:

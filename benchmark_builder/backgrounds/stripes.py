@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmark_builder.composite import stretch
-from benchmark_builder.errors import BenchError
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.compositing import stretch
 
 CANVAS = 256  # side of the published crop, the unit of every length below
 

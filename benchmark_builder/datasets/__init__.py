@@ -1,16 +1,19 @@
-"""Dataset readers: each yields :class:`~benchmark_builder.video.Video` records and nothing else.
+"""Dataset readers: each yields :class:`~benchmark_builder.video.record.Video` records and nothing else.
 
 The convention for where data lies: ``$BENCH_DATA/NAME`` (or ``./data/NAME``).
 """
 
-import importlib
 import os
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.video import Video
+from benchmark_builder.parts import DATASETS
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.registry import first_line, safe_name
+from benchmark_builder.video.record import Video
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Unusable:
         id: what its id would be; it need not be a plain name.
         file: the file or folder, relative to the dataset's root.
         reason: why it cannot be taken, and how to fix that.
-        label, class_name: as in :class:`~benchmark_builder.video.Video`.
+        label, class_name: as in :class:`~benchmark_builder.video.record.Video`.
     """
 
     id: str
@@ -87,16 +90,6 @@ def _first(names: Sequence[str], shown: int) -> str:
 
 Reader = Callable[[Path, str, int], Listing]
 
-# name -> module with `read(root, split, fold) -> Listing` and `WHERE` (where to get it and how it must lie)
-DATASETS = {
-    "synthactions": "benchmark_builder.datasets.synthactions",
-    "ucf101": "benchmark_builder.datasets.ucf101",
-    "hmdb51": "benchmark_builder.datasets.hmdb51",
-    "kinetics400": "benchmark_builder.datasets.kinetics400",
-    "jhmdb": "benchmark_builder.datasets.jhmdb",
-    "folder": "benchmark_builder.datasets.folder",
-}
-
 # Datasets that are scored with another's classifier: their labels are that dataset's.
 SCORED_AS = {"jhmdb": "hmdb51"}
 
@@ -104,6 +97,25 @@ SCORED_AS = {"jhmdb": "hmdb51"}
 def data_root() -> Path:
     """``$BENCH_DATA``, else ``./data``."""
     return Path(os.environ.get("BENCH_DATA") or "data")
+
+
+def dataset_root(name: str, root: Path | None = None) -> Path:
+    """The folder of a dataset: ``root``, or by convention ``$BENCH_DATA/NAME``."""
+    return root or data_root() / safe_name(name)
+
+
+def registered_dataset(name: str) -> str:
+    """A name that a file of others gives, such as a benchmark's or a checkpoint's: it must be a registered one, since
+    a module that it named would be imported.
+
+    Raises:
+        BenchError: it is none; the message says how to name the dataset.
+    """
+    if name not in DATASETS:
+        raise BenchError(f"dataset {name!r}: is none of {', '.join(DATASETS.names())}; if its reader is your own, "
+                         "name it with --dataset package.module:reader, or leave its ordinary videos out with "
+                         "--no-iid")  # fmt: skip
+    return name
 
 
 def scored_as(name: str) -> str:
@@ -115,7 +127,7 @@ def read_dataset(name: str, root: Path | None = None, split: str = "auto", fold:
     """List a dataset's videos.
 
     Args:
-        name: a key of :data:`DATASETS`.
+        name: a name of :data:`DATASETS`, or ``package.module:reader``.
         root: its folder; default ``$BENCH_DATA/NAME``.
         split: ``train``, ``test``, ``val``, ``all``, or ``auto``: the test split where the official split files
             are there, else every video (a note says so).
@@ -125,16 +137,40 @@ def read_dataset(name: str, root: Path | None = None, split: str = "auto", fold:
         BenchError: unknown name, missing folder (with where to get it), or a layout that is not the dataset's.
         NoVideos: no video of the split can be taken; the message says what the lists name and what the folder holds.
     """
-    if name not in DATASETS:
-        raise BenchError(f"unknown dataset {name!r}; choose from {', '.join(DATASETS)}")
-    module = importlib.import_module(DATASETS[name])
-    root = root or data_root() / name
+    reader, argument = DATASETS.split(name)
+    if argument is not None:
+        raise BenchError(f"--dataset {name}: {reader} takes nothing after a colon; give its folder with --root")
+    read = DATASETS.find(name).part
+    where = getattr(sys.modules.get(getattr(read, "__module__", "")), "WHERE", "Give the dataset's folder with --root")
+    root = dataset_root(name, root)
     if not root.is_dir():
-        raise BenchError(f"{root}: no such folder. {module.WHERE}")
-    listing: Listing = module.read(root, split, fold)
+        raise BenchError(f"{root}: no such folder. {where}")
+    listing = read(root, split, fold) if name in DATASETS.shipped else _own(name, read, root, split, fold)
     if not listing.videos:
-        raise NoVideos(f"{root}: no videos of split {split!r} found{_instead(listing)}. {module.WHERE}", listing)
+        raise NoVideos(f"{root}: no videos of split {split!r} found{_instead(listing)}. {where}", listing)
     return listing
+
+
+def _own(name: str, read: Any, root: Path, split: str, fold: int) -> Listing:
+    """What a reader from outside this toolkit finds, checked."""
+    try:
+        listing = read(root, split, fold)
+    except (BenchError, OSError):
+        raise
+    except Exception as error:
+        raise BenchError(f"--dataset {name}: its reader failed ({type(error).__name__}: {first_line(error)}); it is "
+                         "called as read(root, split, fold)") from error  # fmt: skip
+    if not isinstance(listing, Listing):
+        raise BenchError(f"--dataset {name}: its reader gives a {type(listing).__name__}; return a Listing")
+    seen: set[str] = set()
+    for video in listing.videos:
+        if not isinstance(video, Video) or video.label >= len(listing.classes):
+            raise BenchError(f"--dataset {name}: its reader lists {video!r}; give Video records whose labels are "
+                             "places in classes")  # fmt: skip
+        if video.id in seen:
+            raise BenchError(f"--dataset {name}: its reader lists {video.id} twice; give each video its own id")
+        seen.add(video.id)
+    return replace(listing, videos=sorted(listing.videos, key=lambda v: v.id))
 
 
 def _instead(listing: Listing) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from benchmark_builder.datasets import Listing, Unusable
-from benchmark_builder.errors import BenchError
-from benchmark_builder.folders import VIDEO_SUFFIXES, entries, files_of, subfolders
-from benchmark_builder.text import composed, letters, plain_path, shown
-from benchmark_builder.video import Video, id_problem
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.folders import VIDEO_SUFFIXES, entries, files_of, subfolders
+from benchmark_builder.utils.text import composed, letters, plain_path, shown
+from benchmark_builder.video.record import Video, id_problem
 from manifests import resource
 
 SHOWN = 6  # suffixes that a note names
@@ -91,7 +91,7 @@ def videos_of_classes(
     notes = []
     for directory in strange:
         count = len(files_of(directory, VIDEO_SUFFIXES)[0])
-        if count:  # a misspelt class would be lost unsaid
+        if count:  # a misspelt class would be lost without a word
             notes.append(f"{shown(directory)}: is no class of this data set; its videos ({count}) are left out")
     loose = files_of(folder, VIDEO_SUFFIXES)[0]
     if loose:
@@ -130,7 +130,7 @@ def stem_of(name: str) -> str:
 
 
 def split_label(line: str) -> tuple[str, int | None]:
-    """A line "name label" of a list in its parts: the name as :func:`~benchmark_builder.text.plain_path` has it, and
+    """A line "name label" of a list in its parts: the name as ``plain_path`` has it, and
     the number at its end, None where there is none. Names may hold blanks."""
     match = re.fullmatch(r"(.*?\S)\s+([0-9]{1,9})", line)
     return (plain_path(match[1]), int(match[2])) if match else (plain_path(line), None)

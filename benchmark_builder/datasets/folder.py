@@ -17,9 +17,9 @@ from benchmark_builder.datasets.common import (
     not_videos,
     videos_of_classes,
 )
-from benchmark_builder.errors import BenchError
-from benchmark_builder.folders import VIDEO_SUFFIXES, files_of, subfolders
-from benchmark_builder.text import composed, plain_path, read_lines, shown
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.folders import VIDEO_SUFFIXES, files_of, subfolders
+from benchmark_builder.utils.text import composed, plain_path, read_lines, shown
 
 WHERE = "Get videos of your own and lay them as ROOT/CLASS/NAME.mp4, one folder a class, ROOT being given with --root"
 SPLITS = ("train", "test", "val")

@@ -18,8 +18,8 @@ from benchmark_builder.datasets.common import (
     split_label,
     videos_of_classes,
 )
-from benchmark_builder.errors import BenchError
-from benchmark_builder.text import read_lines
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.text import read_lines
 
 WHERE = (
     "Get HMDB51 and its test_train_splits from the dataset's site (Serre Lab, Brown University), unpack the archives "

@@ -5,7 +5,7 @@ are read, never the AVI of the same name, whose frames the masks do not fit. y: 
 which is built from JHMDB, is scored by networks trained on HMDB51; 21 of the 51 occur.
 
 Splits: files ``CLASS_test_split{1,2,3}.txt`` of lines "file.avi tag", tag 1 train, 2 test. HMDB51's own are taken where
-they lie in ROOT/testTrainMulti_7030_splits, as was published (JHMDB ∩ HMDB51's test list), so that a network trained on
+they are in ROOT/testTrainMulti_7030_splits, as was published (JHMDB ∩ HMDB51's test list), so that a network trained on
 HMDB51's split has seen none of the test videos; else JHMDB's, in ROOT/splits, and the split is named ``jhmdb_test1``.
 Licence: see the dataset's site.
 """
@@ -22,8 +22,8 @@ from benchmark_builder.datasets.common import (
 )
 from benchmark_builder.datasets.hmdb51 import SPLITS as HMDB51_SPLITS
 from benchmark_builder.datasets.hmdb51 import TAGS, named_by
-from benchmark_builder.errors import BenchError
-from benchmark_builder.folders import files_of, subfolders
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.folders import files_of, subfolders
 
 WHERE = (
     "Get Rename_Images, puppet_mask and splits from JHMDB's site (MPI for Intelligent Systems) and lay them as "

@@ -22,10 +22,10 @@ from benchmark_builder.datasets.common import (
     told,
     videos_of_classes,
 )
-from benchmark_builder.errors import BenchError
-from benchmark_builder.folders import VIDEO_SUFFIXES, files_of, natural
-from benchmark_builder.text import composed, read_lines, read_table
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.folders import VIDEO_SUFFIXES, files_of, natural
+from benchmark_builder.utils.text import composed, read_lines, read_table
+from benchmark_builder.video.record import Video
 
 WHERE = (
     "Get Kinetics-400 from the CVDF mirror and lay it as ROOT/val/ID_START_END.mp4 and ROOT/annotations/val.csv, or as "

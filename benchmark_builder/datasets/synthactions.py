@@ -10,12 +10,12 @@ from pathlib import Path
 
 from benchmark_builder.datasets import Listing
 from benchmark_builder.datasets.common import split_label
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import inside
 from benchmark_builder.synthactions.render import RECORD, read_record
 from benchmark_builder.synthactions.settings import SPLITS
-from benchmark_builder.text import read_lines
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import inside
+from benchmark_builder.utils.text import read_lines
+from benchmark_builder.video.record import Video
 
 WHERE = "Render it with `bench data render --out ROOT`"
 

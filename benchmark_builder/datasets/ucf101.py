@@ -17,8 +17,8 @@ from benchmark_builder.datasets.common import (
     split_label,
     videos_of_classes,
 )
-from benchmark_builder.errors import BenchError
-from benchmark_builder.text import read_lines
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.text import read_lines
 
 WHERE = (
     "Get UCF-101 and ucfTrainTestlist from the dataset's site (CRCV, University of Central Florida) and lay them as "

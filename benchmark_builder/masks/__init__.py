@@ -3,66 +3,88 @@
 ``--masks KIND`` or ``--masks KIND:PATH`` names one; :func:`mask_source` builds it.
 """
 
-import importlib
 import inspect
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder.errors import BenchError
 from benchmark_builder.masks.base import ActorBox, BoxedTrack, MaskSource, MaskTrack
+from benchmark_builder.parts import MASKS
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.registry import first_line, is_class_with
 
 __all__ = ["KINDS", "ActorBox", "BoxedTrack", "MaskSource", "MaskTrack", "mask_source", "settings_of"]
 
-# kind -> (module, class); imported on demand, so that a source's dependencies cost only those who use it.
-KINDS = {
-    "ucf101-24": ("benchmark_builder.masks.ucf101_24", "UCF101_24Boxes"),
-    "ucf101-v2": ("benchmark_builder.masks.ucf101_v2", "UCF101V2Boxes"),
-    "jhmdb": ("benchmark_builder.masks.jhmdb", "PuppetMasks"),
-    "folder": ("benchmark_builder.masks.folder", "FolderMasks"),
-    "rle": ("benchmark_builder.masks.rle", "RLEMasks"),
-    "truth": ("benchmark_builder.masks.stored", "TruthMasks"),
-    "boxes": ("benchmark_builder.masks.boxes", "BoxesOf"),
-    "stored": ("benchmark_builder.masks.stored", "StoredMasks"),
-    "motion": ("benchmark_builder.masks.motion", "MotionMasks"),
-    "maskrcnn": ("benchmark_builder.masks.maskrcnn", "MaskRCNNMasks"),
-    "detector": ("benchmark_builder.masks.maskrcnn", "DetectorBoxes"),
-    "sam": ("benchmark_builder.masks.sam", "SamMasks"),
-    "sam2": ("benchmark_builder.masks.sam2", "Sam2Masks"),
-}
+KINDS = MASKS
 
 
 def mask_source(spec: str, dataset_root: Path, **options: Any) -> MaskSource:
-    """Build the source that ``KIND`` or ``KIND:PATH`` names.
+    """Build the source that ``KIND``, ``KIND:PATH`` or ``package.module:Name[:PATH]`` names.
 
     Args:
         spec: e.g. ``motion`` or ``ucf101-24:annotations/pyannot.pkl``.
         dataset_root: the dataset's folder, where a source without PATH looks for its files.
-        options: settings of the source, e.g. ``actors="first"``; None stands for the source's default.
+        options: settings of the source, e.g. ``actors="first"``; None stands for the source's default. ``mask_set``:
+            more of them, as ``NAME=VALUE`` words.
 
     Raises:
-        BenchError: unknown kind (the message lists the kinds), a setting that this source does not have, or files
-            that are missing or not what they should be.
+        BenchError: unknown kind (the message lists the kinds), a setting that this source does not have, files
+            that are missing or not what they should be, or a class of the user's own that is no mask source.
     """
-    kind, _, path = spec.partition(":")
+    kind, path = KINDS.split(spec)
+    options |= _pairs(options.pop("mask_set", None) or ())
     given = {key: value for key, value in options.items() if value is not None}
     for key in sorted(given.keys() - settings_of(spec)):
         flag = f"--{key.replace('_', '-')} {given[key]}"
         raise BenchError(f"{flag}: --masks {kind} has no such setting; leave it out or choose other --masks")
-    source: MaskSource = _class(spec)(Path(path) if path else None, dataset_root, **given)
+    made = _class(spec)
+    try:
+        source: MaskSource = made(Path(path) if path else None, dataset_root, **given)
+        if kind not in KINDS.shipped:
+            _check_description(kind, source.describe())
+    except (BenchError, OSError):
+        raise
+    except Exception as error:
+        if kind in KINDS.shipped:
+            raise
+        raise BenchError(f"--masks {kind}: cannot be made ({type(error).__name__}: {first_line(error)}); it is called "
+                         "as Source(path, dataset_root), then describe()") from error  # fmt: skip
     return source
 
 
 def settings_of(spec: str) -> set[str]:
     """Names of the settings that the source of a ``KIND`` or ``KIND:PATH`` has. BenchError if it is unknown."""
-    kind, _, path = spec.partition(":")
-    if kind == "boxes" and path.partition(":")[0] != "boxes":  # those of the source whose boxes they are
+    kind, path = KINDS.split(spec)
+    if kind == "boxes" and KINDS.kind(path or "") != "boxes":  # those of the source whose boxes they are
         return settings_of(path) if path else set()
-    return set(inspect.signature(_class(spec)).parameters.keys() - {"path", "dataset_root"})
+    after = list(inspect.signature(_class(spec)).parameters.values())[2:]  # path and dataset_root come first
+    return {p.name for p in after if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
 
 def _class(spec: str) -> Any:
-    kind = spec.partition(":")[0]
-    if kind not in KINDS:
-        raise BenchError(f"--masks {spec}: unknown kind {kind!r}; choose from {', '.join(sorted(KINDS))}")
-    module, name = KINDS[kind]
-    return getattr(importlib.import_module(module), name)
+    found = KINDS.find(spec)
+    if found.name not in KINDS.shipped and not is_class_with(found.part, "track", "describe"):
+        raise BenchError(f"--masks {found.name}: is no mask source; give a class with track(video, height, width) and "
+                         "describe()")  # fmt: skip
+    return found.part
+
+
+def _pairs(words: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` words as settings; a value is a number, true or false as TOML reads them, else text."""
+    pairs: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise BenchError(f"--mask-set {word}: give NAME=VALUE")
+        try:
+            pairs[name] = tomllib.loads(f"x = {text}")["x"]
+        except tomllib.TOMLDecodeError:
+            pairs[name] = text
+    return pairs
+
+
+def _check_description(kind: str, described: Any) -> None:
+    if not isinstance(described, dict) or not isinstance(described.get("kind"), str) or not described["kind"]:
+        raise BenchError(f"--masks {kind}: its describe() gives {described!r}; let it return a dict with 'kind', the "
+                         "source's name, and every setting")  # fmt: skip

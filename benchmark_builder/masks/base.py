@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from benchmark_builder.video import Video
+from benchmark_builder.video.record import Video
 
 
 class MaskTrack(Protocol):

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmark_builder.errors import BenchError
 from benchmark_builder.masks.base import MaskTrack, reads_of
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.record import Video
 
 
 class BoundingBoxes:
@@ -35,9 +35,9 @@ class BoxesOf:
     """``boxes:KIND`` or ``boxes:KIND:PATH``; ``options`` are settings of that source."""
 
     def __init__(self, path: Path | None, dataset_root: Path, **options: Any) -> None:
-        from benchmark_builder.masks import mask_source
+        from benchmark_builder.masks import KINDS, mask_source
 
-        if path is None or str(path).partition(":")[0] == "boxes":
+        if path is None or KINDS.kind(str(path)) == "boxes":
             raise BenchError("--masks boxes: name the source whose boxes you want, such as --masks boxes:truth")
         self.source = mask_source(str(path), dataset_root, **options)
 

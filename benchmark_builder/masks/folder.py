@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import found_inside, inside
-from benchmark_builder.folders import entries, series
-from benchmark_builder.video import LONGEST, Video
+from benchmark_builder.settings import FolderSettings
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.files import found_inside, inside
+from benchmark_builder.utils.folders import entries, series
+from benchmark_builder.video.record import LONGEST, Video
 
-NUMBERINGS = ("auto", "0", "1")
 THRESHOLD = 128
 
 
@@ -91,8 +91,7 @@ class FolderMasks:
             raise BenchError("--masks folder: names no folder; give --masks folder:PATH")
         if not path.is_dir():
             raise BenchError(f"{path}: no such folder of masks; give --masks folder:PATH")
-        if numbering not in NUMBERINGS:
-            raise BenchError(f"--numbering {numbering}: choose from {', '.join(NUMBERINGS)}")
+        FolderSettings(numbering=numbering)  # type: ignore[arg-type]  # checked there
         self.folder, self.numbering = path, numbering
 
     def track(self, video: Video, height: int, width: int) -> PictureTrack:

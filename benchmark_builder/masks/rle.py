@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import read_json, sha256_file
-from benchmark_builder.text import composed, plain_path
-from benchmark_builder.video import Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.files import read_json, sha256_file
+from benchmark_builder.utils.text import composed, plain_path
+from benchmark_builder.video.record import Video
 
 _CHUNKS = 7  # of 5 bits: no run of a picture needs more
 

@@ -13,10 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmark_builder.errors import BenchError, LeftOut
-from benchmark_builder.files import found_inside, open_zip, read_json, whole_file, zip_member
-from benchmark_builder.frames import png_size
-from benchmark_builder.video import LONGEST, Video
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.files import found_inside, open_zip, read_json, whole_file, zip_member
+from benchmark_builder.video.decode import png_size
+from benchmark_builder.video.record import LONGEST, Video
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: the same masks are the same bytes
 LENGTH = "length.txt"
@@ -143,9 +143,9 @@ def _origin(folder: Path) -> dict[str, Any] | None:
     path = folder / ORIGIN
     if not path.is_file():
         return None
-    mend = "restore the file, or delete it if the masks are your own"
-    record = read_json(path, "record of `bench segment`", mend)
+    fix = "restore the file, or delete it if the masks are your own"
+    record = read_json(path, "record of `bench segment`", fix)
     origin = record.get("masks") if isinstance(record, dict) else None
     if not isinstance(origin, dict) or "kind" not in origin:
-        raise BenchError(f"{path}: not a record of `bench segment`; {mend}")
+        raise BenchError(f"{path}: not a record of `bench segment`; {fix}")
     return origin

@@ -1,6 +1,7 @@
 """The dataset: one video as a pure function of (settings, split, index), and all of them on disk."""
 
 import shutil
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,19 +11,20 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from benchmark_builder import pool
-from benchmark_builder.encode import open_video
-from benchmark_builder.errors import BenchError, Crashed, system_error
-from benchmark_builder.files import read_json, remove_leftovers, write_csv, write_json, write_text
+from benchmark_builder.datasets import data_root
 from benchmark_builder.masks.stored import write_masks
-from benchmark_builder.resume import LOG, held, sole_run, write_log
-from benchmark_builder.rng import generator
 from benchmark_builder.synthactions import motions
 from benchmark_builder.synthactions.actor import draw_actor
 from benchmark_builder.synthactions.looks import CLOTHING, draw_look
 from benchmark_builder.synthactions.motions import CLASSES
 from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
 from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
+from benchmark_builder.utils import pool
+from benchmark_builder.utils.errors import BenchError, Crashed, system_error
+from benchmark_builder.utils.files import read_json, remove_leftovers, write_csv, write_json, write_text
+from benchmark_builder.utils.resume import LOG, held, sole_run, write_log
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.encode import open_video
 
 # Raised whenever the same settings render other pixels, so that one folder never holds videos of two renderers.
 REVISION = 4
@@ -112,6 +114,23 @@ def render_clip(settings: SynthSettings, split: str, index: int) -> tuple[np.nda
     return frames, masks, facts
 
 
+def render_if_missing(root: Path | None, say: Callable[[str], None], progress: bool = True) -> None:
+    """Render synthactions at its defaults where there is none yet.
+
+    Args:
+        root: its folder; None for ``$BENCH_DATA/synthactions``.
+        say: takes a line for the user.
+        progress: show a bar.
+
+    Raises:
+        BenchError: as :func:`render_dataset`.
+    """
+    folder = root or data_root() / "synthactions"
+    if not (folder / RECORD).is_file():
+        say(f"{folder}: no synthactions here yet; rendering it first (`bench data render` has its settings)")
+        render_dataset(folder, SynthSettings(), pool.default_workers(), progress)
+
+
 def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progress: bool = True) -> None:
     """Render the dataset into ``root``; what is there already and whole is kept.
 
@@ -131,7 +150,12 @@ def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progre
     """
     if workers < 1:
         raise BenchError(f"--workers {workers}: give 1 or more")
-    record = {"dataset": "synthactions", "revision": REVISION, "classes": list(CLASSES), "settings": asdict(settings)}
+    record = {
+        "dataset": "synthactions",
+        "revision": REVISION,
+        "classes": list(CLASSES),
+        "settings": settings.model_dump(),
+    }
     new = not root.exists()
     try:
         with sole_run(root, root / _LOCK, "another render is at work here"):
@@ -197,25 +221,25 @@ def _render(root: Path, settings: SynthSettings, record: dict[str, Any], workers
 
 def read_record(root: Path) -> dict[str, Any]:
     """The record of a finished render: ``revision``, ``classes`` and ``settings``. BenchError if there is none."""
-    mend = "run `bench data render` with this folder as --out; videos that are there are kept"
-    record = read_json(root / RECORD, "finished render of synthactions", mend)
+    fix = "run `bench data render` with this folder as --out; videos that are there are kept"
+    record = read_json(root / RECORD, "finished render of synthactions", fix)
     classes = record.get("classes") if isinstance(record, dict) else None
     named = isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)
     if not named or record.get("dataset") != "synthactions":
-        raise BenchError(f"{root / RECORD}: not the record of a render; {mend}")
+        raise BenchError(f"{root / RECORD}: not the record of a render; {fix}")
     return record
 
 
 def _claim(root: Path, record: dict[str, Any]) -> None:
     """Refuse a folder that holds anything but this very dataset; else note in it what it is to hold."""
-    mend = "give another --out, or delete the folder"
+    fix = "give another --out, or delete the folder"
     for path in (root / RECORD, root / _BEGUN):
         if path.exists():
-            found = read_json(path, "record of a render", mend)
+            found = read_json(path, "record of a render", fix)
             if found == record:
                 return
             if path.name == RECORD or any((root / "videos").rglob("*.mp4")):
-                raise BenchError(f"{path}: rendered with other settings ({_difference(found, record)}); {mend}")
+                raise BenchError(f"{path}: rendered with other settings ({_difference(found, record)}); {fix}")
             shutil.rmtree(root / "masks", ignore_errors=True)  # begun, and nothing came of it
             break
     else:

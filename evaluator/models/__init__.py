@@ -2,8 +2,8 @@
 
 | ``bench eval …`` | read by |
 | --- | --- |
-| a model.ckpt, its .safetensors export, or a run's folder | ours.py |
-| ALBAR's released checkpoints; ``swin3d_t --weights FILE`` | named.py |
+| a model.ckpt, its .safetensors export, or a run's folder | checkpoint.py |
+| ALBAR's released checkpoints; ``swin3d_t --weights FILE`` | weights.py |
 | a folder with a config.json, ``hf:FOLDER_OR_NAME`` | huggingface.py |
 | TorchScript, torch.export (.pt2) | exported.py |
 | ``package.module:factory`` | factory.py |
@@ -12,8 +12,10 @@
 from pathlib import Path
 
 from albar.models import MODELS
-from benchmark_builder.errors import BenchError
-from evaluator.models import exported, factory, huggingface, named, ours
+from benchmark_builder.utils.errors import BenchError
+from evaluator.models import checkpoint as ours
+from evaluator.models import exported, factory, huggingface
+from evaluator.models import weights as named
 from evaluator.models.base import ModelOptions, ScoredModel, apply_options
 
 __all__ = ["ModelOptions", "ScoredModel", "load_model"]
@@ -40,13 +42,14 @@ def load_model(spec: str | Path, options: ModelOptions | None = None) -> ScoredM
 
 def _load(spec: str | Path, options: ModelOptions) -> ScoredModel:
     text, path = str(spec), Path(spec)
-    if text in MODELS and not path.is_file():
+    if text in MODELS.shipped and not path.is_file():
+        options.refuse("model", "MODEL is a network's name already")
         return named.load(text, options)
     if text.startswith(huggingface.PREFIX):
         options.refuse("weights", "a Hugging Face folder brings its own")
         return huggingface.load(text)
-    factory_like = factory.is_spec(text) and not path.exists()
-    if factory_like:
+    if not path.exists() and (text in MODELS or factory.is_spec(text)):
+        options.refuse("model", "MODEL names the network already")
         options.refuse("weights", "the factory loads its own")
         return factory.load(text)
     options.refuse("weights", "it goes with a network's name, e.g. swin3d_t")
@@ -54,11 +57,11 @@ def _load(spec: str | Path, options: ModelOptions) -> ScoredModel:
         if (path / "config.json").is_file():
             return huggingface.load(text)
         if (path / ours.NAME).is_file():
-            return ours.load(path / ours.NAME)
+            return ours.load(path / ours.NAME, options.model)
         raise BenchError(f"{path}: a folder with neither a config.json nor a {ours.NAME}; {_FORMS}")
     if not path.is_file():
         raise BenchError(f"{text}: no such model; {_FORMS}")
     kind = exported.kind_of(path)
     if kind:
         return exported.load(path, kind, options.trust)
-    return named.load_release(path) or ours.load(path)
+    return named.load_release(path) or ours.load(path, options.model)

@@ -1,15 +1,15 @@
 """What evaluation needs to know of a model, and what a user may say of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from albar.clips import ClipSampling, sampling
-from benchmark_builder.errors import BenchError
-from benchmark_builder.text import composed, letters, read_lines
+from albar.clips.clips import ClipSampling, sampling
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.text import composed, letters, read_lines
+from evaluator.options import ModelOptions as ModelOptions
 
 # Normalised clips, float32 (B, 3, T, S, S) on the device, to logits (B, outputs).
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -85,35 +85,6 @@ class ScoredModel:
             fix = "use a checkpoint trained on these classes"
             raise BenchError(f"{where}: class {k} is {wanted[k]!r}, {self.source} has {known[k]!r}; {fix}")
         return match_classes(known, wanted, self.source, where)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelOptions:
-    """What a user says of a model; None and empty mean: as the model says.
-
-    Attributes:
-        weights: of a network that is given by name: a file, or a published set's name.
-        classes: a file of class names, one a line, in the order of the model's outputs.
-        method: what to call it in the leaderboard.
-        sampling: name of a clip sampling.
-        clip: clip settings to change, e.g. ``{"stride": 4}``.
-        views, crops: test clips a video and crops a clip, see :class:`~albar.clips.ClipSampling`.
-        trust: load a file that can run its author's code.
-    """
-
-    weights: str | None = None
-    classes: Path | None = None
-    method: str | None = None
-    sampling: str | None = None
-    clip: Mapping[str, Any] = field(default_factory=dict)
-    views: int | None = None
-    crops: int | None = None
-    trust: bool = False
-
-    def refuse(self, name: str, why: str) -> None:
-        """BenchError if an option that makes no sense here was given."""
-        if getattr(self, name) is not None:
-            raise BenchError(f"--{name} {getattr(self, name)}: leave it out, {why}")
 
 
 def apply_options(model: ScoredModel, options: ModelOptions) -> ScoredModel:

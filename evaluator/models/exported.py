@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from benchmark_builder.errors import BenchError
-from benchmark_builder.files import sha256_file
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file
 from evaluator.models.base import Network, ScoredModel
 
 SCRIPT, EXPORT = "torchscript", "torch.export"

@@ -1,17 +1,17 @@
 """Any callable of the user's own: ``package.module:factory``, where ``factory()`` gives clips -> logits."""
 
 import hashlib
-import importlib
 import re
-import sys
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from albar.clips import ClipSampling, sampling
-from benchmark_builder.errors import BenchError
+from albar.clips.clips import ClipSampling, sampling
+from albar.models import MODELS
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.registry import first_line
 from evaluator.models.base import Network, ScoredModel
 
 _SPEC = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -23,46 +23,54 @@ def is_spec(text: str) -> bool:
 
 
 def load(spec: str) -> ScoredModel:
-    """Import the module (the current directory first) and call the factory.
+    """Import the module (the current folder is searched last) and call the factory.
 
     What it returns is called with normalised clips, float32 (B, 3, T, S, S), and gives logits (B, classes). It may
-    have attributes: ``sampling`` (a :class:`~albar.clips.ClipSampling` or a preset's name) and ``classes`` (names in
-    the order of its outputs).
+    have attributes: ``sampling`` (a :class:`~albar.clips.clips.ClipSampling` or a preset's name) and ``classes`` (names
+    in the order of its outputs).
 
     Raises:
         BenchError: no such module or factory, a factory that fails, or one that returns nothing callable.
     """
-    module_name, _, attribute = spec.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    factory = MODELS.find(spec).part
     try:
-        found: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-        made = found()
+        made = factory()
     except BenchError:
         raise
     except Exception as error:  # the user's code may raise anything
-        reason = (str(error).splitlines() or [""])[0]
-        raise BenchError(f"{spec}: gave no model ({type(error).__name__}: {reason}); fix the factory") from error
+        raise BenchError(f"{spec}: gave no model ({type(error).__name__}: {first_line(error)}); fix the factory, which "
+                         "is called without arguments") from error  # fmt: skip
+    return from_object(made, spec)
+
+
+def from_object(made: Any, name: str, classes: Sequence[str] | None = None) -> ScoredModel:
+    """A callable that maps clips to logits, as a model to score.
+
+    Args:
+        made: as :func:`load` describes what a factory returns.
+        name: what it is called in messages and records; what follows its last dot or colon names the method.
+        classes: class names in the order of its outputs; None: its own ``classes``, if it has them.
+
+    Raises:
+        BenchError: it cannot be called, or its ``sampling`` or ``classes`` are of another type.
+    """
     if not callable(made):
-        raise BenchError(f"{spec}: returned a {type(made).__name__}, which cannot be called; return clips -> logits")
+        raise BenchError(f"{name}: returned a {type(made).__name__}, which cannot be called; return clips -> logits")
     clips = getattr(made, "sampling", None)
-    classes = getattr(made, "classes", None)
+    named = getattr(made, "classes", None) if classes is None else list(classes)
     if clips is not None and not isinstance(clips, (str, ClipSampling)):
-        raise BenchError(f"{spec}: its sampling is a {type(clips).__name__}; give a ClipSampling or a preset's name")
-    if classes is not None and not (isinstance(classes, (list, tuple)) and all(isinstance(c, str) for c in classes)):
-        raise BenchError(f"{spec}: its classes are no list of names; give one name an output")
+        raise BenchError(f"{name}: its sampling is a {type(clips).__name__}; give a ClipSampling or a preset's name")
+    if named is not None and not (isinstance(named, (list, tuple)) and all(isinstance(c, str) for c in named)):
+        raise BenchError(f"{name}: its classes are no list of names; give one name per output")
 
     def network(device: torch.device) -> Network:
         return made.eval().to(device) if isinstance(made, nn.Module) else made
 
-    notes = () if classes else ("it names no classes: its outputs are taken in the benchmark's label order",)
+    notes = () if named else ("it names no classes: its outputs are taken in the benchmark's label order",)
     return ScoredModel(
-        source=spec, kind="factory", method=attribute.split(".")[-1], model=type(made).__name__,
-        digest=_digest(spec, made), sampling=None if clips is None else sampling(clips), network=network,
-        classes=None if classes is None else list(classes),
+        source=name, kind="factory", method=re.split(r"[.:]", name)[-1], model=type(made).__name__,
+        digest=_digest(name, made), sampling=None if clips is None else sampling(clips), network=network,
+        classes=None if named is None else list(named),
         lasting=False,  # what the code does is not in the digest
         notes=notes,
     )  # fmt: skip

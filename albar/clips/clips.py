@@ -1,0 +1,428 @@
+"""Clip sampling: which frames, which part of the picture, which size. Training and evaluation share this code.
+
+Axes: C = 3 channels (RGB), T = frames, H and W = pixels, B = batch.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional
+
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.moved import renamed
+
+# pytest took the old names for tests where a test file imported them.
+__getattr__ = renamed(__name__, {f"test_{it}": f"eval_{it}" for it in ("box", "boxes", "clip", "clips", "indices")})
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipSampling:
+    """How a clip is cut from a video.
+
+    Attributes:
+        frames: T, frames of the clip.
+        stride: step between them, in source frames.
+        size: height and width of the clip, pixels.
+        resize: short side of the picture before the crop of ``size`` is taken, pixels. Crop and scaling are done in
+            one resampling of the original, so the crop's corners are rounded to whole source pixels.
+        crop: the training crop: ``random_resized`` (a random area and aspect), ``random`` (a random position) or
+            ``centre``. Tests always crop the centre.
+        squash: stretch the picture to a square of ``resize`` before the crop, whatever its shape; not with
+            ``random_resized``.
+        area: of a ``random_resized`` crop, smallest and largest share of the picture.
+        aspect: of a ``random_resized`` crop, smallest and largest width / height.
+        flip: chance of a horizontal flip in training, 0..1. Must be 0 where classes differ by direction only.
+        short: what follows the last frame of a video that is too short: ``clamp`` (the last frame again) or ``wrap``
+            (from the first again).
+        shrink_stride: take stride 1 where ``frames · stride`` exceeds the video.
+        test_start: where a test clip starts: ``centre`` (of what the clip does not need) or ``first`` (frame 0).
+        views: test clips per video, each in the middle (``first``: at the start) of its share of the possible starts. A
+            network's softmax is averaged over them. Training and validation take one clip.
+        crops: test crops per clip, 1 (the centre) or 3 (both ends of the longer side too), averaged likewise.
+        mean, std: RGB normalisation of values in 0..1.
+    """
+
+    frames: int = 32
+    stride: int = 2
+    size: int = 224
+    resize: int = 256
+    crop: str = "random_resized"
+    squash: bool = False
+    area: tuple[float, float] = (0.08, 1.0)
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: float = 0.5
+    short: str = "clamp"
+    shrink_stride: bool = False
+    test_start: str = "centre"
+    views: int = 1
+    crops: int = 1
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        for name, most in _MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise BenchError(
+                    f"clip setting {name} is {getattr(self, name)}; it must be a whole number, 1 to {most}"
+                )
+        if self.frames * self.size**2 > MOST_PIXELS:
+            raise BenchError(
+                f"clip settings frames {self.frames} and size {self.size} make clips of {self.frames * self.size**2} "
+                f"pixels, at most {MOST_PIXELS} are possible; lower one of them"
+            )
+        if self.resize < self.size:
+            raise BenchError(
+                f"clip setting resize ({self.resize}) is below size ({self.size}); raise it to {self.size}"
+            )
+        if not 0 <= self.flip <= 1:
+            raise BenchError(f"clip setting flip is {self.flip}; it is a chance, 0..1")
+        for name, low_high in (("area", self.area), ("aspect", self.aspect)):
+            if len(low_high) != 2 or not 0 < low_high[0] <= low_high[1] < math.inf:
+                raise BenchError(f"clip setting {name} is {low_high}; it takes two numbers, 0 < smallest <= largest")
+        finite = all(map(math.isfinite, (*self.mean, *self.std)))
+        if len(self.mean) != 3 or len(self.std) != 3 or not finite or min(self.std) <= 0:
+            raise BenchError(
+                f"clip settings mean and std are {self.mean} and {self.std}; they take three numbers each, std above 0"
+            )
+        if self.squash and self.crop == "random_resized":
+            raise BenchError("clip setting squash goes with crop random or centre; change one of them")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise BenchError(
+                    f"clip setting {name} is {getattr(self, name)!r}; choose from {', '.join(map(str, choices))}"
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for a checkpoint or JSON. ``squash`` is left out where it is off: earlier versions had none."""
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        return {k: v for k, v in values.items() if k != "squash" or v}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ClipSampling":
+        """Inverse of :meth:`to_dict`; BenchError on an unknown or malformed entry."""
+        return cls().replaced(values)
+
+    def replaced(self, changes: Mapping[str, Any]) -> "ClipSampling":
+        """A copy with some settings changed; BenchError on an unknown name or a wrong type."""
+        values = {}
+        for name, value in changes.items():
+            if not isinstance(name, str) or name not in _FIELDS:
+                raise BenchError(f"unknown clip setting {name!r}; choose from {', '.join(_FIELDS)}")
+            values[name] = _as_type(name, value, getattr(self, name))
+        return dataclasses.replace(self, **values)
+
+
+_CHOICES: dict[str, tuple[str, ...] | tuple[int, ...]] = {
+    "crop": ("random_resized", "random", "centre"),
+    "short": ("clamp", "wrap"),
+    "test_start": ("centre", "first"),
+    "crops": (1, 3),
+}
+_FIELDS = tuple(f.name for f in dataclasses.fields(ClipSampling))
+
+
+# The largest sensible values: more would fill any memory. Pixels of a clip: 4096 frames of 512.
+_MOST = {"frames": 2**16, "stride": 2**16, "size": 2**13, "resize": 2**16, "views": 1000}
+MOST_PIXELS = 2**30
+
+
+def _as_type(name: str, value: Any, like: Any) -> Any:
+    def number(v: Any) -> bool:
+        return isinstance(v, int | float) and not isinstance(v, bool)
+
+    if isinstance(like, bool):
+        fits = isinstance(value, bool)
+    elif isinstance(like, tuple):
+        fits = isinstance(value, list | tuple) and all(map(number, value))
+    elif isinstance(like, int):
+        fits = number(value) and (isinstance(value, int) or (math.isfinite(value) and int(value) == value))
+    elif isinstance(like, float):
+        fits = number(value)
+    else:
+        fits = isinstance(value, str)
+    if not fits:
+        raise BenchError(f"clip setting {name} is {value!r}; it takes a value like {like!r}")
+    try:
+        return tuple(map(float, value)) if isinstance(like, tuple) else type(like)(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        raise BenchError(f"clip setting {name} is too large a number; it takes a value like {like!r}") from None
+
+
+SAMPLINGS: dict[str, ClipSampling] = {
+    # StillMix's protocol (methods.md, 0): a single test clip is centred in time, an overrun wraps.
+    "32x2-224": ClipSampling(short="wrap"),
+    # StillMix's Swin-T tests (methods.md, 0): three crops of the full short side; four clips of ordinary test videos,
+    # one of SCUBA and SCUFO videos.
+    "stillmix-4x3": ClipSampling(short="wrap", resize=224, views=4, crops=3),
+    "stillmix-1x3": ClipSampling(short="wrap", resize=224, crops=3),
+    # ALBAR's: the test clip starts at frame 0, a short video falls to stride 1, then repeats its last frame.
+    "albar-32x2-224": ClipSampling(shrink_stride=True, test_start="first"),
+    # torchvision's MViT weights: their own normalisation.
+    "16x4-224": ClipSampling(frames=16, stride=4, short="wrap", mean=(0.45,) * 3, std=(0.225,) * 3),
+    # torchvision's 3-D ResNets: 112 pixels, their own normalisation.
+    "16x2-112": ClipSampling(
+        frames=16,
+        size=112,
+        resize=128,
+        area=(0.25, 1.0),
+        mean=(0.43216, 0.394666, 0.37645),
+        std=(0.22803, 0.22145, 0.216989),
+    ),
+    # The rendered default on a CPU. No flip: its classes differ by direction.
+    "8x2-48": ClipSampling(frames=8, size=48, resize=48, crop="centre", flip=0.0),
+}
+
+
+def sampling(name: str | ClipSampling) -> ClipSampling:
+    """A preset by name (a sampling itself is given back); BenchError lists the choices."""
+    if isinstance(name, ClipSampling):
+        return name
+    if name not in SAMPLINGS:
+        raise BenchError(f"unknown clip sampling {name!r}; choose from {', '.join(SAMPLINGS)}")
+    return SAMPLINGS[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One clip of one video: source frame of each clip frame (int64 (T,)), the box (top, left, height, width) in source
+    pixels, and whether it is flipped."""
+
+    indices: np.ndarray
+    box: tuple[int, int, int, int]
+    flip: bool
+
+
+def eval_indices(n_frames: int, sampling: ClipSampling, view: int = 0, views: int = 1) -> np.ndarray:
+    """Source frame of each frame of a test clip, ``view`` of ``views``: int64 (T,), each in 0..n_frames-1."""
+    half_steps = 2 * view + (sampling.test_start == "centre")
+    return _indices(n_frames, sampling, lambda room: room * half_steps // (2 * views))
+
+
+def train_indices(n_frames: int, sampling: ClipSampling, draw: np.random.Generator) -> np.ndarray:
+    """The same for a training clip, which starts anywhere."""
+    return _indices(n_frames, sampling, lambda room: int(draw.integers(room + 1)))
+
+
+def _indices(n_frames: int, s: ClipSampling, place: Callable[[int], int]) -> np.ndarray:
+    if n_frames < 1:
+        raise BenchError("a clip was asked for from a video of no frames; leave the video out of the list")
+    stride = 1 if s.shrink_stride and s.frames * s.stride > n_frames else s.stride
+    room = max(n_frames - ((s.frames - 1) * stride + 1), 0)  # how many frames later the clip could start
+    indices = place(room) + stride * np.arange(s.frames)
+    return indices % n_frames if s.short == "wrap" else np.minimum(indices, n_frames - 1)
+
+
+def eval_box(height: int, width: int, sampling: ClipSampling) -> tuple[int, int, int, int]:
+    """(top, left, height, width), source pixels, of the centre crop: a ``size`` square once the short side (with
+    ``squash`` either side) is ``resize``."""
+    h, w = _crop_sides(height, width, sampling)
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
+def eval_boxes(height: int, width: int, sampling: ClipSampling) -> list[tuple[int, int, int, int]]:
+    """The ``sampling.crops`` boxes of a test: the centre, or both ends of the longer side and the centre between."""
+    top, left, h, w = eval_box(height, width, sampling)
+    if sampling.crops == 1:
+        return [(top, left, h, w)]
+    if width >= height:
+        return [(top, x, h, w) for x in (0, left, width - w)]
+    return [(y, left, h, w) for y in (0, top, height - h)]
+
+
+def train_box(height: int, width: int, sampling: ClipSampling, draw: np.random.Generator) -> tuple[int, int, int, int]:
+    """The training crop, drawn from ``draw``; ``random_resized`` as in torchvision's RandomResizedCrop."""
+    if sampling.crop == "centre":
+        return eval_box(height, width, sampling)
+    if sampling.crop == "random":
+        h, w = _crop_sides(height, width, sampling)
+        return int(draw.integers(height - h + 1)), int(draw.integers(width - w + 1)), h, w
+    for _ in range(10):
+        area = height * width * draw.uniform(*sampling.area)
+        ratio = math.exp(draw.uniform(math.log(sampling.aspect[0]), math.log(sampling.aspect[1])))
+        h, w = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
+        if 0 < h <= height and 0 < w <= width:
+            return int(draw.integers(height - h + 1)), int(draw.integers(width - w + 1)), h, w
+    side = min(height, width)
+    return (height - side) // 2, (width - side) // 2, side, side
+
+
+def _crop_sides(height: int, width: int, s: ClipSampling) -> tuple[int, int]:
+    """Height and width, source pixels, of what a crop of ``size`` shows."""
+    sides = (height, width) if s.squash else (min(height, width),) * 2
+    return max(1, round(sides[0] * s.size / s.resize)), max(1, round(sides[1] * s.size / s.resize))
+
+
+def train_cut(n_frames: int, height: int, width: int, sampling: ClipSampling, draw: np.random.Generator) -> Cut:
+    """Draw a training clip: start, crop and flip, in this order, from ``draw``."""
+    indices = train_indices(n_frames, sampling, draw)
+    box = train_box(height, width, sampling, draw)
+    return Cut(indices, box, bool(draw.random() < sampling.flip))
+
+
+def pick(frames: Iterable[np.ndarray], wanted: np.ndarray) -> dict[int, np.ndarray]:
+    """The frames at the indices ``wanted``, each once, without reading past the last of them.
+
+    Raises:
+        ShortVideo: ``frames`` end before the last wanted index.
+    """
+    return dict(_picked(frames, wanted))
+
+
+def _picked(frames: Iterable[np.ndarray], wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    needed, last = {int(i) for i in wanted}, int(wanted.max())
+    source, skip = iter(frames), getattr(frames, "skip", None)  # a file's frames need not all become RGB
+    for k in range(last + 1):
+        frame = None
+        passed = skip() if skip and k not in needed else (frame := next(source, None)) is not None
+        if not passed:
+            raise ShortVideo(k, last)
+        if frame is not None and k in needed:
+            yield k, frame
+
+
+class ShortVideo(BenchError):
+    """A video ended before a frame that its stated length promised. ``count`` is how many frames it has."""
+
+    def __init__(self, count: int, wanted: int) -> None:
+        super().__init__(f"the video has {count} frames, frame {wanted} is asked for; its stated length is wrong")
+        self.count = count
+
+
+def cut_frame(frame: np.ndarray, box: tuple[int, int, int, int], size: int) -> torch.Tensor:
+    """Crop and scale one frame, uint8 (H, W, C), to uint8 (C, size, size), bilinear with anti-aliasing."""
+    top, left, height, width = box
+    return _scaled(np.ascontiguousarray(frame[None, top : top + height, left : left + width]), size)[0]
+
+
+def _scaled(pictures: np.ndarray, size: int) -> torch.Tensor:
+    """uint8 (n, H, W, C) -> uint8 (n, C, size, size); several at once cost less, and are the same."""
+    parts = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    if parts.shape[-2:] == (size, size):
+        return parts
+    return functional.interpolate(parts, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+_AT_ONCE = 8  # frames scaled together: enough to share the cost of a call, few enough to stay in the processor's cache
+
+
+def _cut_frames(frames: Iterable[np.ndarray], count: int, sampling: ClipSampling) -> torch.Tensor:
+    """Every test crop of ``count`` frames, uint8 (H, W, 3) of one size: uint8 (crops, 3, count, size, size).
+
+    As :func:`cut_frame` gives them, but a frame can be freed once the next is asked for, and the pixels are copied as
+    rarely as possible.
+    """
+    size, boxes, crops, made = sampling.size, [], [], np.zeros((0,) * 5, np.uint8)
+    for k, frame in enumerate(frames):
+        if k == 0:
+            boxes = eval_boxes(frame.shape[0], frame.shape[1], sampling)
+            crops = [np.empty((_AT_ONCE, height, width, 3), np.uint8) for _, _, height, width in boxes]
+            made = np.empty((len(boxes), 3, count, size, size), np.uint8)
+        at = k % _AT_ONCE
+        for (top, left, height, width), crop in zip(boxes, crops, strict=True):
+            crop[at] = frame[top : top + height, left : left + width]
+        if at == _AT_ONCE - 1 or k == count - 1:
+            for crop, clip in zip(crops, made, strict=True):
+                scaled = _scaled(crop[: at + 1], size).permute(0, 2, 3, 1).contiguous().numpy()
+                planes = clip[:, k - at : k + 1].reshape(3, -1, size)  # no copy: the frames of a plane lie in a row
+                cv2.split(scaled.reshape(-1, size, 3), list(planes))  # written there: they have the size and dtype
+    return torch.from_numpy(made)
+
+
+def assemble(found: Mapping[int, np.ndarray], cut: Cut, size: int) -> torch.Tensor:
+    """Clip, uint8 (3, T, size, size), from the frames that :func:`pick` found."""
+    made = {k: cut_frame(frame, cut.box, size) for k, frame in found.items()}
+    clip = torch.stack([made[int(i)] for i in cut.indices], dim=1)
+    return clip.flip(-1) if cut.flip else clip
+
+
+def eval_clips(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:
+    """Every view of a video: ``sampling.views`` clips in time, each in ``sampling.crops`` crops.
+
+    Args:
+        frames, n_frames: as for :func:`eval_clip`.
+
+    Returns:
+        uint8 (views · crops, 3, T, size, size), views outermost.
+
+    Raises:
+        ShortVideo: ``frames`` end early.
+    """
+    views = np.stack([eval_indices(n_frames, sampling, k, sampling.views) for k in range(sampling.views)])
+    kept, places = np.unique(views, return_inverse=True)
+    made = _cut_frames((frame for _, frame in _picked(frames, kept)), len(kept), sampling)
+    if len(views) == 1 and len(kept) == sampling.frames and (np.diff(views[0]) > 0).all():
+        return made  # each frame once, in order: the usual case, and no copy
+    chosen = made[:, :, torch.from_numpy(places.reshape(views.shape))]  # (crops, 3, views, T, size, size)
+    return chosen.permute(2, 0, 1, 3, 4, 5).flatten(0, 1).contiguous()
+
+
+def still_clips(frame: np.ndarray, sampling: ClipSampling) -> torch.Tensor:
+    """Every crop of a video that repeats ``frame``, uint8 (H, W, 3): uint8 (crops, 3, 1, size, size). Its views in time
+    are one and the same."""
+    boxes = eval_boxes(frame.shape[0], frame.shape[1], sampling)
+    return torch.stack([cut_frame(frame, box, sampling.size)[:, None] for box in boxes])
+
+
+def normalise(clips: torch.Tensor, sampling: ClipSampling, into: torch.Tensor | None = None) -> torch.Tensor:
+    """uint8 (…, 3, T, H, W) in 0..255 -> float32 of the same shape, on the same device: (v / 255 - mean) / std.
+
+    Written to ``into``, float32 of that shape and device, where it is given.
+    """
+    shape = (3, 1, 1, 1)
+    mean = torch.tensor(sampling.mean, device=clips.device).view(shape) * 255
+    std = torch.tensor(sampling.std, device=clips.device).view(shape) * 255
+    made = clips.to(torch.float32, copy=True) if into is None else into.copy_(clips)
+    return made.sub_(mean).div_(std)  # in place: a clip's worth of new memory is slow
+
+
+class Normaliser:
+    """:func:`normalise` for batch after batch. A result lasts until the next call, which overwrites it: fetching new
+    memory for every batch costs more than the arithmetic."""
+
+    def __init__(self, sampling: ClipSampling) -> None:
+        self.sampling = sampling
+        self._memory = torch.empty(0)
+
+    def __call__(self, clips: torch.Tensor) -> torch.Tensor:
+        if self._memory.device != clips.device or len(self._memory) < clips.numel():
+            self._memory = torch.empty(clips.numel(), device=clips.device)
+        return normalise(clips, self.sampling, self._memory[: clips.numel()].view(clips.shape))
+
+
+def eval_clip(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:
+    """The one test clip of a video.
+
+    Args:
+        frames: uint8 (H, W, 3) RGB, in order; read no further than the clip needs, and only what it needs is kept.
+        n_frames: how many frames the video has.
+
+    Returns:
+        float32 (3, T, size, size), normalised.
+
+    Raises:
+        ShortVideo: ``frames`` end early.
+    """
+    indices = eval_indices(n_frames, sampling)
+    found = pick(frames, indices)
+    height, width = next(iter(found.values())).shape[:2]
+    cut = Cut(indices, eval_box(height, width, sampling), False)
+    return normalise(assemble(found, cut, sampling.size), sampling)
+
+
+def still_clip(frame: np.ndarray, sampling: ClipSampling) -> torch.Tensor:
+    """The test clip of a video that repeats ``frame`` (uint8 (H, W, 3) RGB) for its whole length.
+
+    Returns:
+        float32 (3, T, size, size), normalised; expanded, so every T shares the memory of one frame: do not write to it.
+    """
+    one = cut_frame(frame, eval_box(frame.shape[0], frame.shape[1], sampling), sampling.size)[:, None]
+    return normalise(one, sampling).expand(-1, sampling.frames, -1, -1)

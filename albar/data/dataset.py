@@ -1,0 +1,186 @@
+"""Videos to batches: a torch dataset over Video records, an in-memory cache of decoded frames, a resumable order."""
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+from tqdm import tqdm
+
+from albar.clips.clips import ClipSampling, Cut, ShortVideo, assemble, eval_box, eval_indices, pick, train_cut
+from albar.data.actors import ActorMasks
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.decode import probe, read_frames
+from benchmark_builder.video.record import Video
+
+Key = tuple[int, int]  # (epoch, index of the video)
+
+
+class FrameCache:
+    """Every frame of every video, decoded once, if they fit; otherwise nothing.
+
+    A partial cache would only ever keep the first videos of the list.
+    """
+
+    def __init__(self, videos: Sequence[Video], limit_mb: int, progress: bool = False) -> None:
+        """Decode at once. Raises BenchError naming the first file that cannot be decoded."""
+        self.frames: list[np.ndarray] | None = None  # uint8 (N, H, W, 3) by video
+        limit = limit_mb * 2**20
+        info = probe(videos[0].path)
+        if info.width * info.height * 3 * max(info.frames, 1) * len(videos) > limit:  # as if all were like the first
+            return
+        kept, used = [], 0
+        for video in tqdm(videos, desc="decoding", unit="video", disable=not progress):
+            kept.append(np.stack(list(read_frames(video.path))))
+            used += kept[-1].nbytes
+            if used > limit:
+                return
+        self.frames = kept
+
+
+class Sample(NamedTuple):
+    """One clip, or a batch of them with an axis B before the others.
+
+    Attributes:
+        clip: uint8 (3, T, size, size).
+        label: int64 ().
+        actors: uint8 (1, T, size, size), 0..255, cut like the clip; empty (0,) where the method needs none.
+        video: int64 (), its index.
+    """
+
+    clip: torch.Tensor
+    label: torch.Tensor
+    actors: torch.Tensor
+    video: torch.Tensor
+
+
+class ClipDataset(Dataset[Sample | BenchError]):
+    """Clips of videos. ``dataset[epoch, index]`` is a :class:`Sample`.
+
+    A training clip is drawn from (seed, video id, epoch); a test clip is the centred one. A video that cannot be
+    decoded gives the BenchError itself, because raising in a worker process would hide its message in a traceback;
+    :func:`batches` raises it.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        sampling: ClipSampling,
+        seed: int,
+        train: bool,
+        cache: FrameCache | None = None,
+        actors: ActorMasks | None = None,
+    ) -> None:
+        self.videos = list(videos)
+        self.sampling = sampling
+        self.seed = seed
+        self.train = train
+        self.cached = cache.frames if cache else None
+        self.actors = actors
+        self._shapes: dict[int, tuple[int, int, int]] = {}  # frames, height, width
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, key: Key) -> Sample | BenchError:
+        epoch, index = key
+        try:
+            return self._sample(epoch, index)
+        except BenchError as error:
+            return BenchError(str(error))
+
+    def _sample(self, epoch: int, index: int) -> Sample:
+        found, cut = self._frames(epoch, index)
+        actors = torch.empty(0, dtype=torch.uint8)
+        if self.actors is not None:
+            height, width = next(iter(found.values())).shape[:2]
+            actors = assemble(self.actors.of(index, found, height, width), cut, self.sampling.size)
+        clip = assemble(found, cut, self.sampling.size)
+        return Sample(clip, torch.tensor(self.videos[index].label), actors, torch.tensor(index))
+
+    def _frames(self, epoch: int, index: int) -> tuple[dict[int, np.ndarray], Cut]:
+        """The frames of the clip by their index in the video, and how the clip is made of them."""
+        if self.cached is not None:
+            video = self.cached[index]
+            cut = self._cut(epoch, index, video.shape[:3])
+            return {int(i): video[i] for i in cut.indices}, cut
+        path = self.videos[index].path
+        shape = self._shapes.get(index) or self._shape(index)
+        cut = self._cut(epoch, index, shape)
+        try:
+            found = pick(read_frames(path), cut.indices)
+        except ShortVideo as short:  # the header promised more: draw again from what there is
+            shape = (short.count, *shape[1:])
+            cut = self._cut(epoch, index, shape)
+            found = pick(read_frames(path), cut.indices)
+        self._shapes[index] = shape
+        return found, cut
+
+    def _shape(self, index: int) -> tuple[int, int, int]:
+        path = self.videos[index].path
+        info = probe(path)
+        return info.frames or sum(1 for _ in read_frames(path)), info.height, info.width
+
+    def _cut(self, epoch: int, index: int, shape: tuple[int, ...]) -> Cut:
+        frames, height, width = shape
+        if not self.train:
+            return Cut(eval_indices(frames, self.sampling), eval_box(height, width, self.sampling), False)
+        draw = generator(self.seed, self.videos[index].id, f"epoch/{epoch}")
+        return train_cut(frames, height, width, self.sampling, draw)
+
+
+class Order(Sampler[list[Key]]):
+    """Batches of (epoch, index) for a whole run, each epoch shuffled anew from (seed, epoch); videos at its end that
+    do not fill a batch are left out of that epoch. Starts at any step, so that a resumed run sees what an uninterrupted
+    one would."""
+
+    def __init__(
+        self, videos: int, batch: int, epochs: int, seed: int, first_step: int = 0, share: tuple[int, int] = (0, 1)
+    ) -> None:
+        """batch: clips per step; share: (i, n) for the i-th of n processes (from 0), which takes batch / n of each."""
+        self.videos, self.batch, self.epochs, self.seed, self.first_step = videos, batch, epochs, seed, first_step
+        self.share = share
+        self.steps_per_epoch = videos // batch
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch * self.epochs - self.first_step
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for epoch in range(self.first_step // self.steps_per_epoch, self.epochs):
+            order = generator(self.seed, "order", f"epoch/{epoch}").permutation(self.videos)
+            done = max(self.first_step - epoch * self.steps_per_epoch, 0)
+            own = self.batch // self.share[1]
+            for k in range(done, self.steps_per_epoch):
+                first = k * self.batch + self.share[0] * own
+                yield [(epoch, int(i)) for i in order[first : first + own]]
+
+
+def batches(
+    dataset: ClipDataset, order: Iterable[list[Key]], workers: int, pin: bool = False
+) -> Generator[Sample, None, None]:
+    """Batches of samples in ``order``, whatever the number of ``workers`` (processes; 0: none).
+
+    Raises:
+        BenchError: a video cannot be decoded; the message names the file. Nothing is left out silently.
+    """
+    loader = DataLoader(dataset, batch_sampler=order, num_workers=workers, pin_memory=pin, collate_fn=_collate)
+    for batch in loader:
+        if isinstance(batch, BenchError):
+            raise batch
+        yield batch
+
+
+def in_turn(videos: int, batch: int) -> list[list[Key]]:
+    """Every video once, unshuffled, the last batch perhaps smaller: the order of an evaluation."""
+    return [[(0, i) for i in range(k, min(k + batch, videos))] for k in range(0, videos, batch)]
+
+
+def _collate(items: list[Sample | BenchError]) -> Sample | BenchError:
+    good = []
+    for item in items:
+        if isinstance(item, BenchError):
+            return item
+        good.append(item)
+    return Sample(*(torch.stack(parts) for parts in zip(*good, strict=True)))

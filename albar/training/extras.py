@@ -1,0 +1,116 @@
+"""What a method needs alongside the clips, made from what the user has: masks, scenes, a bank of stills."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from albar.data.actors import ActorMasks
+from albar.data.still_bank import SCORES, make_bank
+from albar.methods import Companions, Method
+from albar.training.settings import TrainSettings
+from benchmark_builder.datasets import dataset_root
+from benchmark_builder.protocols import resolve
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file
+from benchmark_builder.utils.moved import renamed
+from benchmark_builder.video.record import Video
+
+__getattr__ = renamed(__name__, {"Beside": "Extras"})
+
+_TAU = {"finetune": 0.1, "scratch": 0.5}
+_RESIZE = {"finetune": "plain", "scratch": "antialias"}
+BEFORE = {"bank_resize": "antialias"}  # what runs did whose record does not say it
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a run has alongside its clips.
+
+    Attributes:
+        actors: masks of the training videos, or None.
+        scenes: float32 (videos, scenes), or None.
+        bank: uint8 (frames, 3, size, size), or None.
+        notes: lines for the user.
+    """
+
+    actors: ActorMasks | None
+    scenes: torch.Tensor | None
+    bank: torch.Tensor | None
+    notes: tuple[str, ...]
+
+    def companions(self, classes: int, settings: TrainSettings) -> Companions:
+        """The same, as methods take it."""
+        scenes = self.scenes.shape[1] if self.scenes is not None else 0
+        return Companions(classes, settings.clip_sampling, scenes, self.bank)
+
+
+def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], device: torch.device) -> Extras:
+    """Make what ``method`` needs for the training videos.
+
+    Raises:
+        BenchError: something it needs is missing; the message names the option that gives it.
+    """
+    s, root, notes = settings, dataset_root(settings.dataset, settings.root), []
+    actors = scenes = bank = None
+    if "actors" in method.needs:
+        actors = ActorMasks(videos, mask_spec(s), root, s.cache_mb, s.progress)
+        if actors.without:
+            notes.append(
+                f"{len(actors.without)} of {len(videos)} training videos have no masks ({actors.without[0]}, …); "
+                f"{s.method} does not change them"
+            )
+    if "scenes" in method.needs:
+        from albar.data.scenes import guessed_scenes, known_scenes  # torchvision, which small networks do without
+
+        if s.places is not None:
+            scenes = guessed_scenes(videos, s.places, device, s.progress)
+        elif s.dataset == "synthactions":
+            scenes = known_scenes(videos, root)
+        else:
+            raise BenchError(
+                f"{s.method} needs the scenes of {s.dataset}; give --places FILE, a Places365 ResNet's weights "
+                "(resnet18_places365.pth.tar from http://places2.csail.mit.edu/models_places365/)"
+            )
+    if "bank" in method.needs:
+        if s.reference is None:
+            raise BenchError(f"{s.method} needs a 2-D reference; give --reference, a run of `bench train reference2d`")
+        bank = make_bank(s.reference, videos, s.clip_sampling, tau(s), s.bank, s.seed, bank_resize(s))
+    return Extras(actors, scenes, bank, tuple(notes))
+
+
+def tau(settings: TrainSettings) -> float:
+    """StillMix's τ."""
+    return settings.tau if settings.tau is not None else _TAU[settings.preset_name]
+
+
+def bank_resize(settings: TrainSettings) -> str:
+    """How the bank's frames are stretched."""
+    return settings.bank_resize or _RESIZE[settings.preset_name]
+
+
+def without_folder(spec: str) -> str:
+    """A mask source's ``KIND:PATH`` with only the last part of its path: where a file is does not change a result."""
+    kind, colon, path = spec.partition(":")
+    return f"{kind}{colon}{Path(path).name}" if path else spec
+
+
+def mask_spec(settings: TrainSettings) -> str:
+    """The mask source: the user's, else what `bench build` takes for the dataset."""
+    return settings.masks or resolve("default", settings.dataset, {})[0].masks
+
+
+def deciding(method: Method, settings: TrainSettings) -> dict[str, object]:
+    """Which of the above decide a run's result, plain types, for its record."""
+    known: dict[str, object] = {}
+    if "actors" in method.needs:
+        known["masks"] = without_folder(mask_spec(settings))
+    if "scenes" in method.needs:
+        known["places"] = Path(settings.places).name if settings.places else "known"
+    if "bank" in method.needs:
+        known |= {"tau": tau(settings), "bank": settings.bank, "bank_resize": bank_resize(settings)}
+        scores = settings.reference / SCORES if settings.reference else None
+        if scores is not None and scores.is_file():
+            known["scores_sha256"] = sha256_file(scores)
+    return known

@@ -1,0 +1,44 @@
+"""What a run logs while it trains: metrics.csv, one row per epoch, and the same and every step for TensorBoard."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from accelerate import Accelerator
+
+from benchmark_builder.utils.files import write_csv
+
+METRICS, BOARD = "metrics.csv", "tensorboard"
+
+
+class Logs:
+    """Context manager; writes into a run's folder. TensorBoard's files are for looking: a resumed run may log the steps
+    since its last state twice, metrics.csv never does."""
+
+    def __init__(self, folder: Path, accelerator: Accelerator | None) -> None:
+        """folder: of the run; accelerator: whose trackers log in it, by its first process only; None: none do."""
+        self.folder, self.accelerator = folder, accelerator
+
+    def __enter__(self) -> "Logs":
+        if self.accelerator is not None:
+            self.accelerator.init_trackers(BOARD)  # the name is that of TensorBoard's folder
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        # Not end_training(), which would also part the processes.
+        for tracker in self.accelerator.trackers if self.accelerator is not None else ():
+            tracker.finish()
+
+    def step(self, step: int, terms: Mapping[str, float]) -> None:
+        """The terms of one update."""
+        self._log("step", terms, step)
+
+    def epoch(self, row: Mapping[str, float], rows: Sequence[Mapping[str, float]]) -> None:
+        """The newest row, and all of them."""
+        columns = list(dict.fromkeys(name for r in rows for name in r))
+        write_csv(self.folder / METRICS, columns, list(rows))
+        self._log("epoch", row, int(row["epoch"]))
+
+    def _log(self, kind: str, values: Mapping[str, float], step: int) -> None:
+        if self.accelerator is not None:
+            self.accelerator.log({f"{kind}/{name}": value for name, value in values.items()}, step=step)

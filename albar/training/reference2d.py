@@ -1,0 +1,156 @@
+"""StillMix's 2-D reference network (Li et al., ICCV 2023): it sees single frames, so it learns what a still shows.
+
+Every training frame is scored by it; :mod:`albar.data.still_bank` draws StillMix's bank from the scores.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from albar.checkpoint import NAME as MODEL
+from albar.checkpoint import load_checkpoint
+from albar.clips.clips import normalise, sampling
+from albar.data.still_bank import COLUMNS, SCORES, whole
+from albar.methods import make_method
+from albar.models import model_spec
+from albar.training.accelerator import pick_device
+from albar.training.settings import TrainSettings, default_folder
+from albar.training.trainer import Run, Say, train
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import write_csv
+from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.video.decode import read_frames
+from benchmark_builder.video.record import Video
+
+NAME = "reference2d"
+# How it is trained in `finetune`; published are 0.04 at 256 frames a step and 0.01 at 64.
+PUBLISHED: dict[str, Any] = {
+    "epochs": 50,
+    "batch": 64,
+    "accumulate": 1,
+    "optimiser": "sgd",
+    "lr": 0.01,
+    "backbone_lr": 1.0,
+    "momentum": 0.0,
+    "weight_decay": 1e-5,
+    "decay": "all",
+    "warmup": 0.0,
+    "warmup_from": 0.0,
+    "schedule": "step",
+    "by_epoch": False,
+    "milestones": (0.4, 0.8),
+    "gamma": 0.1,
+    "clip_gradient": 0.0,
+    "weights": "IMAGENET1K_V1",
+    "dropout": 0.0,
+}
+# Published training crops: the frame squashed to a square of so many pixels, of which a random 224 are taken.
+SQUASHED = {"swin_t_2d": 232, "resnet50_2d": 256}
+_SCORED_AT_ONCE = 64
+
+
+def reference_settings(
+    settings: TrainSettings, folder: Path | None = None, own: Mapping[str, Any] | None = None
+) -> TrainSettings:
+    """Those of the reference run for ``settings``: one frame per clip, a network without time, plain cross-entropy.
+
+    A network that takes single frames (small3d, NAME_2d) is its own reference; else the image network of its family:
+    Swin-T for Swin and other transformers, ResNet-50 for convolutions. In ``finetune`` an image network starts from
+    ImageNet's weights and is trained as published, whatever the recipe of the video network, on random crops of
+    squashed frames (:data:`SQUASHED`); else as that is.
+
+    Args:
+        settings: of the run that needs it.
+        folder: where it is stored; None: ``settings.reference``, or next to the run.
+        own: settings of :data:`PUBLISHED` that the user wants otherwise.
+    """
+    name = settings.model_name
+    changes: dict[str, Any] = {"weights": None}
+    if not (name == "small3d" or name.endswith("_2d")):
+        name = "resnet50_2d" if name in ("s3d", "r3d_18", "mc3_18", "r2plus1d_18") else "swin_t_2d"
+    clip = {**settings.clip, "frames": 1, "stride": 1}
+    if settings.preset_name == "finetune" and name.endswith("_2d"):
+        changes = {**PUBLISHED, **{k: v for k, v in (own or {}).items() if k in PUBLISHED and v is not None}}
+        clip = {"crop": "random", **clip}
+        if name in SQUASHED and clip["crop"] != "random_resized":
+            usual = settings.sampling or model_spec(name).sampling or "32x2-224"
+            size = sampling(usual).replaced(settings.clip).size
+            clip = {"squash": True, "resize": round(SQUASHED[name] * size / 224), **clip}
+    beside = settings.out.parent if settings.out else default_folder("", "", 0).parent
+    return settings.replaced(
+        method="baseline",
+        options={},
+        model=name,
+        preset=settings.preset_name,
+        clip=clip,
+        out=folder or settings.reference or beside / f"{safe_name(settings.dataset)}-{NAME}-s{settings.seed}",
+        reference=None,
+        keep_head=False,  # ImageNet's classes are never the dataset's
+        **changes,
+    )
+
+
+def train_reference(settings: TrainSettings, say: Say = lambda line: None) -> Path:
+    """Train the reference network and score the training frames with it; resumable.
+
+    Args:
+        settings: of the reference run itself.
+        say: takes lines for the user.
+
+    Returns:
+        The run's folder, which then holds ``scores.csv``: video id, frame index, the probability of the true class and
+        the highest probability.
+    """
+    if settings.clip_sampling.frames != 1:
+        raise BenchError("a 2-D reference sees single frames; leave the clip setting frames out")
+    checkpoint = train(settings, say)
+    path = checkpoint.parent / SCORES
+    if not path.is_file():
+        videos = Run(settings, lambda line: None).videos
+        write_csv(
+            path, COLUMNS, score_frames(checkpoint, videos, settings.score_every, settings.device, settings.progress)
+        )
+        say(f"wrote {path}")
+    return checkpoint.parent
+
+
+@torch.no_grad()
+def score_frames(
+    checkpoint: Path, videos: Sequence[Video], every: int, device: str, progress: bool
+) -> list[dict[str, object]]:
+    """A row of :data:`COLUMNS` for each ``every``-th frame, each looked at whole, stretched to the clip's size."""
+    loaded, on = load_checkpoint(checkpoint), pick_device(device)
+    network, clips_as = loaded.network().to(on), loaded.sampling
+    rows: list[dict[str, object]] = []
+    for video in tqdm(videos, desc="scoring frames", unit="video", disable=not progress):
+        frames = [(i, whole(f, clips_as.size)) for i, f in enumerate(read_frames(video.path)) if i % every == 0]
+        for k in range(0, len(frames), _SCORED_AT_ONCE):
+            part = frames[k : k + _SCORED_AT_ONCE]
+            clips = torch.stack([f for _, f in part]).unsqueeze(2)  # (n, 3, 1, size, size)
+            p = network(normalise(clips.to(on), clips_as)).softmax(1).cpu()
+            if not p.isfinite().all():
+                raise BenchError(f"{checkpoint}: its probabilities for {video.id} are not finite; train it again")
+            for (index, _), row in zip(part, p, strict=True):
+                rows.append(
+                    {"id": video.id, "frame": index, "p_true": float(row[video.label]), "p_top1": float(row.max())}
+                )
+    return rows
+
+
+def finished(folder: Path) -> bool:
+    """Whether a reference run is done."""
+    return (folder / MODEL).is_file() and (folder / SCORES).is_file()
+
+
+def with_reference(settings: TrainSettings, say: Say = lambda line: None) -> TrainSettings:
+    """``settings`` with the folder of a finished reference run, trained now if one is needed and missing."""
+    if "bank" not in make_method(settings.method, settings.preset_name, settings.options).needs:
+        return settings
+    reference = reference_settings(settings)
+    if not finished(reference.folder):
+        say(f"{settings.method} needs a 2-D reference network; training it in {reference.folder}")
+        train_reference(reference, say)
+    return settings.replaced(reference=reference.folder)

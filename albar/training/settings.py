@@ -1,0 +1,312 @@
+"""What a training run is decided by: options of the command line, or one TOML file, over a preset's recipe."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import model_validator
+
+from albar.parts import MODELS
+from albar.training.recipe import RECIPES, Milestones, Recipe
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.options import PathSetting, SettingsModel, Table, Word, optional, setting
+from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.utils.text import read_text
+from manifests import resource
+
+if TYPE_CHECKING:
+    from albar.clips.clips import ClipSampling
+
+METHOD, CLIPS, RUNNING = "Method", "Clips", "Running"  # headings of the options in --help
+
+
+def own(name: str, shown: str = "") -> Any:
+    """A field of the recipe, which the preset decides where it is None."""
+    return optional(Recipe, name, shown)
+
+
+class TrainSettings(SettingsModel):
+    """Settings of a run. None means: what the preset or the model says.
+
+    Attributes:
+        method: a name of :data:`albar.methods.METHODS`, or ``package.module:Name``.
+        dataset, root, split, fold: what to train on, as in :func:`benchmark_builder.datasets.read_dataset`.
+        model: a name of :data:`albar.models.MODELS`, or ``package.module:Name``; None: ``small3d`` for synthactions,
+            else ``swin3d_t``.
+        weights: None (random), a published set's name (``KINETICS400_V1``), or a file: weights, or a checkpoint of this
+            toolkit (or its run's folder), whose head is kept where its classes are the dataset's.
+        keep_head: refuse weights whose head is for another number of classes; else the head starts fresh, and that is
+            said.
+        preset: ``finetune`` or ``scratch``: recipe and method settings; None: ``finetune`` with weights,
+            else ``scratch``.
+        options: settings of the method to change, e.g. ``{"adv": 0.5}``.
+        sampling: name of a clip sampling; None: the model's.
+        clip: clip settings to change, e.g. ``{"frames": 16}``.
+        epochs, batch, accumulate, optimiser, lr, backbone_lr, momentum, weight_decay, decay, warmup, warmup_from,
+            schedule, by_epoch, milestones, gamma, clip_gradient: see :class:`albar.training.recipe.Recipe`.
+        seed: of every draw: initial weights, validation part, order, clips, dropout.
+        limit: use only so many videos of the split, drawn from the seed.
+        validation: share of the videos kept back to watch the run; they are never trained on and choose nothing. Clips
+            of one UCF101 group (one filmed scene) stay together.
+        validation_split: watch the dataset's own split of this name instead (``val``).
+        masks: mask source of the methods that need actors, ``KIND`` or ``KIND:PATH``; None: the dataset's own default.
+        places: file of a Places365 ResNet's weights, for methods that need scenes (synthactions knows its scenes).
+        reference: folder of the 2-D reference run, for StillMix; None: runs/DATASET-reference2d-sSEED alongside it,
+            trained first if missing.
+        tau: StillMix's τ: the share of frames, those from which the reference guesses worst, that are left out of the
+            bank; None: 0.1 in ``finetune``, 0.5 in ``scratch`` (published for Swin-T on HMDB51 from Kinetics' and from
+            ImageNet's weights).
+        bank: frames in StillMix's bank.
+        bank_resize: how they are stretched to the clip: ``plain`` (bilinear of the nearest four pixels, as published)
+            or ``antialias``; None: ``plain`` in ``finetune``, ``antialias`` in ``scratch``.
+        score_every: the 2-D reference scores every so many frames of a video; published: all, on Kinetics each 20th.
+        dropout: share of the features that the head does not see in training.
+        out: the run's folder; None: runs/DATASET-METHOD-sSEED.
+        workers: decoding processes, 0 for none; None: none on a CPU, one per core with a GPU.
+        cache_mb: keep all decoded frames in memory if they need no more than this.
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, …
+        precision: ``float32``, ``tf32``, ``bf16``, or ``auto``: bf16 on a GPU, else float32.
+        compile: run the network through torch.compile; passes that are differentiated twice run as they are.
+        save_steps: also write the state to resume from every so many steps; 0: after each epoch only.
+        tensorboard: also log the metrics for TensorBoard.
+        progress: show bars.
+    """
+
+    method: Word = setting("albar", "The training method.")
+    dataset: Word = setting("synthactions", "What to train on; synthactions is rendered first if missing.")
+    root: PathSetting | None = setting(None, "Its folder.", shown="$BENCH_DATA/DATASET")
+    split: Word = setting("train", "Which split.")
+    fold: int = setting(1, "Which official split, from 1.", ge=1)
+    model: Word | None = setting(
+        None,
+        f"{MODELS.help()}, or hf:FOLDER_OR_NAME.",
+        shown="small3d for synthactions, else swin3d_t",
+        panel=CLIPS,
+    )
+    weights: Word | None = setting(
+        None,
+        "A published set's name (KINETICS400_V1), or a file: weights, or a model.ckpt of an earlier run, which then "
+        "also says --model and --clip.",
+        panel=CLIPS,
+    )
+    keep_head: bool = setting(
+        False,
+        "Refuse weights whose head has another number of classes.",
+        shown="their head starts fresh",
+        flag="--keep-head/--fresh-head",
+        panel=CLIPS,
+    )
+    preset: Literal["finetune", "scratch"] | None = setting(
+        None, "finetune (as published) or scratch.", shown="by --weights", panel=METHOD
+    )
+    options: Table = setting({}, "Settings of the method.")
+    sampling: Word | None = setting(None, "How clips are cut.", shown="the model's", panel=CLIPS)
+    clip: Table = setting({}, "Settings of the clips.")
+    epochs: int | None = own("epochs", shown="the preset's")
+    batch: int | None = own("batch")
+    accumulate: int | None = own("accumulate")
+    optimiser: Literal["adamw", "sgd"] | None = own("optimiser")
+    lr: float | None = own("lr")
+    backbone_lr: float | None = own("backbone_lr")
+    momentum: float | None = own("momentum")
+    weight_decay: float | None = own("weight_decay")
+    decay: Literal["all", "weights", "mmcv"] | None = own("decay")
+    warmup: float | None = own("warmup")
+    warmup_from: float | None = own("warmup_from")
+    schedule: Literal["cosine", "step", "constant"] | None = own("schedule")
+    by_epoch: bool | None = own("by_epoch")
+    milestones: Milestones | None = own("milestones")
+    gamma: float | None = own("gamma")
+    clip_gradient: float | None = own("clip_gradient")
+    seed: int = setting(0, "Owns every random draw.")
+    limit: int | None = setting(None, "Train on so many videos only, drawn from the seed.", of="videos", ge=1)
+    validation: float = setting(
+        0.1, "Share of the training videos kept back to watch the run; chooses nothing.", of="share", ge=0, lt=1
+    )
+    validation_split: Word | None = setting(None, "Watch the dataset's own split instead, e.g. val.")
+    masks: Word | None = setting(
+        None,
+        "Actors for actorcutmix and sdn, KIND or KIND:PATH as in `bench build`.",
+        shown="the dataset's",
+        panel=METHOD,
+    )
+    places: PathSetting | None = setting(None, "Weights of a Places365 ResNet: scenes for sdn.", panel=METHOD)
+    reference: PathSetting | None = setting(
+        None,
+        "Run of `bench train reference2d`, for stillmix.",
+        shown="alongside this run, trained first if missing",
+        panel=METHOD,
+    )
+    tau: float | None = setting(
+        None,
+        "Share of frames left out of stillmix's bank.",
+        shown="the preset's",
+        of="share",
+        ge=0,
+        lt=1,
+        panel=METHOD,
+    )
+    bank: int = setting(1024, "Frames in stillmix's bank.", of="frames", ge=1)
+    bank_resize: Literal["plain", "antialias"] | None = setting(None, "How they are stretched to the clip.")
+    score_every: int = setting(1, "The 2-D reference scores every so many frames of a video.", of="frames", ge=1)
+    dropout: float = setting(0.0, "Share of the features that the head does not see.", of="share", ge=0, lt=1)
+    out: PathSetting | None = setting(None, "The run's folder.", shown="runs/DATASET-METHOD-sSEED")
+    workers: int | None = setting(
+        None, "Decoding processes.", shown="none on a CPU", of="processes", ge=0, le=1024, panel=RUNNING
+    )
+    cache_mb: int = setting(1024, "Keep all decoded frames in memory up to so many megabytes.", ge=0, le=10**9)
+    device: Word = setting("auto", "auto, cpu, cuda, cuda:1 …", panel=RUNNING)
+    precision: Literal["auto", "float32", "tf32", "bf16"] = setting("auto", "auto: bf16 on a GPU.", panel=RUNNING)
+    compile: bool = setting(False, "Through torch.compile.", panel=RUNNING)
+    save_steps: int = setting(
+        0, "Also keep the state every so many steps; 0: after each epoch.", of="steps", ge=0, le=10**9, panel=RUNNING
+    )
+    tensorboard: bool = setting(True, "Log for TensorBoard.", panel=RUNNING)
+    progress: bool = setting(True, "Show progress bars.")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        from albar.methods import METHODS
+        from albar.models import model_spec
+
+        METHODS.split(self.method)
+        model_spec(self.model_name)
+        return self
+
+    @property
+    def model_name(self) -> str:
+        return self.model or ("small3d" if self.dataset == "synthactions" else "swin3d_t")
+
+    @property
+    def preset_name(self) -> str:
+        return self.preset or ("finetune" if self.weights else "scratch")
+
+    @property
+    def recipe(self) -> Recipe:
+        """The preset's, with what was set here instead."""
+        own = {name: getattr(self, name) for name in Recipe.setting_names()}
+        return RECIPES[self.preset_name].replaced(**{k: v for k, v in own.items() if v is not None})
+
+    @property
+    def clip_sampling(self) -> "ClipSampling":
+        from albar.clips.clips import sampling
+        from albar.models import model_spec
+
+        chosen = self.sampling or model_spec(self.model_name).sampling
+        if chosen is None:
+            raise BenchError(f"--model {self.model_name}: does not say how its clips are cut; pass --sampling NAME, or "
+                             "give it an attribute sampling")  # fmt: skip
+        return sampling(chosen).replaced(self.clip)
+
+    @property
+    def folder(self) -> Path:
+        return self.out or default_folder(self.dataset, self.method, self.seed)
+
+
+def default_folder(dataset: str, method: str, seed: int) -> Path:
+    """Where a run lies by convention."""
+    return Path("runs") / f"{safe_name(dataset)}-{safe_name(method)}-s{seed}"
+
+
+def recipes() -> list[str]:
+    """The training recipes that ship in manifests/training, by name."""
+    return sorted(p.name.removesuffix(".toml") for p in resource("training").iterdir() if p.name.endswith(".toml"))
+
+
+def read_config(path: Path, method: str | None = None) -> dict[str, Any]:
+    """Settings of one run from a TOML file whose keys are :class:`TrainSettings`'s, with tables ``[options]``,
+    ``[clip]`` and ``[method.NAME]``: what holds for that method alone.
+
+    Args:
+        path: the file, or a name of :func:`recipes`. Relative paths in it count from its folder.
+        method: whose table to take.
+
+    Raises:
+        BenchError: no such file, not TOML, an unknown key (with the nearest known one) or a value of another kind.
+    """
+    found = _read_toml(path)
+    if isinstance(found.get("method"), str):
+        return {name: _checked(name, value, path) for name, value in found.items()}
+    shared, by_method = read_configs(path)
+    return _merged(shared, by_method.get(method or "", {}))
+
+
+def read_configs(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """As :func:`read_config` for several methods: what they share, and the table of each."""
+    from albar.methods import METHODS
+
+    found = _read_toml(path)
+    tables = found.pop("method", {})
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise BenchError(f"{path}: method is {tables!r}; write tables [method.NAME], NAME being a method's")
+    for name in tables:
+        if not METHODS.names_one(name):
+            raise BenchError(f"{path}: a table for the unknown method {name!r}; choose from {', '.join(METHODS)}")
+    shared = {name: _checked(name, value, path) for name, value in found.items()}
+    return shared, {m: {k: _checked(k, v, path) for k, v in table.items()} for m, table in tables.items()}
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``changes`` over ``base``; tables are merged by key."""
+    merged = dict(base)
+    for name, value in changes.items():
+        merged[name] = {**merged.get(name, {}), **value} if isinstance(value, Mapping) else value
+    return merged
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    shipped = str(path) in recipes() and not path.is_file()
+    fix = f"give a TOML file of settings, or one of {', '.join(recipes())}"
+    if not (shipped or path.exists()):
+        raise BenchError(f"{path}: not readable (no such file); {fix}")
+    try:
+        text = resource("training", f"{path}.toml").read_text("utf-8") if shipped else read_text(path, "settings", fix)
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number without end
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise BenchError(f"{path}: not TOML ({reason}); correct it there") from None
+
+
+def _checked(name: str, value: Any, path: Path) -> Any:
+    made = TrainSettings.value_in_file(name, value, path)
+    return path.parent / made if isinstance(made, Path) else made
+
+
+def make_settings(config: Path | None, given: Mapping[str, Any], source: Path | None = None) -> TrainSettings:
+    """Settings from a file or a shipped recipe, what is ``given`` (None: not given) taking precedence; tables are
+    merged by key. Errors name the file, or ``source``, the file that ``given`` was read from."""
+    from albar.methods import make_method
+
+    base = read_config(config, given.get("method")) if config is not None else {}
+    merged = _merged(base, {name: value for name, value in given.items() if value is not None})
+    try:
+        settings = TrainSettings(**_as_the_weights_say(merged))
+        make_method(settings.method, settings.preset_name, settings.options)
+        _ = settings.clip_sampling
+    except BenchError as error:
+        named = config or source
+        raise (error if named is None else BenchError(f"{named}, with what the command line adds: {error}")) from None
+    return settings
+
+
+def _as_the_weights_say(given: dict[str, Any]) -> dict[str, Any]:
+    """Where the weights are a checkpoint of this toolkit: its network and its clips, unless others are named."""
+    weights = given.get("weights")
+    if not isinstance(weights, str) or {"model", "sampling"} <= given.keys():
+        return given
+    if not Path(weights).exists() or not isinstance(given.get("clip", {}), dict):
+        return given
+    from albar.checkpoint import own_checkpoint
+    from albar.clips.clips import sampling
+    from albar.models import MODELS, model_spec
+
+    own = own_checkpoint(Path(weights))
+    if own is None or own.model not in MODELS.names() or given.get("model", own.model) != own.model:
+        return given
+    made = {**given, "model": own.model}
+    if "sampling" not in given:  # what differs from the network's usual clips
+        usual = sampling(model_spec(own.model).sampling or own.sampling).to_dict()
+        own_clip = {k: v for k, v in own.sampling.to_dict().items() if k not in usual or v != usual[k]}
+        made["clip"] = own_clip | given.get("clip", {})
+    return made

@@ -1,0 +1,131 @@
+"""Where a training run stands: what a stopped run needs to go on, and the rows of metrics.csv."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from albar.training.logs import METRICS
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.text import read_table
+from benchmark_builder.utils.weights import write_torch_file
+
+# Columns of metrics.csv that say how fast a machine was, and not what was learnt. They are kept there alone, so that
+# identical runs have identical states.
+CLOCK = ("clips_per_second", "seconds", "cpu_seconds")
+
+
+@dataclasses.dataclass
+class State:
+    """Where a run stands, plain types.
+
+    Attributes:
+        step: steps done.
+        rows: one per finished epoch, as in metrics.csv.
+        sums: of each term over the clips of the epoch so far.
+        clips: of the epoch so far.
+    """
+
+    step: int = 0
+    rows: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    sums: dict[str, float] = dataclasses.field(default_factory=dict)
+    clips: int = 0
+
+    def __post_init__(self) -> None:
+        self._start_clock()
+
+    def _start_clock(self) -> None:
+        """Of the epoch so far, of this process: seconds, processor seconds, clips."""
+        self._seconds, self._cpu_seconds, self._timed = 0.0, 0.0, 0
+        self._clock = time.monotonic(), time.process_time()
+
+    def _tick(self) -> None:
+        now = time.monotonic(), time.process_time()
+        self._seconds += now[0] - self._clock[0]
+        self._cpu_seconds += now[1] - self._clock[1]
+        self._clock = now
+
+    def count(self, terms: dict[str, float], clips: int) -> None:
+        """One step is done."""
+        self._tick()
+        self.step += 1
+        self.clips += clips
+        self._timed += clips
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value * clips
+
+    def end_epoch(self, epoch: int, lr: float, watched: dict[str, float]) -> dict[str, float]:
+        """Turn the sums into a row, and return it: means of the terms, the rate, what was watched, time and speed.
+
+        Time is counted from the epoch's start, or from where the run was taken up again within it.
+        """
+        row: dict[str, float] = {"epoch": epoch, "step": self.step, "lr": lr}
+        row |= {name: total / self.clips for name, total in self.sums.items()}
+        row |= watched
+        row |= {"clips_per_second": self._timed / max(self._seconds, 1e-9)}
+        self._tick()
+        row |= {"seconds": self._seconds, "cpu_seconds": self._cpu_seconds}
+        self.rows.append(row)
+        self.sums, self.clips = {}, 0
+        self._start_clock()
+        return row
+
+    def save(self, path: Path, model: nn.Module, extra: nn.Module | None, optimiser: torch.optim.Optimizer) -> None:
+        """Write all that a stopped run needs; ``extra`` is what the method trains in addition to the network.
+
+        Identical runs write identical bytes: the times stay in metrics.csv.
+        """
+        state = dataclasses.asdict(self)
+        state["rows"] = [{k: v for k, v in row.items() if k not in CLOCK} for row in self.rows]
+        content = {
+            "state": state,
+            "model": model.state_dict(),
+            "extra": extra.state_dict() if extra is not None else {},
+            "optimiser": optimiser.state_dict(),
+        }
+        write_torch_file(path, content)
+
+    @classmethod
+    def read(cls, saved: Any, folder: Path) -> "State":
+        """From what :meth:`save` wrote under ``state``; the times of finished epochs come from the run's metrics.csv.
+
+        Raises:
+            ValueError: it is malformed.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        if not isinstance(saved, Mapping) or not set(names) <= set(saved):
+            raise ValueError("its entry 'state' is malformed")
+        state = cls(**{name: saved[name] for name in names})  # earlier versions kept the times, too
+        whole = all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in (state.step, state.clips))
+        tables = isinstance(state.rows, list) and all(_numbers(row) for row in [*state.rows, state.sums])
+        if not (whole and tables):
+            raise ValueError("its entry 'state' is malformed")
+        times = _times(folder / METRICS) if state.rows else {}
+        state.rows = [row | times.get(int(row.get("epoch", 0)), {}) for row in state.rows]
+        return state
+
+
+def _numbers(row: Any) -> bool:
+    return isinstance(row, dict) and all(isinstance(k, str) and isinstance(v, int | float) for k, v in row.items())
+
+
+def _times(path: Path) -> dict[int, dict[str, float]]:
+    """The clock's columns by epoch; what cannot be read is left empty in the next table."""
+    try:
+        names, rows = read_table(path)
+    except BenchError:
+        return {}
+    times: dict[int, dict[str, float]] = {}
+    for row in rows:
+        cells = dict(zip(names, row, strict=False))
+        try:
+            found = {name: float(cells[name]) for name in CLOCK if cells.get(name)}
+            times[int(cells["epoch"])] = {name: value for name, value in found.items() if math.isfinite(value)}
+        except (KeyError, ValueError):
+            continue
+    return times

@@ -1,0 +1,34 @@
+"""Accuracy on the validation videos while a network trains. It is logged, and nothing is chosen by it."""
+
+import torch
+from torch import nn
+
+from albar.clips.clips import ClipSampling, normalise
+from albar.data.dataset import ClipDataset, batches, in_turn
+
+
+@torch.no_grad()
+def watch(
+    model: nn.Module,
+    videos: ClipDataset | None,
+    sampling: ClipSampling,
+    batch: int,
+    workers: int,
+    device: torch.device,
+) -> dict[str, float]:
+    """Accuracy on the validation videos, %: ``val_acc`` on the clips, ``val_still_acc`` on their middle frame repeated.
+
+    The second hints at SCUFO: how often the class is right with nothing moving. Empty without videos.
+    """
+    if videos is None:
+        return {}
+    model.eval()
+    right, still_right = 0, 0
+    for sample in batches(videos, in_turn(len(videos), batch), workers):
+        x, y = normalise(sample.clip.to(device), sampling), sample.label.to(device)
+        middle = sampling.frames // 2
+        still = x[:, :, middle : middle + 1].expand_as(x)
+        right += int((model(x).argmax(1) == y).sum())
+        still_right += int((model(still).argmax(1) == y).sum())
+    model.train()
+    return {"val_acc": 100 * right / len(videos), "val_still_acc": 100 * still_right / len(videos)}

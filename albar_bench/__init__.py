@@ -1,0 +1,51 @@
+"""Does my video model see the motion, or does it cheat? Build bias test videos, train networks, score models.
+
+    import albar_bench as ab
+
+    bench = ab.build_scuba("hmdb51", root="data/hmdb51")
+    result = ab.evaluate(my_module, [bench], sampling="32x2-224", out="results")
+    result.figures                      # pandas: figure, percent, low, high, n
+
+Importing costs neither torch nor OpenCV; they are loaded when they are needed. Errors that the user can fix are
+:class:`BenchError`. Messages go to the logger ``albar_bench``: ``logging.basicConfig(level="INFO")`` shows them, and
+the progress bars with them.
+"""
+
+from typing import TYPE_CHECKING
+
+from benchmark_builder.utils.lazy import exports
+
+if TYPE_CHECKING:
+    from albar_bench.api import (
+        Result,
+        build_conflfg,
+        build_kind,
+        build_scuba,
+        build_scufo,
+        evaluate,
+        leaderboard,
+        load_benchmark,
+        score,
+        train,
+    )
+    from albar_bench.benchmark import Benchmark
+    from benchmark_builder.utils.errors import BenchError
+
+    __version__: str
+
+__all__ = [
+    "BenchError", "Benchmark", "Result", "__version__", "build_conflfg", "build_kind", "build_scuba", "build_scufo",
+    "evaluate", "leaderboard", "load_benchmark", "score", "train",
+]  # fmt: skip
+
+_API = ("Result", "build_conflfg", "build_kind", "build_scuba", "build_scufo", "evaluate", "leaderboard",
+        "load_benchmark", "score", "train")  # fmt: skip
+__getattr__, __dir__ = exports(
+    __name__,
+    {name: "albar_bench.api" for name in _API}
+    | {
+        "Benchmark": "albar_bench.benchmark",
+        "BenchError": "benchmark_builder.utils.errors",
+        "__version__": "albar_bench.version",
+    },
+)

@@ -1,0 +1,375 @@
+"""The functions of the public API. Each does what the command of the same name does, and returns what it made."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from albar_bench.benchmark import Benchmark
+from benchmark_builder.benchmark.runner import Report
+from benchmark_builder.builders import Run, Subset
+from benchmark_builder.utils.errors import BenchError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from benchmark_builder.kinds.base import Kind
+
+log = logging.getLogger("albar_bench")
+Place = str | PathLike[str]
+FIGURE_COLUMNS = ["figure", "percent", "low", "high", "n", "missing"]
+
+
+def build_scuba(
+    dataset: str,
+    root: Place | None = None,
+    out: Place | None = None,
+    *,
+    split: str = "auto",
+    fold: int = 1,
+    protocol: str = "default",
+    seed: int = 0,
+    limit: int | None = None,
+    only: Sequence[str] = (),
+    shard: str | None = None,
+    workers: int | None = None,
+    mask_options: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Benchmark:
+    """Composite the actor of every video over backgrounds that have nothing to do with the action.
+
+    Args:
+        dataset: its registered name, or ``package.module:reader``.
+        root: its folder; None for ``$BENCH_DATA/DATASET``.
+        out: folder to write; None for ``$BENCH_DATA/benchmarks/DATASET-scuba-BACKGROUND``.
+        split, fold: which official split.
+        protocol: a named protocol or a TOML file; it sets what ``settings`` do not name.
+        seed: owns every random draw.
+        limit, only, shard: which part of the videos, as the command's options of these names.
+        workers: processes; None for one per core.
+        mask_options: settings of the mask source that no protocol decides, such as ``sam_checkpoint``.
+        settings: settings of the protocol to change, such as ``masks="motion"``, ``per_video=1``, ``layout="zip"``.
+
+    Returns:
+        The finished benchmark; its ``failures`` list what was left out.
+
+    Raises:
+        BenchError: wrong settings, a dataset that is missing, or not one video that could be built.
+    """
+    from benchmark_builder.builders import build_scuba as build
+
+    part = Subset(limit, tuple(only), shard)
+    report = build(
+        dataset, _path(root), split, fold, protocol=protocol, seed=seed, out=_path(out), subset=part, run=_run(workers),
+        mask_options=mask_options, **settings,
+    )  # fmt: skip
+    return _finished(report, _path(root))
+
+
+def build_scufo(
+    scuba: "Benchmark | Place",
+    out: Place | None = None,
+    *,
+    shaken: bool = False,
+    root: Place | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    **settings: Any,
+) -> Benchmark:
+    """Repeat one frame of every SCUBA video, so that nothing moves.
+
+    Args:
+        scuba: the SCUBA benchmark, or a dataset's name: then the one at its default place.
+        out: folder to write; None for ``$BENCH_DATA/benchmarks/DATASET-scufo-BACKGROUND``.
+        shaken: under a smooth camera path, so that it is not still.
+        root: the dataset's folder, if it has moved since (virtual benchmarks read it).
+        seed, workers: as for :func:`build_scuba`.
+        settings: ``layout``, ``jpeg_quality``, ``still_area``, ``shake``.
+
+    Raises:
+        BenchError: no such SCUBA benchmark, wrong settings, or not one video that could be built.
+    """
+    from benchmark_builder.builders import build_scufo as build
+
+    report = build(
+        _scuba(scuba, root), shaken=shaken, root=_path(root), seed=seed, out=_path(out), run=_run(workers), **settings
+    )
+    return _finished(report, _path(root))
+
+
+def build_conflfg(
+    scuba: "Benchmark | Place",
+    out: Place | None = None,
+    *,
+    root: Place | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    **settings: Any,
+) -> Benchmark:
+    """Add the still actor of another class to every SCUBA video; the label stays the moving actor's.
+
+    Args:
+        scuba, out, root, seed, workers: as for :func:`build_scufo`.
+        settings: ``layout``, ``jpeg_quality``, ``still_area``, ``order``, ``place``, ``max_covered``, ``min_visible``.
+
+    Raises:
+        BenchError: no such SCUBA benchmark, one class only, wrong settings, or not one video that could be built.
+    """
+    from benchmark_builder.builders import build_conflfg as build
+
+    report = build(_scuba(scuba, root), root=_path(root), seed=seed, out=_path(out), run=_run(workers), **settings)
+    return _finished(report, _path(root))
+
+
+def build_kind(
+    kind: "str | type[Kind]",
+    scuba: "Benchmark | Place",
+    out: Place | None = None,
+    *,
+    root: Place | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    **settings: Any,
+) -> Benchmark:
+    """Make a video of another kind from every SCUBA video.
+
+    Args:
+        kind: its name (``scufo``, ``shaken`` …), ``package.module:Kind``, or a subclass of
+            :class:`benchmark_builder.kinds.base.Derived`.
+        scuba, out, root, seed, workers: as for :func:`build_scufo`.
+        settings: ``layout``, ``jpeg_quality``, and those of the kind.
+
+    Raises:
+        BenchError: no such kind or SCUBA benchmark, wrong settings, or not one video that could be built.
+    """
+    from benchmark_builder.builders import build_kind as build
+
+    report = build(
+        kind, _scuba(scuba, root), root=_path(root), seed=seed, out=_path(out), run=_run(workers), **settings
+    )
+    return _finished(report, _path(root))
+
+
+def load_benchmark(folder: Place, root: Place | None = None, scuba: Place | None = None) -> Benchmark:
+    """A built benchmark. ``root``, ``scuba``: where its dataset and its SCUBA benchmark are, if they have moved."""
+    return Benchmark(Path(folder), _path(root), _path(scuba))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What scoring found.
+
+    Attributes:
+        record: the results record, as it is stored: figures, sets, pairs, per class.
+        path: the record's file; None where nothing was written.
+    """
+
+    record: dict[str, Any]
+    path: Path | None
+
+    @cached_property
+    def figures(self) -> pd.DataFrame:
+        """One row per figure: ``figure``, ``percent``, the ends ``low`` and ``high`` of its 95 % interval, ``n`` videos
+        (of contrasted accuracy: pairs), ``missing`` ones."""
+        rows = [{"figure": name, **values} for name, values in self.record["figures"].items()]
+        return pd.DataFrame(rows, columns=FIGURE_COLUMNS)
+
+    @cached_property
+    def per_class(self) -> pd.DataFrame:
+        """One row per class and figure: ``class_name``, ``figure``, ``percent``, ``n``."""
+        rows = [
+            {"class_name": name, "figure": figure, **values}
+            for name, figures in self.record["per_class"].items()
+            for figure, values in figures.items()
+        ]
+        return pd.DataFrame(rows, columns=["class_name", "figure", "percent", "n"])
+
+
+def evaluate(
+    model: "nn.Module | Place",
+    benchmarks: "Sequence[Benchmark | Place] | Benchmark | Place",
+    sampling: str | None = None,
+    out: Place = "results",
+    *,
+    iid: bool = False,
+    method: str | None = None,
+    classes: Sequence[str] | None = None,
+    network: str | None = None,
+    weights: str | None = None,
+    clip: Mapping[str, Any] | None = None,
+    views: int | None = None,
+    crops: int | None = None,
+    trust: bool = False,
+    **options: Any,
+) -> Result:
+    """Score a model on benchmarks.
+
+    Args:
+        model: a module that takes float32 clips (B, 3, T, H, W), normalised as the sampling says, and returns logits
+            (B, classes); or what `bench eval` takes: a checkpoint, ``hf:FOLDER``, ``package.module:factory`` …
+        benchmarks: one or several. SCUFO and ConflFG pair with the SCUBA benchmark they were made from.
+        sampling: how clips are cut, such as ``32x2-224``; needed for a module, else the model's own.
+        out: folder for predictions, the record and leaderboard.csv.
+        iid: score the dataset's ordinary test videos, too (``root`` names its folder).
+        method: what to call it in the leaderboard.
+        classes: class names in the order of the module's outputs; None: the benchmark's own order is assumed, and
+            that is noted in the record.
+        network: ``package.module:Name`` of a checkpoint's network, if it is no part of this toolkit.
+        weights, clip, views, crops, trust: as the options of `bench eval`.
+        options: further fields of :class:`evaluator.evaluate.EvalOptions`, such as ``batch``, ``device``, ``seed``.
+
+    Raises:
+        BenchError: no such model or benchmark, other classes, an unreadable or changed video.
+    """
+    from torch import nn
+
+    from evaluator.evaluate import EvalOptions
+    from evaluator.evaluate import evaluate as run
+    from evaluator.models import ModelOptions
+    from evaluator.models.factory import from_object
+
+    own = ModelOptions(
+        model=network,
+        weights=weights,
+        method=method,
+        sampling=sampling,
+        clip=dict(clip or {}),
+        views=views,
+        crops=crops,
+        trust=trust,
+    )
+    made: Any = model
+    if isinstance(model, nn.Module):
+        made = from_object(model, f"{type(model).__module__}.{type(model).__qualname__}", classes)
+    elif classes is not None:
+        raise BenchError("classes: are for a module; a file or a name brings its own (or `bench eval --classes FILE`)")
+    elif isinstance(model, Benchmark) or not isinstance(model, (str, PathLike)):
+        raise BenchError(f"model: is a {type(model).__name__}; give an nn.Module, a path or a name")
+    many: Any = benchmarks if isinstance(benchmarks, (list, tuple)) else [benchmarks]
+    settings = EvalOptions(model=own, iid=iid, progress=_shows_progress(), **options)
+    record = run(made, [Path(b) for b in many], Path(out), settings, log.info)
+    return Result(record, Path(record["record"]) if record else None)
+
+
+def score(
+    predictions: "Place | Sequence[Place]",
+    benchmarks: "Benchmark | Place | Sequence[Benchmark | Place]",
+    out: Place | None = None,
+    **options: Any,
+) -> Result:
+    """Figures of predictions that exist already, of any framework.
+
+    Args:
+        predictions: one file per benchmark, in their order.
+        benchmarks: the benchmarks; ``iid:DATASET`` for the ordinary test videos.
+        out: where to write predictions, record and leaderboard; None writes nothing.
+        options: ``method``, ``model``, ``lists``, ``allow_missing``, ``seed``, ``cluster``; see
+            :func:`evaluator.score.score`.
+
+    Raises:
+        BenchError: files that do not fit their benchmarks.
+    """
+    from evaluator.score import IID
+    from evaluator.score import score as run
+
+    files: Any = predictions if isinstance(predictions, (list, tuple)) else [predictions]
+    many: Any = benchmarks if isinstance(benchmarks, (list, tuple)) else [benchmarks]
+    wanted = [b if isinstance(b, str) and b.startswith(IID) else Path(b) for b in many]
+    record = run([Path(f) for f in files], wanted, _path(out), **options)
+    return Result(record, Path(record["record"]) if "record" in record else None)
+
+
+def train(
+    method: str = "albar",
+    dataset: str = "synthactions",
+    model: str | None = None,
+    **settings: Any,
+) -> Path:
+    """Train a network; the same call goes on where a stopped one was.
+
+    Args:
+        method, dataset, model: registered names, or ``package.module:Name``.
+        settings: further fields of :class:`albar.training.settings.TrainSettings`, such as ``epochs``, ``out``,
+            ``root``, ``options={"adv": 0.5}``. synthactions is rendered first if it is missing.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        BenchError: wrong settings, or data that is missing.
+    """
+    from albar.training.reference2d import with_reference
+    from albar.training.settings import make_settings
+    from albar.training.trainer import train as run
+    from benchmark_builder.synthactions.render import render_if_missing
+
+    given = {"method": method, "dataset": dataset, "model": model, "progress": _shows_progress(), **settings}
+    made = make_settings(None, {k: Path(v) if k in ("root", "out") and v is not None else v for k, v in given.items()})
+    if made.dataset == "synthactions":
+        render_if_missing(made.root, log.info)
+    return run(with_reference(made, log.info), log.info)
+
+
+def leaderboard(results: "Place | Sequence[Place]") -> pd.DataFrame:
+    """The rows of one or several leaderboards as a table: figures are numbers (percent), missing ones NaN.
+
+    Args:
+        results: ``out`` folders of :func:`evaluate` and :func:`score`, or leaderboard.csv files.
+
+    Raises:
+        BenchError: a leaderboard is missing or damaged.
+    """
+    from evaluator.reports.leaderboard import OWN, columns_of, number
+    from evaluator.runs import find_rows
+
+    many: Any = results if isinstance(results, (list, tuple)) else [results]
+    rows = find_rows([Path(r) for r in many])
+    columns = columns_of(rows)
+    table = pd.DataFrame([dict.fromkeys(columns, "") | row for row in rows], columns=columns)
+    text = ("dataset", "method", "model", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256",
+            "manifests", "version", "cluster", "seed", OWN)  # fmt: skip
+    for column in columns:
+        if column not in text:
+            table[column] = pd.to_numeric(table[column].map(number))
+    return table
+
+
+def _path(place: Place | None) -> Path | None:
+    return None if place is None else Path(place)
+
+
+def _shows_progress() -> bool:
+    return log.isEnabledFor(logging.INFO)
+
+
+def _run(workers: int | None) -> Run:
+    return Run(workers=workers, progress=_shows_progress(), say=log.info)
+
+
+def _scuba(scuba: "Benchmark | Place", root: Place | None) -> Path:
+    """The folder of a SCUBA benchmark, or the one at a dataset's default place."""
+    from benchmark_builder.datasets import DATASETS
+    from benchmark_builder.start_from import scuba_there
+
+    if isinstance(scuba, str) and not Path(scuba).is_dir() and DATASETS.names_one(scuba):
+        found = scuba_there(scuba, _path(root))
+        if found is None:
+            raise BenchError(f"{scuba}: has no SCUBA benchmark at its default place; build it with build_scuba first")
+        return found
+    return Path(scuba)
+
+
+def _finished(report: Report, root: Path | None) -> Benchmark:
+    for failure in report.failures:
+        log.warning("%s: %s: %s", failure["kind"], failure["id"], failure["reason"])
+    if report.benchmark is None:
+        raise BenchError(
+            f"{report.folder}: nothing was built: {len(report.left_out)} left out, {len(report.failed)} failed; "
+            "failures.csv there lists them"
+        )
+    return Benchmark(report.folder, root)

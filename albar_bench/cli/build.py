@@ -1,0 +1,256 @@
+"""`bench build KIND`: of the table of kinds, of packages, of one's own."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from albar_bench.cli.options import Chosen, given_of, with_options
+from albar_bench.cli.say import say
+from benchmark_builder.settings import (
+    DonorSettings,
+    LayoutSettings,
+    NetworkSettings,
+    PartSettings,
+    RunSettings,
+    ScubaSettings,
+    ShakeSettings,
+    VideoSettings,
+)
+from benchmark_builder.utils.options import PathSetting, setting
+
+if TYPE_CHECKING:
+    from benchmark_builder.benchmark.runner import Report
+    from benchmark_builder.builders import Run, Subset
+
+
+class KindGroup(TyperGroup):
+    """A group of commands in which every kind made from SCUBA videos is one; ``package.module:Kind`` is, too."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands, then the kinds that have none of their own."""
+        from benchmark_builder.kinds import KINDS
+
+        own = super().list_commands(ctx)
+        return [*own, *(name for name in KINDS.names() if name not in own)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name. Raises BenchError if there is none, or a kind of one's own is wrong."""
+        found = super().get_command(ctx, cmd_name)
+        return command_of(cmd_name) if found is None else found
+
+
+app = typer.Typer(
+    cls=KindGroup,
+    no_args_is_help=True,
+    help="Build test videos: **scuba** (actor over an unrelated background), **scufo** (a still of it), "
+    "**conflfg** (with the still actor of another class added), or a kind of your own: **package.module:Kind**.",
+    rich_markup_mode="markdown",
+)
+
+FROM = "The SCUBA benchmark to start from.  [default: the dataset's, built first if missing]"
+
+
+class BuildOptions(RunSettings, PartSettings, VideoSettings):
+    """What every command that builds takes."""
+
+    seed: int = setting(0, "Owns every random draw.")
+    out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND")
+    keep_going: bool = setting(False, "Exit with 0 even if some videos failed.")
+    protocol: str = setting(
+        "default", "default, stillmix (as published), ucf101-updated, or a FILE.toml; sets all that follows."
+    )
+
+    @property
+    def part(self) -> "Subset":
+        from benchmark_builder.builders import Subset
+
+        return Subset(self.limit, self.only, self.shard)
+
+
+PANEL = "Protocol's settings"  # an option overrides what a protocol says
+Scuba = Annotated[dict[str, Any], Chosen(ScubaSettings, PANEL)]
+Network = Annotated[dict[str, Any], Chosen(NetworkSettings, "Masks by a network")]
+
+
+@app.command()
+@with_options
+def scuba(
+    build: BuildOptions,
+    settings: Scuba,
+    network: Network,
+    virtual: Annotated[bool, typer.Option("--virtual", help="Short for --layout virtual.")] = False,
+) -> None:
+    """Composite the actor of every video over backgrounds that have nothing to do with the action."""
+    if virtual:
+        settings["layout"] = "virtual"
+    _end(build.keep_going, _scuba(build, settings, network)[1])
+
+
+@app.command()
+@with_options
+def scufo(
+    build: BuildOptions,
+    settings: Scuba,
+    network: Network,
+    own: Annotated[dict[str, Any], Chosen(ShakeSettings, PANEL)],
+    source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
+    shaken: Annotated[
+        bool, typer.Option("--shaken", help="Under a smooth camera path, so that it is not still.")
+    ] = False,
+) -> None:
+    """Repeat one frame of every SCUBA video, so that nothing moves: who still names the action reads looks."""
+    from benchmark_builder.builders import build_scufo
+
+    _derived(functools.partial(build_scufo, shaken=shaken), source, build, settings, network, own)
+
+
+@app.command()
+@with_options
+def conflfg(
+    build: BuildOptions,
+    settings: Scuba,
+    network: Network,
+    own: Annotated[dict[str, Any], Chosen(DonorSettings, PANEL)],
+    source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
+) -> None:
+    """Add the still actor of another class to every SCUBA video; the label stays the moving actor's."""
+    from benchmark_builder.builders import build_conflfg
+
+    _derived(build_conflfg, source, build, settings, network, own)
+
+
+def command_of(word: str) -> Any:
+    """The command that builds a kind; its settings are options."""
+    from benchmark_builder.builders import build_kind
+    from benchmark_builder.kinds.base import kind_named, own_settings
+
+    kind = kind_named(word)
+    Own = Annotated[
+        dict[str, Any], Chosen(kind, "Settings of the kind", tuple(kind.model_fields.keys() - own_settings(kind)))
+    ]
+
+    @with_options
+    def command(
+        build: BuildOptions,
+        settings: Scuba,
+        network: Network,
+        own: Own,
+        source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
+    ) -> None:
+        _derived(functools.partial(build_kind, kind), source, build, settings, network, own)
+
+    command.__doc__ = (kind.__doc__ or kind.about.title).partition("\n")[0]
+    app = typer.Typer(rich_markup_mode="markdown")
+    app.command(name=word)(command)
+    return typer.main.get_command(app)
+
+
+def _scuba(build: BuildOptions, settings: dict[str, Any], network: dict[str, Any]) -> tuple[Path, str]:
+    """Build SCUBA with a command's options; its folder, and what :func:`_end` is to say."""
+    from benchmark_builder.builders import build_scuba
+
+    report = build_scuba(
+        **build.model_dump(include={"dataset", "root", "split", "fold", "protocol", "seed", "out"}),
+        subset=build.part,
+        run=_run(build.workers),
+        mask_options=network,
+        **settings,
+    )
+    return _finish(report)
+
+
+def _derived(
+    make: "Callable[..., Report]",
+    source: Path | None,
+    build: BuildOptions,
+    settings: dict[str, Any],
+    network: dict[str, Any],
+    own: dict[str, Any],
+) -> None:
+    """Build with ``make`` from a SCUBA benchmark: the named one, the one that is there, or one that is built first."""
+    folder, subset, failed = _start(source, build, settings, network)
+    chosen = own | given_of(LayoutSettings, settings)
+    report = make(
+        folder, root=build.root, seed=build.seed, out=build.out, subset=subset, run=_run(build.workers), **chosen
+    )
+    _end(build.keep_going, failed, _finish(report)[1])
+
+
+def _start(
+    source: Path | None, build: BuildOptions, settings: dict[str, Any], network: dict[str, Any]
+) -> tuple[Path, "Subset | None", str]:
+    """The SCUBA benchmark to start from, which part of it to take, and what :func:`_end` is to say of its failures."""
+    from benchmark_builder.start_from import require_wishes, scuba_there
+
+    wishes = build.model_dump(include={"split", "fold", "protocol"}) | settings
+    if source:
+        require_wishes(source, None, **wishes)  # --root says where the dataset is now
+        return source, build.part, ""
+    found = scuba_there(build.dataset, build.root, **wishes)
+    if found is None:
+        folder, failed = _scuba(build.model_copy(update={"out": None}), settings, network)
+        return folder, None, failed  # it is that part already
+    say(f"starting from {found} (name another SCUBA benchmark with --from)")
+    return found, build.part, ""
+
+
+def _run(workers: int | None) -> "Run":
+    from benchmark_builder.builders import Run
+
+    return Run(workers=workers, say=say)
+
+
+def say_failures(failures: list[dict[str, str]], folder: Path, most: int = 10) -> None:
+    """Print a line for each item that was not made and each note, those that failed first."""
+    for failure in sorted(failures, key=lambda f: f["kind"] != "failed")[:most]:
+        say(f"{failure['kind']}: {failure['id']}: {failure['reason']}")
+    if len(failures) > most:
+        say(f"… and {len(failures) - most} more in {folder / 'failures.csv'}")
+
+
+def _finish(report: "Report") -> tuple[Path, str]:
+    """Say what was built and what was not; the benchmark's folder, and what :func:`_end` is to say.
+
+    Raises BenchError if nothing was built.
+    """
+    from benchmark_builder.utils.errors import BenchError
+
+    say_failures(report.failures, report.folder)
+    if report.changed:
+        say(f"built again, since what they are made from has changed: {len(report.changed)} of them, "
+                   f"such as {report.changed[0]}")  # fmt: skip
+    if report.benchmark is None:
+        if not report.failures:
+            raise BenchError(f"{report.folder}: nothing was built: this part of the data set has no videos")
+        raise BenchError(
+            f"nothing was built: {len(report.left_out)} left out, {len(report.failed)} failed; "
+            f"{report.folder / 'failures.csv'} lists them"
+        )
+    folder = report.benchmark.folder
+    say(
+        f"{folder}: {len(report.benchmark.rows)} videos ({report.made} new, {report.kept} kept), "
+        f"{len(report.left_out)} left out, {len(report.failed)} failed"
+        + (
+            f", {noted} notes in failures.csv"
+            if (noted := len(report.failures) - len(report.left_out + report.failed))
+            else ""
+        )
+    )
+    failed = (
+        f"{folder / 'failures.csv'}: {len(report.failed)} failed, the rest is built; fix what it lists and run "
+        "the same command again, or pass --keep-going"
+    )
+    return folder, failed if report.failed else ""
+
+
+def _end(keep_going: bool, *failed: str) -> None:
+    """End the command with an error if something failed on the way; it comes last, so that it costs nothing else."""
+    from benchmark_builder.utils.errors import BenchError
+
+    said = "; ".join(filter(None, failed))
+    if said and not keep_going:
+        raise BenchError(said)

@@ -1,0 +1,61 @@
+"""`bench demo`: the whole road on the embedded dataset, no download."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from albar_bench.cli.say import say
+
+METHODS = ("baseline", "albar")
+TRAIN, TEST, EPOCHS = 4096, 256, 4
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Everything is written here; delete it when done.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Owns every random draw.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1, max=256)] = None,
+) -> None:
+    """Render synthactions, build SCUBA, SCUFO and ConflFG, train two networks, score both, show the leaderboard."""
+    from albar.training.settings import TrainSettings
+    from albar.training.trainer import train
+    from benchmark_builder.benchmark.preview import contact_sheet
+    from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
+    from benchmark_builder.synthactions import SynthSettings, render_dataset
+    from benchmark_builder.utils.pool import default_workers
+    from evaluator.evaluate import EvalOptions, evaluate
+    from evaluator.reports.leaderboard import read_leaderboard
+    from evaluator.reports.picture import plot_leaderboard
+    from evaluator.reports.report import report
+    from evaluator.reports.screen import show
+
+    root, built, results = out / "synthactions", out / "benchmarks", out / "results"
+    workers = workers or default_workers()
+    run = Run(workers=workers, say=say)
+
+    _title(1, f"render {TRAIN} training videos and two test sets of {TEST}: motion is the class, looks mislead")
+    render_dataset(root, SynthSettings(train=TRAIN, test=TEST, seed=seed), workers)
+
+    _title(2, "build the test videos in which scenery and looks are wrong")
+    scuba, scufo, conflfg = (built / f"synthactions-{kind}-stripes" for kind in ("scuba", "scufo", "conflfg"))
+    build_scuba("synthactions", root, "test", seed=seed, out=scuba, run=run, per_video=1)
+    build_scufo(scuba, seed=seed, out=scufo, run=run)
+    build_conflfg(scuba, seed=seed, out=conflfg, run=run)
+    sheet = contact_sheet(scuba, out / "preview.png", videos=4, height=96)
+
+    for step, method in enumerate(METHODS, 3):
+        _title(step, f"train {method}")
+        settings = TrainSettings(method=method, root=root, epochs=EPOCHS, seed=seed, out=out / "runs" / method)
+        checkpoint = train(settings, say)
+        evaluate(checkpoint, [scuba, scufo, conflfg], results, EvalOptions(root=root))
+
+    _title(5, "who sees the motion?")
+    table = results / "leaderboard.csv"
+    show([table])
+    plot_leaderboard(read_leaderboard(table), results / "leaderboard.png")
+    page = report([results], out / "report.html", root=root, title="synthactions: who sees the motion?")
+    say(f"table     {table}\nchart     {results / 'leaderboard.png'}\nvideos    {sheet}\nreport    {page}")
+
+
+def _title(step: int, text: str) -> None:
+    say(f"\n[{step}/5] {text}")

@@ -1,0 +1,45 @@
+"""`bench train METHOD --help`: the settings of that method, below the command's own options."""
+
+from typing import Any
+
+from typer.core import TyperCommand
+
+
+class TrainCommand(TyperCommand):
+    """Remembers the words of the command, since --help ends it before any of them is read."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta["albar_bench.words"] = list(args)
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        super().format_help(ctx, formatter)
+        words = [w for w in ctx.meta.get("albar_bench.words", ()) if not w.startswith("-")]
+        if words and "reference2d" not in words:
+            _show(words)
+
+
+def _show(words: list[str]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from albar.methods import METHODS, settings_of
+    from benchmark_builder.utils.errors import BenchError
+
+    console = Console()
+    method = next((w for w in words if METHODS.names_one(w)), words[0])  # others are values of options
+    try:
+        settings = settings_of(method)
+    except BenchError as error:
+        console.print(escape(str(error)))
+        return
+    if not settings:
+        console.print(escape(f"{method} has no settings of its own."))
+        return
+    table = Table(title=escape(f"Settings of {method}, changed with --set NAME=VALUE"), title_justify="left")
+    for heading in ("name", "finetune", "scratch", "meaning"):
+        table.add_column(heading, overflow="fold")
+    for s in settings:
+        table.add_row(escape(s.name), escape(str(s.finetune)), escape(str(s.scratch)), escape(s.about))
+    console.print(table)

@@ -1,0 +1,143 @@
+"""Options of commands from settings models: a parameter of a command that is a model becomes all of its options.
+
+::
+
+    @app.command()
+    @with_options
+    def scuba(build: BuildOptions, settings: Annotated[dict[str, Any], Chosen(ScubaSettings, "Settings")]) -> None:
+
+``build`` arrives as the model, ``settings`` as a dict of those options alone that were given. Names, types, defaults,
+ranges, choices and help are the model's.
+"""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic.fields import FieldInfo
+
+from benchmark_builder.utils.options import SettingsModel, choices_of, extra, flag_of, plain_types, range_of
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A parameter that takes the options of a model which were given: a dict of name -> value.
+
+    Attributes:
+        model: whose fields become options.
+        panel: their heading in `--help`, where a field has none of its own.
+        leave: fields that are no options.
+        only: the fields that are options, in this order; empty for all that ``leave`` does not name.
+    """
+
+    model: type[SettingsModel]
+    panel: str | None = None
+    leave: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> dict[str, FieldInfo]:
+        """The fields that are options, by name."""
+        known = self.model.model_fields
+        return {name: known[name] for name in self.only or known if name not in self.leave}
+
+
+def with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each field of its parameters that are models."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    models: dict[str, tuple[type[SettingsModel], bool, dict[str, str]]] = {}
+    parameters: list[inspect.Parameter] = []
+    for own in inspect.signature(function).parameters.values():
+        hint = hints[own.name]
+        group = _group(hint)
+        if group is None:
+            parameters.append(own.replace(annotation=hint, kind=own.KEYWORD_ONLY))
+            continue
+        whole = isinstance(hint, type)
+        made = {n: option(f"{own.name}_{n}", n, f, group.panel, whole) for n, f in group.fields.items()}
+        models[own.name] = (group.model, whole, {n: p.name for n, p in made.items()})
+        parameters += made.values()
+
+    @functools.wraps(function)
+    def command(**given: Any) -> None:
+        for name, (model, whole, names) in models.items():
+            values = {n: v for n, parameter in names.items() if (v := _plain(given.pop(parameter))) is not None}
+            given[name] = model(**values) if whole else values
+        function(**given)
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+    return command
+
+
+def option(
+    parameter: str, name: str, field: FieldInfo, panel: str | None = None, whole: bool = False
+) -> inspect.Parameter:
+    """A command's parameter for one field.
+
+    Args:
+        parameter: what the parameter is called in Python.
+        name: the field's.
+        field: its model's.
+        panel: the heading of the option in `--help`.
+        whole: the field's default is the parameter's; else that is None, and `--help` alone tells of the default.
+    """
+    kinds = plain_types(field.annotation)
+    kind: Any = next(k for k in (bool, int, float, tuple, Path, str) if k in map(_root, kinds))
+    default = field.get_default(call_default_factory=True)
+    flags = [extra(field).get("flag") or flag_of(name)]
+    if kind is bool and "/" not in flags[0] and not (whole and default is False):
+        flags = [f"{flags[0]}/--no-{flags[0][2:]}"]
+    choices = choices_of(field)
+    made = typer.Option(
+        *flags,
+        help=_help(field, default),
+        rich_help_panel=extra(field).get("panel") or panel,
+        show_default=False,
+        metavar=f"[{'|'.join(choices)}]" if choices else None,
+    )
+    kept = default if whole and kind is not tuple else None
+    taken: Any = list[str] if kind is tuple else kind
+    return inspect.Parameter(
+        parameter,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=kept,
+        annotation=Annotated[taken if kept is not None else taken | None, made],
+    )
+
+
+def _help(field: FieldInfo, default: Any) -> str:
+    """What `--help` says of a field: its description, range and default."""
+    silent = default is None or isinstance(default, bool) or default in ("", ()) or field.is_required()
+    shown = extra(field).get("shown") or ("yes" if default is True else "" if silent else str(default))
+    notes = [range_of(field), f"default: {shown}" if shown else ""]
+    said = "; ".join(filter(None, notes))
+    return f"{field.description or ''}{f'  [{said}]' if said else ''}"
+
+
+def _group(hint: Any) -> Chosen | None:
+    """What a parameter stands for, if it is a model or a :class:`Chosen` of one."""
+    if isinstance(hint, type) and issubclass(hint, SettingsModel):
+        return Chosen(hint)
+    return next((m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Chosen)), None)
+
+
+def _root(kind: Any) -> Any:
+    """The plain type behind one: ``str`` of a choice of words, ``tuple`` of ``tuple[str, ...]``."""
+    origin = typing.get_origin(kind) or kind
+    return str if origin is Literal else origin
+
+
+def _plain(value: Any) -> Any:
+    """An option that may be given several times as a tuple; None where it was not given at all."""
+    return (tuple(value) or None) if isinstance(value, list) else value
+
+
+def given_of(model: type[SettingsModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that are settings of a model."""
+    return {name: value for name, value in values.items() if name in model.model_fields}

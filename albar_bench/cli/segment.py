@@ -1,0 +1,58 @@
+"""`bench segment`."""
+
+from typing import Annotated, Any
+
+from albar_bench.cli.build import Network, say_failures
+from albar_bench.cli.options import Chosen, with_options
+from albar_bench.cli.say import say
+from benchmark_builder.parts import MASKS
+from benchmark_builder.settings import ActorSettings, FolderSettings, PartSettings, RunSettings, VideoSettings
+from benchmark_builder.utils.options import PathSetting, setting
+
+# One paragraph per kind, so that --help shows them as a list.
+MASKS_HELP = "KIND or KIND:PATH.  [default: the protocol's]\n\n" + MASKS.help("\n\n")
+
+
+class SegmentOptions(RunSettings, PartSettings, VideoSettings):
+    """What the command takes besides the settings of mask sources."""
+
+    protocol: str = setting(
+        "default", "default, stillmix, ucf101-updated, or a FILE.toml; sets --masks, --actors and --prompts."
+    )
+    masks: str | None = setting(None, MASKS_HELP)
+    prompts: str | None = setting(
+        None, "sam, sam2: boxes to start from, KIND or KIND:PATH of any --masks, or detector."
+    )
+    out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/masks/DATASET-KIND")
+    keep_going: bool = setting(False, "Exit with 0 even if some videos failed.")
+
+
+@with_options
+def segment(
+    own: SegmentOptions,
+    actors: Annotated[dict[str, Any], Chosen(ActorSettings)],
+    folder: Annotated[dict[str, Any], Chosen(FolderSettings)],
+    network: Network,
+) -> None:
+    """Write the masks of any source to disk once; builds reuse them with `--masks stored:FOLDER`. Resumable."""
+    from benchmark_builder.builders import Run, Subset
+    from benchmark_builder.segment import segment as write_masks
+    from benchmark_builder.utils.errors import BenchError
+
+    report = write_masks(
+        **own.model_dump(include={"dataset", "root", "split", "fold", "protocol", "masks", "out"}),
+        options={**actors, **folder, "prompts": own.prompts, **network},
+        subset=Subset(own.limit, own.only, own.shard),
+        run=Run(own.workers, say=say),
+    )
+    say_failures(report.failures, report.folder)
+    counts = f"{len(report.left_out)} left out, {len(report.failed)} failed"
+    videos = report.made + report.kept
+    if not videos:
+        raise BenchError(f"{report.folder}: no masks were written: {counts} (see above)")
+    say(f"{report.folder}: masks of {videos} videos ({report.made} new, {report.kept} kept), {counts}")
+    if report.failed and not own.keep_going:
+        raise BenchError(
+            f"{report.folder / 'failures.csv'}: {len(report.failed)} failed, the rest is written; fix what it lists "
+            "and run the same command again, or pass --keep-going"
+        )

@@ -1,0 +1,192 @@
+"""What is wrong with a copy of a dataset, before any work starts: every file is decoded, nothing is changed."""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmark_builder.audit.check_video import BAD, COLUMNS, KINDS, Checked, Checker, not_checked
+from benchmark_builder.datasets import Listing, NoVideos, Unusable, dataset_root, read_dataset
+from benchmark_builder.datasets.common import told
+from benchmark_builder.utils import pool
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import write_csv
+from benchmark_builder.utils.resume import keep_tracebacks
+from benchmark_builder.utils.text import shown
+
+SPLITS = ("train", "test", "val")
+OR_ALL = ", or give --split all"  # how a reader ends its call for split files
+SHOWN = 4  # sizes, rates and empty classes that a table names
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What :func:`inspect_dataset` found.
+
+    Attributes:
+        dataset, root, split: what was inspected.
+        classes: the dataset's class names in label order.
+        videos: one record for every video, present, missing or unusable, sorted by id.
+        notes: lines of the reader for the user.
+    """
+
+    dataset: str
+    root: Path
+    split: str
+    classes: list[str]
+    videos: list[Checked]
+    notes: tuple[str, ...] = ()
+
+    def of(self, kind: str) -> list[Checked]:
+        """The videos with a problem of ``kind``, a key of :data:`KINDS`."""
+        return [v for v in self.videos if any(k == kind for k, _ in v.problems)]
+
+    @property
+    def found(self) -> list[Checked]:
+        """The videos that are there, readable or not."""
+        return [v for v in self.videos if v.file]
+
+    @property
+    def empty_classes(self) -> list[str]:
+        """Classes without a video that is there."""
+        filled = {v.class_name for v in self.found}
+        return [c for c in self.classes if c not in filled]
+
+    @property
+    def fine(self) -> bool:
+        """Nothing is missing, unreadable or unusable; there may be notes."""
+        return not any(v.state in BAD for v in self.videos)
+
+    def write(self, path: Path) -> None:
+        """Write a CSV with a row per video, whole or not at all; columns are :data:`COLUMNS`."""
+        write_csv(path, COLUMNS, (v.row() for v in self.videos))
+
+
+def inspect_dataset(
+    dataset: str,
+    root: Path | None = None,
+    split: str = "all",
+    fold: int = 1,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Inspection:
+    """Decode every video of a dataset and say what is wrong with the copy.
+
+    Args:
+        dataset, root, fold: as :func:`~benchmark_builder.datasets.read_dataset` takes them.
+        split: one split, or ``all``: every video that is there, and every one that the split files of ``fold`` name.
+            A split of which nothing is there was not wanted: its absence is a note.
+        workers: processes; None for one a core.
+        progress: show a progress bar.
+
+    Raises:
+        BenchError: no such dataset, or nothing of it in ``root``.
+    """
+    root = dataset_root(dataset, root)
+    listing = _whole(dataset, root, fold) if split == "all" else _read(dataset, root, split, fold)
+    checked = [_missing(video_id, listing.classes) for video_id in listing.missing]
+    checked += [_unusable(video) for video in listing.unusable]
+    failed: dict[str, BenchError] = {}
+    with closing(pool.run(Checker(root), listing.videos, workers or pool.default_workers())) as results:
+        bar = tqdm(results, total=len(listing.videos), desc="inspect", unit="video", disable=not progress)
+        for video, result in bar:
+            if isinstance(result, BenchError):
+                failed[video.id] = result
+                result = not_checked(video, root, result)
+            checked.append(result)
+    checked.sort(key=lambda v: v.id)
+    notes = (*listing.notes, *filter(None, [keep_tracebacks(failed)]))
+    return Inspection(dataset, root, listing.split, listing.classes, checked, notes)
+
+
+def table(found: Inspection) -> list[tuple[str, int, str]]:
+    """An inspection in lines of (what, how many videos, the first of them or which); for a screen."""
+    empty = found.empty_classes
+    lines = [
+        ("classes with videos", len(found.classes) - len(empty), f"of {len(found.classes)}" + _without(empty)),
+        ("found", len(found.found), ""),
+    ]
+    for kind, words in KINDS.items():
+        videos = found.of(kind)
+        if videos or kind in BAD:
+            first = next((f"{v.file or v.id}: {v.words(kind)}" for v in videos), "")
+            lines.append((words, len(videos), first))
+    sizes = Counter(f"{v.width}x{v.height}" for v in found.videos if v.width)
+    rates = Counter(f"{v.fps:g} fps" for v in found.videos if v.fps)
+    for counts in (sizes, rates):
+        lines += [(name, count, "") for name, count in counts.most_common(SHOWN)]
+        if len(counts) > SHOWN:
+            rest = counts.most_common()[SHOWN:]
+            lines.append((f"{len(rest)} more", sum(count for _, count in rest), ", ".join(n for n, _ in rest[:SHOWN])))
+    return lines
+
+
+def _without(empty: Sequence[str]) -> str:
+    if not empty:
+        return ""
+    return f"; without: {', '.join(map(shown, empty[:SHOWN]))}" + (", …" if len(empty) > SHOWN else "")
+
+
+def _whole(dataset: str, root: Path, fold: int) -> Listing:
+    """Every video that is there or that a split names. What a split lacks is said only by reading that split."""
+    listings: list[Listing] = []
+    errors: dict[str, list[str]] = {}
+    for split in ("all", *SPLITS):
+        try:
+            listings.append(_read(dataset, root, split, fold))
+        except BenchError as error:
+            errors.setdefault(str(error), []).append(split)
+    if not listings:
+        raise BenchError(next(iter(errors)))
+    notes = [note for found in listings for note in found.notes]
+    for words, splits in errors.items():
+        if splits != ["all"] and not words.startswith("--split"):  # that there is no split of this name is no news
+            notes.append(f"{', '.join(splits)} not checked for missing videos: {words.removesuffix(OR_ALL)}")
+    videos = {v.id: v for found in reversed(listings) for v in found.videos}
+    missing = {i for found in listings for i in found.missing} - videos.keys()
+    unusable = {u.file: u for found in listings for u in found.unusable}
+    for video in videos.values():  # a list may tell two files of one name apart
+        unusable.pop(told(video.path, root), None)
+    ordered = sorted(videos.values(), key=lambda v: v.id)
+    return Listing(
+        ordered,
+        listings[0].classes,
+        "all",
+        tuple(dict.fromkeys(notes)),
+        tuple(sorted(missing)),
+        tuple(unusable[file] for file in sorted(unusable)),
+    )
+
+
+def _read(dataset: str, root: Path, split: str, fold: int) -> Listing:
+    """A split, also where all that is there of it is unusable."""
+    try:
+        return read_dataset(dataset, root, split, fold)
+    except NoVideos as error:
+        if not error.listing.unusable:
+            raise
+        return error.listing
+
+
+def _unusable(video: Unusable) -> Checked:
+    return Checked(
+        id=shown(video.id),
+        file=video.file,
+        label=video.label,
+        class_name=video.class_name,
+        problems=(("unusable", video.reason),),
+    )
+
+
+def _missing(video_id: str, classes: Sequence[str]) -> Checked:
+    class_name = video_id.rpartition("/")[0]
+    known = class_name in classes
+    return Checked(
+        id=video_id,
+        label=classes.index(class_name) if known else None,
+        class_name=class_name if known else "",
+        problems=(("missing", "missing: the split names it, the folder lacks it"),),
+    )

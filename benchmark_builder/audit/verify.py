@@ -1,0 +1,248 @@
+"""Check a benchmark against its own manifest: every byte of every file, and every row against what it describes."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmark_builder import kinds
+from benchmark_builder.benchmark.manifest import (
+    FAILURE_COLUMNS,
+    FAILURES,
+    INHERITED,
+    MANIFEST,
+    PROTOCOL,
+    SUMS,
+    Benchmark,
+    Row,
+    read_benchmark,
+)
+from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.utils import pool
+from benchmark_builder.utils.errors import BenchError, Crashed
+from benchmark_builder.utils.files import sha256_file
+from benchmark_builder.utils.folders import hidden
+from benchmark_builder.utils.resume import keep_tracebacks
+from benchmark_builder.utils.text import read_records
+from benchmark_builder.video.decode import probe
+from benchmark_builder.video.selection import indices
+
+# What the videos of one source share.
+SHARED = (
+    "label", "class_name", "split", "source_file", "source_sha256", "source_frames", "frames", "fps", "width", "height",
+    "mask_source", "mask_file", "mask_sha256", "mask_coverage",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RowChecker:
+    """Checks one row: its files' digests, and what decoding shows against what the row says.
+
+    Attributes:
+        benchmark: what is checked.
+        scuba: the SCUBA benchmark it was made from, where that is still at hand; then each row is held against it.
+    """
+
+    benchmark: Benchmark
+    scuba: Benchmark | None = None
+
+    def make(self, row: Row) -> list[str]:
+        """Problems found, one line each; empty if the row and its files are as they were built."""
+        kind = kinds.registered(self.benchmark.kind, self.benchmark.protocol)
+        own = kind.row_problems(self.benchmark, row) if kind else []
+        said = [*_row_problems(self.benchmark, row), *own, *self._made_from(row)]
+        problems = [f"{row.id}: {p}" for p in said]
+        path = self.benchmark.path(row)
+        if not path.exists():
+            return [*problems, f"{row.file}: is missing"]
+        if layouts.digest(path) != row.file_sha256:
+            return [*problems, f"{row.file}: is not the file that was built (its SHA-256 differs)"]
+        if row.mask_file:
+            mask = self.benchmark.folder / row.mask_file
+            if not mask.is_file():
+                problems.append(f"{row.mask_file}: is missing")
+            elif sha256_file(mask) != row.mask_sha256:
+                problems.append(f"{row.mask_file}: is not the file that was built (its SHA-256 differs)")
+            else:
+                problems += self._coverage(row)
+        return problems + self._decoded(row)
+
+    def _made_from(self, row: Row) -> list[str]:
+        if self.scuba is None:
+            return []
+        base = self.scuba.by_id.get(row.id)
+        if base is None:
+            return [f"{self.scuba.folder} holds no SCUBA video of this id"]
+        problems = [
+            f"{name} is {getattr(row, name)!r}, its SCUBA video's is {getattr(base, name)!r}"
+            for name in INHERITED
+            if getattr(row, name) != getattr(base, name) and (name != "mask_sha256" or row.mask_sha256)
+        ]
+        if problems:  # what was drawn can be drawn again only if the rest is right
+            return problems
+        try:
+            problems += self._redrawn(row, base)
+        except (BenchError, IndexError, KeyError, TypeError, ValueError) as error:
+            problems.append(f"cannot be held against its SCUBA video ({error})")
+        return problems
+
+    @cached_property
+    def _redrawn(self) -> Callable[[Row, Row], list[str]]:
+        kind = kinds.registered(self.benchmark.kind, self.benchmark.protocol)
+        if kind is None:  # its code is not installed here
+            return lambda row, base: []
+        found: Callable[[Row, Row], list[str]] = kind.read(self.benchmark.protocol).redrawn(self.benchmark, self.scuba)
+        return found
+
+    def _coverage(self, row: Row) -> list[str]:
+        try:
+            track = StoredTrack(self.benchmark.folder / row.mask_file, row.height, row.width)
+            shown = indices(row.source_frames)
+            area = sum(int(np.count_nonzero(track.mask(k))) for k in shown)
+        except (BenchError, ValueError) as error:
+            return [f"{row.id}: its masks do not fit the row ({error})"]
+        share = area / (len(shown) * row.height * row.width)
+        if row.mask_coverage is None or abs(share - row.mask_coverage) > 1e-6:  # rounded to six digits when written
+            return [f"{row.id}: its masks fill {share:.6f} of the picture, its row says {row.mask_coverage}"]
+        return []
+
+    def _decoded(self, row: Row) -> list[str]:
+        count, digest = 0, layouts.PixelDigest(row.height, row.width)
+        try:
+            for frame in self.benchmark.frames(row):
+                if frame.shape != (row.height, row.width, 3):
+                    return [f"{row.file}: is {frame.shape[1]}x{frame.shape[0]}, its row says {row.width}x{row.height}"]
+                digest.update(frame)
+                count += 1
+        except BenchError as error:
+            return [str(error)]
+        path = self.benchmark.path(row)
+        layout = self.benchmark.protocol.get("layout")
+        if layouts.layout_of(layout, path).timed and abs(probe(path).fps - row.fps) > 0.01:
+            return [f"{row.file}: plays at {probe(path).fps:.3f} frames a second, its row says {row.fps}"]
+        if count != row.frames:
+            return [f"{row.file}: has {count} frames, its row says {row.frames}"]
+        if layouts.is_exact(layout) and digest.hexdigest() != row.pixels_xxh128:
+            return [f"{row.file}: its pixels are not those that were composed"]
+        return []
+
+
+def _row_problems(benchmark: Benchmark, row: Row) -> list[str]:
+    """What a row says against the protocol and against itself."""
+    problems = []
+    classes = benchmark.classes
+    if row.label >= len(classes) or classes[row.label] != row.class_name:
+        problems.append(f"label {row.label} is not class {row.class_name!r}")
+    if row.id != f"{row.source_id}__{row.variant}":
+        problems.append(f"id is not source {row.source_id!r} and variant {row.variant}")
+    if row.seed != benchmark.protocol.get("seed", row.seed):
+        problems.append(f"seed {row.seed} is not the protocol's")
+    if row.partner_id != row.id:
+        problems.append(f"partner {row.partner_id!r} is not the SCUBA video of the same id")
+    if len(indices(row.source_frames)) != row.frames:
+        problems.append(f"{row.frames} frames, but source frames {row.source_frames!r}")
+    file = PurePosixPath(row.source_file)
+    if row.source_file and PurePosixPath(row.source_id).name not in (file.name, file.stem):
+        problems.append(f"source file {row.source_file!r} is not named like source {row.source_id!r}")
+    if row.still_frame is not None and not 0 <= row.still_frame < row.frames:
+        problems.append(f"still frame {row.still_frame} is not one of its {row.frames} frames")
+    if row.donor_label is not None and row.donor_label == row.label:
+        problems.append("the donor is of the mover's own class")
+    return problems
+
+
+def _siblings(rows: Sequence[Row]) -> list[str]:
+    """Rows of one source that do not say the same of it."""
+    first: dict[str, Row] = {}
+    return [
+        f"{row.id}: {name} is {getattr(row, name)!r}, that of {first[row.source_id].id} {getattr(other, name)!r}"
+        for row in rows
+        for other in [first.setdefault(row.source_id, row)]
+        for name in SHARED
+        if getattr(row, name) != getattr(other, name)
+    ]
+
+
+def _origin(benchmark: Benchmark) -> Benchmark | None:
+    """The SCUBA benchmark that another was made from, if it is at hand and still the same."""
+    digest = benchmark.protocol.get("from", {}).get("manifest_sha256")
+    if digest is None:
+        return None
+    try:
+        scuba = benchmark.origin
+    except BenchError:
+        if benchmark.scuba is not None:  # the user named it
+            raise
+        return None
+    return scuba if scuba.digest == digest else None
+
+
+def verify(
+    folder: Path, workers: int = 1, progress: bool = True, root: Path | None = None, scuba: Path | None = None
+) -> list[str]:
+    """Problems of a benchmark, one line each; empty if all is as it was built.
+
+    ``root`` and ``scuba``: where its dataset and its SCUBA benchmark are, if they have moved.
+
+    Raises:
+        BenchError: there is no readable benchmark.
+    """
+    problems = _tables(folder)
+    try:
+        benchmark = read_benchmark(folder, root, scuba)
+    except BenchError as error:
+        return [*problems, str(error)]
+    problems += _siblings(benchmark.rows)
+    failed: dict[str, BenchError] = {}
+    with contextlib.closing(pool.run(RowChecker(benchmark, _origin(benchmark)), benchmark.rows, workers)) as results:
+        bar = tqdm(results, total=len(benchmark.rows), desc="verify", unit="video", disable=not progress)
+        for row, found in bar:
+            if isinstance(found, BenchError):
+                failed[row.id] = found
+                crashed = isinstance(found, Crashed)
+                found = [f"{row.id}: could not be checked: {found}" if crashed else str(found)]
+            problems += found
+    problems += filter(None, [keep_tracebacks(failed)])
+    expected = {row.file for row in benchmark.rows} | {row.mask_file for row in benchmark.rows if row.mask_file}
+    expected |= {note["id"] for note in _notes(folder) if note["kind"] == "unlisted"}  # an import named them
+    problems += [f"{name}: stands in no row" for name in sorted(_present(folder, expected) - expected)]
+    return sorted(set(problems))
+
+
+def _tables(folder: Path) -> list[str]:
+    path = folder / SUMS
+    if not path.is_file():
+        raise BenchError(f"{path}: no finished benchmark here; give a folder that `bench build` has finished")
+    problems, named = [], set[str]()
+    for line in filter(None, path.read_bytes().decode(errors="replace").split("\n")):
+        digest, _, name = line.partition("  ")
+        table = folder / Path(name).name
+        if not table.is_file() or sha256_file(table) != digest:
+            problems.append(f"{table.name!r}: is not the file that was written (its SHA-256 differs)")
+        named.add(name)
+    return problems + [
+        f"{name}: does not stand in {SUMS}" for name in (FAILURES, MANIFEST, PROTOCOL) if name not in named
+    ]
+
+
+def _notes(folder: Path) -> list[dict[str, str]]:
+    """What failures.csv says; nothing where it cannot be read, which is told already."""
+    try:
+        return read_records(folder / FAILURES, FAILURE_COLUMNS)
+    except BenchError:
+        return []
+
+
+def _present(folder: Path, expected: set[str]) -> set[str]:
+    """Files below videos/, masks/ and the other folders that hold what is expected, without hidden ones; the frames of
+    an expected folder count as that folder."""
+    tops = {"videos", "masks"} | {name.partition("/")[0] for name in expected if "/" in name}
+    names = (p.relative_to(folder) for top in tops for p in (folder / top).rglob("*") if p.is_file())
+    return {
+        n.as_posix() for n in names if not hidden(n.as_posix()) and not any(p.as_posix() in expected for p in n.parents)
+    }

@@ -1,0 +1,1 @@
+"""A built benchmark on disk: manifest, runner, export, import, merge, preview, statistics."""

@@ -1,0 +1,472 @@
+"""A benchmark on disk: manifest.csv (one row per video), protocol.json, failures.csv, SHA256SUMS, videos/, masks/.
+
+In the layouts that others' loaders read there is list.txt too, a line "id frames label" a video.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark_builder import MOST_PIXELS, kinds
+from benchmark_builder.datasets import data_root
+from benchmark_builder.layouts.layout import layout_of
+from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.protocol_file import FIX, FORMAT, PROTOCOL, read_protocol
+from benchmark_builder.utils.errors import BenchError, ChangedFile
+from benchmark_builder.utils.files import inside, sha256_file, write_csv, write_json, write_text
+from benchmark_builder.utils.folders import subfolders
+from benchmark_builder.utils.text import csv_text, numbered_records
+from benchmark_builder.video.digest_cache import require_digest
+from benchmark_builder.video.encode import ffmpeg_version
+from benchmark_builder.video.record import LONGEST, check_id
+from benchmark_builder.video.selection import count_frames
+
+MANIFEST, FAILURES, SUMS = "manifest.csv", "failures.csv", "SHA256SUMS"
+LIST = "list.txt"
+FAILURE_COLUMNS = ["id", "kind", "reason"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One video of a benchmark; the fields are the manifest's columns, in order.
+
+    Text is empty and numbers are None where a column does not apply to the benchmark's kind.
+    """
+
+    id: str  # <source_id>__<variant>; a SCUFO or ConflFG video has the id of the SCUBA video it was made from
+    file: str  # relative to the benchmark's folder, or to that of the videos (`bench import --out`)
+    label: int  # 0-based; ConflFG: the moving actor's
+    class_name: str
+    split: str
+    source_id: str
+    source_file: str  # relative to the dataset's root
+    source_sha256: str
+    source_frames: str  # which frames of the source this video shows, e.g. "0-239" or "3-40 52-90", inclusive
+    frames: int
+    fps: float
+    width: int
+    height: int
+    mask_source: str
+    mask_file: str  # masks of the source's whole length, relative to this folder
+    mask_sha256: str
+    mask_coverage: float | None  # mean share of the picture inside the mask, 0..1; None where masks are unknown
+    background: str  # name of the background within its set
+    seed: int
+    variant: int
+    still_frame: int | None = None  # SCUFO: the SCUBA frame that is repeated
+    partner_id: str = ""  # the SCUBA video to pair with
+    donor_id: str = ""  # ConflFG: the SCUBA video whose still foreground was added
+    donor_label: int | None = None
+    donor_frame: int | None = None  # frame of the donor's SCUBA video
+    donor_shift: str = ""  # "dx dy" in pixels, where the donor was moved to
+    covered: float | None = None  # ConflFG: share of the mover hidden by the donor, 0..1
+    pixels_xxh128: str = ""  # XXH3-128 of the composed uint8 RGB frames, before any encoding
+    file_sha256: str = ""
+
+    def derived(self, **own: Any) -> "Row":
+        """The row of a video made from this SCUBA video: its partner's id, no masks of its own (``mask_sha256`` stays,
+        and names the masks of the SCUBA video), and what it changes."""
+        return dataclasses.replace(self, mask_file="", partner_id=self.id, **own)
+
+    def made_from(self, scuba: "Row") -> bool:
+        """Whether ``scuba`` is still the SCUBA video that this one was made from, by what both rows say."""
+        # Benchmarks built before version 2 do not name the masks of their SCUBA videos.
+        names = INHERITED if self.mask_sha256 else tuple(n for n in INHERITED if n != "mask_sha256")
+        return all(getattr(self, name) == getattr(scuba, name) for name in names)
+
+
+# What a video takes over from the SCUBA video it was made from.
+INHERITED = (
+    "label", "class_name", "split", "source_id", "source_file", "source_sha256", "source_frames", "frames", "fps",
+    "width", "height", "mask_source", "mask_sha256", "mask_coverage", "background", "variant",
+)  # fmt: skip
+COLUMNS = [f.name for f in dataclasses.fields(Row)]
+_TYPES = {f.name: f.type for f in dataclasses.fields(Row)}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A built benchmark, read back. Frames are decoded on demand.
+
+    Attributes:
+        folder: where it is stored.
+        protocol: its protocol.json.
+        rows: its videos.
+        root: the dataset's folder, if it has moved; None: where the protocol says, or ``$BENCH_DATA/DATASET``.
+        scuba: folder of the SCUBA benchmark it was made from, if that has moved; None: where the protocol says, or
+            alongside ``folder``.
+    """
+
+    folder: Path
+    protocol: dict[str, Any]
+    rows: list[Row]
+    root: Path | None = None
+    scuba: Path | None = None
+
+    @property
+    def kind(self) -> str:
+        """A name of the table of kinds, such as ``scuba``, or that of a kind of one's own."""
+        return str(self.protocol["kind"])
+
+    @property
+    def about(self) -> kinds.About:
+        """What is said of its kind. Raises BenchError if that is neither registered here nor described."""
+        return kinds.about(self.kind, self.protocol, str(self.folder / PROTOCOL))
+
+    @property
+    def version(self) -> int:
+        """Of the protocol that it was built by (docs/protocols.md); 1 where none is recorded."""
+        named = self.protocol.get("protocol")
+        version = named.get("version") if isinstance(named, dict) else None
+        return version if isinstance(version, int) else 1
+
+    @property
+    def dataset(self) -> str:
+        return str(self.protocol["dataset"])
+
+    @property
+    def classes(self) -> list[str]:
+        """Every class of the dataset in label order, also those without a video here."""
+        return list(self.protocol["classes"])
+
+    @property
+    def background_set(self) -> str:
+        """Which set of backgrounds, e.g. ``stripes``; sets of one kind are averaged over."""
+        return str(self.protocol["backgrounds"]["name"])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of manifest.csv; it names the exact videos, since it holds their digests."""
+        return sha256_file(self.folder / MANIFEST)
+
+    @cached_property
+    def by_id(self) -> dict[str, Row]:
+        return {row.id: row for row in self.rows}
+
+    @cached_property
+    def videos(self) -> Path:
+        """The folder that ``file`` of every row is relative to: this one, or, of an import whose tables are stored
+        apart, the published one. It may be gone."""
+        places = places_of(self.folder, self.protocol, "videos")
+        return next((p for p in places if p.is_dir()), places[0]) if places else self.folder
+
+    def path(self, row: Row) -> Path:
+        """A video's file or folder, which may be missing."""
+        return inside(self.videos, row.file)
+
+    def frames(self, row: Row, check: bool = True) -> Iterator[np.ndarray]:
+        """Yield the video's frames: uint8 (H, W, 3), RGB, 0..255.
+
+        ``check``: compare the video's file with its digest first. What a virtual one is composed from always is.
+
+        Raises:
+            ChangedFile: the video, or what a virtual one is composed from, is not what the manifest describes.
+            BenchError: it is missing or cannot be read.
+        """
+        path = self.path(row)
+        if not self.videos.is_dir():
+            raise BenchError(
+                f"{self.folder}: its videos are not in {self.videos}; bring them back, or say where they are now with "
+                f"`bench import NEW_FOLDER --out {self.folder}` and the options of the first import"
+            )
+        if check and row.file_sha256:
+            require_digest(path, row.file_sha256, "delete it and build it again")
+        layout = layout_of(self.protocol.get("layout"), path)
+        return self._composed(row) if layout.composed else layout.video(path, row.frames)
+
+    def _composed(self, row: Row) -> Iterator[np.ndarray]:
+        kind = kinds.registered(self.kind, self.protocol)
+        if kind is None:
+            word = kinds.place_said(self.protocol)
+            if word:
+                kinds.KINDS.trusted(word)  # says why not
+            raise BenchError(
+                f"{self.folder}: its videos are composed by the kind {self.kind!r}, which is not installed here; "
+                "install the package that adds it"
+            )
+        try:
+            settings = kind.read(self.protocol)
+        except BenchError as error:  # it names protocol.json, but not whose
+            raise BenchError(f"{self.folder}: {error}") from None
+        frames: Iterator[np.ndarray] = settings.compose(self, row)
+        return frames
+
+    @cached_property
+    def source_root(self) -> Path:
+        """The dataset's folder, which holds the source videos. Raises BenchError if it cannot be found."""
+        row = next((r for r in self.rows if r.source_file), None)
+        if row is None:
+            raise BenchError(f"{self.folder}: does not say which videos it was made from")
+        places = places_of(self.folder, self.protocol, "root", self.root)
+        if self.root is None:
+            places.append(data_root() / self.dataset)
+        for place in places:
+            if inside(place, row.source_file).exists():
+                return place
+        tried = ", ".join(map(str, dict.fromkeys(places)))
+        raise BenchError(
+            f"{self.folder}: the dataset that it was built from is not in {tried} ({row.source_file} is missing); "
+            "bring it back, or give its folder with --root"
+        )
+
+    def source(self, row: Row) -> Path:
+        """The dataset's video that a row was made from, checked against its digest.
+
+        Raises:
+            ChangedFile: it is another file than the one that the row was made from.
+            BenchError: it is missing.
+        """
+        path = inside(self.source_root, row.source_file)
+        require_digest(path, row.source_sha256, f"bring the old file back, or build {self.folder} again")
+        return path
+
+    def masks(self, row: Row) -> StoredTrack:
+        """The masks of a SCUBA video, checked against their digest. Raises as :meth:`source`."""
+        path = inside(self.folder, row.mask_file)
+        require_digest(path, row.mask_sha256, f"delete it and build {self.folder} again")
+        return StoredTrack(path, row.height, row.width)
+
+    @cached_property
+    def origin(self) -> "Benchmark":
+        """The SCUBA benchmark that this one was made from.
+
+        Looked for at ``scuba``, where the protocol says, and alongside this folder. One whose manifest has changed
+        since is taken only if the very one is not there.
+
+        Raises:
+            BenchError: this one does not say what it was made from, it is gone, or ``scuba`` is another.
+        """
+        digest = self.protocol.get("from", {}).get("manifest_sha256")
+        if digest is None:
+            raise BenchError(f"{self.folder}: does not say which SCUBA benchmark it was made from")
+        places = places_of(self.folder, self.protocol, "scuba", self.scuba)
+        if self.scuba is None:
+            beside = self.folder.resolve().parent
+            named = [p for p in places if _holds(p, digest)]
+            places = named or [p for p in subfolders(beside) if _holds(p, digest)] or places
+        found = next((p for p in places if (p / MANIFEST).is_file()), None)
+        if found is None:
+            tried = ", ".join(map(str, dict.fromkeys(places)))
+            raise BenchError(
+                f"{self.folder}: the SCUBA benchmark that it was made from is not in {tried or beside}, nor alongside; "
+                "bring it back, or give its folder with --scuba"
+            )
+        if self.scuba is not None and not _holds(found, digest):
+            raise BenchError(f"--scuba {self.scuba}: is not the SCUBA benchmark that {self.folder} was made from")
+        return read_benchmark(found, self.root)
+
+    def base(self, row: Row) -> Row:
+        """The SCUBA video, of :attr:`origin`, that a video was made from.
+
+        Raises:
+            ChangedFile: it has been built anew since, from other inputs.
+            BenchError: it is gone.
+        """
+        scuba = self.origin
+        found = scuba.by_id.get(row.partner_id)
+        if found is None:
+            raise BenchError(f"{scuba.folder}: holds no video {row.partner_id}; build {self.folder} again from it")
+        if not row.made_from(found):
+            raise ChangedFile(
+                f"{scuba.folder}: {row.partner_id} changed since {self.folder} was made from it; build that again"
+            )
+        return found
+
+    def frame(self, row: Row, index: int) -> np.ndarray:
+        """Frame ``index``, from 0: uint8 (H, W, 3) RGB. Raises BenchError if the video is shorter."""
+        found = next(islice(self.frames(row), index, None), None)
+        if found is None:
+            raise BenchError(
+                f"{self.path(row)}: has no frame {index}; it is shorter than its manifest says, rebuild it"
+            )
+        return found
+
+    def still(self, row: Row) -> np.ndarray:
+        """The one frame of a SCUFO video, uint8 (H, W, 3) RGB; decodes a single frame."""
+        return self.frame(row, 0)
+
+
+def places_of(folder: Path, protocol: dict[str, Any], name: str, given: Path | None = None) -> list[Path]:
+    """Where what a benchmark was made from may be: ``given`` alone, else as the protocol says.
+
+    Args:
+        folder: the benchmark's.
+        protocol: its protocol.json; ``paths`` holds the place relative to ``folder``, and as an absolute path.
+        name: ``root``, ``scuba`` or ``videos``.
+    """
+    if given is not None:
+        return [given]
+    paths = protocol.get("paths") or {}
+    near, far = paths.get(f"{name}_relative"), paths.get(name)
+    places = [Path(os.path.normpath(folder / near))] if isinstance(near, str) else []
+    return [*places, Path(far)] if isinstance(far, str) else places
+
+
+def paths_from(folder: Path, /, **places: Path) -> dict[str, str]:
+    """What protocol.json says of places: each as an absolute path, and relative to ``folder``, which moves along."""
+    paths: dict[str, str] = {}
+    for name, place in places.items():
+        paths[name] = str(place.resolve())
+        with contextlib.suppress(ValueError):  # another drive: there is no relative path
+            paths[f"{name}_relative"] = Path(os.path.relpath(place.resolve(), folder.resolve())).as_posix()
+    return paths
+
+
+def moved_paths(source: Benchmark, folder: Path) -> dict[str, str]:
+    """What protocol.json of a copy in ``folder`` says of the places of ``source``."""
+    found = {}
+    for name, given in (("root", source.root), ("scuba", source.scuba)):
+        places = places_of(source.folder, source.protocol, name, given)
+        here = next((p for p in places if p.is_dir()), places[-1] if places else None)
+        if here is not None:
+            found[name] = here
+    return paths_from(folder, **found)
+
+
+def _holds(folder: Path, digest: str) -> bool:
+    """Whether a folder holds the benchmark whose manifest has this SHA-256."""
+    manifest = folder / MANIFEST
+    return manifest.is_file() and sha256_file(manifest) == digest
+
+
+def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = None) -> Benchmark:
+    """Read a finished benchmark.
+
+    Args:
+        folder: where it is stored.
+        root, scuba: where its dataset and its SCUBA benchmark are, if they have moved.
+
+    Raises:
+        BenchError: no benchmark here, an unfinished build, or a manifest that is not one (bad column, number or id,
+            or a file that would lie outside the folder).
+    """
+    protocol = read_protocol(folder)
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BenchError(f"{path}: the build here is not finished; run the same `bench build` again")
+    records = numbered_records(path, COLUMNS, "manifest", FIX)
+    rows = [_parse(record, f"{path}, line {line}") for line, record in records]
+    doubled = [name for name, count in Counter(row.id for row in rows).items() if count > 1]
+    if doubled:
+        raise BenchError(f"{path}: id {sorted(doubled)[0]!r} stands twice; build it again")
+    benchmark = Benchmark(folder, protocol, rows, root, scuba)
+    for row in rows:
+        benchmark.path(row)
+        for name, label in (("label", row.label), ("donor_label", row.donor_label or 0)):
+            if label >= len(protocol["classes"]):
+                raise BenchError(
+                    f"{path}: {name} {label} of {row.id} is none of the protocol's classes; build it again"
+                )
+        if row.mask_file:
+            inside(folder, row.mask_file)
+    return benchmark
+
+
+def write_benchmark(folder: Path, protocol: dict[str, Any], rows: list[Row], failures: list[dict[str, str]]) -> None:
+    """Write the tables of a finished build; manifest.csv comes last, so that where it is, all of them are."""
+    write_json(folder / PROTOCOL, {**protocol, "format": FORMAT, "versions": versions()})
+    write_csv(folder / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
+    (folder / MANIFEST).unlink(missing_ok=True)
+    table = [[_text(v) for v in dataclasses.astuple(r)] for r in sorted(rows, key=lambda r: r.id)]
+    manifest = csv_text([COLUMNS, *table])
+    digests = {name: sha256_file(folder / name) for name in (FAILURES, PROTOCOL, LIST) if (folder / name).is_file()}
+    digests[MANIFEST] = hashlib.sha256(manifest.encode("utf-8", errors="backslashreplace")).hexdigest()
+    order = (name for name in (FAILURES, MANIFEST, PROTOCOL, LIST) if name in digests)
+    write_text(folder / SUMS, "".join(f"{digests[name]}  {name}\n" for name in order))
+    write_text(folder / MANIFEST, manifest)
+
+
+def lists_failures(path: Path) -> bool:
+    """Whether a file is a list that a build left."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.readline(100).strip() == ",".join(FAILURE_COLUMNS)
+    except OSError:
+        return False
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides pixels and bytes."""
+    import importlib.metadata
+
+    names = ["albar-bench", "av", "numpy", "opencv-python-headless", "pillow", "imageio-ffmpeg"]
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return {"python": platform.python_version(), "ffmpeg": ffmpeg_version(), **found}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def plain_row(record: Any, where: str) -> Row:
+    """A row as ``asdict`` and JSON give it. Raises BenchError if it is none, as of a manifest's row."""
+    if not isinstance(record, dict) or record.keys() != set(COLUMNS):
+        raise BenchError(f"{where}: not a row of a manifest; build the benchmark again")
+    return _parse({name: _text(value) for name, value in record.items()}, where)
+
+
+# What the numbers of a row may be; no build writes others, and readers take memory by them.
+_LIMITS: dict[str, tuple[float, float]] = {
+    "label": (0, 10**6), "donor_label": (0, 10**6), "frames": (1, 10**6), "fps": (1e-3, 1e5), "width": (1, 2**16),
+    "height": (1, 2**16), "mask_coverage": (0, 1), "covered": (0, 1), "seed": (-(2**63), 2**64), "variant": (0, 10**9),
+    "still_frame": (0, LONGEST), "donor_frame": (0, LONGEST),
+}  # fmt: skip
+_NAMES = ("id", "file", "source_file", "mask_file", "source_id", "partner_id", "donor_id")
+
+
+def _is_name(text: str) -> bool:
+    """Whether a file could have this relative name, or there is none."""
+    return not any(ord(c) < 32 for c in text) and all(len(p.encode()) < 256 for p in text.split("/"))
+
+
+def _parse(record: dict[str, str], where: str) -> Row:
+    fix = "build the benchmark again"
+    values: dict[str, Any] = {}
+    for name in COLUMNS:
+        text, kind = record[name], _TYPES[name]
+        if kind is str:
+            if "\0" in text or (name in _NAMES and not _is_name(text)):
+                raise BenchError(f"{where}: {name} is {text[:40]!r}, which is no name; {fix}")
+            values[name] = text
+        elif text == "" and kind in (int | None, float | None):
+            values[name] = None
+        else:
+            low, high = _LIMITS[name]
+            try:
+                value = float(text) if kind in (float, float | None) else int(text)
+            except ValueError:
+                raise BenchError(f"{where}: {name} is {text[:40]!r}, not a number; {fix}") from None
+            if not low <= value <= high:  # also what is no number, as floats have it
+                raise BenchError(f"{where}: {name} is {text[:40]}, not from {low:g} to {high:g}; {fix}")
+            values[name] = value
+    check_id(values["id"])
+    if not values["file"].strip("./"):
+        raise BenchError(f"{where}: names no file; {fix}")
+    if values["width"] * values["height"] > MOST_PIXELS:
+        raise BenchError(f"{where}: {values['width']}x{values['height']} is larger than any video; {fix}")
+    said = values["source_frames"]
+    try:
+        count = count_frames(said)
+    except ValueError:
+        raise BenchError(f"{where}: source_frames is {said[:40]!r}, no ranges of frames; {fix}") from None
+    if count != values["frames"]:
+        raise BenchError(f"{where}: frames is {values['frames']}, but source_frames {said[:40]!r}; {fix}")
+    return Row(**values)

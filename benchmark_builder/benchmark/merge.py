@@ -1,0 +1,103 @@
+"""Parts of a benchmark, built on several machines with `--shard i/n`, made one: what `bench merge` calls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES, Benchmark, Row, moved_paths, read_benchmark
+from benchmark_builder.benchmark.runner import Report, difference, run_build
+from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.utils import pool
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import copy_whole, inside
+from benchmark_builder.utils.text import read_records
+
+
+@dataclass(frozen=True)
+class MergeMaker:
+    """Copies one video and its masks below ``out``. ``part_of``: id -> (videos' folder, masks' folder) of its part."""
+
+    out: Path
+    part_of: dict[str, tuple[Path, Path]]
+
+    def make(self, row: Row) -> list[Row]:
+        """Copy what a row names. Raises BenchError if a file is not the one that was built."""
+        videos, masks = self.part_of[row.id]
+        files = [(videos, row.file, row.file_sha256)]
+        files += [(masks, row.mask_file, row.mask_sha256)] * bool(row.mask_file)
+        for part, name, sha256 in files:
+            source, target = inside(part, name), inside(self.out, name)
+            if not source.exists():
+                raise BenchError(f"{source}: is missing; build that part again")
+            if layouts.digest(source) != sha256:
+                raise BenchError(f"{source}: is not the file that was built (its SHA-256 differs); build it again")
+            copy_whole(source, target)
+        return [row]
+
+
+def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = True) -> Report:
+    """Copy parts of one benchmark into one folder, with one manifest; the parts stay as they are.
+
+    Args:
+        parts: folders of finished builds with the same settings. A video in two of them must be the same in both.
+        out: the folder to write; resumable as a build is.
+        workers: processes.
+        progress: show a progress bar.
+
+    Returns:
+        The report, with what the parts left out or failed at, unless another part has it.
+
+    Raises:
+        BenchError: a part is no finished benchmark, has other settings than the first, or another video of an id.
+    """
+    found = [read_benchmark(part) for part in parts]
+    first = found[0]
+    peer = next((b for b in found if "exported_for" in b.protocol), None)
+    if peer is not None:
+        raise BenchError(f"{peer.folder}: is an export for {peer.protocol['exported_for']}; merge the benchmarks, then "
+                         "export the whole")  # fmt: skip
+    rows: dict[str, Row] = {}
+    part_of: dict[str, tuple[Path, Path]] = {}
+    for benchmark in found:
+        changed = difference(first.protocol, benchmark.protocol)
+        if changed:
+            raise BenchError(
+                f"{benchmark.folder}: has other settings than {first.folder} ({changed}); merge equal builds"
+            )
+        for row in benchmark.rows:
+            if rows.setdefault(row.id, row) != row:
+                raise BenchError(
+                    f"{benchmark.folder}: {row.id} is another video than in {part_of[row.id][1]}; build anew"
+                )
+            part_of.setdefault(row.id, (benchmark.videos, benchmark.folder))
+    subsets = [benchmark.protocol.get("subset") for benchmark in found]
+    whole = any(not isinstance(s, list) for s in subsets)
+    kept = {k: v for k, v in first.protocol.items() if k not in ("versions", "format")}
+    protocol = {
+        **kept,
+        "paths": moved_paths(first, out),
+        "subset": None if whole else [part for subset in subsets for part in subset or ()],
+    }
+    return run_build(
+        out,
+        protocol,
+        MergeMaker(out, part_of),
+        list(rows.values()),
+        lambda r: r.id,
+        workers,
+        progress,
+        _listed(found, set(rows) | {r.source_id for r in rows.values()}),
+        current=lambda row, made: all(video == row for video in made),
+        title="merge",
+    )
+
+
+def _listed(parts: Sequence[Benchmark], made: set[str]) -> list[pool.Note]:
+    """What stands in the parts' failures.csv; what one part failed at and another made is no failure."""
+    notes = {}
+    for part in parts:
+        for record in read_records(part.folder / FAILURES, FAILURE_COLUMNS, "table of failures", "build it again"):
+            note = pool.Note(record["id"], record["kind"], record["reason"])
+            if note.kind not in ("failed", "left out") or note.id not in made:
+                notes[note.id, note.kind] = note
+    return list(notes.values())

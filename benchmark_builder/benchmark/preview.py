@@ -1,0 +1,245 @@
+"""Contact sheets: a few videos in all their versions (original, mask, SCUBA …), frames over time from left to right."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmark_builder import MOST_PIXELS, kinds
+from benchmark_builder.benchmark.manifest import PROTOCOL, Benchmark, Row, read_benchmark
+from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import whole_file
+from benchmark_builder.utils.folders import subfolders
+from benchmark_builder.utils.pictures import check_suffix
+from benchmark_builder.video.decode import read_frames
+from benchmark_builder.video.encode import H264, open_video
+from benchmark_builder.video.selection import indices
+
+LABEL, GAP, PAPER, INK = 84, 6, 250, 40
+SHEETS, PLAYING = (".png", ".jpg", ".jpeg"), (".gif", ".mp4")
+PLAYED, MOST_PLAYED = 10, 600  # seconds of a video, and frames, that an animation plays at most
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+@dataclass(frozen=True)
+class Family:
+    """A SCUBA benchmark and what was made from it.
+
+    Attributes:
+        scuba: the SCUBA benchmark.
+        derived: kind -> the benchmark of that kind, for those that were built: in the order of the table of kinds,
+            those of kinds that do not ship last.
+    """
+
+    scuba: Benchmark
+    derived: dict[str, Benchmark]
+
+
+def family(folder: Path, root: Path | None = None, scuba_folder: Path | None = None) -> Family:
+    """The SCUBA benchmark at, or behind, ``folder``, and what was made from it, among the neighbouring folders.
+
+    ``root`` and ``scuba_folder``: where the dataset and the SCUBA benchmark are, if they have moved.
+    """
+    given = read_benchmark(folder, root, scuba_folder)
+    scuba = given
+    if given.kind != "scuba":
+        scuba = given.origin
+    derived = {given.kind: given} if given.kind != "scuba" else {}
+    for beside in sorted({folder.resolve().parent, scuba.folder.resolve().parent}):
+        for neighbour in (d for d in subfolders(beside) if (d / PROTOCOL).is_file()):
+            try:
+                other = read_benchmark(neighbour, root, scuba.folder)
+            except BenchError:  # a neighbour that is unfinished or something else is none of ours
+                continue
+            if other.protocol.get("from", {}).get("manifest_sha256") == scuba.digest:
+                derived.setdefault(other.kind, other)
+    order = [kind for kind in kinds.KINDS.shipped if kind in derived]
+    return Family(scuba, {kind: derived[kind] for kind in dict.fromkeys([*order, *derived])})
+
+
+def contact_sheet(
+    folder: Path,
+    out: Path,
+    videos: int = 4,
+    columns: int = 6,
+    height: int = 120,
+    root: Path | None = None,
+    scuba: Path | None = None,
+) -> Path:
+    """Draw a contact sheet of a benchmark.
+
+    Args:
+        folder: a benchmark of any kind; what belongs to the same SCUBA benchmark is looked for alongside it.
+        out: the picture to write, PNG or JPEG by its suffix.
+        videos: how many videos, spread over the manifest.
+        columns: how many frames, spread over each video's length.
+        height: of one frame, in pixels.
+        root, scuba: where the dataset and the SCUBA benchmark are, if they have moved.
+
+    Raises:
+        BenchError: another suffix, or no benchmark at ``folder``.
+    """
+    suffix = check_suffix(out, SHEETS)
+    found = family(folder, root, scuba)
+    rows = spread_rows(found.scuba.rows, videos)
+    _check_size(rows, columns, height)
+    bands = [_band(found, row, columns, height) for row in rows]
+    width = max(b.shape[1] for b in bands)
+    sheet = np.concatenate([_widen(b, width) for b in bands])
+    ok, data = cv2.imencode(suffix, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    if not ok:  # JPEG has at most 65,535 pixels a side
+        raise BenchError(f"{out}: a sheet of {sheet.shape[1]}x{sheet.shape[0]} pixels cannot be written as {suffix}; "
+                         "ask for fewer --videos or --columns, or a smaller --height")  # fmt: skip
+    with whole_file(out) as temporary:
+        temporary.write_bytes(data.tobytes())
+    return out
+
+
+def animation(
+    folder: Path, out: Path, videos: int = 1, height: int = 160, root: Path | None = None, scuba: Path | None = None
+) -> Path:
+    """Write the versions of a few videos playing side by side, a video after the other: a .gif or .mp4 file.
+
+    Of a long video its first :data:`PLAYED` seconds.
+
+    Args:
+        folder, videos: as for :func:`contact_sheet`.
+        out: the file; its suffix decides the format.
+        height: of one version, in pixels.
+        root, scuba: as for :func:`contact_sheet`.
+
+    Raises:
+        BenchError: another suffix, or no benchmark at ``folder``.
+    """
+    suffix = check_suffix(out, PLAYING)
+    found = family(folder, root, scuba)
+    rows = spread_rows(found.scuba.rows, videos)
+    _check_size(rows[:1], 1, height)
+    width = max(2, round(rows[0].width * height / rows[0].height / 2) * 2)
+    height += height % 2
+    panels = _as_wide([_played(found, row, height, width) for row in rows])
+    if suffix == ".mp4":
+        with open_video(out, panels[0].shape[2], panels[0].shape[1], rows[0].fps, {**H264, "crf": 18}) as encoder:
+            for frame in (f for panel in panels for f in panel):
+                encoder.write(frame)
+        return out
+    from PIL import Image
+
+    frames = [Image.fromarray(f) for panel in panels for f in panel]
+    with whole_file(out) as temporary:
+        pause = round(1000 / rows[0].fps)
+        frames[0].save(temporary, format="GIF", save_all=True, append_images=frames[1:], duration=pause, loop=0)
+    return out
+
+
+def _check_size(rows: Sequence[Row], columns: int, height: int) -> None:
+    """Refuse a picture so large that it could not be shown, before memory is taken for it."""
+    wide = max(row.width * height / row.height for row in rows)
+    if 6 * len(rows) * columns * height * wide > MOST_PIXELS:
+        raise BenchError(f"--height {height}: a preview of more than {MOST_PIXELS} pixels; ask for fewer --videos or "
+                         "--columns, or a smaller --height")  # fmt: skip
+
+
+def _played(found: Family, row: Row, height: int, width: int) -> np.ndarray:
+    """Every version of one video side by side: uint8 (T, H, W, 3)."""
+    picks = range(min(row.frames, max(1, round(PLAYED * row.fps)), MOST_PLAYED))
+    versions = [(n, f) for n, f in versions_of(found, row, picks, (width, height)) if not isinstance(f, str)]
+    length = min(len(f) for _, f in versions)
+    panel = np.full((length, height + 20, len(versions) * (width + GAP), 3), PAPER, np.uint8)
+    panel = panel[:, :, : panel.shape[2] // 2 * 2]
+    for k, (name, frames) in enumerate(versions):
+        left = k * (width + GAP)
+        for t in range(length):
+            panel[t, 20:, left : left + width] = frames[t]
+            cv2.putText(panel[t], name, (left + 4, 14), _FONT, 0.42, (INK,) * 3, 1, cv2.LINE_AA)
+    return panel
+
+
+def _as_wide(panels: list[np.ndarray]) -> list[np.ndarray]:
+    """Panels, uint8 (T, H, W, 3), widened with paper to the widest: a video may lack a version that others have."""
+    widest = max(panel.shape[2] for panel in panels)
+    return [np.pad(p, ((0, 0), (0, 0), (0, widest - p.shape[2]), (0, 0)), constant_values=PAPER) for p in panels]
+
+
+def spread_rows(rows: Sequence[Row], count: int) -> list[Row]:
+    """Up to ``count`` rows: different sources first, classes spread, then further variants."""
+    ordered = sorted(rows, key=lambda r: (r.variant, r.id))
+    first = [r for r in ordered if r.variant == ordered[0].variant]
+    pool = first if len(first) >= count else ordered
+    picked = np.linspace(0, len(pool) - 1, min(count, len(pool))).round().astype(int)
+    return [pool[k] for k in picked]
+
+
+def versions_of(
+    found: Family, row: Row, picks: Sequence[int], size: tuple[int, int]
+) -> Iterator[tuple[str, list[np.ndarray] | str]]:
+    """Yield (name, frames or a reason why there are none) for original, mask, SCUBA and what was made from it.
+
+    Frames are uint8 (height, width, 3) RGB: the video's frames ``picks``, scaled to ``size``, width and height.
+    """
+    scuba = found.scuba
+    shown = indices(row.source_frames)
+    try:
+        source = scuba.source(row)
+    except BenchError:  # an imported benchmark does not know its sources, and others' may be gone or changed
+        yield "original", "missing or changed"
+    else:
+        yield "original", _frames(read_frames(source), [shown[k] for k in picks], size)
+    if row.mask_file:
+        track = StoredTrack(scuba.folder / row.mask_file, row.height, row.width)
+        masks = (_scaled(track.mask(shown[k]).astype(np.uint8) * 255, size) for k in picks)
+        yield "mask", [np.repeat(mask[..., None], 3, 2) for mask in masks]
+    yield scuba.about.short, _frames(scuba.frames(row), picks, size)
+    lines = {about.name: about for about in kinds.shipped() if about.headline and about.name != scuba.kind}
+    lines |= {kind: other.about for kind, other in found.derived.items()}
+    for kind, about in lines.items():
+        other = found.derived.get(kind)
+        made = other.by_id.get(row.id) if other else None
+        yield about.short, _frames(other.frames(made), picks, size) if other and made else "not built"
+
+
+def _frames(stream: Iterator[np.ndarray], picks: Sequence[int], size: tuple[int, int]) -> list[np.ndarray]:
+    wanted, found = set(picks), {}
+    for k, frame in enumerate(stream):
+        if k in wanted:
+            found[k] = _scaled(frame, size)
+        if k >= max(picks):
+            break
+    return [found[k] for k in picks if k in found]
+
+
+def _scaled(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _band(found: Family, row: Row, columns: int, height: int) -> np.ndarray:
+    """One video: a title, then one line per version."""
+    width = max(1, round(row.width * height / row.height))
+    picks = np.linspace(0, row.frames - 1, min(columns, row.frames)).round().astype(int).tolist()
+    total = LABEL + columns * (width + GAP)
+    title = _paper(26, total)
+    cv2.putText(title, f"{row.id}   [{row.class_name}]", (6, 18), _FONT, 0.42, (INK,) * 3, 1, cv2.LINE_AA)
+    lines = [title]
+    for name, frames in versions_of(found, row, picks, (width, height)):
+        line = _paper(22 if isinstance(frames, str) else height + GAP, total)
+        middle = line.shape[0] // 2 + 4
+        cv2.putText(line, name, (6, middle), _FONT, 0.45, (INK,) * 3, 1, cv2.LINE_AA)
+        if isinstance(frames, str):
+            cv2.putText(line, frames, (LABEL, middle), _FONT, 0.45, (150,) * 3, 1, cv2.LINE_AA)
+        else:
+            for k, frame in enumerate(frames):
+                left = LABEL + k * (width + GAP)
+                line[:height, left : left + width] = frame
+        lines.append(line)
+    return np.concatenate(lines)
+
+
+def _paper(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), PAPER, np.uint8)
+
+
+def _widen(band: np.ndarray, width: int) -> np.ndarray:
+    return np.concatenate([band, _paper(band.shape[0], width - band.shape[1])], 1) if band.shape[1] < width else band

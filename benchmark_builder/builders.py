@@ -1,0 +1,292 @@
+"""From a user's options to a built benchmark: what `bench build KIND` calls."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark_builder import kinds
+from benchmark_builder.backgrounds import background_source
+from benchmark_builder.benchmark.manifest import Benchmark, Row, moved_paths, paths_from, read_benchmark
+from benchmark_builder.benchmark.runner import Report, made_from, run_build
+from benchmark_builder.datasets import dataset_root, read_dataset
+from benchmark_builder.kinds.base import Kind, kind_named, own_settings
+from benchmark_builder.kinds.scuba import ScubaMaker
+from benchmark_builder.layouts.layout import LAYOUTS, Layout
+from benchmark_builder.protocols import LATER, Settings, differing, names, protocol_masks, resolve
+from benchmark_builder.settings import PartSettings, RunSettings
+from benchmark_builder.start_from import benchmark_folder
+from benchmark_builder.utils import pool
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.video.digest_cache import known_digest
+from benchmark_builder.video.record import Video
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a build runs; none of it changes a pixel.
+
+    Attributes:
+        workers: processes; None for one a core.
+        progress: show a progress bar.
+        say: prints a line for the user.
+    """
+
+    workers: int | None = None
+    progress: bool = True
+    say: Callable[[str], None] = print
+
+    def __post_init__(self) -> None:
+        RunSettings(workers=self.workers)
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Which part of the videos to make; those it makes are the same as in the whole build.
+
+    Attributes:
+        limit: the first N sources only.
+        only: ids, or beginnings of ids (a class, say); empty for all.
+        shard: ``i/n``: every n-th source from the i-th (from 1), for n machines.
+    """
+
+    limit: int | None = None
+    only: tuple[str, ...] = ()
+    shard: str | None = None
+
+    def __post_init__(self) -> None:
+        PartSettings(limit=self.limit, only=self.only, shard=self.shard)
+
+    def of(self, videos: list[Video]) -> list[Video]:
+        """The chosen videos. Raises BenchError if ``only`` names nothing."""
+        chosen = set(self.ids([v.id for v in videos]))
+        return [v for v in videos if v.id in chosen]
+
+    def of_rows(self, rows: list[Row]) -> list[Row]:
+        """The rows of the chosen sources, so that the variants of a source stay together. Raises as :meth:`of`."""
+        chosen = set(self.ids(sorted({r.source_id for r in rows})))
+        return [r for r in rows if r.source_id in chosen]
+
+    def named(self, ids: Sequence[str]) -> list[str]:
+        """The ids that ``only`` asks for."""
+        return [i for i in ids if not self.only or i.startswith(self.only)]
+
+    def ids(self, ids: Sequence[str]) -> list[str]:
+        """The chosen ones of a data set's ids. Raises as :meth:`of`."""
+        for name in self.only:
+            if not any(i.startswith(name) for i in ids):
+                raise BenchError(f"--only {name}: no video's id begins so; `bench data list` shows the ids")
+        chosen = self.named(ids)
+        if self.shard is not None:
+            first, count = map(int, self.shard.split("/"))
+            chosen = chosen[first - 1 :: count]
+        return chosen[: self.limit]
+
+    def describe(self) -> list[dict[str, Any]] | None:
+        """What stands in protocol.json: None for the whole, else this part alone."""
+        return None if self == Subset() else [asdict(self)]
+
+
+def build_scuba(
+    dataset: str,
+    root: Path | None = None,
+    split: str = "auto",
+    fold: int = 1,
+    *,
+    protocol: str = "default",
+    seed: int = 0,
+    out: Path | None = None,
+    subset: Subset | None = None,
+    run: Run | None = None,
+    mask_options: Mapping[str, Any] | None = None,
+    **chosen: Any,
+) -> Report:
+    """Build SCUBA videos of a dataset.
+
+    Args:
+        dataset, root, split, fold: as :func:`~benchmark_builder.datasets.read_dataset` takes them.
+        protocol: a named protocol; ``chosen`` are the settings (fields of
+            :class:`~benchmark_builder.protocols.Settings`) that differ from it.
+        seed: owns every random draw.
+        out: folder to write; None for the conventional one.
+        mask_options: settings of the mask source that no protocol decides, such as a checkpoint; those that are None
+            are the source's default.
+
+    Raises:
+        BenchError: anything the user can fix; nothing is left half-written.
+    """
+    run, subset = run or Run(), subset or Subset()
+    listing = read_dataset(dataset, root, split, fold)
+    root = dataset_root(dataset, root)
+    settings, named = resolve(protocol, dataset, chosen)
+    for note in listing.notes:
+        run.say(note)
+    asked = {k for k, v in chosen.items() if v is not None}
+    masks = protocol_masks(settings, named, root, asked, mask_options)
+    backgrounds = background_source(settings.backgrounds, settings.fit, settings.grey)
+    if differing(named):
+        run.say(differing(named))
+    out = out or benchmark_folder(dataset, "scuba", backgrounds.name)
+    written: dict[str, Any] = {
+        "kind": "scuba",
+        "protocol": named,
+        "dataset": safe_name(dataset),
+        "classes": listing.classes,
+        "split": listing.split,
+        "masks": masks.describe(),
+        "mask_settings": settings.mask_settings.model_dump(),
+        "backgrounds": backgrounds.describe(),
+        "per_video": settings.per_video,
+        "seed": seed,
+        "layout": settings.layout,
+        "jpeg_quality": settings.jpeg_quality,
+        "paths": paths_from(out, root=root),
+        "subset": subset.describe(),
+    }
+    missing = [pool.Note(name, "left out", reason) for i, name, reason in listing.left_out if subset.named([i])]
+    maker = ScubaMaker(
+        out, root, masks, backgrounds, settings.per_video, seed, settings.mask_settings, _layout(settings)
+    )
+    videos = subset.of(listing.videos)
+    return run_build(
+        out, written, maker, videos, lambda v: v.id, _workers(run), run.progress, missing, "source_id",
+        lambda video, rows: not rows or known_digest(video.path) == rows[0].source_sha256,
+    )  # fmt: skip
+
+
+def build_kind(
+    kind: str | type[Kind],
+    scuba: Path,
+    *,
+    root: Path | None = None,
+    seed: int = 0,
+    out: Path | None = None,
+    subset: Subset | None = None,
+    run: Run | None = None,
+    **chosen: Any,
+) -> Report:
+    """Build the video of another kind of every SCUBA video.
+
+    Args:
+        kind: a name of :data:`benchmark_builder.kinds.KINDS`, such as ``scufo``, ``package.module:Kind``, or the class.
+        scuba: the SCUBA benchmark. Kinds that draw from all its videos (ConflFG) do so whatever ``subset`` is built.
+        root: the dataset's folder, if it has moved since ``scuba`` was built.
+        seed: owns every random draw.
+        out: folder to write; None for the conventional one.
+        subset, run: as for :func:`build_scuba`.
+        chosen: ``layout``, ``jpeg_quality``, and the kind's own settings; None for those of the protocol.
+
+    Raises:
+        BenchError: no such kind, ``scuba`` is no SCUBA benchmark or one that the kind cannot be made from, or a setting
+            is wrong.
+    """
+    run, subset = run or Run(), subset or Subset()
+    found = kind_named(kind)
+    about, options = found.about, own_settings(found)
+    own = {k: v for k, v in chosen.items() if k in options and k not in LATER}
+    source, settings, named = _source(scuba, root, {k: v for k, v in chosen.items() if k not in own}, run)
+    subset = _without(subset, source)
+    values = {k: getattr(settings, k) if k in LATER else option.default for k, option in options.items()}
+    made = found(**values | {k: v for k, v in own.items() if v is not None})
+    said = made.check(source)
+    out = out or benchmark_folder(source.dataset, about.name, source.background_set)
+    if said:
+        run.say(said)
+    written = _derived(source, about.name, seed, settings, named, subset, out) | made.written(source)
+    if about.name not in kinds.KINDS.shipped:
+        written[kinds.DESCRIBED] = about.said() | {"part": kinds.place_of(found)}
+    maker = made.maker(out, source, seed, _layout(settings))
+    same = made_from(out) == source.digest  # else what is drawn from all videos is drawn again
+    rows = subset.of_rows(source.rows)
+
+    def current(row: Row, videos: list[Row]) -> bool:
+        return same if found.drawn_from_all else all(video.made_from(row) for video in videos)
+
+    return run_build(
+        out, written, maker, rows, lambda r: r.id, _workers(run), run.progress, current=current, known=source.by_id
+    )
+
+
+def build_scufo(scuba: Path, *, shaken: bool = False, **options: Any) -> Report:
+    """Build the SCUFO video of every SCUBA video, or the shaken one: :func:`build_kind` with its ``options``."""
+    return build_kind("shaken" if shaken else "scufo", scuba, **options)
+
+
+def build_conflfg(scuba: Path, **options: Any) -> Report:
+    """Build the ConflFG video of every SCUBA video: :func:`build_kind` with its ``options``."""
+    return build_kind("conflfg", scuba, **options)
+
+
+def _without(subset: Subset, source: Benchmark) -> Subset:
+    """The part of a SCUBA benchmark to build from: all of it where it is that very part of the data set already."""
+    built = source.protocol.get("subset")
+    return Subset() if isinstance(built, list) and subset.describe() == built else subset
+
+
+def _source(
+    folder: Path, root: Path | None, chosen: dict[str, Any], run: Run
+) -> tuple[Benchmark, Settings, dict[str, Any]]:
+    """A SCUBA benchmark, the settings of what is made from it, and what protocol.json says of its protocol.
+
+    The settings are those of the protocol that SCUBA was built by, as its options changed them, then the user's own.
+    ``root``: the dataset's folder, if it has moved.
+    """
+    source = read_benchmark(folder, root)
+    if source.kind != "scuba":
+        raise BenchError(f"{folder}: is a {source.kind} benchmark; give --from a SCUBA benchmark")
+    before = source.protocol.get("protocol")
+    before = before if isinstance(before, dict) else {}
+    changed = before.get("changed")
+    if not isinstance(changed, dict):  # version 1 named them without their values
+        changed = {str(name): {} for name in changed} if isinstance(changed, list) else {}
+    kept: dict[str, Any] = {k: source.protocol[k] for k in ("layout", "jpeg_quality") if k in source.protocol}
+    kept |= {k: changed[k]["here"] for k in LATER if isinstance(changed.get(k), dict) and "here" in changed[k]}
+    own = {k: v for k, v in chosen.items() if v is not None}
+    for name in own.keys() - {"layout", "jpeg_quality", *LATER}:
+        raise BenchError(
+            f"--{name.replace('_', '-')}: was settled when {folder} was built; build SCUBA with it instead"
+        )
+    if "layout" not in own and "layout" in kept:
+        LAYOUTS.trusted(str(kept["layout"]))  # named by the benchmark, not by the user
+    protocol = str(before.get("name", "default"))
+    known = protocol if protocol in names() else "default"  # an imported benchmark's is none of ours
+    values = before.get("values")  # of a file, which is not needed again
+    base = {k: values[k] for k in LATER if k in values} if isinstance(values, dict) else {}
+    settings, _ = resolve(known, source.dataset, kept | own, base)
+    _, named = resolve(known, source.dataset, own, base)
+    named |= {k: before[k] for k in ("file_version", "values") if k in before}
+    named["changed"] = {k: v for k, v in changed.items() if k not in own} | named["changed"]
+    named["name"] = protocol
+    if differing(named):
+        run.say(differing(named))
+    return source, settings, named
+
+
+def _derived(
+    source: Benchmark, kind: str, seed: int, settings: Settings, named: dict[str, Any], subset: Subset, out: Path
+) -> dict[str, Any]:
+    """The protocol of a benchmark made from a SCUBA benchmark: its own settings, and the SCUBA's under ``from``."""
+    shared = ("dataset", "classes", "split", "masks", "mask_settings", "backgrounds")
+    inherited = {k: source.protocol[k] for k in shared if k in source.protocol}
+    free = ("classes", "paths", "versions", "subset", "format")
+    origin = {k: v for k, v in source.protocol.items() if k not in free}
+    return {
+        "kind": kind,
+        "protocol": named,
+        **inherited,
+        "seed": seed,
+        "layout": settings.layout,
+        "jpeg_quality": settings.jpeg_quality,
+        "from": {**origin, "manifest_sha256": source.digest},
+        "paths": moved_paths(source, out) | paths_from(out, scuba=source.folder),
+        "subset": subset.describe(),
+    }
+
+
+def _layout(settings: Settings) -> Layout:
+    return Layout(settings.layout, settings.jpeg_quality)
+
+
+def _workers(run: Run) -> int:
+    return run.workers or pool.default_workers()

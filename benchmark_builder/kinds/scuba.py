@@ -1,0 +1,200 @@
+"""SCUBA: the actor over an unrelated background, the same picture for the whole video (StillMix, ICCV 2023).
+
+``frame·M + background·(1 − M)`` for every frame; one decode of a source serves all its backgrounds.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from benchmark_builder.backgrounds import BackgroundSource, background_source
+from benchmark_builder.benchmark.manifest import Benchmark, Row
+from benchmark_builder.kinds.base import About, Kind
+from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.layouts import virtual
+from benchmark_builder.masks import MaskSource
+from benchmark_builder.masks.stored import MaskWriter
+from benchmark_builder.masks.treatment import MaskSettings, TreatedTrack, full_masks, require_valid
+from benchmark_builder.protocol_file import needed
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.files import inside
+from benchmark_builder.utils.pool import Note
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.compositing import compose
+from benchmark_builder.video.decode import coded_length, probe, read_frames
+from benchmark_builder.video.digest_cache import depends_on, known_digest
+from benchmark_builder.video.record import Video
+from benchmark_builder.video.selection import choose_frames, indices, ranges, source_frames, wanted_frames
+
+DRAWN = ("stripes", "plain", "noise")  # backgrounds that a seed draws without any file
+
+
+class Scuba(Kind):
+    """SCUBA, as the rest of the toolkit knows it; `bench build scuba` makes it from a dataset."""
+
+    about: ClassVar[About] = About(
+        name="scuba",
+        title="SCUBA",
+        explained="another background: should still be right",
+        short="SCUBA",
+        headline=True,
+    )
+
+    def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
+        background = virtual.read(benchmark.path(row), "background")
+        return _composed(benchmark, row, background)
+
+    @classmethod
+    def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
+        """What a row says of where it came from, as far as that can be looked up or drawn again."""
+        problems = []
+        kind = benchmark.protocol.get("masks", {}).get("kind", row.mask_source)
+        if row.mask_source != kind:
+            problems.append(f"mask source {row.mask_source!r} is not the protocol's {kind!r}")
+        backgrounds = benchmark.protocol["backgrounds"]
+        if backgrounds.get("kind") in DRAWN:
+            source = background_source(backgrounds["kind"], backgrounds.get("fit", "cover"))
+            draw = generator(row.seed, row.source_id, f"background/{row.variant}")
+            name = source.image(draw, row.height, row.width)[1]
+            if row.background != name:
+                problems.append(f"background {row.background!r} is not {name!r}, which its seed draws")
+        if row.source_file and row.variant == 0:  # once per source; its other videos say the same, or are found
+            with contextlib.suppress(BenchError):  # a dataset that is not at hand cannot be checked
+                path = inside(benchmark.source_root, row.source_file)
+                if path.exists() and layouts.digest(path) != row.source_sha256:
+                    problems.append(f"{path} is not the file that it was built from (its SHA-256 differs)")
+        return problems
+
+
+def _composed(benchmark: Benchmark, row: Row, background: np.ndarray) -> Iterator[np.ndarray]:
+    source, track = benchmark.source(row), benchmark.masks(row)
+    feather = float(needed(benchmark.protocol, "mask_settings.feather", benchmark.folder))
+    for index, frame in source_frames(source, indices(row.source_frames), row.height, row.width, benchmark.version):
+        yield compose(frame, track.mask(index), background, feather)
+
+
+@dataclass(frozen=True)
+class ScubaMaker:
+    """Makes the SCUBA videos of one source.
+
+    Attributes:
+        out: the benchmark's folder.
+        root: the dataset's folder; manifests name sources relative to it.
+        masks, backgrounds: the sources.
+        per_video: how many backgrounds a source video gets.
+        seed: owns every draw together with the video's id.
+        settings: how masks are treated.
+        layout: how videos lie on disk.
+    """
+
+    out: Path
+    root: Path
+    masks: MaskSource
+    backgrounds: BackgroundSource
+    per_video: int
+    seed: int
+    settings: MaskSettings
+    layout: layouts.Layout
+
+    def depends(self, video: Video) -> str | None:
+        """A digest of what decides whether a video is left out; None where the mask source does not say."""
+        return depends_on(video, self.masks)
+
+    def make(self, video: Video) -> list[Row | Note]:
+        """Write the videos and masks of one source; returns a row for each, and notes on what the user should know.
+
+        Raises:
+            LeftOut: the mask source has nothing on it, or too few of its masks are valid.
+            BenchError: it cannot be read or written.
+        """
+        info = probe(video.path)
+        height, width = info.height, info.width
+        track = TreatedTrack(self.masks.track(video, height, width), self.settings)
+        require_valid(track, self.settings, video.id)
+        chosen = choose_frames(track.covered, self.settings.unannotated, video.id)
+        draws = [generator(self.seed, video.id, f"background/{n}") for n in range(self.per_video)]
+        drawn = [self.backgrounds.image(draw, height, width) for draw in draws]
+        ids = [f"{video.id}__{n}" for n in range(self.per_video)]
+        files = [self.layout.file_of(i) for i in ids]
+        digests = [layouts.PixelDigest(height, width) for _ in ids]
+        mask_file = f"masks/{video.id}.zip"
+        shown: list[int] = []
+        damaged: list[int] = []
+        image = np.empty((height, width, 3), np.uint8)
+        areas: list[int] = []
+        held, mask = None, np.zeros((height, width), dtype=bool)
+        with ExitStack() as stack:
+            mask_writer = stack.enter_context(MaskWriter(self.out / mask_file))
+            sinks = [stack.enter_context(self.layout.open(self.out / f, width, height, info.fps)) for f in files]
+            decoded = read_frames(video.path, damaged=damaged)
+            for index, frame in wanted_frames(decoded, video.path, list(chosen), height, width):
+                if chosen[index] != held:
+                    held = chosen[index]
+                    mask = np.zeros((height, width), dtype=bool) if held is None else track.mask(held)
+                mask_writer.write(index, mask)
+                shown.append(index)
+                areas.append(int(np.count_nonzero(mask)))
+                for sink, (background, _, _), digest in zip(sinks, drawn, digests, strict=True):
+                    image = compose(frame, mask, background, self.settings.feather, image)
+                    digest.update(image)
+                    sink.write(image)
+            if not shown:
+                raise BenchError(
+                    f"{video.path}: ends before frame {min(chosen)}, its first with a mask; replace the file"
+                )
+            if not any(areas):
+                raise LeftOut(f"the mask of {video.id} is empty on every frame")
+        for file, (background, _, _) in zip(files, drawn, strict=True):
+            self.layout.store(self.out / file, {"background": background})
+        mask_sha256, source_sha256 = layouts.digest(self.out / mask_file), known_digest(video.path)
+        rows: list[Row | Note] = [
+            Row(
+                id=ids[n],
+                file=files[n],
+                label=video.label,
+                class_name=video.class_name,
+                split=video.split,
+                source_id=video.id,
+                source_file=video.path.relative_to(self.root).as_posix(),
+                source_sha256=source_sha256,
+                source_frames=ranges(shown),
+                frames=len(shown),
+                fps=round(info.fps, 6),
+                width=width,
+                height=height,
+                mask_source=str(self.masks.describe()["kind"]),
+                mask_file=mask_file,
+                mask_sha256=mask_sha256,
+                mask_coverage=round(sum(areas) / (len(shown) * height * width), 6),
+                background=drawn[n][1],
+                seed=self.seed,
+                variant=n,
+                partner_id=ids[n],
+                pixels_xxh128=digests[n].hexdigest(),
+                file_sha256=getattr(sinks[n], "sha256", None) or layouts.digest(self.out / files[n]),
+            )
+            for n in range(self.per_video)
+        ]
+        unreadable = sorted({name for _, _, skipped in drawn for name in skipped})
+        notes = [Note(name, "unreadable background", "not a picture; the next draw was taken") for name in unreadable]
+        if damaged:
+            notes.append(Note(video.id, "damaged", f"{len(damaged)} frames that the decoder had to guess in part"))
+        notes += full_masks(video.id, [area / (height * width) for area in areas])
+        return [*rows, *notes, *_cut_short(video, decoded, shown[-1], max(chosen), info.frames)]
+
+
+def _cut_short(video: Video, decoded: Iterator[np.ndarray], last: int, wanted: int, header: int) -> list[Note]:
+    """A note if a source ended before its masks did, or well before the frame count of its header."""
+    said = ""
+    if last < wanted:
+        said = f"ends after frame {last}, its masks go on to frame {wanted}"
+    # Headers of old AVIs count one frame too many, and edit lists hide frames; a file that was cut holds less.
+    elif header - (last + 1) > max(2, header // 50) and next(decoded, None) is None:
+        if header - coded_length(video.path) > max(2, header // 50):
+            said = f"ends after {last + 1} frames, its header says {header}"
+    return [Note(video.id, "shorter", f"{said}; built from what it has")] if said else []

@@ -1,0 +1,88 @@
+"""Shaken SCUFO: a SCUFO's still frame under a smooth camera path that has nothing to do with the class.
+
+A network can learn to notice that nothing moves and so pass SCUFO without using motion. This video is not still, yet
+holds no action: the whole picture pans, zooms and turns a little, by a path drawn from (seed, id) alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from benchmark_builder.benchmark.manifest import Benchmark, Row
+from benchmark_builder.kinds.base import About, Derived
+from benchmark_builder.kinds.stills import STILL_AREA, draw_still, few_stills
+from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.layouts import virtual
+from benchmark_builder.protocol_file import needed
+from benchmark_builder.settings import ShakeSettings
+from benchmark_builder.utils.pool import Note
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.camera import shake
+
+
+class Shaken(Derived, ShakeSettings):
+    """A still of every SCUBA video under a camera that sways, so that noticing stillness does not help."""
+
+    about: ClassVar[About] = About(
+        name="shaken",
+        title="Shaken SCUFO",
+        explained="a still under a moving camera: should not be right",
+        good="low",
+        contrasted=True,
+        published="SCUBA_SHAKEN",
+    )
+
+    @classmethod
+    def read(cls, protocol: Mapping[str, Any]) -> Self:
+        return cls(shake=float(needed(protocol, "shake")), still_area=float(protocol.get("still_area") or 0))
+
+    def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ShakenMaker":
+        return ShakenMaker(out, scuba, seed, self.shake, layout, self.still_area)
+
+    def written(self, scuba: Benchmark) -> dict[str, Any]:
+        masked = any(row.mask_file for row in scuba.rows)
+        return {"still_area": self.still_area if masked else None, "shake": self.shake}
+
+    def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
+        still = virtual.read(benchmark.path(row), "still")
+        return shake(still, self.shake, generator(row.seed, row.id, "shake"), row.frames, row.fps)
+
+
+@dataclass(frozen=True)
+class ShakenMaker:
+    """Makes the shaken SCUFO of one SCUBA video, from the same still frame as its SCUFO of the same seed.
+
+    Attributes:
+        out: the benchmark's folder.
+        scuba: the benchmark it is made from.
+        seed: owns the still and the path.
+        shake: amplitude: the largest pan as a share of the picture's sides, and the largest zoom; a turn of
+            ``shake`` radians at most.
+        layout: how it is stored.
+        still_area: which frames may be the still, see :mod:`~benchmark_builder.kinds.stills`.
+    """
+
+    out: Path
+    scuba: Benchmark
+    seed: int
+    shake: float
+    layout: layouts.Layout
+    still_area: float = STILL_AREA
+
+    def make(self, row: Row) -> list[Row | Note]:
+        """Write one video; its row, and a note where there were few frames to draw the still from."""
+        k = draw_still(self.scuba, row, self.seed, self.still_area)
+        still = self.scuba.frame(row, k)
+        file = self.layout.file_of(row.id)
+        made = row.derived(file=file, seed=self.seed, still_frame=k)
+        digest = layouts.PixelDigest(row.height, row.width)
+        with self.layout.open(self.out / file, row.width, row.height, row.fps) as sink:
+            for frame in shake(still, self.shake, generator(self.seed, row.id, "shake"), row.frames, row.fps):
+                digest.update(frame)
+                sink.write(frame)
+        self.layout.store(self.out / file, {"still": still})
+        whole = replace(made, pixels_xxh128=digest.hexdigest(), file_sha256=layouts.digest(self.out / file))
+        return [whole, *few_stills(self.scuba, row, self.still_area)]

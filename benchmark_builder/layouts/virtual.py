@@ -1,0 +1,58 @@
+"""The ``virtual`` layout: what is needed to compose a video again, instead of its frames.
+
+A file is a zip of PNGs: a SCUBA video's background, a still, or a ConflFG donor with its mask. The rest is the dataset
+itself, the masks stored alongside the videos, and the manifest. Each kind composes its own videos
+(:meth:`benchmark_builder.kinds.base.Kind.compose`), with the pixels that the lossless layout holds.
+"""
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmark_builder.layouts.base import ZIP_DATE, Layout, Sink
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import open_zip, whole_file, zip_member
+from benchmark_builder.video.decode import picture
+
+
+class Virtual(Layout):
+    """``virtual``: the parts alone. The frames that are written are composed for their digest, and kept nowhere."""
+
+    suffix = ".virtual"
+    exact = True
+    composed = True
+
+    @contextmanager
+    def open(self, path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:
+        yield _Nothing()
+
+    def store(self, path: Path, parts: Mapping[str, np.ndarray]) -> None:
+        write(path, parts)
+
+
+class _Nothing:
+    def write(self, frame: np.ndarray) -> None:
+        """Composed for its digest alone."""
+
+
+def write(path: Path, images: Mapping[str, np.ndarray]) -> None:
+    """Store named images, uint8 (H, W, 3) RGB or bool (H, W), without loss; whole or not at all."""
+    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name, image in images.items():
+            stored = image.astype(np.uint8) * 255 if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+            ok, png = cv2.imencode(".png", stored)
+            if not ok:
+                raise BenchError(f"{path}: {name} could not be encoded")
+            archive.writestr(zipfile.ZipInfo(f"{name}.png", ZIP_DATE), png.tobytes())
+
+
+def read(path: Path, name: str) -> np.ndarray:
+    """One stored image: uint8 (H, W, 3) RGB. Raises BenchError if it is not there or cannot be read."""
+    try:
+        return picture(zip_member(open_zip(path), f"{name}.png"), f"{path}:{name}.png")
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise BenchError(f"{path}: not a readable virtual video ({error}); build it again") from None

@@ -1,0 +1,1 @@
+"""Masks and boxes that ship with data sets."""

@@ -1,0 +1,127 @@
+"""UCF101-24 boxes (Singh et al., ICCV 2017, ``pyannot.pkl``) as masks: True inside any annotated box of the class.
+
+The file is a dict ``Class/v_NAME -> {numf, label, annotations: [{label, sf, ef, boxes}]}``; ``sf`` counts from 0,
+``ef`` is exclusive, ``boxes`` are x, y, w, h in pixels of 320x240 frames. Most boxes are stored as uint8, in which
+``x + w`` overflows: they are widened before any sum.
+
+The published benchmark (StillMix, ICCV 2023) shows one actor a frame, the first tube in file order that covers it;
+``actors="first"`` does so. By default every tube of the video's class counts.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark_builder.masks.base import ActorBox
+from benchmark_builder.settings import ActorSettings
+from benchmark_builder.utils import safe_pickle
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.files import sha256_file
+from benchmark_builder.video.record import LONGEST, Video
+
+WIDTH, HEIGHT = 320, 240
+NAMES = ("ucf101_24_pyannot.pkl", "pyannot.pkl")
+
+
+class BoxTrack:
+    """Boxes of one video as masks. ``covered``: bool (T,)."""
+
+    def __init__(
+        self, length: int, tubes: list[tuple[int, np.ndarray]], height: int, width: int, actors: str = "all"
+    ) -> None:
+        """Keep the boxes of a video whose frames are (height, width).
+
+        Args:
+            length: frames of the video, as far as the annotation knows.
+            tubes: (first frame, boxes float (N, 4) as x1, y1, x2, y2 in pixels of the video, x2 and y2 exclusive).
+            actors: ``all``, or ``first``: on every frame only the first of the tubes that cover it.
+
+        Raises:
+            ValueError: a frame below 0 or beyond :data:`LONGEST`, or a coordinate that is no number.
+        """
+        self.tubes, self.size, self.actors = tubes, (height, width), actors
+        length = max([length, *(start + len(boxes) for start, boxes in tubes)])
+        if length > LONGEST or any(start < 0 for start, _ in tubes):
+            raise ValueError(f"frames must lie between 0 and {LONGEST}")
+        if not all(np.isfinite(boxes).all() for _, boxes in tubes):
+            raise ValueError("a coordinate is no number")
+        self.covered = np.zeros(length, dtype=bool)
+        for start, boxes in tubes:
+            self.covered[start : start + len(boxes)] = True
+
+    def actor_boxes(self, index: int) -> list[ActorBox]:
+        """The boxes that count on frame ``index``, clipped to the frame; a tube is an actor."""
+        found = [(k, b[index - s]) for k, (s, b) in enumerate(self.tubes) if s <= index < s + len(b)]
+        if self.actors == "first":
+            found = found[:1]
+        height, width = self.size
+        clipped = [(k, np.clip(np.rint(box), 0, [width, height, width, height])) for k, box in found]
+        return [ActorBox(k, *box.astype(np.int64).tolist()) for k, box in clipped]
+
+    def boxes(self, index: int) -> np.ndarray:
+        """The boxes that count on frame ``index``: int (K, 4) as x1, y1, x2, y2, clipped to the frame."""
+        return np.array([box[1:] for box in self.actor_boxes(index)], dtype=np.int64).reshape(-1, 4)
+
+    def mask(self, index: int) -> np.ndarray:
+        """Mask of frame ``index``: bool (H, W)."""
+        mask = np.zeros(self.size, dtype=bool)
+        for x1, y1, x2, y2 in self.boxes(index):
+            mask[y1:y2, x1:x2] = True
+        return mask
+
+
+class UCF101_24Boxes:
+    """``ucf101-24[:PATH]``: PATH is pyannot.pkl; without it, ROOT/annotations/pyannot.pkl and the like are tried."""
+
+    def __init__(self, path: Path | None, dataset_root: Path, actors: str = "all") -> None:
+        self.actors = ActorSettings(actors=actors).actors  # type: ignore[arg-type]  # checked there
+        self.path = path or find_annotation(dataset_root, NAMES, "ucf101-24")
+        table = safe_pickle.load(self.path, "UCF101-24 annotation (pyannot.pkl)")
+        if not isinstance(table, dict) or not all(
+            isinstance(v, dict) and {"numf", "annotations"} <= v.keys() for v in table.values()
+        ):
+            raise BenchError(f"{self.path}: is not UCF101-24's pyannot.pkl; give that file as --masks ucf101-24:FILE")
+        self.table: dict[str, Any] = {str(k).lower(): v for k, v in table.items()}
+        self.sha256 = sha256_file(self.path)
+
+    def track(self, video: Video, height: int, width: int) -> BoxTrack:
+        # Folder and file spell HandstandPushups / HandStandPushups differently: compare in one case.
+        entry = self.table.get(f"{video.class_name}/{Path(video.id).name}".lower())
+        if entry is None:
+            raise LeftOut(f"no UCF101-24 annotation for {video.id}")
+        scale = np.array([width / WIDTH, height / HEIGHT] * 2)
+        tubes = []
+        try:
+            for tube in entry["annotations"]:
+                if tube.get("label") != entry["annotations"][0].get("label"):  # the first tube's class is the video's
+                    continue
+                boxes = np.asarray(tube["boxes"]).astype(np.float64).reshape(-1, 4)
+                boxes[:, 2:] += boxes[:, :2]
+                tubes.append((int(tube["sf"]), boxes * scale))
+            if not any(len(boxes) for _, boxes in tubes):
+                raise LeftOut(f"UCF101-24 holds no box for {video.id}")
+            return BoxTrack(int(entry["numf"]), tubes, height, width, self.actors)
+        except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise BenchError(
+                f"{self.path}: boxes of {video.id} cannot be read ({error!r}); get the file from its publisher"
+            ) from None
+
+    def reads(self, video: Video) -> list[Path]:
+        """Nothing besides the file that :meth:`describe` names by its digest."""
+        return []
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "ucf101-24", "sha256": self.sha256, "actors": self.actors}
+
+
+def find_annotation(root: Path, names: tuple[str, ...], kind: str) -> Path:
+    """The first of ``names`` in ROOT/annotations, ROOT or alongside ROOT. Raises BenchError if there is none."""
+    for folder in (root / "annotations", root, root.parent / "annotations"):
+        for name in names:
+            if (folder / name).is_file():
+                return folder / name
+    raise BenchError(
+        f"{root / 'annotations' / names[-1]}: no UCF101-24 boxes here; put {names[-1]} of the corrected UCF101-24 "
+        f"annotations (Singh et al.) there, or give --masks {kind}:FILE or --masks motion"
+    )

@@ -1,0 +1,114 @@
+"""How surely each pixel is the actor's: motion, people detector, outline and colour together."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from benchmark_builder.masks.motion.colour import Colours, colour_bins
+from benchmark_builder.masks.motion.evidence import Evidence
+from benchmark_builder.masks.motion.people import People
+from benchmark_builder.masks.motion.time import carry, peak
+
+
+@dataclass
+class Belief:
+    """What is known of every pixel, float32 (H/2, W/2) a frame.
+
+    Attributes:
+        actor: 0..1, how surely it is the actor's, all told.
+        seen: 0..1, the evidence of motion, carried through time.
+        colour: log-odds -2..2 of its colour.
+        hint: 0..1, the people detector's.
+    """
+
+    actor: list[np.ndarray]
+    seen: list[np.ndarray]
+    colour: list[np.ndarray]
+    hint: list[np.ndarray]
+
+
+def believe(frames: list[np.ndarray], evidence: Evidence, people: People, colours: Colours) -> Belief:
+    """How surely each pixel of frames uint8 (H, W, 3) is the actor's."""
+    size = evidence.moving[0].shape[::-1]
+    plain = carry(evidence.moving, evidence)
+    seen = [np.maximum(a, 0.8 * p) for a, p in zip(plain, peak(plain, evidence, 0.985), strict=True)]
+    hint = people_hint(frames, seen, people, evidence)
+    # Small motion is motion too: what counts is how far it stands out in this shot.
+    strength = np.array([np.percentile(a, 99) for a in seen], np.float32)
+    scale = np.clip(cv2.GaussianBlur(strength[None], (0, 0), 8.0, borderType=cv2.BORDER_REPLICATE)[0], 0.3, 1.0)
+    bins = [colour_bins(f, size) for f in frames]
+    seen = [np.maximum(a, s * enclosed(a / s)) for a, s in zip(seen, scale, strict=True)]
+    # No motion speaks against the actor less than motion speaks for it: it may rest.
+    base = [np.maximum(8.0 * (a / s - 0.4), -2.4) + 4.0 * h for a, h, s in zip(seen, hint, scale, strict=True)]
+    del seen
+    belief = [_sigmoid(b) for b in base]
+    for _ in range(2):
+        # The actor's colours are those that move now; the background's are those around it, before the rest's.
+        colours.learn(
+            (index, b**2 * (0.05 + np.minimum(1.0, m / s) ** 2), (1.0 - b) * (0.05 + _near(b)))
+            for index, b, m, s in zip(bins, belief, evidence.moving, scale, strict=True)
+        )
+        table = colours.odds()
+        odds = [cv2.GaussianBlur(table[i], (0, 0), 0.8) for i in bins]
+        voted = carry(odds, evidence, 0.5)
+        belief = [
+            _sigmoid(known + 1.4 * vote - 4.0 * (1.0 - _near(b)))
+            for known, vote, b in zip(base, voted, belief, strict=True)
+        ]
+    colours.keep()
+    return Belief(belief, plain, odds, hint)
+
+
+def people_hint(
+    frames: list[np.ndarray], seen: list[np.ndarray], people: People, evidence: Evidence
+) -> list[np.ndarray]:
+    """Where the people detector sees someone who also moves, carried through time: float32 (H/2, W/2), 0..1."""
+    count = len(frames)
+    step = max(1, min(8, count // 8))
+    shape = seen[0].shape
+    maps = [np.zeros(shape, np.float32) for _ in range(count)]
+    looked = np.zeros(count, np.float32)
+    for t in range(step // 2, count, step):
+        looked[t] = 1.0
+        for x, y, w, h, score in people.find(frames[t]):
+            # The person fills the middle of the detector's window.
+            body = np.zeros(shape, np.float32)
+            centre = (round((x + w / 2) / 2), round((y + h / 2) / 2))
+            cv2.ellipse(body, centre, (max(1, round(w * 0.23 / 2)), max(1, round(h * 0.4 / 2))), 0, 0, 360, 1.0, -1)
+            if body.sum() < 20:
+                continue
+            moves = float((seen[t] * body).sum() / body.sum())
+            around = float(seen[t].mean())
+            trust = min(1.0, max(0.0, score)) * min(1.0, max(0.0, moves - 0.5 * around) / 0.15)
+            maps[t] = np.maximum(maps[t], trust * cv2.GaussianBlur(body, (0, 0), 1.5))
+    return carry(maps, evidence, 0.9, looked)
+
+
+def enclosed(seen: np.ndarray) -> np.ndarray:
+    """What motion surrounds, float32 (h, w), 0..1: a plain shirt shows no motion inside, only its outline does.
+
+    The frame's lower edge closes an outline: there a body is cut off, not ended.
+    """
+    filled = np.zeros_like(seen)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    for level in (0.3, 0.5, 0.7):
+        wall = cv2.copyMakeBorder((seen > level).astype(np.uint8), 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=0)
+        wall[-8:, 8:-8] = wall[-9, 8:-8]
+        wall = cv2.morphologyEx(wall, cv2.MORPH_CLOSE, disc)
+        found = np.flatnonzero(wall[-9, 8:-8])
+        if len(found):
+            wall[-8:, 8 + found[0] : 8 + found[-1] + 1] = 1
+        cv2.floodFill(wall, None, (0, 0), 2)
+        filled[wall[8:-8, 8:-8] != 2] = 0.9 * level
+    return filled
+
+
+def _near(belief: np.ndarray) -> np.ndarray:
+    """0..1: is the actor close by?"""
+    return np.minimum(1.0, 3.0 * cv2.GaussianBlur(belief, (0, 0), 8.0))
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    y: np.ndarray = 1.0 / (1.0 + np.exp(-x))
+    return y

@@ -1,0 +1,143 @@
+"""``motion``: masks without annotation, weights or download, by classical means from OpenCV.
+
+The camera's motion is taken out by a homography on background corners; what still moves (dense flow, and the
+difference from a background model on stabilised frames) is carried along its path through time, joined by
+OpenCV's people detector, completed by colour, cut out by GrabCut and smoothed. It works at no more than 240 rows.
+
+It is honest: a shot in which nothing moves as a body of its own is not covered, and a clip without any is left out.
+"""
+
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmark_builder.masks.motion.camera import content_box, shots
+from benchmark_builder.masks.motion.colour import Colours
+from benchmark_builder.masks.motion.cut import segment
+from benchmark_builder.masks.motion.evidence import find_motion
+from benchmark_builder.masks.motion.people import People
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.pool import one_cv2_thread
+from benchmark_builder.video.decode import read_frames
+from benchmark_builder.video.record import Video
+
+ROWS, PIXELS = 240, 80_000  # working size, at most
+SHORT, LONG = 64, 192  # sides of the working picture, at least: below, dense flow has no pyramid to stand on
+# Least confidence of a clip on the whole, and of a frame; both calibrated on clips with and without an actor.
+SURE, COVERED = 0.3, 0.2
+
+
+class MotionTrack:
+    """Masks of one video, kept packed at the working size.
+
+    Attributes:
+        covered: bool (T,).
+        confidence: float32 (T,), 0..1; a frame is covered from COVERED on.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.size = (height, width)
+        self.covered = np.zeros(0, bool)
+        self.confidence = np.zeros(0, np.float32)
+        self._packed: list[tuple[bytes, tuple[int, int]]] = []
+
+    def add(self, masks: list[np.ndarray], confidence: np.ndarray) -> None:
+        """Append masks, bool (h, w) at the working size, and the confidence of each frame."""
+        self._packed += [(zlib.compress(np.packbits(m).tobytes(), 1), (m.shape[0], m.shape[1])) for m in masks]
+        self.confidence = np.concatenate([self.confidence, confidence.astype(np.float32)])
+        self.covered = np.concatenate([self.covered, confidence >= COVERED])
+
+    def mask(self, index: int) -> np.ndarray:
+        """Mask of covered frame ``index``: bool (H, W)."""
+        data, (height, width) = self._packed[index]
+        bits = np.unpackbits(np.frombuffer(zlib.decompress(data), np.uint8), count=height * width)
+        mask = bits.reshape(height, width)
+        if (height, width) == self.size:
+            return mask > 0
+        # Resized as a smooth field, so that the outline has no stairs.
+        way = cv2.INTER_AREA if height > self.size[0] else cv2.INTER_LINEAR
+        soft = cv2.resize(mask.astype(np.float32), self.size[::-1], interpolation=way)
+        return soft > 0.5
+
+
+class MotionMasks:
+    """``motion``: the default source. Takes no PATH."""
+
+    def __init__(self, path: Path | None, dataset_root: Path) -> None:
+        if path is not None:
+            raise BenchError(f"--masks motion:{path}: motion reads no file; give --masks motion")
+
+    def track(self, video: Video, height: int, width: int) -> MotionTrack:
+        """Find the moving actor in every frame.
+
+        Raises:
+            LeftOut: no actor found.
+            BenchError: the video cannot be read.
+        """
+        track = follow(read_frames(video.path), height, width)
+        if track.confidence.mean() < SURE or not track.covered.any():
+            raise LeftOut(
+                f"no actor found in {video.id} (confidence {track.confidence.mean():.2f} of 1, at least {SURE} is "
+                "needed): nothing moves as a body of its own; give other --masks"
+            )
+        return track
+
+    def reads(self, video: Video) -> list[Path]:
+        """Nothing besides the video itself."""
+        return []
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "motion", "version": 1, "rows": ROWS, "opencv": cv2.__version__}
+
+
+def follow(frames: Iterable[np.ndarray], height: int, width: int) -> MotionTrack:
+    """Masks and confidence for the frames uint8 (h, w, 3) of one video, any size; masks come at (height, width).
+
+    Never refuses: with no actor, the track covers nothing or its confidence is low.
+    """
+    track = MotionTrack(height, width)
+    people, colours = People(), Colours()
+    with one_cv2_thread():  # sums in another order would differ in the last bit
+        for piece, fresh in shots(_resized(f) for f in frames):
+            if fresh:
+                colours = Colours()
+            track.add(*_piece(piece, people, colours))
+    return track
+
+
+def _resized(frame: np.ndarray) -> np.ndarray:
+    """The frame within ROWS and PIXELS, and not below SHORT and LONG where its shape allows both."""
+    height, width = frame.shape[:2]
+    scale = min(1.0, ROWS / height, (PIXELS / (height * width)) ** 0.5)
+    scale = max(scale, SHORT / min(height, width), LONG / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size == (width, height) or size[0] * size[1] > 2 * PIXELS:
+        return frame
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def _workable(height: int, width: int) -> bool:
+    return min(height, width) // 2 * 2 >= SHORT and max(height, width) // 2 * 2 >= LONG
+
+
+def _piece(frames: list[np.ndarray], people: People, colours: Colours) -> tuple[list[np.ndarray], np.ndarray]:
+    """Masks bool (h, w) and confidence float (n,) of one piece of a shot."""
+    rows, columns = content_box(frames)
+    if not _workable(rows.stop - rows.start, columns.stop - columns.start):
+        rows, columns = slice(0, frames[0].shape[0]), slice(0, frames[0].shape[1])
+    if not _workable(rows.stop, columns.stop):
+        return [np.zeros(f.shape[:2], bool) for f in frames], np.zeros(len(frames))
+    inner = [np.ascontiguousarray(f[rows, columns]) for f in frames]
+    height, width = inner[0].shape[0] // 2 * 2, inner[0].shape[1] // 2 * 2
+    inner = [f[:height, :width] for f in inner]
+    found, confidence = segment(inner, find_motion(inner), people, colours)
+    masks = []
+    for mask in found:
+        whole = np.zeros(frames[0].shape[:2], bool)
+        whole[rows.start : rows.start + height, columns.start : columns.start + width] = mask
+        masks.append(whole)
+    return masks, confidence

@@ -1,0 +1,175 @@
+"""People on single frames, by torchvision's Mask R-CNN (He et al., ICCV 2017) or Keypoint R-CNN."""
+
+import urllib.error
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torchvision.models import WeightsEnum, get_weight
+from torchvision.models.detection import (
+    KeypointRCNN_ResNet50_FPN_Weights,
+    MaskRCNN_ResNet50_FPN_V2_Weights,
+    MaskRCNN_ResNet50_FPN_Weights,
+    keypointrcnn_resnet50_fpn,
+    maskrcnn_resnet50_fpn,
+    maskrcnn_resnet50_fpn_v2,
+)
+from torchvision.ops import FrozenBatchNorm2d
+
+from benchmark_builder.masks.networks.skeleton import outline
+from benchmark_builder.masks.networks.tracking import Sighting
+from benchmark_builder.masks.networks.weights import computing, fitting, hub_file, read_weights
+from benchmark_builder.masks.packed import pack
+from benchmark_builder.utils.errors import BenchError
+
+PERSON = 1  # COCO's label
+DEFAULT = "MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1"
+POINT_SURE = 0.0  # least score of a key point, on the scale of Keypoint R-CNN's heat map
+
+
+def _frozen(build: Callable[..., torch.nn.Module]) -> torch.nn.Module:
+    """A network whose backbone has frozen batch normalisation, as torchvision gives it to a pretrained one."""
+    network = build(weights=None, weights_backbone=None)
+    _freeze(network.get_submodule("backbone"))
+    return network
+
+
+def _freeze(module: torch.nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, torch.nn.BatchNorm2d):
+            setattr(module, name, FrozenBatchNorm2d(child.num_features, child.eps))
+        else:
+            _freeze(child)
+
+
+def _v1() -> torch.nn.Module:
+    return _frozen(maskrcnn_resnet50_fpn)
+
+
+def _v2() -> torch.nn.Module:
+    return maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
+
+
+def _keypoint() -> torch.nn.Module:
+    return _frozen(keypointrcnn_resnet50_fpn)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that can be asked for: how it is made, and torchvision's own weights for it."""
+
+    build: Callable[[], torch.nn.Module]
+    weights: type[WeightsEnum] | None = None
+
+
+# A file is of the first of these that can load it. Whoever has a network of another kind adds it here.
+NETWORKS = {
+    "maskrcnn_resnet50_fpn_v2": Network(_v2, MaskRCNN_ResNet50_FPN_V2_Weights),
+    "maskrcnn_resnet50_fpn": Network(_v1, MaskRCNN_ResNet50_FPN_Weights),
+    "keypointrcnn_resnet50_fpn": Network(_keypoint, KeypointRCNN_ResNet50_FPN_Weights),
+}
+# Trained before torchvision's frozen batch normalisation had an eps (pytorch/vision#2933), and run without one.
+WITHOUT_EPS = {
+    Path(weights.value.url).name
+    for weights in (MaskRCNN_ResNet50_FPN_Weights.COCO_V1, KeypointRCNN_ResNet50_FPN_Weights.COCO_V1)
+}
+
+
+def find_weights(name: str) -> tuple[Path, str]:
+    """The file of the weights and the name of the network they fit.
+
+    Args:
+        name: a file, or torchvision's name of weights such as :data:`DEFAULT`, fetched into torch hub's cache if they
+            are not there.
+
+    Raises:
+        BenchError: neither, or the weights cannot be fetched (the message names their address), or fit no network.
+    """
+    path = Path(name)
+    if not path.is_file():
+        path = _fetched(name)
+    what = f"weights of {', '.join(NETWORKS)}"
+    fits = fitting(read_weights(path, what), {key: network.build for key, network in NETWORKS.items()})
+    if not fits:
+        raise BenchError(f"{path}: its weights are of no network that is known here; give {what}")
+    return path, fits[0]
+
+
+def _fetched(name: str) -> Path:
+    known = [network.weights for network in NETWORKS.values() if network.weights is not None]
+    try:
+        weights = get_weight(name)
+        if type(weights) not in known:
+            raise ValueError
+    except (ValueError, KeyError, AttributeError):
+        names = ", ".join(str(w) for kind in known for w in kind)
+        raise BenchError(f"{name}: no such file, and no weights of that name; give a file or one of {names}") from None
+    url = weights.value.url
+    path = hub_file(Path(url).name)
+    if not path.is_file():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            digest = path.stem.rpartition("-")[2]  # the name ends in the first digits of the file's SHA-256
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=digest, progress=False)
+        except (urllib.error.URLError, OSError, RuntimeError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise BenchError(
+                f"{url}: cannot be fetched ({reason}); download it by other means and put it at {path}"
+            ) from None
+    return path
+
+
+def load_network(path: Path, name: str, min_score: float, device: torch.device) -> torch.nn.Module:
+    """The network of :data:`NETWORKS` with the weights of a file, ready to detect what scores ``min_score``, 0..1."""
+    network: Any = NETWORKS[name].build()
+    network.load_state_dict(read_weights(path, "weights of a detector"))
+    if path.name in WITHOUT_EPS:
+        for module in network.modules():
+            if isinstance(module, FrozenBatchNorm2d):
+                module.eps = 0.0
+    network.roi_heads.score_thresh = min_score
+    return network.eval().to(device)
+
+
+def detect(
+    network: torch.nn.Module, frames: Iterable[np.ndarray], device: torch.device, chunk: int, masks: bool
+) -> Iterator[list[Sighting]]:
+    """The people on every frame, the surest first.
+
+    Args:
+        network: takes a list of float (3, H, W) in 0..1, gives a dict a picture, as torchvision's detectors do.
+        frames: uint8 (H, W, 3) RGB; read ``chunk`` at a time, which on a GPU are looked at together.
+        masks: whether to keep masks too: the network's own, else the outline of its key points.
+    """
+    stream = iter(frames)
+    while piece := list(islice(stream, chunk)):
+        size = chunk if device.type == "cuda" else 1  # on a CPU alone: the same bit for bit with every chunk
+        found: list[list[Sighting]] = []
+        with computing(device):
+            for k in range(0, len(piece), size):
+                pictures = [torch.from_numpy(f).to(device).permute(2, 0, 1).float() / 255 for f in piece[k : k + size]]
+                found += [_people(result, masks, piece[0].shape[:2]) for result in network(pictures)]
+        yield from found
+
+
+def _people(result: dict[str, torch.Tensor], masks: bool, size: tuple[int, ...]) -> list[Sighting]:
+    people = []
+    for k in torch.nonzero(result["labels"] == PERSON)[:, 0].tolist():
+        x1, y1, x2, y2 = result["boxes"][k].tolist()
+        mask = _mask(result, k, (size[0], size[1])) if masks else None
+        if mask is None or mask.any():
+            people.append(Sighting((x1, y1, x2, y2), None if mask is None else pack(mask)))
+    return people
+
+
+def _mask(result: dict[str, torch.Tensor], k: int, size: tuple[int, int]) -> np.ndarray | None:
+    if "masks" in result:
+        return (result["masks"][k, 0] > 0.5).cpu().numpy()
+    if "keypoints" in result:
+        sure = (result["keypoints_scores"][k] > POINT_SURE).cpu().numpy()
+        return outline(result["keypoints"][k, :, :2].cpu().numpy(), sure, *size)
+    return None

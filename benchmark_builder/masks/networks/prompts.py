@@ -1,0 +1,144 @@
+"""Boxes that prompt a segmenter: where another source's actors are, frame by frame.
+
+A source that tells its actors apart (:class:`~benchmark_builder.masks.base.BoxedTrack`) gives one box an actor. Of any
+other, the connected parts of a mask are the actors: parts whose boxes touch are one, specks are none.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmark_builder.masks.base import ActorBox, BoxedTrack, MaskSource, MaskTrack
+from benchmark_builder.utils.errors import BenchError
+
+SPECK = 0.1  # of the largest part's area: a smaller part is no actor of its own
+SAME = 0.3  # least overlap (intersection over union) of a part's box with the last one of the same actor
+LISTED = 5  # boxes named in a message
+
+
+def prompt_source(
+    spec: str | None, dataset_root: Path, kind: str, shared: Mapping[str, Any] | None = None, **options: Any
+) -> MaskSource:
+    """The source that ``--prompts KIND`` or ``KIND:PATH`` names.
+
+    Args:
+        spec: what the user gave; None or "" if nothing.
+        dataset_root: the dataset's folder, where a source without PATH looks for its files.
+        kind: the prompted source, for the message.
+        shared: settings of the prompted source that the prompt source gets too if it has them, such as ``device``.
+        options: settings for the prompt source; None stands for its default.
+
+    Raises:
+        BenchError: no ``spec``, or what :func:`~benchmark_builder.masks.mask_source` raises.
+    """
+    from benchmark_builder.masks import KINDS, mask_source, settings_of  # it imports the prompted sources in turn
+
+    if not spec:
+        raise BenchError(
+            f"--masks {kind}: needs boxes to start from; give --prompts KIND:PATH, such as ucf101-24:pyannot.pkl, "
+            "detector or motion"
+        )
+    if KINDS.kind(spec) in ("sam", "sam2"):
+        raise BenchError(
+            f"--prompts {spec}: is itself prompted with boxes; give --prompts ucf101-24:pyannot.pkl, detector or motion"
+        )
+    common = {key: value for key, value in (shared or {}).items() if key in settings_of(spec)}
+    return mask_source(spec, dataset_root, **common, **options)
+
+
+def prompt_boxes(track: MaskTrack, height: int, width: int, name: str) -> list[list[ActorBox]]:
+    """The boxes of every frame's actors.
+
+    Args:
+        track: a track of the prompt source, for frames of (height, width). Its masks are read one at a time, in order.
+        name: the video's id, for the message.
+
+    Returns:
+        ``len(track.covered)`` lists, empty where the track is not covered (or its mask is empty); in a list, actors
+        in rising order, each at most once. Boxes lie within the frame and have an area.
+
+    Raises:
+        BenchError: a box has no area, or lies outside the frame altogether; they are listed.
+    """
+    frames: list[list[ActorBox]] = []
+    parts = _Parts()
+    for index, covered in enumerate(track.covered.tolist()):
+        if not covered:
+            frames.append([])
+        elif isinstance(track, BoxedTrack):
+            clipped = [_clip(box, height, width) for box in track.actor_boxes(index)]
+            frames.append(sorted(clipped))
+        else:
+            frames.append(parts.number(part_boxes(track.mask(index))))
+    empty = [(k, box) for k, boxes in enumerate(frames) for box in boxes if box.x2 <= box.x1 or box.y2 <= box.y1]
+    if empty:
+        listed = ", ".join(f"frame {k} ({b.x1}, {b.y1}, {b.x2}, {b.y2})" for k, b in empty[:LISTED])
+        more = f" and {len(empty) - LISTED} more" if len(empty) > LISTED else ""
+        raise BenchError(
+            f"{name}: prompt boxes (x1, y1, x2, y2) have no area inside the {width}x{height} picture: {listed}{more}; "
+            "fix the annotation or give other --prompts"
+        )
+    return frames
+
+
+def part_boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """Boxes (x1, y1, x2, y2; x2, y2 exclusive) of the connected parts of a mask, bool (H, W), the largest part first.
+
+    Parts below SPECK of the largest are left out; parts whose boxes touch or overlap share one box.
+    """
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    found = sorted(stats[1:].tolist(), key=lambda s: (-s[cv2.CC_STAT_AREA], s))
+    boxes: list[tuple[int, int, int, int]] = []
+    for x, y, w, h, area in found:
+        if area < SPECK * found[0][cv2.CC_STAT_AREA]:
+            break
+        boxes.append((x, y, x + w, y + h))
+    merged = True
+    while merged:
+        merged = False
+        for i in range(len(boxes)):
+            for j in range(len(boxes) - 1, i, -1):
+                a, b = boxes[i], boxes[j]
+                if a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]:
+                    boxes[i] = (min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3]))
+                    del boxes[j]
+                    merged = True
+    return boxes
+
+
+def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Intersection over union, 0..1, of two boxes (x1, y1, x2, y2) that have an area."""
+    wide, tall = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if wide <= 0 or tall <= 0:
+        return 0.0
+    both = wide * tall
+    return float(both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both))
+
+
+class _Parts:
+    """Numbers the parts of one video's masks: a part that overlaps an actor's last box is that actor."""
+
+    def __init__(self) -> None:
+        self._last: list[tuple[int, int, int, int]] = []
+
+    def number(self, boxes: list[tuple[int, int, int, int]]) -> list[ActorBox]:
+        pairs = [(overlap(last, box), k, n) for k, last in enumerate(self._last) for n, box in enumerate(boxes)]
+        actor_of: dict[int, int] = {}
+        for share, k, n in sorted(pairs, key=lambda p: (-p[0], p[1:])):
+            if share >= SAME and n not in actor_of and k not in actor_of.values():
+                actor_of[n] = k
+        for n, box in enumerate(boxes):
+            if n not in actor_of:
+                actor_of[n] = len(self._last)
+                self._last.append(box)
+            self._last[actor_of[n]] = box
+        return sorted(ActorBox(actor_of[n], *box) for n, box in enumerate(boxes))
+
+
+def _clip(box: ActorBox, height: int, width: int) -> ActorBox:
+    x1, x2 = (min(max(v, 0), width) for v in (box.x1, box.x2))
+    y1, y2 = (min(max(v, 0), height) for v in (box.y1, box.y2))
+    return ActorBox(box.actor, x1, y1, x2, y2)

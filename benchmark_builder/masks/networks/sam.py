@@ -1,0 +1,252 @@
+"""``sam``: Segment Anything (Kirillov et al., ICCV 2023), prompted with the boxes of another source.
+
+On every frame each actor is prompted with its box and, where it was seen on the frame before, with that frame's
+low-resolution mask, so that the mask follows the actor. A mask ends at its slightly enlarged box; several actors are
+united. A frame on which nothing is found in any box is not covered.
+
+On a GPU the image encoder runs in bfloat16, a chunk of frames at a time; on a CPU in float32, frame by frame.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from segment_anything import SamPredictor, sam_model_registry
+from segment_anything.modeling import Sam
+
+from benchmark_builder.masks.base import ActorBox, reads_of
+from benchmark_builder.masks.networks.prompts import prompt_boxes, prompt_source
+from benchmark_builder.masks.networks.weights import computing, fitting, hub_file, read_weights
+from benchmark_builder.masks.packed import PackedTrack
+from benchmark_builder.settings import NETWORK, NetworkSettings
+from benchmark_builder.utils.device import pick_device
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.files import sha256_file
+from benchmark_builder.video.decode import read_frames
+from benchmark_builder.video.record import Video
+
+DEFAULT = "vit_h"
+SITE = "https://dl.fbaipublicfiles.com/segment_anything/"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One size of SAM: how its network is made, and the name of its published checkpoint."""
+
+    build: Callable[[], Sam]
+    file: str
+
+
+# Whoever has a network of another size adds it here.
+MODELS = {
+    "vit_h": Model(sam_model_registry["vit_h"], "sam_vit_h_4b8939.pth"),
+    "vit_l": Model(sam_model_registry["vit_l"], "sam_vit_l_0b3195.pth"),
+    "vit_b": Model(sam_model_registry["vit_b"], "sam_vit_b_01ec64.pth"),
+}
+
+
+class SamMasks:
+    """``sam[:CHECKPOINT]``: masks of Segment Anything in the boxes of ``prompts``."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        dataset_root: Path,
+        prompts: str | None = None,
+        actors: str | None = None,
+        min_score: float | None = None,
+        min_track: int | None = None,
+        sam_checkpoint: Path | None = None,
+        sam_model: str | None = None,
+        device: str = "auto",
+        chunk: int = NETWORK["chunk"],
+        box_margin: float = NETWORK["box_margin"],
+    ) -> None:
+        """Check the settings and the checkpoint; the network is loaded with the first video.
+
+        Args:
+            path, sam_checkpoint: the checkpoint; without one, the published one in torch hub's cache.
+            prompts: KIND or KIND:PATH of the source of boxes.
+            actors, min_score, min_track: settings of that source.
+            sam_model: a name of :data:`MODELS`; None for the one that the checkpoint fits, or :data:`DEFAULT`.
+            device: ``auto``, ``cpu``, ``cuda`` …
+            chunk: frames encoded at a time; on a CPU it changes no pixel.
+            box_margin: by what share of its own width (height) a box is enlarged on each side before the mask is
+                clipped to it, 0..1.
+
+        Raises:
+            BenchError: a setting that makes no sense, no checkpoint, or one of another model.
+        """
+        if sam_model is not None and sam_model not in MODELS:
+            raise BenchError(f"--sam-model {sam_model}: choose from {', '.join(MODELS)}")
+        NetworkSettings(device=device, chunk=chunk, box_margin=box_margin)
+        shared = {"device": device, "chunk": chunk}
+        detector = {"min_score": min_score, "min_track": min_track}
+        self.prompts = prompt_source(prompts, dataset_root, "sam", shared, actors=actors, **detector)
+        self.device, self.chunk, self.box_margin = str(pick_device(device)), chunk, box_margin
+        self.checkpoint, self.model = find_checkpoint(sam_checkpoint or path, sam_model)
+        self.sha256 = sha256_file(self.checkpoint)
+        self._predictor: SamPredictor | None = None
+
+    @property
+    def _half(self) -> bool:
+        return torch.device(self.device).type == "cuda"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_predictor": None}  # a worker loads its own
+
+    @property
+    def predictor(self) -> SamPredictor:
+        """The network, loaded once a process."""
+        if self._predictor is None:
+            network = MODELS[self.model].build()
+            network.load_state_dict(read_weights(self.checkpoint, "a checkpoint of Segment Anything"))
+            self._predictor = SamPredictor(network.eval().to(self.device))
+        return self._predictor
+
+    def track(self, video: Video, height: int, width: int) -> PackedTrack:
+        """Segment the actors of one video.
+
+        Raises:
+            LeftOut: the prompts have nothing on it, or nothing is found in any box.
+            BenchError: the video cannot be read, or its boxes cannot be used.
+        """
+        boxes = prompt_boxes(self.prompts.track(video, height, width), height, width, video.id)
+        if not any(boxes):
+            raise LeftOut(f"{video.id}: its prompts hold no box")
+        track = PackedTrack(len(boxes), height, width)
+        frames = read_frames(video.path)
+        for index, mask in follow(self.predictor, frames, boxes, self.chunk, self.box_margin, self._half):
+            if mask.any():
+                track.keep(index, mask)
+        if not track.covered.any():
+            raise LeftOut(f"{video.id}: Segment Anything finds nothing in its boxes; give other --prompts")
+        return track
+
+    def reads(self, video: Video) -> list[Path] | None:
+        """What the boxes are made from, besides the video itself."""
+        return reads_of(self.prompts, video)
+
+    def describe(self) -> dict[str, Any]:
+        """``chunk`` is not in it, as it decides how much memory is taken and not what is computed."""
+        return {
+            "kind": "sam",
+            "model": self.model,
+            "sha256": self.sha256,
+            "prompts": self.prompts.describe(),
+            "box_margin": self.box_margin,
+            "encoder": "bfloat16" if self._half else "float32",
+        }
+
+
+def find_checkpoint(path: Path | None, model: str | None) -> tuple[Path, str]:
+    """The checkpoint to use and the name of the model it fits.
+
+    Args:
+        path: the user's, or None for the published one in torch hub's cache.
+        model: a name of :data:`MODELS`, or None for the one that fits.
+
+    Raises:
+        BenchError: there is none (the message says where to get it), or it is one of another model.
+    """
+    if path is None:
+        file = MODELS[model or DEFAULT].file
+        path, model = hub_file(file), model or DEFAULT
+        if not path.is_file():
+            raise BenchError(
+                f"{path}: no checkpoint of Segment Anything here; download {SITE}{file} to that place, "
+                "or give --sam-checkpoint FILE"
+            )
+    what = "a checkpoint of Segment Anything with --sam-checkpoint FILE"
+    fits = fitting(read_weights(path, what), {name: m.build for name, m in MODELS.items()})
+    if not fits:
+        raise BenchError(f"{path}: its weights are of none of {', '.join(MODELS)}; give {what}")
+    if model is not None and model not in fits:
+        raise BenchError(f"{path}: is a checkpoint of {fits[0]}, not of {model}; give --sam-model {fits[0]}")
+    return path, model or fits[0]
+
+
+def follow(
+    predictor: SamPredictor,
+    frames: Iterable[np.ndarray],
+    boxes: Sequence[Sequence[ActorBox]],
+    chunk: int,
+    box_margin: float,
+    half: bool = False,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Masks of the frames that have boxes, in order.
+
+    Args:
+        frames: uint8 (H, W, 3) RGB, from frame 0 on; read ``chunk`` at a time, and no further than the last box.
+        boxes: of each frame, as :func:`~benchmark_builder.masks.networks.prompts.prompt_boxes` gives them.
+        chunk, box_margin: as :class:`SamMasks` takes them.
+        half: as :func:`encode` takes it.
+
+    Yields:
+        (index, the union of the actors' masks: bool (H, W)).
+    """
+    last = max((k for k, found in enumerate(boxes) if found), default=-1)
+    prompted = (
+        (k, frame) for k, (frame, found) in enumerate(zip(islice(frames, last + 1), boxes, strict=False)) if found
+    )
+    low_res: dict[int, np.ndarray] = {}  # actor -> its mask on the frame before, logits (1, 256, 256)
+    before = -1
+    while piece := list(islice(prompted, chunk)):
+        masks = []
+        with computing(predictor.device):
+            features = encode(predictor, [frame for _, frame in piece], half)
+            for (index, frame), embedding in zip(piece, features, strict=True):
+                if index != before + 1:
+                    low_res = {}
+                before = index
+                mask, low_res = _segment(predictor, frame, embedding, boxes[index], low_res, box_margin)
+                masks.append((index, mask))
+        yield from masks
+
+
+def encode(predictor: SamPredictor, frames: list[np.ndarray], half: bool) -> list[torch.Tensor]:
+    """Embeddings of frames, uint8 (H, W, 3) each: float32 (1, C, h, w) each.
+
+    ``half``: all of them together, in bfloat16; else one by one, so that a chunk's length changes no bit.
+    """
+    model = predictor.model
+    pictures = []
+    for frame in frames:
+        resized = torch.as_tensor(predictor.transform.apply_image(frame), device=predictor.device)
+        pictures.append(model.preprocess(resized.permute(2, 0, 1).contiguous()[None]))
+    if not half:
+        return [model.image_encoder(picture) for picture in pictures]
+    with torch.autocast(predictor.device.type, torch.bfloat16):
+        return list(model.image_encoder(torch.cat(pictures)).float().split(1))
+
+
+def _segment(
+    predictor: SamPredictor,
+    frame: np.ndarray,
+    embedding: torch.Tensor,
+    boxes: Sequence[ActorBox],
+    low_res: dict[int, np.ndarray],
+    box_margin: float,
+) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """The united mask of one frame, bool (H, W), and the low-resolution mask of each actor that was found."""
+    height, width = frame.shape[:2]
+    # What SamPredictor.set_image leaves behind, with an embedding that is already there.
+    predictor.original_size = (height, width)
+    predictor.input_size = predictor.transform.get_preprocess_shape(height, width, predictor.transform.target_length)
+    predictor.features, predictor.is_image_set = embedding, True
+    united = np.zeros((height, width), dtype=bool)
+    found = {}
+    for actor, x1, y1, x2, y2 in boxes:
+        masks, _, logits = predictor.predict(
+            box=np.array([x1, y1, x2, y2]), mask_input=low_res.get(actor), multimask_output=False
+        )
+        wide, tall = round(box_margin * (x2 - x1)), round(box_margin * (y2 - y1))
+        inside = (slice(max(0, y1 - tall), y2 + tall), slice(max(0, x1 - wide), x2 + wide))
+        if masks[0][inside].any():  # an empty mask would tell the next frame that there is no actor
+            united[inside] |= masks[0][inside]
+            found[actor] = logits
+    return united, found

@@ -1,0 +1,1 @@
+"""Small tools that every part uses: errors, files, folders, texts, random draws, processes."""

@@ -1,0 +1,38 @@
+"""Where a network runs."""
+
+import os
+from typing import TYPE_CHECKING
+
+from benchmark_builder.utils.errors import BenchError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def pick_device(name: str) -> "torch.device":
+    """``auto``: the GPU if there is one; else a torch device name. BenchError if this machine has none such."""
+    import torch  # here, so that who needs no network loads no torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise BenchError(f"--device {name} cannot be used ({reason}); give auto, cpu or cuda") from None
+    return device
+
+
+def world_size() -> int:
+    """How many processes run together, as `accelerate launch` (or torchrun) tells each of them.
+
+    Raises:
+        BenchError: ``$WORLD_SIZE`` is no number.
+    """
+    said = os.environ.get("WORLD_SIZE", "1")
+    if not said.isdecimal() or len(said) > 6 or int(said) < 1:
+        raise BenchError(
+            f"WORLD_SIZE={said[:40]}: is no number of processes; unset it, or start with `accelerate launch`"
+        )
+    return int(said)

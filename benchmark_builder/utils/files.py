@@ -1,0 +1,230 @@
+"""Whole-or-absent files, digests, and paths that stay inside their folder."""
+
+import hashlib
+import io
+import json
+import mmap
+import os
+import re
+import shutil
+import uuid
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from benchmark_builder.utils.errors import DISK_ERRORS, BenchError
+from benchmark_builder.utils.folders import place_of
+from benchmark_builder.utils.text import csv_text, read_text, utf8
+
+
+@contextmanager
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Let what the system refuses inside name the folder of ``path``.
+
+    For a write to an open file the system names none, and a temporary name (``temporary``) tells a user nothing.
+    """
+    try:
+        yield
+    except OSError as error:
+        ours = temporary is not None and str(error.filename).startswith(str(temporary))
+        if ours or (error.filename is None and error.errno in DISK_ERRORS):
+            error.filename, error.filename2 = str(path.parent), None
+        raise
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path alongside ``path``; on success it is renamed to ``path``, on any error removed.
+
+    The suffix is kept, so that encoders recognise the container. A file under its final name is always whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex}{path.suffix}")
+    with naming(path, temporary):
+        try:
+            yield temporary
+            with open(temporary, "rb") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file, or a folder of files, so that it appears under ``target`` once whole."""
+    if not source.is_dir():
+        with whole_file(target) as temporary:
+            shutil.copyfile(source, temporary)
+        return
+    copy = target.with_name(f".tmp-{uuid.uuid4().hex}")
+    try:
+        try:
+            shutil.copytree(source, copy)
+        except shutil.Error as error:  # a list of what could not be copied
+            raise BenchError(
+                f"{target.parent}: {source.name} could not be copied here ({error.args[0][0][2]}); free space, change "
+                "its rights, or choose another --out"
+            ) from None
+        if target.exists():  # a folder cannot be renamed onto a filled one
+            shutil.rmtree(target)
+        copy.replace(target)
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all it holds; nothing happens where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Delete temporary files and folders that a killed run left anywhere below ``folder``; returns how many."""
+    leftovers = list(folder.rglob(".tmp-*"))
+    for path in leftovers:
+        if path.is_dir() and not path.is_symlink():
+            # A worker that has not yet noticed that its run was killed may be writing here for a moment more.
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text whole or not at all; what is no Unicode (a file name of other bytes) is written ``\\udcff``."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write sorted, indented JSON whole or not at all."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_text(path, utf8(text))  # JSON reads the escapes back as they were
+
+
+def read_json(path: Path, what: str, fix: str) -> Any:
+    """Read JSON; a missing or broken file is a :class:`BenchError` saying what it is and how to fix it."""
+    if not path.is_file():
+        raise BenchError(f"{path}: no {what} here; {fix}")
+    try:
+        return parse_json(read_text(path, what, fix))
+    except ValueError as error:
+        raise BenchError(f"{path}: not a readable {what} ({error}); {fix}") from None
+
+
+DEEPEST_JSON = 100
+_LONG_NUMBER = re.compile(r"[0-9]{20}")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text of a stranger says.
+
+    Raises:
+        ValueError: it is no JSON, is nested more than :data:`DEEPEST_JSON` deep (what walks through it would fail), or
+            has a whole number of more than 64 bits (which fits no array).
+    """
+    if isinstance(text, bytes):
+        text = text.decode()
+    try:
+        # A function for whole numbers slows the parser down, so it is given only where long ones may be.
+        value = json.loads(text, parse_int=_whole_number if _LONG_NUMBER.search(text) else None)
+    except RecursionError:
+        raise ValueError(f"it is nested more than {DEEPEST_JSON} deep") from None
+    level = [value] if isinstance(value, list | dict) else []
+    for _ in range(DEEPEST_JSON):
+        level = [v for c in level for v in (c.values() if type(c) is dict else c) if type(v) is dict or type(v) is list]
+    if level:
+        raise ValueError(f"it is nested more than {DEEPEST_JSON} deep")
+    return value
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
+        raise ValueError(f"it has a number of {len(text)} digits")
+    return int(text)
+
+
+def write_csv(path: Path, columns: list[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows (dicts) as CSV with exactly ``columns``, whole or not at all; no cell is run by a spreadsheet
+    (:func:`~benchmark_builder.utils.text.neutral`)."""
+    table = ([row.get(column, "") for column in columns] for row in rows)
+    write_text(path, csv_text([columns, *table]))
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """``folder / relative``, refused if it would point outside ``folder`` (also through links)."""
+    target = folder / relative
+    if Path(relative).is_absolute() or not target.resolve().is_relative_to(folder.resolve()):
+        raise BenchError(f"{relative!r} points outside {folder}; the file that names it is damaged or hostile")
+    return target
+
+
+def found_inside(folder: Path, relative: str) -> Path:
+    """:func:`inside`, but where there is no file of that name, the one whose name is the same in composed letters."""
+    inside(folder, relative)
+    return inside(folder, place_of(folder, relative).relative_to(folder).as_posix())
+
+
+MOST_DIRECTORY = 2**24  # bytes of a zip's list of members: of 250,000 pictures, say
+MOST_UNPACKED = 2**28  # bytes of one member of a zip: a picture of 8K has fewer, packed or not
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """A zip of strangers, read into memory, so that no file stays open.
+
+    Raises:
+        OSError: it cannot be read.
+        zipfile.BadZipFile: it is none, has too many members, or a name in it points outside its folder.
+    """
+    data = path.read_bytes()
+    try:
+        if zip_directory(data) > MOST_DIRECTORY:
+            raise zipfile.BadZipFile("it has too many members")
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except Exception as error:  # a damaged zip can raise anything: struct.error, UnicodeDecodeError, …
+        raise zipfile.BadZipFile(str(error) or type(error).__name__) from None
+    for name in archive.namelist():
+        if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts:
+            raise zipfile.BadZipFile(f"{name!r} points outside it")
+    return archive
+
+
+def zip_directory(data: bytes | mmap.mmap) -> int:
+    """How many bytes a zip's list of members takes; 0 if it is no zip. Python keeps half a kilobyte for each member."""
+    end = data.rfind(b"PK\x05\x06", max(0, len(data) - 22 - 0xFFFF))
+    if end < 0:
+        return 0
+    size, large = int.from_bytes(data[end + 12 : end + 16], "little"), end - 20 - 56
+    if data[end - 20 : end - 16] == b"PK\x06\x07" and large >= 0:  # zip64
+        size = max(size * (size != 0xFFFFFFFF), int.from_bytes(data[large + 40 : large + 48], "little"))
+    return size
+
+
+def zip_member(archive: zipfile.ZipFile, name: str, most: int = MOST_UNPACKED) -> bytes:
+    """The bytes of a zip's member, never more than ``most``, whatever a small file would unpack to.
+
+    Raises:
+        KeyError: there is no such member.
+        zipfile.BadZipFile: it is damaged, or unpacks to more.
+    """
+    info = archive.getinfo(name)
+    try:
+        with archive.open(info) as handle:
+            data = handle.read(most + 1)
+    except MemoryError:
+        raise
+    except Exception as error:  # zlib.error, EOFError, NotImplementedError, RuntimeError of an encrypted one, …
+        raise zipfile.BadZipFile(f"{name}: {str(error) or type(error).__name__}") from None
+    if len(data) > most:
+        raise zipfile.BadZipFile(f"{name} unpacks to more than {most} bytes")
+    return data

@@ -1,0 +1,254 @@
+"""Settings as models: each field says its type, range or choices, default and help once, for the command line, TOML
+files and Python alike.
+
+Numbers are strict: no boolean is a number, no text is one, and none is infinite. What is wrong raises
+:class:`SettingError`, the one place where pydantic's errors become one line.
+"""
+
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from benchmark_builder.utils.errors import BenchError
+
+
+class SettingError(BenchError):
+    """A setting that is wrong.
+
+    Attributes:
+        name: the setting's.
+        inside: what is wrong as a file's reader is to be told: ``count is 0; give a whole number, at least 1``.
+    """
+
+    name: str = ""
+    inside: str = ""
+
+
+def setting_error(name: str, value: Any, fix: str, flag: str = "") -> SettingError:
+    """The error of one setting, which names its option: ``--name value: fix``."""
+    try:
+        quoted = repr(str(value) if isinstance(value, Path) else value)
+    except Exception as reason:  # a number of thousands of digits, or an object that cannot say what it is
+        quoted = f"a {type(value).__name__} that cannot be shown ({type(reason).__name__})"
+    shown = value if isinstance(value, (str, Path)) and value != "" else quoted
+    error = SettingError(f"{flag or flag_of(name)} {shown}: {fix}")
+    error.name, error.inside = name, f"{name} is {quoted}; {fix}"
+    return error
+
+
+def flag_of(name: str) -> str:
+    """The option of a setting: ``per_video`` is ``--per-video``."""
+    return f"--{name.replace('_', '-')}"
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    of: str = "",
+    shown: str = "",
+    flag: str = "",
+    panel: str = "",
+    give: str = "",
+    **limits: Any,
+) -> Any:
+    """A field of a :class:`SettingsModel`.
+
+    Args:
+        default: its value where nothing is chosen; ``...`` if there is none.
+        help: one line for `--help`.
+        of: what is counted or measured, in errors: ``frames``, ``pixels``, or ``share`` for a number from 0 to 1.
+        shown: what `--help` says of the default in place of its value.
+        flag: its option, where that is not the field's name with hyphens; ``--on/--off`` of a boolean.
+        panel: the heading of the option in `--help`.
+        give: what to give, in errors, where type and range do not say all.
+        limits: ``ge``, ``le``, ``gt``, ``lt``, as of :func:`pydantic.Field`.
+    """
+    extra = {"of": of, "shown": shown, "flag": flag, "panel": panel, "give": give}
+    return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
+
+
+def share(default: Any, help: str, **more: Any) -> Any:
+    """A field that is a number from 0 to 1; arguments as of :func:`setting`."""
+    return setting(default, help, of="share", ge=0, le=1, **more)
+
+
+def optional(model: type[BaseModel], name: str, shown: str = "") -> Any:
+    """A field like another model's, which may be None, its default: the range and help are the other's."""
+    other = model.model_fields[name]
+    said = {k: v for k, v in extra(other).items() if k != "shown"} | ({"shown": shown} if shown else {})
+    limits = {k: v for k in ("ge", "le", "gt", "lt") if (v := _limit(other.metadata, k)) is not None}
+    return Field(None, description=other.description, json_schema_extra=said, **limits)
+
+
+class SettingsModel(BaseModel):
+    """Settings that belong together: frozen, hashable, and checked when they are made.
+
+    Raises:
+        SettingError: an unknown setting, or one of a wrong type or out of its range.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=False, defer_build=True,
+        arbitrary_types_allowed=True,
+    )  # fmt: skip
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _first(error, type(self), values) from None
+
+    @classmethod
+    def setting_names(cls) -> tuple[str, ...]:
+        """The settings, in the order in which they are defined."""
+        return tuple(cls.model_fields)
+
+    @classmethod
+    def part_of(cls, settings: BaseModel) -> Self:
+        """These settings, taken from a model that has them among its own."""
+        return cls(
+            **{name: getattr(settings, name) for name in cls.setting_names() if name in type(settings).model_fields}
+        )
+
+    @classmethod
+    def from_file(cls, values: Mapping[str, Any], path: Path | str) -> Self:
+        """The settings that a file has. Errors name the file and the setting."""
+        try:
+            return cls(**values)
+        except SettingError as error:
+            raise BenchError(f"{path}: {error.inside}") from None
+
+    @classmethod
+    def value_in_file(cls, name: str, value: Any, path: Path | str) -> Any:
+        """The value of one setting that a file has, in its own type. Raises as :meth:`from_file`."""
+        field = cls.model_fields.get(name)
+        if field is None:
+            raise BenchError(f"{path}: {_unknown(name, value, cls).inside}")
+        kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        try:
+            return TypeAdapter(kind, config=cls.model_config).validate_python(value)
+        except ValidationError:
+            raise BenchError(f"{path}: {setting_error(name, value, give(field)).inside}") from None
+
+    def replaced(self, **changes: Any) -> Self:
+        """The same with some settings changed. Raises as the model itself."""
+        return type(self)(**{name: getattr(self, name) for name in self.setting_names()} | changes)
+
+
+def default_of(model: type[BaseModel], name: str) -> Any:
+    """The default value of a setting."""
+    return model.model_fields[name].get_default(call_default_factory=True)
+
+
+def _first(error: ValidationError, model: type[SettingsModel], values: Mapping[str, Any]) -> SettingError:
+    """The first of pydantic's errors, in words: the option, its value, and what to give."""
+    found = error.errors(include_url=False)[0]
+    name, value = str(found["loc"][0]), found["input"]
+    if found["type"] == "extra_forbidden":
+        return _unknown(name, value, model)
+    field = model.model_fields[name]
+    if found["type"] == "missing":
+        return setting_error(name, "", f"is missing; give {wanted(field)}")
+    return setting_error(name, values.get(name, value), give(field), extra(field).get("flag", "").partition("/")[0])
+
+
+def _unknown(name: str, value: Any, model: type[SettingsModel]) -> SettingError:
+    near = difflib.get_close_matches(name, model.model_fields, 1)
+    fix = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(model.model_fields)}"
+    return setting_error(name, value, f"no such setting; {fix}")
+
+
+def extra(field: FieldInfo) -> dict[str, Any]:
+    """What :func:`setting` says of a field beyond pydantic's own: ``of``, ``shown``, ``flag``."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
+def plain_types(kind: Any) -> tuple[Any, ...]:
+    """The types that a field may have, without None: ``int | None`` gives ``(int,)``."""
+    if typing.get_origin(kind) is Annotated:
+        return plain_types(typing.get_args(kind)[0])
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+        return tuple(part for arm in typing.get_args(kind) for part in plain_types(arm))
+    return () if kind in (None, types.NoneType) else (kind,)
+
+
+def choices_of(field: FieldInfo) -> tuple[str, ...]:
+    """The words that a field may be; empty if it is not one of several words."""
+    return tuple(w for kind in plain_types(field.annotation) if typing.get_origin(kind) is Literal
+                 for w in typing.get_args(kind))  # fmt: skip
+
+
+def give(field: FieldInfo) -> str:
+    """What to give for a field, for errors: ``choose from hold, drop`` or ``give a share from 0 to 1``."""
+    choices, own = choices_of(field), extra(field).get("give")
+    return f"give {own}" if own else f"choose from {', '.join(choices)}" if choices else f"give {wanted(field)}"
+
+
+def wanted(field: FieldInfo) -> str:
+    """What a field takes, in words: ``a whole number of frames from 0 to 30``."""
+    of = extra(field).get("of", "")
+    words = {
+        int: f"a whole number of {of}" if of else "a whole number",
+        float: "a share" if of == "share" else f"a number of {of}" if of else "a number",
+        str: "a word",
+        bool: "true or false",
+        dict: "a table",
+        Path: "a path",
+        tuple: "a list of numbers",
+    }
+    kinds = [words[k] for kind in plain_types(field.annotation) if (k := typing.get_origin(kind) or kind) in words]
+    limits = range_of(field)
+    comma = "," if limits.startswith("at least") else ""
+    return " or ".join(dict.fromkeys(kinds)) + (f"{comma} {limits}" if limits else "")
+
+
+def range_of(field: FieldInfo) -> str:
+    """A field's range in words, such as ``from 0 to 30``; empty if it has none."""
+    low, high = _limit(field.metadata, "ge"), _limit(field.metadata, "le")
+    above, below = _limit(field.metadata, "gt"), _limit(field.metadata, "lt")
+    least = f"from {low}" if low is not None else f"above {above}" if above is not None else ""
+    most = f"to {high}" if high is not None else f"to below {below}" if below is not None else ""
+    if least and not most:
+        return f"at least {low}" if low is not None else least
+    return f"{least} {most}".strip()
+
+
+def _limit(metadata: Iterable[Any], name: str) -> Any:
+    return next((getattr(m, name) for m in metadata if getattr(m, name, None) is not None), None)
+
+
+def _as_path(value: Any) -> Any:
+    if isinstance(value, str) and value and "\0" not in value:
+        return Path(value)
+    return value
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _is_word(value: str) -> str:
+    if not value or "\0" in value:
+        raise ValueError
+    return value
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_table(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+PathSetting = Annotated[Path, BeforeValidator(_as_path)]  # a text is a path
+Word = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_word)]  # never empty; a path is a text
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_as_tuple)]  # a list, as TOML has them, is a tuple
+Table = Annotated[dict[str, Any], BeforeValidator(_as_table)]

@@ -1,0 +1,252 @@
+"""Decoding: one sequential decoder (PyAV) for everything; no seeking, so frame k is always frame k.
+
+A folder of pictures (PNG or JPEG, in the order of their numbers) is a video too, at :data:`FOLDER_FPS`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.folders import PICTURE_SUFFIXES, entries, files_of, series
+from benchmark_builder.video.display import Converter, FormerConverter, display_matrix, in_words, swaps_sides, turning
+from benchmark_builder.video.streams import BROKEN, cropping, decode, even_times, frame_rate, opened, short
+
+FOLDER_FPS = 30.0  # a folder says no rate; HMDB51 and, cut from it, JHMDB have 30
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a file says of itself.
+
+    Attributes:
+        width, height: of the upright picture, turned as the file asks.
+        fps: frames a second: the header's where the frames' times agree with it, else their mean rate
+            (:func:`~benchmark_builder.video.streams.frame_rate`).
+        frames: how many, by the header; 0 if it says nothing. It may be wrong.
+        rotation: degrees that the file asks the player to turn its pictures, counter-clockwise; 0 if it only mirrors.
+        turning: what is done to bring a picture upright, in words; "" if nothing.
+    """
+
+    width: int
+    height: int
+    fps: float
+    frames: int
+    rotation: int
+    turning: str = ""
+
+
+def probe(path: Path, expected: int | None = None) -> VideoInfo:
+    """Read a file's header and first frame and, where its index does not tell the rate, the times of all its packets.
+
+    Of a folder: its number of pictures (:func:`pictures`, which takes ``expected``) and the first one's size.
+
+    Raises:
+        BenchError: the file is no readable video.
+    """
+    if path.is_dir():
+        names = pictures(path, expected)
+        height, width = picture(names[0].read_bytes(), str(names[0])).shape[:2]
+        return VideoInfo(width, height, FOLDER_FPS, len(names), 0)
+    with opened(path) as (container, stream):
+        indexed = even_times(stream)
+        times: list[int | None] = []
+        first: av.VideoFrame | None = None
+        try:
+            for packet in container.demux(stream):
+                if packet.size and not packet.is_discard:
+                    times.append(packet.dts if packet.pts is None else packet.pts)
+                if packet.size and first is None:
+                    first = next(iter(stream.decode(packet)), None)
+                if first and indexed:
+                    break
+            first = first or next(iter(stream.decode(None)), None)
+        except BROKEN as error:
+            if first is None:
+                raise BenchError(f"{path}: breaks after frame 0 ({short(error)}); replace the file") from None
+            # What follows the break cannot be reached either.
+        if first is None:
+            raise BenchError(f"{path}: no video frame could be decoded; replace the file")
+        filters = turning(display_matrix(first))
+        height, width = _rgb(path, Converter(cropping(container, stream)), first).shape[:2]
+        rotation = 0 if len(filters) == 1 and filters[0][0] in ("hflip", "vflip") else int(first.rotation)
+        rotation = 180 if rotation == -180 else rotation
+        fps = frame_rate(stream, indexed or times)
+        return VideoInfo(width, height, fps, stream.frames, rotation, in_words(filters))
+
+
+def read_frames(
+    path: Path,
+    threads: int = 1,
+    damaged: list[int] | None = None,
+    expected: int | None = None,
+    version: int = 2,
+) -> Iterator[np.ndarray]:
+    """Yield every frame, upright, in order: uint8 (H, W, 3), RGB, 0..255, the pixels that ffmpeg's command line gives.
+
+    Of a video file the iterator is a :class:`Frames`, which can pass over a frame at less cost.
+
+    Args:
+        path: a video file or a folder of frames.
+        threads: of the decoder.
+        damaged: the indices of frames that the decoder had to guess in part are appended to it.
+        expected: as :func:`pictures`.
+        version: 1 decodes as protocols of version 1 did, whose benchmarks are composed again by it.
+
+    Raises:
+        BenchError: the file breaks or its frames change size; frames before that have been yielded by then.
+    """
+    return _folder(path, expected, version) if path.is_dir() else Frames(path, threads, damaged, version)
+
+
+class Frames(Iterator[np.ndarray]):
+    """What :func:`read_frames` gives of a video file, opened when the first frame is asked for."""
+
+    def __init__(self, path: Path, threads: int = 1, damaged: list[int] | None = None, version: int = 2) -> None:
+        self._path, self._threads, self._damaged, self._version = path, threads, damaged, version
+        self._converter: Converter | FormerConverter = FormerConverter()
+        self._coded = self._decode()
+
+    def __next__(self) -> np.ndarray:
+        frame = next(self._coded)  # it opens the file, and sets up the converter
+        return _rgb(self._path, self._converter, frame)
+
+    def skip(self) -> bool:
+        """Pass over the next frame, decoded but not turned into RGB; False where there is none."""
+        return next(self._coded, None) is not None
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        with opened(self._path, self._threads, first=self._version == 1) as (container, stream):
+            if self._version > 1:
+                self._converter = Converter(cropping(container, stream))
+            for index, frame in enumerate(_decoded(self._path, container, stream)):
+                if self._damaged is not None and frame.is_corrupt:
+                    self._damaged.append(index)
+                yield frame
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFacts:
+    """One decoded frame without its pixels.
+
+    ``time`` counts ticks of the file's clock (None where the frame has no time; of a folder, the frame's number);
+    ``damaged``: the decoder had to guess some of it.
+    """
+
+    time: int | None
+    damaged: bool
+
+
+def scan_frames(path: Path) -> Iterator[FrameFacts]:
+    """Decode every frame, in order, as :func:`read_frames` does, but without turning it into RGB: for checks."""
+    if path.is_dir():
+        for number, _ in enumerate(_folder(path)):
+            yield FrameFacts(number, False)
+        return
+    with opened(path) as (container, stream):
+        for frame in _decoded(path, container, stream):
+            yield FrameFacts(frame.pts, bool(frame.is_corrupt))
+
+
+def coded_length(path: Path) -> int:
+    """How many frames long a video file is by its packets, also those that give no picture; decodes nothing.
+
+    Fewer than the header says: the file was cut. As many, but fewer frames: an edit list hides some, a packed AVI
+    counts a frame that was never coded, or an AVI of variable rate leaves frames empty.
+    """
+    count = length = 0
+    with opened(path) as (container, stream):
+        in_frames = container.format.name == "avi"  # its times count frames
+        try:
+            for packet in container.demux(stream):
+                count += packet.size > 0
+                length = max(length, (packet.dts or 0) + 1 if in_frames else 0)
+        except BROKEN:
+            pass  # what follows the break cannot be reached either
+    return max(count, length)
+
+
+def pictures(folder: Path, expected: int | None = None) -> list[Path]:
+    """The frames of a folder of pictures, in order: one series (:func:`~benchmark_builder.utils.folders.series`).
+
+    Args:
+        folder: holds PNG or JPEG pictures whose names end in numbers.
+        expected: how many frames there should be, where a list says so.
+
+    Raises:
+        BenchError: it holds no pictures, or several series.
+    """
+    return [folder / name for _, name in series((p.name for p in entries(folder)), folder, expected)]
+
+
+def picture(data: bytes, name: str) -> np.ndarray:
+    """Decode a PNG or JPEG: uint8 (H, W, 3) RGB. Raises BenchError naming ``name`` if it is none, or a vast one."""
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error:  # more pixels than benchmark_builder admits
+        image = None
+    if image is None:
+        raise BenchError(f"{name}: not a readable picture; replace the file")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    """(height, width) by the header of a PNG; decodes nothing. Raises ValueError if it is no PNG."""
+    if len(data) < 24 or not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise ValueError("it is no PNG")
+    return int.from_bytes(data[20:24]), int.from_bytes(data[16:20])
+
+
+def read_planes(path: Path, index: int) -> np.ndarray:
+    """Frame ``index`` as the planes the file stores: uint8 (H·3/2, W), yuv420p. For bit-exact stills."""
+    with opened(path) as (container, stream):
+        for k, frame in enumerate(_decoded(path, container, stream)):
+            if k == index:
+                return frame.reformat(format="yuv420p").to_ndarray()
+    raise BenchError(f"{path}: has no frame {index}; it is shorter than its manifest says, so rebuild it")
+
+
+def _folder(path: Path, expected: int | None = None, version: int = 2) -> Iterator[np.ndarray]:
+    size = None
+    names = pictures(path, expected) if version > 1 else sorted(files_of(path, PICTURE_SUFFIXES)[0])
+    for count, name in enumerate(names):
+        image = picture(name.read_bytes(), str(name))
+        size = _same_size(path, count, size, (image.shape[1], image.shape[0]))
+        yield image
+
+
+def _same_size(path: Path, count: int, before: tuple[int, int] | None, now: tuple[int, int]) -> tuple[int, int]:
+    """``now``, which must be what it was ``before``: sizes are (width, height)."""
+    if before not in (None, now):
+        old, new = (f"{w}x{h}" for w, h in (before or now, now))
+        raise BenchError(f"{path}: its size changes from {old} to {new} after frame {count}; replace it")
+    return now
+
+
+def _rgb(path: Path, converter: Converter | FormerConverter, frame: av.VideoFrame) -> np.ndarray:
+    try:
+        return converter.rgb(frame)
+    except (av.error.FFmpegError, ValueError) as error:  # a crop of the whole picture, colours that swscale cannot read
+        raise BenchError(f"{path}: cannot be turned into RGB ({short(error)}); re-encode it") from None
+
+
+def _decoded(
+    path: Path, container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> Iterator[av.VideoFrame]:
+    count, size = 0, None
+    try:
+        for _, frames in decode(container, stream):
+            for frame in frames:
+                sides = (frame.width, frame.height)
+                turned = swaps_sides(turning(display_matrix(frame)))
+                size = _same_size(path, count, size, (sides[1], sides[0]) if turned else sides)
+                count += 1
+                yield frame
+    except BROKEN as error:
+        raise BenchError(f"{path}: breaks after frame {count} ({short(error)}); replace the file") from None
+    if count == 0:
+        raise BenchError(f"{path}: no video frame could be decoded; replace the file")

@@ -1,0 +1,174 @@
+"""Encoding: raw frames through a pipe into ffmpeg, whose command line ffmpeg-python writes.
+
+One thread per encoder: x264's bytes depend on its thread count, and workers fill the cores already.
+"""
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+import numpy as np
+
+from benchmark_builder.utils.errors import BenchError, Crashed
+from benchmark_builder.utils.files import whole_file
+
+if sys.platform == "linux":
+    import fcntl
+
+# CRF 10 keeps luma PSNR near 45 dB on real clips (perf/encode_quality.py), at which no pixel visibly changes.
+H264 = {"vcodec": "libx264", "preset": "veryfast", "crf": 10}
+# QP 0 codes the planes without loss, so a still stays still and equals the frame it was taken from.
+H264_EXACT = {"vcodec": "libx264", "preset": "veryfast", "qp": 0}
+FFV1 = {"vcodec": "ffv1", "level": 3, "g": 1, "slices": 4, "slicecrc": 1}
+
+
+@functools.cache
+def ffmpeg_binary() -> str:
+    """Path of the ffmpeg to run: ``$BENCH_FFMPEG``, else the one imageio-ffmpeg brings, else the system's."""
+    own = os.environ.get("BENCH_FFMPEG")
+    if own:
+        return str(Path(own).absolute()) if Path(own).name != own else own  # it is run in other folders
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        found = shutil.which("ffmpeg")
+        if found is None:
+            raise BenchError("no ffmpeg found; run `pip install imageio-ffmpeg` or set BENCH_FFMPEG") from None
+        return found
+
+
+@functools.cache
+def ffmpeg_version() -> str:
+    """What that ffmpeg calls itself, e.g. ``7.0.2-static``; its encoders decide a file's bytes."""
+    command = [ffmpeg_binary(), "-version"]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    except OSError as error:
+        said = f"cannot be run as ffmpeg ({error.strerror or error})"
+        raise BenchError(f"{command[0]}: {said}; set BENCH_FFMPEG to an ffmpeg, or unset it") from None
+    words = done.stdout.decode(errors="replace").split()
+    return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"
+
+
+class Encoder:
+    """Feeds frames to one ffmpeg process. Use through :func:`open_video`."""
+
+    def __init__(self, path: Path, width: int, height: int, fps: float, codec: dict, pixels: str) -> None:
+        self.shape = (height, width, 3) if pixels == "rgb24" else (height * 3 // 2, width)
+        if codec["vcodec"] == "ffv1":
+            stored, tags = "bgr0", {}
+            if min(width, height) == 1:  # four slices need two rows and two columns
+                codec = {k: v for k, v in codec.items() if not k.startswith("slice")} | {"level": 1}
+        else:
+            # 4:2:0 plays everywhere but needs even sides.
+            stored = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
+            tags = {"colorspace": "smpte170m", "color_range": "tv"}
+        source = ffmpeg.input(
+            "pipe:", format="rawvideo", pix_fmt=pixels, s=f"{width}x{height}", framerate=f"{fps:.6f}", threads=1
+        )
+        # Run in the file's folder, whose name then never meets ffmpeg: it could be taken for an option or a protocol.
+        exact = {"fflags": "+bitexact", "flags:v": "+bitexact"}
+        target = source.output(f"file:{path.name}", pix_fmt=stored, threads=1, **exact, **codec, **tags)
+        command = target.global_args("-loglevel", "error", "-nostdin").overwrite_output()
+        self.process = subprocess.Popen(
+            command.compile(cmd=ffmpeg_binary()),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=path.parent,
+        )
+        self.path = path
+        _widen(self.process.stdin)
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append one frame: uint8 (H, W, 3) RGB, or (H·3/2, W) planes for an encoder of yuv420p."""
+        if frame.shape != self.shape or frame.dtype != np.uint8:
+            raise ValueError(f"frame is {frame.dtype} {frame.shape}, the encoder takes uint8 {self.shape}")
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(np.ascontiguousarray(frame).data)
+        except OSError:
+            self._fail()
+
+    def close(self) -> None:
+        """Finish the file; raises BenchError if ffmpeg could not write it (a full disk, say)."""
+        assert self.process.stdin is not None and self.process.stderr is not None
+        try:
+            self.process.stdin.close()
+        except OSError:
+            self._fail()
+        message = self.process.stderr.read()
+        if self.process.wait() != 0:
+            self._fail(message)
+        self.process.stderr.close()
+
+    def kill(self) -> None:
+        """Stop without finishing."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stderr):
+            try:
+                if pipe:
+                    pipe.close()
+            except OSError:  # what was still buffered cannot be flushed to a dead process
+                pass
+
+    def _fail(self, message: bytes = b"") -> None:
+        try:
+            code = self.process.wait(1)  # a pipe closes a moment before its process has ended
+        except subprocess.TimeoutExpired:
+            code = 0
+        self.process.kill()
+        if not message and self.process.stderr and not self.process.stderr.closed:
+            message = self.process.stderr.read()
+        reason = message.decode(errors="replace").strip().split("\n")[-1] or "the encoder stopped"
+        reason = re.sub(r"^\[[^]]* @ 0x[0-9a-f]+\] *", "", reason)  # an address, another one each time
+        if code < 0:
+            raise Crashed(
+                f"{self.path.parent}: the encoder was ended by signal {-code} (out of memory?)", reason, again=True
+            )
+        raise BenchError(
+            f"{self.path.parent}: could not write a video here ({reason}); free space or choose another --out"
+        )
+
+
+def _widen(pipe: Any) -> None:
+    """Let a pipe hold a whole frame or more, so that a write seldom waits for the encoder: fewer switches, less CPU."""
+    if sys.platform == "linux":
+        try:
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)
+        except OSError:  # the system allows less; the default works too
+            pass
+
+
+@contextmanager
+def open_video(
+    path: Path, width: int, height: int, fps: float, codec: dict | None = None, pixels: str = "rgb24"
+) -> Iterator[Encoder]:
+    """An :class:`Encoder` whose file appears under ``path`` only once it is whole.
+
+    Args:
+        path: final name; ``.mp4`` for H.264, ``.mkv`` for FFV1.
+        width, height: pixels.
+        fps: frames a second.
+        codec: :data:`H264` (default), :data:`H264_EXACT` or :data:`FFV1`.
+        pixels: what :meth:`Encoder.write` takes, ``rgb24`` or ``yuv420p``.
+    """
+    with whole_file(path) as temporary:
+        encoder = Encoder(temporary, width, height, fps, codec or H264, pixels)
+        try:
+            yield encoder
+            encoder.close()
+        except BaseException:
+            encoder.kill()
+            raise

@@ -1,0 +1,210 @@
+"""Video files as ffmpeg's command line opens them: which stream of a file is the video, and at what rate it plays."""
+
+import errno
+import re
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+from av.codec.context import Flags
+from av.stream import Disposition
+
+from benchmark_builder import MOST_PIXELS
+from benchmark_builder.utils.errors import BenchError
+
+# Formats that hold a video themselves. Others name further files (playlists, ffconcat, image patterns, DASH, SDP), are
+# text or single pictures: such a file could show its neighbours, or anything on the machine and the network.
+FORMATS = (
+    "apng", "asf", "av1", "avi", "dv", "flv", "gif", "gxf", "h261", "h263", "h264", "hevc", "ivf", "kux", "live_flv",
+    "m4v", "matroska", "mjpeg", "mov", "mpeg", "mpegts", "mpegvideo", "mxf", "nsv", "nut", "obu", "ogg", "rm", "vc1",
+    "vvc", "wtv", "yuv4mpegpipe",
+)  # fmt: skip
+# What PyAV raises of damaged files; IndexError where a stream of MPEG-TS has gone.
+BROKEN = (av.error.FFmpegError, OSError, ValueError, IndexError)
+UNTIMED = 25.0  # frames a second of a stream that says nothing, as ffmpeg assumes
+MOST = 1000  # frames a second; what says more gives the ticks of a clock
+
+
+class Source:
+    """An open file under a plain name: paths hold colons, leading dashes, ``%d``, which libav takes for protocols and
+    patterns. Reading through Python costs no time that could be measured."""
+
+    def __init__(self, file: BinaryIO, suffix: str) -> None:
+        self.name = f"video{suffix}" if suffix[1:].isascii() and suffix[1:].isalnum() else "video"
+        self.read, self.tell, self._file = file.read, file.tell, file
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As a file's; where a damaged file would have libav go before its start, the error that libav knows."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL
+
+
+@contextmanager
+def opened(
+    path: Path, threads: int = 1, first: bool = False
+) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
+    """Open a video file and its video stream (:func:`best`).
+
+    Args:
+        path: any name works.
+        threads: of the decoder.
+        first: take the first stream instead, as protocols of version 1 did.
+
+    Raises:
+        BenchError: no such file, no video, or of a format that is none of :data:`FORMATS`. Frames of more than
+            :data:`~benchmark_builder.MOST_PIXELS` are not decoded: the file breaks there.
+    """
+    if not path.is_file():
+        raise BenchError(f"{path}: no such file; check the dataset's folder")
+    try:
+        file = open(path, "rb")
+    except OSError as error:
+        raise BenchError(f"{path}: cannot be read ({error.strerror or error}); check its rights") from None
+    with file:
+        try:
+            # Old AVIs carry titles in no valid encoding; they must not stop us.
+            options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+            limits = {"max_pixels": str(MOST_PIXELS)}  # of a decoder, also of the one that looks into the file
+            source = Source(file, path.suffix)
+            known = "mjpeg" if path.suffix.lower() in (".mjpg", ".mjpeg") else None  # else it is taken for one picture
+            container = av.open(source, "r", known, metadata_errors="ignore", container_options=options, options=limits)
+        except BROKEN as error:
+            said = "its content is no video" if isinstance(error, av.error.ArgumentError) else short(error)
+            raise BenchError(f"{path}: not a readable video ({said}); replace the file") from None
+        with container:
+            stream = container.streams.video[0] if first and container.streams.video else best(container)
+            if stream is None:
+                cover = " (only a cover picture)" if container.streams.video else ""
+                raise BenchError(f"{path}: holds no video stream{cover}; replace the file")
+            if stream.codec_context is None:
+                raise BenchError(f"{path}: is coded in a way that PyAV cannot decode; re-encode it, to H.264 say")
+            stream.codec_context.options = limits
+            stream.thread_count = threads
+            stream.codec_context.flags |= Flags.unaligned  # crop to the pixel: by default some columns are left
+            yield container, stream
+
+
+def best(container: av.container.InputContainer) -> av.video.stream.VideoStream | None:
+    """The video stream that ffmpeg's command line takes: the one of the highest resolution, a default one preferred.
+
+    None if there is none. A cover picture is no video, wherever it stands in the file.
+    """
+    videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    return max(videos, key=_score, default=None)
+
+
+def _score(stream: av.video.stream.VideoStream) -> int:
+    # map_auto_video() in fftools/ffmpeg_mux_init.c; of equal ones it takes the first, as max() does.
+    pixels = stream.width * stream.height if stream.codec_context else 0
+    return pixels + 5_000_000 * bool(stream.disposition & Disposition.default)
+
+
+def cropping(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> str:
+    """The crop that a container asks for (Matroska's PixelCrop, mp4's clean aperture): arguments of ffmpeg's filter
+    ``crop``; "" if none."""
+    # Only libav's own listing of the file tells it; PyAV writes that to its log, which is off.
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        listed = container.dumps_format()  # type: ignore[attr-defined]
+    finally:
+        av.logging.set_level(level)
+    ours = re.search(rf"^  Stream #0:{stream.index}\D.*?(?=^  Stream #|\Z)", listed, re.DOTALL | re.MULTILINE)
+    found = re.search(r"^      Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)", ours[0] if ours else "", re.MULTILINE)
+    if found is None:
+        return ""
+    left, right, top, bottom = found.groups()
+    return f"w=iw-{left}-{right}:h=ih-{top}-{bottom}:x={left}:y={top}"
+
+
+def decode(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> Iterator[tuple[av.Packet | None, list[av.VideoFrame]]]:
+    """Each coded frame of a stream with the frames that the decoder gives out for it; last None with those held back.
+
+    Empty packets, which repeat a frame in Ogg, are passed over as ffmpeg's command line does: PyAV would take one for
+    the end.
+    """
+    for packet in container.demux(stream):
+        if packet.size:
+            yield packet, stream.decode(packet)
+    yield None, stream.decode(None)
+
+
+def even_times(stream: av.video.stream.VideoStream) -> list[int] | None:
+    """When each frame is decoded (ticks of the stream's clock), by an index of the whole file.
+
+    None if there is no such index, or it shows uneven steps or hidden frames: then only the packets tell when frames
+    are shown. mp4 and AVI have one, so their rate is known without reading the file. Where frames are reordered, those
+    at the ends may be missing, which matters in a short file, and that is soon read.
+    """
+    entries = stream.index_entries
+    least = 200 if stream.codec_context.has_b_frames else 3
+    if len(entries) < max(least, stream.frames - 1):  # packed AVIs count one frame that was never coded
+        return None
+    times = [e.timestamp for e in entries]
+    return times if variable_rate(times) is False and not any(e.is_discard for e in entries) else None
+
+
+def frame_rate(stream: av.video.stream.VideoStream, times: Sequence[int | None]) -> float:
+    """Frames a second: what the file says where the frames' times agree with it, else (n - 1) / (last - first).
+
+    Args:
+        stream: what it says are its nominal and its average rate, and its clock.
+        times: of every frame, in ticks, in any order; None where a frame has none.
+    """
+    known = sorted(t for t in times if t is not None)
+    said = [r for r in (stream.guessed_rate, stream.average_rate) if r and r <= MOST]  # above, it is a clock's
+    if len(known) < max(2, len(times)) or known[0] == known[-1]:
+        # Of a single frame, the nominal rate is made up.
+        return float(next(iter(said[::-1] if len(times) < 2 else said), UNTIMED))
+    clock = stream.time_base or Fraction(1)
+    mean = (len(known) - 1) / ((known[-1] - known[0]) * clock)
+    agreed = [r for r in said if _agrees(known, clock, r)] if not variable_rate(times) else []
+    return float(next(iter(agreed), mean if mean <= MOST else UNTIMED))
+
+
+def _agrees(times: Sequence[int], clock: Fraction, rate: Fraction) -> bool:
+    """Whether sorted times follow a rate, but for rounding to whole ticks and, at most, one lost frame in fifty."""
+    step = statistics.median(b - a for a, b in pairwise(times)) * clock * rate
+    lost = (times[-1] - times[0]) * clock * rate - (len(times) - 1)
+    return (
+        abs(step - 1) <= max(Fraction(1, 10), clock * rate)
+        and abs(lost - round(lost)) <= 2 * clock * rate + Fraction(1, 100)
+        and 0 <= round(lost) <= max(1, len(times) // 50)  # packed AVIs, HMDB51's for one, lack one at the start
+    )
+
+
+def variable_rate(times: Sequence[int | None]) -> bool | None:
+    """Whether frames follow one another unevenly; None if their times do not tell.
+
+    Args:
+        times: of every frame, in ticks of the file's clock. Their order does not count: AVI gives the frames of a
+            stream with B-frames in order, but not their times.
+
+    A step is uneven if it is off the median by more than a tenth of it and, where the clock is much finer than the
+    frames (at least 3 ticks each), by more than the tick that rounding costs. One uneven step, or one in fifty, is a
+    lost frame, not a variable rate: packed AVIs, HMDB51's for one, have one at the start.
+    """
+    known = sorted(t for t in times if t is not None)
+    if len(known) < max(3, len(times)):
+        return None
+    steps = [b - a for a, b in pairwise(known)]
+    median = statistics.median(steps)
+    if median <= 0:
+        return None
+    allowed = max(median / 10, 1 if median >= 3 else 0)
+    uneven = sum(abs(step - median) > allowed for step in steps)
+    return uneven > max(1, len(steps) // 50)
+
+
+def short(error: BaseException) -> str:
+    """The reason of an error, in one line."""
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).split("\n")[0]

@@ -1,0 +1,134 @@
+"""The input side of evaluation: test clips of many test sets as one stream of full batches.
+
+Axes: B videos, V views (clips in time x crops) of each, 3 RGB, T frames, S = the crop's height and width.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from albar.clips.clips import ClipSampling, ShortVideo, eval_clips, still_clips
+from benchmark_builder.utils.errors import BenchError, ChangedFile
+from benchmark_builder.video.decode import probe
+from benchmark_builder.video.digest_cache import known_digest
+from evaluator.testsets import Item, TestSet
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips of consecutive items.
+
+    Attributes:
+        places: index of each video's item in the list that was asked for, B of them.
+        clips: uint8 (B · V, 3, T, S, S), the views of a video one after another, or (B · V, 3, 1, S, S) where every
+            clip is one repeated frame; None if B is 0.
+        errors: (index, what went wrong) of items that gave no clip.
+    """
+
+    places: list[int]
+    clips: torch.Tensor | None
+    errors: list[tuple[int, BenchError]]
+
+    def pin_memory(self) -> "Batch":
+        """The same with the clips in page-locked memory (the loader calls it where there is a GPU)."""
+        return self if self.clips is None else Batch(self.places, self.clips.pin_memory(), self.errors)
+
+
+def read_clips(s: TestSet, item: Item, sampling: ClipSampling, check: bool = True) -> torch.Tensor:
+    """The views of one video, decoded no further than they need; of a still one a single frame is decoded.
+
+    Args:
+        s: the test set.
+        item: the video.
+        sampling: how clips are cut, and how many.
+        check: compare the file with the digest in its manifest first, where it has one.
+
+    Returns:
+        uint8 (views · crops, 3, T, S, S), or (crops, 3, 1, S, S) for a still one.
+
+    Raises:
+        BenchError: the file is missing, breaks, or (:class:`ChangedFile`) is another one than its manifest says.
+    """
+    if not item.path.exists():
+        raise BenchError(f"{item.path}: no such file; build the missing videos again, or get the dataset's")
+    if check and item.sha256 and known_digest(item.path) != item.sha256:
+        raise ChangedFile(f"{item.path}: changed since its manifest was written; delete the file and build it again")
+    if s.still:
+        return still_clips(next(s.frames(item)), sampling)
+    count = item.frames or probe(item.path).frames or sum(1 for _ in s.frames(item))
+    try:
+        return eval_clips(s.frames(item), count, sampling)
+    except ShortVideo as short:
+        if item.frames:
+            raise BenchError(f"{item.path}: has {short.count} frames, its manifest says {count}; rebuild it") from None
+        return eval_clips(s.frames(item), short.count, sampling)
+
+
+def arranged(sets: Sequence[TestSet]) -> list[TestSet]:
+    """The sets in the order in which they are read: those of moving videos first, then those of still ones."""
+    return sorted(sets, key=lambda s: s.still)
+
+
+def order(sets: Sequence[TestSet]) -> list[tuple[TestSet, Item]]:
+    """Every video of every set in the order in which it is read."""
+    return [(s, item) for s in arranged(sets) for item in s.items]
+
+
+def batches(
+    listed: Sequence[tuple[TestSet, Item]], sampling: ClipSampling, batch: int = 8, workers: int = 0, check: bool = True
+) -> Iterator[Batch]:
+    """Clips of the listed videos, in their order; batches run across sets and end only where stills begin.
+
+    Args:
+        listed: from :func:`order`.
+        sampling: how clips are cut.
+        batch: clips a batch, at least 1; a video's views stay together, so there may be more.
+        workers: decoding processes; 0 decodes in this one.
+        check: compare files with their manifests' digests.
+    """
+    if batch < 1:
+        raise BenchError(f"--batch is {batch}; it must be at least 1")
+    moving = [k for k, (s, _) in enumerate(listed) if not s.still]
+    still = [k for k, (s, _) in enumerate(listed) if s.still]
+    plan = []
+    for part, views in ((moving, sampling.views * sampling.crops), (still, sampling.crops)):
+        videos = max(1, batch // views)
+        plan += [part[a : a + videos] for a in range(0, len(part), videos)]
+    loader: DataLoader = DataLoader(
+        _Clips(listed, sampling, check),
+        batch_sampler=plan,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=torch.cuda.is_available(),
+    )
+    return iter(loader)
+
+
+class _Clips(Dataset):
+    def __init__(self, listed: Sequence[tuple[TestSet, Item]], sampling: ClipSampling, check: bool) -> None:
+        self.listed = listed
+        self.sampling, self.check = sampling, check
+
+    def __len__(self) -> int:
+        return len(self.listed)
+
+    def __getitem__(self, k: int) -> tuple[int, torch.Tensor | None, BenchError | None]:
+        s, item = self.listed[k]
+        try:
+            return k, read_clips(s, item, self.sampling, self.check), None
+        except BenchError as error:  # handed over as a value: raised in a worker it would lose its one line
+            return k, None, (ChangedFile if isinstance(error, ChangedFile) else BenchError)(str(error))
+
+
+def _collate(samples: list[tuple[int, torch.Tensor | None, BenchError | None]]) -> Batch:
+    good = [(k, clip) for k, clip, _ in samples if clip is not None]
+    errors = [(k, error) for k, _, error in samples if error is not None]
+    if not good:
+        return Batch([], None, errors)
+    clips = [clip for _, clip in good]
+    # Memory of numpy's, which asks the system for large pages: filling it takes a third of the time.
+    together = np.empty((sum(map(len, clips)), *clips[0].shape[1:]), np.uint8)
+    return Batch([k for k, _ in good], torch.cat(clips, out=torch.from_numpy(together)), errors)

@@ -1,0 +1,38 @@
+"""Checkpoints that ``bench train`` wrote, and their safetensors exports."""
+
+from pathlib import Path
+
+import torch
+
+from albar.checkpoint import load_checkpoint
+from albar.models import is_own
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.registry import safe_name
+from evaluator.models.base import Network, ScoredModel
+
+NAME = "model.ckpt"
+
+
+def load(path: Path, own: str | None = None) -> ScoredModel:
+    """Read weights-only; nothing that the file may hold is run.
+
+    Args:
+        path: the file.
+        own: ``package.module:Name`` of its network, if that is the user's own.
+
+    Raises:
+        BenchError: not a checkpoint, or ``own`` is another network than the checkpoint's.
+    """
+    loaded = load_checkpoint(path)
+    if own is not None and own != loaded.model:
+        raise BenchError(f"--model {own}: {path} is a checkpoint of {loaded.model}; leave it out, or name that")
+
+    def network(device: torch.device) -> Network:
+        return loaded.network(own).to(device)
+
+    name = safe_name(loaded.model) if is_own(loaded.model) else loaded.model
+    return ScoredModel(
+        source=str(path), kind="checkpoint", method=loaded.method, model=name, digest=loaded.digest,
+        sampling=loaded.sampling, network=network, classes=list(loaded.classes), strict=True, dataset=loaded.dataset,
+        seed=loaded.settings.get("seed", ""),
+    )  # fmt: skip

@@ -1,0 +1,5 @@
+"""Predictions on disk, ours and others'."""
+
+from benchmark_builder.utils.moved import names_of
+
+__getattr__ = names_of(__name__, "evaluator.predictions.files")

@@ -1,0 +1,1 @@
+"""Leaderboards, charts, the report page."""

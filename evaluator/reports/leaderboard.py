@@ -1,0 +1,209 @@
+"""The leaderboard CSV: one row per (checkpoint, benchmark set), numbers as numbers, safe for two processes at once."""
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import write_csv
+from benchmark_builder.utils.text import read_table
+from evaluator.metrics.figures import version
+from evaluator.metrics.names import EXTRA, FIGURES, HEADINGS, is_own, own_arrows
+
+NAME = "leaderboard.csv"
+# Figures and intervals are percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
+COLUMNS = [
+    "dataset", "method", "model", *FIGURES,
+    *EXTRA,
+    *(f"{name}_{end}" for name in (*FIGURES, *EXTRA) for end in ("low", "high")),
+    *(f"n_{name}" for name in (*FIGURES, *EXTRA)),
+    *(f"missing_{name}" for name in (*FIGURES, *EXTRA)),
+    "seed", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256", "manifests", "version",
+    "cluster",
+]  # fmt: skip
+# Figures of kinds that do not ship, as "avg_NAME ↓; contra_NAME ↑"; the last column, after those of these figures.
+# Missing where no row has one.
+OWN = "own_figures"
+_FIX = "give a leaderboard.csv that `bench eval` has written"
+_DIGEST = re.compile(r"=([0-9a-f]{12}|published-[^;]*)(?=; |$)")
+_KEY = ("dataset", "method", "model", "checkpoint_sha256", "protocol", "manifests")
+
+
+def _numbers(figures: Iterable[str]) -> list[str]:
+    return [f"{name}{end}" for name in figures for end in ("", "_low", "_high")]
+
+
+def _counts(figures: Iterable[str]) -> list[str]:
+    return [f"{what}_{name}" for name in figures for what in ("n", "missing")]
+
+
+def own_figures(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Figures of kinds that do not ship that some row has -> which way is good, ``↑`` or ``↓``.
+
+    Raises:
+        BenchError: a row's :data:`OWN` names something else.
+    """
+    found: dict[str, str] = {}
+    for row in rows:
+        for entry in filter(None, row.get(OWN, "").split("; ")):
+            name, _, arrow = entry.partition(" ")
+            if not is_own(name) or arrow not in ("↑", "↓"):
+                raise BenchError(f"leaderboard: {OWN} is {entry[:40]!r}, not a figure and ↑ or ↓; {_FIX}")
+            found.setdefault(name, arrow)
+    return found
+
+
+def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """:data:`COLUMNS`, and after them those of the figures of kinds that do not ship."""
+    own = own_figures(rows)
+    return [*COLUMNS, *_numbers(own), *_counts(own), OWN] if own else COLUMNS
+
+
+def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The leaderboard row of a results record.
+
+    ``manifests`` lists ``name=digest`` (12 hex digits, joined by "; ") of every set scored; rows are comparable where
+    the digests agree. ``protocol`` is how clips were sampled; ``split`` and ``built_by`` (the protocol that built them)
+    are the benchmarks'.
+    """
+    row: dict[str, Any] = {column: "" for column in COLUMNS}
+    for name in ("dataset", "method", "model", "seed", "split", "protocol"):
+        row[name] = record.get(name, "")
+    own = own_arrows(record)
+    if own:
+        row[OWN] = "; ".join(f"{name} {arrow}" for name, arrow in own.items())
+    for name, figure in record["figures"].items():
+        if name not in HEADINGS and name not in own:
+            continue
+        row[name] = figure["percent"]
+        row[f"n_{name}"], row[f"missing_{name}"] = figure["n"], figure["missing"]
+        for end in ("low", "high"):
+            row[f"{name}_{end}"] = "" if figure[end] is None else figure[end]
+    row["checkpoint"] = record.get("checkpoint", "")
+    row["checkpoint_sha256"] = record.get("checkpoint_sha256", "")[:12]
+    row["manifests"] = "; ".join(f"{s['name']}={s['digest'][:12]}" for s in record["sets"])
+    row["built_by"] = "; ".join(sorted({s["built_by"] for s in record["sets"] if s["built_by"]}))
+    row["version"] = record.get("version") or version()
+    row["cluster"] = record.get("cluster", "source")
+    return row
+
+
+def update(path: Path, record: Mapping[str, Any]) -> None:
+    """Put the record's row into the leaderboard; it replaces one of the same checkpoint, protocol and manifests.
+
+    Raises:
+        BenchError: ``path`` is there and is no leaderboard.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        rows = read_leaderboard(path) if path.exists() else []
+        new = as_text(row_of(record))
+        rows = [r for r in rows if any(r[k] != new[k] for k in _KEY)]
+        rows = [*rows, new]
+        columns = columns_of(rows)
+        write_csv(path, columns, [dict.fromkeys(columns, "") | row for row in rows])
+
+
+def check(path: Path) -> None:
+    """Refuse, before any work, to add to a file that is there and is no leaderboard. Raises BenchError."""
+    if path.exists():
+        read_leaderboard(path)
+
+
+def read_leaderboard(path: Path) -> list[dict[str, str]]:
+    """Rows as text, in the file's order, with exactly the columns of :func:`columns_of`.
+
+    A file that a spreadsheet has saved (with a byte order mark, or semicolons and decimal commas) reads the same.
+
+    Raises:
+        BenchError: no such file, other columns, or a figure or count that is none; the line and column are named.
+    """
+    if not path.is_file():
+        raise BenchError(f"{path}: no leaderboard here; run `bench eval` first")
+    for delimiter in ",;\t":
+        columns, records = read_table(path, "leaderboard", _FIX, delimiter)
+        if {"dataset", "method", *FIGURES} <= set(columns):
+            break
+    else:
+        raise BenchError(f"{path}: not a leaderboard; {_FIX}")
+    at = columns.index(OWN) if OWN in columns else len(columns)
+    own = own_figures({OWN: record[at]} for record in records if len(record) > at)
+    known = columns_of([{OWN: "; ".join(f"{name} {arrow}" for name, arrow in own.items())}])
+    unknown = next((c for c in columns if c and c not in known and c != OWN), None)
+    if unknown is not None:
+        raise BenchError(f"{path}: column {unknown!r} is not a leaderboard's; {_FIX}")
+    if len({c for c in columns if c}) < len([c for c in columns if c]):
+        raise BenchError(f"{path}: a column stands twice; {_FIX}")
+    rows = []
+    for line, record in enumerate(records, 2):
+        where = f"{path}, line {line}"
+        if any(record[len(columns) :]):
+            raise BenchError(f"{where}: {len(record)} cells under {len(columns)} columns; {_FIX}")
+        row = dict.fromkeys(known, "") | {c: cell for c, cell in zip(columns, record, strict=False) if c}
+        if not any(row.values()):
+            continue
+        for name in _numbers((*FIGURES, *EXTRA, *own)):
+            if delimiter != "," and "." not in row[name]:
+                row[name] = row[name].replace(",", ".")
+            number(row[name], f"{where}: {name}", 0.0, 100.0)
+        for name in _counts((*FIGURES, *EXTRA, *own)):
+            whole(row[name], f"{where}: {name}")
+        rows.append(row)
+    return rows
+
+
+def number(text: str, where: str = "figure", least: float = -math.inf, most: float = math.inf) -> float | None:
+    """A cell as a finite number from ``least`` to ``most``, None where it is blank."""
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and least - 1e-9 <= value <= most + 1e-9):  # a mean may be off by its last digit
+        what = "a number" if math.isinf(least) else f"a number from {least:g} to {most:g}"
+        raise BenchError(f"{where} is {text[:40]!r}, not {what}; run `bench eval` again, or correct the cell")
+    return value
+
+
+def whole(text: str, where: str = "count") -> int:
+    """A cell as a count, 0 where it is blank."""
+    value = number(text, where, 0.0, 1e15) or 0.0
+    if not value.is_integer():
+        raise BenchError(f"{where} is {text[:40]!r}, not a whole number; run `bench eval` again, or correct the cell")
+    return int(value)
+
+
+def digests(row: Mapping[str, str]) -> frozenset[str]:
+    """Digests of the sets behind a row; rows are comparable where these agree. Names may hold any sign."""
+    return frozenset(_DIGEST.findall(row["manifests"])) or frozenset((row["manifests"],))
+
+
+def videos_digest(parts: Iterable[str]) -> str:
+    """Eight hex digits that name a collection of test sets, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:8]
+
+
+def groups(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """A letter a row: rows of one dataset with the same letter were measured on the same videos."""
+    letters: dict[tuple[str, frozenset[str]], str] = {}
+    result = []
+    for row in rows:
+        key = (row["dataset"], digests(row))
+        result.append(letters.setdefault(key, _letter(len(letters))))
+    return result
+
+
+def _letter(k: int) -> str:
+    return ("" if k < 26 else _letter(k // 26 - 1)) + chr(ord("A") + k % 26)
+
+
+def as_text(row: Mapping[str, Any]) -> dict[str, str]:
+    """A row as it is read back from the file."""
+    texts = {name: repr(value) if isinstance(value, float) else str(value) for name, value in row.items()}
+    return {name: text.encode("utf-8", "backslashreplace").decode("utf-8") for name, text in texts.items()}

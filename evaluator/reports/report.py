@@ -1,0 +1,276 @@
+"""`bench report`: results as one self-contained page that needs no network."""
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmark_builder.kinds import own_about
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import write_text
+from benchmark_builder.utils.text import shown
+from evaluator.metrics.figures import version
+from evaluator.metrics.names import ARROW, NAMES, headings, own_arrows
+from evaluator.reports.gallery import build_gallery
+from evaluator.reports.leaderboard import as_text, groups, number, own_figures, row_of, whole
+from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
+from evaluator.reports.screen import BASELINES, baseline_figures, mixed_datasets, shown_figures
+from evaluator.reports.svg import COLOURS, Mark, Spot, bars, scatter
+from evaluator.runs import Found, Run, clustered, compare_runs, find_records, load_run
+from evaluator.testsets import CLUSTERS
+
+_PAGE = Path(__file__).parent / "page"
+
+
+def report(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    published: str | None = None,
+    gallery: int = 4,
+    benchmarks: Sequence[Path] = (),
+    root: Path | None = None,
+    title: str = "Bias report",
+    cluster: str | None = None,
+) -> Path:
+    """Write the page.
+
+    Args:
+        paths: ``--out`` folders of `bench eval`, folders of `bench compare`, or records in ``results/``.
+        out: the ``.html`` file.
+        published: a table of published figures to show as well, e.g. ``hmdb51``.
+        gallery: how many videos to show in all their versions; 0 for none, which needs neither videos nor the dataset.
+        benchmarks, root: where benchmarks and dataset lie now, if not where they were when scored.
+        title: of the page.
+        cluster: what the intervals' bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`; None takes what
+            each record has.
+
+    Raises:
+        BenchError: no results, or test sets and predictions that are not those of the results.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    if gallery < 0:
+        raise BenchError(f"--gallery is {gallery}; it must be 0 or more")
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise BenchError(f"--out {out}: the report is a page; name an .html file")
+    records = find_records(paths)
+    found = Found(benchmarks, root)
+    runs = [clustered(load_run(path, found=found), cluster) for path in records]
+    rows = [as_text(row_of(run.record)) for run in runs] + (published_rows(published) if published else [])
+    spots = _spots(rows)
+    content: dict[str, Any] = {
+        "title": title,
+        "drawn": " or ".join(dict.fromkeys(_drawn(run) for run in runs)),
+        "version": version(),
+        "style": Markup((_PAGE / "style.css").read_text(encoding="utf-8")),
+        "script": Markup((_PAGE / "script.js").read_text(encoding="utf-8")),
+        **_leaderboard(rows, runs),
+        "scatter": Markup(scatter(spots, "IID", "contrasted accuracy", _SCATTER)) if spots else "",
+        "legend": [
+            {"series": s.series, "name": s.name, "key": _key(s.series, s.published), "x": s.x.value, "y": s.y.value}
+            for s in spots
+        ],
+        "bars": Markup(bars(_bars(runs), _BARS)),
+        "classes": [_classes(run) for run in runs if run.record["per_class"]],
+        "comparisons": _comparisons(runs),
+        "details": details(published) if published else [],
+        "cards": build_gallery(runs, gallery) if gallery else [],
+        "measured": [_measured(run) for run in runs],
+    }
+    content["sections"] = [(key, name) for key, name, needed in _SECTIONS if content[needed]]
+    source = (_PAGE / "report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: shown(value) if type(value) is str else value,  # Markup is left as it is
+    )
+    template = environment.from_string(source)
+    page = template.render(content)
+    _delete_leftovers(out.parent)
+    write_text(out, page)
+    return out
+
+
+def _delete_leftovers(folder: Path) -> None:
+    """Delete the half-written pages of killed reports: one is written in a moment, so an old one is nobody's."""
+    for path in folder.glob(".tmp-*.htm*") if folder.is_dir() else []:
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _MOMENT:
+                path.unlink()
+
+
+_MOMENT = 60  # seconds
+# Anchor, heading, and what must not be empty for the section to be there.
+_SECTIONS = (
+    ("leaderboard", "Leaderboard", "rows"),
+    ("bias", "Accuracy against bias", "scatter"),
+    ("sets", "Every test set", "bars"),
+    ("classes", "Every class", "classes"),
+    ("comparisons", "Is the difference real?", "comparisons"),
+    ("gallery", "Gallery", "cards"),
+    ("published", "Published figures", "details"),
+    ("how", "How it was measured", "measured"),
+)
+_SCATTER = "IID accuracy against contrasted accuracy, with 95 % intervals; the same figures stand in the leaderboard"
+_BARS = "Accuracy on every test set, with 95 % intervals; the same figures stand under How it was measured"
+
+
+def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict[str, Any]:
+    letters, against, names = groups(rows), baseline_figures(rows), shown_figures(rows)
+    known = headings(own_figures(rows))
+    several = mixed_datasets(rows)
+    datasets = {row["dataset"] for row in rows}
+    naming = (["Dataset"] if len(datasets) > 1 else []) + ["Method"] + (["Videos"] if several else [])
+    shown = []
+    for k, (row, letter, base) in enumerate(zip(rows, letters, against, strict=True)):
+        paper = is_published(row)
+        seed = f"seed {row['seed']}" if row["seed"] else ""
+        fine = [row["checkpoint"], row["model"]] if paper else [row["model"], seed, row["protocol"]]
+        cells = [(row["dataset"], "")] if len(datasets) > 1 else []
+        cells.append((f"{row['method']} †" if paper else row["method"], ", ".join(part for part in fine if part)))
+        cells += [(letter if row["dataset"] in several else "", "")] if several else []
+        shown.append({
+            "series": k, "key": _key(k, paper), "published": paper, "names": cells,
+            "cells": [_cell(row, name, known[name][1], base) for name in names],
+        })  # fmt: skip
+    notes = []
+    if len(datasets) > 1:
+        notes.append("Rows of different data sets were not measured on the same videos: not comparable.")
+    if several:
+        notes.append("Rows with different letters under Videos were not measured on the same videos: not comparable.")
+    if any(is_published(row) for row in rows):
+        notes.append(f"† {PROTOCOL}; measured by the authors on their own videos: not comparable digit by digit.")
+        notes += sources(rows)
+    how = f"{', '.join(datasets)}. " if len(datasets) == 1 else ""
+    how += "↑ higher is better, ↓ lower is better; coloured is the change against the baseline on the same videos."
+    return {
+        "naming": naming,
+        "headings": [_heading(*known[n]) for n in names],
+        "rows": shown,
+        "notes": notes,
+        "how": how,
+    }
+
+
+def _heading(heading: str, arrow: str) -> tuple[str, str, str]:
+    return heading, arrow, "higher" if arrow == "↑" else "lower"
+
+
+def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, float]) -> dict[str, Any]:
+    value = number(row.get(name, ""))
+    cell: dict[str, Any] = {"value": value, "change": "", "good": "none", "missing": 0, "n": 0}
+    cell["low"], cell["high"] = number(row.get(f"{name}_low", "")), number(row.get(f"{name}_high", ""))
+    if cell["high"] is None:
+        cell["low"] = None
+    if value is not None and name in base:
+        change = value - base[name]
+        cell["change"] = f"{change:+.2f}"
+        if abs(change) >= 0.005:
+            cell["good"] = "good" if (change > 0) == (arrow == "↑") else "bad"
+    cell["n"], cell["missing"] = whole(row.get(f"n_{name}", "")), whole(row.get(f"missing_{name}", ""))
+    return cell
+
+
+def _key(series: int, paper: bool = False) -> str:
+    return "hollow" if paper else f"s{series % COLOURS}"
+
+
+def _spots(rows: Sequence[Mapping[str, str]]) -> list[Spot]:
+    spots = []
+    for k, row in enumerate(rows):
+        marks = [_mark(row, name, k) for name in ("iid", "contra_acc")]
+        if marks[0] and marks[1]:
+            spots.append(Spot(k, f"{row['method']} {row['model']}".strip(), marks[0], marks[1], is_published(row)))
+    return spots
+
+
+def _mark(row: Mapping[str, str], name: str, series: int) -> Mark | None:
+    value = number(row[name])
+    if value is None:
+        return None
+    return Mark(series, name, value, number(row[f"{name}_low"]), number(row[f"{name}_high"]))
+
+
+def _bars(runs: Sequence[Run]) -> list[tuple[str, list[Mark]]]:
+    table: dict[tuple[str, str, str], list[Mark]] = {}
+    said = {kind: (NAMES[kind], arrow) for kind, arrow in ARROW.items()}
+    for run in runs:
+        for kind, own in run.record.get("kinds", {}).items():
+            known = own_about(kind, own, str(run.path))
+            said.setdefault(kind, (known.title, known.arrow))
+    for kind in said:
+        for k, run in enumerate(runs):
+            for s in run.record["sets"]:
+                if s["kind"] == kind:
+                    top = s["top1"]
+                    mark = Mark(k, run.name, top["percent"], top["low"], top["high"])
+                    table.setdefault((kind, s["name"], s["digest"]), []).append(mark)
+    doubled = [name for _, name, _ in table]
+    return [
+        (f"{said[kind][0]} {said[kind][1]}  {name}" + (f" [{digest[:6]}]" if doubled.count(name) > 1 else ""), marks)
+        for (kind, name, digest), marks in table.items()
+    ]
+
+
+def _classes(run: Run) -> dict[str, Any]:
+    table = run.record["per_class"]
+    known = headings(own_arrows(run.record))
+    names = [name for name in known if any(name in cells for cells in table.values())]
+    confusions = [c for s in run.record["sets"] for c in s.get("confusion", [])]
+    confusions.sort(key=lambda c: (-c["said_donor"], c["said_mover"], c["mover"], c["donor"]))
+    return {
+        "name": run.name,
+        "headings": [_heading(*known[name]) for name in names],
+        "rows": [(name, [cells.get(figure) for figure in names]) for name, cells in table.items()],
+        "confusions": confusions[:20],
+    }
+
+
+def _comparisons(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Every run against the first baseline (or else the first run) that was measured on the same videos, one of the
+    same model if there is any."""
+    found = []
+    firsts: dict[Any, Run] = {}  # the first run and the first baseline on the same videos, of any model and of each
+    videos = [frozenset(s.digest for s in run.sets) for run in runs]
+    for run, key in zip(runs, videos, strict=True):
+        kinds = ["run", "baseline"] if run.record["method"] in BASELINES else ["run"]
+        for kind in kinds:
+            firsts.setdefault((key, kind), run)
+            firsts.setdefault((key, kind, run.record["model"]), run)
+    for run, key in zip(runs, videos, strict=True):
+        model = run.record["model"]
+        alike = firsts[key, "run", model]
+        first = alike if alike is not run else firsts[key, "run"]
+        base = firsts.get((key, "baseline", model), firsts.get((key, "baseline"), first))
+        if base is run:
+            continue
+        known = headings(own_arrows(run.record))
+        for name, c in compare_runs(run, base, cluster=run.record.get("cluster", "source")).items():
+            heading, arrow = known[name]
+            found.append({"a": run.name, "b": base.name, "figure": f"{heading} {arrow}", **asdict(c)})
+    return found
+
+
+def _drawn(run: Run) -> str:
+    return CLUSTERS[run.record.get("cluster", "source")]
+
+
+def _measured(run: Run) -> dict[str, Any]:
+    record = run.record
+    facts = {
+        "Dataset": record["dataset"], "Clips": record["protocol"], "Checkpoint": record.get("checkpoint"),
+        "SHA-256": record.get("checkpoint_sha256"), "Sampling": record.get("sampling"),
+        "Versions": ", ".join(f"{k} {v}" for k, v in (record.get("versions") or {}).items()),
+        "Intervals": f"95 %, bootstrap over {_drawn(run)}",
+        "Only the first": f"{record['limit']} videos of each set" if record.get("limit") else "",
+    }  # fmt: skip
+    if isinstance(facts["Sampling"], dict):
+        facts["Sampling"] = ", ".join(f"{k} {v}" for k, v in facts["Sampling"].items())
+    sets = [{"top5": None, "mean_class": None, **s} for s in record["sets"]]
+    return {"name": run.name, "facts": [(k, v) for k, v in facts.items() if v], "sets": sets}

@@ -1,0 +1,169 @@
+"""The leaderboard on screen: figures with arrows, and the change against the baseline measured on the same videos."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmark_builder.utils.text import shown
+from evaluator.metrics.names import FIGURES, HEADINGS, headings, own_arrows
+from evaluator.reports.leaderboard import groups, number, own_figures, whole
+from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
+from evaluator.runs import Run, compare_runs, find_rows
+from evaluator.testsets import CLUSTERS
+
+BASELINES = ("baseline", "None")
+
+
+def baseline_figures(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]]:
+    """For each row the figures to compare it with: the mean of the baseline rows of its dataset, model and videos.
+
+    Empty where there is no such row, or where the row is a baseline itself.
+    """
+    keys = [(row["dataset"], row["model"], letter) for row, letter in zip(rows, groups(rows), strict=True)]
+    values: dict[tuple[str, str, str], dict[str, list[float]]] = {}
+    for row, key in zip(rows, keys, strict=True):
+        if row["method"] in BASELINES:
+            for name in (*HEADINGS, *own_figures([row])):
+                value = number(row.get(name, ""))
+                if value is not None:
+                    values.setdefault(key, {}).setdefault(name, []).append(value)
+    means = {key: {name: sum(v) / len(v) for name, v in named.items()} for key, named in values.items()}
+    return [{} if row["method"] in BASELINES else means.get(key, {}) for row, key in zip(rows, keys, strict=True)]
+
+
+def mixed_datasets(rows: Sequence[Mapping[str, str]]) -> set[str]:
+    """Data sets whose rows were not all measured on the same videos."""
+    found: dict[str, set[str]] = {}
+    for row, letter in zip(rows, groups(rows), strict=True):
+        found.setdefault(row["dataset"], set()).add(letter)
+    return {dataset for dataset, letters in found.items() if len(letters) > 1}
+
+
+def shown_figures(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """The published figures always; of the further ones those that some row has."""
+    names = (*HEADINGS, *own_figures(rows))
+    return [name for name in names if name in FIGURES or any(row.get(name) for row in rows)]
+
+
+def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
+    """The leaderboard as a rich table. Rows of a dataset that were measured on different videos get letters."""
+    letters, mixed = groups(rows), mixed_datasets(rows)
+    # What all rows share stands in the title, so that the figures fit a terminal of 80 columns.
+    own = [row for row in rows if not is_published(row)] or list(rows)
+    candidates = {c: {row[c] for row in (own if c == "protocol" else rows)} for c in ("dataset", "model", "protocol")}
+    naming = [c for c in ("dataset", "method", "model", "protocol") if c == "method" or len(candidates[c]) > 1]
+    common = [next(iter(values)) for c, values in candidates.items() if c not in naming and any(values)]
+    title = literal(f"Leaderboard{' of ' + ', '.join(common) if common else ''}, percent", "table.title")
+    notes = ["↑ higher is better, ↓ lower is better; (change against the baseline)."]
+    table = Table(title=title, caption_justify="left")
+    for column in naming:
+        table.add_column(column.capitalize(), overflow="fold")
+    names = shown_figures(rows)
+    known = headings(own_figures(rows))
+    for heading, arrow in (known[name] for name in names):
+        table.add_column(f"{heading} {arrow}", justify="right", min_width=8)
+    if mixed:
+        table.add_column("Videos")
+        notes.append("Rows with different letters under Videos were not measured on the same videos: not comparable.")
+    if "dataset" in naming:
+        notes.append("Rows of different data sets were not measured on the same videos: not comparable.")
+    if any(is_published(row) for row in rows):
+        notes.append(f"† {PROTOCOL}; measured by the authors on their own videos: not comparable digit by digit.")
+        notes += sources(rows)
+    against = baseline_figures(rows)
+    for row, letter, base in zip(rows, letters, against, strict=True):
+        named = [f"{row[c]} †" if c == "method" and is_published(row) else row[c] for c in naming]
+        cells = [_cell(row, name, known[name][1], base) for name in names]
+        mark = [letter if row["dataset"] in mixed else ""] if mixed else []
+        table.add_row(*map(literal, named), *cells, *mark)
+    table.caption = Text("\n".join(map(shown, notes)), "table.caption")
+    return table
+
+
+def show(paths: Sequence[Path], console: Console | None = None, published: str | None = None) -> None:
+    """Print leaderboards as one table.
+
+    Args:
+        paths: leaderboard files, ``--out`` folders of `bench eval`, or records in their ``results/``.
+        console: where to print.
+        published: a table of published figures to show as well, e.g. ``hmdb51``.
+    """
+    rows = find_rows(paths) + (published_rows(published) if published else [])
+    print_table(leaderboard_table(rows), console)
+    for title, columns, cells in details(published) if published else []:
+        table = Table(title=literal(title, "table.title"))
+        for heading in columns:
+            table.add_column(literal(heading), justify="right" if heading[-1] in "↑↓" else "left", overflow="fold")
+        for row in cells:
+            table.add_row(*map(literal, row))
+        print_table(table, console)
+
+
+def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str = "source") -> None:
+    """Print A minus B for every figure both have: difference, 95 % interval (``cluster`` as for
+    :func:`~evaluator.runs.compare_runs`), exact McNemar test."""
+    compared = compare_runs(a, b, cluster=cluster)
+    table = Table(title=literal(f"{a.name} minus {b.name}, percent points", "table.title"))
+    for heading in (
+        "Figure",
+        "Difference",
+        "95 % interval",
+        "only A right",
+        "only B right",
+        "McNemar p",
+        "n",
+        CLUSTERS[cluster],
+    ):
+        table.add_column(heading, justify="left" if heading == "Figure" else "right")
+    correlated, known = False, headings(own_arrows(a.record))
+    for name, c in compared.items():
+        heading, arrow = known[name]
+        correlated |= c.n > c.sources
+        interval = f"{c.low:+.2f} … {c.high:+.2f}"
+        p = f"{c.p:.2g}" + ("*" if c.n > c.sources else "")
+        cells = [f"{c.difference:+.2f}", interval, str(c.only_a), str(c.only_b), p, str(c.n), str(c.sources)]
+        table.add_row(f"{heading} {arrow}", *cells)
+    if correlated:
+        table.caption = (
+            f"* more videos than {CLUSTERS[cluster]}: McNemar takes them for independent; go by the interval."
+        )
+    print_table(table, console)
+
+
+def literal(text: object, style: str = "") -> Text:
+    """A name for the screen as it stands: brackets are no markup, control characters are shown, not obeyed."""
+    return Text(shown(text), style)
+
+
+def print_table(table: Table, console: Console | None = None) -> None:
+    """Print a table whole, whatever the width of a file or pipe."""
+    console = console or Console()
+    if not console.is_terminal:  # a file or a pipe has no width: cut nothing off
+        console.width = max(
+            console.width, console.measure(table, options=console.options.update(max_width=400)).maximum
+        )
+    console.print(table)
+
+
+def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, float]) -> Text:
+    value = number(row.get(name, ""))
+    if value is None:
+        return Text("–")
+    text = Text(f"{value:.2f}")
+    if name in base:
+        text.append_text(change_text(value - base[name], arrow, 2))
+    missing = whole(row.get(f"missing_{name}", ""))
+    if missing:
+        scored = whole(row[f"n_{name}"])
+        text.append(f" {scored} of {scored + missing}", "yellow")
+    return text
+
+
+def change_text(change: float, arrow: str, digits: int) -> Text:
+    """A change in brackets, green where it is to the good: ``arrow`` says which way that is."""
+    good = (change > 0) == (arrow == "↑")
+    colour = "dim" if abs(change) < 0.5 / 10**digits else "green" if good else "red"
+    return Text(f" ({change:+.{digits}f})", colour)

@@ -1,0 +1,295 @@
+"""An ALBAR training step against the published one written plainly: the same network, batch, loss and gradients.
+
+    python perf/albar_step.py                                              # CPU, small3d
+    python perf/albar_step.py --device cuda --model swin3d_t --frames 16 --size 112 --batch 32 --bf16 --compile \
+        --static-frames 2 8
+
+Published: the still clip is copied T times, two forwards of the full clip, float32 (TF32 on a GPU), double backward
+through the penalty, a plain AdamW. It is printed next to:
+
+- *the same mathematics*: the still clip is a view, AdamW is fused; then, each on top of that, one forward over both
+  clips, channels-last-3d memory, and --compile (torch.compile of the moving clip's pass, as the trainer does it). Their
+  gradients (of all parameters as one vector) must be the published ones but for rounding. How much that is, the same
+  step in float64 tells: the published gradient in float32 is r away from it, another order of the same sums may be as
+  far on the other side, so 2 r is the most that two right answers are apart; 4 r is allowed.
+- *fewer still frames*: as few as give the same logits, and those of --static-frames. The penalty then takes the frames'
+  shares of the gradient for equal, which they are in networks that look at each frame alone (there the trainer's `auto`
+  shortens the clip, with a penalty, too) and not in others: this gradient differs.
+- --bf16: under autocast.
+- *what each term costs* over a baseline step, and the step's peak memory.
+- *the input side*: what share of a run the device waits for clips that are decoded from rendered videos meanwhile.
+
+Why the trainer has no setting for one forward, nor for channels-last-3d: measured on one CPU core (torch 2.14), times
+the published speed, small3d (16 clips of 8 x 48 x 48), swin3d_t (2 of 16 x 64 x 64), r3d_18 (4 of 8 x 64 x 64):
+
+    one forward          0.68  0.54  0.72   the penalty then differentiates through the moving clips, too
+    channels-last-3d     1.03  1.06  0.87
+    moving clip compiled 1.01
+
+One forward also mixes both kinds of clips in BatchNorm's statistics, so r3d_18's gradient is another. No GPU was at
+hand; where these lines say otherwise on one, a setting is worth its code.
+"""
+
+import argparse
+import contextlib
+import copy
+import ctypes
+import itertools
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from albar.clips.clips import ClipSampling, normalise, sampling
+from albar.data.dataset import ClipDataset, Order, batches
+from albar.methods import Batch, Companions, make_method
+from albar.models import build_model, model_spec
+from albar.training.accelerator import Compiled
+from benchmark_builder.datasets import read_dataset
+from benchmark_builder.synthactions import SynthSettings, render_dataset
+from benchmark_builder.utils.pool import default_workers
+
+PUBLISHED = {"adv": 1.0, "ent": 4.25, "gp": 10.0}
+Loss = Callable[[nn.Module, Batch], torch.Tensor]
+
+
+def objective(moving: torch.Tensor, logits: torch.Tensor, gradient: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """ALBAR's, as published: p log p of the softmax, and the gradient's norm for each column of pixels."""
+    w, p = PUBLISHED, functional.softmax(logits, dim=1)
+    return (
+        functional.cross_entropy(moving, labels)
+        - w["adv"] * functional.cross_entropy(logits, labels)
+        + w["ent"] * (p * p.log()).sum(dim=1).mean()
+        + w["gp"] * gradient.flatten(1, 3).norm(dim=1).mean()
+    )
+
+
+def published(model: nn.Module, batch: Batch) -> torch.Tensor:
+    frames = batch.clips.shape[2]
+    still = batch.clips[:, :, frames // 2].unsqueeze(2).repeat(1, 1, frames, 1, 1).detach().requires_grad_()
+    moving, logits = model(batch.clips), model(still)
+    (gradient,) = torch.autograd.grad(logits.sum(), still, create_graph=True)
+    return objective(moving, logits, gradient, batch.labels)
+
+
+def one_forward(model: nn.Module, batch: Batch) -> torch.Tensor:
+    middle = batch.clips.shape[2] // 2
+    still = batch.clips[:, :, middle : middle + 1].expand_as(batch.clips).detach().requires_grad_()
+    moving, logits = model(torch.cat([batch.clips, still])).chunk(2)
+    (gradient,) = torch.autograd.grad(logits.sum(), still, create_graph=True)
+    return objective(moving, logits, gradient, batch.labels)
+
+
+def baseline(model: nn.Module, batch: Batch) -> torch.Tensor:
+    return functional.cross_entropy(model(batch.clips), batch.labels)
+
+
+class Bench:
+    """Times steps of one network on one batch, each from the same weights."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.device = options, torch.device(options.device)
+        clips = sampling(model_spec(options.model).sampling)
+        self.clips = clips.replaced({k: v for k, v in (("frames", options.frames), ("size", options.size)) if v})
+        torch.manual_seed(0)
+        self.model = build_model(options.model, options.classes, self.clips).to(self.device).train()
+        for module in self.model.modules():  # equal gradients need equal draws: none
+            if isinstance(module, nn.Dropout) or type(module).__name__ == "StochasticDepth":
+                module.p = 0.0
+        shape = (options.batch, 3, self.clips.frames, self.clips.size, self.clips.size)
+        labels = torch.arange(options.batch, device=self.device) % options.classes
+        self.batch = Batch(torch.randn(shape, device=self.device), labels)
+        self.start = {name: value.clone() for name, value in self.model.state_dict().items()}
+
+    def albar(self, static: int | str, **weights: float) -> Loss:
+        """The trainer's own loss."""
+        method = make_method("albar", "finetune", {**PUBLISHED, "static_frames": static, **weights})
+        method.prepare(self.model, self.batch.clips[:1], Companions(self.options.classes, self.clips))
+        self.still = getattr(method, "static_frames", 0)
+        return lambda model, batch: method.loss(model, batch, torch.Generator().manual_seed(0), 0.0)[0]
+
+    def gradient(self, loss: Loss, model: nn.Module, batch: Batch, bf16: bool = False) -> torch.Tensor:
+        """Of all parameters, as one float64 vector."""
+        model.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+            loss(model, batch).backward()
+        return torch.cat([p.grad.double().flatten() for p in model.parameters() if p.grad is not None])
+
+    def step(
+        self, loss: Loss, model: nn.Module, batch: Batch, bf16: bool = False, fused: bool = True
+    ) -> tuple[float, float]:
+        """(seconds of the fastest step: CPU seconds on a CPU, wall-clock seconds on a GPU; MiB at the peak)."""
+        optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=fused)
+        on_cpu = self.device.type == "cpu"
+        clock, best = time.process_time if on_cpu else time.perf_counter, float("inf")
+        for k in range(self.options.steps + 1):
+            if k == 1:  # the first warms up
+                reset_peak(self.device)
+            began = clock()
+            optimiser.zero_grad(set_to_none=True)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+                value = loss(model, batch)
+            value.backward()
+            optimiser.step()
+            if not on_cpu:
+                torch.cuda.synchronize()
+            best = min(best, clock() - began) if k else best
+        self.model.load_state_dict(self.start)
+        return best, peak(self.device)
+
+
+def reset_peak(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return
+    with contextlib.suppress(OSError, AttributeError):  # elsewhere than on Linux the peak is that of all so far
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak(device: torch.device) -> float:
+    """MiB: of the GPU's memory, or of this process's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def idle(bench: Bench, loss: Loss, videos: int, bf16: bool) -> None:
+    """Train on rendered videos as the trainer does, decoding in other processes, and print the share of waiting."""
+    options, size = bench.options, max(bench.clips.size, 48)
+    clips: ClipSampling = bench.clips.replaced({"resize": size, "flip": 0.0})
+    workers = options.workers if options.workers is not None else max(1, default_workers())
+    with tempfile.TemporaryDirectory() as folder:
+        frames = clips.frames * clips.stride
+        render_dataset(Path(folder), SynthSettings(size=size, frames=frames, train=videos, test=0), default_workers())
+        listed = read_dataset("synthactions", Path(folder), "train", 1).videos
+        dataset, order = ClipDataset(listed, clips, 0, train=True), Order(videos, options.batch, options.epochs, 0)
+        optimiser = torch.optim.AdamW(bench.model.parameters(), lr=1e-5, fused=True)
+        waited, began, steps = 0.0, 0.0, 0
+        stream = batches(dataset, order, workers, pin=bench.device.type == "cuda")
+        while True:
+            asked = time.perf_counter()
+            sample = next(stream, None)
+            if sample is None:
+                break
+            if steps == 0:  # the workers have started
+                began = time.perf_counter()
+            else:
+                waited += time.perf_counter() - asked
+            x = normalise(sample.clip.to(bench.device, non_blocking=True), clips)
+            batch = Batch(x, sample.label.to(bench.device) % options.classes)
+            optimiser.zero_grad(set_to_none=True)
+            with torch.autocast(bench.device.type, torch.bfloat16, enabled=bf16):
+                value = loss(bench.model, batch)
+            value.backward()
+            optimiser.step()
+            value.item()  # as the trainer reads its terms
+            steps += 1
+        took = time.perf_counter() - began
+    print(
+        f"input: {steps} steps of {options.batch} clips from {videos} videos of {frames} frames at {size} pixels, "
+        f"{workers} decoding processes: {steps * options.batch / took:.1f} clips a second, "
+        f"{100 * waited / took:.1f} % of the time spent waiting for clips"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="small3d")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--frames", type=int)
+    parser.add_argument("--size", type=int)
+    parser.add_argument("--classes", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--static-frames", type=int, nargs="*", default=[], help="still frames, beside the fewest")
+    parser.add_argument("--bf16", action="store_true", help="ours under bf16 autocast, too")
+    parser.add_argument("--compile", action="store_true", help="also with torch.compile")
+    parser.add_argument("--videos", type=int, default=64, help="rendered for the input side; 0: leave it out")
+    parser.add_argument("--epochs", type=int, default=2, help="of the input side")
+    parser.add_argument("--workers", type=int, help="decoding processes.  [default: one a core]")
+    options = parser.parse_args()
+    bench = Bench(options)
+    model, batch, on = bench.model, bench.batch, bench.device
+    if on.type == "cpu":
+        torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+
+    wanted = bench.gradient(published, model, batch)
+    exact = copy.deepcopy(model).double()
+    rounding = distance(wanted, bench.gradient(published, exact, Batch(batch.clips.double(), batch.labels)))
+    del exact
+    reference, memory = bench.step(published, model, batch, fused=False)
+    print(f"{options.model}, {tuple(batch.clips.shape)}, {on}; times are of the fastest of {options.steps} steps")
+    print(f"published step: {1000 * reference:.1f} ms, peak {memory:.0f} MiB, rounding r = {rounding:.1e}\n")
+
+    def show(name: str, loss: Loss, model: nn.Module = model, batch: Batch = batch, bf16: bool = False) -> float:
+        try:
+            apart = distance(bench.gradient(loss, model, batch, bf16), wanted)
+            took, memory = bench.step(loss, model, batch, bf16)
+        except RuntimeError as error:
+            print(f"{name}: does not run ({str(error).splitlines()[0]})")
+            return float("nan")
+        print(f"{name}: {1000 * took:.1f} ms, {reference / took:.2f} x published, peak {memory:.0f} MiB", end="")
+        print(f", gradient {apart:.1e} away" if loss is not baseline else "", end="")
+        print(f", {'equal' if apart <= 4 * rounding else 'NOT equal'}" if "same" in name else "")
+        return took
+
+    full = bench.albar("all")
+    show("the same mathematics", full)
+    show("the same, one forward over both clips", one_forward)
+    layout = torch.channels_last_3d
+    last = Batch(batch.clips.contiguous(memory_format=layout), batch.labels)
+    show("the same, channels-last-3d", full, copy.deepcopy(model).to(memory_format=layout), last)
+    if options.compile:
+        show("the same, moving clip compiled", full, Compiled(model))
+    if options.bf16:
+        show("bf16", full, bf16=True)
+    print()
+
+    short = bench.albar("auto", gp=0.0)  # as few as the logits allow
+    counts = dict.fromkeys([bench.still, *options.static_frames, bench.clips.frames])
+    for n in counts:
+        loss = bench.albar(n)
+        show(f"still clip of {n} of {bench.clips.frames} frames", loss)
+        if options.bf16:
+            show(f"still clip of {n} of {bench.clips.frames} frames, bf16", loss, bf16=True)
+    print()
+
+    short = bench.albar("auto")
+    took = [show("baseline", baseline)]
+    for name, weights in (
+        ("adversary", {"ent": 0.0, "gp": 0.0}),
+        ("adversary and entropy", {"gp": 0.0}),
+        ("adversary, entropy and penalty", {}),
+    ):
+        took.append(show(name, bench.albar("auto", **weights)))
+    each = [b - a for a, b in itertools.pairwise(took)]
+    print(
+        f"an ALBAR step costs {took[-1] / took[0]:.2f} baseline steps, {took[-2] / took[0]:.2f} without penalty: "
+        + ", ".join(f"{n} {1000 * t:+.1f} ms" for n, t in zip(("adversary", "entropy", "penalty"), each, strict=True))
+    )
+    if options.bf16:
+        fast, plain = (bench.step(loss, model, batch, bf16=True)[0] for loss in (short, baseline))
+        print(f"with bf16, {fast / plain:.2f} times")
+    if options.videos:
+        print()
+        idle(bench, short, options.videos, options.bf16)
+
+
+def distance(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).norm() / b.norm())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What the builder's benchmarks work on: a dataset in UCF101's layout, with boxes as masks.
+
+Everything is written below ``$TMPDIR``. On a disk, the system's share of the seconds goes up and down with the disk's
+state; `TMPDIR=/dev/shm` leaves it out of both sides.
+"""
+
+import os
+import pickle
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmark_builder.layouts.layout import jpeg
+from benchmark_builder.video.decode import read_frames
+
+CLIPS = Path(os.environ.get("BENCH_CLIPS") or Path(__file__).parent.parent.parent / "shared" / "clips")
+CLIP = CLIPS / "ucf101" / "videos" / "SoccerJuggling" / "v_SoccerJuggling_g23_c01.avi"
+
+
+def clip(folder: Path) -> Path:
+    """A real UCF101 clip (320x240, 240 frames) where the clips are at hand, else a rendered one of that size."""
+    if CLIP.is_file():
+        return CLIP
+    from benchmark_builder.synthactions import SynthSettings, render_clip
+    from benchmark_builder.video.encode import open_video
+
+    print("no real clips (set BENCH_CLIPS): taking a rendered one")
+    settings = SynthSettings(size=240, width=320, frames=240, fps=30, train=1, test=0)
+    frames = render_clip(settings, "train", 0)[0]
+    path = folder / "rendered.mp4"
+    with open_video(path, 320, 240, 30) as encoder:
+        for frame in frames:
+            encoder.write(frame)
+    return path
+
+
+def box(frame: int) -> tuple[int, int, int, int]:
+    """The actor's box on a frame, x, y, width, height in pixels of 320x240: it drifts, and fills about a seventh."""
+    return 100 + frame // 6, 48 + frame // 12, 86, 120
+
+
+def dataset(folder: Path, videos: int) -> Path:
+    """``videos`` copies of one clip as UCF101, with boxes in the format of UCF101-24's pyannot.pkl."""
+    source = clip(folder)
+    count = sum(1 for _ in read_frames(source))
+    root, table = folder / "ucf101", {}
+    boxes = np.array([box(k) for k in range(count)], np.int16)
+    for k in range(videos):
+        name = f"SoccerJuggling/v_SoccerJuggling_g{k + 1:02d}_c01"
+        target = root / "videos" / f"{name}{source.suffix}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        tube = {"label": 0, "sf": 0, "ef": count, "boxes": boxes}
+        table[name] = {"numf": count, "label": 0, "annotations": [tube]}
+    (root / "annotations").mkdir()
+    (root / "annotations" / "pyannot.pkl").write_bytes(pickle.dumps(table, protocol=2))
+    return root
+
+
+def pictures(folder: Path, count: int = 20) -> Path:
+    """Background pictures as JPEG, 256x256 like Places365's: noise of a photograph's spectrum (amplitude 1/f)."""
+    from benchmark_builder.utils.rng import generator
+
+    target = folder / "pictures"
+    target.mkdir()
+    y, x = np.mgrid[:256, :256] - 128
+    falling = 1 / np.maximum(np.hypot(x, y), 1)[..., None]
+    for k in range(count):
+        noise = generator(0, "picture", str(k)).normal(size=(256, 256, 3))
+        spectrum = np.fft.fftshift(np.fft.fft2(noise, axes=(0, 1)), axes=(0, 1)) * falling
+        image = np.fft.ifft2(np.fft.ifftshift(spectrum, axes=(0, 1)), axes=(0, 1)).real
+        image = 128 + 50 * image / image.std()
+        (target / f"{k:04d}.jpg").write_bytes(jpeg(np.clip(image, 0, 255).astype(np.uint8)))
+    return target
+
+
+def cost(command: list[object]) -> tuple[float, float]:
+    """Run a command to its end: (CPU seconds of it and its children, wall seconds). Start-up is included."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run([str(c) for c in command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, time.perf_counter() - start
+
+
+def build_command(root: Path, out: Path, *options: object, masks: str | None = None) -> list[object]:
+    """`bench build scuba` on that dataset."""
+    masks = masks or f"ucf101-24:{root / 'annotations' / 'pyannot.pkl'}"
+    return [sys.executable, "-m", "bench", "build", "scuba", "--dataset", "ucf101", "--root", root, "--split", "all",
+            "--masks", masks, "--out", out, *options]  # fmt: skip
