@@ -17,8 +17,10 @@ def main() -> None:
     # as fast, and alone it is as fast. Read once, when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # `python -m` puts the current folder first, where a user's evaluator.py would replace a package of this toolkit.
+    # Where a part of the user's own is named, the registry searches this folder, last.
     here = Path.cwd()
-    sys.path[:] = [p for p in sys.path if p and Path(p).absolute() != here] + [str(here)]
+    if here != Path(__file__).resolve().parent.parent:
+        sys.path[:] = [p for p in sys.path if p and Path(p).absolute() != here]
     from albar_bench.cli.app import Interrupted, app
     from benchmark_builder.utils.errors import BenchError, system_error
 

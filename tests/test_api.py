@@ -152,9 +152,11 @@ def test_old_module_paths_lead_to_the_new_ones() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_users_own_evaluator_module_replaces_nothing(tmp_path: Path) -> None:
-    for name in ("evaluator.py", "bench.py"):
-        (tmp_path / name).write_text("raise SystemExit('the user\\'s own file was run')\n")
-    done = subprocess.run([sys.executable, "-m", "albar_bench", "leaderboard", "--help"], cwd=tmp_path,
-                          capture_output=True, text=True, check=False)  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize("words", [["leaderboard", "nothing"], ["eval", "my.models:make", "--benchmarks", "nothing"]])
+def test_a_users_own_evaluator_module_replaces_nothing(tmp_path: Path, words: list[str]) -> None:
+    """Also where the current folder is searched, for a part of the user's own."""
+    for name in ("evaluator.py", "bench.py", "albar.py"):
+        (tmp_path / name).write_text("raise SystemExit('the own file of the user was run')\n")
+    done = subprocess.run([sys.executable, "-m", "albar_bench", *words], cwd=tmp_path, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 1 and done.stderr.startswith("error: "), done.stdout + done.stderr

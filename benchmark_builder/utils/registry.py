@@ -12,6 +12,7 @@ are looked up with :meth:`Registry.find`. Names read from benchmarks, checkpoint
 must be registered ones (``name in registry``), so that no file chooses a module that is imported.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.metadata
@@ -175,7 +176,11 @@ def search_here_last() -> None:
     """Let Python find modules in the current folder, after everything else.
 
     ``python -m`` puts the current folder first, where a user's ``evaluator.py`` would replace this toolkit's package.
+    An editable install is searched even later, so this toolkit's packages are imported before.
     """
+    for name in ("albar", "evaluator", "manifests"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     here = Path.cwd()
     sys.path[:] = [p for p in sys.path if p and Path(p).absolute() != here] + [str(here)]
 
