@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from conftest import make_actions
 
+from albar.training.settings import read_config
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.export import export
 from benchmark_builder.benchmark.manifest import COLUMNS, MANIFEST, read_benchmark
@@ -412,6 +413,16 @@ def test_an_ffmpeg_that_cannot_be_run(monkeypatch: pytest.MonkeyPatch, tmp_path:
     finally:
         for cached in caches:
             cached.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "text", ["x = " + "[" * 10_000, "epochs = " + "9" * 5000, "x = {a=" * 2000, "epochs = 9" * 2, "\0", "[" * 10_000]
+)
+def test_toml_that_is_nested_deep_or_counts_without_end(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(BenchError, match=r"a\.toml: not TOML") as caught:
+        read_config(tmp_path / "a.toml")
+    one_line(caught.value)
 
 
 @pytest.mark.parametrize("classes", [5, [], "x", [1], None, {}])
