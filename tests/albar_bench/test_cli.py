@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from commands import bench, error_of
 from tiny_videos import moving_square, write_video
 from typer.testing import CliRunner
 
@@ -19,21 +20,6 @@ from albar_bench.cli.variadic import is_anything, variadic
 from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.video.decode import probe
-
-
-def bench(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "albar_bench", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
-def error_of(*words: object) -> str:
-    """Run a command that must fail: returns its last line on standard error, having checked there is no traceback."""
-    done = bench(*words)
-    assert done.returncode not in (0, 2), done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: "), done.stderr
-    return last
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_cli import bench, error_of
+from commands import bench, error_of
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_build import QUIET, frames_of, scuba
+from small_builds import QUIET, frames_of, scuba
 from tiny_videos import moving_square, write_video
 from typer.testing import CliRunner
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_build import QUIET, scuba
+from small_builds import QUIET, scuba
 
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.export import export

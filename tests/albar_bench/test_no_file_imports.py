@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_evaluator_evaluate import save
-from test_odd_values import built, kept, operations, places, put  # noqa: F401
+from every_field import built, kept, operations, places, put  # noqa: F401
+from small_world import save
 
 from benchmark_builder.benchmark.manifest import MANIFEST
 from benchmark_builder.protocol_file import PROTOCOL
@@ -48,7 +48,7 @@ def attempt(folder: Path, out: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["scuba", "shaken", "conflfg"])
-def test_no_field_of_a_protocol_is_imported(kept: Path, tmp_path: Path, kind: str) -> None:  # noqa: F811
+def test_no_field_of_a_protocol_is_imported(kept: Path, tmp_path: Path, kind: str) -> None:
     path = kept / "b" / kind / PROTOCOL
     protocol = json.loads(path.read_text())
     texts = [at for at in places(protocol) if isinstance(value_at(protocol, at), str) and "versions" not in at]
@@ -73,7 +73,7 @@ def value_at(value: Any, at: tuple[Any, ...]) -> Any:
     return value
 
 
-def test_no_cell_of_a_manifest_is_imported(kept: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_no_cell_of_a_manifest_is_imported(kept: Path, tmp_path: Path) -> None:
     path = kept / "b" / "scuba" / MANIFEST
     names, rows = read_table(path)
     for column in ("mask_source", "background", "class_name", "split", "source_file", "file"):
@@ -84,7 +84,7 @@ def test_no_cell_of_a_manifest_is_imported(kept: Path, tmp_path: Path) -> None: 
         attempt(path.parent, tmp_path / "out")
 
 
-def test_no_field_of_a_checkpoint_is_imported(built: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_no_field_of_a_checkpoint_is_imported(built: Path, tmp_path: Path) -> None:
     path = save(tmp_path / "model.ckpt")
     content = torch.load(path, weights_only=True)
     hostile = [

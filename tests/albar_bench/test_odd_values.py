@@ -8,24 +8,25 @@ import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tiny_videos import make_actions
+from every_field import (
+    QUIET,
+    built,  # noqa: F401
+    kept,  # noqa: F401
+    operations,
+    places,
+    put,
+)
 
 from albar.training.settings import read_config
-from benchmark_builder.audit.verify import verify
-from benchmark_builder.benchmark.export import export
 from benchmark_builder.benchmark.manifest import COLUMNS, MANIFEST, read_benchmark
-from benchmark_builder.benchmark.merge import merge
 from benchmark_builder.benchmark.preview import animation, contact_sheet
 from benchmark_builder.benchmark.runner import JOURNAL, WORK
-from benchmark_builder.benchmark.stats import class_balance, mask_areas_of
 from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
-from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.masks import mask_source
 from benchmark_builder.protocol_file import _FIELDS, NEEDED, PROTOCOL
 from benchmark_builder.synthactions.render import RECORD, read_record
@@ -35,9 +36,7 @@ from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.text import csv_text, read_table
 from benchmark_builder.video.encode import ffmpeg_binary, ffmpeg_version
 from benchmark_builder.video.record import Video
-from evaluator.testsets import benchmark_set, default_benchmarks, pair_sets
 
-QUIET = Run(workers=1, progress=False, say=lambda line: None)
 NAN, INF = math.nan, math.inf
 ODD: tuple[Any, ...] = (
     None, True, -1, 5, 10**15, 1e308, INF, NAN, -0.5, "x", "", "\0", "\ud800", [], [1], [[]], {}, {"a": 1}, "x" * 5000,
@@ -48,33 +47,6 @@ def one_line(error: BaseException) -> str:
     assert isinstance(error, BenchError), repr(error)
     assert "\n" not in str(error) and len(str(error)) < 1600
     return str(error)
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every kind of benchmark, composed on reading, of two videos with three frames."""
-    base = tmp_path_factory.mktemp("odd")
-    root = make_actions(base / "ucf", per_class=1, frames=3)
-    lists = root / "ucfTrainTestlist"
-    lists.mkdir()
-    names = sorted(p.relative_to(root / "videos").with_suffix(".avi") for p in (root / "videos").rglob("*.mkv"))
-    (lists / "testlist01.txt").write_text("".join(f"{n}\n" for n in names))
-    (lists / "trainlist01.txt").write_text("")
-    masks, scuba = f"stored:{root / 'masks'}", base / "b" / "scuba"
-    build_scuba("ucf101", root, "test", masks=masks, per_video=1, layout="virtual", out=scuba, run=QUIET)
-    build_scufo(scuba, out=base / "b" / "scufo", run=QUIET)
-    build_scufo(scuba, shaken=True, out=base / "b" / "shaken", run=QUIET)
-    build_conflfg(scuba, out=base / "b" / "conflfg", run=QUIET)
-    return base
-
-
-@pytest.fixture
-def kept(built: Path) -> Iterator[Path]:
-    """The same; its tables are as they were after each test."""
-    tables = {p: p.read_bytes() for p in (built / "b").glob("*/*") if p.is_file()}
-    yield built
-    for path, data in tables.items():
-        path.write_bytes(data)
 
 
 def changed(protocol: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
@@ -174,35 +146,6 @@ def test_every_cell_of_a_manifest_is_of_the_kind_it_must_be(kept: Path, column: 
             assert "source_frames" in read(value), value
 
 
-def operations(folder: Path, out: Path) -> dict[str, Callable[[], object]]:
-    """What one does with a benchmark."""
-
-    def frames() -> None:
-        benchmark = read_benchmark(folder)
-        for row in benchmark.rows:
-            assert len(list(benchmark.frames(row))) <= 3
-
-    def pairs() -> None:
-        sets = [benchmark_set(p) for p in {folder.parent / "scuba", folder}]
-        for kind in ("scufo", "conflfg", "shaken"):
-            pair_sets(sets, kind)
-
-    found: dict[str, Callable[[], object]] = {
-        "frames": frames,
-        "pairs": pairs,
-        "verify": lambda: verify(folder, 1, False),
-        "sheet": lambda: contact_sheet(folder, out / "s.png", 1, 1, 16),
-        "stats": lambda: (class_balance(read_benchmark(folder)), mask_areas_of(read_benchmark(folder))),
-        "export": lambda: export(folder, out / "export", Layout("zip"), 1, False),
-        "merge": lambda: merge([folder], out / "merge", 1, False),
-        "default": lambda: default_benchmarks("ucf101", folder.parent),
-    }
-    if folder.name == "scuba":
-        found["scufo"] = lambda: build_scufo(folder, out=out / "scufo", run=QUIET)
-        found["conflfg"] = lambda: build_conflfg(folder, out=out / "conflfg", run=QUIET)
-    return found
-
-
 # Values that pass for what they should be one by one, but not together or not with the videos.
 TOGETHER: dict[str, list[tuple[str, Any]]] = {
     "scuba": [
@@ -291,24 +234,6 @@ VIS = {
     "annotations": [{"video_id": 7, "segmentations": [RLE]}],
 }
 ARRAYS = (np.zeros(3), np.zeros((0, 4)), np.array(5), np.full((2, 5), 1e30), np.array(["a"]), np.float64(NAN), b"")
-
-
-def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    yield at
-    if isinstance(value, dict):
-        for key in value:
-            yield from places(value[key], (*at, key))
-    elif isinstance(value, (list, tuple)):
-        for k in range(len(value)):
-            yield from places(value[k], (*at, k))
-
-
-def put(value: Any, at: tuple[Any, ...], new: Any) -> Any:
-    if not at:
-        return new
-    found = list(value) if isinstance(value, tuple) else copy.copy(value)
-    found[at[0]] = put(value[at[0]], at[1:], new)
-    return found
 
 
 @pytest.mark.parametrize(

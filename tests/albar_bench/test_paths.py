@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from test_build import QUIET, scuba
+from small_builds import QUIET, scuba
 from tiny_videos import moving_square, write_video
 
 from benchmark_builder.audit.verify import verify

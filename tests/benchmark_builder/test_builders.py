@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from small_builds import QUIET, frames_of, scuba
 from tiny_videos import moving_square, write_video
 
 from benchmark_builder.audit.verify import verify
@@ -24,19 +25,6 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.compositing import fit, paste
 from benchmark_builder.video.selection import indices, ranges
-
-QUIET = Run(workers=1, progress=False, say=lambda line: None)
-
-
-def scuba(root: Path, out: Path, **options: object) -> Path:
-    masks = f"stored:{root / 'masks'}"
-    build_scuba("ucf101", root, "all", out=out, run=QUIET, **{"masks": masks, "per_video": 2, **options})
-    return out
-
-
-def frames_of(folder: Path, video_id: str) -> np.ndarray:
-    benchmark = read_benchmark(folder)
-    return np.stack(list(benchmark.frames(benchmark.by_id[video_id])))
 
 
 @settings(deadline=None, max_examples=50)

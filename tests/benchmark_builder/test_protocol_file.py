@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_build import QUIET
+from small_builds import QUIET
 
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.manifest import read_benchmark

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from test_build import QUIET, frames_of, scuba
+from small_builds import QUIET, frames_of, scuba
 from tiny_videos import moving_square, write_video
 from typer.testing import CliRunner
 

@@ -1,13 +1,10 @@
 """A checkpoint over real (tiny) benchmarks: files written, resumed, and every way of going wrong."""
 
-import copy
 import csv
 import dataclasses
-import functools
 import json
 import shutil
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,17 +13,23 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
-from tiny_videos import make_actions, moving_square, write_video
+from small_world import (
+    QUIET,
+    SAMPLING,
+    World,
+    refused,
+    save,
+    world,  # noqa: F401
+)
+from tiny_videos import moving_square, write_video
 
-from albar.checkpoint import load_checkpoint, save_checkpoint
+from albar.checkpoint import load_checkpoint
 from albar.clips import clips as albar_clips
-from albar.clips.clips import ClipSampling, normalise, still_clip
-from albar.models import build_model
+from albar.clips.clips import normalise, still_clip
 from benchmark_builder.benchmark.manifest import read_benchmark
-from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
+from benchmark_builder.builders import build_conflfg, build_scuba, build_scufo
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.layouts.layout import read_any
-from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
 from benchmark_builder.video.decode import probe
 from evaluator.evaluate import EvalOptions, evaluate, pick_device
@@ -40,65 +43,6 @@ from evaluator.reports import screen as show
 from evaluator.reports.picture import plot_leaderboard
 from evaluator.runs import compare_runs, load_run, recompute
 from evaluator.testsets import Item, TestSet, benchmark_set, default_benchmarks, pair_sets
-
-SAMPLING = ClipSampling(frames=4, stride=2, size=16, resize=16, crop="centre", flip=0.0)
-QUIET = Run(workers=1, progress=False, say=lambda line: None)
-
-
-def save(path: Path, seed: int = 0, classes: list[str] | None = None, method: str = "baseline") -> Path:
-    """A checkpoint of random weights."""
-    classes = classes or shipped_classes("ucf101")
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = build_model("small3d", len(classes), SAMPLING)
-    save_checkpoint(
-        path, network=network, model="small3d", method=method, dataset="ucf101", classes=classes, sampling=SAMPLING,
-        settings={"seed": seed}, digests={},
-    )  # fmt: skip
-    return path
-
-
-class World:
-    """A dataset, its benchmarks and a checkpoint."""
-
-    def __init__(self, root: Path, base: Path) -> None:
-        self.root, self.base = root, base
-        lists = root / "ucfTrainTestlist"
-        lists.mkdir()
-        names = sorted(p.relative_to(root / "videos").with_suffix(".avi") for p in (root / "videos").rglob("*.mkv"))
-        (lists / "testlist01.txt").write_text("".join(f"{n}\n" for n in names))
-        (lists / "trainlist01.txt").write_text("")
-        masks = f"stored:{root / 'masks'}"
-        self.scuba, self.scufo, self.conflfg = base / "b/scuba", base / "b/scufo", base / "b/conflfg"
-        self.shaken = base / "b/shaken"
-        build_scuba("ucf101", root, "test", masks=masks, per_video=2, out=self.scuba, run=QUIET)
-        build_scufo(self.scuba, out=self.scufo, run=QUIET)
-        build_scufo(self.scuba, shaken=True, out=self.shaken, run=QUIET)
-        build_conflfg(self.scuba, out=self.conflfg, run=QUIET)
-        self.checkpoint = save(base / "model.ckpt")
-        self.folders = [self.scuba, self.scufo, self.shaken, self.conflfg]
-
-    def options(self, **changes: object) -> EvalOptions:
-        return EvalOptions(**{"root": self.root, "progress": False, "device": "cpu", **changes})  # type: ignore[arg-type]
-
-    def run(self, out: str = "out", folders: list[Path] | None = None, **changes: object) -> dict:
-        return evaluate(self.checkpoint, folders or self.folders, self.base / out, self.options(**changes))
-
-
-@functools.cache
-def _built_once(folder: Path) -> tuple[World, Path]:
-    base = folder / "one-world"
-    world = World(make_actions(base / "ucf"), base)
-    return world, Path(shutil.copytree(base, folder / "one-world-saved"))
-
-
-@pytest.fixture
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Built once and given to every test as it was built, at the same place, since its files name each other."""
-    built, saved = _built_once(tmp_path_factory.getbasetemp())
-    shutil.rmtree(built.base)
-    shutil.copytree(saved, built.base)
-    return copy.copy(built)
 
 
 def test_the_whole_road(world: World) -> None:
@@ -262,13 +206,6 @@ def test_default_benchmarks_are_those_of_the_dataset(world: World, tmp_path: Pat
     assert default_benchmarks("ucf101") == [home / "ucf101-scuba-stripes"]
     record = evaluate(world.checkpoint, None, tmp_path / "out", world.options())
     assert [s["name"] for s in record["sets"]] == ["ucf101-iid", "ucf101-scuba-stripes"]
-
-
-def refused(call: Callable[[], object]) -> str:
-    with pytest.raises(BenchError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_a_missing_video_fails_unless_allowed_and_is_then_counted(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_evaluator_score import CLASSES, SCORES, STILLS, VIDEOS, benchmark, dump, refused
+from small_scores import CLASSES, SCORES, STILLS, VIDEOS, benchmark, dump, refused
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from small_scores import CLASSES, SCORES, STILLS, VIDEOS, benchmark, dump, label, refused
 
-from benchmark_builder.benchmark.manifest import Row, write_benchmark
+from benchmark_builder.benchmark.manifest import write_benchmark
 from benchmark_builder.utils import safe_pickle
-from benchmark_builder.utils.errors import BenchError
 from evaluator.predictions.files import write_predictions
 from evaluator.predictions.mmaction import read_any_predictions
 from evaluator.reports.leaderboard import read_leaderboard
@@ -28,37 +28,6 @@ from evaluator.runs import clustered, load_run, recompute
 from evaluator.score import score
 from evaluator.testsets import TestSet, benchmark_set
 
-CLASSES = ["jump", "run fast", "wave"]
-VIDEOS = [("run fast/b", 1), ("jump/a", 0), ("wave/c", 2), ("run fast/d", 1)]
-SCORES = {
-    "jump/a": [0.7, 0.2, 0.1],
-    "run fast/b": [0.5, 0.3, 0.2],
-    "run fast/d": [0.1, 0.8, 0.1],
-    "wave/c": [0.1, 0, 0.9],
-}
-# SCUFO: right on a alone.
-STILLS = {
-    "jump/a": [0.7, 0.2, 0.1],
-    "run fast/b": [0.6, 0.3, 0.1],
-    "run fast/d": [0.8, 0.1, 0.1],
-    "wave/c": [0.9, 0, 0.1],
-}
-
-
-def benchmark(folder: Path, kind: str, split: str = "test1") -> TestSet:
-    """A benchmark of four videos, tables only: scoring reads no video."""
-    blank = {
-        f.name: 0 if f.type in (int, float) else "" for f in dataclasses.fields(Row) if f.default is dataclasses.MISSING
-    } | {"frames": 1, "source_frames": "0-0", "fps": 25.0, "width": 8, "height": 8}
-    rows = []
-    for video_id, label in VIDEOS:
-        own: dict[str, Any] = {"id": video_id, "file": f"videos/{video_id}.mp4", "label": label, "source_id": video_id}
-        own |= {"class_name": CLASSES[label], "split": split, "partner_id": "" if kind == "scuba" else video_id}
-        rows.append(Row(**{**blank, **own}))
-    protocol = {"kind": kind, "dataset": "ucf101", "classes": CLASSES, "backgrounds": {"name": "stripes"}}
-    write_benchmark(folder, protocol, rows, [])
-    return benchmark_set(folder)
-
 
 @pytest.fixture
 def scuba(tmp_path: Path) -> TestSet:
@@ -67,14 +36,6 @@ def scuba(tmp_path: Path) -> TestSet:
 
 def in_order(table: dict[str, list[float]], order: list[str] | None = None) -> list[np.ndarray]:
     return [np.array(table[i], np.float32) for i in order or sorted(table)]
-
-
-def dump(path: Path, value: object) -> Path:
-    if path.suffix == ".json":
-        path.write_text(json.dumps(value))
-    else:
-        path.write_bytes(pickle.dumps(value))
-    return path
 
 
 def plain(arrays: list[np.ndarray]) -> list[list[float]]:
@@ -111,10 +72,6 @@ WITHOUT_IDS: dict[str, Callable[[Path], Path]] = {
     "PySlowFast": slowfast,
     "csv": lambda p: table(p / "r.csv", ["label", "pred", *CLASSES], lambda i: [label(i), top(i), *SCORES[i]]),
 }
-
-
-def label(video_id: str) -> int:
-    return dict(VIDEOS)[video_id]
 
 
 def top(video_id: str) -> int:
@@ -212,13 +169,6 @@ def test_the_manifest_may_be_named_as_the_list(tmp_path: Path, scuba: TestSet) -
     manifest = tmp_path / "scuba" / "manifest.csv"
     found = read_any_predictions(dump(tmp_path / "r.pkl", in_order(SCORES)), scuba, manifest)
     assert found.right.tolist() == [True, False, True, True]
-
-
-def refused(call: Callable[[], object]) -> str:
-    with pytest.raises(BenchError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_labels_in_the_dump_unmask_another_list(tmp_path: Path, scuba: TestSet) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bomb import Bomb
 from tiny_models import FRAMES, SIZE, huggingface_folder
 
 from albar.checkpoint import export_weights, load_checkpoint, save_checkpoint
@@ -149,14 +150,6 @@ def test_safetensors_exports_say_what_they_are(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "text.safetensors")
     with pytest.raises(BenchError, match="no such"):
         load_checkpoint(tmp_path / "absent.safetensors")
-
-
-class Bomb:
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple:
-        return Path.touch, (self.marker,)
 
 
 def test_strangers_folders_run_nothing(tmp_path: Path) -> None:

@@ -2,42 +2,21 @@
 
 import csv
 import subprocess
-from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
-from test_datasets import touch, write
-from test_datasets_more import write_frames, write_splits
+from inspected import encode, run
+from official_lists import touch, write
+from official_splits import write_frames, write_splits
 from tiny_videos import moving_square, write_video
-from typer.testing import CliRunner
 
-from albar_bench.cli.data import app
 from benchmark_builder.audit.check_video import COLUMNS, Checked, Checker
 from benchmark_builder.audit.inspect import Inspection, inspect_dataset, table
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.encode import ffmpeg_binary
 from benchmark_builder.video.record import Video
 from benchmark_builder.video.streams import variable_rate
-
-
-def encode(path: Path, frames: int = 40, codec: str = "mpeg4", steps: Callable[[int], int] | None = None) -> None:
-    """A moving square as a file of any container, 25 fps; ``steps(k)`` ticks of 1/1000 s after frame k instead."""
-    video, _ = moving_square(8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 1000) if steps else Fraction(1, 25)
-        time = 0
-        for k in range(frames):
-            frame = av.VideoFrame.from_ndarray(video[k % 8], format="rgb24")
-            frame.pts, frame.time_base = time, stream.codec_context.time_base
-            time += steps(k) if steps else 1
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
 
 def check(path: Path) -> Checked:
@@ -243,13 +222,6 @@ def test_what_only_one_split_names_is_found_missing(tmp_path: Path) -> None:
 def test_a_folder_without_videos_cannot_be_inspected(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="holds no folder with videos"):
         inspect_dataset("folder", tmp_path, workers=1, progress=False)
-
-
-def run(*arguments: object) -> tuple[object, str]:
-    """The command's error (None if its exit status is 0) and what it printed."""
-    result = CliRunner().invoke(app, ["inspect", *map(str, arguments)], env={"COLUMNS": "200"})
-    assert result.exception is None or isinstance(result.exception, BenchError), result.output
-    return result.exception, result.output
 
 
 def test_the_command_says_it_and_its_exit_status_too(copy: Path, tmp_path: Path) -> None:

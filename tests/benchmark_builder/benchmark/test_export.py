@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from test_build import QUIET, frames_of, scuba
+from small_builds import QUIET, frames_of, scuba
 
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark import preview

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from test_lists import NFC, NFD, SAVED
 from typer.testing import CliRunner
+from ways_to_save import NFC, NFD, SAVED
 
 from albar_bench.cli.app import app
 from benchmark_builder.audit.verify import verify

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_build import QUIET, scuba
-from test_cli import bench, error_of
+from commands import bench, error_of
+from small_builds import QUIET, scuba
 
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.manifest import read_benchmark

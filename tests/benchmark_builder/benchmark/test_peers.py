@@ -15,8 +15,8 @@ import av
 import cv2
 import numpy as np
 import pytest
-from test_datasets import write
-from test_datasets_more import write_frames
+from official_lists import write
+from official_splits import write_frames
 from tiny_videos import moving_square, write_video
 from typer.testing import CliRunner
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_build import QUIET
+from small_builds import QUIET
 from tiny_videos import moving_square, write_video
 from typer.testing import CliRunner
 

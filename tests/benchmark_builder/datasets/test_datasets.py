@@ -3,22 +3,11 @@
 from pathlib import Path
 
 import pytest
+from official_lists import HEAD, touch, write
 
 from benchmark_builder.datasets import DATASETS, read_dataset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.record import Video
-
-
-def touch(root: Path, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-
-def write(path: Path, *lines: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture
@@ -159,9 +148,6 @@ def test_videos_that_no_class_or_list_has_are_told(tmp_path: Path, ucf101: Path)
     write(tmp_path / "mm/kinetics400_val_list_videos.txt", "zumba/a.mp4 399")
     notes = read_dataset("kinetics400", tmp_path / "mm").notes
     assert len(notes) == 2 and "zumbaa: is no class" in notes[0] and "the first: b" in notes[1]
-
-
-HEAD = "label,youtube_id,time_start,time_end,split"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from test_datasets import touch, write
+from official_lists import touch, write
+from official_splits import write_frames, write_splits
 from tiny_videos import moving_square
 
 from benchmark_builder.datasets import read_dataset, scored_as
@@ -14,21 +15,6 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.decode import FOLDER_FPS, probe, read_frames
 
 HMDB51_SPLITS = "testTrainMulti_7030_splits"
-
-
-def write_frames(folder: Path, video: np.ndarray) -> None:
-    """Write frames, uint8 (T, H, W, 3) RGB, as 00001.png and so on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for k, frame in enumerate(video, 1):
-        assert cv2.imwrite(str(folder / f"{k:05d}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-
-
-def write_splits(folder: Path, lines: dict[str, list[str]]) -> None:
-    """Split files of all of JHMDB's classes, empty where ``lines`` has none."""
-    from benchmark_builder.datasets.jhmdb import CLASSES
-
-    for name in CLASSES:
-        write(folder / f"{name}_test_split1.txt", *lines.get(name, []))
 
 
 @pytest.fixture

@@ -1,41 +1,23 @@
 """Lists and names as people's systems leave them: every reader takes them, and says what it does not take."""
 
 import csv
-import unicodedata
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_datasets import HEAD, touch, write
-from test_datasets_more import write_splits
-from test_inspect import encode, run
+from inspected import encode, run
+from official_lists import HEAD, touch, write
+from official_splits import write_splits
 from tiny_videos import moving_square, write_video
 from typer.testing import CliRunner
+from ways_to_save import NFC, NFD, SAVED
 
 from albar_bench.cli.app import app as bench_app
 from benchmark_builder.audit.inspect import inspect_dataset
 from benchmark_builder.datasets import Listing, NoVideos, read_dataset
 from benchmark_builder.utils.errors import BenchError
 
-NFC, NFD = "Müller_é", unicodedata.normalize("NFD", "Müller_é")
 assert NFC != NFD
-
-# How a text file may have been saved; all say the same.
-SAVED: dict[str, Callable[[str], bytes]] = {
-    "plain": lambda text: text.encode(),
-    "bom": lambda text: b"\xef\xbb\xbf" + text.encode(),
-    "utf-16": lambda text: text.encode("utf-16"),
-    "crlf": lambda text: text.replace("\n", "\r\n").encode(),
-    "backslashes": lambda text: text.replace("/", "\\").encode(),
-    "decomposed": lambda text: unicodedata.normalize("NFD", text).encode(),
-    "blanks": lambda text: text.replace("\n", " \t\n").encode(),
-    "empty lines": lambda text: ("\n" + text.replace("\n", "\n\n")).encode(),
-    "no last newline": lambda text: text.rstrip("\n").encode(),
-    "all": lambda text: (
-        b"\xef\xbb\xbf" + unicodedata.normalize("NFD", text.replace("/", "\\").replace("\n", " \r\n")).encode()
-    ),
-}
 
 
 def ucf101(root: Path, name: str) -> list[Path]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_build import QUIET, frames_of, scuba
+from small_builds import QUIET, frames_of, scuba
 from tiny_videos import write_video
 
 from benchmark_builder.audit.verify import verify

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from test_build import QUIET
+from small_builds import QUIET
 
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.export import export, import_published

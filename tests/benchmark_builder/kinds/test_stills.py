@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_build import QUIET
+from small_builds import QUIET
 from tiny_videos import write_video
 from typer.testing import CliRunner
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from masks_on_disk import compressed
 from PIL import Image
 from pycocotools import mask as coco
 from scipy.io import loadmat, savemat
@@ -59,11 +60,6 @@ def palette_png(path: Path, indices: np.ndarray, palette: list[int]) -> None:
     image.putpalette(palette)
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path)
-
-
-def compressed(mask: np.ndarray) -> dict[str, Any]:
-    rle = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return {"size": rle["size"], "counts": rle["counts"].decode("ascii")}
 
 
 def uncompressed(mask: np.ndarray) -> dict[str, Any]:

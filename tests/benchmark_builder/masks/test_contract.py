@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from masks_on_disk import compressed
 from PIL import Image
 from scipy.io import savemat
-from test_masks_detector import weights  # noqa: F401 (a fixture: the file of a tiny Mask R-CNN)
-from test_masks_more import compressed
-from test_masks_sam import checkpoint  # noqa: F401 (a fixture: the file of a tiny SAM)
-from test_masks_sam2 import folder  # noqa: F401 (a fixture: a checkpoint of a tiny SAM 2)
+from tiny_maskrcnn import weights  # noqa: F401 (a fixture: the file of a tiny Mask R-CNN)
+from tiny_sam import checkpoint  # noqa: F401 (a fixture: the file of a tiny SAM)
+from tiny_sam2 import folder  # noqa: F401 (a fixture: a checkpoint of a tiny SAM 2)
 from tiny_videos import moving_square, write_video
 
 from benchmark_builder.masks import KINDS, mask_source

@@ -4,7 +4,6 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +11,12 @@ import numpy as np
 import pytest
 import torch
 from segment_anything import SamPredictor
-from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+from segment_anything.modeling import Sam
+from tiny_sam import (
+    checkpoint,  # noqa: F401
+    drawn,
+    tiny_sam,
+)
 from tiny_videos import moving_square, write_video
 from typer.testing import CliRunner
 
@@ -22,50 +26,11 @@ from benchmark_builder.datasets import read_dataset
 from benchmark_builder.masks import ActorBox, mask_source
 from benchmark_builder.masks.annotations.ucf101_24 import BoxTrack
 from benchmark_builder.masks.networks import sam as sam_module
-from benchmark_builder.masks.networks.sam import Model, SamMasks, encode, follow
+from benchmark_builder.masks.networks.sam import SamMasks, encode, follow
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.utils.errors import BenchError, LeftOut
-from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.record import Video
-
-SIDE, PATCH = 64, 16
-
-
-def tiny_sam(embed_dim: int = 32) -> Sam:
-    """A SAM of 64-pixel pictures and 4x4 embeddings; weights as torch initialises them."""
-    grid = SIDE // PATCH
-    return Sam(
-        image_encoder=ImageEncoderViT(
-            depth=2, embed_dim=embed_dim, img_size=SIDE, mlp_ratio=2, norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
-            num_heads=2, patch_size=PATCH, use_rel_pos=True, global_attn_indexes=(1,), window_size=2, out_chans=16,
-        ),
-        prompt_encoder=PromptEncoder(16, (grid, grid), (SIDE, SIDE), mask_in_chans=4),
-        mask_decoder=MaskDecoder(
-            transformer_dim=16, transformer=TwoWayTransformer(depth=2, embedding_dim=16, num_heads=2, mlp_dim=32)
-        ),
-        pixel_mean=[123.675, 116.28, 103.53],
-        pixel_std=[58.395, 57.12, 57.375],
-    )  # fmt: skip
-
-
-def drawn(network: torch.nn.Module, name: str, scale: float = 1.0) -> torch.nn.Module:
-    """Fill every weight from the generator that this test owns."""
-    draw = torch.Generator().manual_seed(int(generator(0, name, "weights").integers(2**31)))
-    with torch.no_grad():
-        for value in network.state_dict().values():
-            fan = max(1, value[0].numel() if value.ndim > 1 else 1)
-            value.copy_(torch.randn(value.shape, generator=draw) * scale / fan**0.5)
-    return network.eval()
-
-
-@pytest.fixture
-def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of a tiny SAM, known to the source as ``tiny``."""
-    monkeypatch.setitem(sam_module.MODELS, "tiny", Model(tiny_sam, "tiny.pth"))
-    path = tmp_path / "tiny.pth"
-    torch.save(drawn(tiny_sam(), "tiny").state_dict(), path)
-    return path
 
 
 @pytest.fixture(autouse=True)

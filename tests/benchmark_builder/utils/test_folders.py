@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from test_datasets_more import write_splits
+from official_splits import write_splits
 
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.backgrounds import background_source

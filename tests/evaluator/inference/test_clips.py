@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_evaluator_evaluate import SAMPLING, World, world  # noqa: F401
+from small_world import SAMPLING, World, world  # noqa: F401
 from tiny_videos import moving_square, write_video
 
 from albar.clips.clips import ShortVideo, pick
@@ -32,7 +32,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def test_one_frame_of_a_still_is_decoded_and_expanded_not_copied(world: World, decoded: list[str]) -> None:  # noqa: F811
+def test_one_frame_of_a_still_is_decoded_and_expanded_not_copied(world: World, decoded: list[str]) -> None:
     stills = benchmark_set(world.scufo)
     (batch,) = batches(order([stills]), SAMPLING, batch=8)
     assert batch.clips is not None and batch.clips.shape[2] == 1

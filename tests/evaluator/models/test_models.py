@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_albar_huggingface import Bomb
-from test_evaluator_evaluate import SAMPLING, World, refused, save
+from bomb import Bomb
+from small_world import SAMPLING, World, refused, save
 from tiny_models import huggingface_folder
 from tiny_videos import make_actions
 from torch import nn

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_evaluator_evaluate import World, refused, save, world  # noqa: F401
+from small_world import World, refused, save, world  # noqa: F401
 from tiny_videos import make_actions, moving_square
 
 from benchmark_builder.utils.errors import BenchError
@@ -42,7 +42,7 @@ def test_the_page_is_self_contained_and_escapes_names(page_file: Path) -> None:
     assert "ALBAR †" in text and "26.25" in text
 
 
-def test_a_report_without_a_gallery_needs_no_videos_and_no_data_set(world: World, tmp_path: Path) -> None:  # noqa: F811
+def test_a_report_without_a_gallery_needs_no_videos_and_no_data_set(world: World, tmp_path: Path) -> None:
     record = world.run()
     world.checkpoint = save(world.base / "other.ckpt", seed=1, method="albar")
     world.run()
@@ -65,7 +65,7 @@ def test_a_report_without_a_gallery_needs_no_videos_and_no_data_set(world: World
         shutil.copytree(saved, world.base)
 
 
-def test_a_video_that_is_gone_costs_no_page(world: World, tmp_path: Path) -> None:  # noqa: F811
+def test_a_video_that_is_gone_costs_no_page(world: World, tmp_path: Path) -> None:
     world.run()
     shutil.rmtree(world.scufo / "videos")
     shutil.rmtree(world.root)
@@ -73,7 +73,7 @@ def test_a_video_that_is_gone_costs_no_page(world: World, tmp_path: Path) -> Non
     assert page.count("data:video/mp4") == 3 and "missing, or has changed" in page
 
 
-def test_the_data_set_is_found_next_to_results_that_moved_with_it(world: World, tmp_path: Path) -> None:  # noqa: F811
+def test_the_data_set_is_found_next_to_results_that_moved_with_it(world: World, tmp_path: Path) -> None:
     record = world.run()
     moved = tmp_path / "moved"
     shutil.copytree(world.base, moved)
@@ -114,7 +114,7 @@ def test_charts_say_what_they_draw() -> None:
     assert lengths == [0.4 * PLOT, 0.0]
 
 
-def test_who_is_held_against_whom(world: World) -> None:  # noqa: F811
+def test_who_is_held_against_whom(world: World) -> None:
     world.run(folders=[world.scuba], iid=False)
     (path,) = (world.base / "out/results").glob("*.json")
     run = load_run(path)
@@ -131,7 +131,7 @@ def test_who_is_held_against_whom(world: World) -> None:  # noqa: F811
     assert pairs("baseline swin", "baseline mae", "mine mae") == {("mine (mae)", "baseline (mae)")}
 
 
-def test_what_the_report_refuses(world: World) -> None:  # noqa: F811
+def test_what_the_report_refuses(world: World) -> None:
     out = world.base / "r.html"
     assert "holds no results" in refused(lambda: report([world.base], out))
     world.run()
