@@ -12,14 +12,7 @@ from benchmark_builder.settings import LeakageSettings, RunSettings
 if TYPE_CHECKING:
     from benchmark_builder.audit.leakage import Leakage, Share
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    help="Audit a built benchmark: how much of the original background it shows.",
-)
 
-
-@app.command()
 @with_options
 def leakage(
     benchmarks: Annotated[

@@ -1,4 +1,4 @@
-"""`bench build KIND`: of the table of kinds, of packages, of one's own."""
+"""The commands of `bench build`."""
 
 import functools
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from albar_bench.cli.options import Chosen, given_of, with_options
 from albar_bench.cli.say import say
+from albar_bench.cli.tree import made
 from benchmark_builder.settings import (
     DonorSettings,
     LayoutSettings,
@@ -26,30 +26,6 @@ if TYPE_CHECKING:
     from benchmark_builder.benchmark.runner import Report
     from benchmark_builder.builders import Run, Subset
 
-
-class KindGroup(TyperGroup):
-    """A group of commands in which every kind made from SCUBA videos is one; ``package.module:Kind`` is, too."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """The commands, then the kinds that have none of their own."""
-        from benchmark_builder.kinds import KINDS
-
-        own = super().list_commands(ctx)
-        return [*own, *(name for name in KINDS.names() if name not in own)]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of a name. Raises BenchError if there is none, or a kind of one's own is wrong."""
-        found = super().get_command(ctx, cmd_name)
-        return command_of(cmd_name) if found is None else found
-
-
-app = typer.Typer(
-    cls=KindGroup,
-    no_args_is_help=True,
-    help="Build test videos: **scuba** (actor over an unrelated background), **scufo** (a still of it), "
-    "**conflfg** (with the still actor of another class added), or a kind of your own: **package.module:Kind**.",
-    rich_markup_mode="markdown",
-)
 
 FROM = "The SCUBA benchmark to start from.  [default: the dataset's, built first if missing]"
 
@@ -76,7 +52,6 @@ Scuba = Annotated[dict[str, Any], Chosen(ScubaSettings, PANEL)]
 Network = Annotated[dict[str, Any], Chosen(NetworkSettings, "Masks by a network")]
 
 
-@app.command()
 @with_options
 def scuba(
     build: BuildOptions,
@@ -90,7 +65,6 @@ def scuba(
     _end(build.keep_going, _scuba(build, settings, network)[1])
 
 
-@app.command()
 @with_options
 def scufo(
     build: BuildOptions,
@@ -108,7 +82,6 @@ def scufo(
     _derived(functools.partial(build_scufo, shaken=shaken), source, build, settings, network, own)
 
 
-@app.command()
 @with_options
 def conflfg(
     build: BuildOptions,
@@ -144,9 +117,7 @@ def command_of(word: str) -> Any:
         _derived(functools.partial(build_kind, kind), source, build, settings, network, own)
 
     command.__doc__ = (kind.__doc__ or kind.about.title).partition("\n")[0]
-    app = typer.Typer(rich_markup_mode="markdown")
-    app.command(name=word)(command)
-    return typer.main.get_command(app)
+    return made(word, command)
 
 
 def _scuba(build: BuildOptions, settings: dict[str, Any], network: dict[str, Any]) -> tuple[Path, str]:

@@ -9,14 +9,7 @@ from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
 from benchmark_builder.settings import RunSettings, SynthSettings
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    help="Datasets: render the embedded one, list or inspect what a folder holds.",
-)
 
-
-@app.command()
 @with_options
 def render(
     settings: SynthSettings,
@@ -33,7 +26,6 @@ def render(
     say(f"{root}: {settings.train} training videos, 2 x {settings.test} test videos")
 
 
-@app.command(name="list")
 def list_command(
     dataset: Annotated[
         str, typer.Option(help="synthactions, ucf101, hmdb51, kinetics400, jhmdb, folder.")
@@ -58,7 +50,6 @@ def list_command(
         say(line, err=True)
 
 
-@app.command()
 def inspect(
     dataset: Annotated[
         str, typer.Option(help="synthactions, ucf101, hmdb51, kinetics400, jhmdb, folder.")

@@ -24,6 +24,9 @@ KINDS = Registry(
         "conflfg": "benchmark_builder.kinds.conflfg:Conflfg",
         "shaken": "benchmark_builder.kinds.shaken:Shaken",
     },
+    {
+        "shaken": "A still of every SCUBA video under a camera that sways, so that noticing stillness does not help.",
+    },
 )
 NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 RESERVED = ("iid", "acc")  # the ordinary test videos, and contra_acc

@@ -18,20 +18,52 @@ from typer.testing import CliRunner
 from albar_bench.cli import app as bench_app
 from albar_bench.cli.variadic import is_anything, variadic
 from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.kinds import KINDS
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.video.decode import probe
 
+HEAVY = ("torch", "cv2", "numpy", "pandas", "av", "matplotlib")
 
-def test_help_imports_nothing_heavy() -> None:
+
+@pytest.mark.parametrize(
+    ("words", "kept_out"),
+    [("", (*HEAVY, "pydantic")), ("build", HEAVY), ("data", HEAVY), ("train", HEAVY), ("build scuba", HEAVY)],
+)
+def test_help_imports_nothing_heavy(words: str, kept_out: tuple[str, ...]) -> None:
     code = (
-        "import sys, albar_bench.cli.app; "
-        "print([m for m in ('torch', 'cv2', 'numpy', 'pandas', 'av', 'matplotlib') if m in sys.modules])"
+        "import sys\nfrom albar_bench.cli.app import app\n"
+        f"try:\n    app([*{words.split()!r}, '--help'])\nfinally:\n"
+        f"    print('loaded', [m for m in {kept_out!r} if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert said.strip().endswith("loaded []") and "Usage" in said
+
+
+def tree(group: Any = None, above: str = "") -> list[tuple[str, Any, Any]]:
+    """Every command: its words, what stands for it in the list, and the command itself."""
+    group = group or typer.main.get_command(bench_app.app)
+    found = []
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        found.append((f"{above}{name}", group.listed(name), command))
+        found += tree(command, f"{above}{name} ") if hasattr(command, "list_commands") else []
+    return found
+
+
+@pytest.mark.parametrize(("words", "listed", "command"), [pytest.param(*it, id=it[0]) for it in tree()])
+def test_the_list_of_commands_says_what_each_says_itself(words: str, listed: Any, command: Any) -> None:
+    said = (listed.short_help or listed.help).split("\n\n")[0]
+    assert said == " ".join(command.help.split("\n\n")[0].split()), words
+
+
+def test_help_lists_every_command_and_kind() -> None:
     done = bench("--help")
     assert done.returncode == 0
-    for command in ("build", "train", "eval", "verify", "preview", "demo", "data"):
-        assert command in done.stdout
+    for words, _, _ in tree():
+        if " " not in words:
+            assert f"│ {words} " in done.stdout
+    kinds = bench("build", "--help").stdout
+    assert all(f"│ {name} " in kinds for name in KINDS.names())
 
 
 @pytest.mark.parametrize("command", ["build scuba", "build scufo", "build conflfg", "train", "eval", "data render"])
@@ -143,9 +175,9 @@ def test_several_values_after_one_option(tmp_path: Path) -> None:
 
 def spread(command: str, *words: str) -> dict[str, object] | str:
     """The values that a command would get, or what its parser says."""
-    tree: Any = typer.main.get_command(bench_app.app)
+    group: Any = typer.main.get_command(bench_app.app)
     try:
-        return dict(tree.commands[command].make_context(command, list(words)).params)
+        return dict(group.get_command(None, command).make_context(command, list(words)).params)
     except Exception as error:  # typer's own kind of usage error
         return error.format_message()  # type: ignore[attr-defined,no-any-return]
 

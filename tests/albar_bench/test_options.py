@@ -37,7 +37,7 @@ NAMES = {
 def command_of(words: str) -> Any:
     found: Any = typer.main.get_command(cli.app)
     for word in words.split():
-        found = found.commands[word]
+        found = found.get_command(None, word)
     return found
 
 

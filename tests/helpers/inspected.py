@@ -8,7 +8,7 @@ import av
 from tiny_videos import moving_square
 from typer.testing import CliRunner
 
-from albar_bench.cli.data import app
+from albar_bench.cli.app import app
 from benchmark_builder.utils.errors import BenchError
 
 
@@ -31,6 +31,6 @@ def encode(path: Path, frames: int = 40, codec: str = "mpeg4", steps: Callable[[
 
 def run(*arguments: object) -> tuple[object, str]:
     """The command's error (None if its exit status is 0) and what it printed."""
-    result = CliRunner().invoke(app, ["inspect", *map(str, arguments)], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, ["data", "inspect", *map(str, arguments)], env={"COLUMNS": "200"})
     assert result.exception is None or isinstance(result.exception, BenchError), result.output
     return result.exception, result.output

@@ -1,0 +1,34 @@
+"""`bench build`: every kind made from SCUBA videos is a command, those of packages and one's own as well."""
+
+from typing import Any
+
+from albar_bench.cli.tree import Command, Group
+
+
+class KindGroup(Group):
+    """A table's commands, and each other kind as a command; ``package.module:Kind`` is one, too."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands, then the kinds that have none of their own."""
+        from benchmark_builder.kinds import KINDS
+
+        own = super().list_commands(ctx)
+        return [*own, *(name for name in KINDS.names() if name not in own)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name. Raises BenchError if there is none, or a kind of one's own is wrong."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None:
+            from albar_bench.cli.build import command_of
+
+            found = command_of(cmd_name)
+        return found
+
+    def listed(self, name: str) -> Any:
+        from benchmark_builder.kinds import KINDS
+
+        if name in self.table:
+            return super().listed(name)
+        if name in KINDS.about:
+            return Command("", KINDS.about[name]).listed(name)
+        return self.get_command(None, name)

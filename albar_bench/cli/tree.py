@@ -1,0 +1,92 @@
+"""Groups of commands that are a table: a command's module is imported when the command is called, not for the list of
+commands in `--help`."""
+
+import copy
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a table.
+
+    Attributes:
+        place: ``module:name`` of its function, or of a :class:`typer.Typer` with commands of its own.
+        about: its line in the list of commands, the first paragraph of its help.
+        kind: the class of the command.
+    """
+
+    place: str
+    about: str
+    kind: type[TyperCommand] = TyperCommand
+
+    def load(self, name: str) -> Any:
+        """The command itself."""
+        module, _, attribute = self.place.partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+        return typer.main.get_command(found) if isinstance(found, typer.Typer) else made(name, found, self.kind)
+
+    def listed(self, name: str) -> Any:
+        """What stands for it in a list."""
+        return TyperCommand(name, short_help=self.about, rich_markup_mode="markdown")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A group of commands, which is an entry of another table as well.
+
+    Attributes:
+        about: its help.
+        commands: by name, in the order of the list.
+        kind: the class of the group.
+    """
+
+    about: str
+    commands: "Mapping[str, Command | Table]" = field(default_factory=dict)
+    kind: "type[Group] | None" = None
+
+    def load(self, name: str) -> Any:
+        """The group itself."""
+        group = (self.kind or Group)(name=name, help=self.about, no_args_is_help=True, rich_markup_mode="markdown")
+        group.table = self.commands
+        return group
+
+    listed = load
+
+
+class Group(TyperGroup):
+    """A group whose commands are those of a table."""
+
+    table: Mapping[str, Command | Table]
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.table)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name, None if there is none."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None and cmd_name in self.table:
+            found = self.commands[cmd_name] = self.table[cmd_name].load(cmd_name)
+        return found
+
+    def listed(self, name: str) -> Any:
+        """What stands for a command in the list."""
+        return self.table[name].listed(name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The list of commands, of which none is imported for it."""
+        listing = copy.copy(self)
+        listing.commands = {name: self.listed(name) for name in self.list_commands(ctx)}
+        super(Group, listing).format_help(ctx, formatter)
+
+
+def made(name: str, function: Any, kind: type[TyperCommand] = TyperCommand) -> Any:
+    """A function as a command."""
+    app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+    app.command(name=name, cls=kind)(function)
+    return typer.main.get_command(app)
