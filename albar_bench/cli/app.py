@@ -54,6 +54,19 @@ DATA = Table(
         ),
     },
 )
+WEIGHTS = Table(
+    "Weights of trained networks that mask sources and methods need: what there is, where it is, fetching it.",
+    {
+        "list": Command(
+            f"{CLI}.weights:list_command",
+            "List every network: what for, licence, size, digest, where its weights come from, whether they are there.",
+        ),
+        "fetch": Command(
+            f"{CLI}.weights:fetch",
+            "Fetch a network's weights, verify them by their digest, keep them; prints where they are.",
+        ),
+    },
+)
 COMMANDS: dict[str, Command | Table] = {
     "build": BUILD,
     "train": Command(
@@ -129,6 +142,7 @@ COMMANDS: dict[str, Command | Table] = {
         "Render synthactions, build SCUBA, SCUFO and ConflFG, train two networks, score both, show the leaderboard.",
     ),
     "data": DATA,
+    "weights": WEIGHTS,
 }
 
 

