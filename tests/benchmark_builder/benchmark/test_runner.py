@@ -459,7 +459,7 @@ def test_hidden_files_of_systems_say_nothing_of_a_folders_owner(folder_of_action
 def test_an_interrupt_says_how_to_go_on(
     folder_of_actions: Callable, tmp_path: Path, number: int, status: int, workers: int
 ) -> None:
-    root, out = folder_of_actions(per_class=4), tmp_path / "out"
+    root, out = folder_of_actions(per_class=8), tmp_path / "out"
     words = ["build", "scuba", "--dataset", "ucf101", "--root", root, "--split", "all", "--per-video", 3]
     words += ["--masks", f"stored:{root / 'masks'}", "--out", out, "--workers", workers]
     command = [sys.executable, "-m", "albar_bench", *map(str, words)]
@@ -471,7 +471,7 @@ def test_an_interrupt_says_how_to_go_on(
     assert process.returncode == status, said
     assert said.splitlines()[-1] == "interrupted; run the same command again to go on" and "Traceback" not in said
     assert "build scuba" in said and not list(out.rglob(".tmp-*"))
-    assert len(build(root, out, per_video=3, layout="video").benchmark.rows) == 24
+    assert len(build(root, out, per_video=3, layout="video").benchmark.rows) == 48
 
 
 # Disks that refuse.

@@ -232,7 +232,7 @@ def test_averaged_weights_beside_others_are_named(tmp_path: Path) -> None:
     ("content", "word"),
     [
         ({"a": STATE, "b": STATE}, r"several tables of tensors (a, b)"),
-        ({"model": Meter()}, "it holds test_weight_files.Meter"),
+        ({"model": Meter()}, f"it holds {Meter.__module__}.Meter"),
         (Tiny(), "it asks for torch.nn.modules.linear.Linear"),
         ([1, 2], "no table of tensors"),
         ({"epoch": 3}, "no table of tensors"),
