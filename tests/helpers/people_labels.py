@@ -65,7 +65,9 @@ def chosen_frames(frames: int) -> list[int]:
 
 
 def person_mask(person: Person, height: int, width: int) -> np.ndarray:
-    """The person as bool (H, W): a pixel belongs to the person if at least half of its area is inside the outline, outside the holes.
+    """The person as bool (H, W).
+
+    A pixel belongs to the person if at least half of its area is inside the outline and outside the holes.
 
     ``cv2.fillPoly`` also paints the outline itself, half a pixel too much on every side; so it paints on a canvas
     eight times as fine, where that is a sixteenth of a pixel, and the area is counted there.
