@@ -41,7 +41,7 @@ class Benchmark:
             Path(folder), None if root is None else Path(root), None if scuba is None else Path(scuba)
         )
         self.folder = self._read.folder
-        self.protocol: dict[str, Any] = self._read.protocol
+        self.protocol: dict[str, Any] = self._read.protocol.plain()
 
     def __repr__(self) -> str:
         return f"<Benchmark {self.kind} of {self.dataset}: {len(self)} videos in {self.folder}>"

@@ -1,13 +1,14 @@
 """From a user's options to a built benchmark: what `bench build KIND` calls."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmark_builder import kinds
 from benchmark_builder.backgrounds import background_source
 from benchmark_builder.benchmark.manifest import Benchmark, Row, moved_paths, paths_from, read_benchmark
+from benchmark_builder.benchmark.protocol_record import PROTOCOL, Part, ProtocolRecord
 from benchmark_builder.benchmark.runner import Report, made_from, run_build
 from benchmark_builder.datasets import dataset_root, read_dataset
 from benchmark_builder.kinds.base import Kind, kind_named, own_settings
@@ -83,9 +84,9 @@ class Subset:
             chosen = chosen[first - 1 :: count]
         return chosen[: self.limit]
 
-    def describe(self) -> list[dict[str, Any]] | None:
+    def describe(self) -> list[Part] | None:
         """What stands in protocol.json: None for the whole, else this part alone."""
-        return None if self == Subset() else [asdict(self)]
+        return None if self == Subset() else [Part(limit=self.limit, only=list(self.only), shard=self.shard)]
 
 
 def build_scuba(
@@ -128,7 +129,7 @@ def build_scuba(
     if differing(named):
         run.say(differing(named))
     out = out or benchmark_folder(dataset, "scuba", backgrounds.name)
-    written: dict[str, Any] = {
+    written = {
         "kind": "scuba",
         "protocol": named,
         "dataset": safe_name(dataset),
@@ -142,15 +143,15 @@ def build_scuba(
         "layout": settings.layout,
         "jpeg_quality": settings.jpeg_quality,
         "paths": paths_from(out, root=root),
-        "subset": subset.describe(),
     }
     missing = [pool.Note(name, "left out", reason) for i, name, reason in listing.left_out if subset.named([i])]
     maker = ScubaMaker(
         out, root, masks, backgrounds, settings.per_video, seed, settings.mask_settings, _layout(settings)
     )
     videos = subset.of(listing.videos)
+    record = ProtocolRecord.made(written, out / PROTOCOL).replaced(subset=subset.describe())
     return run_build(
-        out, written, maker, videos, lambda v: v.id, _workers(run), run.progress, missing, "source_id",
+        out, record, maker, videos, lambda v: v.id, _workers(run), run.progress, missing, "source_id",
         lambda video, rows: not rows or known_digest(video.path) == rows[0].source_sha256,
     )  # fmt: skip
 
@@ -193,7 +194,7 @@ def build_kind(
     out = out or benchmark_folder(source.dataset, about.name, source.background_set)
     if said:
         run.say(said)
-    written = _derived(source, about.name, seed, settings, named, subset, out) | made.written(source)
+    written = _derived(source, about.name, seed, settings, named, out) | made.written(source)
     if about.name not in kinds.KINDS.shipped:
         written[kinds.DESCRIBED] = about.said() | {"part": kinds.place_of(found)}
     maker = made.maker(out, source, seed, _layout(settings))
@@ -203,8 +204,9 @@ def build_kind(
     def current(row: Row, videos: list[Row]) -> bool:
         return same if found.drawn_from_all else all(video.made_from(row) for video in videos)
 
+    record = ProtocolRecord.made(written, out / PROTOCOL).replaced(subset=subset.describe())
     return run_build(
-        out, written, maker, rows, lambda r: r.id, _workers(run), run.progress, current=current, known=source.by_id
+        out, record, maker, rows, lambda r: r.id, _workers(run), run.progress, current=current, known=source.by_id
     )
 
 
@@ -220,8 +222,8 @@ def build_conflfg(scuba: Path, **options: Any) -> Report:
 
 def _without(subset: Subset, source: Benchmark) -> Subset:
     """The part of a SCUBA benchmark to build from: all of it where it is that very part of the data set already."""
-    built = source.protocol.get("subset")
-    return Subset() if isinstance(built, list) and subset.describe() == built else subset
+    built = source.protocol.subset
+    return Subset() if built is not None and subset.describe() == built else subset
 
 
 def _source(
@@ -235,13 +237,10 @@ def _source(
     source = read_benchmark(folder, root)
     if source.kind != "scuba":
         raise BenchError(f"{folder}: is a {source.kind} benchmark; give --from a SCUBA benchmark")
-    before = source.protocol.get("protocol")
-    before = before if isinstance(before, dict) else {}
-    changed = before.get("changed")
-    if not isinstance(changed, dict):  # version 1 named them without their values
-        changed = {str(name): {} for name in changed} if isinstance(changed, list) else {}
-    kept: dict[str, Any] = {k: source.protocol[k] for k in ("layout", "jpeg_quality") if k in source.protocol}
-    kept |= {k: changed[k]["here"] for k in LATER if isinstance(changed.get(k), dict) and "here" in changed[k]}
+    before, changed = source.protocol.protocol, source.protocol.protocol.changes
+    stored = {"layout": source.protocol.layout, "jpeg_quality": source.protocol.jpeg_quality}
+    kept: dict[str, Any] = {k: v for k, v in stored.items() if v is not None}
+    kept |= {k: changed[k]["here"] for k in LATER if "here" in changed.get(k, {})}
     own = {k: v for k, v in chosen.items() if v is not None}
     for name in own.keys() - {"layout", "jpeg_quality", *LATER}:
         raise BenchError(
@@ -249,13 +248,12 @@ def _source(
         )
     if "layout" not in own and "layout" in kept:
         LAYOUTS.trusted(str(kept["layout"]))  # named by the benchmark, not by the user
-    protocol = str(before.get("name", "default"))
+    protocol = before.name or "default"
     known = protocol if protocol in names() else "default"  # an imported benchmark's is none of ours
-    values = before.get("values")  # of a file, which is not needed again
-    base = {k: values[k] for k in LATER if k in values} if isinstance(values, dict) else {}
+    base = {k: before.values[k] for k in LATER if k in before.values}  # of a file, which is not needed again
     settings, _ = resolve(known, source.dataset, kept | own, base)
     _, named = resolve(known, source.dataset, own, base)
-    named |= {k: before[k] for k in ("file_version", "values") if k in before}
+    named |= {k: getattr(before, k) for k in ("file_version", "values") if before.has(k)}
     named["changed"] = {k: v for k, v in changed.items() if k not in own} | named["changed"]
     named["name"] = protocol
     if differing(named):
@@ -264,13 +262,14 @@ def _source(
 
 
 def _derived(
-    source: Benchmark, kind: str, seed: int, settings: Settings, named: dict[str, Any], subset: Subset, out: Path
-) -> dict[str, Any]:
+    source: Benchmark, kind: str, seed: int, settings: Settings, named: dict[str, Any], out: Path
+) -> dict[str, object]:
     """The protocol of a benchmark made from a SCUBA benchmark: its own settings, and the SCUBA's under ``from``."""
     shared = ("dataset", "classes", "split", "masks", "mask_settings", "backgrounds")
-    inherited = {k: source.protocol[k] for k in shared if k in source.protocol}
+    said = source.protocol.plain()
+    inherited = {k: said[k] for k in shared if k in said}
     free = ("classes", "paths", "versions", "subset", "format")
-    origin = {k: v for k, v in source.protocol.items() if k not in free}
+    origin = {k: v for k, v in said.items() if k not in free}
     return {
         "kind": kind,
         "protocol": named,
@@ -280,7 +279,6 @@ def _derived(
         "jpeg_quality": settings.jpeg_quality,
         "from": {**origin, "manifest_sha256": source.digest},
         "paths": moved_paths(source, out) | paths_from(out, scuba=source.folder),
-        "subset": subset.describe(),
     }
 
 

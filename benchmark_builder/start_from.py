@@ -6,9 +6,9 @@ from typing import Any
 
 from benchmark_builder.backgrounds import background_source
 from benchmark_builder.benchmark.manifest import MANIFEST, places_of
+from benchmark_builder.benchmark.protocol_record import read_protocol
 from benchmark_builder.benchmark.runner import WORK
 from benchmark_builder.datasets import data_root
-from benchmark_builder.protocol_file import read_protocol
 from benchmark_builder.protocols import kind_of, recorded_name, resolve
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import subfolders
@@ -95,7 +95,7 @@ def _others(dataset: str) -> list[Path]:
     for path in subfolders(folder):
         if path.name.startswith(f"{safe_name(dataset)}-scuba-") and (path / MANIFEST).is_file():
             known = read_protocol(path, "delete the folder or build it again")
-            if (known.get("kind"), known.get("dataset")) == ("scuba", safe_name(dataset)):
+            if (known.kind, known.dataset) == ("scuba", safe_name(dataset)):
                 found.append(path)
     return found
 
@@ -105,38 +105,32 @@ def _contradiction(
 ) -> str:
     """The first setting that is chosen otherwise than what is in ``folder`` was built with, in words; empty if none."""
     known = read_protocol(folder)
-    name = _inner(known, "protocol").get("name")
+    name = known.protocol.name
     if protocol != "default" and recorded_name(protocol) != name:
         return f"--protocol ({name}, not {protocol})"
     if root is not None:
-        before = next((p for p in places_of(folder, known, "root") if p.is_dir()), None)
+        before = next((p for p in places_of(folder, known.paths, "root") if p.is_dir()), None)
         if before is not None and before.resolve() != root.resolve():
             return f"--root ({before}, not {root})"
-    built = str(known.get("split", ""))
+    built = known.split
     if split != "auto" and split not in built:
         return f"--split ({built}, not {split})"
     if fold != 1 and not built.endswith(str(fold)):
         return f"--fold ({built}, not {fold})"
-    masks, backgrounds = _inner(known, "masks"), _inner(known, "backgrounds")
     recorded = {
-        **_inner(known, "mask_settings"),
-        "per_video": known.get("per_video"),
-        "masks": masks.get("kind"),
-        "actors": masks.get("actors"),
-        "backgrounds": backgrounds.get("kind"),
-        "fit": backgrounds.get("fit"),
-        "grey": backgrounds.get("grey"),
+        **known.mask_settings.plain(),
+        "per_video": known.per_video,
+        "masks": known.masks.kind,
+        "actors": known.masks.actors,
+        "backgrounds": known.backgrounds.kind,
+        "fit": known.backgrounds.fit,
+        "grey": known.backgrounds.grey,
     }
     for key, value in chosen.items():
         if value is None or key in _DERIVED or recorded.get(key) is None:
             continue
         wished = kind_of(key, value)
         # A part of the user's own calls itself what it likes; what named it stands under "changed".
-        if wished not in (recorded[key], _inner(_inner(_inner(known, "protocol"), "changed"), key).get("here")):
+        if wished not in (recorded[key], known.protocol.changes.get(key, {}).get("here")):
             return f"--{key.replace('_', '-')} ({recorded[key]}, not {wished})"
     return ""
-
-
-def _inner(protocol: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = protocol.get(key)
-    return value if isinstance(value, dict) else {}

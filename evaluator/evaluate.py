@@ -126,7 +126,7 @@ def _with_scuba(s: TestSet, sets: Sequence[TestSet]) -> TestSet:
     """A set that finds the SCUBA benchmark it was made from among ``sets``, if that is one of them."""
     if s.benchmark is None or s.kind in ("iid", "scuba"):
         return s
-    digest = s.benchmark.protocol.get("from", {}).get("manifest_sha256")
+    digest = s.benchmark.protocol.origin.manifest_sha256
     found = next((o.benchmark.folder for o in sets if o.benchmark and o.kind == "scuba" and o.digest == digest), None)
     return s if found is None else replace(s, benchmark=replace(s.benchmark, scuba=found))
 

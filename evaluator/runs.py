@@ -131,7 +131,7 @@ class Found:
             named = [p for p in self._given if p.resolve().name == name]
             others = [p for p in self._given if p not in named]
             out = _out(path)
-            recorded = places_of(out, {"paths": described}, "folder")
+            recorded = places_of(out, described, "folder")
             default = [data_root() / "benchmarks" / name]
             there = [p for p in (*named, *others, *recorded, *default) if _is_built(p)]
             same = next((p for p in there if _digest(p, record["limit"]) == wanted), None)
@@ -158,7 +158,7 @@ class Found:
         key = (wanted, str(record["limit"]))
         if key in self._sets:
             return self._sets[key]
-        recorded = places_of(_out(path), {"paths": place}, "root", self.root)
+        recorded = places_of(_out(path), place, "root", self.root)
         default = [] if self.root else [data_root() / dataset]
         for folder in dict.fromkeys((*recorded, *default)):
             try:

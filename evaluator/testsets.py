@@ -10,8 +10,8 @@ import numpy as np
 
 from benchmark_builder import kinds
 from benchmark_builder.benchmark.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
+from benchmark_builder.benchmark.protocol_record import read_protocol
 from benchmark_builder.datasets import data_root, read_dataset, scored_as
-from benchmark_builder.protocol_file import read_protocol
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.registry import safe_name
@@ -86,7 +86,7 @@ class TestSet:
         """What is said of its kind: titles, which figure it gives, which way is good."""
         if self.kind == IID.name:
             return IID
-        return kinds.about(self.kind, self.benchmark.protocol if self.benchmark else None, self.name)
+        return kinds.about(self.kind, self.benchmark.protocol.described if self.benchmark else None, self.name)
 
     @property
     def labels(self) -> dict[str, int]:
@@ -193,7 +193,7 @@ def benchmark_set(folder: Path, root: Path | None = None) -> TestSet:
         about.still,
         benchmark.digest,
         items,
-        built_by=str(benchmark.protocol.get("protocol", {}).get("name", "")),
+        built_by=benchmark.protocol.protocol.name or "",
         benchmark=benchmark,
     )
 
@@ -205,7 +205,7 @@ def default_benchmarks(dataset: str, folder: Path | None = None) -> list[Path]:
     for candidate in subfolders(folder) if folder.is_dir() else []:
         if (candidate / MANIFEST).is_file() and (candidate / PROTOCOL).is_file():
             protocol = read_protocol(candidate, "delete the folder or build it again")
-            if scored_as(protocol["dataset"]) == dataset:
+            if scored_as(protocol.dataset) == dataset:
                 found.append(candidate)
     return found
 
@@ -233,7 +233,7 @@ def pair_sets(sets: list[TestSet], kind: str) -> list[tuple[TestSet, TestSet]]:
             and wanted
             and wanted <= s.labels.keys()
         ]
-        made_from = other.benchmark.protocol.get("from", {}).get("manifest_sha256") if other.benchmark else None
+        made_from = other.benchmark.protocol.origin.manifest_sha256 if other.benchmark else None
         fitting = [s for s in alike if not made_from or (s.benchmark and s.benchmark.digest == made_from)]
         if alike and not fitting:
             raise BenchError(f"{other.name} was made from another build than {alike[0].name}; build it again from that")

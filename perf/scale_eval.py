@@ -19,6 +19,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmark_builder.benchmark.manifest import Row, write_benchmark
+from benchmark_builder.benchmark.protocol_record import ProtocolRecord
 from evaluator.predictions.files import read_predictions, softmax, write_predictions
 from evaluator.reports import leaderboard
 from evaluator.reports.picture import plot_leaderboard
@@ -47,8 +48,8 @@ def tables(folder: Path, count: int, classes: list[str]) -> list[Path]:
             own |= {"partner_id": own["id"]} if kind != "scuba" else {}
             own |= {"donor_label": (label + 1) % len(classes)} if kind == "conflfg" else {}
             rows.append(Row(**{**blank, **own}))
-        protocol = {"kind": kind, "dataset": "ucf101", "classes": classes, "backgrounds": {"name": "stripes"}}
-        write_benchmark(folder / kind, protocol, rows, [])
+        said = {"kind": kind, "dataset": "ucf101", "classes": classes, "backgrounds": {"name": "stripes"}}
+        write_benchmark(folder / kind, ProtocolRecord.made(said, folder / kind), rows, [])
     return [folder / kind for kind in KINDS]
 
 

@@ -14,12 +14,11 @@ outline, clothes and all, so there the probe says what the edge shows and is an 
   so above chance, surroundings of the source are still to be seen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -154,7 +153,7 @@ class Counter:
 
     def _weight(self, mask: np.ndarray) -> np.ndarray:
         """How much of each pixel is the source's, 0..1: bool or float32 (H, W)."""
-        feather = float(self.benchmark.protocol.get("mask_settings", {}).get("feather", 0))
+        feather = float(self.benchmark.protocol.mask_settings.feather or 0)
         return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), feather) if feather else mask
 
     def _around(self, mask: np.ndarray, actor: np.ndarray | None) -> np.ndarray:
@@ -263,7 +262,7 @@ def _summary(
     by_source = probed("source", name_source(features, place)) if len(found) < len(rows) else (None, None)
     return Leakage(
         benchmark.folder,
-        _masks(benchmark.protocol.get("masks", {})),
+        _masks(benchmark.protocol.masks.plain()),
         reference,
         around,
         len(found),
@@ -294,7 +293,7 @@ def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:
     return cv2.dilate(mask.astype(np.uint8), disc, borderType=cv2.BORDER_CONSTANT, borderValue=0).astype(bool)
 
 
-def _masks(described: dict[str, Any]) -> str:
+def _masks(described: Mapping[str, object]) -> str:
     """A mask source in a word or two: ``stored`` and ``boxes`` say of what."""
     inner = described.get("origin") or described.get("of")
     return str(described.get("kind", "unknown")) + (f" of {_masks(inner)}" if isinstance(inner, dict) else "")

@@ -53,7 +53,7 @@ class RowChecker:
 
     def make(self, row: Row) -> list[str]:
         """Problems found, one line each; empty if the row and its files are as they were built."""
-        kind = kinds.registered(self.benchmark.kind, self.benchmark.protocol)
+        kind = kinds.registered(self.benchmark.kind, self.benchmark.protocol.described)
         own = kind.row_problems(self.benchmark, row) if kind else []
         said = [*_row_problems(self.benchmark, row), *own, *self._made_from(row)]
         problems = [f"{row.id}: {p}" for p in said]
@@ -93,7 +93,7 @@ class RowChecker:
 
     @cached_property
     def _redrawn(self) -> Callable[[Row, Row], list[str]]:
-        kind = kinds.registered(self.benchmark.kind, self.benchmark.protocol)
+        kind = kinds.registered(self.benchmark.kind, self.benchmark.protocol.described)
         if kind is None:  # its code is not installed here
             return lambda row, base: []
         found: Callable[[Row, Row], list[str]] = kind.read(self.benchmark.protocol).redrawn(self.benchmark, self.scuba)
@@ -122,7 +122,7 @@ class RowChecker:
         except BenchError as error:
             return [str(error)]
         path = self.benchmark.path(row)
-        layout = self.benchmark.protocol.get("layout")
+        layout = self.benchmark.protocol.layout
         if layouts.layout_of(layout, path).timed and abs(probe(path).fps - row.fps) > 0.01:
             return [f"{row.file}: plays at {probe(path).fps:.3f} frames a second, its row says {row.fps}"]
         if count != row.frames:
@@ -140,7 +140,7 @@ def _row_problems(benchmark: Benchmark, row: Row) -> list[str]:
         problems.append(f"label {row.label} is not class {row.class_name!r}")
     if row.id != f"{row.source_id}__{row.variant}":
         problems.append(f"id is not source {row.source_id!r} and variant {row.variant}")
-    if row.seed != benchmark.protocol.get("seed", row.seed):
+    if benchmark.protocol.seed not in (None, row.seed):
         problems.append(f"seed {row.seed} is not the protocol's")
     if row.partner_id != row.id:
         problems.append(f"partner {row.partner_id!r} is not the SCUBA video of the same id")
@@ -170,7 +170,7 @@ def _siblings(rows: Sequence[Row]) -> list[str]:
 
 def _origin(benchmark: Benchmark) -> Benchmark | None:
     """The SCUBA benchmark that another was made from, if it is at hand and still the same."""
-    digest = benchmark.protocol.get("from", {}).get("manifest_sha256")
+    digest = benchmark.protocol.origin.manifest_sha256
     if digest is None:
         return None
     try:

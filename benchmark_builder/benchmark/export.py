@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from tqdm import tqdm
 
@@ -31,12 +30,12 @@ from benchmark_builder.benchmark.manifest import (
     write_benchmark,
 )
 from benchmark_builder.benchmark.peers import NAMES, Item, Task, layout_for, names_csv, peer_of
+from benchmark_builder.benchmark.protocol_record import ProtocolRecord, read_protocol
 from benchmark_builder.benchmark.runner import Report, difference, made_from, run_build
 from benchmark_builder.datasets import scored_as
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.datasets.labels import Labelled, check_labels
 from benchmark_builder.layouts import layout as layouts
-from benchmark_builder.protocol_file import read_protocol
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import copy_whole, found_inside, inside, remove, write_text
@@ -81,7 +80,7 @@ class ExportMaker:
         if row.mask_file:
             copy_whole(inside(self.source.folder, row.mask_file), inside(self.out, row.mask_file))
         # Lossless copies of a lossy original hold that original's pixels; otherwise the composed ones stay named.
-        lossy = not layouts.is_exact(self.source.protocol.get("layout"))
+        lossy = not layouts.is_exact(self.source.protocol.layout)
         pixels = digest.hexdigest() if lossy and self.layout.exact else row.pixels_xxh128
         return [replace(row, file=file, pixels_xxh128=pixels, file_sha256=layouts.digest(self.out / file))]
 
@@ -136,7 +135,7 @@ def export_for(
     dataset = scored_as(source.dataset)
     chosen = layouts.Layout(layout_for(peer, source.kind, dataset, layout), quality, peer.frame_name(dataset))
     items = [_item(row, chosen, source.about.still) for row in source.rows]
-    split = str(source.protocol.get("split", ""))
+    split = source.protocol.split
     task = Task(dataset, source.kind, source.background_set, split, source.classes, chosen.name, out.resolve(), items,
                 source.about)  # fmt: skip
     peer.check(task)
@@ -175,13 +174,13 @@ def _export(
         raise BenchError(
             f"--layout {layout.name}: is composed from the dataset; build it with `bench build … --virtual`"
         )
-    kept = {k: v for k, v in source.protocol.items() if k not in ("versions", "format", "subset")}
-    protocol = {**kept, "layout": layout.name, "jpeg_quality": layout.quality, "paths": moved_paths(source, out)}
-    protocol["exported_from"] = {"manifest_sha256": source.digest, "layout": source.protocol.get("layout")}
-    if peer is not None:
-        protocol["exported_for"] = peer
+    protocol = source.protocol.without("versions", "format", "subset").replaced(
+        layout=layout.name, jpeg_quality=layout.quality, paths=moved_paths(source, out),
+        exported_from={"manifest_sha256": source.digest, "layout": source.protocol.layout},
+        **({} if peer is None else {"exported_for": peer}),
+    )  # fmt: skip
     maker = ExportMaker(out, source, layout, files or {}, least)
-    same = made_from(out, "exported_from") == source.digest
+    same = made_from(out, exported=True) == source.digest
     return run_build(
         out, protocol, maker, source.rows, lambda r: r.id, workers, progress,
         current=lambda row, made: (same or all(_exported_from(video, row) for video in made))
@@ -298,7 +297,7 @@ def import_published(
         raise BenchError(f"--label-base {label_base}: give 0 or 1")
     if not folder.is_dir():
         raise BenchError(f"{folder}: no such folder; give the folder of a published benchmark")
-    described: dict[str, Any] = {
+    description: dict[str, object] = {
         "kind": kind,
         "protocol": {"name": IMPORTED, "changed": []},
         "dataset": dataset,
@@ -309,7 +308,8 @@ def import_published(
         "seed": 0,
     }
     if kind not in kinds.KINDS.shipped:
-        described[kinds.DESCRIBED] = known.about.said()
+        description[kinds.DESCRIBED] = known.about.said()
+    described = ProtocolRecord.made(description, (out or folder) / PROTOCOL)
     elsewhere = out is not None and out.resolve() != folder.resolve()
     if _finished(folder):
         if not elsewhere:
@@ -326,9 +326,9 @@ def import_published(
     for path in out.glob(".tmp-*"):  # of an import that was killed
         remove(path)
     names = list_file or folder / LIST
-    items, odd = _read_list(names, label_base, described["classes"])
+    items, odd = _read_list(names, label_base, described.classes)
     listed = {name: frames for name, frames, _ in items}
-    maker = ImportMaker(folder, described["classes"], split, fps)
+    maker = ImportMaker(folder, described.classes, split, fps)
     rows: list[Row] = []
     problems: list[str] = []
     failed: dict[str, BenchError] = {}
@@ -356,7 +356,7 @@ def import_published(
     unlisted = f"is in {folder.name}, but {names.name} has no line for it; not taken"
     notes += [{"id": n, "kind": "unlisted", "reason": unlisted} for n in _unlisted(folder, {r.file for r in rows})]
     notes += [{"id": name, "kind": "label", "reason": reason} for name, reason in odd]
-    write_benchmark(out, {**described, "layout": layout, "paths": paths}, rows, notes)
+    write_benchmark(out, described.replaced(layout=layout, paths=paths), rows, notes)
     return read_benchmark(out)
 
 
@@ -366,19 +366,18 @@ def _finished(folder: Path) -> bool:
         return False
     if (folder / SUMS).is_file():
         return True
-    protocol = read_protocol(folder, "delete manifest.csv and import again").get("protocol")
-    return not (isinstance(protocol, dict) and protocol.get("name") == IMPORTED)
+    return read_protocol(folder, "delete manifest.csv and import again").protocol.name != IMPORTED
 
 
-def _moved(out: Path, said: dict[str, Any], paths: dict[str, str]) -> Benchmark:
+def _moved(out: Path, described: ProtocolRecord, paths: dict[str, str]) -> Benchmark:
     """The import in ``out``, whose videos are now in the folder that ``paths`` names."""
     old = read_benchmark(out)
-    changed = difference({k: old.protocol.get(k) for k in said}, said)
+    changed = difference(old.protocol, described, described.plain())
     if changed:
         raise BenchError(f"--out {out}: holds another import ({changed}); choose another folder or delete it")
-    if old.protocol.get("paths") != paths:
+    if old.protocol.paths != paths or not old.protocol.has("paths"):
         failures = read_records(out / FAILURES, FAILURE_COLUMNS, "table of failures", "delete the folder, import again")
-        moved = replace(old, protocol={**old.protocol, "paths": paths})
+        moved = replace(old, protocol=old.protocol.replaced(paths=paths))
         gone = next((r.file for r in moved.rows if not moved.path(r).exists()), None)
         if gone is not None:
             raise BenchError(f"{moved.videos}: {gone} is missing, so these are not the videos that {out} was made from")

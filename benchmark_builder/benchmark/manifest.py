@@ -9,7 +9,7 @@ import hashlib
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from benchmark_builder import MOST_PIXELS, kinds
+from benchmark_builder.benchmark.protocol_record import FIX, PROTOCOL, ProtocolRecord, read_protocol
 from benchmark_builder.datasets import data_root
 from benchmark_builder.layouts.layout import layout_of
 from benchmark_builder.masks.stored import StoredTrack
-from benchmark_builder.protocol_file import FIX, FORMAT, PROTOCOL, read_protocol
 from benchmark_builder.utils.errors import BenchError, ChangedFile
 from benchmark_builder.utils.files import inside, sha256_file, write_csv, write_json, write_text
 from benchmark_builder.utils.folders import subfolders
@@ -109,7 +109,7 @@ class Benchmark:
     """
 
     folder: Path
-    protocol: dict[str, Any]
+    protocol: ProtocolRecord
     rows: list[Row]
     root: Path | None = None
     scuba: Path | None = None
@@ -117,33 +117,31 @@ class Benchmark:
     @property
     def kind(self) -> str:
         """A name of the table of kinds, such as ``scuba``, or that of a kind of one's own."""
-        return str(self.protocol["kind"])
+        return self.protocol.kind
 
     @property
     def about(self) -> kinds.About:
         """What is said of its kind. Raises BenchError if that is neither registered here nor described."""
-        return kinds.about(self.kind, self.protocol, str(self.folder / PROTOCOL))
+        return kinds.about(self.kind, self.protocol.described, str(self.folder / PROTOCOL))
 
     @property
     def version(self) -> int:
         """Of the protocol that it was built by (docs/protocols.md); 1 where none is recorded."""
-        named = self.protocol.get("protocol")
-        version = named.get("version") if isinstance(named, dict) else None
-        return version if isinstance(version, int) else 1
+        return self.protocol.protocol.version
 
     @property
     def dataset(self) -> str:
-        return str(self.protocol["dataset"])
+        return self.protocol.dataset
 
     @property
     def classes(self) -> list[str]:
         """Every class of the dataset in label order, also those without a video here."""
-        return list(self.protocol["classes"])
+        return list(self.protocol.classes)
 
     @property
     def background_set(self) -> str:
         """Which set of backgrounds, e.g. ``stripes``; sets of one kind are averaged over."""
-        return str(self.protocol["backgrounds"]["name"])
+        return self.protocol.backgrounds.name
 
     @cached_property
     def digest(self) -> str:
@@ -158,7 +156,7 @@ class Benchmark:
     def videos(self) -> Path:
         """The folder that ``file`` of every row is relative to: this one, or, of an import whose tables are stored
         apart, the published one. It may be gone."""
-        places = places_of(self.folder, self.protocol, "videos")
+        places = places_of(self.folder, self.protocol.paths, "videos")
         return next((p for p in places if p.is_dir()), places[0]) if places else self.folder
 
     def path(self, row: Row) -> Path:
@@ -182,13 +180,13 @@ class Benchmark:
             )
         if check and row.file_sha256:
             require_digest(path, row.file_sha256, "delete it and build it again")
-        layout = layout_of(self.protocol.get("layout"), path)
+        layout = layout_of(self.protocol.layout, path)
         return self._composed(row) if layout.composed else layout.video(path, row.frames)
 
     def _composed(self, row: Row) -> Iterator[np.ndarray]:
-        kind = kinds.registered(self.kind, self.protocol)
+        kind = kinds.registered(self.kind, self.protocol.described)
         if kind is None:
-            word = kinds.place_said(self.protocol)
+            word = kinds.place_said(self.protocol.described)
             if word:
                 kinds.KINDS.trusted(word)  # says why not
             raise BenchError(
@@ -208,7 +206,7 @@ class Benchmark:
         row = next((r for r in self.rows if r.source_file), None)
         if row is None:
             raise BenchError(f"{self.folder}: does not say which videos it was made from")
-        places = places_of(self.folder, self.protocol, "root", self.root)
+        places = places_of(self.folder, self.protocol.paths, "root", self.root)
         if self.root is None:
             places.append(data_root() / self.dataset)
         for place in places:
@@ -247,10 +245,10 @@ class Benchmark:
         Raises:
             BenchError: this one does not say what it was made from, it is gone, or ``scuba`` is another.
         """
-        digest = self.protocol.get("from", {}).get("manifest_sha256")
+        digest = self.protocol.origin.manifest_sha256
         if digest is None:
             raise BenchError(f"{self.folder}: does not say which SCUBA benchmark it was made from")
-        places = places_of(self.folder, self.protocol, "scuba", self.scuba)
+        places = places_of(self.folder, self.protocol.paths, "scuba", self.scuba)
         if self.scuba is None:
             beside = self.folder.resolve().parent
             named = [p for p in places if _holds(p, digest)]
@@ -297,20 +295,19 @@ class Benchmark:
         return self.frame(row, 0)
 
 
-def places_of(folder: Path, protocol: dict[str, Any], name: str, given: Path | None = None) -> list[Path]:
-    """Where what a benchmark was made from may be: ``given`` alone, else as the protocol says.
+def places_of(folder: Path, paths: Mapping[str, str], name: str, given: Path | None = None) -> list[Path]:
+    """Where what a benchmark was made from may be: ``given`` alone, else as its protocol.json says.
 
     Args:
         folder: the benchmark's.
-        protocol: its protocol.json; ``paths`` holds the place relative to ``folder``, and as an absolute path.
+        paths: what its protocol.json says: the place as an absolute path, and relative to ``folder``.
         name: ``root``, ``scuba`` or ``videos``.
     """
     if given is not None:
         return [given]
-    paths = protocol.get("paths") or {}
     near, far = paths.get(f"{name}_relative"), paths.get(name)
-    places = [Path(os.path.normpath(folder / near))] if isinstance(near, str) else []
-    return [*places, Path(far)] if isinstance(far, str) else places
+    places = [] if near is None else [Path(os.path.normpath(folder / near))]
+    return places if far is None else [*places, Path(far)]
 
 
 def paths_from(folder: Path, /, **places: Path) -> dict[str, str]:
@@ -327,7 +324,7 @@ def moved_paths(source: Benchmark, folder: Path) -> dict[str, str]:
     """What protocol.json of a copy in ``folder`` says of the places of ``source``."""
     found = {}
     for name, given in (("root", source.root), ("scuba", source.scuba)):
-        places = places_of(source.folder, source.protocol, name, given)
+        places = places_of(source.folder, source.protocol.paths, name, given)
         here = next((p for p in places if p.is_dir()), places[-1] if places else None)
         if here is not None:
             found[name] = here
@@ -364,7 +361,7 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
     for row in rows:
         benchmark.path(row)
         for name, label in (("label", row.label), ("donor_label", row.donor_label or 0)):
-            if label >= len(protocol["classes"]):
+            if label >= len(protocol.classes):
                 raise BenchError(
                     f"{path}: {name} {label} of {row.id} is none of the protocol's classes; build it again"
                 )
@@ -373,9 +370,9 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
     return benchmark
 
 
-def write_benchmark(folder: Path, protocol: dict[str, Any], rows: list[Row], failures: list[dict[str, str]]) -> None:
+def write_benchmark(folder: Path, protocol: ProtocolRecord, rows: list[Row], failures: list[dict[str, str]]) -> None:
     """Write the tables of a finished build; manifest.csv comes last, so that where it is, all of them are."""
-    write_json(folder / PROTOCOL, {**protocol, "format": FORMAT, "versions": versions()})
+    write_json(folder / PROTOCOL, protocol.replaced(format=ProtocolRecord.FORMAT, versions=versions()).plain())
     write_csv(folder / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
     (folder / MANIFEST).unlink(missing_ok=True)
     table = [[_text(v) for v in dataclasses.astuple(r)] for r in sorted(rows, key=lambda r: r.id)]
@@ -416,7 +413,7 @@ def _text(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def plain_row(record: Any, where: str) -> Row:
+def plain_row(record: object, where: str) -> Row:
     """A row as ``asdict`` and JSON give it. Raises BenchError if it is none, as of a manifest's row."""
     if not isinstance(record, dict) or record.keys() != set(COLUMNS):
         raise BenchError(f"{where}: not a row of a manifest; build the benchmark again")

@@ -52,9 +52,9 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
     """
     found = [read_benchmark(part) for part in parts]
     first = found[0]
-    peer = next((b for b in found if "exported_for" in b.protocol), None)
+    peer = next((b for b in found if b.protocol.exported_for is not None), None)
     if peer is not None:
-        raise BenchError(f"{peer.folder}: is an export for {peer.protocol['exported_for']}; merge the benchmarks, then "
+        raise BenchError(f"{peer.folder}: is an export for {peer.protocol.exported_for}; merge the benchmarks, then "
                          "export the whole")  # fmt: skip
     rows: dict[str, Row] = {}
     part_of: dict[str, tuple[Path, Path]] = {}
@@ -70,14 +70,11 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
                     f"{benchmark.folder}: {row.id} is another video than in {part_of[row.id][1]}; build anew"
                 )
             part_of.setdefault(row.id, (benchmark.videos, benchmark.folder))
-    subsets = [benchmark.protocol.get("subset") for benchmark in found]
-    whole = any(not isinstance(s, list) for s in subsets)
-    kept = {k: v for k, v in first.protocol.items() if k not in ("versions", "format")}
-    protocol = {
-        **kept,
-        "paths": moved_paths(first, out),
-        "subset": None if whole else [part for subset in subsets for part in subset or ()],
-    }
+    subsets = [benchmark.protocol.subset for benchmark in found]
+    whole = None in subsets
+    protocol = first.protocol.without("versions", "format").replaced(
+        paths=moved_paths(first, out), subset=None if whole else [part for subset in subsets for part in subset or ()]
+    )
     return run_build(
         out,
         protocol,

@@ -54,7 +54,7 @@ def family(folder: Path, root: Path | None = None, scuba_folder: Path | None = N
                 other = read_benchmark(neighbour, root, scuba.folder)
             except BenchError:  # a neighbour that is unfinished or something else is none of ours
                 continue
-            if other.protocol.get("from", {}).get("manifest_sha256") == scuba.digest:
+            if other.protocol.origin.manifest_sha256 == scuba.digest:
                 derived.setdefault(other.kind, other)
     order = [kind for kind in kinds.KINDS.shipped if kind in derived]
     return Family(scuba, {kind: derived[kind] for kind in dict.fromkeys([*order, *derived])})

@@ -7,7 +7,7 @@ A killed build leaves whole files and a journal; the next run does what is missi
 import json
 import os
 import shutil
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,14 +29,13 @@ from benchmark_builder.benchmark.manifest import (
     read_benchmark,
     write_benchmark,
 )
+from benchmark_builder.benchmark.protocol_record import Part, ProtocolRecord, read_protocol
 from benchmark_builder.layouts import layout as layouts
-from benchmark_builder.protocol_file import checked
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.utils.files import (
     inside,
     naming,
-    read_json,
     remove,
     remove_leftovers,
     write_csv,
@@ -88,7 +87,7 @@ class Report:
 
 def run_build(
     out: Path,
-    protocol: dict[str, Any],
+    protocol: ProtocolRecord,
     maker: pool.Maker,
     items: Sequence[Any],
     name: Callable[[Any], str],
@@ -107,7 +106,7 @@ def run_build(
 
     Args:
         out: the benchmark's folder.
-        protocol: everything that decides the result, plain JSON values.
+        protocol: everything that decides the result.
         maker: its ``make(item)`` writes the item's videos below ``out`` and returns their rows.
         items: what to make; a source video, say.
         name: the item's id, which stands in the journal and in failures.csv.
@@ -152,15 +151,15 @@ class _Build:
     def __init__(
         self,
         out: Path,
-        protocol: dict[str, Any],
+        protocol: ProtocolRecord,
         maker: pool.Maker,
         name: Callable[[Any], str],
         by: str,
         known: Container[str] | None,
     ) -> None:
         self.out, self.maker, self.name, self.by, self.known = out, maker, name, by, known
-        self.whole = protocol.get("subset") is None  # whether this run is of all that there is
-        self.protocol = {**protocol, "subset": _parts(out, protocol.get("subset"))}
+        self.whole = protocol.subset is None  # whether this run is of all that there is
+        self.protocol = protocol.replaced(subset=_parts(out, protocol.subset))
         self.journal = _Journal(out, by)
         for table in (SUMS, MANIFEST):  # while it is being added to, the folder is no finished benchmark
             (out / table).unlink(missing_ok=True)
@@ -184,11 +183,11 @@ class _Build:
             journal.forget(key)
             del journal.entries[key]
         # Last: until now the old one says what the old rows were made from.
-        write_json(self.out / WORK / PROTOCOL, self.protocol)
+        write_json(self.out / WORK / PROTOCOL, self.protocol.plain())
         todo = [item for item in items if name(item) not in done]
         made = 0
         bar = tqdm(
-            total=len(items), initial=len(items) - len(todo), desc=title or f"build {self.protocol['kind']}",
+            total=len(items), initial=len(items) - len(todo), desc=title or f"build {self.protocol.kind}",
             unit="source" if self.by == "source_id" else "video", disable=not progress,
         )  # fmt: skip
         with bar, closing(pool.run(self.maker, todo, workers)) as results:
@@ -245,7 +244,7 @@ class _Build:
             return Report(out, None, made, 0, failures, changed)
         write_left_out(out, {e["id"]: e["on"] for e in missing if e.get("on")})
         # What is exported for another program has lists of its own.
-        if layouts.is_listed(self.protocol.get("layout")) and "exported_for" not in self.protocol:
+        if layouts.is_listed(self.protocol.layout) and self.protocol.exported_for is None:
             lines = (f"{row.id} {row.frames} {row.label}\n" for row in sorted(rows, key=lambda r: r.id))
             write_text(out / LIST, "".join(lines))
         write_benchmark(out, self.protocol, rows, failures)
@@ -257,7 +256,7 @@ class _Build:
         files = getattr(self.maker, "files", {})  # of an export, which may be called otherwise
         for file in [files[key] for key in names if key in files and files[key] not in kept]:
             remove(inside(self.out, file))
-        suffixes = layouts.suffixes(self.protocol.get("layout"))  # an id may hold dots, too
+        suffixes = layouts.suffixes(self.protocol.layout)  # an id may hold dots, too
         for top in ("videos", "masks"):
             of_source = top == "masks" and self.by == "id"  # whose masks its videos share
             stems: dict[Path, set[str]] = {}
@@ -279,7 +278,7 @@ class _Build:
             write_csv(self.out / FAILURES, FAILURE_COLUMNS, failures)
 
 
-def _claim(out: Path, protocol: dict[str, Any]) -> None:
+def _claim(out: Path, protocol: ProtocolRecord) -> None:
     """Refuse a folder that holds a build with other settings, or something else.
 
     A build that has made nothing yet, or of which only the list of failures is left, refuses no other settings.
@@ -303,9 +302,9 @@ def _claim(out: Path, protocol: dict[str, Any]) -> None:
             )
 
 
-def _known(path: Path) -> dict[str, Any]:
+def _known(path: Path) -> ProtocolRecord:
     """What a build that is there already was decided by."""
-    return checked(read_json(path, "protocol", "choose another --out"), path, "choose another --out")
+    return read_protocol(path.parent, "choose another --out")
 
 
 def _tidy(out: Path) -> None:
@@ -320,20 +319,21 @@ def _tidy(out: Path) -> None:
     shutil.rmtree(out / WORK, ignore_errors=True)
 
 
-def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """The first setting in which two protocols differ, in words; empty if they decide the same."""
-    plain = json.loads(json.dumps(new))
-    versions = [t["protocol"].get("version", 1) for t in (old, plain) if isinstance(t.get("protocol"), dict)]
-    if len(set(map(str, versions))) > 1:  # an older version differs in more than one setting; this says why
-        return f"version of the protocol: {_brief(versions[0])}, now {_brief(versions[1])}"
-    for key in sorted((old.keys() | plain.keys()) - set(_FREE)):
-        before, now = _settings(old.get(key)), _settings(plain.get(key))
+def difference(old: ProtocolRecord, new: ProtocolRecord, fields: Collection[str] = ()) -> str:
+    """The first setting in which two protocols differ, in words; empty if they decide the same. ``fields``: compare
+    these alone."""
+    versions = [record.protocol.version for record in (old, new) if record.has("protocol")]
+    if len(set(versions)) > 1:  # an older version differs in more than one setting; this says why
+        return f"version of the protocol: {versions[0]}, now {versions[1]}"
+    left, right = old.plain(), new.plain()
+    for key in sorted(fields or (left.keys() | right.keys()) - set(_FREE)):
+        before, now = _settings(left.get(key)), _settings(right.get(key))
         if before != now:
             return _first_difference(key, before, now)
     return ""
 
 
-def _first_difference(name: str, old: Any, new: Any) -> str:
+def _first_difference(name: str, old: object, new: object) -> str:
     """In words, within tables by the setting's own name, such as ``mask_settings.dilate: 0, now 2``."""
     if isinstance(old, dict) and isinstance(new, dict):
         key = next(k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k))
@@ -341,50 +341,50 @@ def _first_difference(name: str, old: Any, new: Any) -> str:
     return f"{name}: {_brief(old)}, now {_brief(new)}"
 
 
-def _settings(value: Any) -> Any:
+def _settings(value: object) -> object:
     """A setting without the digest of the manifest that a build starts from: which of its rows have changed is looked
     up row by row (``current``)."""
     return {k: v for k, v in value.items() if k != "manifest_sha256"} if isinstance(value, dict) else value
 
 
-def made_from(out: Path, key: str = "from") -> str | None:
+def made_from(out: Path, exported: bool = False) -> str | None:
     """The SHA-256 of the manifest that what is in ``out`` was made from; None where nothing was built there.
 
     Args:
         out: a benchmark's folder, finished or not.
-        key: ``from`` or, of an export, ``exported_from``.
+        exported: what an export was made from, not the SCUBA benchmark that its videos were made from.
     """
     for path in (out / WORK / PROTOCOL, out / PROTOCOL):
         if path.is_file():
-            found = _known(path).get(key)
-            return found.get("manifest_sha256") if isinstance(found, dict) else None
+            known = _known(path)
+            return (known.exported_from if exported else known.origin).manifest_sha256
     return None
 
 
-def _parts(out: Path, now: list[Any] | None) -> list[Any] | None:
+def _parts(out: Path, now: list[Part] | None) -> list[Part] | None:
     """Which parts of the data set ``out`` holds once part ``now`` is added; None stands for all of it."""
     unfinished, finished = out / WORK / PROTOCOL, out / MANIFEST
     path = unfinished if unfinished.is_file() else out / PROTOCOL
     if now is None or not path.is_file():
         return _joined(now)
-    before = _known(path).get("subset")
-    if not isinstance(before, list):
+    before = _known(path).subset
+    if before is None:
         return None if finished.is_file() else _joined(now)
-    return _joined(before + json.loads(json.dumps(now)))
+    return _joined(before + now)
 
 
-def _joined(parts: list[Any] | None) -> list[Any] | None:
+def _joined(parts: list[Part] | None) -> list[Part] | None:
     """Parts, each once; None where all shards of a count are among them."""
     if parts is None:
         return None
-    shards = {part["shard"] for part in parts if part["shard"] and not part["only"] and part["limit"] is None}
+    shards = {part.shard for part in parts if part.shard and not part.only and part.limit is None}
     counts = {int(shard.partition("/")[2]) for shard in shards}
     if any(all(f"{i}/{n}" in shards for i in range(1, n + 1)) for n in counts):
         return None
     return [part for k, part in enumerate(parts) if part not in parts[:k]]
 
 
-def _brief(value: Any) -> str:
+def _brief(value: object) -> str:
     text = json.dumps(value, sort_keys=True)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -68,7 +68,7 @@ def mask_areas_of(benchmark: Benchmark) -> Areas | None:
             few += len(areas) >= FEW > int(may_be_still(areas, 0.5).sum())
             found += [(r, a / picture) for r, a in zip(relative_areas(areas), areas, strict=True) if a]
         return _areas("frames", found, few)
-    if not benchmark.protocol.get("from"):  # an imported one
+    if benchmark.protocol.origin.manifest_sha256 is None:  # an imported one
         return None
     donors = bool(benchmark.about.donors)
     drawn = [row for row in benchmark.rows if (row.donor_frame if donors else row.still_frame) is not None]

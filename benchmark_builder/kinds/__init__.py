@@ -129,22 +129,22 @@ def own_about(name: str, said: Any, where: str) -> About:
     return About(name=name, **{field: said[field] for field in _TOLD if field != "name"})
 
 
-def about(name: str, protocol: Mapping[str, Any] | None = None, where: str = "the benchmark") -> About:
+def about(name: str, said: object = None, where: str = "the benchmark") -> About:
     """What is said of a kind that a file names.
 
     Args:
         name: of the kind.
-        protocol: the benchmark's protocol.json; it describes a kind that is not registered here.
+        said: what the file says of a kind that is not registered here, as :meth:`About.said` gives it.
         where: what to name in an error.
 
     Raises:
         BenchError: the kind is neither registered nor described.
     """
-    part = registered(name, protocol)
+    part = registered(name, said)
     if part is not None:
         found: About = part.about
         return found
-    return own_about(name, (protocol or {}).get(DESCRIBED), where)
+    return own_about(name, said, where)
 
 
 def shipped() -> list[About]:
@@ -152,17 +152,17 @@ def shipped() -> list[About]:
     return [KINDS.find(name).part.about for name in KINDS.shipped]
 
 
-def registered(name: str, protocol: Mapping[str, Any] | None = None) -> Any:
+def registered(name: str, said: object = None) -> Any:
     """The class (see :mod:`benchmark_builder.kinds.base`) of a kind that a file names; None where there is none.
 
     Args:
         name: of the kind.
-        protocol: the benchmark's protocol.json, which says where the code of a kind that is not registered is. It is
+        said: what the file says of the kind, ``part`` in it where the code of one that is not registered is. It is
             imported only if the user has named it in this run, or trusts it (:meth:`Registry.trusted`).
     """
     if name in KINDS:
         return checked(KINDS.find(name).part, name)
-    word = place_said(protocol or {})
+    word = place_said(said)
     try:
         part = checked(KINDS.trusted(word).part, word) if word else None
     except BenchError:
@@ -170,9 +170,8 @@ def registered(name: str, protocol: Mapping[str, Any] | None = None) -> Any:
     return part if part is not None and part.about.name == name else None
 
 
-def place_said(protocol: Mapping[str, Any]) -> str:
-    """The ``package.module:Kind`` that a protocol.json says; empty if it says none."""
-    said = protocol.get(DESCRIBED)
+def place_said(said: object) -> str:
+    """The ``package.module:Kind`` in what a protocol.json says of a kind; empty if there is none."""
     word = said.get("part") if isinstance(said, Mapping) else None
     return word if isinstance(word, str) and KINDS.names_one(word) else ""
 

@@ -1,6 +1,6 @@
 """What a kind of test videos has to offer; the table of kinds is in :mod:`benchmark_builder.kinds`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from benchmark_builder import kinds
 from benchmark_builder.benchmark.manifest import Benchmark, Row
+from benchmark_builder.benchmark.protocol_record import ProtocolRecord
 from benchmark_builder.kinds import About
 from benchmark_builder.kinds.stills import still_problems
 from benchmark_builder.layouts import layout as layouts
@@ -27,9 +28,9 @@ class Kind(SettingsModel):
     about: ClassVar[About]
 
     @classmethod
-    def read(cls, protocol: Mapping[str, Any]) -> Self:
+    def read(cls, protocol: ProtocolRecord) -> Self:
         """The kind with the settings that a benchmark's protocol.json has. Raises BenchError if they are wrong."""
-        return cls(**(protocol.get("settings") or {}))
+        return cls(**protocol.settings)
 
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
         """Compose a video of the virtual layout again: yields uint8 (H, W, 3) RGB, exactly as it was built.

@@ -22,12 +22,12 @@ import numpy as np
 from pydantic import model_validator
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
+from benchmark_builder.benchmark.protocol_record import ProtocolRecord, required
 from benchmark_builder.kinds.base import About, Derived
 from benchmark_builder.kinds.stills import few_stills, mask_areas, may_be_still
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
 from benchmark_builder.masks.base import MaskTrack
-from benchmark_builder.protocol_file import needed
 from benchmark_builder.settings import DonorSettings
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.pool import Note
@@ -61,8 +61,8 @@ class Conflfg(Derived, DonorSettings):
     rules: int = 2
 
     @classmethod
-    def read(cls, protocol: Mapping[str, Any]) -> "Conflfg":
-        return cls.recorded(needed(protocol, "conflfg"))
+    def read(cls, protocol: ProtocolRecord) -> "Conflfg":
+        return cls.recorded(required(protocol.conflfg, "conflfg").plain())
 
     @classmethod
     def recorded(cls, table: Mapping[str, Any]) -> "Conflfg":
@@ -85,7 +85,7 @@ class Conflfg(Derived, DonorSettings):
             raise BenchError(
                 f"{scuba.folder}: has no masks to cut the still foreground out with; build SCUBA here instead"
             )
-        if not scuba.protocol.get("subset"):
+        if not scuba.protocol.subset:
             return ""
         return (
             f"{scuba.folder}: is a part of {scuba.dataset}, and donors are drawn among its videos alone; for those of "
@@ -104,7 +104,8 @@ class Conflfg(Derived, DonorSettings):
         return _composed(benchmark, row, donor, mask, self.order)
 
     def redrawn(self, benchmark: Benchmark, scuba: Benchmark) -> Callable[[Row, Row], list[str]]:
-        maker = ConflfgMaker(benchmark.folder, scuba, int(benchmark.protocol["seed"]), self, layouts.Layout())
+        seed = required(benchmark.protocol.seed, "seed", benchmark.folder)
+        maker = ConflfgMaker(benchmark.folder, scuba, seed, self, layouts.Layout())
         still = super().redrawn(benchmark, scuba)
         return lambda row, base: [*still(row, base), *maker.problems(row, base)]
 

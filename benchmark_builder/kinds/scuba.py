@@ -14,13 +14,13 @@ import numpy as np
 
 from benchmark_builder.backgrounds import BackgroundSource, background_source
 from benchmark_builder.benchmark.manifest import Benchmark, Row
+from benchmark_builder.benchmark.protocol_record import required
 from benchmark_builder.kinds.base import About, Kind
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
 from benchmark_builder.masks import MaskSource
 from benchmark_builder.masks.stored import MaskWriter
 from benchmark_builder.masks.treatment import MaskSettings, TreatedTrack, full_masks, require_valid
-from benchmark_builder.protocol_file import needed
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.files import inside
 from benchmark_builder.utils.pool import Note
@@ -53,12 +53,12 @@ class Scuba(Kind):
     def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
         """What a row says of where it came from, as far as that can be looked up or drawn again."""
         problems = []
-        kind = benchmark.protocol.get("masks", {}).get("kind", row.mask_source)
+        kind = benchmark.protocol.masks.kind or row.mask_source
         if row.mask_source != kind:
             problems.append(f"mask source {row.mask_source!r} is not the protocol's {kind!r}")
-        backgrounds = benchmark.protocol["backgrounds"]
-        if backgrounds.get("kind") in DRAWN:
-            source = background_source(backgrounds["kind"], backgrounds.get("fit", "cover"))
+        backgrounds = benchmark.protocol.backgrounds
+        if backgrounds.kind in DRAWN:
+            source = background_source(backgrounds.kind, backgrounds.fit or "cover")
             draw = generator(row.seed, row.source_id, f"background/{row.variant}")
             name = source.image(draw, row.height, row.width)[1]
             if row.background != name:
@@ -73,7 +73,7 @@ class Scuba(Kind):
 
 def _composed(benchmark: Benchmark, row: Row, background: np.ndarray) -> Iterator[np.ndarray]:
     source, track = benchmark.source(row), benchmark.masks(row)
-    feather = float(needed(benchmark.protocol, "mask_settings.feather", benchmark.folder))
+    feather = float(required(benchmark.protocol.mask_settings.feather, "mask_settings.feather", benchmark.folder))
     for index, frame in source_frames(source, indices(row.source_frames), row.height, row.width, benchmark.version):
         yield compose(frame, track.mask(index), background, feather)
 

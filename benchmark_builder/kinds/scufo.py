@@ -1,6 +1,6 @@
 """SCUFO: one frame of a SCUBA video repeated for its whole length, so that nothing moves (StillMix, ICCV 2023)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
+from benchmark_builder.benchmark.protocol_record import ProtocolRecord
 from benchmark_builder.kinds.base import About, Derived
 from benchmark_builder.kinds.stills import STILL_AREA, draw_still, few_stills
 from benchmark_builder.layouts import layout as layouts
@@ -35,8 +36,8 @@ class Scufo(Derived, StillSettings):
     )
 
     @classmethod
-    def read(cls, protocol: Mapping[str, Any]) -> Self:
-        return cls(still_area=float(protocol.get("still_area") or 0))
+    def read(cls, protocol: ProtocolRecord) -> Self:
+        return cls(still_area=float(protocol.still_area or 0))
 
     def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ScufoMaker":
         return ScufoMaker(out, scuba, seed, layout, self.still_area)

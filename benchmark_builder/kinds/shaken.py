@@ -4,7 +4,7 @@ A network can learn to notice that nothing moves and so pass SCUFO without using
 holds no action: the whole picture pans, zooms and turns a little, by a path drawn from (seed, id) alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
+from benchmark_builder.benchmark.protocol_record import ProtocolRecord, required
 from benchmark_builder.kinds.base import About, Derived
 from benchmark_builder.kinds.stills import STILL_AREA, draw_still, few_stills
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
-from benchmark_builder.protocol_file import needed
 from benchmark_builder.settings import ShakeSettings
 from benchmark_builder.utils.pool import Note
 from benchmark_builder.utils.rng import generator
@@ -36,8 +36,8 @@ class Shaken(Derived, ShakeSettings):
     )
 
     @classmethod
-    def read(cls, protocol: Mapping[str, Any]) -> Self:
-        return cls(shake=float(needed(protocol, "shake")), still_area=float(protocol.get("still_area") or 0))
+    def read(cls, protocol: ProtocolRecord) -> Self:
+        return cls(shake=float(required(protocol.shake, "shake")), still_area=float(protocol.still_area or 0))
 
     def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ShakenMaker":
         return ShakenMaker(out, scuba, seed, self.shake, layout, self.still_area)

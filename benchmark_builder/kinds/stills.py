@@ -85,7 +85,7 @@ def still_problems(benchmark: Benchmark, scuba: Benchmark, row: Row, base: Row) 
     Raises:
         LeftOut, BenchError: as :func:`draw_still`.
     """
-    still_area = float(benchmark.protocol.get("still_area") or 0)  # version 1: any frame with a mask
+    still_area = float(benchmark.protocol.still_area or 0)  # version 1: any frame with a mask
     if row.still_frame is None or row.still_frame == draw_still(scuba, base, row.seed, still_area):
         return []
     return [f"still frame {row.still_frame} is not the one that its seed draws"]

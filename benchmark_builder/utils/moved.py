@@ -72,6 +72,7 @@ MOVED = {
     "benchmark_builder.planes": "benchmark_builder.video.planes",
     "benchmark_builder.pool": "benchmark_builder.utils.pool",
     "benchmark_builder.preview": "benchmark_builder.benchmark.preview",
+    "benchmark_builder.protocol_file": "benchmark_builder.benchmark.protocol_record",
     "benchmark_builder.recipes": "benchmark_builder.builders",
     "benchmark_builder.resume": "benchmark_builder.utils.resume",
     "benchmark_builder.rng": "benchmark_builder.utils.rng",

@@ -206,7 +206,7 @@ def test_protocol_tells_pictures_apart_and_how_they_fit(folder_of_actions: Calla
     pictures.mkdir()
     cv2.imwrite(str(pictures / "a.png"), np.full((8, 8, 3), 50, np.uint8))
     out = scuba(root, tmp_path / "out", backgrounds=f"images:{pictures}", fit="stretch")
-    said = read_benchmark(out).protocol
+    said = read_benchmark(out).protocol.plain()
     assert said["backgrounds"]["fit"] == "stretch" and said["backgrounds"]["pictures"] == 1
     assert {"albar-bench", "ffmpeg", "av"} <= said["versions"].keys() and said["versions"]["ffmpeg"] != "unknown"
     # Other pictures of the same names are another benchmark.

@@ -13,7 +13,7 @@ from every_field import built, kept, operations, places, put  # noqa: F401
 from small_world import save
 
 from benchmark_builder.benchmark.manifest import MANIFEST
-from benchmark_builder.protocol_file import PROTOCOL
+from benchmark_builder.benchmark.protocol_record import PROTOCOL
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import csv_text, read_table
 from evaluator.evaluate import EvalOptions, evaluate

@@ -8,6 +8,7 @@ import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,22 @@ from every_field import (
     places,
     put,
 )
+from pydantic.fields import FieldInfo
 
 from albar.training.settings import read_config
 from benchmark_builder.benchmark.manifest import COLUMNS, MANIFEST, read_benchmark
 from benchmark_builder.benchmark.preview import animation, contact_sheet
+from benchmark_builder.benchmark.protocol_record import PROTOCOL, ProtocolRecord, read_protocol
 from benchmark_builder.benchmark.runner import JOURNAL, WORK
 from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
 from benchmark_builder.masks import mask_source
-from benchmark_builder.protocol_file import _FIELDS, NEEDED, PROTOCOL
 from benchmark_builder.synthactions.render import RECORD, read_record
 from benchmark_builder.synthactions.settings import SynthSettings
 from benchmark_builder.utils.device import world_size
 from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.files import write_json
+from benchmark_builder.utils.options import plain_types
+from benchmark_builder.utils.records import Record, Says
 from benchmark_builder.utils.text import csv_text, read_table
 from benchmark_builder.video.encode import ffmpeg_binary, ffmpeg_version
 from benchmark_builder.video.record import Video
@@ -60,36 +65,66 @@ def changed(protocol: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
     return found
 
 
+def fields(model: type[Record], protocol: dict[str, Any], inside: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Each field of a record that a protocol.json has, by its place, with those of the tables in it."""
+    for name, field in model.model_fields.items():
+        key = field.serialization_alias or name
+        if key in protocol:
+            yield f"{inside}{key}", field
+            (kind,) = plain_types(field.annotation)[:1] or (None,)
+            if isinstance(kind, type) and issubclass(kind, Record):
+                yield from fields(kind, protocol[key], f"{inside}{key}.")
+
+
+def words_of(field: FieldInfo) -> str:
+    """What the field must be, as errors say it."""
+    return next((m.words for m in field.metadata if isinstance(m, Says)), "a table")
+
+
+# Whatever is said of the fields above, these values are right for them and no others of ODD.
+RIGHT: dict[str, list[Any]] = {
+    "mask_settings.smooth": [5], "mask_settings.dilate": [-1, 5], "mask_settings.feather": [5], "per_video": [5],
+    "mask_settings.min_area": [], "seed": [-1, 5, 10**15], "jpeg_quality": [5], "still_area": [None], "shake": [],
+    "classes": [], "subset": [None, []], "format": [], "protocol.version": [5], "conflfg.order": [],
+    "conflfg.max_covered": [], "layout": [],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ["scuba", "conflfg", "shaken"])
 def test_every_field_of_a_protocol_is_of_the_kind_it_must_be(kept: Path, kind: str) -> None:
     path = kept / "b" / kind / PROTOCOL
     protocol = json.loads(path.read_text())
     tried = refused = 0
-    for name, (check, words) in _FIELDS.items():
-        try:
-            changed(protocol, name, 0)
-        except KeyError:
+    for name, field in fields(ProtocolRecord, protocol):
+        if name in ("described", "masks.actors"):
             continue
+        taken = []
         for value in ODD:
             path.write_text(json.dumps(changed(protocol, name, value)))
             tried += 1
-            if check(value) and not (isinstance(value, str) and value in ("\0", "\ud800")):
-                try:
-                    read_benchmark(path.parent)
-                except BenchError as error:  # a table that lacks what must be in it
-                    assert "lacks" in one_line(error) and isinstance(value, dict)
-                continue
-            with pytest.raises(BenchError) as caught:
+            try:
                 read_benchmark(path.parent)
-            refused += 1
-            said = one_line(caught.value)
-            assert said.startswith(f"{path}: {name} is ") and (words in said or "is no text" in said)
+            except BenchError as error:
+                said = one_line(error)
+                newer = "has format" in said or "it lacks" in said
+                right = f"{path}: {name}" in said and (words_of(field) in said or "is no text" in said)
+                assert right or (newer and str(path) in said), said
+                refused += 1
+            else:
+                taken.append(value)
+        text = words_of(field) == "text"
+        assert not text or [v for v in taken if not isinstance(v, str)] == []
+        assert not text or [v for v in ODD if isinstance(v, str) and v not in taken] == ["\0", "\ud800"]
+        if name in RIGHT:
+            assert list(map(repr, taken)) == list(map(repr, RIGHT[name])), name
+        if words_of(field) == "a table":
+            assert all(isinstance(v, dict) for v in taken), name
     assert tried > 300 and refused > 250
     for value in ODD:
         path.write_text(json.dumps(value))
         with pytest.raises(BenchError, match=re.escape(str(path))):
             read_benchmark(path.parent)
-    for name in NEEDED:
+    for name in ("kind", "dataset", "classes", "backgrounds", "backgrounds.name"):
         found = copy.deepcopy(protocol)
         (found[name.split(".")[0]] if "." in name else found).pop(name.split(".")[-1])
         path.write_text(json.dumps(found))
@@ -97,10 +132,27 @@ def test_every_field_of_a_protocol_is_of_the_kind_it_must_be(kept: Path, kind: s
             read_benchmark(path.parent)
 
 
+def test_a_protocol_is_written_as_it_was_read(kept: Path) -> None:
+    """Byte for byte, with numbers as they stand and with what this version does not know."""
+    for kind in ("scuba", "scufo", "conflfg", "shaken"):
+        path = kept / "b" / kind / PROTOCOL
+        document = json.loads(path.read_text())
+        document |= {"news": {"a": [1, 1.0, None, 1e-9]}, "still_area": 1}
+        document["mask_settings"] |= {"feather": 2, "more": "x"}
+        document["protocol"] |= {"changed": ["per_video"], "since": 3}
+        write_json(path, document)
+        before = path.read_bytes()
+        record = read_protocol(path.parent)
+        write_json(path, record.plain())
+        assert path.read_bytes() == before
+        assert record.protocol.changes == {"per_video": {}} and record.mask_settings.feather == 2
+        assert record.replaced(seed=7).without("seed").plain() == {k: v for k, v in document.items() if k != "seed"}
+
+
 def test_a_protocol_of_a_newer_release_is_named(kept: Path) -> None:
     path = kept / "b" / "scuba" / PROTOCOL
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
-    with pytest.raises(BenchError, match="format is 2, not 1; a newer release"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2, "kind": 5}))
+    with pytest.raises(BenchError, match="has format 2, this version reads 1; update albar-bench"):
         read_benchmark(path.parent)
 
 

@@ -93,6 +93,6 @@ def test_what_is_built_by_it_needs_the_file_no_more(folder_of_actions: Callable,
         assert verify(folder, progress=False) == []
         assert json.loads((folder / "protocol.json").read_text())["protocol"]["name"] == name
     shaken, conflfg = (read_benchmark(tmp_path / kind).protocol for kind in ("shaken", "conflfg"))
-    assert shaken["shake"] == 0.2 and shaken["protocol"]["changed"].keys() == {"masks"}
-    assert conflfg["conflfg"]["order"] == "behind"
-    assert conflfg["protocol"]["changed"]["order"] == {"protocol": "front", "here": "behind"}
+    assert shaken.shake == 0.2 and shaken.protocol.changes.keys() == {"masks"}
+    assert conflfg.conflfg is not None and conflfg.conflfg.order == "behind"
+    assert conflfg.protocol.changes["order"] == {"protocol": "front", "here": "behind"}

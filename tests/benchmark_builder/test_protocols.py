@@ -362,7 +362,7 @@ def test_a_protocol_sets_what_the_user_does_not_name(
     assert made is not None
     if covered is not None:
         assert {row.mask_coverage for row in made.rows} == {round(covered, 6)}
-    changed = made.protocol["protocol"]["changed"]
+    changed = made.protocol.protocol.changes
     if actors == "as the protocol":
         assert "actors" not in changed and not any("actors" in line for line in said)
     else:
@@ -372,8 +372,8 @@ def test_a_protocol_sets_what_the_user_does_not_name(
     # What is made from it keeps the SCUBA's account, and adds its own.
     build_conflfg(made.folder, out=tmp_path / "c", run=QUIET, order="front")
     derived = read_benchmark(tmp_path / "c").protocol
-    assert derived["protocol"]["changed"] == changed | {"order": {"protocol": "behind", "here": "front"}}
-    assert derived["layout"] == "frames" and derived["jpeg_quality"] == 75
+    assert derived.protocol.changes == changed | {"order": {"protocol": "behind", "here": "front"}}
+    assert derived.layout == "frames" and derived.jpeg_quality == 75
 
 
 def test_a_mask_source_without_a_setting(tmp_path: Path) -> None:
@@ -417,9 +417,9 @@ def test_settings_given_with_scuba_hold_for_what_is_made_from_it(folder_of_actio
     build_conflfg(made, out=tmp_path / "c", run=QUIET)
     build_scufo(made, out=tmp_path / "s", run=QUIET, shaken=True, shake=0.08)
     first, second = (read_benchmark(tmp_path / name).protocol for name in "cs")
-    assert first["conflfg"]["order"] == "front" and first["protocol"]["changed"]["order"]["here"] == "front"
-    assert second["shake"] == 0.08 and "shake" not in second["protocol"]["changed"], "as the protocol has it again"
-    assert second["jpeg_quality"] == 60
+    assert first.conflfg is not None and first.conflfg.order == first.protocol.changes["order"]["here"] == "front"
+    assert second.shake == 0.08 and "shake" not in second.protocol.changes, "as the protocol has it again"
+    assert second.jpeg_quality == 60
     with pytest.raises(BenchError, match="--per-video: was settled when"):
         build_scufo(made, out=tmp_path / "t", run=QUIET, per_video=3)
 
@@ -448,7 +448,7 @@ def test_another_protocol_or_version_is_another_build(folder_of_actions: Callabl
         scuba(root, out)
     build_scufo(out, out=tmp_path / "s", run=QUIET)
     derived = read_benchmark(tmp_path / "s").protocol
-    assert derived["protocol"] == {"name": "default", "version": 2, "changed": {"masks": {}, "per_video": {}}}
+    assert derived.protocol.plain() == {"name": "default", "version": 2, "changed": {"masks": {}, "per_video": {}}}
 
 
 def test_published_backgrounds_of_every_kind_are_the_published_protocol() -> None:
@@ -504,7 +504,7 @@ def test_protocol_says_which_parts_a_folder_holds(folder_of_actions: Callable, t
     root, out = folder_of_actions(), tmp_path / "out"
 
     def held(**part: object) -> object:
-        return read_benchmark(scuba(root, out, subset=Subset(**part))).protocol["subset"]  # type: ignore[arg-type]
+        return read_benchmark(scuba(root, out, subset=Subset(**part))).protocol.plain()["subset"]  # type: ignore[arg-type]
 
     first, second = ({"limit": None, "only": [], "shard": f"{k}/2"} for k in (1, 2))
     assert held(shard="1/2") == held(shard="1/2") == [first]
@@ -512,8 +512,10 @@ def test_protocol_says_which_parts_a_folder_holds(folder_of_actions: Callable, t
     assert held(only=("Archery/v_Archery_g01",)) == [first, one]
     assert held(shard="2/2") is None, "all shards are the whole"
     assert held(limit=1) is None, "a part of what is there whole takes nothing away"
-    assert read_benchmark(scuba(root, tmp_path / "other", subset=Subset(shard="2/2"))).protocol["subset"] == [second]
-    assert read_benchmark(scuba(root, tmp_path / "other")).protocol["subset"] is None
+    assert read_benchmark(scuba(root, tmp_path / "other", subset=Subset(shard="2/2"))).protocol.plain()["subset"] == [
+        second
+    ]
+    assert read_benchmark(scuba(root, tmp_path / "other")).protocol.plain()["subset"] is None
 
 
 def test_missing_videos_are_those_of_the_part(folder_of_actions: Callable, tmp_path: Path) -> None:

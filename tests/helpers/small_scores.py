@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmark_builder.benchmark.manifest import Row, write_benchmark
+from benchmark_builder.benchmark.protocol_record import ProtocolRecord
 from benchmark_builder.utils.errors import BenchError
 from evaluator.testsets import TestSet, benchmark_set
 
@@ -46,8 +47,8 @@ def benchmark(folder: Path, kind: str, split: str = "test1") -> TestSet:
         own: dict[str, Any] = {"id": video_id, "file": f"videos/{video_id}.mp4", "label": label, "source_id": video_id}
         own |= {"class_name": CLASSES[label], "split": split, "partner_id": "" if kind == "scuba" else video_id}
         rows.append(Row(**{**blank, **own}))
-    protocol = {"kind": kind, "dataset": "ucf101", "classes": CLASSES, "backgrounds": {"name": "stripes"}}
-    write_benchmark(folder, protocol, rows, [])
+    said = {"kind": kind, "dataset": "ucf101", "classes": CLASSES, "backgrounds": {"name": "stripes"}}
+    write_benchmark(folder, ProtocolRecord.made(said, folder), rows, [])
     return benchmark_set(folder)
 
 

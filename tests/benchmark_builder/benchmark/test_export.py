@@ -121,7 +121,7 @@ def test_stills_are_made_from_an_imported_benchmark(folder_of_actions: Callable,
         made = build_scufo(out, out=tmp_path / f"stills-{shaken}", run=QUIET, shaken=shaken).benchmark
         assert made is not None and [r.partner_id for r in made.rows] == [r.id for r in source.rows]
         assert verify(made.folder, progress=False) == []
-        assert made.protocol["layout"] == layout and {r.frames for r in made.rows} == {8}
+        assert made.protocol.layout == layout and {r.frames for r in made.rows} == {8}
     with pytest.raises(BenchError, match="no masks to cut"):
         build_conflfg(out, out=tmp_path / "conflfg", run=QUIET)
     sheet = contact_sheet(out, tmp_path / "sheet.png", videos=2, columns=3)

@@ -95,7 +95,7 @@ def test_the_table_says_what_the_figures_are_called() -> None:
 
 def test_a_kind_of_ones_own_is_built_and_verifies_without_its_code(scuba: Path, shuffled: Path, module: Path) -> None:
     made, source = read_benchmark(shuffled), read_benchmark(scuba)
-    assert made.kind == "shuffled" and made.protocol["settings"] == {"block": 2}
+    assert made.kind == "shuffled" and made.protocol.settings == {"block": 2}
     for row in made.rows:
         frames, base = list(made.frames(row)), list(source.frames(source.by_id[row.id]))
         assert row.partner_id == row.id and sorted(f.tobytes() for f in frames) == sorted(f.tobytes() for f in base)
@@ -155,7 +155,7 @@ def test_the_command_line_builds_it_and_lists_its_settings(scuba: Path, module: 
     out = tmp_path / "b"
     ran = bench("build", "my_kinds:Shuffled", "--from", scuba, "--out", out, "--block", "3", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    assert read_benchmark(out).protocol["settings"] == {"block": 3}
+    assert read_benchmark(out).protocol.settings == {"block": 3}
     helped = bench("build", "my_kinds:Shuffled", "--help", cwd=tmp_path, COLUMNS="200")
     assert "--block" in helped.stdout and "Frames that stay together." in helped.stdout
     wrong = bench("build", "my_kinds:Shuffled", "--from", scuba, "--out", tmp_path / "c", "--block", "0", cwd=tmp_path)

@@ -101,8 +101,8 @@ def test_builds_draw_by_their_protocol_and_verify(
     kinds = {kind: read_benchmark(tmp_path / kind) for kind in ("scufo", "shaken", "conflfg")}
     for kind, made in kinds.items():
         assert verify(made.folder, progress=False) == [], kind
-        table = made.protocol["conflfg"] if kind == "conflfg" else made.protocol
-        assert table["still_area"] == least
+        table = made.protocol.conflfg if kind == "conflfg" else made.protocol
+        assert table is not None and table.still_area == least
     stills, shaken = ({r.id: r.still_frame for r in kinds[kind].rows} for kind in ("scufo", "shaken"))
     assert stills == shaken
     for kind, what in (("scufo", "stills"), ("conflfg", "donors")):
@@ -190,7 +190,12 @@ def test_imported_benchmarks_have_no_masks_and_any_frame_is_drawn(tmp_path: Path
     said: list[str] = []
     build_scufo(imported.folder, out=tmp_path / "s", run=type(QUIET)(1, False, said.append))
     made = read_benchmark(tmp_path / "s")
-    assert len(made.rows) == 2 and made.protocol["still_area"] is None and failures(made.folder) == []
+    assert (
+        len(made.rows) == 2
+        and made.protocol.has("still_area")
+        and made.protocol.still_area is None
+        and failures(made.folder) == []
+    )
     assert verify(made.folder, progress=False) == []
     assert {draw_still(imported, imported.rows[0], seed, 0.5) for seed in range(100)} == set(range(12))
 

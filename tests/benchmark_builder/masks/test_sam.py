@@ -261,9 +261,9 @@ def test_the_updated_protocol_is_one_command(clips: Path, checkpoint: Path, tmp_
     result = CliRunner().invoke(app, [str(a) for a in arguments])
     assert result.exit_code == 0, result.output
     benchmark = read_benchmark(tmp_path / "out")
-    masks = benchmark.protocol["masks"]
+    masks = benchmark.protocol.masks.plain()
     assert (masks["kind"], masks["model"], masks["prompts"]["kind"]) == ("sam", "tiny", "ucf101-24")
-    assert benchmark.protocol["protocol"]["name"] == "ucf101-updated"
+    assert benchmark.protocol.protocol.name == "ucf101-updated"
     # What was composited is what the source says, and lies in the enlarged boxes.
     [row] = benchmark.rows
     kept = StoredTrack(tmp_path / "out" / row.mask_file, 240, 320)

@@ -1,0 +1,207 @@
+"""protocol.json: what decided a benchmark, as a record.
+
+A field that older versions did not write has a default here: what was done then, or None where nothing is known.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
+
+from pydantic import ConfigDict, Field
+
+from benchmark_builder.layouts.layout import LAYOUTS
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import read_json
+from benchmark_builder.utils.records import FileRecord, Missing, Record, Says, Text, shown
+
+PROTOCOL = "protocol.json"
+FIX = "give a folder that `bench build` has finished"
+_NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")  # letters that no file name, path or table can have
+T = TypeVar("T")
+
+
+def _is_layout(value: object) -> bool:
+    return isinstance(value, str) and (value in LAYOUTS.shipped or LAYOUTS.names_one(value))
+
+
+def _is_shard(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}/[0-9]{1,9}", value) is not None
+
+
+def _are_places(value: object) -> bool:
+    """Whether a table holds paths that a disk can have, or nothing."""
+    return isinstance(value, dict) and all(
+        len(v) < 4096 and all(len(part) < 256 for part in re.split(r"[/\\]", v)) for v in value.values()
+    )
+
+
+def _are_changes(value: object) -> bool:
+    return not isinstance(value, dict) or all(not v or {"here", "protocol"} <= v.keys() for v in value.values())
+
+
+TextOrMissing = Annotated[str | None, Says("text")]
+Share = Annotated[int | float | None, Field(ge=0, le=1), Says("a number from 0 to 1")]
+Layout = Annotated[
+    str | None, Says(f"one of {', '.join(LAYOUTS.shipped)}, or package.module:Name", _is_layout)
+]  # fmt: skip
+Whole = Annotated[int | None, Field(ge=1, le=10**6), Says("a whole number from 1")]
+Rules = Annotated[int, Field(ge=1, le=1000), Says("a whole number from 1")]
+
+
+class Backgrounds(Record):
+    """Where the backgrounds came from; a source may say more of itself."""
+
+    name: Text
+    kind: TextOrMissing = None
+    fit: TextOrMissing = None
+    grey: TextOrMissing = None
+
+
+class Masks(Record):
+    """Where the masks came from; a source may say more of itself."""
+
+    kind: TextOrMissing = None
+    actors: object = None
+
+
+class MaskSettings(Record):
+    """What was done to the masks; None where it is not recorded."""
+
+    unannotated: TextOrMissing = None
+    smooth: Annotated[int | None, Field(ge=0, le=1000), Says("a whole number from 0 to 1000")] = None
+    smooth_how: TextOrMissing = None
+    dilate: Annotated[int | None, Field(ge=-1000, le=1000), Says("a whole number from -1000 to 1000")] = None
+    feather: Annotated[int | float | None, Field(ge=0, le=100), Says("a number from 0 to 100")] = None
+    min_area: Share = None
+    min_valid: Share = None
+
+
+class Named(Record):
+    """The named protocol, and what differs from it."""
+
+    name: TextOrMissing = None
+    version: Rules = 1  # of the rules by which videos are made (docs/protocols.md)
+    file_version: object = None  # of a user's own file
+    values: Annotated[dict[str, object], Says("a table")] = Field(default_factory=dict[str, object])  # likewise
+    changed: Annotated[
+        dict[str, dict[str, object]] | list[str],
+        Says("a table of settings with their values (here, protocol)", _are_changes),
+    ] = Field(default_factory=dict[str, dict[str, object]])
+
+    @property
+    def changes(self) -> dict[str, dict[str, object]]:
+        """Settings that differ -> ``here`` and ``protocol``, their values. The first version wrote no values."""
+        return self.changed if isinstance(self.changed, dict) else {name: {} for name in self.changed}
+
+
+class Conflfg(Record):
+    """The settings of ConflFG; the first version recorded neither ``still_area`` nor ``rules``."""
+
+    order: Annotated[Literal["behind", "front"] | None, Says("behind or front")] = None
+    place: TextOrMissing = None
+    max_covered: Share = None
+    min_visible: Share = None
+    still_area: Share = 0.0
+    rules: Rules = 1
+
+
+class Part(Record):
+    """A part of a data set: :meth:`benchmark_builder.builders.Subset.describe` makes them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int | None, Field(ge=0, le=10**9), Says("a whole number", null=True)]
+    only: list[str]
+    shard: Annotated[str | None, Says("i/n", _is_shard, null=True)]
+
+
+class Origin(Record):
+    """The benchmark that another was made or exported from: its manifest's digest, and what its protocol.json said."""
+
+    manifest_sha256: TextOrMissing = None
+
+
+class ProtocolRecord(FileRecord):
+    """What decided a benchmark.
+
+    Attributes:
+        kind: of test videos.
+        dataset, split, classes: the dataset's registered name; which part of it; its classes in label order, also those
+            without a video here.
+        protocol: the named protocol.
+        layout, jpeg_quality: how the videos are stored.
+        still_area: which frames may be the still of SCUFO and shaken SCUFO; None: any frame with a mask.
+        shake: amplitude of the camera of shaken SCUFO.
+        settings: those of a kind that does not ship; ``described``: what that kind says of itself.
+        subset: which parts of the dataset it holds; None for all.
+        paths: places on the machine where it was built, ``NAME`` and ``NAME_relative``.
+        origin: the SCUBA benchmark that it was made from.
+        exported_from, exported_for: of an export.
+        versions: of the libraries that decide pixels.
+    """
+
+    WHAT: ClassVar[str] = "a benchmark's protocol"
+
+    kind: Text
+    dataset: Text
+    classes: Annotated[list[str], Field(min_length=1), Says("a list of class names")]
+    backgrounds: Backgrounds
+    split: Text = ""
+    masks: Masks = Field(default_factory=Masks)
+    mask_settings: MaskSettings = Field(default_factory=MaskSettings)
+    protocol: Named = Field(default_factory=Named)
+    per_video: Whole = None
+    seed: Annotated[int | None, Field(ge=-(2**63), le=2**64), Says("a whole number")] = None
+    layout: Layout = None
+    jpeg_quality: Annotated[int | None, Field(ge=1, le=100), Says("a whole number from 1 to 100")] = None
+    still_area: Annotated[int | float | None, Field(ge=0, le=1), Says("a number from 0 to 1", null=True)] = None
+    shake: Annotated[int | float | None, Field(ge=0, le=0.5), Says("a number from 0 to 0.5")] = None
+    conflfg: Annotated[Conflfg | None, Missing()] = None
+    settings: Annotated[dict[str, object], Says("a table")] = Field(default_factory=dict[str, object])
+    described: object = Field(None, validation_alias="kind_described", serialization_alias="kind_described")
+    subset: Annotated[list[Part] | None, Says("null or a list of parts (limit, only, shard)", null=True)] = None
+    paths: Annotated[dict[str, str], Says("a table of paths", _are_places)] = Field(default_factory=dict[str, str])
+    origin: Origin = Field(default_factory=Origin, validation_alias="from", serialization_alias="from")
+    exported_from: Origin = Field(default_factory=Origin)
+    exported_for: TextOrMissing = None
+    versions: dict[str, object] = Field(default_factory=dict[str, object])
+
+    @classmethod
+    def of(cls, document: object, path: Path | str, fix: str = FIX) -> Self:
+        """As of every record; and no text in it may hold a letter that no file name can have."""
+        record = super().of(document, path, fix)
+        for name, value in _texts(document):
+            if _NO_TEXT.search(value):
+                raise BenchError(f"{path}: {name} is {shown(value)}, which is no text; {fix}")
+        return record
+
+
+def read_protocol(folder: Path, fix: str = FIX) -> ProtocolRecord:
+    """The protocol.json of a folder.
+
+    Raises:
+        BenchError: there is none, it is of a later format, or a field in it is not what it must be; the message names
+            the field.
+    """
+    return ProtocolRecord.of(read_json(folder / PROTOCOL, "benchmark", fix), folder / PROTOCOL, fix)
+
+
+def required(value: T | None, name: str, folder: Path = Path()) -> T:
+    """The value of a field that a benchmark of this kind must have; BenchError, which names it, if it is missing."""
+    if value is None:
+        raise BenchError(f"{folder / PROTOCOL}: lacks {name}; {FIX}")
+    return value
+
+
+def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a protocol, keys too, with the name of its field. JSON is not nested deep (``read_json``)."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, Mapping):
+        yield from ((f"a name in {name or 'it'}", key) for key in value)
+        for key, inner in value.items():
+            yield from _texts(inner, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, name)

@@ -1,0 +1,175 @@
+"""Records in files as models: each field says once what it must be, and a file of someone else is checked against it.
+
+Reading is strict: no text is a number, no boolean is one, and none is infinite. What a record has beyond its fields is
+kept and written again. What is wrong raises :class:`~benchmark_builder.utils.errors.BenchError`, one line that names
+the file, the field and what it must be.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from benchmark_builder.utils.errors import BenchError
+
+
+@dataclass(frozen=True)
+class Says:
+    """What the value of a field must be, in words for errors; a part of the field's type.
+
+    Attributes:
+        words: such as ``a whole number from 1``.
+        check: whether a value of the right type is allowed; None for all.
+        null: whether a file may have ``null`` here. A field whose default is None and that has no ``null`` is one that
+            may be missing.
+    """
+
+    words: str
+    check: Callable[[object], bool] | None = None
+    null: bool = False
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self._checked, handler(source))
+
+    def _checked(self, value: object, handler: core_schema.ValidatorFunctionWrapHandler) -> object:
+        try:
+            found: object = handler(value)
+            allowed = self.null if found is None else self.check is None or self.check(found)
+        except ValidationError:
+            allowed = False
+        if not allowed:
+            raise PydanticCustomError("wrong", "{words}", {"words": self.words})
+        return found
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A part of the type of a table that may be missing, but is not ``null``."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_no_null, handler(source))
+
+
+def _no_null(value: object) -> object:
+    if value is None:
+        raise PydanticCustomError("wrong", "a table")
+    return value
+
+
+Text = Annotated[str, Says("text")]
+
+
+class Record(BaseModel):
+    """A table of a file, or a whole file: frozen, and strict when it is made."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="allow", strict=True, allow_inf_nan=False, validate_default=False, defer_build=True,
+        validate_by_name=True, validate_by_alias=True,
+    )  # fmt: skip
+
+    def plain(self) -> dict[str, object]:
+        """The record as JSON has it: what was read or given, and no defaults."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+    def has(self, field: str) -> bool:
+        """Whether the field was read or given."""
+        return field in self.model_fields_set
+
+    def replaced(self, **changes: object) -> Self:
+        """The same with some fields changed."""
+        return type(self).model_validate(self._values() | changes)
+
+    def without(self, *fields: str) -> Self:
+        """The same without some fields."""
+        return type(self).model_validate({k: v for k, v in self._values().items() if k not in fields})
+
+    def _values(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class FileRecord(Record):
+    """A record that is a file, with the number of its format."""
+
+    FORMAT: ClassVar[int] = 1  # that this version writes
+    WHAT: ClassVar[str] = "a record"
+
+    format: Annotated[int, Field(ge=1), Says("a whole number from 1")] = 1
+
+    @classmethod
+    def of(cls, document: object, path: Path | str, fix: str) -> Self:
+        """The record that a file holds.
+
+        Args:
+            document: what JSON or another reader gave.
+            path: of the file, for errors.
+            fix: what to do about a file that is wrong.
+
+        Raises:
+            BenchError: it is none, of a later format, or a field is not what it must be; file and field are named.
+        """
+        if not isinstance(document, dict):
+            raise BenchError(f"{path}: not {cls.WHAT}; {fix}")
+        said = document.get("format")
+        if type(said) is int and said > cls.FORMAT:
+            raise BenchError(f"{path}: has format {said}, this version reads {cls.FORMAT}; update albar-bench")
+        try:
+            return cls.model_validate(cls.upgraded(document))
+        except ValidationError as error:
+            raise BenchError(f"{path}: {wrong(error, cls.WHAT)}; {fix}") from None
+
+    @classmethod
+    def upgraded(cls, document: dict[str, object]) -> Mapping[str, object]:
+        """What an older version wrote, as this one writes it. The one place for that, beside the fields' defaults."""
+        return document
+
+    @classmethod
+    def made(cls, values: Mapping[str, object], path: Path | str) -> Self:
+        """A new record from plain values (tuples become lists, as in JSON). Raises as :meth:`of`."""
+        try:
+            document = json.loads(json.dumps(values))
+        except (TypeError, ValueError) as error:
+            raise BenchError(f"{path}: cannot be written ({error}); keep to numbers, text, lists and tables") from None
+        return cls.of(document, path, "correct the part that says so")
+
+
+def wrong(error: ValidationError, what: str = "a record") -> str:
+    """The first thing that is wrong with a record, in words: the field, its value, and what it must be."""
+    found = error.errors(include_url=False)[0]
+    place, value = tuple(found["loc"]), found["input"]
+    name = _name(place)
+    if found["type"] == "missing":
+        return f"not {what}, it lacks {name}"
+    if found["type"] == "wrong":
+        words = found["msg"]
+    else:
+        words = _STRUCTURE.get(found["type"], "readable")
+    return f"{name} is {shown(value)}, not {words}"
+
+
+_STRUCTURE = {
+    "model_type": "a table", "dict_type": "a table", "list_type": "a list", "extra_forbidden": "a field of this record",
+    "string_unicode": "a table of names that are text",
+}  # fmt: skip
+
+
+def _name(place: tuple[int | str, ...]) -> str:
+    name = ""
+    for part in place:
+        if part == "[key]":
+            return f"a name in {name.rpartition('.')[0]}"
+        if isinstance(part, int):
+            name += f"[{part}]"
+        else:
+            said = part if part.isprintable() else ascii(part)[1:-1]
+            name += f".{said[:60]}" if name else said[:60]
+    return name
+
+
+def shown(value: object) -> str:
+    """A value for an error, on one line, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
