@@ -55,8 +55,8 @@ def places_network(weights: Path) -> torch.nn.Module:
     name = {2: "resnet18", 6: "resnet50"}.get(layers)
     if name is None or state.get("fc.bias", torch.empty(0)).shape != (PLACES,):
         raise BenchError(
-            f"{weights}: not a ResNet-18 or -50 with {PLACES} places; get resnet18_places365.pth.tar from "
-            "http://places2.csail.mit.edu/models_places365/"
+            f"{weights}: not a ResNet-18 or -50 with {PLACES} places; give resnet18_places365.pth.tar, "
+            "which `bench weights fetch places365-resnet18` brings"
         )
     network: torch.nn.Module = get_model(name, weights=None, num_classes=PLACES)
     try:

@@ -71,7 +71,7 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
         else:
             raise BenchError(
                 f"{s.method} needs the scenes of {s.dataset}; give --places FILE, a Places365 ResNet's weights "
-                "(resnet18_places365.pth.tar from http://places2.csail.mit.edu/models_places365/)"
+                "(resnet18_places365.pth.tar; `bench weights fetch places365-resnet18` brings it and says where it is)"
             )
     if "bank" in method.needs:
         if s.reference is None:

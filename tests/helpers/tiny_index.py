@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from benchmark_builder.pretrained.table import Address, Network, Wheel
+from benchmark_builder.pretrained.table import Address, HubFolder, Network, Wheel
 
 WHEEL = "tinynets-1.0-cp312-cp312-manylinux_2_28_x86_64.whl"
 CONTENT = {"tiny-a": b"weights of a" * 500, "tiny-b": bytes(range(256)) * 40}
@@ -29,7 +29,7 @@ def web_row(url: str, content: bytes, unasked: bool = False) -> Network:
     """A row for a file at an address."""
     digest = hashlib.sha256(content).hexdigest()
     source = Address(url)
-    return Network("tiny-web", "tests", "MIT", "web.pth", len(content), digest, source, unasked, option="--own")
+    return Network("tiny-web", "tests", "MIT", "web.pth", len(content), digest, source, unasked, option="--own FILE")
 
 
 def write_wheel(path: Path, contents: Mapping[str, bytes] = CONTENT) -> Path:
@@ -140,3 +140,28 @@ def until(true: Callable[[], bool], seconds: float = 20) -> None:
     while not true():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.01)
+
+
+HUB_FILES = ("config.json", "model.safetensors")
+
+
+def hub_row() -> Network:
+    """A row for a repository of the Hugging Face hub."""
+    source = HubFolder("me/tiny", HUB_FILES)
+    return Network("tiny-hub", "tests", "MIT", "tiny-hub", 1000, "", source, unasked=True, option="--own FOLDER")
+
+
+def hub_cache(folder: Path) -> Path:
+    """The repository in a cache of the hub, as it keeps it: large files are links to blobs named by their SHA-256."""
+    repository = folder / "models--me--tiny"
+    snapshot = repository / "snapshots" / "0123abcd"
+    for part in (repository / "refs", repository / "blobs", snapshot):
+        part.mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0123abcd")
+    weights = bytes(range(200)) * 5
+    blob = repository / "blobs" / hashlib.sha256(weights).hexdigest()
+    blob.write_bytes(weights)
+    (repository / "blobs" / ("c" * 40)).write_text("{}")  # a small file's name is git's
+    (snapshot / "model.safetensors").symlink_to(f"../../blobs/{blob.name}")
+    (snapshot / "config.json").symlink_to(f"../../blobs/{'c' * 40}")
+    return snapshot

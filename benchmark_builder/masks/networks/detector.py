@@ -1,6 +1,5 @@
 """People on single frames, by torchvision's Mask R-CNN (He et al., ICCV 2017) or Keypoint R-CNN."""
 
-import urllib.error
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -22,8 +21,10 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from benchmark_builder.masks.networks.skeleton import outline
 from benchmark_builder.masks.networks.tracking import Sighting
-from benchmark_builder.masks.networks.weights import computing, fitting, hub_file, read_weights
+from benchmark_builder.masks.networks.weights import computing, fitting, read_weights
 from benchmark_builder.masks.packed import pack
+from benchmark_builder.pretrained import weights_file
+from benchmark_builder.pretrained.table import network_of_file
 from benchmark_builder.utils.errors import BenchError
 
 PERSON = 1  # COCO's label
@@ -108,19 +109,12 @@ def _fetched(name: str) -> Path:
     except (ValueError, KeyError, AttributeError):
         names = ", ".join(str(w) for kind in known for w in kind)
         raise BenchError(f"{name}: no such file, and no weights of that name; give a file or one of {names}") from None
-    url = weights.value.url
-    path = hub_file(Path(url).name)
-    if not path.is_file():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            digest = path.stem.rpartition("-")[2]  # the name ends in the first digits of the file's SHA-256
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=digest, progress=False)
-        except (urllib.error.URLError, OSError, RuntimeError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise BenchError(
-                f"{url}: cannot be fetched ({reason}); download it by other means and put it at {path}"
-            ) from None
-    return path
+    network = network_of_file(Path(weights.value.url).name)
+    if network is None:  # of a torchvision that is newer than the table
+        raise BenchError(
+            f"{name}: is not among the networks of `bench weights list`; download {weights.value.url} and give the file"
+        )
+    return weights_file(network.name)
 
 
 def load_network(path: Path, name: str, min_score: float, device: torch.device) -> torch.nn.Module:

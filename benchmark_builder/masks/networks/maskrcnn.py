@@ -14,8 +14,8 @@ from benchmark_builder.masks.networks.detector import DEFAULT, detect, find_weig
 from benchmark_builder.masks.networks.tracking import PATIENCE, SAME, PeopleTrack
 from benchmark_builder.settings import NETWORK, NetworkSettings
 from benchmark_builder.utils.device import pick_device
+from benchmark_builder.utils.digests import known_digest
 from benchmark_builder.utils.errors import LeftOut
-from benchmark_builder.utils.files import sha256_file
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.record import Video
 
@@ -50,7 +50,7 @@ class MaskRCNNMasks:
         self.min_score, self.min_track, self.chunk = min_score, min_track, chunk
         self.device = str(pick_device(device))
         self.path, self.model = find_weights(str(path or DEFAULT))
-        self.sha256 = sha256_file(self.path)
+        self.sha256 = known_digest(self.path)
         self._network: torch.nn.Module | None = None
 
     def __getstate__(self) -> dict[str, Any]:

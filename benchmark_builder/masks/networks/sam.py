@@ -22,20 +22,22 @@ from benchmark_builder.masks.base import ActorBox, reads_of
 from benchmark_builder.masks.networks.prompts import prompt_boxes, prompt_source
 from benchmark_builder.masks.networks.weights import computing, fitting, hub_file, read_weights
 from benchmark_builder.masks.packed import PackedTrack
+from benchmark_builder.pretrained import NETWORKS, weights_file
+from benchmark_builder.pretrained.table import network_of_file
 from benchmark_builder.settings import NETWORK, NetworkSettings
 from benchmark_builder.utils.device import pick_device
+from benchmark_builder.utils.digests import known_digest
 from benchmark_builder.utils.errors import BenchError, LeftOut
-from benchmark_builder.utils.files import sha256_file
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.record import Video
 
 DEFAULT = "vit_h"
-SITE = "https://dl.fbaipublicfiles.com/segment_anything/"
 
 
 @dataclass(frozen=True)
 class Model:
-    """One size of SAM: how its network is made, and the name of its published checkpoint."""
+    """One size of SAM: how its network is made, and its checkpoint's file name, in the table of networks or of the
+    user's own in torch hub's cache."""
 
     build: Callable[[], Sam]
     file: str
@@ -43,9 +45,9 @@ class Model:
 
 # Whoever has a network of another size adds it here.
 MODELS = {
-    "vit_h": Model(sam_model_registry["vit_h"], "sam_vit_h_4b8939.pth"),
-    "vit_l": Model(sam_model_registry["vit_l"], "sam_vit_l_0b3195.pth"),
-    "vit_b": Model(sam_model_registry["vit_b"], "sam_vit_b_01ec64.pth"),
+    "vit_h": Model(sam_model_registry["vit_h"], NETWORKS["sam-vit-h"].file),
+    "vit_l": Model(sam_model_registry["vit_l"], NETWORKS["sam-vit-l"].file),
+    "vit_b": Model(sam_model_registry["vit_b"], NETWORKS["sam-vit-b"].file),
 }
 
 
@@ -89,7 +91,7 @@ class SamMasks:
         self.prompts = prompt_source(prompts, dataset_root, "sam", shared, actors=actors, **detector)
         self.device, self.chunk, self.box_margin = str(pick_device(device)), chunk, box_margin
         self.checkpoint, self.model = find_checkpoint(sam_checkpoint or path, sam_model)
-        self.sha256 = sha256_file(self.checkpoint)
+        self.sha256 = known_digest(self.checkpoint)
         self._predictor: SamPredictor | None = None
 
     @property
@@ -155,12 +157,8 @@ def find_checkpoint(path: Path | None, model: str | None) -> tuple[Path, str]:
     """
     if path is None:
         file = MODELS[model or DEFAULT].file
-        path, model = hub_file(file), model or DEFAULT
-        if not path.is_file():
-            raise BenchError(
-                f"{path}: no checkpoint of Segment Anything here; download {SITE}{file} to that place, "
-                "or give --sam-checkpoint FILE"
-            )
+        network = network_of_file(file)
+        path, model = hub_file(file) if network is None else weights_file(network.name), model or DEFAULT
     what = "a checkpoint of Segment Anything with --sam-checkpoint FILE"
     fits = fitting(read_weights(path, what), {name: m.build for name, m in MODELS.items()})
     if not fits:

@@ -12,7 +12,6 @@ CPU in float32, frame by frame.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -27,16 +26,19 @@ from benchmark_builder.masks.base import ActorBox, reads_of
 from benchmark_builder.masks.networks.prompts import overlap, prompt_boxes, prompt_source
 from benchmark_builder.masks.networks.weights import computing
 from benchmark_builder.masks.packed import PackedTrack
+from benchmark_builder.pretrained import weights_file
+from benchmark_builder.pretrained.store import hub_folder
+from benchmark_builder.pretrained.table import SAM2 as DEFAULT
+from benchmark_builder.pretrained.table import SAM2_FILES as FILES
 from benchmark_builder.settings import NETWORK, NetworkSettings
 from benchmark_builder.utils.device import pick_device
+from benchmark_builder.utils.digests import known_digest
 from benchmark_builder.utils.errors import BenchError, LeftOut
-from benchmark_builder.utils.files import read_json, sha256_file
+from benchmark_builder.utils.files import read_json
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.record import Video
 
-DEFAULT = "facebook/sam2.1-hiera-tiny"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-FILES = (CONFIG, WEIGHTS, "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
 MODEL_TYPE = "sam2_video"
 
 
@@ -156,21 +158,12 @@ def find_checkpoint(path: Path | None) -> Path:
     if path is not None and (path.exists() or path.is_absolute() or name.count("/") != 1 or name.startswith(".")):
         what = "is a file, and SAM 2's checkpoint is a folder" if path.exists() else "no such folder"
         raise BenchError(f"{path}: {what}; give a folder with {CONFIG} and {WEIGHTS}, such as that of {DEFAULT}")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    for local in (True, False):  # no question to the network for what is there
-        try:
-            folder = Path(snapshot_download(name, allow_patterns=list(FILES), local_files_only=local))
-            if (folder / WEIGHTS).is_file():
-                return folder
-        except LocalEntryNotFoundError:
-            continue
-        except (HfHubHTTPError, HFValidationError, OSError) as error:
-            reason = str(error).strip().split("\n")[0][:120]
-            raise BenchError(f"{name}: cannot be had from the Hugging Face hub ({reason}); {where}") from None
-    offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
-    raise BenchError(f"{name}: is not in the local cache and the Hugging Face hub cannot be reached{offline}; {where}")
+    if name == DEFAULT:
+        return weights_file("sam2-hiera-tiny")
+    try:
+        return hub_folder(name, FILES)
+    except BenchError as error:
+        raise BenchError(f"{error}; {where}") from None
 
 
 def load(folder: Path, device: str) -> Network:
@@ -350,5 +343,5 @@ def _digest(folder: Path) -> str:
     total = hashlib.sha256()
     for name in FILES:
         if (folder / name).is_file():
-            total.update(f"{name} {sha256_file(folder / name)}\n".encode())
+            total.update(f"{name} {known_digest(folder / name)}\n".encode())
     return total.hexdigest()

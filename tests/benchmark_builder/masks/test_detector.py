@@ -1,7 +1,6 @@
 """People by a detector: the tracking on hand-made boxes, the rest through a tiny randomly initialised network."""
 
 import pickle
-import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from benchmark_builder.masks.networks.prompts import prompt_boxes
 from benchmark_builder.masks.networks.skeleton import outline
 from benchmark_builder.masks.networks.tracking import PATIENCE, PeopleTrack, Sighting, link
 from benchmark_builder.masks.packed import pack, unpack
+from benchmark_builder.pretrained.table import Address, network_of_file
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.video.record import Video
 
@@ -219,14 +219,13 @@ def test_settings_that_make_no_sense(options: dict[str, object], words: str, wei
     ],
 )
 def test_weights_that_cannot_be_fetched(spec: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(url: str, dst: str, hash_prefix: str, progress: bool) -> None:
-        assert file.endswith(f"-{hash_prefix}.pth")
-        raise urllib.error.URLError("no network")
+    def offline(url: str, path: Path, most: int) -> str:
+        raise BenchError(f"{url}: no network")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    monkeypatch.setattr("benchmark_builder.pretrained.store.download", offline)
     message = refused(lambda: mask_source(spec, tmp_path))
-    assert f"https://download.pytorch.org/models/{file}: cannot be fetched" in message
+    assert f"https://download.pytorch.org/models/{file}: cannot be fetched (no network)" in message
     assert str(tmp_path / "hub" / "checkpoints" / file) in message
 
 
@@ -255,3 +254,13 @@ def test_published_weights_run_as_torchvision_runs_them(tmp_path: Path) -> None:
         assert (found, name) == (path, "maskrcnn_resnet50_fpn")
         layers = [m for m in load_network(found, name, 0.7, CPU).modules() if isinstance(m, FrozenBatchNorm2d)]
         assert len(layers) == 53 and {m.eps for m in layers} == {eps}
+
+
+def test_every_name_of_torchvision_is_in_the_table() -> None:
+    for network in NETWORKS.values():
+        assert network.weights is not None
+        for known in network.weights:
+            row = network_of_file(Path(known.value.url).name)
+            assert row is not None and isinstance(row.source, Address) and row.source.url == known.value.url
+            assert row.sha256.startswith(Path(row.file).stem.rpartition("-")[2]) and row.unasked
+            assert row.size == pytest.approx(known.value.meta["_file_size"] * 2**20, rel=1e-3)

@@ -304,7 +304,14 @@ def test_a_missing_checkpoint_says_where_to_get_it(tmp_path: Path, monkeypatch: 
     message = refused(lambda: mask_source("sam", tmp_path, **options, sam_model="vit_b"))
     assert "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth" in message
     assert str(tmp_path / "hub" / "checkpoints" / "sam_vit_b_01ec64.pth") in message
+    assert "run `bench weights fetch sam-vit-b`" in message and "or give --sam-checkpoint FILE" in message
     assert "sam_vit_h_4b8939.pth" in refused(lambda: mask_source("sam", tmp_path, **options))
+    damaged = tmp_path / "hub" / "checkpoints" / "sam_vit_b_01ec64.pth"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"half of a checkpoint")
+    message = refused(lambda: mask_source("sam", tmp_path, **options, sam_model="vit_b"))
+    assert message.startswith(f"{damaged}: damaged, or not sam_vit_b_01ec64.pth as published")
+    assert damaged.read_bytes() == b"half of a checkpoint"
     assert "no.pth: no such file" in refused(
         lambda: mask_source("sam", tmp_path, **options, sam_checkpoint=tmp_path / "no.pth")
     )

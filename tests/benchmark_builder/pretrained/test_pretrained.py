@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tiny_index import CONTENT, WHEEL, Server, row, serving, until, web_row, write_wheel
+from tiny_index import CONTENT, WHEEL, Server, hub_cache, hub_row, row, serving, until, web_row, write_wheel
 from typer.testing import CliRunner
 
 from albar_bench.cli.app import app
 from benchmark_builder.pretrained import NETWORKS, fetch, weights_file
 from benchmark_builder.pretrained import wheels as wheels_module
-from benchmark_builder.pretrained.store import LOCK
+from benchmark_builder.pretrained.store import LOCK, size_text
 from benchmark_builder.pretrained.table import Address, Wheel
 from benchmark_builder.utils.errors import BenchError
 
@@ -76,6 +76,16 @@ def test_every_row() -> None:
     small = NETWORKS["mediapipe-selfie"], NETWORKS["mediapipe-pose"]
     assert all(n.unasked and "--masks motion" in n.without for n in small)
     assert not any(NETWORKS[f"sam-vit-{size}"].unasked for size in "hlb")
+
+
+def test_the_documentation_has_every_row() -> None:
+    page = (ROOT / "docs" / "weights.md").read_text()
+    table = {
+        f"`{name}`": line for line in page.splitlines() if line.startswith("| `") for name in NETWORKS if name in line
+    }
+    for name, network in NETWORKS.items():
+        line = table[f"`{name}`"]
+        assert network.licence in line and size_text(network.size) in line
 
 
 def test_asking_for_weights_loads_no_torch_and_no_opencv() -> None:
@@ -294,7 +304,10 @@ def test_a_folder_of_files(index: Server, tmp_path: Path, monkeypatch: pytest.Mo
     flip(own)
     before = own.read_bytes()
     message = refused(lambda: weights_file("tiny-a"))
-    assert message.startswith(f"{own}: damaged, or not tiny-a.tflite as published") and own.read_bytes() == before
+    assert (
+        message.startswith(f"{own}: damaged, or not tiny-a.tflite as published (SHA-256 ")
+        and own.read_bytes() == before
+    )
 
 
 def test_a_file_that_an_option_gives(index: Server, tmp_path: Path) -> None:
@@ -319,7 +332,7 @@ def test_a_large_network_is_fetched_only_when_asked_for(
     monkeypatch.setitem(NETWORKS, "tiny-web", web_row(f"{index.url}/files/web.pth", content))
     message = refused(lambda: weights_file("tiny-web"))
     assert str(tmp_path / "hub" / "web.pth") in message and "run `bench weights fetch tiny-web`" in message
-    assert "give --own with a file of your own" in message and index.asked == []
+    assert "or give --own FILE" in message and index.asked == []
     assert fetch("tiny-web").read_bytes() == content
     assert weights_file("tiny-web") == tmp_path / "hub" / "web.pth"
     flip(tmp_path / "hub" / "web.pth")  # a folder that is shared with others: nothing is replaced unasked
@@ -333,6 +346,37 @@ def test_a_large_network_is_fetched_only_when_asked_for(
         assert {p.name for p in (tmp_path / "hub").iterdir()} == {LOCK}
         index.files["web.pth"] = content
         fetch("tiny-web")
+
+
+# --- the Hugging Face hub ---------------------------------------------------------------------------------------------
+
+
+def test_a_network_of_the_hugging_face_hub(index: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setitem(NETWORKS, "tiny-hub", hub_row())
+    said: list[str] = []
+    message = refused(lambda: weights_file("tiny-hub", say=said.append))
+    for part in ("me/tiny: ", "hf download me/tiny", "fetch tiny-hub --from FOLDER", "or give --own FOLDER"):
+        assert part in message
+    assert len(said) == 1 and "1 kB" in said[0] and "MIT" in said[0]
+    snapshot = hub_cache(tmp_path / "hf")
+    assert weights_file("tiny-hub") == fetch("tiny-hub") == snapshot
+    flip((snapshot / "model.safetensors").resolve())
+    assert refused(lambda: weights_file("tiny-hub")).startswith(f"{snapshot}: its model.safetensors is damaged")
+    flip((snapshot / "model.safetensors").resolve())
+
+    kept_copy = fetch("tiny-hub", snapshot)
+    assert kept_copy == weights_file("tiny-hub") == tmp_path / "cache" / "weights" / "tiny-hub"
+    assert {p.name: p.read_bytes() for p in kept_copy.iterdir()} == {p.name: p.read_bytes() for p in snapshot.iterdir()}
+    (snapshot / "config.json").unlink()
+    assert "has no config.json" in refused(lambda: fetch("tiny-hub", snapshot))
+    assert set(kept(tmp_path)) == {"tiny-hub"} and len(list(kept_copy.iterdir())) == 2
+    brought = tmp_path / "brought"
+    brought.mkdir()
+    kept_copy.rename(brought / "tiny-hub")
+    monkeypatch.setenv("BENCH_WEIGHTS", str(brought))
+    assert weights_file("tiny-hub") == brought / "tiny-hub"
 
 
 # --- several processes, kills -----------------------------------------------------------------------------------------
