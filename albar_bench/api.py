@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from albar_bench.benchmark import Benchmark
-from benchmark_builder.benchmark.runner import Report
+from benchmark_builder.benchmark.build import Report
 from benchmark_builder.builders import Run, Subset
 from benchmark_builder.utils.errors import BenchError
 

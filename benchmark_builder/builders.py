@@ -7,9 +7,9 @@ from typing import Any
 
 from benchmark_builder import kinds
 from benchmark_builder.backgrounds import background_source
+from benchmark_builder.benchmark.build import Report, made_from, run_build
 from benchmark_builder.benchmark.manifest import Benchmark, Row, moved_paths, paths_from, read_benchmark
 from benchmark_builder.benchmark.protocol_record import PROTOCOL, Part, ProtocolRecord
-from benchmark_builder.benchmark.runner import Report, made_from, run_build
 from benchmark_builder.datasets import dataset_root, read_dataset
 from benchmark_builder.kinds.base import Kind, kind_named, own_settings
 from benchmark_builder.kinds.scuba import ScubaMaker

@@ -6,24 +6,21 @@ they are decoded once and written anew. A second run does what is missing or who
 """
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from benchmark_builder.benchmark.export import write_lists
-from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES, lists_failures
-from benchmark_builder.benchmark.peers import Item, Task, layout_for, names_csv, peer_of
+from benchmark_builder.benchmark.peers import Item, Peer, Task, layout_for, names_csv, peer_of
 from benchmark_builder.datasets import read_dataset, scored_as
 from benchmark_builder.layouts import layout as layouts
-from benchmark_builder.utils import pool
-from benchmark_builder.utils.errors import BenchError, Crashed
-from benchmark_builder.utils.files import copy_whole, read_json, remove, remove_leftovers, write_csv, write_json
+from benchmark_builder.utils import pool, runner
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import copy_whole, inside, read_json, remove, write_csv, write_json
 from benchmark_builder.utils.registry import safe_name
-from benchmark_builder.utils.resume import LOG, held, logged, sole_run, write_log
+from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LOG, held, occupied
+from benchmark_builder.utils.runner import Report
 from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.digest_cache import known_digest
 from benchmark_builder.video.record import Video
@@ -32,39 +29,45 @@ RECORD, WORK = "export.json", ".export"
 
 
 @dataclass(frozen=True)
-class Exported:
-    """What an export of ordinary videos did.
-
-    Attributes:
-        folder: where it is.
-        made, kept: counts of videos.
-        failures: dicts of id, kind (``left out``, ``failed``) and reason, as in failures.csv.
-        settings: lines that tell the user what to set in the other project.
-    """
-
-    folder: Path
-    made: int
-    kept: int
-    failures: list[dict[str, str]]
-    settings: list[str]
-
-
-@dataclass(frozen=True)
-class DecodeMaker:
-    """Decodes one video into ``layout`` below ``out``. An item is (video, file to write)."""
+class VideoMaker:
+    """Links to a video below ``out``, or decodes it into ``layout``. ``files``: video's id -> relative name."""
 
     out: Path
     layout: layouts.Layout
+    files: Mapping[str, str]
+    peer: str
+    least: int  # bytes that a file must have
 
-    def make(self, item: tuple[Video, str]) -> tuple[int, str]:
-        """(frames written, SHA-256 of the source). Raises BenchError if it cannot be read or written."""
-        video, file = item
+    def make(self, video: Video) -> runner.Made:
+        """A row of ``link``, or of ``file``, ``frames`` and ``sha256`` of the source.
+
+        Raises:
+            BenchError: it cannot be read or written, or is smaller than its loader takes.
+        """
+        file, new = self.files[video.id], True
+        path = self.out / file
+        if linked(video, self.layout):
+            new = _link(video.path, path)
+            row: dict[str, Any] = {"link": file}
+        else:
+            row = {"file": file, "frames": self._decode(video, path), "sha256": known_digest(video.path)}
+        if self.least and path.stat().st_size < self.least:
+            remove(path)
+            raise BenchError(f"has fewer than {self.least} bytes, and {self.peer} passes over such files")
+        return runner.Made([row], new=new)
+
+    def _decode(self, video: Video, path: Path) -> int:
         info, count = probe(video.path), 0
-        with self.layout.open(self.out / file, info.width, info.height, info.fps) as sink:
+        with self.layout.open(path, info.width, info.height, info.fps) as sink:
             for frame in read_frames(video.path):
                 sink.write(frame)
                 count += 1
-        return count, known_digest(video.path)
+        return count
+
+
+def linked(video: Video, layout: layouts.Layout) -> bool:
+    """Whether a video stays where it is, and the export links to it."""
+    return layout.takes_files and not video.path.is_dir()
 
 
 def export_dataset(
@@ -79,7 +82,7 @@ def export_dataset(
     workers: int = 1,
     progress: bool = True,
     say: Callable[[str], None] = print,
-) -> Exported:
+) -> tuple[Report, list[str]]:
     """Write a split's ordinary videos, or links to them, with the lists that a loader reads.
 
     Args:
@@ -88,6 +91,9 @@ def export_dataset(
         out: the folder to write.
         layout: ``video`` for the dataset's own files or ``frames``, as the loader reads them; None for its usual one.
         quality: of JPEGs, 1..100.
+
+    Returns:
+        The report, and lines that tell the user what to set in that project.
 
     Raises:
         BenchError: the loader does not read the layout or the data set, two videos would have one name, or ``out``
@@ -99,7 +105,8 @@ def export_dataset(
     peer, known_as = peer_of(name), scored_as(safe_name(dataset))
     chosen = layouts.Layout(layout_for(peer, "iid", known_as, layout), quality, peer.frame_name(known_as))
     items = [
-        Item(v.id, v.id, v.label, v.class_name, 0, None, _suffix(v.path, chosen)) for v in listing.videos
+        Item(v.id, v.id, v.label, v.class_name, 0, None, v.path.suffix if linked(v, chosen) else chosen.suffix_of())
+        for v in listing.videos
     ]  # sorted by id
     task = Task(known_as, "iid", "", listing.split, listing.classes, chosen.name, out.resolve(), items)
     peer.check(task)
@@ -107,95 +114,97 @@ def export_dataset(
     files = {item.id: f"{top}/{names[item.id]}{item.suffix}" for item in items}
     record = {"for": name, "dataset": safe_name(dataset), "split": listing.split, "layout": chosen.name,
               "frame": chosen.frame, "jpeg_quality": quality}  # fmt: skip
-    failures = [{"id": called, "kind": "left out", "reason": reason} for _, called, reason in listing.left_out]
-    with sole_run(out, out / WORK / "lock", "another export is running in this folder"):
-        _claim(out, record)
-        remove_leftovers(out)
-        counts, made, failed = _write(out, listing.videos, files, chosen, workers, progress)
-        for video in listing.videos:
-            if peer.least and video.id in counts and (out / files[video.id]).stat().st_size < peer.least:
-                failed[video.id] = BenchError(f"has fewer than {peer.least} bytes, and {name} passes over such files")
-                del counts[video.id]
-        crashed = {i: error.details for i, error in failed.items() if isinstance(error, Crashed)}
-        reasons = {i: logged(str(error)) if i in crashed else str(error) for i, error in failed.items()}
-        failures += [{"id": i, "kind": "failed", "reason": reason} for i, reason in reasons.items()]
-        write_log(out, crashed)
-        write_csv(out / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
-        done = [(replace(i, frames=counts[i.id]), names[i.id], files[i.id]) for i in items if i.id in counts]
-        _clear(out, top, {file for _, _, file in done})
+    missing = [pool.Note(called, "left out", reason) for _, called, reason in listing.left_out]
+    maker = VideoMaker(out, chosen, files, name, peer.least)
+    report = runner.fill(_Export(out, maker, record, peer, task, names, missing), listing.videos, workers, progress)
+    return report, peer.settings(task)
+
+
+class _Export(runner.Filling):
+    """What is an export's own: its record, the lists of a loader. The journal stays, since no table says from which
+    source a video was decoded."""
+
+    lock, journal = f"{WORK}/lock", f"{WORK}/journal.jsonl"
+    busy, title = "another export is running in this folder", "export"
+
+    def __init__(
+        self,
+        out: Path,
+        maker: VideoMaker,
+        record: dict[str, Any],
+        peer: Peer,
+        task: Task,
+        names: Mapping[str, str],
+        missing: Sequence[pool.Note],
+    ) -> None:
+        self.out, self.maker, self._record = out, maker, record
+        self._peer, self._task, self._names, self._missing = peer, task, names, missing
+
+    def claim(self) -> None:
+        """Refuse a folder that holds something else."""
+        out, path, fix = self.out, self.out / RECORD, "choose another --out or delete the folder"
+        if not path.is_file():
+            if others := occupied(out):
+                raise BenchError(f"{out}: is not empty and no export of ordinary videos ({others[0]}); {fix}")
+        elif read_json(path, "record of an export", fix) != self._record and held(out, (RECORD, FAILURES, LOG)):
+            raise BenchError(f"{out}: holds another export; {fix}")
+        write_json(path, self._record)
+
+    def earlier(self) -> Iterator[runner.Entry]:
+        """What earlier releases noted of decoded videos."""
+        ids = {file: name for name, file in self.maker.files.items()}
+        path = self.out / WORK / "done.jsonl"
+        for line in path.read_bytes().split(b"\n") if path.is_file() else ():
+            try:
+                found = json.loads(line)
+                row = {"file": found["file"], "frames": int(found["frames"]), "sha256": str(found["sha256"])}
+                if row["file"] in ids:
+                    yield runner.Entry(ids[row["file"]], "made", [row])
+            except (KeyError, TypeError, ValueError):  # the line that a kill cut short
+                continue
+
+    def check_row(self, row: Any) -> None:
+        kinds = {name: type(value) for name, value in row.items()} if isinstance(row, dict) else {}
+        if kinds not in ({"link": str}, {"file": str, "frames": int, "sha256": str}):
+            raise BenchError(f"{self.out / self.journal}: not a line of an export; delete it")
+        inside(self.out, row.get("file", ""))
+
+    def begin(self, journal: runner.Journal) -> None:
+        for name in [name for name in journal.entries if name not in self.maker.files]:  # gone from the dataset
+            del journal.entries[name]
+
+    def current(self, item: Any, rows: list[dict[str, Any]]) -> bool:
+        video: Video = item
+        file, row = self.maker.files[video.id], (rows or [{}])[0]
+        if linked(video, self.maker.layout):
+            return row.get("link") == file and _is_link(video.path, self.out / file)
+        return row.get("file") == file and row["sha256"] == known_digest(video.path)
+
+    def finish(self, journal: runner.Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
+        out, task, files = self.out, self._task, self.maker.files
+        counts = {name: entry.rows[0].get("frames", 0) for name, entry in journal.entries.items() if entry.rows}
+        failures = journal.failures(self._missing, ())
+        journal.write_reasons()
+        write_csv(out / FAILURES, FAILURE_COLUMNS, failures)
+        done = [(replace(i, frames=counts[i.id]), self._names[i.id], files[i.id]) for i in task.items if i.id in counts]
+        _clear(out, self._peer.folder(task), {file for _, _, file in done})
         if done:
-            write_lists(out, peer.lists(task, done), names_csv(done))
-    return Exported(out, made, len(counts) - made, failures, peer.settings(task))
+            write_lists(out, self._peer.lists(task, done), names_csv(done))
+        return Report(out, made, len(done) - made, failures, changed)
 
 
-def _suffix(path: Path, layout: layouts.Layout) -> str:
-    """Of the file to write: the source's own where it is linked, else the layout's."""
-    linked = layout.name == "video" and not path.is_dir()
-    return path.suffix if linked else layout.suffix_of()
-
-
-def _claim(out: Path, record: dict[str, Any]) -> None:
-    """Refuse a folder that holds something else."""
-    path, fix = out / RECORD, "choose another --out or delete the folder"
-    if not path.is_file():
-        others = held(out, (FAILURES, LOG) if lists_failures(out / FAILURES) else ())
-        if others:
-            raise BenchError(f"{out}: is not empty and no export of ordinary videos ({others[0]}); {fix}")
-    elif read_json(path, "record of an export", fix) != record and held(out, (RECORD, FAILURES, LOG)):
-        raise BenchError(f"{out}: holds another export; {fix}")
-    write_json(path, record)
-
-
-def _write(
-    out: Path, videos: Sequence[Video], files: dict[str, str], layout: layouts.Layout, workers: int, progress: bool
-) -> tuple[dict[str, int], int, dict[str, BenchError]]:
-    """Link or decode what is missing. Returns id -> frames of what is there (0 where nobody counted), how many are new,
-    and what failed."""
-    journal, counts, made, failed = out / WORK / "done.jsonl", dict[str, int](), 0, dict[str, BenchError]()
-    before = _journal(journal)
-    todo: list[tuple[Video, str]] = []
-    for video in videos:
-        file = files[video.id]
-        if layout.name == "video" and not video.path.is_dir():
-            made += _link(video.path, out / file)
-            counts[video.id] = 0
-        elif (out / file).exists() and before.get(file, {}).get("sha256") == known_digest(video.path):
-            counts[video.id] = int(before[file]["frames"])
-        else:
-            todo.append((video, file))
-    bar = tqdm(total=len(videos), initial=len(videos) - len(todo), desc="export", unit="video", disable=not progress)
-    with bar, open(journal, "a", encoding="utf-8") as handle:
-        with closing(pool.run(DecodeMaker(out, layout), todo, workers)) as results:
-            for (video, file), result in results:
-                if isinstance(result, BenchError):
-                    failed[video.id] = result
-                else:
-                    counts[video.id], sha256 = result
-                    made += 1
-                    handle.write(json.dumps({"file": file, "frames": result[0], "sha256": sha256}) + "\n")
-                    handle.flush()
-                bar.update()
-    return counts, made, failed
-
-
-def _journal(path: Path) -> dict[str, dict[str, Any]]:
-    """file -> what was written of it: its frames, and the digest of its source."""
-    entries: dict[str, dict[str, Any]] = {}
-    for line in path.read_bytes().split(b"\n") if path.is_file() else ():
-        try:
-            entry = json.loads(line)
-            entries[entry["file"]] = {"frames": int(entry["frames"]), "sha256": str(entry["sha256"])}
-        except (KeyError, TypeError, ValueError):  # the line that a kill cut short
-            continue
-    return entries
+def _is_link(source: Path, target: Path) -> bool:
+    """Whether ``target`` is a link to ``source``, or a copy of it."""
+    source = source.resolve()
+    if target.is_symlink():
+        return target.readlink() == source
+    return target.is_file() and known_digest(target) == known_digest(source)
 
 
 def _link(source: Path, target: Path) -> bool:
     """A link to ``source``, or a copy where there can be none; whether it is new."""
     source = source.resolve()
-    if target.is_symlink() and target.readlink() == source:
-        return False
-    if target.is_file() and not target.is_symlink() and known_digest(target) == known_digest(source):
+    if _is_link(source, target):
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
     remove(target)

@@ -7,37 +7,27 @@ whole, so a killed run goes on where it stopped.
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES, lists_failures, versions
+from benchmark_builder.benchmark.manifest import versions
 from benchmark_builder.builders import Run, Subset
 from benchmark_builder.datasets import data_root, dataset_root, read_dataset
 from benchmark_builder.masks import KINDS, MaskSource
 from benchmark_builder.masks.stored import ORIGIN, MaskWriter, StoredTrack
 from benchmark_builder.masks.treatment import full_masks
 from benchmark_builder.protocols import differing, protocol_masks, resolve
-from benchmark_builder.utils import pool
-from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
-from benchmark_builder.utils.files import inside, read_json, remove_leftovers, sha256_file, write_csv, write_json
+from benchmark_builder.utils import pool, runner
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.files import inside, read_json, sha256_file, write_csv, write_json
 from benchmark_builder.utils.registry import safe_name
-from benchmark_builder.utils.resume import (
-    LEFT_OUT,
-    LOG,
-    held,
-    logged,
-    read_left_out,
-    read_log,
-    sole_run,
-    write_left_out,
-    write_log,
-)
+from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, occupied
+from benchmark_builder.utils.runner import Report
 from benchmark_builder.utils.text import read_records
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.digest_cache import depends_on
@@ -45,38 +35,21 @@ from benchmark_builder.video.record import Video
 
 FORMAT = 1
 TABLE, WORK = "masks.csv", ".segment"
+FIX = "delete it and run `bench segment` again"
 # frames: length of the track; covered: how many of its frames have a mask; coverage: the mean share of the picture
 # inside those masks, 0..1.
 COLUMNS = ["id", "file", "frames", "covered", "coverage", "sha256"]
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a run did. ``made`` and ``kept`` count videos; ``failures``: dicts of id, kind, reason, as in a build."""
-
-    folder: Path
-    made: int
-    kept: int
-    failures: list[dict[str, str]]
-
-    @property
-    def failed(self) -> list[dict[str, str]]:
-        return [f for f in self.failures if f["kind"] == "failed"]
-
-    @property
-    def left_out(self) -> list[dict[str, str]]:
-        return [f for f in self.failures if f["kind"] == "left out"]
-
-
-@dataclass(frozen=True)
 class SegmentMaker:
-    """Writes the masks of one video below ``out``; returns its row of masks.csv, whether it was new, and notes."""
+    """Writes the masks of one video below ``out``."""
 
     out: Path
     masks: MaskSource
 
-    def make(self, video: Video) -> tuple[dict[str, str], bool, list[pool.Note]]:
-        """Keep the video's zip if it is there and can be read, else write it.
+    def make(self, video: Video) -> runner.Made:
+        """The video's row of masks.csv; its zip is kept if it is there and can be read, else written.
 
         Raises:
             LeftOut: the source has nothing on the video, or all its masks are empty.
@@ -101,9 +74,7 @@ class SegmentMaker:
         return self._described(video, path, StoredTrack(path, info.height, info.width), True)
 
     @staticmethod
-    def _described(
-        video: Video, path: Path, track: StoredTrack, new: bool
-    ) -> tuple[dict[str, str], bool, list[pool.Note]]:
+    def _described(video: Video, path: Path, track: StoredTrack, new: bool) -> runner.Made:
         """What :meth:`make` returns of a zip. Raises BenchError if a mask in it cannot be read."""
         shares = [float(track.mask(k).mean()) for k in np.flatnonzero(track.covered).tolist()]
         if not shares:
@@ -116,7 +87,7 @@ class SegmentMaker:
             "coverage": repr(round(float(np.mean(shares)), 6)),
             "sha256": sha256_file(path),
         }
-        return row, new, full_masks(video.id, shares)
+        return runner.Made([row], full_masks(video.id, shares), new)
 
     def depends(self, video: Video) -> str | None:
         """A digest of what decides whether a video is left out; None where the mask source does not say."""
@@ -162,126 +133,98 @@ def segment(
     if differing(named):
         run.say(differing(named))
     record = {"masks": source.describe(), "dataset": safe_name(dataset), "format": FORMAT}
-    videos = subset.of(listing.videos)
-    missing = {name: reason for i, name, reason in listing.left_out if subset.named([i])}
+    missing = [pool.Note(name, "left out", reason) for i, name, reason in listing.left_out if subset.named([i])]
     out = out or data_root() / "masks" / f"{safe_name(dataset)}-{safe_name(KINDS.kind(settings.masks))}"
-    new = not out.exists()
-    try:
-        with sole_run(out, out / WORK / "lock", "another `bench segment` is running in this folder"):
-            try:
-                _refuse_other_source(out, record)
-                try:
-                    remove_leftovers(out)
-                    write_json(out / ORIGIN, record | {"versions": versions()})
-                    return _run(SegmentMaker(out, source), videos, missing, run)
-                finally:
-                    remove_leftovers(out)
-                    _tidy(out)
-            finally:
-                shutil.rmtree(out / WORK, ignore_errors=True)
-    except OSError as error:
-        raise system_error(error, out) from None
-    finally:
-        if new:  # and nothing came of it
-            with suppress(OSError):
-                out.rmdir()
+    task = _Segment(out, SegmentMaker(out, source), record, missing)
+    return runner.fill(task, subset.of(listing.videos), run.workers or pool.default_workers(), run.progress)
 
 
-def _run(maker: SegmentMaker, videos: Sequence[Video], missing: dict[str, str], run: Run) -> Report:
-    out, asked = maker.out, {v.id for v in videos}
-    rows = {r["id"]: r for r in _table(out / TABLE, COLUMNS) if inside(out, r["file"]).is_file()}
-    # What an earlier run of another split could not do stays listed; what this one is asked for is tried again, but
-    # what was left out for something that has not changed since.
-    listed = _table(out / FAILURES, FAILURE_COLUMNS)
-    failures = {r["id"]: r for r in listed if r["id"] not in rows}
-    noted = {r["id"]: r for r in listed if r["id"] in rows and r["kind"] not in ("failed", "left out")}
-    details, depended = read_log(out), read_left_out(out)
-    tried = [v for v in videos if v.id in failures and depended.get(v.id)]
-    same = {v.id for v in tried if depended[v.id] == maker.depends(v)}
-    for i in asked - same:
-        for known in (failures, details, depended):
-            known.pop(i, None)
-    failures |= {i: {"id": i, "kind": "left out", "reason": reason} for i, reason in missing.items() if i not in rows}
-    todo = [v for v in videos if v.id not in rows and v.id not in same]
-    made, kept = 0, len(asked & rows.keys())
-    bar = tqdm(total=len(videos), initial=len(videos) - len(todo), desc="segment", unit="video",
-               disable=not run.progress)  # fmt: skip
-    with bar, closing(pool.run(maker, todo, run.workers or pool.default_workers())) as results:
-        for video, result in results:
-            if isinstance(result, BenchError):
-                kind = "left out" if isinstance(result, LeftOut) else "failed"
-                reason = str(result)
-                if isinstance(result, Crashed):
-                    reason, details[video.id] = logged(reason), result.details
-                elif kind == "left out":
-                    depended[video.id] = maker.depends(video) or ""
-                failures[video.id] = {"id": video.id, "kind": kind, "reason": reason}
-            else:
-                rows[video.id], new, notes = result
-                noted |= {n.id: {"id": n.id, "kind": n.kind, "reason": n.reason} for n in notes}
-                made, kept = made + new, kept + (not new)
-            bar.update()
-    write_log(out, {i: text for i, text in details.items() if failures.get(i, {}).get("kind") == "failed"})
-    write_left_out(out, {i: on for i, on in depended.items() if failures.get(i, {}).get("kind") == "left out"})
-    failures |= noted
-    write_csv(out / FAILURES, FAILURE_COLUMNS, sorted(failures.values(), key=lambda f: f["id"]))
-    write_csv(out / TABLE, COLUMNS, sorted(rows.values(), key=lambda r: r["id"]))
-    return Report(out, made, kept, [failures[i] for i in sorted(failures) if i in asked | missing.keys()])
+class _Segment(runner.Filling):
+    """What is the masks' own: segment.json, masks.csv; another run of other videos adds to them."""
 
+    lock, journal = f"{WORK}/lock", f"{WORK}/journal.jsonl"
+    busy, title = "another `bench segment` is running in this folder", "segment"
 
-def _has_masks(out: Path) -> bool:
-    """Whether a run has written masks into ``out``, which may stand in no table yet."""
-    return any(not path.name.startswith(".") for path in out.rglob("*.zip"))
+    def __init__(self, out: Path, maker: SegmentMaker, record: dict[str, Any], missing: Sequence[pool.Note]) -> None:
+        self.out, self.maker, self._record, self._missing = out, maker, record, missing
+        self._finished = False
 
+    def claim(self) -> None:
+        """Refuse a folder that holds something else, or masks of another source."""
+        path, fix = self.out / ORIGIN, "choose another --out or delete the folder"
+        if path.is_file():
+            old = read_json(path, "record of `bench segment`", fix)
+            if not isinstance(old, dict):
+                raise BenchError(f"{path}: not a record of `bench segment`; {fix}")
+            now = json.loads(json.dumps(self._record))
+            differing = next((key for key in now if old.get(key) != now[key]), None)
+            if differing is not None and self._has_masks():
+                there, here = (json.dumps(found.get(differing), sort_keys=True) for found in (old, now))
+                raise BenchError(f"{self.out}: holds masks of another run ({differing}: {there}, now {here}); {fix}")
+            new = differing is not None
+        else:
+            if others := occupied(self.out):
+                raise BenchError(f"{self.out}: is not empty and holds no masks of `bench segment` ({others[0]}); {fix}")
+            new = True
+        for name in (TABLE, FAILURES, LOG, LEFT_OUT, self.journal) if new else ():  # of a run that wrote no masks
+            (self.out / name).unlink(missing_ok=True)
 
-def _tidy(out: Path) -> None:
-    """Where no masks were written, leave a list of what went wrong, and nothing that would refuse another try."""
-    if _has_masks(out):
-        return
-    for path in (out / TABLE, out / LEFT_OUT, out / ORIGIN):
-        path.unlink(missing_ok=True)
-    if not (out / FAILURES).is_file() or not _table(out / FAILURES, FAILURE_COLUMNS):
-        (out / FAILURES).unlink(missing_ok=True)
-    for path in sorted(out.rglob("*"), reverse=True):
-        if path.is_dir() and path.name != WORK:
-            with suppress(OSError):
-                path.rmdir()
+    def earlier(self) -> Iterator[runner.Entry]:
+        rows = {row["id"]: [row] for row in self._table() if inside(self.out, row["file"]).is_file()}
+        if (self.out / FAILURES).is_file():
+            yield from runner.from_tables(self.out, rows, FIX)
+        else:
+            yield from (runner.Entry(name, "made", made) for name, made in rows.items())
+
+    def _table(self) -> list[dict[str, str]]:
+        path = self.out / TABLE
+        return read_records(path, COLUMNS, "table of `bench segment`", FIX) if path.is_file() else []
+
+    def check_row(self, row: Any) -> None:
+        if not isinstance(row, dict) or list(row) != COLUMNS or not all(isinstance(v, str) for v in row.values()):
+            raise BenchError(f"{self.out / self.journal}: not a row of {TABLE}; {FIX}")
+        inside(self.out, row["file"])
+
+    def ready(self) -> None:
+        write_json(self.out / ORIGIN, self._record | {"versions": versions()})
+
+    def finish(self, journal: runner.Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
+        rows = {row["id"]: row for row in journal.all_rows() if journal.is_there(row)}
+        failures = [
+            failure
+            for failure in journal.failures(self._missing, rows)
+            if (failure["id"] in rows) != (failure["kind"] in runner.NOT_MADE)
+        ]
+        journal.write_reasons()
+        write_csv(self.out / FAILURES, FAILURE_COLUMNS, failures)
+        write_csv(self.out / TABLE, COLUMNS, sorted(rows.values(), key=lambda r: r["id"]))
+        self._finished = True
+        asked = {video.id for video in items}
+        named = asked | {note.id for note in self._missing}  # what an earlier run could not do stays listed
+        return Report(self.out, made, len(asked & rows.keys()) - made, [f for f in failures if f["id"] in named])
+
+    def _has_masks(self) -> bool:
+        """Whether a run has written masks, which may stand in no table yet."""
+        return any(not path.name.startswith(".") for path in self.out.rglob("*.zip"))
+
+    def tidy(self) -> None:
+        """Where no masks were written, leave a list of what went wrong, and nothing that would refuse another try."""
+        out = self.out
+        there = self._has_masks()
+        if self._finished or not there or not (out / self.journal).is_file():
+            shutil.rmtree(out / WORK, ignore_errors=True)
+        if there:
+            return
+        for path in (out / TABLE, out / LEFT_OUT, out / ORIGIN):
+            path.unlink(missing_ok=True)
+        table = out / FAILURES
+        if not table.is_file() or not read_records(table, FAILURE_COLUMNS, "table of `bench segment`", FIX):
+            table.unlink(missing_ok=True)
+        for path in sorted(out.rglob("*"), reverse=True):
+            if path.is_dir():
+                with suppress(OSError):
+                    path.rmdir()
 
 
 def _file(video_id: str) -> str:
     return f"{video_id}.zip"
-
-
-def _refuse_other_source(out: Path, record: dict[str, Any]) -> None:
-    path = out / ORIGIN
-    fix = "choose another --out or delete the folder"
-    if not path.is_file():
-        others = held(out, (FAILURES, LOG) if lists_failures(out / FAILURES) else ())
-        if others:
-            raise BenchError(f"{out}: is not empty and holds no masks of `bench segment` ({others[0]}); {fix}")
-        _forget(out)
-        return
-    old = read_json(path, "record of `bench segment`", fix)
-    if not isinstance(old, dict):
-        raise BenchError(f"{path}: not a record of `bench segment`; {fix}")
-    for key, now in json.loads(json.dumps(record)).items():
-        if old.get(key) != now:
-            if not _has_masks(out):  # nothing came of that run
-                _forget(out)
-                return
-            before, after = (json.dumps(value, sort_keys=True) for value in (old.get(key), now))
-            raise BenchError(f"{out}: holds masks of another run ({key}: {before}, now {after}); {fix}")
-
-
-def _forget(out: Path) -> None:
-    """Delete the tables of a run that wrote no masks."""
-    for name in (TABLE, FAILURES, LOG, LEFT_OUT):
-        (out / name).unlink(missing_ok=True)
-
-
-def _table(path: Path, columns: list[str]) -> list[dict[str, str]]:
-    """Rows of a table that an earlier run wrote; none where there is none."""
-    if not path.is_file():
-        return []
-    fix = "delete it and run `bench segment` again"
-    return read_records(path, columns, "table of `bench segment`", fix)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_builder.backgrounds import background_source
+from benchmark_builder.benchmark.build import WORK
 from benchmark_builder.benchmark.manifest import MANIFEST, places_of
 from benchmark_builder.benchmark.protocol_record import read_protocol
-from benchmark_builder.benchmark.runner import WORK
 from benchmark_builder.datasets import data_root
 from benchmark_builder.protocols import kind_of, recorded_name, resolve
 from benchmark_builder.utils.errors import BenchError

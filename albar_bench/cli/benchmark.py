@@ -128,12 +128,11 @@ def export(
     if kind == "iid" and dataset and not Path(source).is_dir():
         if peer is None:
             raise BenchError(f"{source}: give --for stillmix, albar, mmaction2, pyslowfast or videomae")
-        done = export_dataset(
+        exported, settings = export_dataset(
             peer, dataset, out, root, split, fold, layout, jpeg_quality, workers, say=lambda line: say(line)
         )
-        failed = [f for f in done.failures if f["kind"] == "failed"]
-        say(f"{out}: {done.made + done.kept} videos ({done.made} new, {done.kept} kept)")
-        settings, count = done.settings, done.made + done.kept
+        failed, count = exported.failed, exported.made + exported.kept
+        say(f"{out}: {count} videos ({exported.made} new, {exported.kept} kept)")
     else:
         if peer is None:
             report = run(Path(source), out, Layout(layout or "frames", jpeg_quality), workers, root=root, scuba=scuba)

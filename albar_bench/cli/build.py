@@ -23,7 +23,7 @@ from benchmark_builder.settings import (
 from benchmark_builder.utils.options import PathSetting, setting
 
 if TYPE_CHECKING:
-    from benchmark_builder.benchmark.runner import Report
+    from benchmark_builder.benchmark.build import Report
     from benchmark_builder.builders import Run, Subset
 
 

@@ -2,11 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-
-from tqdm import tqdm
 
 from benchmark_builder.audit.check_video import BAD, COLUMNS, KINDS, Checked, Checker, not_checked
 from benchmark_builder.datasets import Listing, NoVideos, Unusable, dataset_root, read_dataset
@@ -14,7 +11,7 @@ from benchmark_builder.datasets.common import told
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
-from benchmark_builder.utils.resume import keep_tracebacks
+from benchmark_builder.utils.runner import work
 from benchmark_builder.utils.text import shown
 
 SPLITS = ("train", "test", "val")
@@ -89,16 +86,12 @@ def inspect_dataset(
     listing = _whole(dataset, root, fold) if split == "all" else _read(dataset, root, split, fold)
     checked = [_missing(video_id, listing.classes) for video_id in listing.missing]
     checked += [_unusable(video) for video in listing.unusable]
-    failed: dict[str, BenchError] = {}
-    with closing(pool.run(Checker(root), listing.videos, workers or pool.default_workers())) as results:
-        bar = tqdm(results, total=len(listing.videos), desc="inspect", unit="video", disable=not progress)
-        for video, result in bar:
-            if isinstance(result, BenchError):
-                failed[video.id] = result
-                result = not_checked(video, root, result)
-            checked.append(result)
+    done = work(Checker(root), listing.videos, lambda video: video.id, workers or pool.default_workers(),
+                title="inspect", progress=progress)  # fmt: skip
+    checked += [result for _, result in done.made]
+    checked += [not_checked(video, root, error) for video, error in done.failed]
     checked.sort(key=lambda v: v.id)
-    notes = (*listing.notes, *filter(None, [keep_tracebacks(failed)]))
+    notes = (*listing.notes, *filter(None, [done.log]))
     return Inspection(dataset, root, listing.split, listing.classes, checked, notes)
 
 

@@ -15,26 +15,23 @@ outline, clothes and all, so there the probe says what the edge shows and is an 
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from benchmark_builder.audit.probe import Histograms, Probed, name_class, name_source
 from benchmark_builder.benchmark.manifest import Benchmark, Row, read_benchmark
 from benchmark_builder.masks import MaskSource, MaskTrack, mask_source
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.settings import LeakageSettings as Settings
-from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut
 from benchmark_builder.utils.files import inside, write_csv
 from benchmark_builder.utils.pictures import check_suffix, literal, new_figure, save_figure
-from benchmark_builder.utils.resume import keep_tracebacks
 from benchmark_builder.utils.rng import generator
+from benchmark_builder.utils.runner import work
 from benchmark_builder.utils.text import shown
 from benchmark_builder.video.record import Video
 from benchmark_builder.video.selection import indices
@@ -216,22 +213,16 @@ def measure(
     ordered = sorted(benchmark.rows, key=lambda r: (r.source_id, r.variant))
     items = [list(rows) for _, rows in groupby(ordered, key=lambda r: r.source_id)]
     counter = Counter(benchmark, reference, settings)
-    found: dict[str, tuple[list[Row], Counted]] = {}
-    failed: dict[str, BenchError] = {}
-    with closing(pool.run(counter, items, workers)) as results:
-        bar = tqdm(results, total=len(items), desc=f"leakage {shown(folder.name)}", unit="source", disable=not progress)
-        for rows, result in bar:
-            if isinstance(result, BenchError):
-                failed[rows[0].source_id] = result
-            else:
-                found[rows[0].source_id] = (rows, result)
-    missing = [(name, str(error)) for name, error in failed.items()]
-    if said := keep_tracebacks(failed):
-        missing = [(name, f"{r}; {said}" if isinstance(failed[name], Crashed) else r) for name, r in missing]
-    if not found:
+    done = work(counter, items, lambda rows: rows[0].source_id, workers,
+                title=f"leakage {shown(folder.name)}", unit="source", progress=progress)  # fmt: skip
+    missing = [
+        (rows[0].source_id, f"{error}; {done.log}" if isinstance(error, Crashed) else str(error))
+        for rows, error in done.failed
+    ]
+    if not done.made:
         raise BenchError(f"{folder}: not one of its {len(items)} sources could be measured; the first: {missing[0][1]}")
     around = f"beyond {settings.margin} px of {spec}" if reference else f"ring of {settings.ring} px inside the edge"
-    measured = [found[name] for name in sorted(found)]  # the order of completion decides nothing
+    measured = sorted(done.made, key=lambda one: one[0][0].source_id)  # the order of completion decides nothing
     return _summary(benchmark, "" if reference is None else spec, around, measured, sorted(missing), settings.seed)
 
 

@@ -1,13 +1,11 @@
 """Check a benchmark against its own manifest: every byte of every file, and every row against what it describes."""
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmark_builder import kinds
 from benchmark_builder.benchmark.manifest import (
@@ -23,11 +21,10 @@ from benchmark_builder.benchmark.manifest import (
 )
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.stored import StoredTrack
-from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import sha256_file
 from benchmark_builder.utils.folders import hidden
-from benchmark_builder.utils.resume import keep_tracebacks
+from benchmark_builder.utils.runner import work
 from benchmark_builder.utils.text import read_records
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.selection import indices
@@ -198,16 +195,13 @@ def verify(
     except BenchError as error:
         return [*problems, str(error)]
     problems += _siblings(benchmark.rows)
-    failed: dict[str, BenchError] = {}
-    with contextlib.closing(pool.run(RowChecker(benchmark, _origin(benchmark)), benchmark.rows, workers)) as results:
-        bar = tqdm(results, total=len(benchmark.rows), desc="verify", unit="video", disable=not progress)
-        for row, found in bar:
-            if isinstance(found, BenchError):
-                failed[row.id] = found
-                crashed = isinstance(found, Crashed)
-                found = [f"{row.id}: could not be checked: {found}" if crashed else str(found)]
-            problems += found
-    problems += filter(None, [keep_tracebacks(failed)])
+    checker = RowChecker(benchmark, _origin(benchmark))
+    done = work(checker, benchmark.rows, lambda row: row.id, workers, title="verify", progress=progress)
+    for _, found in done.made:
+        problems += found
+    for row, why in done.failed:
+        problems.append(f"{row.id}: could not be checked: {why}" if isinstance(why, Crashed) else str(why))
+    problems += filter(None, [done.log])
     expected = {row.file for row in benchmark.rows} | {row.mask_file for row in benchmark.rows if row.mask_file}
     expected |= {note["id"] for note in _notes(folder) if note["kind"] == "unlisted"}  # an import named them
     problems += [f"{name}: stands in no row" for name in sorted(_present(folder, expected) - expected)]

@@ -8,13 +8,11 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from tqdm import tqdm
-
 from benchmark_builder import kinds
+from benchmark_builder.benchmark.build import Report, difference, made_from, run_build
 from benchmark_builder.benchmark.manifest import (
     FAILURE_COLUMNS,
     FAILURES,
@@ -31,16 +29,14 @@ from benchmark_builder.benchmark.manifest import (
 )
 from benchmark_builder.benchmark.peers import NAMES, Item, Task, layout_for, names_csv, peer_of
 from benchmark_builder.benchmark.protocol_record import ProtocolRecord, read_protocol
-from benchmark_builder.benchmark.runner import Report, difference, made_from, run_build
 from benchmark_builder.datasets import scored_as
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.datasets.labels import Labelled, check_labels
 from benchmark_builder.layouts import layout as layouts
-from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import copy_whole, found_inside, inside, remove, write_text
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, entries, files_of, natural
-from benchmark_builder.utils.resume import keep_tracebacks
+from benchmark_builder.utils.runner import work
 from benchmark_builder.utils.text import plain_path, read_lines, read_records
 from benchmark_builder.video.record import LONGEST, check_id
 
@@ -329,23 +325,15 @@ def import_published(
     items, odd = _read_list(names, label_base, described.classes)
     listed = {name: frames for name, frames, _ in items}
     maker = ImportMaker(folder, described.classes, split, fps)
-    rows: list[Row] = []
-    problems: list[str] = []
-    failed: dict[str, BenchError] = {}
-    with closing(pool.run(maker, items, workers)) as results:
-        for item, result in tqdm(results, total=len(items), desc="import", unit="video", disable=not progress):
-            if isinstance(result, BenchError):
-                failed[item[0]] = result
-                crashed = isinstance(result, Crashed)
-                problems.append(f"{item[0]}: {result}" if crashed else str(result))
-            else:
-                rows.append(result)
-    if problems:
-        if said := keep_tracebacks(failed):
-            problems[0] += f"; {said}"
+    done = work(maker, items, lambda item: item[0], workers, title="import", progress=progress)
+    if done.failed:
+        (name, _, _), error = done.failed[0]
+        problem = f"{name}: {error}" if isinstance(error, Crashed) else str(error)
+        log = f"; {done.log}" if done.log else ""
         raise BenchError(
-            f"{folder}: {len(problems)} of {len(items)} videos cannot be imported; the first: {problems[0]}"
+            f"{folder}: {len(done.failed)} of {len(items)} videos cannot be imported; the first: {problem}{log}"
         )
+    rows: list[Row] = [row for _, row in done.made]
     layout = layouts.name_of(folder / rows[0].file)
     lengths = "holds {} frames, its list says {}; taken as it is"
     notes = [

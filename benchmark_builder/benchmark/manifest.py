@@ -26,15 +26,14 @@ from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.utils.errors import BenchError, ChangedFile
 from benchmark_builder.utils.files import inside, sha256_file, write_csv, write_json, write_text
 from benchmark_builder.utils.folders import subfolders
+from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES
 from benchmark_builder.utils.text import csv_text, numbered_records
 from benchmark_builder.video.digest_cache import require_digest
 from benchmark_builder.video.encode import ffmpeg_version
 from benchmark_builder.video.record import LONGEST, check_id
 from benchmark_builder.video.selection import count_frames
 
-MANIFEST, FAILURES, SUMS = "manifest.csv", "failures.csv", "SHA256SUMS"
-LIST = "list.txt"
-FAILURE_COLUMNS = ["id", "kind", "reason"]
+MANIFEST, SUMS, LIST = "manifest.csv", "SHA256SUMS", "list.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -382,15 +381,6 @@ def write_benchmark(folder: Path, protocol: ProtocolRecord, rows: list[Row], fai
     order = (name for name in (FAILURES, MANIFEST, PROTOCOL, LIST) if name in digests)
     write_text(folder / SUMS, "".join(f"{digests[name]}  {name}\n" for name in order))
     write_text(folder / MANIFEST, manifest)
-
-
-def lists_failures(path: Path) -> bool:
-    """Whether a file is a list that a build left."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as handle:
-            return handle.readline(100).strip() == ",".join(FAILURE_COLUMNS)
-    except OSError:
-        return False
 
 
 def versions() -> dict[str, str]:

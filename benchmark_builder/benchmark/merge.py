@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark_builder.benchmark.build import Report, difference, run_build
 from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES, Benchmark, Row, moved_paths, read_benchmark
-from benchmark_builder.benchmark.runner import Report, difference, run_build
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError

@@ -34,6 +34,7 @@ class Layout:
         listed: whether other programs read it by a list file, which is written alongside.
         timed: whether a file says its frame rate.
         takes_planes: whether :meth:`write_still` uses ``planes``.
+        takes_files: whether a dataset's own video file is one of this layout as it is, so that an export links to it.
 
     Attributes:
         name: a name of :data:`~benchmark_builder.layouts.layout.LAYOUTS`, or ``package.module:Name``.
@@ -47,6 +48,7 @@ class Layout:
     listed: ClassVar[bool] = False
     timed: ClassVar[bool] = False
     takes_planes: ClassVar[bool] = False
+    takes_files: ClassVar[bool] = False
 
     def __new__(cls, name: str = "video", *args: Any, **options: Any) -> Self:
         if cls is not Layout:

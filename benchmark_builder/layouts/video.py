@@ -17,6 +17,7 @@ class VideoFile(Layout):
     suffix = ".mp4"
     timed = True
     takes_planes = True
+    takes_files = True
 
     @contextmanager
     def open(self, path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:

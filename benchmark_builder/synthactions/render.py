@@ -1,15 +1,13 @@
 """The dataset: one video as a pure function of (settings, split, index), and all of them on disk."""
 
 import shutil
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from benchmark_builder.datasets import data_root
 from benchmark_builder.masks.stored import write_masks
@@ -19,18 +17,18 @@ from benchmark_builder.synthactions.looks import CLOTHING, draw_look
 from benchmark_builder.synthactions.motions import CLASSES
 from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
 from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
-from benchmark_builder.utils import pool
-from benchmark_builder.utils.errors import BenchError, Crashed, system_error
-from benchmark_builder.utils.files import read_json, remove_leftovers, write_csv, write_json, write_text
-from benchmark_builder.utils.resume import LOG, held, sole_run, write_log
+from benchmark_builder.utils import pool, runner
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import inside, read_json, write_csv, write_json, write_text
+from benchmark_builder.utils.resume import held
 from benchmark_builder.utils.rng import generator
+from benchmark_builder.utils.runner import Report
 from benchmark_builder.video.encode import open_video
 
 # Raised whenever the same settings render other pixels, so that one folder never holds videos of two renderers.
 REVISION = 4
 RECORD = "synthactions.json"  # written last: where it is, the dataset is whole
 _BEGUN = ".rendering.json"
-_LOCK = ".rendering.lock"
 _COLUMNS = ["id", "label", "class", "split", "scenery", "clothing"]
 
 
@@ -131,7 +129,7 @@ def render_if_missing(root: Path | None, say: Callable[[str], None], progress: b
         render_dataset(folder, SynthSettings(), pool.default_workers(), progress)
 
 
-def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progress: bool = True) -> None:
+def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progress: bool = True) -> Report:
     """Render the dataset into ``root``; what is there already and whole is kept.
 
     Layout: ``videos/CLASS/NAME.mp4`` (H.264), ``masks/CLASS/NAME.zip`` (exact, the ``truth`` mask source), ``splits/``
@@ -145,8 +143,8 @@ def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progre
         progress: show a bar.
 
     Raises:
-        BenchError: the folder holds something else or other settings, another render is at work in it, or a file
-            cannot be written.
+        BenchError: the folder holds something else or other settings, another render is at work in it, a video could
+            not be rendered, or a file cannot be written.
     """
     if workers < 1:
         raise BenchError(f"--workers {workers}: give 1 or more")
@@ -156,22 +154,21 @@ def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progre
         "classes": list(CLASSES),
         "settings": settings.model_dump(),
     }
-    new = not root.exists()
-    try:
-        with sole_run(root, root / _LOCK, "another render is at work here"):
-            try:
-                _claim(root, record)
-                remove_leftovers(root)
-                _render(root, settings, record, workers, progress)
-            finally:
-                if new and not any((root / name).exists() for name in (_BEGUN, RECORD)):
-                    (root / _LOCK).unlink(missing_ok=True)
-    except OSError as error:
-        raise system_error(error, root) from None
-    finally:
-        if new:  # and nothing came of it
-            with suppress(OSError):
-                root.rmdir()
+    videos = [_Clip(clip_facts(settings, split, k), k) for split in SPLITS for k in range(settings.count(split))]
+    return runner.fill(_Render(root, RenderMaker(root, settings), record, videos), videos, workers, progress)
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """One video that is wanted: what is known of it, and its number in its split."""
+
+    facts: Facts
+    index: int
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Where it is written."""
+        return {"file": f"videos/{self.facts.id}.mp4", "mask_file": f"masks/{self.facts.id}.zip"}
 
 
 @dataclass(frozen=True)
@@ -181,42 +178,83 @@ class RenderMaker:
     root: Path
     settings: SynthSettings
 
-    def make(self, key: tuple[str, int]) -> None:
-        """Render video (split, index)."""
-        frames, masks, facts = render_clip(self.settings, *key)
+    def make(self, clip: _Clip) -> runner.Made:
+        """Render a video and its masks."""
+        frames, masks, _ = render_clip(self.settings, clip.facts.split, clip.index)
         height, width = self.settings.shape
-        write_masks(_mask_path(self.root, facts.id), masks)
-        with open_video(_video_path(self.root, facts.id), width, height, self.settings.fps) as video:
+        write_masks(self.root / clip.row["mask_file"], masks)
+        with open_video(self.root / clip.row["file"], width, height, self.settings.fps) as video:
             for frame in frames:
                 video.write(frame)
+        return runner.Made([clip.row])
 
 
-def _render(root: Path, settings: SynthSettings, record: dict[str, Any], workers: int, progress: bool) -> None:
-    """Render what is missing in a folder that is locked and its own."""
-    wanted = {(split, k): clip_facts(settings, split, k) for split in SPLITS for k in range(settings.count(split))}
-    todo = [key for key, facts in wanted.items() if not _is_whole(root, facts.id)]
-    failed: dict[str, BenchError] = {}
-    bar = tqdm(total=len(wanted), initial=len(wanted) - len(todo), desc="render synthactions", unit="video",
-               disable=not progress)  # fmt: skip
-    try:
-        with bar, closing(pool.run(RenderMaker(root, settings), todo, min(workers, len(todo)))) as results:
-            for key, result in results:
-                if isinstance(result, BenchError):
-                    failed[wanted[key].id] = result
-                bar.update()
-    finally:
-        remove_leftovers(root)
-    write_log(root, {name: error.details for name, error in failed.items() if isinstance(error, Crashed)})
-    if failed:
-        name = min(failed)
-        raise BenchError(
-            f"{root}: {len(failed)} of {len(wanted)} videos could not be rendered; {name}: {failed[name]}"
-            + (f"; tracebacks in {root / LOG}" if (root / LOG).is_file() else "")
-            + "; run the same command again, the others are kept"
-        )
-    _write_lists(root, list(wanted.values()))
-    write_json(root / RECORD, record)
-    (root / _BEGUN).unlink(missing_ok=True)
+class _Render(runner.Filling):
+    """What is the rendered dataset's own: its record, its lists; it is whole or not there."""
+
+    lock, journal = ".rendering.lock", ".rendering.jsonl"
+    busy, title = "another render is at work here", "render synthactions"
+    files = ("file", "mask_file")
+
+    def __init__(self, root: Path, maker: RenderMaker, record: dict[str, Any], videos: Sequence[_Clip]) -> None:
+        self.out, self.maker, self._record, self._videos = root, maker, record, videos
+        self._new = not root.exists()
+
+    def name(self, item: Any) -> str:
+        clip: _Clip = item
+        return clip.facts.id
+
+    def claim(self) -> None:
+        """Refuse a folder that holds anything but this very dataset; else note in it what it is to hold."""
+        root, record, fix = self.out, self._record, "give another --out, or delete the folder"
+        for path in (root / RECORD, root / _BEGUN):
+            if path.exists():
+                found = read_json(path, "record of a render", fix)
+                if found == record:
+                    return
+                if path.name == RECORD or any((root / "videos").rglob("*.mp4")):
+                    raise BenchError(f"{path}: rendered with other settings ({_difference(found, record)}); {fix}")
+                shutil.rmtree(root / "masks", ignore_errors=True)  # begun, and nothing came of it
+                break
+        else:
+            if others := held(root):
+                raise BenchError(
+                    f"{root}: holds files that are no render of synthactions ({others[0]}); give an empty or a new "
+                    "--out"
+                )
+        (root / self.journal).unlink(missing_ok=True)
+        write_json(root / _BEGUN, record)
+
+    def earlier(self) -> Iterator[runner.Entry]:
+        # Files under their final names are whole.
+        for clip in self._videos:
+            if all((self.out / file).is_file() for file in clip.row.values()):
+                yield runner.Entry(clip.facts.id, "made", [clip.row])
+
+    def check_row(self, row: Any) -> None:
+        if not isinstance(row, dict) or row.keys() != set(self.files):
+            raise BenchError(f"{self.out / self.journal}: not a line of a render; delete it")
+        for file in row.values():
+            inside(self.out, file)
+
+    def finish(self, journal: runner.Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
+        root, failures = self.out, journal.failures((), ())
+        journal.write_reasons()
+        if failures:
+            first = failures[0]
+            raise BenchError(
+                f"{root}: {len(failures)} of {len(items)} videos could not be rendered; {first['id']}: "
+                f"{first['reason']}; run the same command again, the others are kept"
+            )
+        _write_lists(root, [clip.facts for clip in self._videos])
+        write_json(root / RECORD, self._record)
+        (root / _BEGUN).unlink(missing_ok=True)
+        (root / self.journal).unlink(missing_ok=True)
+        return Report(root, made, len(items) - made, [])
+
+    def tidy(self) -> None:
+        if self._new and not any((self.out / name).exists() for name in (_BEGUN, RECORD)):
+            (self.out / self.lock).unlink(missing_ok=True)
 
 
 def read_record(root: Path) -> dict[str, Any]:
@@ -230,26 +268,6 @@ def read_record(root: Path) -> dict[str, Any]:
     return record
 
 
-def _claim(root: Path, record: dict[str, Any]) -> None:
-    """Refuse a folder that holds anything but this very dataset; else note in it what it is to hold."""
-    fix = "give another --out, or delete the folder"
-    for path in (root / RECORD, root / _BEGUN):
-        if path.exists():
-            found = read_json(path, "record of a render", fix)
-            if found == record:
-                return
-            if path.name == RECORD or any((root / "videos").rglob("*.mp4")):
-                raise BenchError(f"{path}: rendered with other settings ({_difference(found, record)}); {fix}")
-            shutil.rmtree(root / "masks", ignore_errors=True)  # begun, and nothing came of it
-            break
-    else:
-        if others := held(root):
-            raise BenchError(
-                f"{root}: holds files that are no render of synthactions ({others[0]}); give an empty or a new --out"
-            )
-    write_json(root / _BEGUN, record)
-
-
 def _difference(found: Any, record: dict[str, Any]) -> str:
     """Name the settings that differ, there against here."""
     there = found.get("settings") if isinstance(found, dict) else None
@@ -258,19 +276,6 @@ def _difference(found: Any, record: dict[str, Any]) -> str:
     here = record["settings"]
     differing = [f"{k} {there.get(k)}, not {v}" for k, v in here.items() if there.get(k) != v]
     return "; ".join(differing) or f"renderer revision {found.get('revision')}, not {REVISION}"
-
-
-def _video_path(root: Path, video_id: str) -> Path:
-    return root / "videos" / f"{video_id}.mp4"
-
-
-def _mask_path(root: Path, video_id: str) -> Path:
-    return root / "masks" / f"{video_id}.zip"
-
-
-def _is_whole(root: Path, video_id: str) -> bool:
-    # Files under their final names are whole; the video is written after its masks.
-    return _video_path(root, video_id).is_file() and _mask_path(root, video_id).is_file()
 
 
 def _write_lists(root: Path, facts: list[Facts]) -> None:

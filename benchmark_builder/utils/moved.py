@@ -27,7 +27,7 @@ MOVED = {
     "albar.state": "albar.training.state",
     "albar.train": "albar.training.trainer",
     "albar.watch": "albar.training.validation",
-    "benchmark_builder.build": "benchmark_builder.benchmark.runner",
+    "benchmark_builder.build": "benchmark_builder.benchmark.build",
     "benchmark_builder.camera": "benchmark_builder.video.camera",
     "benchmark_builder.check_video": "benchmark_builder.audit.check_video",
     "benchmark_builder.composite": "benchmark_builder.video.compositing",

@@ -15,6 +15,7 @@ from benchmark_builder.utils.errors import BenchError, Crashed, system_error
 from benchmark_builder.utils.files import read_json, write_json, write_text
 from benchmark_builder.utils.folders import entries
 
+FAILURES, FAILURE_COLUMNS = "failures.csv", ["id", "kind", "reason"]  # what was not made and why, and notes
 LOG = "errors.log"  # tracebacks of items that failed unexpectedly; gone once they are made
 LEFT_OUT = ".left-out.json"  # for each item left out, a digest of what that depended on
 
@@ -58,6 +59,20 @@ def held(folder: Path, but: Iterable[str] = ()) -> list[str]:
     """
     own = frozenset(but)
     return [path.name for path in entries(folder) if path.name not in own] if folder.is_dir() else []
+
+
+def lists_failures(path: Path) -> bool:
+    """Whether a file is a list of failures that a run left."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.readline(100).strip() == ",".join(FAILURE_COLUMNS)
+    except OSError:
+        return False
+
+
+def occupied(folder: Path) -> list[str]:
+    """:func:`held`, but for the lists that a run leaves that made nothing: they refuse no other run."""
+    return held(folder, (FAILURES, LOG) if lists_failures(folder / FAILURES) else ())
 
 
 def write_log(folder: Path, details: Mapping[str, str]) -> None:

@@ -25,10 +25,10 @@ from every_field import (
 from pydantic.fields import FieldInfo
 
 from albar.training.settings import read_config
+from benchmark_builder.benchmark.build import JOURNAL, WORK
 from benchmark_builder.benchmark.manifest import COLUMNS, MANIFEST, read_benchmark
 from benchmark_builder.benchmark.preview import animation, contact_sheet
 from benchmark_builder.benchmark.protocol_record import PROTOCOL, ProtocolRecord, read_protocol
-from benchmark_builder.benchmark.runner import JOURNAL, WORK
 from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
 from benchmark_builder.masks import mask_source
 from benchmark_builder.synthactions.render import RECORD, read_record

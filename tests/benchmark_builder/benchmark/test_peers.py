@@ -336,7 +336,7 @@ def test_results_in_the_order_of_the_list_are_scored(built: Callable, tmp_path: 
 @pytest.mark.parametrize("dataset", ["ucf101", "folder"])
 def test_ordinary_videos_are_listed_where_they_are(tmp_path: Path, dataset: str, peer: str) -> None:
     root, out = make(tmp_path / "d", dataset), tmp_path / "o"
-    done = export_dataset(peer, dataset, out, root, "all", progress=False, say=lambda _: None)
+    done, _ = export_dataset(peer, dataset, out, root, "all", progress=False, say=lambda _: None)
     assert (done.made, done.kept, done.failures) == (len(VIDEOS[dataset]), 0, [])
     listed = f"{dataset}_test_split_1_videos.txt" if peer == "mmaction2" else "test.csv"
     prefix = {"mmaction2": out / "videos"}.get(peer, out)
@@ -348,7 +348,7 @@ def test_ordinary_videos_are_listed_where_they_are(tmp_path: Path, dataset: str,
         plain = str(Path(name).with_suffix("")) if peer != "videomae" else name
         video = wanted[names[plain.removeprefix("videos/")]]
         assert label == video.label and (frames == decoded(video.path)).all()
-    assert export_dataset(peer, dataset, out, root, "all", progress=False, say=lambda _: None).kept == len(wanted)
+    assert export_dataset(peer, dataset, out, root, "all", progress=False, say=lambda _: None)[0].kept == len(wanted)
     # Nothing of the data set was copied or changed.
     assert all(p.is_symlink() for p in out.rglob("*.mkv"))
 
@@ -358,7 +358,7 @@ def test_stillmix_reads_the_ordinary_frames(tmp_path: Path) -> None:
     listed = [*VIDEOS["ucf101"], "Archery/v_gone_g01_c01"]
     write(root / "ucfTrainTestlist/testlist02.txt", *(f"{name}.avi" for name in listed))
     said: list[str] = []
-    done = export_dataset("stillmix", "ucf101", out, root, "test", 2, quality=90, progress=False, say=said.append)
+    done, _ = export_dataset("stillmix", "ucf101", out, root, "test", 2, quality=90, progress=False, say=said.append)
     assert done.made == 4 and [f["kind"] for f in done.failures] == ["left out"]
     assert any("missing: Archery/v_gone_g01_c01" in line for line in said)
     read = rawframes(out / "videos", out / "testlist02.txt", "frame{:06d}.jpg")
@@ -369,12 +369,12 @@ def test_stillmix_reads_the_ordinary_frames(tmp_path: Path) -> None:
         assert (frames == np.stack([picture(jpeg(f, 90)) for f in decoded(video.path)])).all()
     assert set(names.values()) == set(VIDEOS["ucf101"])
     # Again: nothing to do; a changed source, and a lost copy, are made anew; what is gone is removed.
-    again = export_dataset("stillmix", "ucf101", out, root, "test", 2, quality=90, progress=False, say=said.append)
+    again, _ = export_dataset("stillmix", "ucf101", out, root, "test", 2, quality=90, progress=False, say=said.append)
     assert (again.made, again.kept) == (0, 4)
     shutil.rmtree(out / "videos/v_Biking_g01_c04")
     write_video(root / "UCF-101/Archery/v_Archery_g01_c01.mkv", moving_square(3, *SIZE, seed=9)[0])
     (root / "UCF-101/Archery/v_Archery_g12_c03.mkv").unlink()
-    again = export_dataset("stillmix", "ucf101", out, root, "test", 2, quality=90, progress=False, say=said.append)
+    again, _ = export_dataset("stillmix", "ucf101", out, root, "test", 2, quality=90, progress=False, say=said.append)
     assert (again.made, again.kept) == (2, 1)
     read = rawframes(out / "videos", out / "testlist02.txt", "frame{:06d}.jpg")
     assert len(read["v_Archery_g01_c01"][0]) == 3
@@ -430,7 +430,7 @@ def test_videos_that_are_folders_of_frames_become_files(tmp_path: Path) -> None:
     video, _ = moving_square(FRAMES, *SIZE)
     write_frames(tmp_path / "j/Rename_Images/wave/a_wave_0", video)
     root, out = tmp_path / "j", tmp_path / "o"
-    done = export_dataset("pyslowfast", "jhmdb", out, root, "all", progress=False, say=lambda _: None)
+    done, _ = export_dataset("pyslowfast", "jhmdb", out, root, "all", progress=False, say=lambda _: None)
     assert done.made == 1 and not done.failures
     ((frames, label),) = videos(out, out / "test.csv").values()
     assert frames.shape == video.shape and label == shipped_classes("hmdb51").index("wave")

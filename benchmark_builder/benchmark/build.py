@@ -1,0 +1,298 @@
+"""A benchmark's folder filled by the one runner: what `bench build`, `export` and `merge` share.
+
+While a build runs, ``.build/`` holds a lock, the protocol, and the journal.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark_builder.benchmark.manifest import (
+    LIST,
+    MANIFEST,
+    SUMS,
+    Benchmark,
+    Row,
+    plain_row,
+    read_benchmark,
+    write_benchmark,
+)
+from benchmark_builder.benchmark.protocol_record import PROTOCOL, Part, ProtocolRecord, read_protocol
+from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.utils import pool, runner
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import inside, remove, write_csv, write_json, write_text
+from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, held, occupied
+
+WORK, JOURNAL = ".build", "journal.jsonl"
+# What may differ between two runs into one folder: where the sources are, and which part of them is taken.
+_FREE = ("paths", "subset", "versions", "format")
+
+
+@dataclass(frozen=True)
+class Report(runner.Report):
+    """What a build did; ``benchmark`` is None if it made no video."""
+
+    benchmark: Benchmark | None = None
+
+
+def run_build(
+    out: Path,
+    protocol: ProtocolRecord,
+    maker: pool.Maker,
+    items: Sequence[Any],
+    name: Callable[[Any], str],
+    workers: int = 1,
+    progress: bool = True,
+    listed: Sequence[pool.Note] = (),
+    by: str = "id",
+    current: Callable[[Any, list[Row]], bool] | None = None,
+    known: Container[str] | None = None,
+    title: str | None = None,
+) -> Report:
+    """Make every item that is not made yet, then write the tables.
+
+    An item that failed is tried again in every run. So is one that was left out, unless the maker says what that
+    depended on (a method ``depends(item)``, which gives a digest of it or None) and it is the same as before.
+
+    Args:
+        out: the benchmark's folder.
+        protocol: everything that decides the result.
+        maker: its ``make(item)`` writes the item's videos below ``out`` and returns their rows.
+        items: what to make; a source video, say.
+        name: the item's id, which stands in the journal and in failures.csv.
+        workers: processes.
+        progress: show a progress bar.
+        listed: what the caller knows already that belongs into failures.csv.
+        by: the manifest's column in which an item's name stands: ``id``, or ``source_id`` where an item has several
+            videos.
+        current: whether an item and the rows that were made of it still belong together; those of which it is False
+            are made again. None: always.
+        known: names of every item there is, where what was made of one that is gone must go, too. None: it stays.
+        title: what the progress bar says; None for ``build KIND``.
+
+    Raises:
+        BenchError: another build runs in ``out``, ``out`` holds a build with other settings or cannot be written.
+    """
+    task = _Build(out, protocol, maker, name, listed, by, current, known, title or f"build {protocol.kind}")
+    report = runner.fill(task, items, workers, progress)
+    assert isinstance(report, Report)
+    return report
+
+
+class _Build(runner.Filling):
+    """What is a build's own: the protocol, the parts of a data set, the manifest."""
+
+    lock, journal = f"{WORK}/lock", f"{WORK}/{JOURNAL}"
+    busy = "another build is running in this folder"
+    files = ("file", "mask_file")
+
+    def __init__(
+        self,
+        out: Path,
+        protocol: ProtocolRecord,
+        maker: pool.Maker,
+        name: Callable[[Any], str],
+        listed: Sequence[pool.Note],
+        by: str,
+        current: Callable[[Any, list[Row]], bool] | None,
+        known: Container[str] | None,
+        title: str,
+    ) -> None:
+        self.out, self.protocol, self.maker, self.title = out, protocol, maker, title
+        self.unit = "source" if by == "source_id" else "video"
+        self._name, self._listed, self._by, self._current, self._known = name, listed, by, current, known
+        self._whole = protocol.subset is None  # whether this run is of all that there is
+
+    def name(self, item: Any) -> str:
+        return self._name(item)
+
+    def claim(self) -> None:
+        """Refuse a folder that holds a build with other settings, or something else.
+
+        A build that has made nothing yet, or of which only the list of failures is left, refuses no other settings.
+        """
+        out = self.out
+        finished, begun, journal = out / PROTOCOL, out / WORK / PROTOCOL, out / WORK / JOURNAL
+        if not finished.is_file() and not begun.is_file():
+            if others := occupied(out):
+                raise BenchError(f"{out}: is not empty and no benchmark ({others[0]}); choose another --out")
+            remove(journal)
+        for path in (finished, begun):
+            if not path.is_file():
+                continue
+            changed = difference(_known(path), self.protocol)
+            if changed and path == begun and not finished.is_file() and not runner.has_rows(self):
+                for name in ("videos", "masks", f"{WORK}/{JOURNAL}", f"{WORK}/{PROTOCOL}"):
+                    remove(out / name)
+            elif changed:
+                raise BenchError(
+                    f"{out}: holds a build with other settings ({changed}); choose another --out or delete the folder"
+                )
+        self.protocol = self.protocol.replaced(subset=_parts(out, self.protocol.subset))
+
+    def earlier(self) -> Iterator[runner.Entry]:
+        if not (self.out / MANIFEST).is_file() or not (self.out / PROTOCOL).is_file():
+            return
+        made: dict[str, list[dict[str, Any]]] = {}
+        for row in read_benchmark(self.out).rows:
+            made.setdefault(getattr(row, self._by), []).append(asdict(row))
+        yield from runner.from_tables(self.out, made, "delete the folder and build again")
+
+    def check_row(self, row: Any) -> None:
+        plain_row(row, str(self.out / self.journal))
+
+    def begin(self, journal: runner.Journal) -> None:
+        for table in (SUMS, MANIFEST):  # while it is being added to, the folder is no finished benchmark
+            (self.out / table).unlink(missing_ok=True)
+        if self._known is not None:
+            for name in journal.made():
+                if name not in self._known:
+                    journal.forget(name)
+                    del journal.entries[name]
+
+    def current(self, item: Any, rows: list[dict[str, Any]]) -> bool:
+        return self._current is None or self._current(item, [Row(**row) for row in rows])
+
+    def ready(self) -> None:
+        # Not before: until now the old one says what the old rows were made from.
+        write_json(self.out / WORK / PROTOCOL, self.protocol.plain())
+
+    def made(self, result: Any) -> runner.Made:
+        rows = [asdict(r) for r in result if isinstance(r, Row)]
+        return runner.Made(rows, [n for n in result if isinstance(n, pool.Note)])
+
+    def finish(self, journal: runner.Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
+        out, entries = self.out, journal.entries
+        rows = [Row(**row) for row in journal.all_rows()]
+        sources = {r.source_id for r in rows}
+        named = {self.name(item) for item in items} | {note.id for note in self._listed}
+        for key in [k for k, e in entries.items() if e.missing]:
+            # What a run of everything does not name is gone; what another part made is no failure of this one.
+            if (self._whole and key not in named) or (self._by == "id" and key in sources):
+                del entries[key]
+        failures = journal.failures(self._listed, sources | {k for k, e in entries.items() if e.state == "made"})
+        self._clear([e.id for e in entries.values() if e.missing], rows)
+        journal.write_reasons()
+        if not rows:  # leave a list of what went wrong, and nothing that would refuse another try
+            for name in (PROTOCOL, LIST, LEFT_OUT, FAILURES):
+                (out / name).unlink(missing_ok=True)
+            if failures:
+                write_csv(out / FAILURES, FAILURE_COLUMNS, failures)
+            return Report(out, made, 0, failures, changed)
+        # What is exported for another program has lists of its own.
+        if layouts.is_listed(self.protocol.layout) and self.protocol.exported_for is None:
+            lines = (f"{row.id} {row.frames} {row.label}\n" for row in sorted(rows, key=lambda r: r.id))
+            write_text(out / LIST, "".join(lines))
+        write_benchmark(out, self.protocol, rows, failures)
+        return Report(out, made, len(rows) - made, failures, changed, read_benchmark(out))
+
+    def _clear(self, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Delete files of items that were not made: what was written before the item failed, or before a kill."""
+        kept = {file for row in rows for file in (row.file, row.mask_file)}
+        files = getattr(self.maker, "files", {})  # of an export, which may be called otherwise
+        for file in [files[key] for key in names if key in files and files[key] not in kept]:
+            remove(inside(self.out, file))
+        suffixes = layouts.suffixes(self.protocol.layout)  # an id may hold dots, too
+        for top in ("videos", "masks"):
+            of_source = top == "masks" and self._by == "id"  # whose masks its videos share
+            stems: dict[Path, set[str]] = {}
+            for key in names:
+                path = inside(self.out, f"{top}/{key.rpartition('__')[0] if of_source else key}")
+                stems.setdefault(path.parent, set()).add(path.name)
+            for folder, mine in stems.items():
+                for path in list(folder.iterdir()) if folder.is_dir() else ():
+                    stem = path.name.removesuffix(path.suffix) if path.suffix in suffixes else path.name
+                    variant = stem.rpartition("__")[0] if self._by == "source_id" else stem
+                    if mine & {stem, variant} and path.relative_to(self.out).as_posix() not in kept:
+                        remove(path)
+
+    def tidy(self) -> None:
+        """Delete ``.build`` unless a build can go on from it, and what one that has nothing in its journal wrote."""
+        out = self.out
+        if not (out / MANIFEST).is_file():
+            if (out / PROTOCOL).is_file() or runner.has_rows(self):
+                return
+            for top in ("videos", "masks") if (out / WORK / PROTOCOL).is_file() else ():
+                remove(out / top)
+            if held(out, (FAILURES, LOG)):  # of an export, which has other folders
+                return
+        shutil.rmtree(out / WORK, ignore_errors=True)
+
+
+def _known(path: Path) -> ProtocolRecord:
+    """What a build that is there already was decided by."""
+    return read_protocol(path.parent, "choose another --out")
+
+
+def difference(old: ProtocolRecord, new: ProtocolRecord, fields: Collection[str] = ()) -> str:
+    """The first setting in which two protocols differ, in words; empty if they decide the same. ``fields``: compare
+    these alone."""
+    versions = [record.protocol.version for record in (old, new) if record.has("protocol")]
+    if len(set(versions)) > 1:  # an older version differs in more than one setting; this says why
+        return f"version of the protocol: {versions[0]}, now {versions[1]}"
+    left, right = old.plain(), new.plain()
+    for key in sorted(fields or (left.keys() | right.keys()) - set(_FREE)):
+        before, now = _settings(left.get(key)), _settings(right.get(key))
+        if before != now:
+            return _first_difference(key, before, now)
+    return ""
+
+
+def _first_difference(name: str, old: object, new: object) -> str:
+    """In words, within tables by the setting's own name, such as ``mask_settings.dilate: 0, now 2``."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        key = next(k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k))
+        return _first_difference(f"{name}.{key}", old.get(key), new.get(key))
+    return f"{name}: {_brief(old)}, now {_brief(new)}"
+
+
+def _settings(value: object) -> object:
+    """A setting without the digest of the manifest that a build starts from: which of its rows have changed is looked
+    up row by row (``current``)."""
+    return {k: v for k, v in value.items() if k != "manifest_sha256"} if isinstance(value, dict) else value
+
+
+def made_from(out: Path, exported: bool = False) -> str | None:
+    """The SHA-256 of the manifest that what is in ``out`` was made from; None where nothing was built there.
+
+    Args:
+        out: a benchmark's folder, finished or not.
+        exported: what an export was made from, not the SCUBA benchmark that its videos were made from.
+    """
+    for path in (out / WORK / PROTOCOL, out / PROTOCOL):
+        if path.is_file():
+            known = _known(path)
+            return (known.exported_from if exported else known.origin).manifest_sha256
+    return None
+
+
+def _parts(out: Path, now: list[Part] | None) -> list[Part] | None:
+    """Which parts of the data set ``out`` holds once part ``now`` is added; None stands for all of it."""
+    unfinished, finished = out / WORK / PROTOCOL, out / MANIFEST
+    path = unfinished if unfinished.is_file() else out / PROTOCOL
+    if now is None or not path.is_file():
+        return _joined(now)
+    before = _known(path).subset
+    if before is None:
+        return None if finished.is_file() else _joined(now)
+    return _joined(before + now)
+
+
+def _joined(parts: list[Part] | None) -> list[Part] | None:
+    """Parts, each once; None where all shards of a count are among them."""
+    if parts is None:
+        return None
+    shards = {part.shard for part in parts if part.shard and not part.only and part.limit is None}
+    counts = {int(shard.partition("/")[2]) for shard in shards}
+    if any(all(f"{i}/{n}" in shards for i in range(1, n + 1)) for n in counts):
+        return None
+    return [part for k, part in enumerate(parts) if part not in parts[:k]]
+
+
+def _brief(value: object) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 60 else text[:57] + "..."
