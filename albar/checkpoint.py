@@ -20,6 +20,7 @@ from albar.models import build_model, huggingface, is_own, model_spec
 from albar.models.weights import SAFETENSORS, read_torch_file
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import parse_json, sha256_file
+from benchmark_builder.utils.options import SettingError
 from benchmark_builder.utils.weights import read_safetensors, write_safetensors, write_torch_file
 
 FORMAT = 1
@@ -172,6 +173,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if not architecture and not is_own(content["model"]):
             model_spec(content["model"])
         sampling = ClipSampling.from_dict(content["sampling"])
+    except SettingError as error:
+        raise BenchError(f"{path}: clip setting {error.inside}") from None
     except BenchError as error:
         raise BenchError(f"{path}: {error}") from None
     fields = {k: content[k] for k in ("model", "method", "dataset", "classes", "settings", "digests", "weights")}

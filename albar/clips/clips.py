@@ -3,19 +3,20 @@
 Axes: C = 3 channels (RGB), T = frames, H and W = pixels, B = batch.
 """
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import cv2
 import numpy as np
 import torch
+from pydantic import AfterValidator, BeforeValidator, model_validator
 from torch.nn import functional
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.moved import renamed
+from benchmark_builder.utils.options import Pair, SettingsModel, Triple, Whole, as_whole, setting, share
 
 # pytest took the old names for tests where a test file imported them.
 __getattr__ = renamed(__name__, {f"test_{it}": f"eval_{it}" for it in ("box", "boxes", "clip", "clips", "indices")})
@@ -24,137 +25,102 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClipSampling:
+# The largest clip: 4096 frames of 512 pixels. More would fill any memory.
+MOST_PIXELS = 2**30
+
+
+def _low_high(values: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < values[0] <= values[1]:
+        raise ValueError
+    return values
+
+
+def _above_zero(values: tuple[float, float, float]) -> tuple[float, float, float]:
+    if min(values) <= 0:
+        raise ValueError
+    return values
+
+
+Range = Annotated[Pair, AfterValidator(_low_high)]
+_RANGE = "two numbers, 0 < smallest <= largest"
+
+
+class ClipSampling(SettingsModel):
     """How a clip is cut from a video.
 
-    Attributes:
-        frames: T, frames of the clip.
-        stride: step between them, in source frames.
-        size: height and width of the clip, pixels.
-        resize: short side of the picture before the crop of ``size`` is taken, pixels. Crop and scaling are done in
-            one resampling of the original, so the crop's corners are rounded to whole source pixels.
-        crop: the training crop: ``random_resized`` (a random area and aspect), ``random`` (a random position) or
-            ``centre``. Tests always crop the centre.
-        squash: stretch the picture to a square of ``resize`` before the crop, whatever its shape; not with
-            ``random_resized``.
-        area: of a ``random_resized`` crop, smallest and largest share of the picture.
-        aspect: of a ``random_resized`` crop, smallest and largest width / height.
-        flip: chance of a horizontal flip in training, 0..1. Must be 0 where classes differ by direction only.
-        short: what follows the last frame of a video that is too short: ``clamp`` (the last frame again) or ``wrap``
-            (from the first again).
-        shrink_stride: take stride 1 where ``frames · stride`` exceeds the video.
-        test_start: where a test clip starts: ``centre`` (of what the clip does not need) or ``first`` (frame 0).
-        views: test clips per video, each in the middle (``first``: at the start) of its share of the possible starts. A
-            network's softmax is averaged over them. Training and validation take one clip.
-        crops: test crops per clip, 1 (the centre) or 3 (both ends of the longer side too), averaged likewise.
-        mean, std: RGB normalisation of values in 0..1.
+    Crop and scaling are done in one resampling of the original, so the crop's corners are rounded to whole source
+    pixels. A network's softmax is averaged over the test clips (``views``) and their crops (``crops``); training and
+    validation take one clip.
     """
 
-    frames: int = 32
-    stride: int = 2
-    size: int = 224
-    resize: int = 256
-    crop: str = "random_resized"
-    squash: bool = False
-    area: tuple[float, float] = (0.08, 1.0)
-    aspect: tuple[float, float] = (3 / 4, 4 / 3)
-    flip: float = 0.5
-    short: str = "clamp"
-    shrink_stride: bool = False
-    test_start: str = "centre"
-    views: int = 1
-    crops: int = 1
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    PAIR: ClassVar[str] = "--clip"
 
-    def __post_init__(self) -> None:
-        for name, most in _MOST.items():
-            if not 1 <= getattr(self, name) <= most:
-                raise BenchError(
-                    f"clip setting {name} is {getattr(self, name)}; it must be a whole number, 1 to {most}"
-                )
-        if self.frames * self.size**2 > MOST_PIXELS:
-            raise BenchError(
-                f"clip settings frames {self.frames} and size {self.size} make clips of {self.frames * self.size**2} "
-                f"pixels, at most {MOST_PIXELS} are possible; lower one of them"
-            )
+    frames: Whole = setting(32, "T, frames of the clip.", of="frames", ge=1, le=2**16)
+    stride: Whole = setting(2, "Step between them, in source frames.", of="frames", ge=1, le=2**16)
+    size: Whole = setting(224, "Height and width of the clip.", of="pixels", ge=1, le=2**13)
+    resize: Whole = setting(
+        256, "Short side of the picture before the crop of size is taken.", of="pixels", ge=1, le=2**16
+    )
+    crop: Literal["random_resized", "random", "centre"] = setting(
+        "random_resized",
+        "The training crop: a random area and aspect, a random position, or the centre. Tests always crop the centre.",
+    )
+    squash: bool = setting(
+        False,
+        "Stretch the picture to a square of resize before the crop, whatever its shape; not with random_resized.",
+    )
+    area: Range = setting(
+        (0.08, 1.0), "Of a random_resized crop, smallest and largest share of the picture.", give=_RANGE
+    )
+    aspect: Range = setting(
+        (3 / 4, 4 / 3), "Of a random_resized crop, smallest and largest width / height.", give=_RANGE
+    )
+    flip: float = share(
+        0.5, "Chance of a horizontal flip in training. Must be 0 where classes differ by direction only."
+    )
+    short: Literal["clamp", "wrap"] = setting(
+        "clamp", "After the last frame of a video that is too short: that frame again, or from the first again."
+    )
+    shrink_stride: bool = setting(False, "Take stride 1 where frames x stride exceeds the video.")
+    test_start: Literal["centre", "first"] = setting(
+        "centre", "Where a test clip starts: in the centre of what the clip does not need, or at frame 0."
+    )
+    views: Whole = setting(
+        1,
+        "Test clips per video, each in the middle (first: at the start) of its share of the possible starts.",
+        of="clips",
+        ge=1,
+        le=1000,
+    )
+    crops: Annotated[Literal[1, 3], BeforeValidator(as_whole)] = setting(
+        1, "Test crops per clip: 1 (the centre) or 3 (both ends of the longer side too)."
+    )
+    mean: Triple = setting(IMAGENET_MEAN, "RGB mean of values in 0..1.", give="three numbers")
+    std: Annotated[Triple, AfterValidator(_above_zero)] = setting(
+        IMAGENET_STD, "RGB standard deviation of values in 0..1.", give="three numbers above 0"
+    )
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        pixels = self.frames * self.size**2
+        if pixels > MOST_PIXELS:
+            fix = f"with size {self.size} makes clips of {pixels} pixels, at most {MOST_PIXELS} are possible; lower one"
+            raise self.wrong("frames", self.frames, fix)
         if self.resize < self.size:
-            raise BenchError(
-                f"clip setting resize ({self.resize}) is below size ({self.size}); raise it to {self.size}"
-            )
-        if not 0 <= self.flip <= 1:
-            raise BenchError(f"clip setting flip is {self.flip}; it is a chance, 0..1")
-        for name, low_high in (("area", self.area), ("aspect", self.aspect)):
-            if len(low_high) != 2 or not 0 < low_high[0] <= low_high[1] < math.inf:
-                raise BenchError(f"clip setting {name} is {low_high}; it takes two numbers, 0 < smallest <= largest")
-        finite = all(map(math.isfinite, (*self.mean, *self.std)))
-        if len(self.mean) != 3 or len(self.std) != 3 or not finite or min(self.std) <= 0:
-            raise BenchError(
-                f"clip settings mean and std are {self.mean} and {self.std}; they take three numbers each, std above 0"
-            )
+            raise self.wrong("resize", self.resize, f"is below size; raise it to {self.size}")
         if self.squash and self.crop == "random_resized":
-            raise BenchError("clip setting squash goes with crop random or centre; change one of them")
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise BenchError(
-                    f"clip setting {name} is {getattr(self, name)!r}; choose from {', '.join(map(str, choices))}"
-                )
+            raise self.wrong("squash", self.squash, "goes with crop random or centre; change one of them")
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for a checkpoint or JSON. ``squash`` is left out where it is off: earlier versions had none."""
-        values = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in self.model_dump().items()}
         return {k: v for k, v in values.items() if k != "squash" or v}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ClipSampling":
-        """Inverse of :meth:`to_dict`; BenchError on an unknown or malformed entry."""
+        """Inverse of :meth:`to_dict`; SettingError on an unknown or malformed entry."""
         return cls().replaced(values)
-
-    def replaced(self, changes: Mapping[str, Any]) -> "ClipSampling":
-        """A copy with some settings changed; BenchError on an unknown name or a wrong type."""
-        values = {}
-        for name, value in changes.items():
-            if not isinstance(name, str) or name not in _FIELDS:
-                raise BenchError(f"unknown clip setting {name!r}; choose from {', '.join(_FIELDS)}")
-            values[name] = _as_type(name, value, getattr(self, name))
-        return dataclasses.replace(self, **values)
-
-
-_CHOICES: dict[str, tuple[str, ...] | tuple[int, ...]] = {
-    "crop": ("random_resized", "random", "centre"),
-    "short": ("clamp", "wrap"),
-    "test_start": ("centre", "first"),
-    "crops": (1, 3),
-}
-_FIELDS = tuple(f.name for f in dataclasses.fields(ClipSampling))
-
-
-# The largest sensible values: more would fill any memory. Pixels of a clip: 4096 frames of 512.
-_MOST = {"frames": 2**16, "stride": 2**16, "size": 2**13, "resize": 2**16, "views": 1000}
-MOST_PIXELS = 2**30
-
-
-def _as_type(name: str, value: Any, like: Any) -> Any:
-    def number(v: Any) -> bool:
-        return isinstance(v, int | float) and not isinstance(v, bool)
-
-    if isinstance(like, bool):
-        fits = isinstance(value, bool)
-    elif isinstance(like, tuple):
-        fits = isinstance(value, list | tuple) and all(map(number, value))
-    elif isinstance(like, int):
-        fits = number(value) and (isinstance(value, int) or (math.isfinite(value) and int(value) == value))
-    elif isinstance(like, float):
-        fits = number(value)
-    else:
-        fits = isinstance(value, str)
-    if not fits:
-        raise BenchError(f"clip setting {name} is {value!r}; it takes a value like {like!r}")
-    try:
-        return tuple(map(float, value)) if isinstance(like, tuple) else type(like)(value)
-    except OverflowError:  # a whole number of more than 308 digits
-        raise BenchError(f"clip setting {name} is too large a number; it takes a value like {like!r}") from None
 
 
 SAMPLINGS: dict[str, ClipSampling] = {

@@ -6,14 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from albar.methods.base import Batch, Companions, Method, Settings, Terms
+from albar.methods.base import AnySettings, Batch, Companions, Method, MethodSettings, Settings, Terms
 from albar.parts import METHODS
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.options import takes
 from benchmark_builder.utils.registry import first_line
 
 __all__ = [
-    "METHODS", "PRESETS", "Batch", "Companions", "Method", "Setting", "Settings", "Terms", "make_method",
-    "settings_of",
+    "METHODS", "PRESETS", "AnySettings", "Batch", "Companions", "Method", "MethodSettings", "Setting", "Settings",
+    "Terms", "make_method", "settings_of",
 ]  # fmt: skip
 
 PRESETS = ("finetune", "scratch")
@@ -33,7 +34,10 @@ def make_method(name: str, preset: str, options: Mapping[str, Any]) -> Method:
     kind = _class(name)
     if preset not in PRESETS:
         raise BenchError(f"unknown preset {preset!r}; choose from {', '.join(PRESETS)}")
-    settings = _preset(kind, name, preset).replaced(options, name)
+    try:
+        settings = _preset(kind, name, preset).replaced(options)
+    except BenchError as error:
+        raise BenchError(f"method {name}: {error}") from None
     if name in METHODS.shipped:
         return kind(settings)
     try:
@@ -47,16 +51,19 @@ def make_method(name: str, preset: str, options: Mapping[str, Any]) -> Method:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting of a method, for display: its value in each of :data:`PRESETS`, and what it means (may be empty)."""
+    """A setting of a method, for display: its value in each of :data:`PRESETS`, what it means, and what it takes (both
+    may be empty)."""
 
     name: str
     finetune: Any
     scratch: Any
     about: str
+    takes: str = ""
 
 
 def settings_of(name: str) -> list[Setting]:
-    """The settings of a method, in the order in which its class has them; read from that class and its docstring.
+    """The settings of a method, in the order in which its class has them: of a model from its fields, of a dataclass
+    from it and its docstring.
 
     Raises:
         BenchError: no such method.
@@ -65,15 +72,19 @@ def settings_of(name: str) -> list[Setting]:
     return list(_settings(*(_preset(kind, name, preset) for preset in PRESETS)))
 
 
-def _settings(finetune: Settings, scratch: Settings) -> list[Setting]:
-    told = _told(type(finetune))
+def _settings(finetune: AnySettings, scratch: AnySettings) -> list[Setting]:
+    model = finetune if isinstance(finetune, MethodSettings) else None
+    told = {} if model else _told(type(finetune))
     found: list[Setting] = []
-    for field in dataclasses.fields(finetune):
-        values = getattr(finetune, field.name), getattr(scratch, field.name)
-        if isinstance(values[0], Settings):  # one that consists of the settings of several methods
+    for name in finetune.setting_names():
+        values = getattr(finetune, name), getattr(scratch, name)
+        if isinstance(values[0], AnySettings):  # one that consists of the settings of several methods
             found += _settings(*values)
+        elif model is not None:
+            field = type(model).model_fields[name]
+            found.append(Setting(name, *values, field.description or "", takes(field)))
         else:
-            found.append(Setting(field.name, *values, told.get(field.name, "")))
+            found.append(Setting(name, *values, told.get(name, "")))
     return found
 
 
@@ -97,9 +108,9 @@ def _class(name: str) -> type[Method]:
     return found.part
 
 
-def _preset(kind: type[Method], name: str, preset: str) -> Settings:
+def _preset(kind: type[Method], name: str, preset: str) -> AnySettings:
     settings = kind.PRESETS.get(preset) if isinstance(kind.PRESETS, Mapping) else None
-    if not isinstance(settings, Settings):
+    if not isinstance(settings, AnySettings):
         raise BenchError(f"METHOD {name}: its PRESETS have no settings under {preset!r}; give one of "
-                         "albar.methods.Settings for each of finetune and scratch")  # fmt: skip
+                         "albar.methods.MethodSettings for each of finetune and scratch")  # fmt: skip
     return settings

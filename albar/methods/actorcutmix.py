@@ -13,37 +13,31 @@ an odd batch.
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
 
-from albar.methods.base import Batch, Companions, Method, Settings
-from albar.methods.common import check_choice, check_numbers, chosen, per_clip, shares
+from albar.methods.base import Batch, Companions, Method, MethodSettings
+from albar.methods.common import chosen, per_clip, shares
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.options import setting, share
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActorCutMixSettings(Settings):
-    """Settings of ActorCutMix.
+class ActorCutMixSettings(MethodSettings):
+    """Settings of ActorCutMix."""
 
-    Attributes:
-        p: chance of a clip to be changed. Published for Swin-T on HMDB51: 0.25 from Kinetics weights (``finetune``),
-            0.75 from ImageNet's (``scratch``).
-        power: 4 in the formula of w, as published.
-        invalid: what happens to the partner of a clip with no actor, or filled by its actors: ``spared`` (not changed),
-            or ``published``: its scene turns grey and its label is shared, to reproduce published figures.
-    """
-
-    p: float = 0.25
-    power: float = 4.0
-    invalid: str = "spared"
-
-    def __post_init__(self) -> None:
-        check_numbers(self, "ActorCutMix", 0, 1, "p")
-        check_numbers(self, "ActorCutMix", 1, 100, "power")
-        check_choice(self, "ActorCutMix", "invalid", "spared", "published")
+    p: float = share(
+        0.25,
+        "Chance of a clip to be changed. Published for Swin-T on HMDB51: 0.25 from Kinetics weights (finetune), 0.75 "
+        "from ImageNet's (scratch).",
+    )
+    power: float = setting(4.0, "4 in the formula of w, as published.", ge=1, le=100)
+    invalid: Literal["spared", "published"] = setting(
+        "spared",
+        "What happens to the partner of a clip with no actor, or filled by its actors: spared (not changed), or "
+        "published: its scene turns grey and its label is shared, to reproduce published figures.",
+    )
 
 
 class ActorCutMix(Method):

@@ -22,52 +22,46 @@ clip (1/√W where all columns have the same share), so its weight of 10 is one 
 in the preset ``finetune`` they are all off.
 """
 
-import math
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from albar.methods.base import Batch, Companions, Method, Settings, Terms
-from albar.methods.common import check_choice, check_numbers, is_count, sum_p_log_p
+from albar.methods.base import Batch, Companions, Method, MethodSettings, Terms
+from albar.methods.common import sum_p_log_p
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.moved import names_of
+from benchmark_builder.utils.options import setting
 
 __getattr__ = names_of(__name__, "albar.methods.albar_extended")  # where Albar and AlbarSettings are now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaperSettings(Settings):
-    """Settings of the paper; the weights by default are those of the published code for HMDB51.
+class PaperSettings(MethodSettings):
+    """Settings of the paper; the weights by default are those of the published code for HMDB51."""
 
-    Attributes:
-        adv: ω_adv, weight of the adversarial cross-entropy.
-        ent: ω_ent, weight of the negative entropy.
-        gp: ω_gp, weight of the gradient penalty; at 0 it is not computed.
-        still: the frame of the clip that is repeated: ``middle`` (frame T // 2, published: 16 of 32), ``random`` (one
-            per sample), or its index.
-        penalty: what is differentiated: ``reference`` (the summed logits, with the norm as the published code takes it,
-            for each column of pixels; ``finetune``), ``summed`` (the same with the norm over the clip, the paper's
-            formula; a head whose columns sum to zero makes both vanish), or ``softmax`` (log p̄ of the true class,
-            which no such head can null, with the norm over the clip).
-        entropy: ``stable`` (from log-softmax), or ``reference``: p̄ times its logarithm as the published code has it,
-            which gives NaN, and so stops the run, where a probability underflows (``finetune``).
-    """
-
-    adv: float = 1.0
-    ent: float = 4.25
-    gp: float = 10.0
-    still: str | int = "middle"
-    penalty: str = "summed"
-    entropy: str = "stable"
-
-    def __post_init__(self) -> None:
-        check_numbers(self, "ALBAR", 0, math.inf, "adv", "ent", "gp")
-        check_choice(self, "ALBAR", "penalty", "summed", "softmax", "reference")
-        check_choice(self, "ALBAR", "entropy", "stable", "reference")
-        if not (self.still in ("middle", "random") or is_count(self.still, 0)):
-            raise BenchError(f"ALBAR setting still is {self.still!r}; choose middle, random or a frame from 0")
+    adv: float = setting(1.0, "ω_adv, weight of the adversarial cross-entropy.", ge=0)
+    ent: float = setting(4.25, "ω_ent, weight of the negative entropy.", ge=0)
+    gp: float = setting(10.0, "ω_gp, weight of the gradient penalty; at 0 it is not computed.", ge=0)
+    still: Literal["middle", "random"] | Annotated[int, Field(ge=0)] = setting(
+        "middle",
+        "The frame of the clip that is repeated: middle (frame T // 2, published: 16 of 32), random (one per sample), "
+        "or its index.",
+        give="middle, random or the number of a frame from 0",
+    )
+    penalty: Literal["summed", "softmax", "reference"] = setting(
+        "summed",
+        "What is differentiated: reference (the summed logits, with the norm as the published code takes it, for each "
+        "column of pixels; finetune), summed (the same with the norm over the clip, the paper's formula; a head whose "
+        "columns sum to zero makes both vanish), or softmax (log p̄ of the true class, which no such head can null, "
+        "with the norm over the clip).",
+    )
+    entropy: Literal["stable", "reference"] = setting(
+        "stable",
+        "Stable (from log-softmax), or reference: p̄ times its logarithm as the published code has it, which gives "
+        "NaN, and so stops the run, where a probability underflows (finetune).",
+    )
 
 
 class PaperAlbar(Method):

@@ -16,18 +16,18 @@ Without them a network from scratch evades the adversary (docs/scratch.md has th
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional
 
 from albar.methods.albar import PaperAlbar, PaperSettings, unmixed
 from albar.methods.base import Batch, Companions, Terms
-from albar.methods.common import check_count, check_numbers, is_count, permutation
+from albar.methods.common import permutation
 from albar.methods.fame import foreground
-from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.options import setting, share
 
 FRONT = 0.4  # share of the picture that FAME's mask fills, for ``moved``
 # The order of the settings in stored records: a run's files stay the same, byte for byte.
@@ -35,42 +35,44 @@ _STORED = ("adv", "ent", "gp", "cap", "still", "stills", "moved", "static_frames
            "borrow_cap")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AlbarSettings(PaperSettings):
-    """Settings of ALBAR: those of the paper (:class:`albar.methods.albar.PaperSettings`), and ours.
+    """Settings of ALBAR: those of the paper (:class:`albar.methods.albar.PaperSettings`), and ours."""
 
-    Attributes:
-        cap: the static cross-entropy of a sample counts up to ``cap · ln(classes)``, beyond which it has no gradient;
-            0: no cap, as published.
-        stills: how many still clips are made of each clip; more than 1 requires ``still=random``.
-        moved: ours: share of the still clips whose scenery is another clip's, 0..1; 0: none, as published.
-        static_frames: how many frames the still clip has: ``auto`` (as few as give the logits of all T and, where there
-            is a penalty, its gradients; checked once), ``all``, or a number. With a number, the penalty is that of all
-            frames only where frames have equal gradients, as in networks that look at each frame alone.
-        borrow: ours: weight of a second adversarial cross-entropy, on stills under another clip's motion; 0: none, as
-            published. One is made of every other clip.
-        borrow_cap: where a sample of it stops to count, in ln(classes), as ``cap``; a little above 1 (a uniform guess)
-            asks that the still's class be not the answer, and no more.
-    """
+    cap: float = setting(
+        0.0,
+        "The static cross-entropy of a sample counts up to cap · ln(classes), beyond which it has no gradient; 0: no "
+        "cap, as published.",
+        ge=0,
+    )
+    stills: int = setting(
+        1, "How many still clips are made of each clip; more than 1 requires still=random.", of="clips", ge=1, le=1000
+    )
+    moved: float = share(0.0, "Ours: share of the still clips whose scenery is another clip's; 0: none, as published.")
+    static_frames: Literal["auto", "all"] | Annotated[int, Field(ge=1)] = setting(
+        "auto",
+        "How many frames the still clip has: auto (as few as give the logits of all T and, where there is a penalty, "
+        "its gradients; checked once), all, or a number. With a number, the penalty is that of all frames only where "
+        "frames have equal gradients, as in networks that look at each frame alone.",
+        give="auto, all or a number from 1",
+    )
+    borrow: float = setting(
+        0.0,
+        "Ours: weight of a second adversarial cross-entropy, on stills under another clip's motion; 0: none, as "
+        "published. One is made of every other clip.",
+        ge=0,
+    )
+    borrow_cap: float = setting(
+        1.2,
+        "Where a sample of it stops to count, in ln(classes), as cap; a little above 1 (a uniform guess) asks that the "
+        "still's class be not the answer, and no more.",
+        ge=0,
+    )
 
-    cap: float = 0.0
-    stills: int = 1
-    moved: float = 0.0
-    static_frames: str | int = "auto"
-    borrow: float = 0.0
-    borrow_cap: float = 1.2
-
-    def __post_init__(self) -> None:
-        PaperSettings.__post_init__(self)  # super() does not work in a dataclass with slots
-        check_numbers(self, "ALBAR", 0, math.inf, "cap", "borrow", "borrow_cap")
-        check_numbers(self, "ALBAR", 0, 1, "moved")
-        check_count(self, "ALBAR", 1, "stills")
+    @model_validator(mode="after")
+    def _random_stills(self) -> Self:
         if self.stills > 1 and self.still != "random":
-            raise BenchError(f"ALBAR setting stills is {self.stills}; with more than 1, set still=random")
-        if not (self.static_frames in ("auto", "all") or is_count(self.static_frames, 1)):
-            raise BenchError(
-                f"ALBAR setting static_frames is {self.static_frames!r}; choose auto, all or a number from 1"
-            )
+            raise self.wrong("stills", self.stills, "with more than 1, set still=random")
+        return self
 
     def stored(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _STORED}

@@ -7,44 +7,35 @@ published combination reorders the clips and not the labels, and is not implemen
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
 
 from albar.methods.albar_extended import Albar, AlbarSettings
-from albar.methods.base import Batch, Companions, Method, Settings, Terms
-from albar.methods.stillmix import StillMix, StillMixSettings
-from benchmark_builder.utils.errors import BenchError
+from albar.methods.base import Batch, Companions, Method, MethodSettings, Terms
+from albar.methods.stillmix import StillMix
+from albar.stillmix_settings import StillMixSettings
+from benchmark_builder.utils.options import setting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlbarStillMixSettings(Settings):
-    """Settings of both parts; no name is in both, so each is set by its own name: ``adv=0.5``, ``p=0.5``.
+class AlbarStillMixSettings(MethodSettings):
+    """Settings of both parts; no name is in both, so each is set by its own name: ``adv=0.5``, ``p=0.5``."""
 
-    Attributes:
-        albar: see :class:`albar.methods.albar_extended.AlbarSettings`.
-        stillmix: see :class:`albar.methods.stillmix.StillMixSettings`.
-    """
+    albar: AlbarSettings = setting(..., "ALBAR's.")
+    stillmix: StillMixSettings = setting(..., "StillMix's.")
 
-    albar: AlbarSettings
-    stillmix: StillMixSettings
-
-    def replaced(self, changes: Mapping[str, Any], method: str) -> Self:
-        """As in :class:`Settings`; an unknown name is refused with the choices of both."""
-        parts = {"albar": self.albar, "stillmix": self.stillmix}
-        owner = {f.name: part for part, settings in parts.items() for f in dataclasses.fields(settings)}
+    def replaced(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
+        """As in :class:`MethodSettings`; an unknown name is refused with the choices of both."""
+        parts: dict[str, MethodSettings] = {"albar": self.albar, "stillmix": self.stillmix}
+        owner = {name: part for part, settings in parts.items() for name in settings.setting_names()}
         own: dict[str, dict[str, Any]] = {part: {} for part in parts}
-        for name, value in changes.items():
+        for name, value in {**(changes or {}), **more}.items():
             if name not in owner:
-                raise BenchError(f"unknown setting {name!r} of method {method}; choose from {', '.join(owner)}")
+                raise self.wrong(name, value, f"no such setting; choose from {', '.join(owner)}")
             own[owner[name]][name] = value
-        return dataclasses.replace(
-            self,
-            albar=self.albar.replaced(own["albar"], method),
-            stillmix=self.stillmix.replaced(own["stillmix"], method),
-        )
+        albar, stillmix = self.albar.replaced(own["albar"]), self.stillmix.replaced(own["stillmix"])
+        return type(self)(albar=albar, stillmix=stillmix)
 
 
 class AlbarStillMix(Method):

@@ -1,16 +1,17 @@
 """What a training method is: the training loop is written once, and a method overrides the objective."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from albar.clips.clips import ClipSampling
-from benchmark_builder.utils.errors import BenchError
+from albar.method_settings import AnySettings, MethodSettings, Settings
+
+__all__ = ["AnySettings", "Batch", "Companions", "Method", "MethodSettings", "Settings", "Terms"]
 
 Terms = dict[str, torch.Tensor]
 
@@ -51,33 +52,6 @@ class Companions:
     bank: torch.Tensor | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """A method's settings; a method with settings subclasses this. A value that makes no sense raises BenchError."""
-
-    def replaced(self, changes: Mapping[str, Any], method: str) -> Self:
-        """A copy with some settings changed; BenchError on an unknown name or a value of another kind."""
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        new = dict(changes)
-        for name, value in changes.items():
-            if name not in own:
-                known = f"choose from {', '.join(own)}" if own else "it has no settings"
-                raise BenchError(f"unknown setting {name!r} of method {method}; {known}")
-            if isinstance(own[name], float):
-                if not isinstance(value, int | float) or isinstance(value, bool):
-                    raise BenchError(f"setting {name} of method {method} is {value!r}; it takes a number")
-                try:
-                    new[name] = float(value)
-                except OverflowError:  # a whole number of more than 308 digits
-                    raise BenchError(f"setting {name} of method {method} is too large a number; lower it") from None
-        return dataclasses.replace(self, **new)
-
-    def stored(self) -> dict[str, Any]:
-        """Plain types, as a run's record stores them."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {k: v.stored() if isinstance(v, Settings) else v for k, v in values.items()}
-
-
 class Method:
     """Plain cross-entropy; methods override :meth:`augment`, :meth:`loss` or both.
 
@@ -93,10 +67,10 @@ class Method:
         extra_lr: factor of their learning rate.
     """
 
-    PRESETS: ClassVar[Mapping[str, Settings]] = {"finetune": Settings(), "scratch": Settings()}
+    PRESETS: ClassVar[Mapping[str, AnySettings]] = {"finetune": MethodSettings(), "scratch": MethodSettings()}
     NEEDS: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AnySettings) -> None:
         self.settings = settings
         self.extra: nn.Module | None = None
         self.extra_lr = 1.0

@@ -6,30 +6,24 @@ consistency loss: a still frame of the clip itself is laid over it. The label st
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 
-from albar.methods.base import Batch, Method, Settings
-from albar.methods.common import check_numbers, chosen, per_clip
+from albar.methods.base import Batch, Method, MethodSettings
+from albar.methods.common import chosen, per_clip
+from benchmark_builder.utils.options import share
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BESettings(Settings):
-    """Settings of BE.
+class BESettings(MethodSettings):
+    """Settings of BE."""
 
-    Attributes:
-        most: largest share of the still frame; published: 0.3.
-        p: chance of a clip to be changed. Published for Swin-T on HMDB51: 0.25 from Kinetics weights (``finetune``),
-            0.75 from ImageNet's (``scratch``).
-    """
-
-    most: float = 0.3
-    p: float = 0.25
-
-    def __post_init__(self) -> None:
-        check_numbers(self, "BE", 0, 1, "most", "p")
+    most: float = share(0.3, "Largest share of the still frame; published: 0.3.")
+    p: float = share(
+        0.25,
+        "Chance of a clip to be changed. Published for Swin-T on HMDB51: 0.25 from Kinetics weights (finetune), 0.75 "
+        "from ImageNet's (scratch).",
+    )
 
 
 class BE(Method):

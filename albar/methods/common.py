@@ -1,13 +1,12 @@
-"""What several methods share: draws, labels as shares, the entropy term, and the checks of their settings."""
+"""What several methods share: draws, labels as shares, the entropy term, a field of their settings."""
 
-import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from albar.methods.base import Settings
-from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.options import setting
 
 
 def chosen(p: float, batch: int, draw: torch.Generator, device: torch.device) -> torch.Tensor:
@@ -48,34 +47,7 @@ def sum_p_log_p(logits: torch.Tensor, form: str = "stable") -> torch.Tensor:
     return (log_p.exp() * log_p).sum(dim=1)
 
 
-def check_numbers(settings: Settings, method: str, low: float, high: float, *names: str) -> None:
-    """BenchError unless each named setting is a finite number, ``low`` <= number <= ``high``."""
-    for name in names:
-        value = getattr(settings, name)
-        if not (math.isfinite(value) and low <= value <= high):
-            wanted = f"from {low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
-            raise BenchError(f"{method} setting {name} is {value}; it must be {wanted}")
-
-
-def check_beta(settings: Settings, method: str, *names: str) -> None:
-    """BenchError unless each named setting may be a parameter of a Beta distribution."""
-    check_numbers(settings, method, 1e-3, 1e6, *names)  # beyond, its draws are 0 or 1, or one value, in float64
-
-
-def check_count(settings: Settings, method: str, least: int, *names: str) -> None:
-    """BenchError unless each named setting is a whole number from ``least`` to 1000, more than any needs."""
-    for name in names:
-        value = getattr(settings, name)
-        if not is_count(value, least) or value > 1000:
-            raise BenchError(f"{method} setting {name} is {value!r}; it must be a whole number from {least} to 1000")
-
-
-def is_count(value: object, least: int) -> bool:
-    """Whether ``value`` is a whole number, ``least`` or more."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def check_choice(settings: Settings, method: str, name: str, *choices: str) -> None:
-    """BenchError unless the named setting is one of ``choices``."""
-    if getattr(settings, name) not in choices:
-        raise BenchError(f"{method} setting {name} is {getattr(settings, name)!r}; choose from {', '.join(choices)}")
+def beta_setting(default: float, help: str) -> Any:
+    """A field that is a parameter of a Beta distribution; beyond its range, draws are 0 or 1, or one value, in
+    float64."""
+    return setting(default, help, ge=1e-3, le=1e6)

@@ -15,40 +15,34 @@ done with ``rounding=published``.
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
 from torchvision.transforms.v2 import functional as pictures
 
-from albar.methods.base import Batch, Companions, Method, Settings
-from albar.methods.common import check_choice, check_numbers, chosen, per_clip, permutation
+from albar.methods.base import Batch, Companions, Method, MethodSettings
+from albar.methods.common import chosen, per_clip, permutation
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.options import setting, share
 
 LEVELS = 10  # of each of the three colour coordinates
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FameSettings(Settings):
-    """Settings of FAME.
+class FameSettings(MethodSettings):
+    """Settings of FAME."""
 
-    Attributes:
-        beta: β, share of the picture that is foreground; published: 0.5.
-        p: chance of a clip to be changed. Published for Swin-T on HMDB51: 0.5, from Kinetics weights and ImageNet's.
-        hue: ``right``, or ``published``: 2π times as large, to reproduce published figures.
-        rounding: of the colour's levels: ``plain``, or ``published`` (after adding 1; ``finetune``).
-    """
-
-    beta: float = 0.5
-    p: float = 0.5
-    hue: str = "right"
-    rounding: str = "plain"
-
-    def __post_init__(self) -> None:
-        check_numbers(self, "FAME", 0, 1, "beta", "p")
-        check_choice(self, "FAME", "hue", "right", "published")
-        check_choice(self, "FAME", "rounding", "plain", "published")
+    beta: float = share(0.5, "β, share of the picture that is foreground; published: 0.5.")
+    p: float = share(
+        0.5,
+        "Chance of a clip to be changed. Published for Swin-T on HMDB51: 0.5, from Kinetics weights and ImageNet's.",
+    )
+    hue: Literal["right", "published"] = setting(
+        "right", "Right, or published: 2π times as large, to reproduce published figures."
+    )
+    rounding: Literal["plain", "published"] = setting(
+        "plain", "Of the colour's levels: plain, or published (after adding 1; finetune)."
+    )
 
 
 class Fame(Method):

@@ -5,31 +5,24 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from albar.methods.base import Batch, Companions, Method, Settings
-from albar.methods.common import beta, check_beta, check_numbers, chosen, per_clip, permutation, shares
+from albar.methods.base import Batch, Companions, Method, MethodSettings
+from albar.methods.common import beta, beta_setting, chosen, per_clip, permutation, shares
+from benchmark_builder.utils.options import share
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MixupSettings(Settings):
-    """Settings of Mixup.
+class MixupSettings(MethodSettings):
+    """Settings of Mixup."""
 
-    Attributes:
-        alpha: α of the Beta distribution; published in StillMix's comparison: 0.2.
-        p: chance of a clip to be mixed. Published for Swin-T, Kinetics weights, HMDB51: 0.75; the same from ImageNet's.
-    """
-
-    alpha: float = 0.2
-    p: float = 0.75
-
-    def __post_init__(self) -> None:
-        check_beta(self, "Mixup", "alpha")
-        check_numbers(self, "Mixup", 0, 1, "p")
+    alpha: float = beta_setting(0.2, "α of the Beta distribution; published in StillMix's comparison: 0.2.")
+    p: float = share(
+        0.75,
+        "Chance of a clip to be mixed. Published for Swin-T, Kinetics weights, HMDB51: 0.75; the same from ImageNet's.",
+    )
 
 
 class Mixup(Method):

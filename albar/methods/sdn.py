@@ -13,49 +13,38 @@ other clips. It trains the new layers alone for some epochs at a rate of their o
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from albar.methods.base import Batch, Companions, Method, Settings, Terms
-from albar.methods.common import check_choice, check_count, check_numbers, sum_p_log_p
+from albar.methods.base import Batch, Companions, Method, MethodSettings, Terms
+from albar.methods.common import sum_p_log_p
 from albar.models.heads import logits_and_features
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.options import setting, share
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SdnSettings(Settings):
-    """Settings of SDN; the defaults are the published ones (R3D-18, Mini-Kinetics).
+class SdnSettings(MethodSettings):
+    """Settings of SDN; the defaults are the published ones (R3D-18, Mini-Kinetics)."""
 
-    Attributes:
-        adv: weight of the scene head's cross-entropy; at 0 there is no scene head.
-        alpha, alpha2: α of the reversal in stage 1 and in stage 2.
-        ent: ω_ent; at 0 stage 2 changes α only.
-        stage2: share of the run after which stage 2 begins. Published: a second run, from the end of the first.
-        coverage: a clip counts towards the entropy if at least this share of its frames shows an actor.
-        hidden: hidden layers of g, as wide as the features.
-        norm: of these layers: ``batch`` (published) or ``layer``, which needs no large batch.
-        lr: learning rate of g, as a factor of the run's.
-    """
-
-    adv: float = 1.0
-    alpha: float = 1.0
-    alpha2: float = 0.5
-    ent: float = 1.0
-    stage2: float = 0.5
-    coverage: float = 0.7
-    hidden: int = 3
-    norm: str = "batch"
-    lr: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_numbers(self, "SDN", 0, math.inf, "adv", "alpha", "alpha2", "ent", "lr")
-        check_numbers(self, "SDN", 0, 1, "stage2", "coverage")
-        check_count(self, "SDN", 0, "hidden")
-        check_choice(self, "SDN", "norm", "batch", "layer")
+    adv: float = setting(1.0, "Weight of the scene head's cross-entropy; at 0 there is no scene head.", ge=0)
+    alpha: float = setting(1.0, "α of the reversal in stage 1.", ge=0)
+    alpha2: float = setting(0.5, "α of the reversal in stage 2.", ge=0)
+    ent: float = setting(1.0, "ω_ent; at 0 stage 2 changes α only.", ge=0)
+    stage2: float = share(
+        0.5,
+        "Share of the run after which stage 2 begins. Published: a second run, from the end of the first.",
+    )
+    coverage: float = share(
+        0.7, "A clip counts towards the entropy if at least this share of its frames shows an actor."
+    )
+    hidden: int = setting(3, "Hidden layers of g, as wide as the features.", of="layers", ge=0, le=1000)
+    norm: Literal["batch", "layer"] = setting(
+        "batch", "Of these layers: batch (published) or layer, which needs no large batch."
+    )
+    lr: float = setting(1.0, "Learning rate of g, as a factor of the run's.", ge=0)
 
 
 class SDN(Method):

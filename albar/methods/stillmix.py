@@ -3,13 +3,12 @@ at every instant. What is still then says nothing about the class; the label sta
 
     λ ~ Beta(a, b),    x' = λ x + (1 − λ) tile(z),    z drawn for each clip from the bank of biased frames
 
-The bank is made by the 2-D reference network (its quantile τ is a setting of the bank). Without one, ``frames=random``
-takes a random frame of another clip of the batch: the paper's variant "Random".
+The bank is made by the 2-D reference network. Without one, ``frames=random`` takes a random frame of another clip of
+the batch: the paper's variant "Random". All settings are in :mod:`albar.stillmix_settings`.
 """
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -17,40 +16,16 @@ from torch import nn
 from torchvision.transforms.v2 import functional as pictures
 
 from albar.clips.clips import normalise
-from albar.methods.base import Batch, Companions, Method, Settings
-from albar.methods.common import beta, check_beta, check_choice, check_numbers, chosen, per_clip
+from albar.methods.base import Batch, Companions, Method
+from albar.methods.common import beta, chosen, per_clip
+from albar.stillmix_settings import MIX, StillMixSettings
 from benchmark_builder.utils.errors import BenchError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StillMixSettings(Settings):
-    """Settings of StillMix.
-
-    Attributes:
-        a, b: of the Beta distribution; published for HMDB51 and UCF101: 200 and 200, λ close to 0.5.
-        p: chance of a clip to be mixed. Published for Swin-T on HMDB51: 0.75 from Kinetics weights with τ = 0.1
-            (``finetune``), 0.5 from ImageNet's with τ = 0.5 (``scratch``).
-        frames: where z comes from: ``bank``, or ``random``, a random frame of a different clip of the batch.
-    """
-
-    a: float = 200.0
-    b: float = 200.0
-    p: float = 0.75
-    frames: str = "bank"
-
-    def __post_init__(self) -> None:
-        check_beta(self, "StillMix", "a", "b")
-        check_numbers(self, "StillMix", 0, 1, "p")
-        check_choice(self, "StillMix", "frames", "bank", "random")
 
 
 class StillMix(Method):
     """The mix above, then cross-entropy."""
 
-    PRESETS: ClassVar[Mapping[str, StillMixSettings]] = {
-        "finetune": StillMixSettings(),
-        "scratch": StillMixSettings(p=0.5),
-    }
+    PRESETS: ClassVar[Mapping[str, StillMixSettings]] = MIX
     NEEDS: ClassVar[frozenset[str]] = frozenset({"bank"})
     settings: StillMixSettings
 

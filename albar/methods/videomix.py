@@ -7,32 +7,25 @@ x' = x[π] in the box, x around it;    y' = λ' y + (1 − λ') y[π],  1 − λ
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from albar.methods.base import Batch, Companions, Method, Settings
-from albar.methods.common import beta, check_beta, check_numbers, chosen, per_clip, permutation, shares
+from albar.methods.base import Batch, Companions, Method, MethodSettings
+from albar.methods.common import beta, beta_setting, chosen, per_clip, permutation, shares
+from benchmark_builder.utils.options import share
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoMixSettings(Settings):
-    """Settings of VideoMix.
+class VideoMixSettings(MethodSettings):
+    """Settings of VideoMix."""
 
-    Attributes:
-        alpha: α of the Beta distribution; published: 1.
-        p: chance of a clip to be mixed. Published for Swin-T on HMDB51: 0.25 from Kinetics weights (``finetune``),
-            0.75 from ImageNet's (``scratch``).
-    """
-
-    alpha: float = 1.0
-    p: float = 0.25
-
-    def __post_init__(self) -> None:
-        check_beta(self, "VideoMix", "alpha")
-        check_numbers(self, "VideoMix", 0, 1, "p")
+    alpha: float = beta_setting(1.0, "α of the Beta distribution; published: 1.")
+    p: float = share(
+        0.25,
+        "Chance of a clip to be mixed. Published for Swin-T on HMDB51: 0.25 from Kinetics weights (finetune), 0.75 "
+        "from ImageNet's (scratch).",
+    )
 
 
 class VideoMix(Method):

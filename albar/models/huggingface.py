@@ -20,6 +20,7 @@ from albar.clips.clips import ClipSampling
 from albar.models.weights import fit_weights, warn_fresh_head, weights_for
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, sha256_file
+from benchmark_builder.utils.options import SettingError
 from benchmark_builder.utils.torch_files import check_torch_file
 
 PREFIX = "hf:"
@@ -284,6 +285,8 @@ def clip_sampling(folder: Path) -> tuple[ClipSampling, list[str]]:
             frames=int(config["num_frames"]), stride=STRIDES[config["model_type"]], size=size, resize=max(size, resize),
             short="clamp", mean=mean, std=std,
         ), notes  # fmt: skip
+    except SettingError as error:
+        raise BenchError(f"{folder}: clip setting {error.inside}; or name one with --sampling") from None
     except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError):
         raise BenchError(f"{folder}: its preprocessing settings are malformed; name one with --sampling") from None
 

@@ -9,6 +9,7 @@ import torch
 from albar.data.actors import ActorMasks
 from albar.data.still_bank import SCORES, make_bank
 from albar.methods import Companions, Method
+from albar.stillmix_settings import BANK_RESIZE, TAU
 from albar.training.settings import TrainSettings
 from benchmark_builder.datasets import dataset_root
 from benchmark_builder.protocols import resolve
@@ -18,10 +19,6 @@ from benchmark_builder.utils.moved import renamed
 from benchmark_builder.video.record import Video
 
 __getattr__ = renamed(__name__, {"Beside": "Extras"})
-
-_TAU = {"finetune": 0.1, "scratch": 0.5}
-_RESIZE = {"finetune": "plain", "scratch": "antialias"}
-BEFORE = {"bank_resize": "antialias"}  # what runs did whose record does not say it
 
 
 @dataclass(frozen=True)
@@ -82,12 +79,12 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
 
 def tau(settings: TrainSettings) -> float:
     """StillMix's τ."""
-    return settings.tau if settings.tau is not None else _TAU[settings.preset_name]
+    return settings.tau if settings.tau is not None else TAU[settings.preset_name]
 
 
 def bank_resize(settings: TrainSettings) -> str:
     """How the bank's frames are stretched."""
-    return settings.bank_resize or _RESIZE[settings.preset_name]
+    return settings.bank_resize or BANK_RESIZE[settings.preset_name]
 
 
 def without_folder(spec: str) -> str:

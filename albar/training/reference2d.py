@@ -16,6 +16,8 @@ from albar.clips.clips import normalise, sampling
 from albar.data.still_bank import COLUMNS, SCORES, whole
 from albar.methods import make_method
 from albar.models import model_spec
+from albar.stillmix_settings import PUBLISHED, SQUASHED
+from albar.stillmix_settings import REFERENCE as NAME
 from albar.training.accelerator import pick_device
 from albar.training.settings import TrainSettings, default_folder
 from albar.training.trainer import Run, Say, train
@@ -25,30 +27,6 @@ from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.record import Video
 
-NAME = "reference2d"
-# How it is trained in `finetune`; published are 0.04 at 256 frames a step and 0.01 at 64.
-PUBLISHED: dict[str, Any] = {
-    "epochs": 50,
-    "batch": 64,
-    "accumulate": 1,
-    "optimiser": "sgd",
-    "lr": 0.01,
-    "backbone_lr": 1.0,
-    "momentum": 0.0,
-    "weight_decay": 1e-5,
-    "decay": "all",
-    "warmup": 0.0,
-    "warmup_from": 0.0,
-    "schedule": "step",
-    "by_epoch": False,
-    "milestones": (0.4, 0.8),
-    "gamma": 0.1,
-    "clip_gradient": 0.0,
-    "weights": "IMAGENET1K_V1",
-    "dropout": 0.0,
-}
-# Published training crops: the frame squashed to a square of so many pixels, of which a random 224 are taken.
-SQUASHED = {"swin_t_2d": 232, "resnet50_2d": 256}
 _SCORED_AT_ONCE = 64
 
 
@@ -60,12 +38,12 @@ def reference_settings(
     A network that takes single frames (small3d, NAME_2d) is its own reference; else the image network of its family:
     Swin-T for Swin and other transformers, ResNet-50 for convolutions. In ``finetune`` an image network starts from
     ImageNet's weights and is trained as published, whatever the recipe of the video network, on random crops of
-    squashed frames (:data:`SQUASHED`); else as that is.
+    squashed frames (:data:`albar.stillmix_settings.SQUASHED`); else as that is.
 
     Args:
         settings: of the run that needs it.
         folder: where it is stored; None: ``settings.reference``, or next to the run.
-        own: settings of :data:`PUBLISHED` that the user wants otherwise.
+        own: settings of :data:`albar.stillmix_settings.PUBLISHED` that the user wants otherwise.
     """
     name = settings.model_name
     changes: dict[str, Any] = {"weights": None}

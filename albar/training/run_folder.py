@@ -1,6 +1,5 @@
 """The folder of a training run: whose it is, the record of all that decides its result, the state to resume from."""
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -11,10 +10,11 @@ import torch
 from torch import nn
 
 from albar.checkpoint import NAME as MODEL
-from albar.methods import Method
+from albar.methods import AnySettings, Method
 from albar.models import huggingface
 from albar.models.weights import read_torch_file
-from albar.training.extras import BEFORE, deciding, without_folder
+from albar.stillmix_settings import RESIZED_BEFORE
+from albar.training.extras import deciding, without_folder
 from albar.training.optimizer import Recipe
 from albar.training.settings import TrainSettings
 from albar.training.state import State
@@ -180,18 +180,19 @@ def _as_now(found: Any, record: Mapping[str, Any], method: Any) -> Any:
     if isinstance(found.get("method_settings"), dict):
         found["method_settings"] = _with_defaults(found["method_settings"], method)
     if isinstance(found.get("beside"), dict):
-        found["beside"] = {k: BEFORE.get(k, v) for k, v in record["beside"].items()} | found["beside"]
+        found["beside"] = {k: RESIZED_BEFORE.get(k, v) for k, v in record["beside"].items()} | found["beside"]
         if isinstance(found["beside"].get("masks"), str):
             found["beside"]["masks"] = without_folder(found["beside"]["masks"])
     return found
 
 
-def _with_defaults(found: dict[str, Any], settings: Any) -> dict[str, Any]:
-    made = {f.name: f.default for f in dataclasses.fields(settings) if f.default is not dataclasses.MISSING}
-    made = {k: list(v) if isinstance(v, tuple) else v for k, v in made.items()} | found
-    for f in dataclasses.fields(settings):  # the parts of a combined method
-        if dataclasses.is_dataclass(getattr(settings, f.name)) and isinstance(made.get(f.name), dict):
-            made[f.name] = _with_defaults(made[f.name], getattr(settings, f.name))
+def _with_defaults(found: dict[str, Any], settings: AnySettings) -> dict[str, Any]:
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.defaults().items()}
+    made: dict[str, Any] = plain | found
+    for name in settings.setting_names():  # the parts of a combined method
+        part = getattr(settings, name)
+        if isinstance(part, AnySettings) and isinstance(made.get(name), dict):
+            made[name] = _with_defaults(made[name], part)
     return made
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import model_validator
 
 from albar.parts import MODELS
+from albar.stillmix_settings import BankSettings
 from albar.training.recipe import RECIPES, Milestones, Recipe
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.options import PathSetting, SettingsModel, Table, Word, optional, setting
+from benchmark_builder.utils.options import PathSetting, Table, Word, optional, setting
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.text import read_text
 from manifests import resource
@@ -26,7 +27,7 @@ def own(name: str, shown: str = "") -> Any:
     return optional(Recipe, name, shown)
 
 
-class TrainSettings(SettingsModel):
+class TrainSettings(BankSettings):
     """Settings of a run. None means: what the preset or the model says.
 
     Attributes:
@@ -52,15 +53,7 @@ class TrainSettings(SettingsModel):
         validation_split: watch the dataset's own split of this name instead (``val``).
         masks: mask source of the methods that need actors, ``KIND`` or ``KIND:PATH``; None: the dataset's own default.
         places: file of a Places365 ResNet's weights, for methods that need scenes (synthactions knows its scenes).
-        reference: folder of the 2-D reference run, for StillMix; None: runs/DATASET-reference2d-sSEED alongside it,
-            trained first if missing.
-        tau: StillMix's τ: the share of frames, those from which the reference guesses worst, that are left out of the
-            bank; None: 0.1 in ``finetune``, 0.5 in ``scratch`` (published for Swin-T on HMDB51 from Kinetics' and from
-            ImageNet's weights).
-        bank: frames in StillMix's bank.
-        bank_resize: how they are stretched to the clip: ``plain`` (bilinear of the nearest four pixels, as published)
-            or ``antialias``; None: ``plain`` in ``finetune``, ``antialias`` in ``scratch``.
-        score_every: the 2-D reference scores every so many frames of a video; published: all, on Kinetics each 20th.
+        reference, tau, bank, bank_resize, score_every: StillMix's, see :class:`albar.stillmix_settings.BankSettings`.
         dropout: share of the features that the head does not see in training.
         out: the run's folder; None: runs/DATASET-METHOD-sSEED.
         workers: decoding processes, 0 for none; None: none on a CPU, one per core with a GPU.
@@ -132,24 +125,6 @@ class TrainSettings(SettingsModel):
         panel=METHOD,
     )
     places: PathSetting | None = setting(None, "Weights of a Places365 ResNet: scenes for sdn.", panel=METHOD)
-    reference: PathSetting | None = setting(
-        None,
-        "Run of `bench train reference2d`, for stillmix.",
-        shown="alongside this run, trained first if missing",
-        panel=METHOD,
-    )
-    tau: float | None = setting(
-        None,
-        "Share of frames left out of stillmix's bank.",
-        shown="the preset's",
-        of="share",
-        ge=0,
-        lt=1,
-        panel=METHOD,
-    )
-    bank: int = setting(1024, "Frames in stillmix's bank.", of="frames", ge=1)
-    bank_resize: Literal["plain", "antialias"] | None = setting(None, "How they are stretched to the clip.")
-    score_every: int = setting(1, "The 2-D reference scores every so many frames of a video.", of="frames", ge=1)
     dropout: float = setting(0.0, "Share of the features that the head does not see.", of="share", ge=0, lt=1)
     out: PathSetting | None = setting(None, "The run's folder.", shown="runs/DATASET-METHOD-sSEED")
     workers: int | None = setting(

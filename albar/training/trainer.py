@@ -1,7 +1,6 @@
 """The training loop, written once for every method: :func:`train`, :meth:`Run.train_epoch`, :meth:`Run.train_step`."""
 
 import contextlib
-import dataclasses
 import importlib.metadata
 import math
 import time
@@ -290,7 +289,7 @@ class Run:
     def _entropy(self) -> tuple[str, ...]:
         """The forms of entropy that the method's settings name."""
         settings = self.method.settings
-        parts = (settings, *(getattr(settings, f.name) for f in dataclasses.fields(settings)))
+        parts = (settings, *(getattr(settings, name) for name in settings.setting_names()))
         return tuple(part.entropy for part in parts if isinstance(getattr(part, "entropy", None), str))
 
     def _save_checkpoint(self) -> None:

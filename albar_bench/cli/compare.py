@@ -63,11 +63,11 @@ def compare(
         benchmarks = _synthactions(training.get("root"), benchmarks)
     outcome = compare_methods(
         Sweep(
-            methods=methods or ALL.split(),
-            seeds=range(first_seed, first_seed + seeds),
+            methods=tuple(methods or ALL.split()),
+            seeds=tuple(range(first_seed, first_seed + seeds)),
             training=training,
             by_method=by_method,
-            benchmarks=benchmarks or None,
+            benchmarks=tuple(benchmarks) if benchmarks else None,
             out=out,
             source=config,
             jobs=jobs,

@@ -14,8 +14,10 @@ class TrainCommand(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super().format_help(ctx, formatter)
+        from albar.stillmix_settings import REFERENCE
+
         words = [w for w in ctx.meta.get("albar_bench.words", ()) if not w.startswith("-")]
-        if words and "reference2d" not in words:
+        if words and REFERENCE not in words:
             _show(words)
 
 
@@ -38,8 +40,8 @@ def _show(words: list[str]) -> None:
         console.print(escape(f"{method} has no settings of its own."))
         return
     table = Table(title=escape(f"Settings of {method}, changed with --set NAME=VALUE"), title_justify="left")
-    for heading in ("name", "finetune", "scratch", "meaning"):
+    for heading in ("name", "finetune", "scratch", "takes", "meaning"):
         table.add_column(heading, overflow="fold")
     for s in settings:
-        table.add_row(escape(s.name), escape(str(s.finetune)), escape(str(s.scratch)), escape(s.about))
+        table.add_row(*(escape(str(cell)) for cell in (s.name, s.finetune, s.scratch, s.takes, s.about)))
     console.print(table)

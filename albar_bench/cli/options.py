@@ -99,7 +99,7 @@ def option(
         help=_help(field, default),
         rich_help_panel=extra(field).get("panel") or panel,
         show_default=False,
-        metavar=f"[{'|'.join(choices)}]" if choices else None,
+        metavar=extra(field).get("metavar") or (f"[{'|'.join(choices)}]" if choices else None),
     )
     kept = default if whole and kind is not tuple else None
     taken: Any = list[str] if kind is tuple else kind

@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -30,14 +30,14 @@ class SettingError(BenchError):
     inside: str = ""
 
 
-def setting_error(name: str, value: Any, fix: str, flag: str = "") -> SettingError:
-    """The error of one setting, which names its option: ``--name value: fix``."""
+def setting_error(name: str, value: Any, fix: str, flag: str = "", pair: str = "") -> SettingError:
+    """The error of one setting, which names its option: ``--name value: fix``, or ``--pair name=value: fix``."""
     try:
         quoted = repr(str(value) if isinstance(value, Path) else value)
     except Exception as reason:  # a number of thousands of digits, or an object that cannot say what it is
         quoted = f"a {type(value).__name__} that cannot be shown ({type(reason).__name__})"
     shown = value if isinstance(value, (str, Path)) and value != "" else quoted
-    error = SettingError(f"{flag or flag_of(name)} {shown}: {fix}")
+    error = SettingError(f"{pair} {name}={shown}: {fix}" if pair else f"{flag or flag_of(name)} {shown}: {fix}")
     error.name, error.inside = name, f"{name} is {quoted}; {fix}"
     return error
 
@@ -56,6 +56,7 @@ def setting(
     flag: str = "",
     panel: str = "",
     give: str = "",
+    metavar: str = "",
     **limits: Any,
 ) -> Any:
     """A field of a :class:`SettingsModel`.
@@ -68,9 +69,10 @@ def setting(
         flag: its option, where that is not the field's name with hyphens; ``--on/--off`` of a boolean.
         panel: the heading of the option in `--help`.
         give: what to give, in errors, where type and range do not say all.
+        metavar: what stands for its value in `--help`.
         limits: ``ge``, ``le``, ``gt``, ``lt``, as of :func:`pydantic.Field`.
     """
-    extra = {"of": of, "shown": shown, "flag": flag, "panel": panel, "give": give}
+    extra = {"of": of, "shown": shown, "flag": flag, "panel": panel, "give": give, "metavar": metavar}
     return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
 
 
@@ -90,6 +92,9 @@ def optional(model: type[BaseModel], name: str, shown: str = "") -> Any:
 class SettingsModel(BaseModel):
     """Settings that belong together: frozen, hashable, and checked when they are made.
 
+    Class attributes:
+        PAIR: the option that takes these settings as NAME=VALUE; empty: each has an option of its own.
+
     Raises:
         SettingError: an unknown setting, or one of a wrong type or out of its range.
     """
@@ -98,6 +103,8 @@ class SettingsModel(BaseModel):
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=False, defer_build=True,
         arbitrary_types_allowed=True,
     )  # fmt: skip
+
+    PAIR: ClassVar[str] = ""
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -137,8 +144,19 @@ class SettingsModel(BaseModel):
         except ValidationError:
             raise BenchError(f"{path}: {setting_error(name, value, give(field)).inside}") from None
 
-    def replaced(self, **changes: Any) -> Self:
+    @classmethod
+    def wrong(cls, name: str, value: Any, fix: str) -> SettingError:
+        """The error of one of these settings, for checks that are of more than one field."""
+        field = cls.model_fields.get(name)
+        flag = extra(field).get("flag", "").partition("/")[0] if field else ""
+        return setting_error(name, value, fix, flag, cls.PAIR)
+
+    def replaced(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
         """The same with some settings changed. Raises as the model itself."""
+        changes = {**(changes or {}), **more}
+        for name in changes:
+            if not isinstance(name, str):
+                raise _unknown(str(name), changes[name], type(self))
         return type(self)(**{name: getattr(self, name) for name in self.setting_names()} | changes)
 
 
@@ -155,14 +173,15 @@ def _first(error: ValidationError, model: type[SettingsModel], values: Mapping[s
         return _unknown(name, value, model)
     field = model.model_fields[name]
     if found["type"] == "missing":
-        return setting_error(name, "", f"is missing; give {wanted(field)}")
-    return setting_error(name, values.get(name, value), give(field), extra(field).get("flag", "").partition("/")[0])
+        return model.wrong(name, "", f"is missing; give {wanted(field)}")
+    return model.wrong(name, values.get(name, value), give(field))
 
 
 def _unknown(name: str, value: Any, model: type[SettingsModel]) -> SettingError:
     near = difflib.get_close_matches(name, model.model_fields, 1)
-    fix = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(model.model_fields)}"
-    return setting_error(name, value, f"no such setting; {fix}")
+    known = f"choose from {', '.join(model.model_fields)}" if model.model_fields else "there are none"
+    fix = known if not near else f"did you mean {near[0]!r}?" + (f" {known}" if model.PAIR else "")
+    return model.wrong(name, value, f"no such setting; {fix}")
 
 
 def extra(field: FieldInfo) -> dict[str, Any]:
@@ -180,15 +199,20 @@ def plain_types(kind: Any) -> tuple[Any, ...]:
 
 
 def choices_of(field: FieldInfo) -> tuple[str, ...]:
-    """The words that a field may be; empty if it is not one of several words."""
-    return tuple(w for kind in plain_types(field.annotation) if typing.get_origin(kind) is Literal
+    """The words or numbers that a field may be, as text; empty if it is not one of several."""
+    return tuple(str(w) for kind in plain_types(field.annotation) if typing.get_origin(kind) is Literal
                  for w in typing.get_args(kind))  # fmt: skip
 
 
 def give(field: FieldInfo) -> str:
     """What to give for a field, for errors: ``choose from hold, drop`` or ``give a share from 0 to 1``."""
-    choices, own = choices_of(field), extra(field).get("give")
-    return f"give {own}" if own else f"choose from {', '.join(choices)}" if choices else f"give {wanted(field)}"
+    chosen = choices_of(field) and not extra(field).get("give")
+    return f"choose from {takes(field)}" if chosen else f"give {takes(field)}"
+
+
+def takes(field: FieldInfo) -> str:
+    """What a field takes, in words: ``a share from 0 to 1``, or its choices: ``hold, drop``."""
+    return str(extra(field).get("give") or ", ".join(choices_of(field)) or wanted(field))
 
 
 def wanted(field: FieldInfo) -> str:
@@ -240,8 +264,14 @@ def _is_word(value: str) -> str:
     return value
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def as_whole(value: Any) -> Any:
+    """A number like 8.0 as 8; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def as_tuple(value: Any) -> Any:
+    """A list or a range as a tuple; anything else as it is."""
+    return tuple(value) if isinstance(value, (list, range)) else value
 
 
 def _as_table(value: Any) -> Any:
@@ -250,5 +280,10 @@ def _as_table(value: Any) -> Any:
 
 PathSetting = Annotated[Path, BeforeValidator(_as_path)]  # a text is a path
 Word = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_word)]  # never empty; a path is a text
-Numbers = Annotated[tuple[float, ...], BeforeValidator(_as_tuple)]  # a list, as TOML has them, is a tuple
+Numbers = Annotated[tuple[float, ...], BeforeValidator(as_tuple)]  # a list, as TOML has them, is a tuple
+Pair = Annotated[tuple[float, float], BeforeValidator(as_tuple)]
+Triple = Annotated[tuple[float, float, float], BeforeValidator(as_tuple)]
+Whole = Annotated[int, BeforeValidator(as_whole)]  # also a number like 8.0, as some files have it
+Paths = Annotated[tuple[PathSetting, ...], BeforeValidator(as_tuple)]
+Words = Annotated[tuple[Word, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 Table = Annotated[dict[str, Any], BeforeValidator(_as_table)]

@@ -61,7 +61,7 @@ def test_a_wrong_setting_is_told_with_the_file_it_came_from(tmp_path: Path) -> N
         source=Path("nine.toml"),
         out=tmp_path,
     )
-    with pytest.raises(BenchError, match=r"nine\.toml.*unknown setting 'advv' of method albar"):
+    with pytest.raises(BenchError, match=r"nine\.toml.*method albar: --set advv=1.0: no such setting"):
         plan(sweep)
 
 

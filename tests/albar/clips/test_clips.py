@@ -201,7 +201,7 @@ def test_a_video_shorter_than_stated_is_told() -> None:
         ({"short": "loop"}, "clamp, wrap"),
         ({"area": [0.5]}, "area"),
         ({"std": [0, 1, 1]}, "std"),
-        ({"colour": 1}, "unknown clip setting 'colour'"),
+        ({"colour": 1}, "--clip colour=1: no such setting"),
         ({"frames": "many"}, "frames"),
         ({"frames": 2.5}, "frames"),
         ({"shrink_stride": 1}, "shrink_stride"),

@@ -1,7 +1,6 @@
 """What holds of every method: presets as published, settings checked, draws repeatable, a few steps of training."""
 
 import copy
-import dataclasses
 import math
 
 import pytest
@@ -70,7 +69,7 @@ def test_the_table_has_its_order() -> None:
 )
 def test_the_presets_are_the_published_figures(name: str, finetune: dict, scratch: dict) -> None:
     for preset, wanted in (("finetune", finetune), ("scratch", scratch)):
-        values = dataclasses.asdict(make_method(name, preset, {}).settings)
+        values = make_method(name, preset, {}).settings.stored()
         assert {k: values[k] for k in wanted} == wanted
 
 
@@ -129,21 +128,21 @@ def test_a_few_steps_train(name: str, preset: str) -> None:
         ("mixup", {"p": 1.5}, "from 0 to 1"),
         ("mixup", {"beta": 1.0}, "choose from alpha, p"),
         ("videomix", {"alpha": float("inf")}, "alpha"),
-        ("videomix", {"p": float("nan")}, "p is nan"),
+        ("videomix", {"p": float("nan")}, "p=nan: give a share from 0 to 1"),
         ("be", {"most": 1.1}, "most"),
         ("fame", {"beta": -0.1}, "beta"),
-        ("stillmix", {"a": 0.0}, "StillMix setting a"),
+        ("stillmix", {"a": 0.0}, r"method stillmix: --set a=0\.0: give a number from 0\.001"),
         ("stillmix", {"frames": "video"}, "bank, random"),
-        ("stillmix", {"p": "often"}, "takes a number"),
+        ("stillmix", {"p": "often"}, "give a share"),
         ("actorcutmix", {"p": -1}, "p"),
         ("actorcutmix", {"power": 0}, "power"),
-        ("sdn", {"ent": -1}, "0 or more"),
+        ("sdn", {"ent": -1}, "--set ent=-1: give a number, at least 0"),
         ("sdn", {"stage2": 2}, "stage2"),
         ("sdn", {"hidden": 1.5}, "whole number"),
         ("sdn", {"hidden": True}, "whole number"),
         ("sdn", {"norm": "group"}, "batch, layer"),
-        ("albar+stillmix", {"p": 2.0}, "StillMix setting p"),
-        ("albar+stillmix", {"adv": -1.0}, "ALBAR setting adv"),
+        ("albar+stillmix", {"p": 2.0}, r"--set p=2\.0: give a share from 0 to 1"),
+        ("albar+stillmix", {"adv": -1.0}, r"--set adv=-1\.0: give a number, at least 0"),
         ("albar+stillmix", {"stillmix": 1.0}, "choose from adv, ent"),
     ],
 )

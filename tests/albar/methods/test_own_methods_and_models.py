@@ -97,7 +97,7 @@ def test_a_method_of_ones_own(own: Path) -> None:
     made = make_settings(None, {"method": "ownnets:Mine", "options": {"strength": 4}})
     assert made.folder == Path("runs/synthactions-ownnets.Mine-s0")
     assert default_folder("my.data:read", "a:B", 1) == Path("runs/my.data.read-a.B-s1")
-    with pytest.raises(BenchError, match="unknown setting 'x' of method ownnets:Mine; choose from strength"):
+    with pytest.raises(BenchError, match="method ownnets:Mine: --set x=4: no such setting; choose from strength"):
         make_settings(None, {"method": "ownnets:Mine", "options": {"x": 4}})
 
 

@@ -1,5 +1,6 @@
 """Values of odd kinds in training settings: one line that names the option (and the file), whatever it is."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from albar.clips.clips import sampling
-from albar.methods import METHODS, make_method
+from albar.methods import METHODS, make_method, settings_of
 from albar.training.settings import TrainSettings, make_settings
 from albar_bench.cli.app import app
 from albar_bench.cli.train import _pairs
@@ -77,16 +78,13 @@ def test_settings_of_a_run_are_taken_or_refused_by_name(value: Any) -> None:
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:9])
 @pytest.mark.parametrize("method", [*METHODS])
 def test_settings_of_methods_are_taken_or_refused_by_name(method: str, value: Any) -> None:
-    import dataclasses
-
-    settings = make_method(method, "finetune", {}).settings
-    parts = [getattr(settings, f.name) for f in dataclasses.fields(settings)]
-    names = [f.name for part in (settings, *parts) if dataclasses.is_dataclass(part) for f in dataclasses.fields(part)]
-    for name in names:
+    for name in (setting.name for setting in settings_of(method)):
         try:
-            make_method(method, "finetune", {name: value})
+            made = make_method(method, "finetune", {name: value})
         except BenchError as error:
             assert name in one_line(error)
+        else:
+            json.dumps(made.settings.stored(), allow_nan=False)
 
 
 TOML = {
