@@ -1,14 +1,14 @@
-# Two commands set everything up: each makes .venv and installs what it needs if that is not there yet.
+# On the first run, each command makes .venv and installs the requirements.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
 .PHONY: demo test check install clean
 
-demo: $(READY)  ## render, build, train, evaluate: the whole road on the embedded dataset
+demo: $(READY)  ## render, build, train, evaluate: every step on the embedded dataset
 	$(BIN)/python -m albar_bench demo
 
-test: $(READY)  ## the tests, on every core (8 at most: each process may hold a network)
+test: $(READY)  ## the tests, on all cores (8 at most: each process may load a network)
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 check: $(READY)  ## style and types
@@ -23,5 +23,5 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-clean:  ## what the demo wrote (the environment stays)
+clean:  ## delete the output of the demo (the environment stays)
 	rm -rf demo

@@ -1,6 +1,6 @@
-"""Mask sources: for a Video, which frames are covered and a boolean mask (H, W) for each.
+"""Mask sources: for a Video, they say which frames are covered and give a boolean mask (H, W) for each.
 
-``--masks KIND`` or ``--masks KIND:PATH`` names one; :func:`mask_source` builds it.
+``--masks KIND`` or ``--masks KIND:PATH`` names a source; :func:`mask_source` creates it.
 """
 
 import inspect
@@ -20,17 +20,17 @@ KINDS = MASKS
 
 
 def mask_source(spec: str, dataset_root: Path, **options: Any) -> MaskSource:
-    """Build the source that ``KIND``, ``KIND:PATH`` or ``package.module:Name[:PATH]`` names.
+    """Create the mask source for ``KIND``, ``KIND:PATH`` or ``package.module:Name[:PATH]``.
 
     Args:
         spec: e.g. ``motion`` or ``ucf101-24:annotations/pyannot.pkl``.
-        dataset_root: the dataset's folder, where a source without PATH looks for its files.
-        options: settings of the source, e.g. ``actors="first"``; None stands for the source's default. ``mask_set``:
-            more of them, as ``NAME=VALUE`` words.
+        dataset_root: the dataset's folder, where a source without PATH searches for its files.
+        options: settings of the source, e.g. ``actors="first"``; None means the source's default. ``mask_set``: more
+            settings, as ``NAME=VALUE`` words.
 
     Raises:
-        BenchError: unknown kind (the message lists the kinds), a setting that this source does not have, files
-            that are missing or not what they should be, or a class of the user's own that is no mask source.
+        BenchError: the kind is unknown (the message lists the kinds), the source does not have a setting, files are
+            missing or wrong, or the user's class is not a mask source.
     """
     kind, path = KINDS.split(spec)
     options |= _pairs(options.pop("mask_set", None) or ())
@@ -48,15 +48,15 @@ def mask_source(spec: str, dataset_root: Path, **options: Any) -> MaskSource:
     except Exception as error:
         if kind in KINDS.shipped:
             raise
-        raise BenchError(f"--masks {kind}: cannot be made ({type(error).__name__}: {first_line(error)}); it is called "
-                         "as Source(path, dataset_root), then describe()") from error  # fmt: skip
+        raise BenchError(f"--masks {kind}: creating it failed ({type(error).__name__}: {first_line(error)}); fix your "
+                         "class: it is called as Source(path, dataset_root), then describe()") from error  # fmt: skip
     return source
 
 
 def settings_of(spec: str) -> set[str]:
-    """Names of the settings that the source of a ``KIND`` or ``KIND:PATH`` has. BenchError if it is unknown."""
+    """Names of the settings of the source ``KIND`` or ``KIND:PATH``. Raises BenchError if the kind is unknown."""
     kind, path = KINDS.split(spec)
-    if kind == "boxes" and KINDS.kind(path or "") != "boxes":  # those of the source whose boxes they are
+    if kind == "boxes" and KINDS.kind(path or "") != "boxes":  # the settings of the source that gives the masks
         return settings_of(path) if path else set()
     after = list(inspect.signature(_class(spec)).parameters.values())[2:]  # path and dataset_root come first
     return {p.name for p in after if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
@@ -65,13 +65,13 @@ def settings_of(spec: str) -> set[str]:
 def _class(spec: str) -> Any:
     found = KINDS.find(spec)
     if found.name not in KINDS.shipped and not is_class_with(found.part, "track", "describe"):
-        raise BenchError(f"--masks {found.name}: is no mask source; give a class with track(video, height, width) and "
-                         "describe()")  # fmt: skip
+        raise BenchError(f"--masks {found.name}: is not a mask source; give a class with track(video, height, width) "
+                         "and describe()")  # fmt: skip
     return found.part
 
 
 def _pairs(words: Sequence[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` words as settings; a value is a number, true or false as TOML reads them, else text."""
+    """``NAME=VALUE`` words as settings; a value is read as TOML (number, true or false), otherwise it is text."""
     pairs: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
@@ -86,5 +86,5 @@ def _pairs(words: Sequence[str]) -> dict[str, Any]:
 
 def _check_description(kind: str, described: Any) -> None:
     if not isinstance(described, dict) or not isinstance(described.get("kind"), str) or not described["kind"]:
-        raise BenchError(f"--masks {kind}: its describe() gives {described!r}; let it return a dict with 'kind', the "
-                         "source's name, and every setting")  # fmt: skip
+        raise BenchError(f"--masks {kind}: its describe() returned {described!r}; it must return a dict with 'kind' "
+                         "(the name of the source) and every setting")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The contract of every mask source."""
+"""The interface of every mask source."""
 
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -12,8 +12,8 @@ class MaskTrack(Protocol):
     """The masks of one video.
 
     Attributes:
-        covered: bool (T,): which frames the source speaks about. T is the source's idea of the video's length,
-            which may differ from the decoder's; the builder takes the shorter.
+        covered: bool (T,): which frames have a mask. T is the length of the video according to the source. It may
+            differ from the decoder's; the builder uses the shorter one.
     """
 
     covered: np.ndarray
@@ -24,7 +24,7 @@ class MaskTrack(Protocol):
 
 
 class ActorBox(NamedTuple):
-    """Where an actor is on one frame: whole pixels, x2 and y2 exclusive; ``actor`` numbers it through the video."""
+    """The box of an actor on one frame: integer pixels, x2 and y2 exclusive; ``actor`` is its number in the video."""
 
     actor: int
     x1: int
@@ -35,46 +35,46 @@ class ActorBox(NamedTuple):
 
 @runtime_checkable
 class BoxedTrack(Protocol):
-    """A track that tells its actors apart; an optional addition to :class:`MaskTrack`."""
+    """A track with a separate box per actor; an optional extension of :class:`MaskTrack`."""
 
     def actor_boxes(self, index: int) -> list[ActorBox]:
-        """The boxes on covered frame ``index``, clipped to the frame (so possibly without area)."""
+        """The boxes on covered frame ``index``, clipped to the frame (so the area may be 0)."""
         ...
 
 
 class MaskSource(Protocol):
-    """Where masks come from. Constructed as ``Source(path or None, dataset_root)``; must pickle (workers)."""
+    """Gives the masks of videos. Created as ``Source(path or None, dataset_root)``; must be picklable (for workers)."""
 
     def track(self, video: Video, height: int, width: int) -> MaskTrack:
         """Masks of one video whose upright frames are (height, width).
 
         Raises:
-            LeftOut: the source has nothing on this video (it is listed, the build goes on).
-            BenchError: what it has cannot be used (listed as a failure).
+            LeftOut: the source has no mask for this video (it is listed, the build continues).
+            BenchError: its masks cannot be used (the video is listed as a failure).
         """
         ...
 
     def describe(self) -> dict[str, Any]:
-        """What stands in protocol.json: ``kind``, the sha256 of its file if it is one, and every setting."""
+        """The entry in protocol.json: ``kind``, the sha256 of the file if the source is one file, and every setting."""
         ...
 
 
 @runtime_checkable
 class Reads(Protocol):
-    """A source that says what its masks are made from; an optional addition to :class:`MaskSource`.
+    """A source that lists the files it uses; an optional extension of :class:`MaskSource`.
 
-    A video that it leaves out is tried again only once that has changed; without it, in every run. It is worth it for
-    sources that take long.
+    A video that it leaves out is tried again only after these files changed. Other sources try it again in every run.
+    This is useful for slow sources.
     """
 
     def reads(self, video: Video) -> list[Path] | None:
-        """The files, besides the video and what :meth:`MaskSource.describe` names, that decide a video's masks.
+        """The files that decide a video's masks, in addition to the video and the files in :meth:`MaskSource.describe`.
 
-        None where they are not known, so that the video is tried again each time.
+        None if they are not known; then the video is tried again each time.
         """
         ...
 
 
 def reads_of(source: object, video: Video) -> list[Path] | None:
-    """What another source, such as the boxes that prompt a network, reads for a video; None where it does not say."""
+    """The files that ``source`` reads for a video ; None if it does not list them."""
     return source.reads(video) if isinstance(source, Reads) else None

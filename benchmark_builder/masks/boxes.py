@@ -1,7 +1,7 @@
 """``boxes:KIND[:PATH]``: the bounding boxes of another source's masks.
 
-What a benchmark would be if its exact masks were boxes, as UCF101's were: ``boxes:truth`` on synthactions,
-``boxes:jhmdb`` on JHMDB. One box a frame, around everything that the mask holds.
+Shows how a benchmark changes if boxes replace exact masks, as for UCF101: ``boxes:truth`` on synthactions,
+``boxes:jhmdb`` on JHMDB. One box per frame, around all pixels of the mask.
 """
 
 from pathlib import Path
@@ -15,14 +15,14 @@ from benchmark_builder.video.record import Video
 
 
 class BoundingBoxes:
-    """Another track's masks, each filled up to its bounding box. ``covered``: bool (T,), the other track's."""
+    """The masks of another track, each replaced by its bounding box. ``covered``: bool (T,), as in the other track."""
 
     def __init__(self, track: MaskTrack) -> None:
         self._track = track
         self.covered = track.covered
 
     def mask(self, index: int) -> np.ndarray:
-        """Mask of covered frame ``index``: bool (H, W); empty where the other mask is."""
+        """Mask of covered frame ``index``: bool (H, W); empty if the other mask is empty."""
         inner = self._track.mask(index)
         rows, columns = np.flatnonzero(inner.any(1)), np.flatnonzero(inner.any(0))
         box = np.zeros_like(inner)
@@ -32,7 +32,7 @@ class BoundingBoxes:
 
 
 class BoxesOf:
-    """``boxes:KIND`` or ``boxes:KIND:PATH``; ``options`` are settings of that source."""
+    """``boxes:KIND`` or ``boxes:KIND:PATH``; ``options`` are settings of source KIND."""
 
     def __init__(self, path: Path | None, dataset_root: Path, **options: Any) -> None:
         from benchmark_builder.masks import KINDS, mask_source
@@ -45,9 +45,9 @@ class BoxesOf:
         return BoundingBoxes(self.source.track(video, height, width))
 
     def reads(self, video: Video) -> list[Path] | None:
-        """What the other source reads."""
+        """The files that the other source reads."""
         return reads_of(self.source, video)
 
     def describe(self) -> dict[str, Any]:
-        """``kind``, and ``of``: what the other source says of itself."""
+        """``kind``, and ``of``: the description of the other source."""
         return {"kind": "boxes", "of": self.source.describe()}

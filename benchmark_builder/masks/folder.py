@@ -1,16 +1,17 @@
-"""``folder:PATH``: masks as PNG pictures, one a frame, in the form of DAVIS, YouTube-VOS or HAT.
+"""``folder:PATH``: masks as PNG pictures, one per frame, in the format of DAVIS, YouTube-VOS or HAT.
 
-A video's pictures are stored in PATH/ID/ (ID may hold the class: ``wave/NAME``), else in PATH/NAME/. The last number in
-a picture's name is its frame. If the smallest of a folder is 1, frames count from 1; otherwise they count from 0, so a
-folder that starts at 00020 holds masks of frame 20 on. ``numbering`` (``0`` or ``1``) settles it where that is wrong.
+A video's pictures are stored in PATH/ID/ (ID may include the class: ``wave/NAME``), or in PATH/NAME/. The last number
+in a picture's name is its frame. If the smallest number in a folder is 1, the first frame has number 1; otherwise it
+has number 0, so a folder that starts at 00020 has masks from frame 20 on. Set ``numbering`` (``0`` or ``1``) if this is
+wrong.
 
-What a pixel means is settled once a video, by the first of its pictures that tells:
+The meaning of the pixels is decided once per video, by the first picture that shows it:
 
-- a palette (DAVIS, YouTube-VOS): every index but 0 is an actor, whatever its colour;
-- 1-bit: white is the actor; 16-bit: a label map, all but 0 is an actor;
-- colours: a label map drawn in colours, all but black is an actor;
-- grey (also grey stored as RGB) with a value above 128 (HAT): the actor is what exceeds 128;
-- grey with no value above 128 in any picture of the video: a label map, all but 0 is an actor.
+- a palette (DAVIS, YouTube-VOS): every index except 0 is an actor, regardless of its colour;
+- 1-bit: white is the actor; 16-bit: a label map, every value except 0 is an actor;
+- colours: a label map drawn in colours, everything except black is an actor;
+- grey (also grey stored as RGB) with a value above 128 (HAT): values above 128 are the actor;
+- grey with no value above 128 in any picture of the video: a label map, every value except 0 is an actor.
 
 Transparency is ignored.
 """
@@ -32,7 +33,7 @@ THRESHOLD = 128
 
 
 class PictureTrack:
-    """Masks of one video, read one at a time. ``covered``: bool (T,), T being the last mask's frame plus one."""
+    """Masks of one video, read one at a time. ``covered``: bool (T,), T is the frame of the last mask plus one."""
 
     def __init__(self, files: dict[int, Path], height: int, width: int) -> None:
         """files: frame (from 0) -> PNG."""
@@ -56,17 +57,17 @@ class PictureTrack:
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked next
                 image = Image.open(path, formats=["PNG"])
             with image:
-                if image.size != (width, height):  # known from the header, before memory is taken for the picture
+                if image.size != (width, height):  # known from the header, before memory is allocated for the picture
                     raise BenchError(
                         f"{path}: mask is {image.width}x{image.height}, the video is {width}x{height}; "
-                        "make masks at the video's size"
+                        "create masks of the video's size"
                     )
                 if image.mode in ("L", "LA", "RGB", "RGBA"):
                     return np.asarray(image.convert("L" if image.mode in ("L", "LA") else "RGB"))
                 return np.asarray(image).astype(np.int32)  # P: indices; 1: 0 or 1; I;16: 16 bits
         except BenchError:
             raise
-        except Exception as error:  # a damaged PNG can raise anything: OSError, SyntaxError, zlib.error, …
+        except Exception as error:  # a damaged PNG can raise any exception: OSError, SyntaxError, zlib.error, …
             raise BenchError(f"{path}: not a readable PNG ({type(error).__name__}); write it again") from None
 
 
@@ -75,7 +76,7 @@ def _flat(values: np.ndarray) -> np.ndarray:
 
 
 def _threshold(values: np.ndarray) -> int | None:
-    """What a pixel of an actor exceeds, or None where this picture does not tell."""
+    """The threshold that pixels of an actor exceed, or None if this picture does not show it."""
     if values.dtype != np.uint8:
         return 0
     if values.ndim == 3 and (values != values[..., :1]).any():
@@ -84,13 +85,13 @@ def _threshold(values: np.ndarray) -> int | None:
 
 
 class FolderMasks:
-    """``folder:PATH``: a folder of PNG masks for every video."""
+    """``folder:PATH``: a folder with one subfolder of PNG masks per video."""
 
     def __init__(self, path: Path | None, dataset_root: Path, numbering: str = "auto") -> None:
         if path is None:
-            raise BenchError("--masks folder: names no folder; give --masks folder:PATH")
+            raise BenchError("--masks folder: the folder is missing; give --masks folder:PATH")
         if not path.is_dir():
-            raise BenchError(f"{path}: no such folder of masks; give --masks folder:PATH")
+            raise BenchError(f"{path}: folder of masks not found; give --masks folder:PATH")
         FolderSettings(numbering=numbering)  # type: ignore[arg-type]  # checked there
         self.folder, self.numbering = path, numbering
 
@@ -98,9 +99,9 @@ class FolderMasks:
         """The pictures of one video.
 
         Raises:
-            LeftOut: there is no folder for it, or no picture in it.
-            BenchError: a picture's name has no number, two have the same, there are several series, or (from ``mask``)
-                one cannot be used.
+            LeftOut: there is no folder for this video, or no picture in it.
+            BenchError: a picture's name has no number, two pictures have the same number, there are several series, or
+                (from ``mask``) a picture cannot be used.
         """
         places = dict.fromkeys((video.id, Path(video.id).name))
         found = next((f for f in (found_inside(self.folder, n) for n in places) if f.is_dir()), None)
@@ -116,8 +117,8 @@ class FolderMasks:
             files[number] = inside(self.folder, (found / name).relative_to(self.folder).as_posix())
         first = int(self.numbering) if self.numbering != "auto" else int(min(files) == 1)
         if min(files) < first or max(files) > LONGEST:
-            raise BenchError(f"{found}: holds a mask of frame {min(files) if min(files) < first else max(files)}, "
-                             f"which no video has when frames count from {first}; rename it")  # fmt: skip
+            raise BenchError(f"{found}: has a mask of frame {min(files) if min(files) < first else max(files)}, but "
+                             f"frame numbers must be between {first} and {LONGEST}; rename it")  # fmt: skip
         return PictureTrack({number - first: path for number, path in files.items()}, height, width)
 
     def describe(self) -> dict[str, Any]:

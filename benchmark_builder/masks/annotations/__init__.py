@@ -1,1 +1,1 @@
-"""Masks and boxes that ship with data sets."""
+"""Masks and boxes that are part of datasets."""

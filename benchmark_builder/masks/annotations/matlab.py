@@ -1,7 +1,7 @@
-"""One array out of a MATLAB 5 file (``save`` since 1996, but for ``-v7.3``), with every length checked.
+"""Read one array from a MATLAB 5 file (``save`` since 1996, except ``-v7.3``), with every length checked.
 
-scipy's reader takes a damaged file's word for its lengths and can bring the process down (seen with scipy 1.17), which
-would end a build. What is needed here is small: MathWorks, "MAT-File Format", version 5, real numbers alone.
+scipy's reader trusts the lengths in a damaged file and can crash the process (seen with scipy 1.17), which would end a
+build. Only a small part of the format is needed here: MathWorks, "MAT-File Format", version 5, real numbers.
 """
 
 import math
@@ -18,20 +18,20 @@ _COMPLEX = 0x0800
 
 
 def read_array(path: Path, name: str, limit: int) -> np.ndarray:
-    """The array ``name``: of the type it is stored in, which may be smaller than its MATLAB class.
+    """The array ``name``, in the type in which it is stored (it may be smaller than the MATLAB class).
 
     Args:
-        limit: bytes; a larger file, or one that unpacks to more, is refused before memory is taken for it.
+        limit: bytes; a larger file, or one that unpacks to more, is refused before memory is allocated for it.
 
     Raises:
-        ValueError: it is no such file, damaged, or does not hold such an array of real numbers.
+        ValueError: the file is not a MATLAB 5 file, is damaged, or does not contain such an array of real numbers.
     """
     if path.stat().st_size > limit:
         raise ValueError(f"is larger than {limit} bytes")
     data = path.read_bytes()
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None or struct.unpack_from(f"{order}H", data, 124) != (0x0100,):
-        raise ValueError("is no MATLAB 5 file")
+        raise ValueError("is not a MATLAB 5 file")
     try:
         at = 128
         while at < len(data):
@@ -40,7 +40,7 @@ def read_array(path: Path, name: str, limit: int) -> np.ndarray:
                 unpacker = zlib.decompressobj()
                 inner = unpacker.decompress(body, limit)
                 if not unpacker.eof:
-                    raise ValueError(f"is cut short, or unpacks to more than {limit} bytes")
+                    raise ValueError(f"is incomplete, or unpacks to more than {limit} bytes")
                 kind, body, _ = _element(inner, 0, order)
             if kind == _MATRIX:
                 array = _array(body, name, order)
@@ -48,20 +48,20 @@ def read_array(path: Path, name: str, limit: int) -> np.ndarray:
                     return array
     except (struct.error, zlib.error) as error:
         raise ValueError(f"is damaged ({error})") from None
-    raise ValueError(f"holds no {name}")
+    raise ValueError(f"contains no array {name}")
 
 
 def _element(data: bytes, at: int, order: str) -> tuple[int, bytes, int]:
-    """The element at ``at``: its type, its bytes, and where the next one begins."""
+    """The element at ``at``: its type, its bytes, and the position of the next element."""
     kind, size = struct.unpack_from(f"{order}II", data, at)
     start = at + 8
-    if kind >> 16:  # up to four bytes are kept in the tag itself
+    if kind >> 16:  # up to four bytes are stored in the tag itself
         kind, size, start = kind & 0xFFFF, kind >> 16, at + 4
         end = at + 8
     else:
         end = start + size + (0 if kind == _COMPRESSED else -size % 8)
     if start + size > min(end, len(data)):
-        raise ValueError("is cut short")
+        raise ValueError("is incomplete")
     return kind, data[start : start + size], end
 
 
@@ -69,14 +69,14 @@ def _array(body: bytes, name: str, order: str) -> np.ndarray | None:
     """The array in a matrix element, or None if it has another name."""
     _, flags, at = _element(body, 0, order)
     kind, sides, at = _element(body, at, order)
-    if kind != _DIMENSIONS:  # an object, say; it is none of ours
+    if kind != _DIMENSIONS:  # not a numeric array (for example an object): skip it
         return None
     _, found, at = _element(body, at, order)
     if found != name.encode():
         return None
     word = struct.unpack_from(f"{order}I", flags)[0]
     if word & 0xFF not in _NUMBERS or word & _COMPLEX:
-        raise ValueError(f"{name} is no array of real numbers")
+        raise ValueError(f"{name} is not an array of real numbers")
     kind, values, _ = _element(body, at, order)
     if kind not in _STORED or len(sides) % 4 or len(values) % int(_STORED[kind][1]):
         raise ValueError(f"{name} is damaged")

@@ -1,11 +1,11 @@
 """UCF101-24 boxes (Singh et al., ICCV 2017, ``pyannot.pkl``) as masks: True inside any annotated box of the class.
 
-The file is a dict ``Class/v_NAME -> {numf, label, annotations: [{label, sf, ef, boxes}]}``; ``sf`` counts from 0,
-``ef`` is exclusive, ``boxes`` are x, y, w, h in pixels of 320x240 frames. Most boxes are stored as uint8, in which
-``x + w`` overflows: they are widened before any sum.
+The file is a dict ``Class/v_NAME -> {numf, label, annotations: [{label, sf, ef, boxes}]}``; ``sf`` starts at 0, ``ef``
+is exclusive, ``boxes`` are x, y, w, h in pixels of 320x240 frames. Most boxes are stored as uint8, where ``x + w``
+overflows, so they are converted before any sum.
 
-The published benchmark (StillMix, ICCV 2023) shows one actor a frame, the first tube in file order that covers it;
-``actors="first"`` does so. By default every tube of the video's class counts.
+The published benchmark (StillMix, ICCV 2023) shows one actor per frame: the first tube in file order that covers the
+frame. ``actors="first"`` does the same. By default every tube of the video's class is used.
 """
 
 from pathlib import Path
@@ -30,28 +30,28 @@ class BoxTrack:
     def __init__(
         self, length: int, tubes: list[tuple[int, np.ndarray]], height: int, width: int, actors: str = "all"
     ) -> None:
-        """Keep the boxes of a video whose frames are (height, width).
+        """Store the boxes of a video whose frames are (height, width).
 
         Args:
-            length: frames of the video, as far as the annotation knows.
+            length: number of frames of the video according to the annotation.
             tubes: (first frame, boxes float (N, 4) as x1, y1, x2, y2 in pixels of the video, x2 and y2 exclusive).
-            actors: ``all``, or ``first``: on every frame only the first of the tubes that cover it.
+            actors: ``all``, or ``first``: on every frame, only the first tube that covers it.
 
         Raises:
-            ValueError: a frame below 0 or beyond :data:`LONGEST`, or a coordinate that is no number.
+            ValueError: a frame is below 0 or above :data:`LONGEST`, or a coordinate is not a number.
         """
         self.tubes, self.size, self.actors = tubes, (height, width), actors
         length = max([length, *(start + len(boxes) for start, boxes in tubes)])
         if length > LONGEST or any(start < 0 for start, _ in tubes):
-            raise ValueError(f"frames must lie between 0 and {LONGEST}")
+            raise ValueError(f"frames must be between 0 and {LONGEST}")
         if not all(np.isfinite(boxes).all() for _, boxes in tubes):
-            raise ValueError("a coordinate is no number")
+            raise ValueError("a coordinate is not a number")
         self.covered = np.zeros(length, dtype=bool)
         for start, boxes in tubes:
             self.covered[start : start + len(boxes)] = True
 
     def actor_boxes(self, index: int) -> list[ActorBox]:
-        """The boxes that count on frame ``index``, clipped to the frame; a tube is an actor."""
+        """The boxes in use on frame ``index``, clipped to the frame; each tube is one actor."""
         found = [(k, b[index - s]) for k, (s, b) in enumerate(self.tubes) if s <= index < s + len(b)]
         if self.actors == "first":
             found = found[:1]
@@ -60,7 +60,7 @@ class BoxTrack:
         return [ActorBox(k, *box.astype(np.int64).tolist()) for k, box in clipped]
 
     def boxes(self, index: int) -> np.ndarray:
-        """The boxes that count on frame ``index``: int (K, 4) as x1, y1, x2, y2, clipped to the frame."""
+        """The boxes in use on frame ``index``: int (K, 4) as x1, y1, x2, y2, clipped to the frame."""
         return np.array([box[1:] for box in self.actor_boxes(index)], dtype=np.int64).reshape(-1, 4)
 
     def mask(self, index: int) -> np.ndarray:
@@ -72,7 +72,7 @@ class BoxTrack:
 
 
 class UCF101_24Boxes:
-    """``ucf101-24[:PATH]``: PATH is pyannot.pkl; without it, ROOT/annotations/pyannot.pkl and the like are tried."""
+    """``ucf101-24[:PATH]``: PATH is pyannot.pkl. Default: pyannot.pkl in ROOT/annotations, ROOT or alongside ROOT."""
 
     def __init__(self, path: Path | None, dataset_root: Path, actors: str = "all") -> None:
         self.actors = ActorSettings(actors=actors).actors  # type: ignore[arg-type]  # checked there
@@ -86,7 +86,8 @@ class UCF101_24Boxes:
         self.sha256 = sha256_file(self.path)
 
     def track(self, video: Video, height: int, width: int) -> BoxTrack:
-        # Folder and file spell HandstandPushups / HandStandPushups differently: compare in one case.
+        # Folder and file spell HandstandPushups / HandStandPushups differently, so upper and lower case are not
+        # distinguished.
         entry = self.table.get(f"{video.class_name}/{Path(video.id).name}".lower())
         if entry is None:
             raise LeftOut(f"no UCF101-24 annotation for {video.id}")
@@ -94,21 +95,21 @@ class UCF101_24Boxes:
         tubes = []
         try:
             for tube in entry["annotations"]:
-                if tube.get("label") != entry["annotations"][0].get("label"):  # the first tube's class is the video's
+                if tube.get("label") != entry["annotations"][0].get("label"):  # the first tube has the video's class
                     continue
                 boxes = np.asarray(tube["boxes"]).astype(np.float64).reshape(-1, 4)
                 boxes[:, 2:] += boxes[:, :2]
                 tubes.append((int(tube["sf"]), boxes * scale))
             if not any(len(boxes) for _, boxes in tubes):
-                raise LeftOut(f"UCF101-24 holds no box for {video.id}")
+                raise LeftOut(f"UCF101-24 has no box for {video.id}")
             return BoxTrack(int(entry["numf"]), tubes, height, width, self.actors)
         except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise BenchError(
-                f"{self.path}: boxes of {video.id} cannot be read ({error!r}); get the file from its publisher"
+                f"{self.path}: boxes of {video.id} cannot be read ({error!r}); download the file again"
             ) from None
 
     def reads(self, video: Video) -> list[Path]:
-        """Nothing besides the file that :meth:`describe` names by its digest."""
+        """No files, except the one whose digest is in :meth:`describe`."""
         return []
 
     def describe(self) -> dict[str, Any]:
@@ -116,12 +117,12 @@ class UCF101_24Boxes:
 
 
 def find_annotation(root: Path, names: tuple[str, ...], kind: str) -> Path:
-    """The first of ``names`` in ROOT/annotations, ROOT or alongside ROOT. Raises BenchError if there is none."""
+    """The first of ``names`` found in ROOT/annotations, ROOT or alongside ROOT. Raises BenchError if none is found."""
     for folder in (root / "annotations", root, root.parent / "annotations"):
         for name in names:
             if (folder / name).is_file():
                 return folder / name
     raise BenchError(
-        f"{root / 'annotations' / names[-1]}: no UCF101-24 boxes here; put {names[-1]} of the corrected UCF101-24 "
-        f"annotations (Singh et al.) there, or give --masks {kind}:FILE or --masks motion"
+        f"{root / 'annotations' / names[-1]}: file not found; put {names[-1]} of the corrected UCF101-24 annotations "
+        f"(Singh et al.) there, or give --masks {kind}:FILE or --masks motion"
     )

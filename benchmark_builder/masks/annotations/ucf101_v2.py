@@ -1,10 +1,10 @@
-"""UCF101-24 boxes in the form that the published benchmark was built from (``UCF101v2-GT.pkl``).
+"""UCF101-24 boxes in the format from which the published benchmark was built (``UCF101v2-GT.pkl``).
 
 The file (act-detector's format, Kalogeiton et al., ICCV 2017) is a dict of ``labels`` (class names), ``nframes`` and
 ``resolution`` (video -> height, width), and ``gttubes``: ``Class/v_NAME -> {label: [float (N, 5), …]}``, rows frame
 (from 1), x1, y1, x2, y2.
 
-As published (StillMix's synthesis script), corners are truncated to whole pixels, and the mask ends before x2 and y2.
+As in StillMix's synthesis script, corners are truncated to integer pixels, and x2 and y2 are exclusive.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ NAMES = ("UCF101v2-GT.pkl",)
 
 
 class UCF101V2Boxes:
-    """``ucf101-v2[:PATH]``: PATH is UCF101v2-GT.pkl; without it, ROOT/annotations/UCF101v2-GT.pkl and the like."""
+    """``ucf101-v2[:PATH]``: PATH is UCF101v2-GT.pkl. Default: in ROOT/annotations, ROOT or alongside ROOT."""
 
     def __init__(self, path: Path | None, dataset_root: Path, actors: str = "all") -> None:
         self.actors = ActorSettings(actors=actors).actors  # type: ignore[arg-type]  # checked there
@@ -43,7 +43,7 @@ class UCF101V2Boxes:
         self.sha256 = sha256_file(self.path)
 
     def track(self, video: Video, height: int, width: int) -> BoxTrack:
-        """The tubes of the video's own class; see :class:`~benchmark_builder.masks.annotations.ucf101_24.BoxTrack`."""
+        """The tubes of the video's class; see :class:`~benchmark_builder.masks.annotations.ucf101_24.BoxTrack`."""
         key = f"{video.class_name}/{Path(video.id).name}".lower()
         name = video.class_name.lower()
         if key not in self.tubes or name not in self.labels:
@@ -52,7 +52,7 @@ class UCF101V2Boxes:
             found = self.tubes[key].get(self.labels.index(name), [])
             rows = [np.asarray(tube).astype(np.float64).reshape(-1, 5) for tube in found]
             if not any(len(r) for r in rows):
-                raise LeftOut(f"UCF101-24 holds no {video.class_name} box for {video.id}")
+                raise LeftOut(f"UCF101-24 has no {video.class_name} box for {video.id}")
             tall, wide = (int(side) for side in self.resolution.get(key, (HEIGHT, WIDTH)))
             if tall < 1 or wide < 1:
                 raise ValueError(f"the resolution is {wide}x{tall}")
@@ -61,11 +61,11 @@ class UCF101V2Boxes:
             return BoxTrack(int(self.frames.get(key, 0)), tubes, height, width, self.actors)
         except (AttributeError, OverflowError, TypeError, ValueError) as error:
             raise BenchError(
-                f"{self.path}: boxes of {video.id} cannot be read ({error!r}); get the file from its publisher"
+                f"{self.path}: boxes of {video.id} cannot be read ({error!r}); download the file again"
             ) from None
 
     def reads(self, video: Video) -> list[Path]:
-        """Nothing besides the file that :meth:`describe` names by its digest."""
+        """No files, except the one whose digest is in :meth:`describe`."""
         return []
 
     def describe(self) -> dict[str, Any]:
@@ -73,12 +73,12 @@ class UCF101V2Boxes:
 
 
 def _runs(rows: np.ndarray, scale: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Split rows float (N, 5) where the frame is not the next one: (first frame from 0, boxes float (n, 4)) each."""
+    """Split rows float (N, 5) at gaps between frames, into (first frame from 0, boxes float (n, 4)) each."""
     if not len(rows):
         return []
     numbers = rows[:, 0]
-    if not ((numbers >= 1) & (numbers <= LONGEST)).all():  # also refuses what is no number
-        raise ValueError("a frame number is below 1 or far beyond any video")
+    if not ((numbers >= 1) & (numbers <= LONGEST)).all():  # also false for NaN
+        raise ValueError(f"a frame number is not between 1 and {LONGEST}")
     frames = numbers.astype(np.int64) - 1
     boxes = np.trunc(rows[:, 1:]) * scale
     cuts = np.flatnonzero(np.diff(frames) != 1) + 1

@@ -1,4 +1,4 @@
-"""Which of the parts that were cut out are actors, and how far they can be trusted."""
+"""Which of the segmented parts are actors, and the confidence of each mask."""
 
 import cv2
 import numpy as np
@@ -8,12 +8,12 @@ from benchmark_builder.masks.motion.evidence import Evidence
 
 
 def keep_actors(small: list[np.ndarray], belief: list[np.ndarray], evidence: Evidence) -> list[np.ndarray]:
-    """Drop what is small next to the actor: specks, balls, bits of background. Soft masks in and out, (H/2, W/2).
+    """Remove parts that are small compared to the actor: specks, balls, background. Soft masks in and out, (H/2, W/2).
 
-    Connected parts are followed from frame to frame; each stands or falls by its weight over its whole life.
+    Connected parts are followed from frame to frame; each is kept or removed by its total weight over all its frames.
     """
     mass: list[float] = []
-    parts: list[tuple[np.ndarray, dict[int, int]]] = []  # a frame: labels, and label -> number of its life
+    parts: list[tuple[np.ndarray, dict[int, int]]] = []  # per frame: labels, and label -> number of the tracked part
     before: tuple[np.ndarray, dict[int, int]] | None = None
     for t, mask in enumerate(small):
         count, labels, stats, _ = cv2.connectedComponentsWithStats((mask > 0.5).astype(np.uint8))
@@ -38,8 +38,8 @@ def keep_actors(small: list[np.ndarray], belief: list[np.ndarray], evidence: Evi
             taken.add(name)
             names[part] = name
             edge = where[0].sum() + where[:, 0].sum() + where[:, -1].sum()
-            # What enters from the border is as often a lamp post near the camera as an actor; 3.5 sqrt(area) is the
-            # outline of a disc.
+            # A part that enters at the border is a lamp post near the camera as often as an actor. 3.5 sqrt(area) is
+            # the circumference of a disc.
             cut_off = min(1.0, 2.0 * float(edge) / (3.5 * float(where.sum()) ** 0.5))
             weight = float((belief[t][where] * (0.3 + evidence.moving[t][where])).sum())
             mass[name] += weight * (1.0 - 0.6 * cut_off)
@@ -58,10 +58,10 @@ def keep_actors(small: list[np.ndarray], belief: list[np.ndarray], evidence: Evi
 
 
 def trust(small: list[np.ndarray], belief: Belief, evidence: Evidence) -> np.ndarray:
-    """How far each frame's mask can be trusted: float32 (n,), 0..1, smoothed over half a second or so.
+    """The confidence of each frame's mask: float32 (n,), 0..1, smoothed over about half a second.
 
-    An actor moves clearly, is the only thing that does (water, leaves and depth are everywhere), has a size, and stands
-    before a background whose motion was understood; or the people detector sees someone there, time and again.
+    It is high if the actor moves clearly, nothing else moves (water, leaves and parallax move everywhere), its size is
+    plausible, and the motion of the background is known; or if the people detector repeatedly finds a person there.
     """
     values = []
     for mask, seen, hint, plane in zip(small, belief.seen, belief.hint, evidence.plane, strict=True):
@@ -74,7 +74,7 @@ def trust(small: list[np.ndarray], belief: Belief, evidence: Evidence) -> np.nda
         hot = np.maximum(seen - 0.3, 0.0)
         alone = float(hot[around].sum() / max(hot.sum(), 1.0))
         clear = float(np.clip((seen[where].mean() - 0.15) / 0.35, 0.0, 1.0))
-        # The actor's own corners do not follow the background, nor should they.
+        # Corners on the actor do not follow the background, so they are not counted.
         understood = float(np.clip((plane / (1.0 - min(area, 0.6)) - 0.3) / 0.4, 0.0, 1.0))
         value = alone * clear * understood * min(1.0, area / 0.015)
         person = min(1.0, 2.0 * float(hint[where].mean()))
@@ -85,7 +85,7 @@ def trust(small: list[np.ndarray], belief: Belief, evidence: Evidence) -> np.nda
 
 
 def _led_to(where: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and rows that the True pixels' flow leads to, int, within the frame."""
+    """Columns and rows (int, within the frame) to which the flow moves the True pixels."""
     y, x = np.nonzero(where)
     height, width = where.shape
     to = np.rint(np.stack([x, y], axis=1) + flow[y, x].astype(np.float32)).astype(int)

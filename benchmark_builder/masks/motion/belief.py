@@ -1,4 +1,4 @@
-"""How surely each pixel is the actor's: motion, people detector, outline and colour together."""
+"""The probability that a pixel belongs to the actor: motion, people detector, outline and colour combined."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from benchmark_builder.masks.motion.time import carry, peak
 
 @dataclass
 class Belief:
-    """What is known of every pixel, float32 (H/2, W/2) a frame.
+    """What is known about every pixel, float32 (H/2, W/2) per frame.
 
     Attributes:
-        actor: 0..1, how surely it is the actor's, all told.
-        seen: 0..1, the evidence of motion, carried through time.
+        actor: 0..1, the combined score that the pixel belongs to the actor.
+        seen: 0..1, the evidence of motion, propagated through time.
         colour: log-odds -2..2 of its colour.
-        hint: 0..1, the people detector's.
+        hint: 0..1, from the people detector.
     """
 
     actor: list[np.ndarray]
@@ -29,22 +29,22 @@ class Belief:
 
 
 def believe(frames: list[np.ndarray], evidence: Evidence, people: People, colours: Colours) -> Belief:
-    """How surely each pixel of frames uint8 (H, W, 3) is the actor's."""
+    """The scores of every pixel of frames uint8 (H, W, 3)."""
     size = evidence.moving[0].shape[::-1]
     plain = carry(evidence.moving, evidence)
     seen = [np.maximum(a, 0.8 * p) for a, p in zip(plain, peak(plain, evidence, 0.985), strict=True)]
     hint = people_hint(frames, seen, people, evidence)
-    # Small motion is motion too: what counts is how far it stands out in this shot.
+    # Small motion counts too: it is compared with the other motion in this shot.
     strength = np.array([np.percentile(a, 99) for a in seen], np.float32)
     scale = np.clip(cv2.GaussianBlur(strength[None], (0, 0), 8.0, borderType=cv2.BORDER_REPLICATE)[0], 0.3, 1.0)
     bins = [colour_bins(f, size) for f in frames]
     seen = [np.maximum(a, s * enclosed(a / s)) for a, s in zip(seen, scale, strict=True)]
-    # No motion speaks against the actor less than motion speaks for it: it may rest.
+    # Missing motion is weaker evidence than motion, since an actor may stand still.
     base = [np.maximum(8.0 * (a / s - 0.4), -2.4) + 4.0 * h for a, h, s in zip(seen, hint, scale, strict=True)]
     del seen
     belief = [_sigmoid(b) for b in base]
     for _ in range(2):
-        # The actor's colours are those that move now; the background's are those around it, before the rest's.
+        # The colours of the actor come from moving pixels; those of the background from the area around the actor.
         colours.learn(
             (index, b**2 * (0.05 + np.minimum(1.0, m / s) ** 2), (1.0 - b) * (0.05 + _near(b)))
             for index, b, m, s in zip(bins, belief, evidence.moving, scale, strict=True)
@@ -63,7 +63,7 @@ def believe(frames: list[np.ndarray], evidence: Evidence, people: People, colour
 def people_hint(
     frames: list[np.ndarray], seen: list[np.ndarray], people: People, evidence: Evidence
 ) -> list[np.ndarray]:
-    """Where the people detector sees someone who also moves, carried through time: float32 (H/2, W/2), 0..1."""
+    """Where the people detector finds a moving person, propagated through time: float32 (H/2, W/2), 0..1."""
     count = len(frames)
     step = max(1, min(8, count // 8))
     shape = seen[0].shape
@@ -86,9 +86,9 @@ def people_hint(
 
 
 def enclosed(seen: np.ndarray) -> np.ndarray:
-    """What motion surrounds, float32 (h, w), 0..1: a plain shirt shows no motion inside, only its outline does.
+    """Areas surrounded by motion, float32 (h, w), 0..1: inside a plain shirt no motion is visible, only at its outline.
 
-    The frame's lower edge closes an outline: there a body is cut off, not ended.
+    The lower edge of the frame closes an outline, since a body often continues below it.
     """
     filled = np.zeros_like(seen)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
@@ -105,7 +105,7 @@ def enclosed(seen: np.ndarray) -> np.ndarray:
 
 
 def _near(belief: np.ndarray) -> np.ndarray:
-    """0..1: is the actor close by?"""
+    """0..1: whether the actor is near."""
     return np.minimum(1.0, 3.0 * cv2.GaussianBlur(belief, (0, 0), 8.0))
 
 

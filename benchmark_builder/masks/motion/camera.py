@@ -1,14 +1,14 @@
-"""What the camera did: shots, black bars, and the motion of the background between two frames."""
+"""Camera: shots, black bars, and the motion of the background between two frames."""
 
 from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
 
-# Frames held at once. A shot that is longer is worked on in pieces, so memory does not grow with the clip.
+# Frames in memory at once. A longer shot is processed in pieces, so memory does not grow with the clip.
 PIECE, TAIL = 160, 40
 
-# The frame in cells, rows by columns, for weighing corners; a cell on the border counts twice.
+# The frame is divided into cells, rows by columns, to weight corners; a cell at the border counts twice.
 _CELLS = (6, 8)
 _PER_CELL = 8  # corners
 _WEIGHT = np.pad(np.ones((_CELLS[0] - 2, _CELLS[1] - 2)), 1, constant_values=2.0).ravel()
@@ -17,16 +17,16 @@ _WEIGHT = np.pad(np.ones((_CELLS[0] - 2, _CELLS[1] - 2)), 1, constant_values=2.0
 def shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[list[np.ndarray], bool]]:
     """Split frames (uint8 (H, W, 3), RGB) into shots, and long shots into pieces.
 
-    Yields (frames, fresh): ``fresh`` is False where a piece goes on with the shot of the piece before.
+    Yields (frames, fresh): ``fresh`` is False if a piece continues the shot of the previous piece.
     """
     held: list[np.ndarray] = []
     fresh = True
     before: np.ndarray | None = None
-    changes = [8.0]  # recent frame-to-frame changes; starts with a usual one
+    changes = [8.0]  # recent frame-to-frame changes; starts with a typical value
     for frame in frames:
         small = cv2.resize(frame, (32, 24), interpolation=cv2.INTER_AREA).astype(np.float32)
         change = 0.0 if before is None else float(np.abs(small - before).mean())
-        # A cut changes the thumbnail by far more than the shot's own motion has done lately.
+        # A cut changes the thumbnail much more than the recent motion in the shot.
         if held and change > max(18.0, 4 * float(np.median(changes))):
             yield held, fresh
             held, fresh, changes = [], True, [8.0]
@@ -42,15 +42,15 @@ def shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[list[np.ndarray], bool
 
 
 def content_box(frames: list[np.ndarray]) -> tuple[slice, slice]:
-    """Rows and columns of the picture inside black bars: two slices. The whole frame where there are none."""
+    """Rows and columns of the picture inside black bars: two slices. The whole frame if there are no bars."""
     peak = np.max([f.max(axis=2) for f in frames[:: max(1, len(frames) // 12)]], axis=0)
     sides = []
     for axis in (1, 0):
-        # The brighter parts of the line count: a bar has none, the darkest scene has some.
+        # The brightest parts of the line are used: a bar has none, and even a very dark scene has some.
         lit = np.flatnonzero(np.percentile(peak, 90, axis=axis) > 40)
         whole = slice(0, peak.shape[1 - axis])
         if len(lit) and lit[-1] - lit[0] > 0.5 * whole.stop:
-            trim = 2 if lit[-1] - lit[0] + 1 < whole.stop else 0  # the bar's blurred edge
+            trim = 2 if lit[-1] - lit[0] + 1 < whole.stop else 0  # the blurred edge of the bar
             start = int(lit[0]) + (trim if lit[0] > 0 else 0)
             stop = int(lit[-1]) + 1 - (trim if lit[-1] + 1 < whole.stop else 0)
             sides.append(slice(start, stop))
@@ -60,17 +60,18 @@ def content_box(frames: list[np.ndarray]) -> tuple[slice, slice]:
 
 
 def background_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, float]:
-    """Homography that carries the background of one frame onto the next.
+    """Homography that maps the background of one frame to the next.
 
-    Corners are tracked both ways (Lucas-Kanade). Of the few planes that RANSAC finds among them, the background is the
-    one that is found all over the frame and along its border: an actor may have more corners, but keeps them together.
+    Corners are tracked in both directions (Lucas-Kanade). RANSAC finds a few planes among them. The background is the
+    plane whose corners are spread over the whole frame and its border: an actor may have more corners, but in one
+    place.
 
     Args:
         before, after: grey frames, uint8 (H, W).
 
     Returns:
-        H float64 (3, 3) with after ~ H @ before (pixels), and the share 0..1 of the frame, in cells that have corners,
-        where it is followed. The identity and share 0 where nothing could be tracked.
+        H float64 (3, 3) with after ~ H @ before (pixels), and the share 0..1 of the cells with corners that follow H.
+        The identity and 0 if nothing could be tracked.
     """
     still = np.eye(3)
     height, width = before.shape
@@ -88,7 +89,7 @@ def background_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray
     cell = _cells(a, height, width)
 
     def score(matrix: np.ndarray, reach: float) -> float:
-        """Share of the occupied cells where the plane is followed, the border's counted twice."""
+        """Share of the cells with corners that follow the plane; cells at the border count twice."""
         follows = _distance(matrix, a, b) < reach
         here = np.bincount(cell, follows, minlength=_WEIGHT.size) / np.maximum(
             np.bincount(cell, minlength=_WEIGHT.size), 1
@@ -96,14 +97,14 @@ def background_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray
         there = np.bincount(cell, minlength=_WEIGHT.size) > 0
         return float((here * _WEIGHT).sum() / (there * _WEIGHT).sum())
 
-    # A camera that stands still is the most common, and exact: hardly any corner of a moving picture stays in place.
+    # A static camera is the most common case, and easy to detect: in a moving picture almost no corner stays in place.
     steady = score(still, 0.5)
     if steady > 0.6:
         return still, steady
     best, best_score = still, score(still, 1.5)
     left = np.ones(len(a), bool)
     for _ in range(3):
-        # cv2's RANSAC seeds its own generator with a constant, so this is the same on every run.
+        # RANSAC in cv2 uses a constant seed, so the result is the same in every run.
         affine, _ = cv2.estimateAffinePartial2D(a[left], b[left], method=cv2.RANSAC, ransacReprojThreshold=2.0)
         if affine is None:
             break
@@ -114,7 +115,7 @@ def background_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray
             best, best_score = matrix, value
         if near.sum() >= 20:
             bent, _ = cv2.findHomography(a[near], b[near], cv2.RANSAC, 1.5, maxIters=300, confidence=0.995)
-            # Four more numbers fit anything a little better, and run wild where there is no corner.
+            # A homography has more parameters: it always fits a little better, but is wrong in areas without corners.
             if bent is not None and _sane(bent, before.shape) and score(bent, 1.5) > max(best_score, value) + 0.03:
                 best, best_score = bent, score(bent, 1.5)
         left &= ~near
@@ -124,14 +125,14 @@ def background_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray
 
 
 def _cells(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Number of the cell that each point (N, 2) lies in: int (N,)."""
+    """Number of the cell of each point (N, 2): int (N,)."""
     column = (points[:, 0] * _CELLS[1] / width).astype(int)
     cells: np.ndarray = (points[:, 1] * _CELLS[0] / height).astype(int) * _CELLS[1] + column
     return cells
 
 
 def _spread(cell: np.ndarray) -> np.ndarray:
-    """Keep the first (strongest) few of every cell: bool (N,). A plain wall counts next to a striped shirt."""
+    """The first (strongest) corners of every cell: bool (N,). A plain wall then counts as much as a striped shirt."""
     order = np.argsort(cell, kind="stable")
     sorted_cells = cell[order]
     rank = np.arange(len(cell)) - np.searchsorted(sorted_cells, sorted_cells)
@@ -141,7 +142,7 @@ def _spread(cell: np.ndarray) -> np.ndarray:
 
 
 def _distance(matrix: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """How far the matrix leaves each point a from b: (N,), pixels."""
+    """Distance between each point a, transformed by the matrix, and b: (N,), pixels."""
     distance: np.ndarray = np.linalg.norm(
         cv2.perspectiveTransform(a[:, None].astype(np.float64), matrix)[:, 0] - b, axis=1
     )
@@ -149,7 +150,7 @@ def _distance(matrix: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _sane(matrix: np.ndarray, shape: tuple[int, ...]) -> bool:
-    """No camera turns the frame inside out, or halves it, within a tenth of a second."""
+    """Whether H is plausible: a camera cannot mirror the frame, or halve it, within a tenth of a second."""
     height, width = shape[:2]
     corners = np.array([[[0, 0]], [[width, 0]], [[width, height]], [[0, height]]], np.float32)
     moved = cv2.perspectiveTransform(corners, matrix)[:, 0]
@@ -160,11 +161,11 @@ def _sane(matrix: np.ndarray, shape: tuple[int, ...]) -> bool:
 
 
 def overlay(grey: list[np.ndarray], shift: float) -> np.ndarray:
-    """Logos and captions: bool (H, W), True where structure stays in place although the camera moves.
+    """Logos and captions: bool (H, W), True where edges stay in place although the camera moves.
 
     Args:
-        grey: uint8 (H, W) a frame.
-        shift: how far the background typically moves between two frames, pixels.
+        grey: uint8 (H, W) per frame.
+        shift: typical motion of the background between two frames, pixels.
     """
     height, width = grey[0].shape
     if len(grey) < 20 or shift < 0.4:
@@ -181,7 +182,7 @@ def overlay(grey: list[np.ndarray], shift: float) -> np.ndarray:
 
 
 def plane_flow(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Displacement (dx, dy) that the homography gives every pixel: float32 (H, W, 2)."""
+    """Displacement (dx, dy) of every pixel by the homography: float32 (H, W, 2)."""
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     points = np.stack([x, y], axis=-1).reshape(-1, 1, 2)
     return (cv2.perspectiveTransform(points, matrix) - points).reshape(height, width, 2)

@@ -1,4 +1,4 @@
-"""From belief to outlines: GrabCut, smoothed over time."""
+"""From scores to outlines: GrabCut, smoothed over time."""
 
 import cv2
 import numpy as np
@@ -10,13 +10,13 @@ from benchmark_builder.masks.motion.evidence import Evidence
 from benchmark_builder.masks.motion.people import People
 from benchmark_builder.masks.motion.time import carry
 
-_CUT_PIXELS = 15_000  # GrabCut works at most at this size: its time grows faster than the picture
+_CUT_PIXELS = 15_000  # the largest size for GrabCut: its time grows faster than the number of pixels
 
 
 def segment(
     frames: list[np.ndarray], evidence: Evidence, people: People, colours: Colours
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Masks bool (H, W), one a frame, and how far each can be trusted, float32 (n,), 0..1."""
+    """Masks bool (H, W), one per frame, and the confidence of each, float32 (n,), 0..1."""
     belief = believe(frames, evidence, people, colours)
     height, width = frames[0].shape[:2]
     cuts = [cut(f, b, o, h) for f, b, o, h in zip(frames, belief.actor, belief.colour, belief.hint, strict=True)]
@@ -33,13 +33,13 @@ def segment(
 
 
 def cut(frame: np.ndarray, belief: np.ndarray, odds: np.ndarray, hint: np.ndarray) -> np.ndarray:
-    """GrabCut (Rother et al., 2004) within the belief: bool (H, W).
+    """GrabCut (Rother et al., 2004), limited by the scores: bool (H, W).
 
     Args:
         frame: uint8 (H, W, 3).
-        belief: float32 (H/2, W/2), 0..1: how surely each pixel is the actor's.
-        odds: float32 (H/2, W/2): log-odds of its colour.
-        hint: float32 (H/2, W/2), 0..1: the people detector's.
+        belief: float32 (H/2, W/2), 0..1: the score that a pixel belongs to the actor.
+        odds: float32 (H/2, W/2): log-odds of the pixel's colour.
+        hint: float32 (H/2, W/2), 0..1: from the people detector.
     """
     height, width = frame.shape[:2]
     empty = np.zeros((height, width), bool)
@@ -63,7 +63,7 @@ def cut(frame: np.ndarray, belief: np.ndarray, odds: np.ndarray, hint: np.ndarra
     trimap[soft < 0.1] = cv2.GC_BGD
     if (trimap % 2).sum() < 20 or (trimap % 2 == 0).sum() < 20:
         return cv2.resize(likely, (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    cv2.setRNGSeed(0)  # GrabCut's clustering draws from cv2's generator: the same on every run and worker
+    cv2.setRNGSeed(0)  # GrabCut's clustering uses cv2's generator: give the same result in every run and worker
     cv2.grabCut(crop, trimap, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), 1, cv2.GC_INIT_WITH_MASK)
     mask = cv2.resize((trimap % 2).astype(np.float32), (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
     empty[y0:y1, x0:x1] = mask > 0.5

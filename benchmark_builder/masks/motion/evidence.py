@@ -1,7 +1,7 @@
-"""What moves against the background, for every frame of one piece of a shot.
+"""Motion relative to the background, for every frame of one piece of a shot.
 
-Two witnesses: dense flow (DIS; Kroeger et al., ECCV 2016) less the motion of the background plane, and the
-difference from a background model, the median of stabilised neighbouring frames.
+Two measures: dense flow (DIS; Kroeger et al., ECCV 2016) minus the motion of the background plane, and the difference
+from a background model, the median of stabilised neighbouring frames.
 """
 
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ import numpy as np
 
 from benchmark_builder.masks.motion.camera import background_motion, overlay, plane_flow
 
-GAP, LONG = 2, 4  # frames between the two of a pair; LONG gaps for what moves slowly
+GAP, LONG = 2, 4  # frames between the two frames of a pair; LONG gaps for slow motion
 
 
 @dataclass
 class Evidence:
-    """Evidence of motion at half the working size, and the flow that carries it through time.
+    """Evidence of motion at half the working size, and the flow that propagates it through time.
 
     Attributes:
-        moving: float32 (H/2, W/2) a frame, 0 (moves with the background) .. 1 (surely moves on its own).
-        ahead, behind: float16 (H/2, W/2, 2) a frame: displacement to the next and to the previous frame, in pixels of
+        moving: float32 (H/2, W/2) per frame, 0 (moves with the background) .. 1 (certainly moves independently).
+        ahead, behind: float16 (H/2, W/2, 2) per frame: displacement to the next and to the previous frame, in pixels of
             the half size.
-        same_ahead, same_behind: float16 (H/2, W/2) a frame, 0..1: does the pixel look the same where the flow leads?
-        settled: float16 (H/2, W/2) a frame, 0..1: shows the background model although the place has shown else: what
-            was in front of it has gone.
-        plane: float 0..1 a frame, share of the picture that follows the background plane.
+        same_ahead, same_behind: float16 (H/2, W/2) per frame, 0..1: whether the pixel looks the same at the place to
+        which the flow moves it. settled: float16 (H/2, W/2) per frame, 0..1: whether the pixel shows the background
+        model again after it showed something in front of it. plane: float 0..1 per frame, share of the picture that
+        follows the background plane.
     """
 
     moving: list[np.ndarray]
@@ -67,10 +67,11 @@ def find_motion(frames: list[np.ndarray]) -> Evidence:
                     flow = dis.calc(small_grey[t], small_grey[other], None)
                 found.append(_apart(small_grey[t], small_grey[other], flow, camera.between(t, sign * steps)))
             if found:
-                # What one way uncovers has no match there, but has one the other way: the smaller of the two is right.
+                # An area uncovered in one direction has no match there, but has one in the other direction, so the
+                # smaller value is right.
                 evidence = np.maximum(evidence, np.minimum.reduce(found) if len(found) > 1 else found[0])
         differs, gone = _background_model(small, camera, t)
-        # Alone, the model takes what the actor uncovers for an actor; together with motion it sharpens the outline.
+        # Alone, the model marks areas that the actor uncovers as actor; combined with motion it sharpens the outline.
         near = cv2.GaussianBlur(evidence, (0, 0), 6.0)
         evidence = np.maximum(evidence, differs * np.minimum(1.0, 3.0 * near))
         evidence[logo] = 0.0
@@ -90,7 +91,7 @@ def find_motion(frames: list[np.ndarray]) -> Evidence:
 
 
 class _Camera:
-    """The background's motion over whole multiples of ``gap`` frames, from that over one."""
+    """The motion of the background over multiples of ``gap`` frames, from the motion over one gap."""
 
     def __init__(self, grey: list[np.ndarray], gap: int) -> None:
         self.gap, self.size = gap, grey[0].shape
@@ -111,28 +112,29 @@ class _Camera:
         return product
 
     def shift(self) -> float:
-        """How far the background typically moves over one gap, pixels."""
+        """Typical motion of the background over one gap, pixels."""
         height, width = self.size
         corners = np.array([[[0, 0]], [[width, 0]], [[width, height]], [[0, height]]], np.float64)
         moved = [np.abs(cv2.perspectiveTransform(corners, m) - corners).mean() for m in self.steps]
         return float(np.median(moved)) if moved else 0.0
 
     def share(self, count: int) -> list[float]:
-        """Of every frame, the share of the picture that follows the plane."""
+        """Per frame, the share of the picture that follows the plane."""
         last = self.shares[-1] if self.shares else 0.0
         return self.shares + [last] * (count - len(self.shares))
 
 
 def _apart(image: np.ndarray, other: np.ndarray, flow: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """0..1 (H/2, W/2): does the pixel move apart from the background, and does the picture show it?"""
+    """0..1 (H/2, W/2): whether the pixel moves differently from the background, and the picture confirms it."""
     height, width = image.shape
     plane = plane_flow(matrix, height, width)
     apart = cv2.magnitude(flow[..., 0] - plane[..., 0], flow[..., 1] - plane[..., 1])
-    # The plane never fits better than this; two fifths of the picture are background in nearly every clip.
+    # The plane never fits better than this; in nearly every clip two fifths of the picture are background.
     shift = float(np.abs(plane[::8, ::8]).max())
     noise = 0.08 + float(np.percentile(apart, 40)) + min(0.1, 0.1 * shift) + 0.01 * shift
     moved = 1.0 - np.exp(-((apart / (2.0 * noise)) ** 2))
-    # Flow spills over plain floor and sky. There the background's motion explains the picture just as well.
+    # The flow is wrong on plain floor and sky next to the actor. There the motion of the background explains the
+    # picture equally well.
     x, y = grid(height, width)
     to_x, to_y = x + plane[..., 0], y + plane[..., 1]
     placed = cv2.remap(other, to_x, to_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -152,9 +154,9 @@ def grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _background_model(small: list[np.ndarray], camera: _Camera, t: int) -> tuple[np.ndarray, np.ndarray]:
-    """The frame against the median of its neighbours laid over it: two float32 (H/2, W/2), 0..1.
+    """The frame compared with the median of its aligned neighbours: two float32 (H/2, W/2), 0..1.
 
-    The first: how far it differs. The second: it does not, though some of the neighbours do.
+    The first: how much it differs. The second: it does not differ, although some neighbours do.
     """
     height, width = small[t].shape[:2]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -177,7 +179,7 @@ def _background_model(small: list[np.ndarray], camera: _Camera, t: int) -> tuple
 
 
 def _same(image: np.ndarray, other: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """0..1, float16 (H/2, W/2): the pixel's colour is found again where the flow leads."""
+    """0..1, float16 (H/2, W/2): whether the pixel's colour is found at the place to which the flow moves it."""
     x, y = grid(*image.shape[:2])
     found = cv2.remap(other, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     wrong = cv2.GaussianBlur(cv2.absdiff(image, found).max(axis=2).astype(np.float32), (0, 0), 0.7)

@@ -1,22 +1,22 @@
-"""Where OpenCV's people detector (HOG and a linear SVM; Dalal and Triggs, CVPR 2005) sees someone upright."""
+"""Upright people, found by OpenCV's detector (HOG and a linear SVM; Dalal and Triggs, CVPR 2005)."""
 
 import cv2
 import numpy as np
 
 
 class People:
-    """The detector that ships inside OpenCV; no file is loaded."""
+    """The detector that is part of OpenCV; no file is loaded."""
 
     def __init__(self) -> None:
         self._hog = cv2.HOGDescriptor()
         self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
 
     def find(self, frame: np.ndarray) -> list[tuple[float, float, float, float, float]]:
-        """People on a frame (uint8 (H, W, 3)): (x, y, w, h, score) each, in its pixels.
+        """People on a frame (uint8 (H, W, 3)): (x, y, w, h, score) each, in pixels of the frame.
 
-        The box includes the detector's own margin: the person fills about the middle 3/4 of its height.
+        The box includes the margin of the detector: the person fills about the middle 3/4 of its height.
         """
-        # Its window is 64x128: twice the size lets it see people from a quarter of a 240-pixel frame on.
+        # The window is 64x128. At double size, people from a quarter of a 240-pixel frame on are found.
         scale = 480 / frame.shape[0]
         if frame.shape[1] * scale < 96:
             return []

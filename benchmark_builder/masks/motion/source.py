@@ -1,10 +1,10 @@
-"""``motion``: masks without annotation, weights or download, by classical means from OpenCV.
+"""``motion``: masks without annotation, weights or download, with classical methods of OpenCV.
 
-The camera's motion is taken out by a homography on background corners; what still moves (dense flow, and the
-difference from a background model on stabilised frames) is carried along its path through time, joined by
-OpenCV's people detector, completed by colour, cut out by GrabCut and smoothed. It works at no more than 240 rows.
+A homography on background corners removes the camera motion. The remaining motion (dense flow, and the difference from
+a background model on stabilised frames) is propagated along its path through time, combined with OpenCV's people
+detector and with colour, segmented with GrabCut and smoothed. The working size has at most 240 rows.
 
-It is honest: a shot in which nothing moves as a body of its own is not covered, and a clip without any is left out.
+A shot without an independently moving body is not covered; a clip without any covered shot is left out.
 """
 
 import zlib
@@ -25,18 +25,18 @@ from benchmark_builder.utils.pool import one_cv2_thread
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.record import Video
 
-ROWS, PIXELS = 240, 80_000  # working size, at most
-SHORT, LONG = 64, 192  # sides of the working picture, at least: below, dense flow has no pyramid to stand on
-# Least confidence of a clip on the whole, and of a frame; both calibrated on clips with and without an actor.
+ROWS, PIXELS = 240, 80_000  # maximum working size
+SHORT, LONG = 64, 192  # minimum sides of the working picture: a smaller one has no image pyramid for dense flow
+# Minimum mean confidence of a clip, and of a frame; both calibrated on clips with and without an actor.
 SURE, COVERED = 0.3, 0.2
 
 
 class MotionTrack:
-    """Masks of one video, kept packed at the working size.
+    """Masks of one video, stored packed at the working size.
 
     Attributes:
         covered: bool (T,).
-        confidence: float32 (T,), 0..1; a frame is covered from COVERED on.
+        confidence: float32 (T,), 0..1; a frame is covered if its confidence is at least COVERED.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -58,7 +58,7 @@ class MotionTrack:
         mask = bits.reshape(height, width)
         if (height, width) == self.size:
             return mask > 0
-        # Resized as a smooth field, so that the outline has no stairs.
+        # Resized as a smooth field, so that the outline has no steps.
         way = cv2.INTER_AREA if height > self.size[0] else cv2.INTER_LINEAR
         soft = cv2.resize(mask.astype(np.float32), self.size[::-1], interpolation=way)
         return soft > 0.5
@@ -69,7 +69,7 @@ class MotionMasks:
 
     def __init__(self, path: Path | None, dataset_root: Path) -> None:
         if path is not None:
-            raise BenchError(f"--masks motion:{path}: motion reads no file; give --masks motion")
+            raise BenchError(f"--masks motion:{path}: motion takes no path; give --masks motion")
 
     def track(self, video: Video, height: int, width: int) -> MotionTrack:
         """Find the moving actor in every frame.
@@ -82,12 +82,12 @@ class MotionMasks:
         if track.confidence.mean() < SURE or not track.covered.any():
             raise LeftOut(
                 f"no actor found in {video.id} (confidence {track.confidence.mean():.2f} of 1, at least {SURE} is "
-                "needed): nothing moves as a body of its own; give other --masks"
+                "needed): no body moves independently of the background; give other --masks"
             )
         return track
 
     def reads(self, video: Video) -> list[Path]:
-        """Nothing besides the video itself."""
+        """No files, except the video itself."""
         return []
 
     def describe(self) -> dict[str, Any]:
@@ -97,11 +97,11 @@ class MotionMasks:
 def follow(frames: Iterable[np.ndarray], height: int, width: int) -> MotionTrack:
     """Masks and confidence for the frames uint8 (h, w, 3) of one video, any size; masks come at (height, width).
 
-    Never refuses: with no actor, the track covers nothing or its confidence is low.
+    Never raises LeftOut: without an actor, the track covers no frame or its confidence is low.
     """
     track = MotionTrack(height, width)
     people, colours = People(), Colours()
-    with one_cv2_thread():  # sums in another order would differ in the last bit
+    with one_cv2_thread():  # sums in a different order would differ in the last bit
         for piece, fresh in shots(_resized(f) for f in frames):
             if fresh:
                 colours = Colours()
@@ -110,7 +110,7 @@ def follow(frames: Iterable[np.ndarray], height: int, width: int) -> MotionTrack
 
 
 def _resized(frame: np.ndarray) -> np.ndarray:
-    """The frame within ROWS and PIXELS, and not below SHORT and LONG where its shape allows both."""
+    """The frame resized to at most ROWS and PIXELS, and at least SHORT and LONG if its shape allows both."""
     height, width = frame.shape[:2]
     scale = min(1.0, ROWS / height, (PIXELS / (height * width)) ** 0.5)
     scale = max(scale, SHORT / min(height, width), LONG / max(height, width))

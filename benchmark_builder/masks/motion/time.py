@@ -1,4 +1,4 @@
-"""Carrying what is known of a pixel along its path through time."""
+"""Propagates values of a pixel along its path through time."""
 
 import cv2
 import numpy as np
@@ -9,9 +9,9 @@ from benchmark_builder.masks.motion.evidence import Evidence, grid
 def carry(
     moving: list[np.ndarray], evidence: Evidence, keep: float = 0.88, known: np.ndarray | None = None
 ) -> list[np.ndarray]:
-    """Mean evidence along each pixel's path through time, weighted keep^distance: float32 (H/2, W/2) a frame, 0..1.
+    """Mean evidence along each pixel's path through time, weighted keep^distance: float32 (H/2, W/2) per frame, 0..1.
 
-    A leg that stands while the arms wave is still the actor's: it moved a moment ago or will.
+    A leg that rests while the arms wave still belongs to the actor: it moved a moment ago, or will move soon.
     """
     count = len(moving)
     known = np.ones(count, np.float32) if known is None else known
@@ -30,9 +30,9 @@ def carry(
 
 
 def peak(seen: list[np.ndarray], evidence: Evidence, keep: float) -> list[np.ndarray]:
-    """The largest value along each pixel's path, less by ``keep`` a frame: float32 (H/2, W/2) a frame.
+    """The largest value along each pixel's path, times ``keep`` per frame of distance: float32 (H/2, W/2) per frame.
 
-    Lost where the picture no longer looks the same, or shows the background again.
+    It ends where the picture no longer looks the same, or shows the background again.
     """
     best = [a.copy() for a in seen]
     count = len(seen)
@@ -49,7 +49,7 @@ def peak(seen: list[np.ndarray], evidence: Evidence, keep: float) -> list[np.nda
 
 
 def _ways(evidence: Evidence) -> list[tuple[range, int, list[np.ndarray], list[np.ndarray]]]:
-    """Through time and back: frames in order, step to the one before, flow to it, and whether it looks the same."""
+    """Both directions in time: frames in order, step to the previous one, flow to it, whether it looks the same."""
     count = len(evidence.moving)
     return [
         (range(count), -1, evidence.behind, evidence.same_behind),
@@ -58,6 +58,6 @@ def _ways(evidence: Evidence) -> list[tuple[range, int, list[np.ndarray], list[n
 
 
 def _pulled(field: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """The neighbour's field as seen from this frame: each pixel looks where its flow leads."""
+    """The field of the neighbouring frame, warped to this frame by the flow."""
     x, y = grid(*field.shape[:2])
     return cv2.remap(field, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
