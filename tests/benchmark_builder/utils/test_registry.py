@@ -126,8 +126,8 @@ def test_own_masks_backgrounds_and_dataset(own: Path) -> None:
     [
         (lambda p: mask_source("ownparts:Missing", p), "--masks ownparts:Missing: cannot be imported .*ownparts.py"),
         (lambda p: mask_source("nowhere:Source", p), "--masks nowhere:Source: cannot be imported .*No module"),
-        (lambda p: mask_source("ownparts:function", p), "is no mask source; give a class with track"),
-        (lambda p: mask_source("os:system:true", p), "os:system: is no mask source"),
+        (lambda p: mask_source("ownparts:function", p), "is not a mask source; give a class with track"),
+        (lambda p: mask_source("os:system:true", p), "os:system: is not a mask source"),
         (lambda p: mask_source("ownparts:Nameless", p), "describe.* gives {}"),
         (lambda p: mask_source("ownparts:Source", p, prompts="x"), "--prompts x: --masks ownparts:Source has no such"),
         (lambda p: background_source("ownparts:Broken"), "cannot be made .RuntimeError: no disk."),
