@@ -91,7 +91,7 @@ class FolderMasks:
         if path is None:
             raise BenchError("--masks folder: the folder is missing; give --masks folder:PATH")
         if not path.is_dir():
-            raise BenchError(f"{path}: folder of masks not found; give --masks folder:PATH")
+            raise BenchError(f"{path}: no such folder of masks; give --masks folder:PATH")
         FolderSettings(numbering=numbering)  # type: ignore[arg-type]  # checked there
         self.folder, self.numbering = path, numbering
 

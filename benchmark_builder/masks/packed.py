@@ -1,4 +1,4 @@
-"""Masks of one video in little memory: packed to bits and compressed, one by one."""
+"""Stores the masks of one video in little memory: each mask is packed to bits and compressed."""
 
 import zlib
 
@@ -11,13 +11,13 @@ def pack(mask: np.ndarray) -> bytes:
 
 
 def unpack(data: bytes, height: int, width: int) -> np.ndarray:
-    """What :func:`pack` packed: bool (H, W)."""
+    """Reverse of :func:`pack`: bool (H, W)."""
     bits = np.unpackbits(np.frombuffer(zlib.decompress(data), np.uint8), count=height * width)
     return bits.reshape(height, width).astype(bool)
 
 
 class PackedTrack:
-    """Masks of one video. ``covered``: bool (T,), the frames that have one."""
+    """Masks of one video. ``covered``: bool (T,), the frames with a mask."""
 
     def __init__(self, length: int, height: int, width: int) -> None:
         self.size = (height, width)
@@ -25,7 +25,7 @@ class PackedTrack:
         self._packed: dict[int, bytes] = {}
 
     def keep(self, index: int, mask: np.ndarray) -> None:
-        """Keep the mask of frame ``index``: bool (H, W)."""
+        """Store the mask of frame ``index``: bool (H, W)."""
         self._packed[index] = pack(mask)
         self.covered[index] = True
 

@@ -1,7 +1,7 @@
-"""Masks on disk: one zip of 1-bit PNGs a video, one PNG a covered frame, named by its 0-based index.
+"""Masks on disk: one zip of 1-bit PNGs per video, one PNG per covered frame, named by the index of the frame from 0.
 
-This is how synthactions ships its exact masks, how a benchmark keeps the masks it was built with, and how
-computed masks are kept for the next build. Any zip tool and picture viewer opens it.
+The exact masks of synthactions, the masks that a benchmark was built with, and masks computed by `bench segment` are
+stored in this format. Any zip tool and picture viewer can open it.
 """
 
 import zipfile
@@ -18,16 +18,16 @@ from benchmark_builder.utils.files import found_inside, open_zip, read_json, who
 from benchmark_builder.video.decode import png_size
 from benchmark_builder.video.record import LONGEST, Video
 
-_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: the same masks are the same bytes
+_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp, so that equal masks give equal bytes
 LENGTH = "length.txt"
-ORIGIN = "segment.json"  # what `bench segment` wrote the masks from
+ORIGIN = "segment.json"  # records the source of the masks that `bench segment` wrote
 
 
 class MaskWriter:
-    """Appends masks to a zip; use as a context manager, the file appears under ``path`` once whole."""
+    """Appends masks to a zip. Use it as a context manager; the file appears at ``path`` when it is complete."""
 
     def __init__(self, path: Path, length: int = 0) -> None:
-        """length: frames of the video, where that is more than the last mask's."""
+        """length: number of frames of the video, if it continues after the last mask."""
         self._path = path
         self._zip: zipfile.ZipFile | None = None
         self._length = length
@@ -45,12 +45,12 @@ class MaskWriter:
     def write(self, index: int, mask: np.ndarray) -> None:
         """Store the mask of frame ``index``: bool (H, W)."""
         assert self._zip is not None
-        if self._last is None or not np.array_equal(mask, self._last):  # a mask often holds for several frames
+        if self._last is None or not np.array_equal(mask, self._last):  # consecutive frames often have the same mask
             ok, png = cv2.imencode(
                 ".png", mask.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
             )
             if not ok:
-                raise BenchError(f"mask of frame {index}: could not be encoded")
+                raise BenchError(f"mask of frame {index}: encoding failed")
             self._last, self._png = mask.copy(), png.tobytes()
         self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.png", _DATE), self._png)
         self._length = max(self._length, index + 1)
@@ -83,7 +83,9 @@ class StoredTrack:
         except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
             raise BenchError(f"{path}: not a mask file ({error}); write it again with `bench segment`") from None
         if not 0 <= length <= LONGEST or any(i >= length for i in indices):
-            raise BenchError(f"{path}: names a frame beyond its length; write it again with `bench segment`")
+            raise BenchError(
+                f"{path}: contains a frame after the end of the video; write it again with `bench segment`"
+            )
         self.covered = np.zeros(length, dtype=bool)
         self.covered[indices] = True
 
@@ -91,15 +93,15 @@ class StoredTrack:
         """Mask of covered frame ``index``: bool (H, W)."""
         height, width = self.size
         try:
-            # No PNG of this size is longer than its pixels at 8 bytes each, but for a little.
+            # A PNG of this size has at most about 8 bytes per pixel.
             data = zip_member(self._zip, f"{index:06d}.png", 8 * height * width + 65536)
             size = png_size(data)
         except (KeyError, ValueError, zipfile.BadZipFile) as error:
             raise BenchError(f"{self.path}: mask of frame {index} cannot be read ({error})") from None
-        if size != self.size:  # known from the header, before memory is taken for the picture
+        if size != self.size:  # known from the header, before memory is allocated for the picture
             raise BenchError(
                 f"{self.path}: masks are {size[1]}x{size[0]}, the video is {width}x{height}; "
-                "make masks at the video's size"
+                "create masks of the video's size"
             )
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
         if image is None:
@@ -123,23 +125,23 @@ class StoredMasks:
         return StoredTrack(path, height, width)
 
     def reads(self, video: Video) -> list[Path]:
-        """The video's zip."""
+        """The zip of the video."""
         return [found_inside(self.folder, f"{video.id}.zip")]
 
     def describe(self) -> dict[str, Any]:
-        """``kind``, and where `bench segment` wrote the folder, ``origin``: what it wrote the masks from."""
+        """``kind``, and ``origin`` if `bench segment` wrote the folder: the source of its masks."""
         return {"kind": "stored"} | ({} if self.origin is None else {"origin": self.origin})
 
 
 class TruthMasks(StoredMasks):
-    """``truth``: the exact masks that synthactions is rendered with (ROOT/masks)."""
+    """``truth``: the exact masks that were rendered with synthactions (ROOT/masks)."""
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "truth"}
 
 
 def _origin(folder: Path) -> dict[str, Any] | None:
-    """The mask source that `bench segment` recorded in a folder, or None where it was written by other means."""
+    """The mask source that `bench segment` recorded in a folder, or None if the folder was not written by it."""
     path = folder / ORIGIN
     if not path.is_file():
         return None

@@ -123,7 +123,7 @@ def test_feather_is_soft_at_the_edge_and_hard_far_from_it() -> None:
 def test_validity() -> None:
     track = Track([np.ones((2, 2), bool), dot(0)[:, :4].reshape(2, 2), np.zeros((2, 2), bool)])
     require_valid(track, MaskSettings(min_area=0.25, min_valid=0.6), "v")
-    with pytest.raises(LeftOut, match="67% of its masks fill 25% of the picture; the protocol asks for 70%"):
+    with pytest.raises(LeftOut, match="67% of its masks fill at least 25% of the picture; the protocol requires 70%"):
         require_valid(track, MaskSettings(min_area=0.25, min_valid=0.7), "v")
 
 

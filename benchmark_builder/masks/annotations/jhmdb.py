@@ -44,7 +44,7 @@ class PuppetMasks:
         self.folder = path or next((f for f in near if f.is_dir()), near[0])
         if not self.folder.is_dir():
             raise BenchError(
-                f"{self.folder}: folder not found; unpack JHMDB's puppet_mask.zip there, or give --masks jhmdb:FOLDER"
+                f"{self.folder}: no such folder; unpack JHMDB's puppet_mask.zip there, or give --masks jhmdb:FOLDER"
             )
 
     def track(self, video: Video, height: int, width: int) -> PuppetTrack:

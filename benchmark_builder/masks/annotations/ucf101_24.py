@@ -123,6 +123,6 @@ def find_annotation(root: Path, names: tuple[str, ...], kind: str) -> Path:
             if (folder / name).is_file():
                 return folder / name
     raise BenchError(
-        f"{root / 'annotations' / names[-1]}: file not found; put {names[-1]} of the corrected UCF101-24 annotations "
+        f"{root / 'annotations' / names[-1]}: no such file; put {names[-1]} of the corrected UCF101-24 annotations "
         f"(Singh et al.) there, or give --masks {kind}:FILE or --masks motion"
     )

@@ -1,8 +1,8 @@
-"""``maskrcnn`` and ``detector``: people found by torchvision's detectors and followed over time.
+"""``maskrcnn`` and ``detector``: people found by torchvision's detectors and tracked over time.
 
-Both run on every frame alone; people are then followed by the overlap of their boxes, and who is seen only briefly is
-dropped. ``maskrcnn`` gives masks (of Keypoint R-CNN: the outline of its key points), ``detector`` boxes, to prompt
-other sources with.
+Both process every frame separately. People are then tracked by the overlap of their boxes, and people seen only briefly
+are removed. ``maskrcnn`` gives masks (with Keypoint R-CNN: the outline of the key points); ``detector`` gives boxes, as
+prompts for other sources.
 """
 
 from pathlib import Path
@@ -34,17 +34,17 @@ class MaskRCNNMasks:
         device: str = "auto",
         chunk: int = NETWORK["chunk"],
     ) -> None:
-        """Check the settings and find the weights; the network is loaded with the first video.
+        """Check the settings and find the weights; the network is loaded for the first video.
 
         Args:
             path: WEIGHTS.
-            min_score: least score of a person, 0..1.
-            min_track: on how many frames a person must be seen.
+            min_score: minimum score of a person, 0..1.
+            min_track: minimum number of frames on which a person must be seen.
             device: ``auto``, ``cpu``, ``cuda`` …
-            chunk: frames that a GPU looks at together.
+            chunk: number of frames that a GPU processes together.
 
         Raises:
-            BenchError: a setting that makes no sense, or weights that cannot be had.
+            BenchError: a setting is invalid, or the weights cannot be found or downloaded.
         """
         NetworkSettings(min_score=min_score, min_track=min_track, device=device, chunk=chunk)
         self.min_score, self.min_track, self.chunk = min_score, min_track, chunk
@@ -54,11 +54,11 @@ class MaskRCNNMasks:
         self._network: torch.nn.Module | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_network": None}  # a worker loads its own
+        return self.__dict__ | {"_network": None}  # each worker loads the network itself
 
     @property
     def network(self) -> torch.nn.Module:
-        """The network, loaded once a process."""
+        """The network, loaded once per process."""
         if self._network is None:
             self._network = load_network(self.path, self.model, self.min_score, torch.device(self.device))
         return self._network
@@ -67,24 +67,24 @@ class MaskRCNNMasks:
         """Find the people of one video.
 
         Raises:
-            LeftOut: nobody is seen long enough.
+            LeftOut: no person is seen on enough frames.
             BenchError: the video cannot be read.
         """
         found = list(detect(self.network, read_frames(video.path), torch.device(self.device), self.chunk, self.masks))
         track = PeopleTrack(found, height, width, self.min_track)
         if not track.covered.any():
             raise LeftOut(
-                f"no person found in {video.id} (score {self.min_score} on {self.min_track} frames is needed); give "
+                f"no person found in {video.id} (score {self.min_score} on {self.min_track} frames is needed); choose "
                 "other --masks, or a lower --min-score or --min-track"
             )
         return track
 
     def reads(self, video: Video) -> list[Path]:
-        """Nothing besides the video itself."""
+        """No files, except the video itself."""
         return []
 
     def describe(self) -> dict[str, Any]:
-        """``chunk`` is not in it, as it decides how much memory is taken and not what is computed."""
+        """``chunk`` is not included, since it changes only the memory use, not the result."""
         return {
             "kind": self.kind,
             "model": self.model,
@@ -97,6 +97,6 @@ class MaskRCNNMasks:
 
 
 class DetectorBoxes(MaskRCNNMasks):
-    """``detector[:WEIGHTS]``: the boxes of the same people, one each."""
+    """``detector[:WEIGHTS]``: one box for each of these people."""
 
     kind, masks = "detector", False

@@ -1,7 +1,7 @@
-"""Boxes that prompt a segmenter: where another source's actors are, frame by frame.
+"""Boxes that prompt a segmenter: the actors of another source, frame by frame.
 
-A source that tells its actors apart (:class:`~benchmark_builder.masks.base.BoxedTrack`) gives one box an actor. Of any
-other, the connected parts of a mask are the actors: parts whose boxes touch are one, specks are none.
+A source with separate actors (:class:`~benchmark_builder.masks.base.BoxedTrack`) gives one box per actor. For other
+sources, the connected parts of a mask are the actors: parts whose boxes touch are one actor, and specks are ignored.
 """
 
 from collections.abc import Mapping
@@ -14,54 +14,55 @@ import numpy as np
 from benchmark_builder.masks.base import ActorBox, BoxedTrack, MaskSource, MaskTrack
 from benchmark_builder.utils.errors import BenchError
 
-SPECK = 0.1  # of the largest part's area: a smaller part is no actor of its own
-SAME = 0.3  # least overlap (intersection over union) of a part's box with the last one of the same actor
-LISTED = 5  # boxes named in a message
+SPECK = 0.1  # share of the largest part's area: a smaller part is ignored
+SAME = 0.3  # minimum overlap (intersection over union) of a part's box with the last box of the same actor
+LISTED = 5  # maximum number of boxes listed in a message
 
 
 def prompt_source(
     spec: str | None, dataset_root: Path, kind: str, shared: Mapping[str, Any] | None = None, **options: Any
 ) -> MaskSource:
-    """The source that ``--prompts KIND`` or ``KIND:PATH`` names.
+    """The source for ``--prompts KIND`` or ``KIND:PATH``.
 
     Args:
-        spec: what the user gave; None or "" if nothing.
-        dataset_root: the dataset's folder, where a source without PATH looks for its files.
-        kind: the prompted source, for the message.
-        shared: settings of the prompted source that the prompt source gets too if it has them, such as ``device``.
-        options: settings for the prompt source; None stands for its default.
+        spec: the value of the option; None or "" if it was not given.
+        dataset_root: the dataset's folder, where a source without PATH searches for its files.
+        kind: name of the prompted source, for the message.
+        shared: settings of the prompted source, such as ``device``, that are passed to the prompt source if it has
+            them.
+        options: settings of the prompt source; None means its default.
 
     Raises:
-        BenchError: no ``spec``, or what :func:`~benchmark_builder.masks.mask_source` raises.
+        BenchError: ``spec`` is missing, or an error of :func:`~benchmark_builder.masks.mask_source`.
     """
     from benchmark_builder.masks import KINDS, mask_source, settings_of  # it imports the prompted sources in turn
 
     if not spec:
         raise BenchError(
-            f"--masks {kind}: needs boxes to start from; give --prompts KIND:PATH, such as ucf101-24:pyannot.pkl, "
+            f"--masks {kind}: needs boxes as prompts; give --prompts KIND:PATH, such as ucf101-24:pyannot.pkl, "
             "detector or motion"
         )
     if KINDS.kind(spec) in ("sam", "sam2"):
         raise BenchError(
-            f"--prompts {spec}: is itself prompted with boxes; give --prompts ucf101-24:pyannot.pkl, detector or motion"
+            f"--prompts {spec}: needs prompts itself; give --prompts ucf101-24:pyannot.pkl, detector or motion"
         )
     common = {key: value for key, value in (shared or {}).items() if key in settings_of(spec)}
     return mask_source(spec, dataset_root, **common, **options)
 
 
 def prompt_boxes(track: MaskTrack, height: int, width: int, name: str) -> list[list[ActorBox]]:
-    """The boxes of every frame's actors.
+    """The boxes of the actors on every frame.
 
     Args:
         track: a track of the prompt source, for frames of (height, width). Its masks are read one at a time, in order.
         name: the video's id, for the message.
 
     Returns:
-        ``len(track.covered)`` lists, empty where the track is not covered (or its mask is empty); in a list, actors
-        in rising order, each at most once. Boxes lie within the frame and have an area.
+        ``len(track.covered)`` lists, empty for frames that are not covered (or have an empty mask); in a list, actors
+        in ascending order, each at most once. Boxes are inside the frame and their area is not 0.
 
     Raises:
-        BenchError: a box has no area, or lies outside the frame altogether; they are listed.
+        BenchError: boxes have no area, or are completely outside the frame; the message lists them.
     """
     frames: list[list[ActorBox]] = []
     parts = _Parts()
@@ -79,7 +80,7 @@ def prompt_boxes(track: MaskTrack, height: int, width: int, name: str) -> list[l
         more = f" and {len(empty) - LISTED} more" if len(empty) > LISTED else ""
         raise BenchError(
             f"{name}: prompt boxes (x1, y1, x2, y2) have no area inside the {width}x{height} picture: {listed}{more}; "
-            "fix the annotation or give other --prompts"
+            "correct the annotation or give other --prompts"
         )
     return frames
 
@@ -110,7 +111,7 @@ def part_boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
 
 
 def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Intersection over union, 0..1, of two boxes (x1, y1, x2, y2) that have an area."""
+    """Intersection over union, 0..1, of two boxes (x1, y1, x2, y2) whose areas are not 0."""
     wide, tall = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     if wide <= 0 or tall <= 0:
         return 0.0
@@ -119,7 +120,7 @@ def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 
 class _Parts:
-    """Numbers the parts of one video's masks: a part that overlaps an actor's last box is that actor."""
+    """Numbers the parts of one video's masks: a part that overlaps the last box of an actor gets its number."""
 
     def __init__(self) -> None:
         self._last: list[tuple[int, int, int, int]] = []

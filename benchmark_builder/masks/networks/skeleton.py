@@ -9,7 +9,7 @@ LIMBS = (
     (11, 13), (13, 15), (12, 14), (14, 16),  # legs
     (5, 6), (11, 12), (5, 11), (6, 12), (0, 5), (0, 6),  # trunk and neck
 )  # fmt: skip
-# Shares of a person's standing height: breadths of a limb and of a head, roughly; the trunk from hips (0.530) to
+# Shares of a person's standing height: approximate widths of a limb and of a head; the trunk from hips (0.530) to
 # shoulders (0.818), Drillis and Contini, Body Segment Parameters, 1966.
 LIMB, HEAD_WIDTH, TRUNK = 1 / 14, 1 / 8, 0.288
 
@@ -41,7 +41,7 @@ def outline(points: np.ndarray, sure: np.ndarray, height: int, width: int) -> np
 
 
 def _standing_height(points: np.ndarray, sure: np.ndarray) -> float:
-    """The height this person would stand, in pixels: from the trunk, else from what is seen."""
+    """The standing height of this person in pixels: from the trunk, otherwise from the visible points."""
     if sure[[*SHOULDERS, *HIPS]].all():
         trunk = float(np.linalg.norm(points[list(SHOULDERS)].mean(0) - points[list(HIPS)].mean(0)))
         return trunk / TRUNK

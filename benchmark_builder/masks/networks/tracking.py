@@ -1,4 +1,4 @@
-"""People followed through a video by the overlap of their boxes, so that the same people are kept. No network here."""
+"""Tracks people through a video by the overlap of their boxes. No network is used here."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,27 +10,27 @@ from benchmark_builder.masks.base import ActorBox
 from benchmark_builder.masks.networks.prompts import overlap
 from benchmark_builder.masks.packed import unpack
 
-SAME = 0.3  # least overlap (intersection over union) of a person's boxes on two frames
-PATIENCE = 10  # frames that a person may be missed for
+SAME = 0.3  # minimum overlap (intersection over union) of a person's boxes on two frames
+PATIENCE = 10  # number of frames on which a person may be missing
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A person on one frame: ``box`` in pixels, with an area; ``mask``: packed bits of bool (H, W), or none."""
+    """A person on one frame: ``box`` in pixels, area not 0; ``mask``: packed bits of bool (H, W), or None."""
 
     box: Box
     mask: bytes | None = None
 
 
 def link(frames: Iterable[Sequence[Box]]) -> list[list[int]]:
-    """The person that each box shows, numbered by first appearance, as lists like those of ``frames``.
+    """The number of the person in each box, in order of first appearance, as lists like those of ``frames``.
 
-    On every frame, the pair of a known person and a box that overlap most is joined first. Who was not seen on the
-    last PATIENCE frames is forgotten.
+    On every frame, the pair of a known person and a box with the largest overlap is matched first. A person that was
+    not seen on the last PATIENCE frames is dropped.
     """
-    last: dict[int, tuple[int, Box]] = {}  # person -> frame and box of the last sighting
+    last: dict[int, tuple[int, Box]] = {}  # person -> frame and box of the last detection
     count, numbers = 0, []
     for index, boxes in enumerate(frames):
         last = {who: seen for who, seen in last.items() if index - seen[0] <= PATIENCE + 1}
@@ -48,13 +48,13 @@ def link(frames: Iterable[Sequence[Box]]) -> list[list[int]]:
 
 
 class PeopleTrack:
-    """The people of one video who are seen long enough. ``covered``: bool (T,), the frames that show one."""
+    """The people of one video who are seen on enough frames. ``covered``: bool (T,), the frames with such a person."""
 
     def __init__(self, sightings: Sequence[Sequence[Sighting]], height: int, width: int, min_track: int) -> None:
         """Keep the people seen on ``min_track`` frames, or on half of the frames of a video shorter than twice that.
 
         Args:
-            sightings: of each frame, those that a detector is sure of.
+            sightings: per frame, the detections with a sufficient score.
         """
         self.size = (height, width)
         numbers = link([s.box for s in found] for found in sightings)
@@ -68,7 +68,7 @@ class PeopleTrack:
         self.covered = np.array([bool(found) for found in self._seen], dtype=bool)
 
     def actor_boxes(self, index: int) -> list[ActorBox]:
-        """The people's boxes on frame ``index``, widened to whole pixels and clipped to the frame."""
+        """The boxes of the people on frame ``index``, enlarged to integer pixels and clipped to the frame."""
         height, width = self.size
         return [
             ActorBox(
@@ -82,7 +82,7 @@ class PeopleTrack:
         ]
 
     def mask(self, index: int) -> np.ndarray:
-        """The people of frame ``index``, united: bool (H, W); of one without a mask, the box."""
+        """The union of the people on frame ``index``: bool (H, W); for a person without a mask, the box."""
         united = np.zeros(self.size, dtype=bool)
         for (_, seen), (_, x1, y1, x2, y2) in zip(self._seen[index], self.actor_boxes(index), strict=True):
             if seen.mask is None:

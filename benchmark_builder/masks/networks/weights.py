@@ -1,4 +1,4 @@
-"""Networks of the mask sources that have one: their weights read without running code, and how they compute."""
+"""Networks of mask sources: reading weights without running code, and running inference."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ Build = Callable[[], torch.nn.Module]
 
 
 def hub_file(name: str) -> Path:
-    """Where torch hub keeps a downloaded checkpoint of that file name."""
+    """The path of a downloaded checkpoint of this file name in torch hub's cache."""
     return Path(torch.hub.get_dir()) / "checkpoints" / name
 
 
@@ -23,10 +23,10 @@ def read_weights(path: Path, what: str) -> dict[str, torch.Tensor]:
     """The tensors of a checkpoint, by name, on the CPU; see :func:`benchmark_builder.utils.weights.read_weights`.
 
     Args:
-        what: what the file should be, for the message.
+        what: the expected content of the file, for the message.
 
     Raises:
-        BenchError: the file is missing, no checkpoint, or holds what could run code.
+        BenchError: the file is missing, is not a checkpoint, or contains objects that could run code.
     """
     if not path.is_file():
         raise BenchError(f"{path}: no such file; give {what}")
@@ -37,7 +37,7 @@ def read_weights(path: Path, what: str) -> dict[str, torch.Tensor]:
 
 
 def fitting(state: Mapping[str, torch.Tensor], builders: Mapping[str, Build]) -> list[str]:
-    """Those of the networks that can load ``state``. No memory is taken for their weights."""
+    """The networks that can load ``state``. No memory is allocated for their weights."""
     return [name for name, build in builders.items() if _fits(_hollow(build), state)]
 
 
@@ -48,9 +48,9 @@ def _hollow(build: Build) -> torch.nn.Module:
 
 
 def _fits(network: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
-    # The network is asked, as it may know older names of its weights than its own.
+    # Try it with the network, since it may accept older names of its weights.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that nothing is copied to where there is no memory
+        warnings.simplefilter("ignore")  # the warning that copying to the meta device has no effect
         try:
             network.load_state_dict(dict(state))
         except RuntimeError:
@@ -60,10 +60,10 @@ def _fits(network: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
 
 @contextmanager
 def computing(device: torch.device) -> Iterator[None]:
-    """Inference; on a CPU by one thread: its sums come out the same bit for bit, however many workers there are.
+    """Inference. On a CPU it uses one thread, so that sums are bit-identical for any number of workers.
 
     Raises:
-        BenchError: the GPU's memory does not suffice.
+        BenchError: the GPU memory is too small.
     """
     threads = torch.get_num_threads()
     if device.type == "cpu":
@@ -73,7 +73,7 @@ def computing(device: torch.device) -> Iterator[None]:
             yield
     except torch.cuda.OutOfMemoryError:
         raise BenchError(
-            "the GPU's memory does not suffice; give a smaller --chunk, fewer --workers or --device cpu"
+            "the GPU memory is too small; give a smaller --chunk, fewer --workers or --device cpu"
         ) from None
     finally:
         torch.set_num_threads(threads)

@@ -340,10 +340,10 @@ def test_puppet_masks_are_refused_on_hmdb51s_longer_clip(tmp_path: Path) -> None
     ("value", "says"),
     [
         ({"other": np.ones((H, W, 2))}, "puppet_mask.mat: contains no array part_mask; download the file"),
-        ({"part_mask": "text"}, "no array of real numbers"),
+        ({"part_mask": "text"}, "not an array of real numbers"),
         ({"part_mask": np.ones((H, W, 2, 2))}, "not H x W x T"),
-        ({"part_mask": {"a": 1}}, "no array of real numbers"),
-        ({"part_mask": np.ones((H, W, 2)) * 1j}, "no array of real numbers"),
+        ({"part_mask": {"a": 1}}, "not an array of real numbers"),
+        ({"part_mask": np.ones((H, W, 2)) * 1j}, "not an array of real numbers"),
     ],
 )
 def test_a_mat_file_of_something_else(value: dict, says: str, tmp_path: Path) -> None:
@@ -617,16 +617,16 @@ def test_any_text_as_counts_is_a_mask_or_an_error(counts: str) -> None:
 @pytest.mark.parametrize(
     ("rle", "says"),
     [
-        ({"size": [H, W], "counts": ""}, "do not add up"),
-        ({"size": [H, W], "counts": [H * W - 1]}, "do not add up"),
-        ({"size": [H, W], "counts": [H * W, H * W]}, "do not add up"),
+        ({"size": [H, W], "counts": ""}, "the sum of its runs is not"),
+        ({"size": [H, W], "counts": [H * W - 1]}, "the sum of its runs is not"),
+        ({"size": [H, W], "counts": [H * W, H * W]}, "the sum of its runs is not"),
         ({"size": [H, W], "counts": [-1, H * W + 1]}, "neither a string nor a list"),
         ({"size": [H, W], "counts": [True] * (H * W)}, "neither a string nor a list"),
         ({"size": [H, W], "counts": [2**63]}, "neither a string nor a list"),
         ({"size": [H, W], "counts": "oooooooooooo0"}, "longer than any picture"),
-        ({"size": [H, W], "counts": "é"}, "no compressed run lengths"),
-        ({"size": [H, W], "counts": "\ud800"}, "no compressed run lengths"),
-        ({"size": [H, W], "counts": "P1 "}, "no compressed run lengths"),
+        ({"size": [H, W], "counts": "é"}, "not compressed run lengths"),
+        ({"size": [H, W], "counts": "\ud800"}, "not compressed run lengths"),
+        ({"size": [H, W], "counts": "P1 "}, "not compressed run lengths"),
         ({"size": [H, W], "counts": None}, "neither a string nor a list"),
         ({"size": [10**9, 10**9], "counts": [10**18]}, "its size is 1000000000x1000000000, the video is 16x12"),
         ({"size": "12x16", "counts": [1]}, "its size is '12x16'"),

@@ -235,7 +235,7 @@ def test_weights_that_are_none(weights: Path, tmp_path: Path) -> None:
         assert message.startswith(f"{name}: ") and "MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1" in message
     other = tmp_path / "other.pth"
     torch.save(torch.nn.Linear(2, 2).state_dict(), other)
-    assert "of no network that is known" in refused(lambda: mask_source(f"maskrcnn:{other}", tmp_path))
+    assert "fit no known network" in refused(lambda: mask_source(f"maskrcnn:{other}", tmp_path))
     weights.write_bytes(weights.read_bytes()[:1000])
     assert refused(lambda: mask_source(f"maskrcnn:{weights}", tmp_path)).startswith(f"{weights}: cannot be read")
 

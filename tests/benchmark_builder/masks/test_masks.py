@@ -151,5 +151,5 @@ def test_broken_mask_files_are_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("length.txt", "1")
         archive.writestr("000005.png", b"")
-    with pytest.raises(BenchError, match="beyond its length"):
+    with pytest.raises(BenchError, match="after the end of the video"):
         StoredTrack(path, 4, 4)

@@ -250,7 +250,7 @@ def test_it_is_the_kind_motion_and_describes_itself(tmp_path: Path) -> None:
     source = mask_source("motion", tmp_path)
     assert isinstance(source, MotionMasks)
     assert json.loads(json.dumps(source.describe()))["kind"] == "motion"
-    with pytest.raises(BenchError, match="reads no file; give --masks motion"):
+    with pytest.raises(BenchError, match="takes no path; give --masks motion"):
         mask_source("motion:weights.pt", tmp_path)
 
 

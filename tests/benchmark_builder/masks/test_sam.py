@@ -226,7 +226,7 @@ def test_videos_that_cannot_be_done_are_listed(source: SamMasks, tmp_path: Path)
         assert f"frame 2 {shown}" in str(caught.value)
     source.prompts = Boxes()
     source.predictor.model.mask_threshold = 1e9
-    with pytest.raises(LeftOut, match="finds nothing"):
+    with pytest.raises(LeftOut, match="found nothing"):
         source.track(clip(tmp_path), 32, 48)
 
 

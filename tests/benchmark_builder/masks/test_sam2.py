@@ -182,12 +182,12 @@ def test_a_video_without_prompts_is_left_out(folder: Path, tmp_path: Path) -> No
     with pytest.raises(LeftOut, match="no masks"):
         source_of(folder, tmp_path).track(video_of(tmp_path, "a/w"), 32, 48)
     write_masks(tmp_path / "prompts" / "a" / "e.zip", [np.zeros((32, 48), bool)] * 8)
-    with pytest.raises(LeftOut, match="a/e: its prompts hold no box"):
+    with pytest.raises(LeftOut, match="a/e: the prompt source has no box"):
         source_of(folder, tmp_path).track(video_of(tmp_path, "a/e"), 32, 48)
 
 
 def test_bad_settings_are_named(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="--masks sam2: needs boxes to start from; give --prompts"):
+    with pytest.raises(BenchError, match="--masks sam2: needs boxes as prompts; give --prompts"):
         mask_source(f"sam2:{folder}", tmp_path)
     for setting, value in (("drift", 1.5), ("box_margin", -1), ("chunk", 0)):
         with pytest.raises(BenchError, match=f"--{setting.replace('_', '-')} {value}"):
@@ -216,7 +216,7 @@ def test_what_is_no_checkpoint_is_named_with_the_mend(folder: Path, tmp_path: Pa
     bare = copy("bare")
     (bare / "model.safetensors").unlink()
     (bare / "pytorch_model.bin").write_bytes(b"a pickle")
-    with pytest.raises(BenchError, match=r"holds no model\.safetensors"):
+    with pytest.raises(BenchError, match=r"contains no model\.safetensors"):
         load(bare, "cpu")
     cut = copy("cut")
     (cut / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
@@ -228,7 +228,7 @@ def test_what_is_no_checkpoint_is_named_with_the_mend(folder: Path, tmp_path: Pa
     weights = load_file(lacking / "model.safetensors")
     name = next(n for n in weights if n.startswith("memory_attention"))
     save_file({k: v for k, v in weights.items() if k != name}, lacking / "model.safetensors", {"format": "pt"})
-    with pytest.raises(BenchError, match=f"lacks 1 weights, the first {name}"):
+    with pytest.raises(BenchError, match=f"1 weights are missing, the first is {name}"):
         load(lacking, "cpu")
 
 
