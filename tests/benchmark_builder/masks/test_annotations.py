@@ -630,8 +630,8 @@ def test_any_text_as_counts_is_a_mask_or_an_error(counts: str) -> None:
         ({"size": [H, W], "counts": None}, "neither a string nor a list"),
         ({"size": [10**9, 10**9], "counts": [10**18]}, "its size is 1000000000x1000000000, the video is 16x12"),
         ({"size": "12x16", "counts": [1]}, "its size is '12x16'"),
-        ([1, 2], "no RLE"),
-        ({"counts": [1]}, "no RLE"),
+        ([1, 2], "not an RLE"),
+        ({"counts": [1]}, "not an RLE"),
     ],
 )
 def test_a_wrong_rle_is_named_with_file_video_and_frame(rle: Any, says: str, tmp_path: Path) -> None:
