@@ -198,7 +198,7 @@ def test_what_is_no_checkpoint_is_named_with_the_mend(folder: Path, tmp_path: Pa
     with pytest.raises(BenchError, match=r"nowhere: no such folder.*facebook/sam2"):
         find_checkpoint(tmp_path / "nowhere")
     (tmp_path / "sam2.pt").write_bytes(b"weights")
-    with pytest.raises(BenchError, match="is a file, and SAM 2's checkpoint is a folder"):
+    with pytest.raises(BenchError, match="is a file, but a checkpoint of SAM 2 is a folder"):
         find_checkpoint(tmp_path / "sam2.pt")
     with pytest.raises(BenchError, match=r"someone/nothing: .*hf download facebook/sam2"):
         find_checkpoint(Path("someone/nothing"))
