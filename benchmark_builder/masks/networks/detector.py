@@ -27,13 +27,13 @@ from benchmark_builder.pretrained import weights_file
 from benchmark_builder.pretrained.table import network_of_file
 from benchmark_builder.utils.errors import BenchError
 
-PERSON = 1  # COCO's label
+PERSON = 1  # the label in COCO
 DEFAULT = "MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1"
-POINT_SURE = 0.0  # least score of a key point, on the scale of Keypoint R-CNN's heat map
+POINT_SURE = 0.0  # minimum score of a key point, on the scale of Keypoint R-CNN's heat map
 
 
 def _frozen(build: Callable[..., torch.nn.Module]) -> torch.nn.Module:
-    """A network whose backbone has frozen batch normalisation, as torchvision gives it to a pretrained one."""
+    """A network with frozen batch normalisation in the backbone, as in torchvision's pretrained networks."""
     network = build(weights=None, weights_backbone=None)
     _freeze(network.get_submodule("backbone"))
     return network
@@ -61,19 +61,19 @@ def _keypoint() -> torch.nn.Module:
 
 @dataclass(frozen=True)
 class Network:
-    """A network that can be asked for: how it is made, and torchvision's own weights for it."""
+    """A network that users can choose: how to create it, and torchvision's weights for it."""
 
     build: Callable[[], torch.nn.Module]
     weights: type[WeightsEnum] | None = None
 
 
-# A file is of the first of these that can load it. Whoever has a network of another kind adds it here.
+# A weight file belongs to the first network that can load it. Add other networks here.
 NETWORKS = {
     "maskrcnn_resnet50_fpn_v2": Network(_v2, MaskRCNN_ResNet50_FPN_V2_Weights),
     "maskrcnn_resnet50_fpn": Network(_v1, MaskRCNN_ResNet50_FPN_Weights),
     "keypointrcnn_resnet50_fpn": Network(_keypoint, KeypointRCNN_ResNet50_FPN_Weights),
 }
-# Trained before torchvision's frozen batch normalisation had an eps (pytorch/vision#2933), and run without one.
+# Trained before torchvision's frozen batch normalisation had an eps (pytorch/vision#2933), so eps is 0 here.
 WITHOUT_EPS = {
     Path(weights.value.url).name
     for weights in (MaskRCNN_ResNet50_FPN_Weights.COCO_V1, KeypointRCNN_ResNet50_FPN_Weights.COCO_V1)
@@ -81,14 +81,15 @@ WITHOUT_EPS = {
 
 
 def find_weights(name: str) -> tuple[Path, str]:
-    """The file of the weights and the name of the network they fit.
+    """The weight file and the name of the network that it fits.
 
     Args:
-        name: a file, or torchvision's name of weights such as :data:`DEFAULT`, fetched into torch hub's cache if they
-            are not there.
+        name: a file, or a torchvision name of weights such as :data:`DEFAULT`; these are downloaded to torch hub's
+            cache if they are missing.
 
     Raises:
-        BenchError: neither, or the weights cannot be fetched (the message names their address), or fit no network.
+        BenchError: the name is unknown, the weights cannot be downloaded (the message has the address), or they fit no
+            network.
     """
     path = Path(name)
     if not path.is_file():
@@ -96,7 +97,7 @@ def find_weights(name: str) -> tuple[Path, str]:
     what = f"weights of {', '.join(NETWORKS)}"
     fits = fitting(read_weights(path, what), {key: network.build for key, network in NETWORKS.items()})
     if not fits:
-        raise BenchError(f"{path}: its weights are of no network that is known here; give {what}")
+        raise BenchError(f"{path}: its weights fit no known network; give {what}")
     return path, fits[0]
 
 
@@ -108,7 +109,7 @@ def _fetched(name: str) -> Path:
             raise ValueError
     except (ValueError, KeyError, AttributeError):
         names = ", ".join(str(w) for kind in known for w in kind)
-        raise BenchError(f"{name}: no such file, and no weights of that name; give a file or one of {names}") from None
+        raise BenchError(f"{name}: neither a file nor a known name of weights; give a file or one of {names}") from None
     network = network_of_file(Path(weights.value.url).name)
     if network is None:  # of a torchvision that is newer than the table
         raise BenchError(
@@ -118,7 +119,7 @@ def _fetched(name: str) -> Path:
 
 
 def load_network(path: Path, name: str, min_score: float, device: torch.device) -> torch.nn.Module:
-    """The network of :data:`NETWORKS` with the weights of a file, ready to detect what scores ``min_score``, 0..1."""
+    """The network of :data:`NETWORKS` with the weights of a file; ``min_score``: lowest score, 0..1."""
     network: Any = NETWORKS[name].build()
     network.load_state_dict(read_weights(path, "weights of a detector"))
     if path.name in WITHOUT_EPS:
@@ -132,16 +133,16 @@ def load_network(path: Path, name: str, min_score: float, device: torch.device) 
 def detect(
     network: torch.nn.Module, frames: Iterable[np.ndarray], device: torch.device, chunk: int, masks: bool
 ) -> Iterator[list[Sighting]]:
-    """The people on every frame, the surest first.
+    """The people on every frame, highest score first.
 
     Args:
-        network: takes a list of float (3, H, W) in 0..1, gives a dict a picture, as torchvision's detectors do.
-        frames: uint8 (H, W, 3) RGB; read ``chunk`` at a time, which on a GPU are looked at together.
-        masks: whether to keep masks too: the network's own, else the outline of its key points.
+        network: takes a list of float (3, H, W) in 0..1 and returns a dict per picture, like torchvision's detectors.
+        frames: uint8 (H, W, 3) RGB; read ``chunk`` frames at a time; a GPU processes them together.
+        masks: whether to return masks too: those of the network, or outlines of its key points.
     """
     stream = iter(frames)
     while piece := list(islice(stream, chunk)):
-        size = chunk if device.type == "cuda" else 1  # on a CPU alone: the same bit for bit with every chunk
+        size = chunk if device.type == "cuda" else 1  # one by one on a CPU: the same bits for every chunk
         found: list[list[Sighting]] = []
         with computing(device):
             for k in range(0, len(piece), size):

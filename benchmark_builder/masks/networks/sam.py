@@ -1,10 +1,10 @@
 """``sam``: Segment Anything (Kirillov et al., ICCV 2023), prompted with the boxes of another source.
 
-On every frame each actor is prompted with its box and, where it was seen on the frame before, with that frame's
-low-resolution mask, so that the mask follows the actor. A mask ends at its slightly enlarged box; several actors are
-united. A frame on which nothing is found in any box is not covered.
+On every frame, each actor is prompted with its box. If it was found on the previous frame, it is also prompted with the
+low-resolution mask of that frame, so that the mask follows the actor. A mask is clipped to its slightly enlarged box;
+the masks of several actors are united. If nothing is found in any box of a frame, the frame is not covered.
 
-On a GPU the image encoder runs in bfloat16, a chunk of frames at a time; on a CPU in float32, frame by frame.
+On a GPU, the image encoder runs in bfloat16 on chunks of frames; on a CPU, in float32 frame by frame.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,7 +43,7 @@ class Model:
     file: str
 
 
-# Whoever has a network of another size adds it here.
+# Add networks of other sizes here.
 MODELS = {
     "vit_h": Model(sam_model_registry["vit_h"], NETWORKS["sam-vit-h"].file),
     "vit_l": Model(sam_model_registry["vit_l"], NETWORKS["sam-vit-l"].file),
@@ -52,7 +52,7 @@ MODELS = {
 
 
 class SamMasks:
-    """``sam[:CHECKPOINT]``: masks of Segment Anything in the boxes of ``prompts``."""
+    """``sam[:CHECKPOINT]``: Segment Anything masks inside the boxes of ``prompts``."""
 
     def __init__(
         self,
@@ -68,20 +68,18 @@ class SamMasks:
         chunk: int = NETWORK["chunk"],
         box_margin: float = NETWORK["box_margin"],
     ) -> None:
-        """Check the settings and the checkpoint; the network is loaded with the first video.
+        """Check the settings and the checkpoint; the network is loaded for the first video.
 
         Args:
-            path, sam_checkpoint: the checkpoint; without one, the published one in torch hub's cache.
-            prompts: KIND or KIND:PATH of the source of boxes.
-            actors, min_score, min_track: settings of that source.
-            sam_model: a name of :data:`MODELS`; None for the one that the checkpoint fits, or :data:`DEFAULT`.
-            device: ``auto``, ``cpu``, ``cuda`` …
-            chunk: frames encoded at a time; on a CPU it changes no pixel.
-            box_margin: by what share of its own width (height) a box is enlarged on each side before the mask is
-                clipped to it, 0..1.
+            path, sam_checkpoint: the checkpoint. Default: the published one in torch hub's cache. prompts: KIND or
+            KIND:PATH of the prompt source. actors, min_score, min_track: settings of the prompt source. sam_model: a
+            name in :data:`MODELS`; None for the model that fits the checkpoint, or :data:`DEFAULT`. device: ``auto``,
+            ``cpu``, ``cuda`` … chunk: number of frames encoded at a time; on a CPU it does not change the result.
+            box_margin: before a mask is clipped to its box, each side of the box is moved outwards by this share of its
+                width (height), 0..1.
 
         Raises:
-            BenchError: a setting that makes no sense, no checkpoint, or one of another model.
+            BenchError: a setting is invalid, the checkpoint is missing, or it belongs to another model.
         """
         if sam_model is not None and sam_model not in MODELS:
             raise BenchError(f"--sam-model {sam_model}: choose from {', '.join(MODELS)}")
@@ -99,11 +97,11 @@ class SamMasks:
         return torch.device(self.device).type == "cuda"
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_predictor": None}  # a worker loads its own
+        return self.__dict__ | {"_predictor": None}  # each worker loads the network itself
 
     @property
     def predictor(self) -> SamPredictor:
-        """The network, loaded once a process."""
+        """The network, loaded once per process."""
         if self._predictor is None:
             network = MODELS[self.model].build()
             network.load_state_dict(read_weights(self.checkpoint, "a checkpoint of Segment Anything"))
@@ -114,27 +112,27 @@ class SamMasks:
         """Segment the actors of one video.
 
         Raises:
-            LeftOut: the prompts have nothing on it, or nothing is found in any box.
+            LeftOut: the prompt source has no box for it, or nothing is found in any box.
             BenchError: the video cannot be read, or its boxes cannot be used.
         """
         boxes = prompt_boxes(self.prompts.track(video, height, width), height, width, video.id)
         if not any(boxes):
-            raise LeftOut(f"{video.id}: its prompts hold no box")
+            raise LeftOut(f"{video.id}: the prompt source has no box for it")
         track = PackedTrack(len(boxes), height, width)
         frames = read_frames(video.path)
         for index, mask in follow(self.predictor, frames, boxes, self.chunk, self.box_margin, self._half):
             if mask.any():
                 track.keep(index, mask)
         if not track.covered.any():
-            raise LeftOut(f"{video.id}: Segment Anything finds nothing in its boxes; give other --prompts")
+            raise LeftOut(f"{video.id}: Segment Anything found nothing in its boxes; give other --prompts")
         return track
 
     def reads(self, video: Video) -> list[Path] | None:
-        """What the boxes are made from, besides the video itself."""
+        """The files that the boxes are made from, except the video itself."""
         return reads_of(self.prompts, video)
 
     def describe(self) -> dict[str, Any]:
-        """``chunk`` is not in it, as it decides how much memory is taken and not what is computed."""
+        """``chunk`` is not included, since it changes only the memory use, not the result."""
         return {
             "kind": "sam",
             "model": self.model,
@@ -149,11 +147,11 @@ def find_checkpoint(path: Path | None, model: str | None) -> tuple[Path, str]:
     """The checkpoint to use and the name of the model it fits.
 
     Args:
-        path: the user's, or None for the published one in torch hub's cache.
-        model: a name of :data:`MODELS`, or None for the one that fits.
+        path: given by the user, or None for the published one in torch hub's cache.
+        model: a name in :data:`MODELS`, or None for the one that fits.
 
     Raises:
-        BenchError: there is none (the message says where to get it), or it is one of another model.
+        BenchError: the checkpoint is missing (the message says where to get it), or belongs to another model.
     """
     if path is None:
         file = MODELS[model or DEFAULT].file
@@ -162,7 +160,7 @@ def find_checkpoint(path: Path | None, model: str | None) -> tuple[Path, str]:
     what = "a checkpoint of Segment Anything with --sam-checkpoint FILE"
     fits = fitting(read_weights(path, what), {name: m.build for name, m in MODELS.items()})
     if not fits:
-        raise BenchError(f"{path}: its weights are of none of {', '.join(MODELS)}; give {what}")
+        raise BenchError(f"{path}: its weights fit none of {', '.join(MODELS)}; give {what}")
     if model is not None and model not in fits:
         raise BenchError(f"{path}: is a checkpoint of {fits[0]}, not of {model}; give --sam-model {fits[0]}")
     return path, model or fits[0]
@@ -176,13 +174,12 @@ def follow(
     box_margin: float,
     half: bool = False,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Masks of the frames that have boxes, in order.
+    """Masks of the frames with boxes, in order.
 
     Args:
-        frames: uint8 (H, W, 3) RGB, from frame 0 on; read ``chunk`` at a time, and no further than the last box.
-        boxes: of each frame, as :func:`~benchmark_builder.masks.networks.prompts.prompt_boxes` gives them.
-        chunk, box_margin: as :class:`SamMasks` takes them.
-        half: as :func:`encode` takes it.
+        frames: uint8 (H, W, 3) RGB, from frame 0 on; read ``chunk`` at a time, up to the last frame with a box.
+        boxes: per frame, as returned by :func:`~benchmark_builder.masks.networks.prompts.prompt_boxes`.
+        chunk, box_margin: as in :class:`SamMasks`. half: as in :func:`encode`.
 
     Yields:
         (index, the union of the actors' masks: bool (H, W)).
@@ -191,7 +188,7 @@ def follow(
     prompted = (
         (k, frame) for k, (frame, found) in enumerate(zip(islice(frames, last + 1), boxes, strict=False)) if found
     )
-    low_res: dict[int, np.ndarray] = {}  # actor -> its mask on the frame before, logits (1, 256, 256)
+    low_res: dict[int, np.ndarray] = {}  # actor -> its mask on the previous frame, logits (1, 256, 256)
     before = -1
     while piece := list(islice(prompted, chunk)):
         masks = []
@@ -209,7 +206,8 @@ def follow(
 def encode(predictor: SamPredictor, frames: list[np.ndarray], half: bool) -> list[torch.Tensor]:
     """Embeddings of frames, uint8 (H, W, 3) each: float32 (1, C, h, w) each.
 
-    ``half``: all of them together, in bfloat16; else one by one, so that a chunk's length changes no bit.
+    ``half``: all together, in bfloat16; otherwise one by one in float32, so that the result does not depend on the
+    chunk length.
     """
     model = predictor.model
     pictures = []
@@ -232,7 +230,7 @@ def _segment(
 ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """The united mask of one frame, bool (H, W), and the low-resolution mask of each actor that was found."""
     height, width = frame.shape[:2]
-    # What SamPredictor.set_image leaves behind, with an embedding that is already there.
+    # The state after SamPredictor.set_image, with an embedding that was computed before.
     predictor.original_size = (height, width)
     predictor.input_size = predictor.transform.get_preprocess_shape(height, width, predictor.transform.target_length)
     predictor.features, predictor.is_image_set = embedding, True

@@ -1,14 +1,14 @@
-"""``sam2``: SAM 2 (Ravi et al., ICLR 2025), as transformers has it, prompted with the boxes of another source.
+"""``sam2``: SAM 2 (Ravi et al., ICLR 2025), from transformers, prompted with the boxes of another source.
 
-An actor is prompted with its first box and followed from there through the frames that come after, to its last box,
-also where it has none in between. Where the box around its mask overlaps the annotated box too little, it is prompted
-anew on that frame, and what was remembered of it is forgotten. A mask ends at its slightly enlarged box where there is
-one; several actors are united. A frame on which nothing is found is not covered.
+An actor is prompted with its first box and tracked from there to its last box, also on frames without a box. If the box
+around its mask overlaps the annotated box too little, it is prompted again on that frame, and its memory is cleared. If
+there is a box, the mask is clipped to the slightly enlarged box; the masks of several actors are united. A frame on
+which nothing is found is not covered.
 
-Every actor has a session of its own, fed frame by frame: an actor's masks do not depend on who else is there, and what
-a session keeps is cut to what the network can still look back at, so memory does not grow with the video. The image
-encoder, most of the work, runs once a frame for all actors: on a GPU in bfloat16, a chunk of frames at a time; on a
-CPU in float32, frame by frame.
+Every actor has a separate session that gets frame after frame, so the masks of an actor do not depend on other actors.
+A session stores only what the network can still use, so memory does not grow with the video. The image encoder, which
+takes most of the time, runs once per frame for all actors: on a GPU in bfloat16 on chunks of frames; on a CPU in
+float32 frame by frame.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ MODEL_TYPE = "sam2_video"
 
 @dataclass(frozen=True)
 class Network:
-    """SAM 2 and what prepares its input, on one device."""
+    """SAM 2 and the preprocessing of its input, on one device."""
 
     model: Sam2VideoModel
     processor: Sam2VideoProcessor
@@ -74,19 +74,19 @@ class Sam2Masks:
         """Check the settings and the checkpoint.
 
         Args:
-            path, sam_checkpoint: a folder of :data:`FILES`, or a name on the Hugging Face hub; without one,
-                :data:`DEFAULT`. A hub's model is taken from the local cache, and downloaded where it is not there.
-            prompts: KIND or KIND:PATH of the source of boxes.
-            actors, min_score, min_track: settings of that source.
-            device: ``auto``, ``cpu``, ``cuda`` …
-            chunk: frames encoded at a time; on a CPU it changes no pixel.
-            box_margin: by what share of its own width (height) a box is enlarged on each side before the mask is
-                clipped to it, 0..1.
-            drift: an actor is prompted anew on a frame where the intersection over union of its box and the box
-                around its mask is below this, 0..1; 0 for never.
+            path, sam_checkpoint: a folder with :data:`FILES`, or a name on the Hugging Face hub. Default:
+            :data:`DEFAULT`. A model of the hub is read from the local cache, and downloaded if it is not there.
+            prompts: KIND or KIND:PATH of the prompt source. actors, min_score, min_track: settings of the prompt
+                source.
+            device: ``auto``, ``cpu``, ``cuda`` … chunk: number of frames encoded at a time; on a CPU it does not change
+                the result.
+            box_margin: before a mask is clipped to its box, each side of the box is moved outwards by this share of its
+                width (height), 0..1.
+            drift: an actor is prompted again on a frame if the intersection over union of its box and the box around
+                its mask is below this value, 0..1; 0 means never.
 
         Raises:
-            BenchError: a setting that makes no sense, no checkpoint, or one of another model.
+            BenchError: a setting is invalid, the checkpoint is missing, or it belongs to another model.
         """
         NetworkSettings(device=device, chunk=chunk, box_margin=box_margin, drift=drift)
         shared = {"device": device, "chunk": chunk}
@@ -95,46 +95,45 @@ class Sam2Masks:
         self.device, self.chunk = str(pick_device(device)), chunk
         self.box_margin, self.drift = box_margin, drift
         self.folder = find_checkpoint(sam_checkpoint or path)
-        load(self.folder, "cpu")  # a checkpoint that is none is said now, not once a video
+        load(self.folder, "cpu")  # report a wrong checkpoint now, not for every video
         self.sha256 = _digest(self.folder)
         self._network: Network | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_network": None}  # a worker loads its own
+        return self.__dict__ | {"_network": None}  # each worker loads the network itself
 
     @property
     def network(self) -> Network:
-        """Loaded once a process."""
+        """The network, loaded once per process."""
         if self._network is None:
             self._network = load(self.folder, self.device)
         return self._network
 
     def track(self, video: Video, height: int, width: int) -> PackedTrack:
-        """Follow the actors of one video.
+        """Track the actors of one video.
 
         Raises:
-            LeftOut: the prompts have nothing on it, or nothing is found from them.
+            LeftOut: the prompt source has no box for it, or nothing is found from its boxes.
             BenchError: the video cannot be read, or its boxes cannot be used.
         """
         boxes = prompt_boxes(self.prompts.track(video, height, width), height, width, video.id)
         if not any(boxes):
-            raise LeftOut(f"{video.id}: its prompts hold no box")
+            raise LeftOut(f"{video.id}: the prompt source has no box for it")
         track = PackedTrack(len(boxes), height, width)
         found = follow(self.network, read_frames(video.path), boxes, self.chunk, self.box_margin, self.drift)
         for index, mask in found:
             if mask.any():
                 track.keep(index, mask)
         if not track.covered.any():
-            raise LeftOut(f"{video.id}: SAM 2 finds nothing in its boxes; give other --prompts")
+            raise LeftOut(f"{video.id}: SAM 2 found nothing in its boxes; give other --prompts")
         return track
 
     def reads(self, video: Video) -> list[Path] | None:
-        """What the boxes are made from, besides the video itself."""
+        """The files that the boxes are made from, except the video itself."""
         return reads_of(self.prompts, video)
 
     def describe(self) -> dict[str, Any]:
-        """``sha256`` is of the checkpoint's files; ``chunk`` is not in it, as it decides only how much memory is
-        taken."""
+        """``sha256`` covers the checkpoint's files; ``chunk`` is not included, since it changes only the memory use."""
         return {
             "kind": "sam2",
             "sha256": self.sha256,
@@ -146,17 +145,17 @@ class Sam2Masks:
 
 
 def find_checkpoint(path: Path | None) -> Path:
-    """The folder of a checkpoint: ``path`` itself, or what the Hugging Face hub has under that name.
+    """The folder of a checkpoint: ``path`` itself, or the model of that name on the Hugging Face hub.
 
     Raises:
-        BenchError: it is not there and cannot be downloaded (the message says where to get it), or it is a file.
+        BenchError: the folder is missing and cannot be downloaded (the message says where to get it), or it is a file.
     """
     name = DEFAULT if path is None else path.as_posix()
     where = f"download it (`hf download {DEFAULT}`), or give as --sam-checkpoint a folder with its files"
     if path is not None and path.is_dir():
         return path
     if path is not None and (path.exists() or path.is_absolute() or name.count("/") != 1 or name.startswith(".")):
-        what = "is a file, and SAM 2's checkpoint is a folder" if path.exists() else "no such folder"
+        what = "is a file, but a checkpoint of SAM 2 is a folder" if path.exists() else "no such folder"
         raise BenchError(f"{path}: {what}; give a folder with {CONFIG} and {WEIGHTS}, such as that of {DEFAULT}")
     if name == DEFAULT:
         return weights_file("sam2-hiera-tiny")
@@ -170,7 +169,7 @@ def load(folder: Path, device: str) -> Network:
     """Read a checkpoint; nothing in it can run code.
 
     Raises:
-        BenchError: files are missing or damaged, it is another model's, or some of the weights are missing.
+        BenchError: files are missing or damaged, the checkpoint belongs to another model, or some weights are missing.
     """
     fix = f"give a folder of SAM 2 for video, such as that of {DEFAULT}"
     config = read_json(folder / CONFIG, "checkpoint of transformers", fix)
@@ -178,19 +177,19 @@ def load(folder: Path, device: str) -> Network:
     if kind != MODEL_TYPE:
         raise BenchError(f"{folder}: is a checkpoint of {kind or 'nothing known'}, not of {MODEL_TYPE}; {fix}")
     if not (folder / WEIGHTS).is_file():
-        raise BenchError(f"{folder}: holds no {WEIGHTS}; {fix}")
+        raise BenchError(f"{folder}: contains no {WEIGHTS}; {fix}")
     try:
         loaded: Any = Sam2VideoModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
         model, report = loaded
         processor = Sam2VideoProcessor.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # a damaged or hostile file can raise anything
+    except Exception as error:  # a damaged or malicious file can raise any exception
         reason = str(error).strip().split("\n")[0][:120]
         raise BenchError(f"{folder}: cannot be read as SAM 2 ({type(error).__name__}: {reason}); {fix}") from None
     absent = sorted(report["missing_keys"])
-    if absent:  # transformers would make them up
-        raise BenchError(f"{folder / WEIGHTS}: lacks {len(absent)} weights, the first {absent[0]}; {fix}")
+    if absent:  # transformers would initialise them randomly
+        raise BenchError(f"{folder / WEIGHTS}: {len(absent)} weights are missing, the first is {absent[0]}; {fix}")
     return Network(model.eval().to(device), processor)
 
 
@@ -205,9 +204,9 @@ def follow(
     """Masks of the frames from each actor's first box to its last, in order.
 
     Args:
-        frames: uint8 (H, W, 3) RGB, from frame 0 on; read ``chunk`` at a time, and no further than the last box.
-        boxes: of each frame, as :func:`~benchmark_builder.masks.networks.prompts.prompt_boxes` gives them.
-        chunk, box_margin, drift: as :class:`Sam2Masks` takes them.
+        frames: uint8 (H, W, 3) RGB, from frame 0 on; read ``chunk`` at a time, up to the last frame with a box.
+        boxes: per frame, as returned by :func:`~benchmark_builder.masks.networks.prompts.prompt_boxes`.
+        chunk, box_margin, drift: as in :class:`Sam2Masks`.
 
     Yields:
         (index, the union of the actors' masks: bool (H, W)).
@@ -218,7 +217,7 @@ def follow(
         for box in found:
             first.setdefault(box.actor, index)
             last[box.actor] = index
-    there = np.zeros(len(boxes), dtype=bool)  # frames on which any actor is followed
+    there = np.zeros(len(boxes), dtype=bool)  # frames on which any actor is tracked
     for actor, start in first.items():
         there[start : last[actor] + 1] = True
     wanted = ((k, frame) for k, frame in enumerate(islice(frames, max(last.values(), default=-1) + 1)) if there[k])
@@ -237,7 +236,7 @@ def follow(
 
 @dataclass(frozen=True)
 class Encoded:
-    """One frame as the network takes it: pixels float32 (1, 3, S, S), and what its image encoder makes of them."""
+    """One frame as input of the network: pixels float32 (1, 3, S, S), and the output of the image encoder."""
 
     pixels: torch.Tensor
     features: dict[str, list[torch.Tensor]]
@@ -260,10 +259,10 @@ def encode(network: Network, frames: list[np.ndarray]) -> Iterator[Encoded]:
 
 
 class Session:
-    """One actor followed by the network, from the frame it is prompted on."""
+    """One actor, tracked by the network from the frame on which it is prompted."""
 
     def __init__(self, network: Network, size: tuple[int, int], box: ActorBox) -> None:
-        """size: (height, width) of the video; box: the actor's on the first frame that :meth:`step` gets."""
+        """size: (height, width) of the video; box: the box of the actor on the first frame given to :meth:`step`."""
         self.network, self.size, self.at = network, size, 0
         self.session = network.processor.init_video_session(inference_device=network.device)
         network.processor.add_inputs_to_inference_session(
@@ -278,7 +277,7 @@ class Session:
 
     def step(self, encoded: Encoded) -> np.ndarray:
         """The actor's mask on the next frame: bool (H, W)."""
-        # The encoder's output is put where the network looks for it, so that actors share it.
+        # The encoder's output is stored in the network's cache, so that all actors share it.
         self.session.cache.cache_vision_features(self.at, encoded.features)
         output = self.network.model(self.session, frame_idx=self.at, frame=encoded.pixels)
         masks = self.network.processor.post_process_masks([output.pred_masks], original_sizes=[self.size])[0]
@@ -287,7 +286,7 @@ class Session:
         return np.asarray(masks[0, 0].cpu().numpy(), dtype=bool)
 
     def _forget(self) -> None:
-        """Drop what the network does not look back at: pixels, and outputs beyond its reach but the prompted one."""
+        """Delete data that the network no longer uses: pixels, and old outputs except that of the prompted frame."""
         self.session.processed_frames.clear()
         old = self.at - self.reach
         kept = self.session.output_dict_per_obj[0]
@@ -295,7 +294,7 @@ class Session:
         self.session.frames_tracked_per_obj[0].pop(old, None)
         for outputs in kept.values():
             if self.at in outputs:
-                outputs[self.at].pop("high_res_masks", None)  # the largest, used only while it was made
+                outputs[self.at].pop("high_res_masks", None)  # the largest part, not used any more
 
 
 def _united(
@@ -307,7 +306,7 @@ def _united(
     box_margin: float,
     drift: float,
 ) -> np.ndarray:
-    """The actors' united mask on one frame, bool (H, W); ``sessions`` gets those that start here."""
+    """The actors' united mask on one frame, bool (H, W); new sessions are added to ``sessions``."""
     due = {box.actor: box for box in boxes}
     united = np.zeros(size, dtype=bool)
     for actor in sorted(sessions.keys() | due.keys()):
@@ -316,7 +315,7 @@ def _united(
         if box is not None and (mask is None or _overlap(mask, box) < drift):
             sessions[actor] = Session(network, size, box)
             mask = sessions[actor].step(encoded)
-        assert mask is not None  # an actor without a session is due
+        assert mask is not None  # an actor without a session is always prompted
         if box is None:
             united |= mask
         else:
@@ -327,7 +326,7 @@ def _united(
 
 
 def _overlap(mask: np.ndarray, box: ActorBox) -> float:
-    """Intersection over union, 0..1, of the box around a mask, bool (H, W), and a box; 0 of an empty mask."""
+    """Intersection over union, 0..1, of the box around a mask, bool (H, W), and a box; 0 for an empty mask."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return 0.0
