@@ -56,14 +56,15 @@ def download(url: str, path: Path, most: int) -> str:
 def opened(url: str, accept: str = "*/*") -> Iterator[Any]:
     """The answer of a server, to be read with ``read``; BenchError as :func:`download` raises it."""
     address = without_password(url)
-    if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
+    if not address.startswith(("http://", "https://")):
         raise BenchError(f"{address}: neither http nor https")
     try:
         request = urllib.request.Request(address, headers={"User-Agent": "albar-bench", "Accept": accept})
         if sent := _credentials(url):
             request.add_unredirected_header("Authorization", sent)
-        certificates = os.environ.get("PIP_CERT") or os.environ.get("REQUESTS_CA_BUNDLE") or None
-        context = ssl.create_default_context(cafile=certificates)
+        own = os.environ.get("PIP_CERT") or os.environ.get("REQUESTS_CA_BUNDLE") or None
+        folder = own is not None and Path(own).is_dir()
+        context = ssl.create_default_context(cafile=None if folder else own, capath=own if folder else None)
         response = urllib.request.urlopen(request, timeout=TIMEOUT, context=context)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise BenchError(f"{address}: {reason(error)}") from None
@@ -73,7 +74,10 @@ def opened(url: str, accept: str = "*/*") -> Iterator[Any]:
 
 def without_password(url: str) -> str:
     """The address without a user name and a password."""
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
     return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 

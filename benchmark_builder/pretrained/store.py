@@ -4,6 +4,7 @@ They are looked for in ``$BENCH_WEIGHTS`` (a folder of files, for machines witho
 ``weights/`` in the cache folder, torch hub's checkpoints for what torch knows, the Hugging Face hub's cache.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -88,9 +89,16 @@ def fetch(name: str, source: Path | None = None, say: Say = on_stderr) -> Path:
         BenchError: it cannot be had (every way that was tried is named), is another file, or cannot be written.
     """
     network = network_of(name)
-    if source is None and isinstance(network.source, HubFolder):
-        return _from_hub(network, network.source, say)
     target = kept_at(network)
+    if source is None:
+        found = find(network)
+        wrong = fault(network, found) if found is not None else ""
+        if found is not None and not wrong:
+            return found
+        if found is not None and (found != target or isinstance(network.source, HubFolder)):  # not ours to replace
+            raise BenchError(f"{found}: {wrong}; delete it and run `bench weights fetch {name}` again")
+        if isinstance(network.source, HubFolder):
+            return _from_hub(network, network.source, say)
     try:
         with _alone(target.parent, say):
             if source is not None:
@@ -105,13 +113,21 @@ def fetch(name: str, source: Path | None = None, say: Say = on_stderr) -> Path:
             elif isinstance(network.source, Address):
                 _from_address(network, network.source, target, say)
     except OSError as error:
+        if source is None or not str(error.filename).startswith(str(source)):
+            error.filename = error.filename2 = None  # a temporary file's name tells a user nothing
         raise system_error(error, target.parent) from None
     return target
 
 
 def find(network: Network) -> Path | None:
-    """Where the weights are, not verified; None if they are missing."""
+    """Where the weights are, not verified; None if they are missing.
+
+    Raises:
+        BenchError: ``$BENCH_WEIGHTS`` is no folder.
+    """
     folder = os.environ.get("BENCH_WEIGHTS")
+    if folder and not Path(folder).is_dir():
+        raise BenchError(f"BENCH_WEIGHTS={folder}: no such folder; give one with files of weights, or unset it")
     for path in ([Path(folder) / network.file] if folder else []) + [kept_at(network)]:
         if path.exists():
             return path
@@ -260,6 +276,9 @@ def _copy(network: Network, source: Path, target: Path) -> None:
     if source.resolve() == target.resolve():
         _check(network, source, "give another file as --from")
         return
+    most = 2 * network.size if not isinstance(network.source, Wheel) else wheels.MOST_WHEEL
+    if source.stat().st_size > most:  # no need to copy it to see that
+        raise BenchError(f"{source}: larger than {network.file} ({size_text(network.size)}); give that as --from")
     with whole_file(target) as temporary:
         if isinstance(network.source, Wheel) and zipfile.is_zipfile(source):
             temporary.write_bytes(wheels.member(source, network.source.member, network.size))
@@ -276,35 +295,48 @@ def _from_wheel(network: Network, wheel: Wheel, target: Path, say: Say) -> None:
         f"{wheel.project} {wheel.version}: downloads {size_text(wheel.size)}, keeps {size_text(network.size)} "
         f"at {target.parent}"
     )
+    # What else the wheel holds comes along, so that it is downloaded once; what was asked for is written last: once
+    # it is there, nothing is left over, whenever this process is killed.
+    rows = [n for n in NETWORKS.values() if isinstance(n.source, Wheel) and n.source.file == wheel.file]
+    others = [n for n in rows if n != network and not (kept_at(n).is_file() and is_published(n, kept_at(n)))]
+    wanted = [*others, network]
     tried = []
     for way, bring in wheels.ways(wheel):
         folder = target.with_name(f".tmp-{uuid.uuid4().hex}")
         folder.mkdir()
+        contents = {}
         try:
             path = bring(folder)
-            _keep(network, wheel, path, target)
-            for other in NETWORKS.values():  # what else this wheel holds, so that it is downloaded once
-                source = other.source
-                if other != network and isinstance(source, Wheel) and source.file == wheel.file:
-                    there = kept_at(other)
-                    if not there.is_file() or not is_published(other, there):
-                        _keep(other, source, path, there)
-            return
+            for each in wanted:
+                try:
+                    contents[each.name] = _member(each, path)
+                except BenchError:
+                    if each is network:  # another says what it lacks when it is asked for
+                        raise
         except BenchError as error:
-            if target.is_file() and is_published(network, target):
-                return  # what was asked for is there; the other file says what it lacks when it is asked for
             tried.append(f"{way}: {error}")
         finally:
             remove(folder)
+        if network.name in contents:
+            for each in wanted:
+                if each.name in contents:
+                    with whole_file(kept_at(each)) as temporary:
+                        temporary.write_bytes(contents[each.name])
+            return
     raise _cannot(network, target, "; ".join(tried))
 
 
-def _keep(network: Network, wheel: Wheel, path: Path, target: Path) -> None:
-    data = wheels.member(path, wheel.member, network.size)
-    with whole_file(target) as temporary:
-        temporary.write_bytes(data)
-        if not sha256_file(temporary).startswith(network.sha256):
-            raise BenchError(f"its {wheel.member} is another file (its SHA-256 differs)")
+def _member(network: Network, path: Path) -> bytes:
+    """The bytes of a network's file in a wheel.
+
+    Raises:
+        BenchError: it is not there, or another one.
+    """
+    assert isinstance(network.source, Wheel)
+    data = wheels.member(path, network.source.member, network.size)
+    if hashlib.sha256(data).hexdigest() != network.sha256:
+        raise BenchError(f"its {network.source.member} is another file (its SHA-256 differs)")
+    return data
 
 
 def _from_address(network: Network, address: Address, target: Path, say: Say) -> None:
@@ -321,9 +353,6 @@ def _from_address(network: Network, address: Address, target: Path, say: Say) ->
 
 
 def _from_hub(network: Network, hub: HubFolder, say: Say) -> Path:
-    found = find(network)
-    if found is not None:
-        return found
     if not os.environ.get("HF_HUB_OFFLINE"):
         say(
             f"fetching {network.file} ({_facts(network)}, for {network.use}) from the Hugging Face hub, "

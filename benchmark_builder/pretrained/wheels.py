@@ -69,7 +69,8 @@ def _by_pip(wheel: Wheel, folder: Path) -> Path:
     python = wheel.file.split("-")[2].removeprefix("cp")
     options = [
         "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir", "--no-deps",
-        "--only-binary=:all:", "--retries=2", f"--python-version={python[0]}.{python[1:]}", f"--platform={platform}",
+        "--only-binary=:all:", "--retries=2", "--implementation=cp",
+        f"--python-version={python[0]}.{python[1:]}", f"--platform={platform}",
         f"--dest={folder}", f"{wheel.project}=={wheel.version}",
     ]  # fmt: skip
     try:
@@ -98,8 +99,12 @@ def _from_index(wheel: Wheel, index: str, folder: Path) -> Path:
     if wheel.file not in links:
         raise BenchError(f"has no {wheel.file}")
     link, sha256 = links[wheel.file]
-    url = urllib.parse.urljoin(base, link)
     own = urllib.parse.urlsplit(index)
+    try:
+        url = urllib.parse.urljoin(base, link)
+        urllib.parse.urlsplit(url)
+    except ValueError:
+        raise BenchError(f"its address of {wheel.file} cannot be read") from None
     if urllib.parse.urlsplit(url).netloc == own.netloc.rpartition("@")[2]:  # the same server, the same password
         url = urllib.parse.urlunsplit(urllib.parse.urlsplit(url)._replace(netloc=own.netloc))
     path = folder / wheel.file
@@ -113,7 +118,7 @@ def _json_links(text: bytes) -> dict[str, tuple[str, str]]:
     """File name -> (address, SHA-256 or ""), of a page after PEP 691."""
     try:
         files = json.loads(text)["files"]
-        return {file["filename"]: (file["url"], file.get("hashes", {}).get("sha256", "")) for file in files}
+        return {str(f["filename"]): (str(f["url"]), str(f.get("hashes", {}).get("sha256", ""))) for f in files}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BenchError("its page is not of a package index") from None
 
@@ -127,7 +132,7 @@ def _html_links(text: bytes) -> dict[str, tuple[str, str]]:
             link = dict(attrs).get("href") if tag == "a" else None
             if link:
                 url, _, fragment = link.partition("#")
-                name = urllib.parse.unquote(urllib.parse.urlsplit(url).path.rpartition("/")[2])
+                name = urllib.parse.unquote(url.partition("?")[0].rpartition("/")[2])
                 links[name] = url, fragment.removeprefix("sha256=") if fragment.startswith("sha256=") else ""
 
     try:

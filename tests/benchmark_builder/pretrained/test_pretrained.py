@@ -221,7 +221,9 @@ def test_a_flipped_bit_in_the_cache(index: Server, no_pip: None, tmp_path: Path)
     assert path.exists()  # nothing is deleted before there is something better
 
 
-@pytest.mark.parametrize("wrong", ["member", "missing", "bomb", "cut", "no zip", "outside", "page", "digest", "other"])
+@pytest.mark.parametrize(
+    "wrong", ["member", "missing", "bomb", "cut", "no zip", "outside", "page", "link", "digest", "other"]
+)
 def test_a_wheel_that_is_not_trusted(wrong: str, index: Server, no_pip: None, tmp_path: Path) -> None:
     path = tmp_path / WHEEL
     if wrong == "member":
@@ -237,8 +239,8 @@ def test_a_wheel_that_is_not_trusted(wrong: str, index: Server, no_pip: None, tm
     elif wrong == "outside":
         write_wheel(path, CONTENT | {"../../../../escaped": b"x"})
     index.files = {WHEEL: path.read_bytes()}
-    if wrong == "page":
-        index.page = "neither"
+    if wrong in ("page", "link"):
+        index.page = wrong
     elif wrong == "digest":
         index.digest = "0" * 64
     elif wrong == "other":
@@ -247,7 +249,8 @@ def test_a_wheel_that_is_not_trusted(wrong: str, index: Server, no_pip: None, tm
     reasons = {
         "member": "tiny-a.tflite is another file", "missing": "has no tinynets/modules/tiny-a.tflite",
         "bomb": "unpacks to more than 6000 bytes", "cut": "is damaged", "no zip": "is damaged",
-        "outside": "points outside it", "page": "not of a package index", "digest": "not as the index describes it",
+        "outside": "points outside it", "page": "not of a package index", "link": "cannot be read",
+        "digest": "not as the index describes it",
         "other": f"has no {WHEEL}",
     }  # fmt: skip
     assert reasons[wrong] in message and "give --masks motion" in message
@@ -299,13 +302,16 @@ def test_a_folder_of_files(index: Server, tmp_path: Path, monkeypatch: pytest.Mo
     own = folder / "tiny-a.tflite"
     own.write_bytes(CONTENT["tiny-a"])
     assert weights_file("tiny-a") == own and not (tmp_path / "cache" / "weights").exists()
+    assert fetch("tiny-a") == own  # it is there
     flip(own)
     before = own.read_bytes()
+    assert refused(lambda: fetch("tiny-a")).startswith(f"{own}: damaged")
     message = refused(lambda: weights_file("tiny-a"))
-    assert (
-        message.startswith(f"{own}: damaged, or not tiny-a.tflite as published (SHA-256 ")
-        and own.read_bytes() == before
-    )
+    assert message.startswith(f"{own}: damaged, or not tiny-a.tflite as published (SHA-256 ")
+    assert own.read_bytes() == before
+    nowhere = tmp_path / "nowhere"
+    monkeypatch.setenv("BENCH_WEIGHTS", str(nowhere))
+    assert refused(lambda: weights_file("tiny-a")).startswith(f"BENCH_WEIGHTS={nowhere}: no such folder")
 
 
 def test_a_file_that_an_option_gives(index: Server, tmp_path: Path) -> None:
