@@ -1,6 +1,7 @@
 """Background sources: for (video, variant), one RGB image (H, W, 3), the same for the whole video.
 
-``--backgrounds stripes``, ``plain``, ``noise`` or ``images:FOLDER``; :func:`background_source` builds it.
+``--backgrounds stripes``, ``plain``, ``noise`` or ``images:FOLDER`` name a source; :func:`background_source` creates
+it.
 """
 
 import inspect
@@ -16,20 +17,20 @@ from benchmark_builder.utils.registry import first_line, is_class_with
 
 
 class BackgroundSource(Protocol):
-    """Where backgrounds come from; must pickle (workers).
+    """Gives the backgrounds; must be picklable (for workers).
 
     Attributes:
-        name: what the set is called in tables and folder names.
+        name: the name of the set in tables and folder names.
     """
 
     name: str
 
     def image(self, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, str, tuple[str, ...]]:
-        """Draw one background: uint8 (H, W, 3) RGB, its name within the set, and names drawn that were unreadable."""
+        """Draw one background: uint8 (H, W, 3) RGB, its name in the set, and drawn names that could not be read."""
         ...
 
     def describe(self) -> dict[str, Any]:
-        """What stands in protocol.json."""
+        """The entry in protocol.json."""
         ...
 
 
@@ -37,26 +38,26 @@ KINDS = BACKGROUNDS
 
 
 def background_source(spec: str, fit: str = "cover", grey: str = "keep") -> BackgroundSource:
-    """Build the set that ``KIND``, ``KIND:PATH`` or ``package.module:Name[:PATH]`` names.
+    """Create the background set for ``KIND``, ``KIND:PATH`` or ``package.module:Name[:PATH]``.
 
     Args:
         spec: e.g. ``stripes`` or ``images:places365/test_256``.
-        fit: how pictures meet the frame: ``cover`` (scaled to cover it, centre cropped) or ``stretch`` (to its size by
-            Pillow's bicubic, as StillMix).
-        grey: ``keep`` grey pictures as RGB, or ``redraw``: pictures are read and drawn as StillMix does.
+        fit: how pictures are fitted to the frame: ``cover`` (scaled to cover it, cropped at the centre) or ``stretch``
+            (resized to its size with Pillow's bicubic filter, as in StillMix).
+        grey: ``keep``: grey pictures are used as RGB. ``redraw``: pictures are read and drawn as in StillMix.
 
     Raises:
-        BenchError: an unknown kind (the message lists them), fit or grey, a folder without pictures, or
-            a class of the user's own that is no background set.
+        BenchError: the kind (the message lists the kinds), fit or grey is unknown, the folder has no pictures, or the
+            user's class is not a background set.
     """
     found = KINDS.find(spec)
     made: Any = found.part
     BackgroundSettings(backgrounds=spec, fit=fit, grey=grey)  # type: ignore[arg-type]  # checked there
     own = found.name not in KINDS.shipped
     if own and not is_class_with(found.part, "image", "describe"):
-        raise BenchError(f"--backgrounds {found.name}: is no background set; give a class with image(rng, height, "
+        raise BenchError(f"--backgrounds {found.name}: is not a background set; give a class with image(rng, height, "
                          "width), describe() and name")  # fmt: skip
-    # Only a set that draws pictures of a folder has something to do with grey ones.
+    # Only a set that draws pictures from a folder has the setting grey.
     options = {"grey": grey} if "grey" in inspect.signature(found.part).parameters else {}
     try:
         source: BackgroundSource = made(Path(found.argument) if found.argument else None, fit, **options)
@@ -67,17 +68,17 @@ def background_source(spec: str, fit: str = "cover", grey: str = "keep") -> Back
     except Exception as error:
         if not own:
             raise
-        raise BenchError(f"--backgrounds {found.name}: cannot be made ({type(error).__name__}: {first_line(error)}); "
-                         "it is called as Set(path, fit), then describe()") from error  # fmt: skip
+        raise BenchError(f"--backgrounds {found.name}: creating it failed ({type(error).__name__}: {first_line(error)}"
+                         "); fix your class: it is called as Set(path, fit), then describe()") from error  # fmt: skip
     return source
 
 
 def _check(kind: str, source: BackgroundSource) -> None:
-    """Refuse a set whose name cannot be a part of a folder's name, or that does not say what it is."""
+    """Raise BenchError if the name of a set is not valid in a folder name, or if its description is not complete."""
     name, described = source.name, source.describe()
     if not isinstance(name, str) or not name or name.startswith(".") or set(name) & set('/\\:*?"<>|') or "\n" in name:
-        raise BenchError(f"--backgrounds {kind}: its name {name!r} cannot be a part of a folder's name; use letters, "
+        raise BenchError(f"--backgrounds {kind}: its name {name!r} is not valid in a folder name; use letters, "
                          "digits, '-' and '_'")  # fmt: skip
     if not isinstance(described, dict) or not isinstance(described.get("kind"), str):
-        raise BenchError(f"--backgrounds {kind}: its describe() gives {described!r}; let it return a dict with 'kind', "
-                         "'name' and every setting")  # fmt: skip
+        raise BenchError(f"--backgrounds {kind}: its describe() returned {described!r}; it must return a dict with "
+                         "'kind', 'name' and every setting")  # fmt: skip

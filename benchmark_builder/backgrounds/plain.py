@@ -27,7 +27,7 @@ class Plain:
 
 
 class Noise:
-    """``noise``: coloured noise whose grain, 1 to 32 pixels, is drawn for each video."""
+    """``noise``: coloured noise; the grain size, 1 to 32 pixels, is drawn for each video."""
 
     name = "noise"
 

@@ -1,9 +1,9 @@
 """Sinusoidal stripes in two complementary colours, drawn from StillMix's published distribution (ICCV 2023).
 
-The published generator paints on a 384² canvas in whole pixels, turns the canvas and crops its centre to 256². With
-``fit="stretch"`` that picture is painted, and stretched to the frame as any other (the ``stillmix`` protocol). With
-``cover`` the same curves are evaluated at the turned coordinates of every pixel: the picture keeps its shape, and edges
-stay crisp at any size.
+The published generator paints on a 384² canvas in integer pixels, rotates the canvas and crops its centre to 256². With
+``fit="stretch"`` this picture is painted, and stretched to the frame like any other picture (the ``stillmix``
+protocol). With ``cover`` the same curves are evaluated at the rotated coordinates of every pixel: the picture is not
+distorted, and edges are sharp at any size.
 """
 
 from pathlib import Path
@@ -15,11 +15,11 @@ from PIL import Image
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.compositing import stretch
 
-CANVAS = 256  # side of the published crop, the unit of every length below
+CANVAS = 256  # side of the published crop; all lengths below are in its pixels
 
 
 class Stripes:
-    """``stripes``: needs no files."""
+    """``stripes``: no files are needed."""
 
     name = "stripes"
 
@@ -42,7 +42,7 @@ class Stripes:
         if self.fit == "stretch":
             image = published(colour, half, spacing, amplitude, omega, phase, float(np.degrees(angle)))
             return stretch(image, height, width), name, ()
-        # Cover: the longer side of the picture spans the canvas, the shorter shows its middle part.
+        # Cover: the longer side of the picture shows the whole canvas, the shorter side its middle part.
         rows = ((np.arange(height) + 0.5 - height / 2) * CANVAS / max(height, width))[:, None]
         columns = ((np.arange(width) + 0.5 - width / 2) * CANVAS / max(height, width))[None, :]
         x = np.cos(angle) * columns + np.sin(angle) * rows
@@ -57,14 +57,14 @@ class Stripes:
 def published(
     colour: np.ndarray, half: float, spacing: float, amplitude: float, omega: float, phase: float, degrees: float
 ) -> np.ndarray:
-    """The picture that StillMix's generator paints of these draws: uint8 (256, 256, 3).
+    """The picture that StillMix's generator paints with these values: uint8 (256, 256, 3).
 
     Args:
-        colour: of the ground, RGB, float (3,), 0..1; the stripes have 1 − colour.
-        half: half the width of a stripe, pixels; one edge is cut off at row 255 of the canvas.
-        spacing: pixels between the middles of two stripes.
+        colour: of the area between stripes, RGB, float (3,), 0..1; the stripes have 1 − colour.
+        half: half the width of a stripe, pixels; one edge ends at row 255 of the canvas.
+        spacing: pixels between the centres of two stripes.
         amplitude, omega, phase: of the curve ``y = amplitude·sin(omega·x + phase) + 128``, in pixels and radians.
-        degrees: how far the canvas is turned.
+        degrees: rotation of the canvas.
     """
     side = CANVAS * 3 // 2
     middle = amplitude * np.sin(omega * np.arange(side) + phase) + CANVAS / 2

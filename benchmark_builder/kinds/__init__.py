@@ -1,8 +1,8 @@
-"""The table of kinds of test videos, one file each: what a kind is called, how it is made, checked and scored.
+"""The table of kinds of test videos, one file each: the name of a kind, and how it is made, checked and scored.
 
-A new kind is its file and one row of :data:`KINDS`; an installed package adds one by an entry point of the group
-``albar_bench.kinds``; ``bench build package.module:Kind`` builds one of your own. :mod:`benchmark_builder.kinds.base`
-says what a kind has to offer.
+A new kind is its file and one row in :data:`KINDS`. An installed package adds a kind with an entry point of the group
+``albar_bench.kinds``; ``bench build package.module:Kind`` builds your own kind. :mod:`benchmark_builder.kinds.base`
+defines the interface of a kind.
 """
 
 import re
@@ -25,34 +25,34 @@ KINDS = Registry(
         "shaken": "benchmark_builder.kinds.shaken:Shaken",
     },
     {
-        "shaken": "A still of every SCUBA video under a camera that sways, so that noticing stillness does not help.",
+        "shaken": "A still of every SCUBA video with a swaying camera, so that detecting a still video does not help.",
     },
 )
 NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 RESERVED = ("iid", "acc")  # the ordinary test videos, and contra_acc
-DESCRIBED = "kind_described"  # in protocol.json of a kind that does not ship: its About
+DESCRIBED = "kind_described"  # in protocol.json of a kind that is not part of this toolkit: its About
 HIGH, LOW = "high", "low"
 
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What is said of a kind wherever it is named: on screen, in reports, in records.
+    """The description of a kind, used on screen, in reports and in records.
 
     Attributes:
-        name: as in protocol.json and the names of folders: small letters and digits, a letter first.
-        title: as a heading of one of its videos.
-        explained: one line: what its videos show, and what a model should do there.
+        name: as in protocol.json and in folder names: lower-case letters and digits, a letter first.
+        title: the heading of one of its videos.
+        explained: one line: what its videos show, and how a model should answer.
         good: whether ``high`` or ``low`` accuracy is good.
-        short: its name where space is short, such as on a contact sheet.
-        still: its videos are one frame repeated.
-        contrasted: it pairs with SCUBA for contrasted accuracy: right on SCUBA while wrong here; ``good`` is ``low``.
-        figure, heading: the figure that it gives, in records and on screen.
-        contrast, contrast_heading: the same of its contrasted accuracy.
-        headline: its figures head the leaderboard; those of others follow where they were measured.
-        donors: the figure of how often the answer is the class of the still donor, where its videos have one.
-        published: what the published folders of this kind are called, as in ``HMDB51_SCUBA_Places365``.
+        short: a short name, for example for a contact sheet.
+        still: whether its videos are one frame repeated.
+        contrasted: whether it is used with SCUBA for contrasted accuracy: right on SCUBA while wrong here; then
+            ``good`` must be ``low``.
+        figure, heading: the name of its figure in records and on screen. contrast, contrast_heading: the same for its
+        contrasted accuracy. headline: whether its figures come first in the leaderboard; those of other kinds follow if
+        they were measured. donors: the name of the figure for answers with the class of the still donor, if its videos
+        have one. published: the name of this kind in published folders, as in ``HMDB51_SCUBA_Places365``.
 
-    The last six are for kinds that ship; those of others follow from ``name``.
+    The last six are for kinds of this toolkit; for other kinds they are derived from ``name``.
     """
 
     name: str
@@ -85,11 +85,11 @@ class About:
 
     @property
     def arrow(self) -> str:
-        """``↑`` where high is good, else ``↓``."""
+        """``↑`` if high is good, otherwise ``↓``."""
         return "↑" if self.good == HIGH else "↓"
 
     def said(self) -> dict[str, Any]:
-        """What protocol.json and records keep of a kind that does not ship, so that it is scored without its code."""
+        """The description of a user's kind in protocol.json and records, so that it can be scored without its code."""
         return {name: value for name, value in asdict(self).items() if name in _TOLD and name != "name"}
 
 
@@ -97,24 +97,24 @@ _TOLD = ("name", "title", "explained", "good", "still", "contrasted")
 
 
 def own_about(name: str, said: Any, where: str) -> About:
-    """What a file says of a kind that does not ship.
+    """Read the description of a user's kind from a file.
 
     Args:
-        name: of the kind.
-        said: as :meth:`About.said` gives it.
-        where: what to name in an error.
+        name: the name of the kind.
+        said: as returned by :meth:`About.said`.
+        where: the file, for error messages.
 
     Raises:
-        BenchError: it is no such description.
+        BenchError: it is not a valid description.
     """
     fix = "build the benchmark again with this version"
     if not isinstance(said, Mapping):
         known = ", ".join(KINDS.names())
-        raise BenchError(f"{where}: kind {name[:40]!r} is none of {known}, and is not described; {fix}")
+        raise BenchError(f"{where}: kind {name[:40]!r} is none of {known}, and has no description; {fix}")
     taken = (*KINDS.shipped, *RESERVED)
     if name in taken or not NAME.fullmatch(name):
-        raise BenchError(f"{where}: kind {name[:40]!r} is no name for a kind of your own (small letters and digits, a "
-                         f"letter first, none of {', '.join(taken)}); rename the kind")  # fmt: skip
+        raise BenchError(f"{where}: kind {name[:40]!r} is not a valid name for your own kind (lower-case letters and "
+                         f"digits, a letter first, none of {', '.join(taken)}); rename the kind")  # fmt: skip
     for field, longest in (("title", 40), ("explained", 200)):
         text = said.get(field)
         if not isinstance(text, str) or not 1 <= len(text) <= longest or not text.isprintable():
@@ -130,12 +130,12 @@ def own_about(name: str, said: Any, where: str) -> About:
 
 
 def about(name: str, said: object = None, where: str = "the benchmark") -> About:
-    """What is said of a kind that a file names.
+    """The description of a kind that is named in a file.
 
     Args:
-        name: of the kind.
-        said: what the file says of a kind that is not registered here, as :meth:`About.said` gives it.
-        where: what to name in an error.
+        name: the name of the kind.
+        said: the description in the file of a kind that is not registered here, as returned by :meth:`About.said`.
+        where: the file, for error messages.
 
     Raises:
         BenchError: the kind is neither registered nor described.
@@ -148,17 +148,17 @@ def about(name: str, said: object = None, where: str = "the benchmark") -> About
 
 
 def shipped() -> list[About]:
-    """What is said of the kinds that ship, in the table's order."""
+    """The descriptions of the kinds of this toolkit, in the order of the table."""
     return [KINDS.find(name).part.about for name in KINDS.shipped]
 
 
 def registered(name: str, said: object = None) -> Any:
-    """The class (see :mod:`benchmark_builder.kinds.base`) of a kind that a file names; None where there is none.
+    """The class (see :mod:`benchmark_builder.kinds.base`) of a kind that is named in a file; None if it has none.
 
     Args:
-        name: of the kind.
-        said: what the file says of the kind, ``part`` in it where the code of one that is not registered is. It is
-            imported only if the user has named it in this run, or trusts it (:meth:`Registry.trusted`).
+        name: the name of the kind.
+        said: the description of the kind in the file; for a kind that is not registered, its ``part`` names the class.
+            The class is imported only if the user named it in this run, or trusts it (:meth:`Registry.trusted`).
     """
     if name in KINDS:
         return checked(KINDS.find(name).part, name)
@@ -182,26 +182,29 @@ def place_of(part: type) -> str:
 
 
 def trust(part: type) -> None:
-    """Keep that the user has named a class in this run, so that benchmarks of it are read back."""
+    """Record that the user named a class in this run, so that benchmarks of this kind can be read."""
     word = place_of(part)
     if getattr(part, "about", None) not in shipped() and KINDS.names_one(word):
         KINDS.find(word)
 
 
 def checked(part: Any, word: str) -> Any:
-    """``part`` if it is a kind: a class with an :class:`About`; the shipped names and figures are for shipped kinds.
+    """``part`` if it is a kind: a class with an :class:`About`. Names and figures of this toolkit's kinds are reserved.
 
     Raises:
-        BenchError: it is none.
+        BenchError: it is not a kind.
     """
     said = getattr(part, "about", None)
     if not isinstance(part, type) or not isinstance(said, About):
-        raise BenchError(f"{word}: is no kind of test videos; give a subclass of benchmark_builder.kinds.base.Derived "
-                         "with an `about`")  # fmt: skip
+        raise BenchError(f"{word}: is not a kind of test videos; give a subclass of "
+                         "benchmark_builder.kinds.base.Derived with an `about`")  # fmt: skip
     if word in KINDS.shipped:
         return part
     if said != own_about(said.name, said.said(), word):
-        raise BenchError(f"{word}: its about sets more than {', '.join(_TOLD)}; the rest follows from its name")
+        raise BenchError(
+            f"{word}: its about may set only {', '.join(_TOLD)}; remove the other fields, they are "
+            "derived from its name"
+        )
     if word in KINDS.names() and said.name != word:
-        raise BenchError(f"{word}: the kind of this entry point is called {said.name!r}; give both the same name")
+        raise BenchError(f"{word}: the entry point has another name than its kind, {said.name!r}; use the same name")
     return part

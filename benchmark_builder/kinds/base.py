@@ -1,4 +1,4 @@
-"""What a kind of test videos has to offer; the table of kinds is in :mod:`benchmark_builder.kinds`."""
+"""The interface of a kind of test videos; the table of kinds is in :mod:`benchmark_builder.kinds`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,60 +29,60 @@ class Kind(SettingsModel):
 
     @classmethod
     def read(cls, protocol: ProtocolRecord) -> Self:
-        """The kind with the settings that a benchmark's protocol.json has. Raises BenchError if they are wrong."""
+        """The kind with the settings in a benchmark's protocol.json. Raises BenchError if they are wrong."""
         return cls(**protocol.settings)
 
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
         """Compose a video of the virtual layout again: yields uint8 (H, W, 3) RGB, exactly as it was built.
 
         Raises:
-            ChangedFile: what it is composed from is not what the manifest describes.
-            BenchError: that is missing or cannot be read.
+            ChangedFile: a file it is composed from differs from the manifest.
+            BenchError: such a file is missing or cannot be read.
         """
         raise NotImplementedError
 
     @classmethod
     def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
-        """What `bench verify` finds in a row of this kind beyond its common checks, one line each."""
+        """Problems that `bench verify` finds in a row of this kind in addition to the common checks, one line each."""
         return []
 
     def redrawn(self, benchmark: Benchmark, scuba: Benchmark) -> Callable[[Row, Row], list[str]]:
-        """A function of a row and its SCUBA video's row: what the row says otherwise than its seed draws it again."""
+        """A function of a row and its SCUBA row: it lists the values that differ from a new draw with the seed."""
         return lambda row, base: []
 
 
 class Derived(Kind):
-    """A kind whose videos are made from SCUBA videos, one of each.
+    """A kind whose videos are made from SCUBA videos, one from each.
 
-    The simplest subclass sets ``about`` and has :meth:`frames`. One with more to say in its rows brings a
-    :meth:`maker` of its own, and :meth:`Kind.compose` then reads back what the maker stored.
+    The simplest subclass sets ``about`` and defines :meth:`frames`. A kind with more columns in its rows overrides
+    :meth:`maker`, and :meth:`Kind.compose`, which reads the parts that the maker stored.
     """
 
-    drawn_from_all: ClassVar[bool] = False  # a video depends on all of the SCUBA benchmark, not on its own alone
+    drawn_from_all: ClassVar[bool] = False  # a video depends on the whole SCUBA benchmark
 
     def frames(self, scuba: Benchmark, row: Row, seed: int) -> Iterator[np.ndarray]:
-        """The frames of the video made from one SCUBA video.
+        """The frames of the video that is made from one SCUBA video.
 
         Args:
             scuba: the SCUBA benchmark: ``scuba.frames(row)`` are the video's frames, ``scuba.masks(row)`` its masks.
-            row: the SCUBA video's.
-            seed: owns every draw, by ``benchmark_builder.utils.rng.generator(seed, row.id, "what is drawn")``.
+            row: the row of the SCUBA video.
+            seed: for every draw, made with ``benchmark_builder.utils.rng.generator(seed, row.id, "what is drawn")``.
 
         Yields:
-            As many frames as the SCUBA video has, of its size: uint8 (H, W, 3) RGB. Of a ``still`` kind, one frame.
+            As many frames as in the SCUBA video, of its size: uint8 (H, W, 3) RGB. For a ``still`` kind, one frame.
         """
         raise NotImplementedError
 
     def check(self, scuba: Benchmark) -> str:
-        """A line for the user, "" for none. Raises BenchError if this kind cannot be made from ``scuba``."""
+        """A message for the user, or "". Raises BenchError if this kind cannot be made from ``scuba``."""
         return ""
 
     def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> pool.Maker:
-        """What makes the video of each SCUBA row below ``out``: ``make(row)`` writes it and returns its row."""
+        """The object that makes the video of each SCUBA row in ``out``: ``make(row)`` writes it and returns its row."""
         return FramesMaker(self, out, scuba, seed, layout)
 
     def written(self, scuba: Benchmark) -> dict[str, Any]:
-        """What protocol.json says of the settings; :meth:`Kind.read` reads it."""
+        """The settings as stored in protocol.json; :meth:`Kind.read` reads them."""
         return {"settings": self.model_dump()} if self.setting_names() else {}
 
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
@@ -93,25 +93,25 @@ class Derived(Kind):
         return lambda row, base: still_problems(benchmark, scuba, row, base)
 
     def _counted(self, frames: Iterator[np.ndarray], base: Row) -> Iterator[np.ndarray]:
-        """The frames of a video, a still repeated; BenchError if they are not of the SCUBA video's size and number."""
+        """The frames of a video, a still repeated. Raises BenchError if size or number differ from the SCUBA video."""
         count, shape = 0, (base.height, base.width, 3)
         for frame in frames:
             if frame.shape != shape or frame.dtype != np.uint8:
-                raise BenchError(f"{base.id}: kind {self.about.name} gave a frame {frame.dtype} {frame.shape}, not "
-                                 f"uint8 {shape}; fix its frames()")  # fmt: skip
+                raise BenchError(f"{base.id}: kind {self.about.name} returned a frame {frame.dtype} {frame.shape}, "
+                                 f"not uint8 {shape}; fix its frames()")  # fmt: skip
             for _ in range(base.frames if self.about.still else 1):
                 count += 1
                 yield frame
             if self.about.still:
                 break
         if count != base.frames:
-            raise BenchError(f"{base.id}: kind {self.about.name} gave {count} frames, its SCUBA video has "
+            raise BenchError(f"{base.id}: kind {self.about.name} returned {count} frames, its SCUBA video has "
                              f"{base.frames}; fix its frames()")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class FramesMaker:
-    """Makes the video of one SCUBA video from :meth:`Derived.frames`."""
+    """Makes the video for one SCUBA video from :meth:`Derived.frames`."""
 
     kind: Derived
     out: Path
@@ -120,7 +120,7 @@ class FramesMaker:
     layout: layouts.Layout
 
     def make(self, row: Row) -> list[Row]:
-        """Write one video; its row. Raises BenchError as :meth:`Derived.frames`."""
+        """Write one video and return its row. Raises BenchError as in :meth:`Derived.frames`."""
         still = self.kind.about.still
         file = self.layout.file_of(row.id, still)
         frames = self.kind._counted(self.kind.frames(self.scuba, row, self.seed), row)
@@ -140,11 +140,11 @@ class FramesMaker:
 
 
 def own_settings(kind: type[Kind]) -> dict[str, FieldInfo]:
-    """The settings of a kind that options set: those with a line of help."""
+    """The settings of a kind that are options: those with a help text."""
     return {name: field for name, field in kind.model_fields.items() if field.description}
 
 
-# What every command that builds takes already.
+# Options that every build command already has.
 _TAKEN = {
     *ScubaSettings.setting_names(), *NetworkSettings.setting_names(), *VideoSettings.setting_names(),
     *PartSettings.setting_names(), *RunSettings.setting_names(), "seed", "out", "keep_going", "protocol", "source",
@@ -153,13 +153,13 @@ _TAKEN = {
 
 
 def kind_named(word: str | type[Kind]) -> type[Derived]:
-    """The kind, made from SCUBA videos, of a name, a ``package.module:Kind``, or itself.
+    """The kind (made from SCUBA videos) for a name, a ``package.module:Kind``, or the class itself.
 
     Raises:
-        BenchError: there is none, or it is not made from SCUBA videos.
+        BenchError: there is no such kind, or it is not made from SCUBA videos.
     """
     if isinstance(word, type) and "<locals>" not in word.__qualname__:
-        kinds.trust(word)  # the user's own, so a benchmark of it is read back
+        kinds.trust(word)  # named by the user, so benchmarks of this kind can be read
     part = word if isinstance(word, type) else kinds.KINDS.find(word).part
     named = word if isinstance(word, str) else word.__qualname__
     shipped = isinstance(part, type) and getattr(part, "about", None) in kinds.shipped()
@@ -168,5 +168,7 @@ def kind_named(word: str | type[Kind]) -> type[Derived]:
         raise BenchError(f"{named}: is not made from SCUBA videos; build it with `bench build {found.about.name}`, or "
                          "give a subclass of benchmark_builder.kinds.base.Derived")  # fmt: skip
     for name in sorted(own_settings(found).keys() & _TAKEN):
-        raise BenchError(f"{named}: has a setting called {name!r}, which every kind has; rename it")
+        raise BenchError(
+            f"{named}: has a setting {name!r}, but every build has an option of this name; rename the setting"
+        )
     return found

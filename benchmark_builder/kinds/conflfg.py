@@ -1,12 +1,12 @@
 """ConflFG: a SCUBA video with the still foreground of a video of another class added (StillMix, ICCV 2023).
 
-The label stays the moving actor's. The published generator was not released; what it leaves open is settled here and
-recorded in every row: the donor is another SCUBA video of another class, its still frame and place are drawn, and it
-stands behind the moving actor (``behind``) or in front (``front``). A draw in which the mover is hidden too much, or
-the donor can hardly be seen, is drawn again.
+The label is the class of the moving actor. The published generator was not released, so its missing details are defined
+here and recorded in every row: the donor is a SCUBA video of another class, its still frame and position are drawn, and
+it is behind the moving actor (``behind``) or in front (``front``). If the mover is hidden too much, or the donor is
+hardly visible, another donor is drawn.
 
-A donor keeps its size in relation to the picture's height. If its actor would not fit into the mover's picture then
-(a wide actor in a portrait video), it is scaled down until it does; all of it is always inside.
+A donor keeps its size relative to the height of the picture. If its actor then does not fit into the mover's picture (a
+wide actor in a portrait video), it is scaled down; it is always completely inside.
 """
 
 import hashlib
@@ -35,21 +35,21 @@ from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.compositing import add_donor
 from benchmark_builder.video.selection import indices
 
-DRAWS = 24  # donors tried before a video is left out
+DRAWS = 24  # maximum number of donors tried before a video is left out
 
 
 class Conflfg(Derived, DonorSettings):
-    """Add the still actor of another class to every SCUBA video; the label stays the moving actor's.
+    """Add the still actor of another class to every SCUBA video; the label is the class of the moving actor.
 
     Attributes:
-        rules: how donors are drawn and fitted: the version of the protocols since which they are so. 1 is kept for
-            the check of older benchmarks.
+        rules: version of the rules for drawing and fitting donors, equal to the first protocol version that uses them.
+            1 is kept to check older benchmarks.
     """
 
     about: ClassVar[About] = About(
         name="conflfg",
         title="ConflFG",
-        explained="another class's still actor added: the mover counts",
+        explained="a still actor of another class is added: the label is the moving actor's",
         short="ConflFG",
         figure="conflfg",
         heading="ConflFG",
@@ -66,7 +66,7 @@ class Conflfg(Derived, DonorSettings):
 
     @classmethod
     def recorded(cls, table: Mapping[str, Any]) -> "Conflfg":
-        """The settings in a protocol.json; version 1 recorded neither ``still_area`` nor ``rules``."""
+        """The settings in a protocol.json; version 1 did not record ``still_area`` and ``rules``."""
         return cls(**{"still_area": 0.0, "rules": 1, **table})
 
     @model_validator(mode="after")
@@ -78,18 +78,18 @@ class Conflfg(Derived, DonorSettings):
     def check(self, scuba: Benchmark) -> str:
         if len({row.label for row in scuba.rows}) < 2:
             raise BenchError(
-                f"{scuba.folder}: holds one class only ({scuba.rows[0].class_name}), and ConflFG takes its still "
-                "foreground from another class; build SCUBA from two classes or more"
+                f"{scuba.folder}: contains only one class ({scuba.rows[0].class_name}), but ConflFG needs a still "
+                "foreground of another class; build SCUBA from two classes or more"
             )
         if not all(row.mask_file for row in scuba.rows):
             raise BenchError(
-                f"{scuba.folder}: has no masks to cut the still foreground out with; build SCUBA here instead"
+                f"{scuba.folder}: has no masks to cut out the still foreground; build SCUBA with this toolkit instead"
             )
         if not scuba.protocol.subset:
             return ""
         return (
-            f"{scuba.folder}: is a part of {scuba.dataset}, and donors are drawn among its videos alone; for those of "
-            "the whole, build SCUBA whole and give it with --from"
+            f"{scuba.folder}: contains only a part of {scuba.dataset}, so donors are drawn only from this part; to "
+            "draw from all videos, build SCUBA from the whole dataset and give it with --from"
         )
 
     def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ConflfgMaker":
@@ -110,7 +110,7 @@ class Conflfg(Derived, DonorSettings):
         return lambda row, base: [*still(row, base), *maker.problems(row, base)]
 
 
-ConflfgSettings = Conflfg  # its former name
+ConflfgSettings = Conflfg  # the old name
 
 
 def _composed(benchmark: Benchmark, row: Row, donor: np.ndarray, mask: np.ndarray, order: str) -> Iterator[np.ndarray]:
@@ -122,14 +122,14 @@ def _composed(benchmark: Benchmark, row: Row, donor: np.ndarray, mask: np.ndarra
 
 @dataclass(frozen=True)
 class Placed:
-    """A still foreground on the mover's canvas.
+    """A still foreground in the mover's picture.
 
     Attributes:
-        row: the SCUBA video that it is taken from.
-        frame: which of its frames, from 0.
-        shift: (dx, dy) in pixels: how far it was moved from where scaling about the top left corner alone puts it.
+        row: the SCUBA video of the donor.
+        frame: index of its still frame, from 0.
+        shift: (dx, dy) in pixels: shift relative to its position after scaling about the top left corner.
         mask: bool (H, W), of the mover's size.
-        fit: what brings an image of ``row`` onto the canvas.
+        fit: places an image of ``row`` in the mover's picture.
     """
 
     row: Row
@@ -141,14 +141,14 @@ class Placed:
 
 @dataclass(frozen=True)
 class Donor(Placed):
-    """And its picture: ``image`` uint8 (H, W, 3), of the mover's size."""
+    """Also has the picture: ``image`` uint8 (H, W, 3), of the mover's size."""
 
     image: np.ndarray
 
 
 @dataclass(frozen=True)
 class ConflfgMaker:
-    """Makes the ConflFG video of one SCUBA video. ``scuba``: the benchmark it and its donors come from."""
+    """Makes the ConflFG video for one SCUBA video. ``scuba``: the benchmark of the video and its donors."""
 
     out: Path
     scuba: Benchmark
@@ -157,14 +157,14 @@ class ConflfgMaker:
     layout: layouts.Layout
 
     def depends(self, row: Row) -> str:
-        """What decides whether a video is left out: all that donors are drawn from."""
+        """The files that decide whether a video is left out: everything from which donors are drawn."""
         return self.scuba.digest
 
     def make(self, row: Row) -> list[Row | Note]:
-        """Write one ConflFG video; its row, and a note where there were few frames to draw the donor's from.
+        """Write one ConflFG video; return its row, and a note if the donor's still was drawn from few frames.
 
         Raises:
-            LeftOut: no donor fits; it says why.
+            LeftOut: no donor fits; the message says why.
         """
         track = self.scuba.masks(row)
         shown = indices(row.source_frames)
@@ -193,12 +193,12 @@ class ConflfgMaker:
         ]
 
     def choose(self, row: Row, track: MaskTrack, shown: list[int]) -> tuple[Donor, float]:
-        """The donor of a SCUBA video, and the share of the mover that it hides (0..1, over up to 16 frames).
+        """The donor of a SCUBA video, and the share of the mover that the donor hides (0..1, over up to 16 frames).
 
         Args:
             row: the SCUBA video.
             track: the mover's masks.
-            shown: the source frames that the video shows.
+            shown: indices of the source frames in the video.
         """
         sample = [track.mask(shown[int(k)]) for k in np.linspace(0, len(shown) - 1, min(16, len(shown)))]
         mover_area = sum(int(m.sum()) for m in sample)
@@ -215,11 +215,11 @@ class ConflfgMaker:
             if covered <= self.settings.max_covered and visible >= self.settings.min_visible:
                 image = donor.fit(self.scuba.frame(donor.row, donor.frame))
                 return Donor(donor.row, donor.frame, donor.shift, donor.mask, donor.fit, image), covered
-        drawn = f"{len(candidates)} donors drawn for {row.id}"
-        raise LeftOut(f"{drawn}: each hid too much of the actor or could hardly be seen")
+        drawn = f"{len(candidates)} donors were drawn for {row.id}"
+        raise LeftOut(f"{drawn}: each hides too much of the actor or is hardly visible")
 
     def problems(self, row: Row, base: Row) -> list[str]:
-        """What a row says of its donor otherwise than its seed draws, one line each; ``base``: its SCUBA video's."""
+        """Values of the donor in a row that differ from a new draw, one line each; ``base``: the SCUBA row."""
         donor, covered = self.choose(base, self.scuba.masks(base), indices(base.source_frames))
         drawn = {
             "donor_id": donor.row.id,
@@ -229,7 +229,7 @@ class ConflfgMaker:
             "covered": round(covered, 6),
         }
         return [
-            f"{name} is {getattr(row, name)!r}, its seed draws {value!r}"
+            f"{name} is {getattr(row, name)!r}, but its seed gives {value!r}"
             for name, value in drawn.items()
             if getattr(row, name) != value
         ]
@@ -248,15 +248,15 @@ class ConflfgMaker:
 
     @cached_property
     def _classes(self) -> tuple[np.ndarray, np.ndarray]:
-        """The labels that have a video, int (C,), and a hash of each, uint64 (C,)."""
+        """The labels with at least one video, int (C,), and a hash of each, uint64 (C,)."""
         labels = list(self._by_label)
         return np.array(labels), _hashes([f"class/{label}" for label in labels])
 
     def _candidates(self, row: Row) -> Iterator[Row]:
-        """Donors in drawn order: class first, uniformly, then a video of it; the second of each class, and so on.
+        """Donors in drawn order: first the class, uniformly, then its video; then the second of each class, …
 
-        Names are ranked by hashes, so that a draw changes only if the very donor it fell on is taken away. A class is
-        ranked only when its turn comes, and sorted only for its second video: mostly the first donor fits.
+        Names are ranked by hashes, so that a draw changes only if the drawn donor itself is removed. A class is ranked
+        only when it is needed, and sorted only for its second video: in most cases the first donor fits.
         """
         if self.settings.rules == 1:
             yield from self._candidates_1(row)
@@ -268,7 +268,7 @@ class ConflfgMaker:
         yield from _taking_turns(queues)
 
     def _candidates_1(self, row: Row) -> Iterator[Row]:
-        """As version 1 drew them."""
+        """The order of version 1."""
 
         def rank(name: str) -> bytes:
             return hashlib.sha256(f"{self.seed}\x1f{row.id}\x1fdonor\x1f{name}".encode()).digest()
@@ -287,10 +287,10 @@ class ConflfgMaker:
         mask = self.scuba.masks(candidate).mask(indices(candidate.source_frames)[k])
         fit = Fit.of(mask, row.height, row.width, rng if self.settings.place == "random" else None)
         placed = fit.mask(mask)
-        return Placed(candidate, k, fit.shift, placed, fit) if placed.any() else None  # scaled down, a speck vanishes
+        return Placed(candidate, k, fit.shift, placed, fit) if placed.any() else None  # a speck may vanish
 
     def _placed_1(self, row: Row, candidate: Row, rng: np.random.Generator) -> Placed | None:
-        """As version 1 placed a donor."""
+        """The placement of version 1."""
         shown = indices(candidate.source_frames)
         k = int(rng.integers(len(shown)))
         mask = self.scuba.masks(candidate).mask(shown[k])
@@ -310,7 +310,7 @@ def _hashes(names: list[str]) -> np.ndarray:
 
 
 def _ranks(key: np.uint64, hashes: np.ndarray) -> np.ndarray:
-    """What hashes, uint64 (N,), are ordered by: the finaliser of splitmix64 (Steele et al. 2014) of each with a key."""
+    """Sort keys of hashes, uint64 (N,): the finaliser of splitmix64 (Steele et al. 2014) of each hash with a key."""
     mixed = hashes ^ key
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -337,12 +337,12 @@ def _taking_turns(queues: list[Iterator[Row]]) -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a donor's actor comes onto the mover's canvas: scaled, and all of it inside.
+    """The scale and position of a donor's actor in the mover's picture; it is completely inside.
 
     Attributes:
         canvas: (height, width) of the mover.
         box: the actor in its own picture: x1, y1, x2, y2 in pixels, x2 and y2 exclusive.
-        at: where the box goes on the canvas: x1, y1, x2, y2.
+        at: position of the box in the mover's picture: x1, y1, x2, y2.
     """
 
     canvas: tuple[int, int]
@@ -351,11 +351,11 @@ class Fit:
 
     @classmethod
     def of(cls, mask: np.ndarray, height: int, width: int, rng: np.random.Generator | None) -> "Fit":
-        """The fit of a donor's mask, bool (h, w) with a pixel in it, into (height, width).
+        """The fit of a donor's mask, bool (h, w), not empty, into (height, width).
 
         Args:
-            rng: draws the place, uniformly among those where all of the box is inside; None: it stays where it was,
-                the space on its two sides being shared out as it was (an actor at an edge stays at that edge).
+            rng: draws the position, uniformly among those where the whole box is inside. None: the position is kept;
+                the free space on both sides has the same ratio as before (an actor at an edge stays at that edge).
         """
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         x1, y1, x2, y2 = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
@@ -375,11 +375,11 @@ class Fit:
         return self.at[0] - round(scale_x * x1), self.at[1] - round(scale_y * y1)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """The actor's box of a donor's frame, uint8 (h, w, 3), on an empty canvas, uint8 (H, W, 3)."""
+        """The box of the actor from a donor's frame, uint8 (h, w, 3), in an empty picture, uint8 (H, W, 3)."""
         return self._on_canvas(image, np.zeros((*self.canvas, 3), np.uint8))
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
-        """The donor's mask, bool (h, w), on the canvas, bool (H, W): the pixels of which it covers half or more."""
+        """The donor's mask, bool (h, w), in the mover's picture, bool (H, W): pixels that it covers by half or more."""
         return self._on_canvas(mask.astype(np.float32), np.zeros(self.canvas, np.float32)) >= 0.5
 
     def _on_canvas(self, array: np.ndarray, canvas: np.ndarray) -> np.ndarray:
@@ -393,13 +393,13 @@ class Fit:
 
 
 def _share(before: int, after: int) -> float:
-    """The share of the free space that is before a box, 0..1; a half where there is none."""
+    """The share of the free space that is before a box, 0..1; 0.5 if there is no free space."""
     return before / (before + after) if before + after else 0.5
 
 
 @dataclass(frozen=True)
 class OldFit:
-    """Version 1: scaled to the mover's height, centred, then moved; what leaves the canvas is lost."""
+    """Version 1: scaled to the mover's height, centred, then moved; parts outside the picture are lost."""
 
     height: int
     width: int

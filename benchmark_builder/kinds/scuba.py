@@ -1,6 +1,6 @@
 """SCUBA: the actor over an unrelated background, the same picture for the whole video (StillMix, ICCV 2023).
 
-``frame·M + background·(1 − M)`` for every frame; one decode of a source serves all its backgrounds.
+``frame·M + background·(1 − M)`` for every frame; a source is decoded once for all its backgrounds.
 """
 
 import contextlib
@@ -31,16 +31,16 @@ from benchmark_builder.video.digest_cache import depends_on, known_digest
 from benchmark_builder.video.record import Video
 from benchmark_builder.video.selection import choose_frames, indices, ranges, source_frames, wanted_frames
 
-DRAWN = ("stripes", "plain", "noise")  # backgrounds that a seed draws without any file
+DRAWN = ("stripes", "plain", "noise")  # backgrounds that need no file, only a seed
 
 
 class Scuba(Kind):
-    """SCUBA, as the rest of the toolkit knows it; `bench build scuba` makes it from a dataset."""
+    """The entry of SCUBA in the table of kinds; `bench build scuba` makes it from a dataset."""
 
     about: ClassVar[About] = About(
         name="scuba",
         title="SCUBA",
-        explained="another background: should still be right",
+        explained="another background: the answer should still be right",
         short="SCUBA",
         headline=True,
     )
@@ -51,23 +51,23 @@ class Scuba(Kind):
 
     @classmethod
     def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
-        """What a row says of where it came from, as far as that can be looked up or drawn again."""
+        """Check where a row came from, as far as files are available or values can be drawn again."""
         problems = []
         kind = benchmark.protocol.masks.kind or row.mask_source
         if row.mask_source != kind:
-            problems.append(f"mask source {row.mask_source!r} is not the protocol's {kind!r}")
+            problems.append(f"mask source {row.mask_source!r} is not {kind!r}, the one in protocol.json")
         backgrounds = benchmark.protocol.backgrounds
         if backgrounds.kind in DRAWN:
             source = background_source(backgrounds.kind, backgrounds.fit or "cover")
             draw = generator(row.seed, row.source_id, f"background/{row.variant}")
             name = source.image(draw, row.height, row.width)[1]
             if row.background != name:
-                problems.append(f"background {row.background!r} is not {name!r}, which its seed draws")
-        if row.source_file and row.variant == 0:  # once per source; its other videos say the same, or are found
-            with contextlib.suppress(BenchError):  # a dataset that is not at hand cannot be checked
+                problems.append(f"background {row.background!r} is not {name!r}, the one that its seed gives")
+        if row.source_file and row.variant == 0:  # once per source; wrong values in its other rows are found
+            with contextlib.suppress(BenchError):  # a missing dataset cannot be checked
                 path = inside(benchmark.source_root, row.source_file)
                 if path.exists() and layouts.digest(path) != row.source_sha256:
-                    problems.append(f"{path} is not the file that it was built from (its SHA-256 differs)")
+                    problems.append(f"{path} is not the file from which it was built (its SHA-256 differs)")
         return problems
 
 
@@ -86,10 +86,10 @@ class ScubaMaker:
         out: the benchmark's folder.
         root: the dataset's folder; manifests name sources relative to it.
         masks, backgrounds: the sources.
-        per_video: how many backgrounds a source video gets.
-        seed: owns every draw together with the video's id.
-        settings: how masks are treated.
-        layout: how videos lie on disk.
+        per_video: number of backgrounds per source video.
+        seed: every draw depends on it and on the video's id.
+        settings: how masks are processed.
+        layout: how videos are stored on disk.
     """
 
     out: Path
@@ -102,14 +102,14 @@ class ScubaMaker:
     layout: layouts.Layout
 
     def depends(self, video: Video) -> str | None:
-        """A digest of what decides whether a video is left out; None where the mask source does not say."""
+        """A digest of the files that decide whether a video is left out; None if the mask source does not list them."""
         return depends_on(video, self.masks)
 
     def make(self, video: Video) -> list[Row | Note]:
-        """Write the videos and masks of one source; returns a row for each, and notes on what the user should know.
+        """Write the videos and masks of one source; returns a row for each, and notes for the user.
 
         Raises:
-            LeftOut: the mask source has nothing on it, or too few of its masks are valid.
+            LeftOut: the mask source has no mask for it, or too few of its masks are valid.
             BenchError: it cannot be read or written.
         """
         info = probe(video.path)
@@ -145,7 +145,7 @@ class ScubaMaker:
                     sink.write(image)
             if not shown:
                 raise BenchError(
-                    f"{video.path}: ends before frame {min(chosen)}, its first with a mask; replace the file"
+                    f"{video.path}: ends before frame {min(chosen)}, the first frame with a mask; replace the file"
                 )
             if not any(areas):
                 raise LeftOut(f"the mask of {video.id} is empty on every frame")
@@ -181,20 +181,22 @@ class ScubaMaker:
             for n in range(self.per_video)
         ]
         unreadable = sorted({name for _, _, skipped in drawn for name in skipped})
-        notes = [Note(name, "unreadable background", "not a picture; the next draw was taken") for name in unreadable]
+        notes = [Note(name, "unreadable background", "not a picture; another one was drawn") for name in unreadable]
         if damaged:
-            notes.append(Note(video.id, "damaged", f"{len(damaged)} frames that the decoder had to guess in part"))
+            notes.append(
+                Note(video.id, "damaged", f"{len(damaged)} frames that the decoder could not decode completely")
+            )
         notes += full_masks(video.id, [area / (height * width) for area in areas])
         return [*rows, *notes, *_cut_short(video, decoded, shown[-1], max(chosen), info.frames)]
 
 
 def _cut_short(video: Video, decoded: Iterator[np.ndarray], last: int, wanted: int, header: int) -> list[Note]:
-    """A note if a source ended before its masks did, or well before the frame count of its header."""
+    """A note if a source ends before its masks, or has far fewer frames than its header says."""
     said = ""
     if last < wanted:
-        said = f"ends after frame {last}, its masks go on to frame {wanted}"
-    # Headers of old AVIs count one frame too many, and edit lists hide frames; a file that was cut holds less.
+        said = f"ends after frame {last}, but its masks continue to frame {wanted}"
+    # Headers of old AVIs count one frame too many, and edit lists hide frames; a truncated file has fewer packets.
     elif header - (last + 1) > max(2, header // 50) and next(decoded, None) is None:
         if header - coded_length(video.path) > max(2, header // 50):
-            said = f"ends after {last + 1} frames, its header says {header}"
-    return [Note(video.id, "shorter", f"{said}; built from what it has")] if said else []
+            said = f"ends after {last + 1} frames, but its header says {header}"
+    return [Note(video.id, "shorter", f"{said}; the existing frames were used")] if said else []

@@ -25,7 +25,7 @@ class Scufo(Derived, StillSettings):
     about: ClassVar[About] = About(
         name="scufo",
         title="SCUFO",
-        explained="nothing moves: should not be right",
+        explained="nothing moves: the answer should not be right",
         good="low",
         short="SCUFO",
         still=True,
@@ -51,14 +51,14 @@ class Scufo(Derived, StillSettings):
 
 @dataclass(frozen=True)
 class ScufoMaker:
-    """Makes the SCUFO video of one SCUBA video.
+    """Makes the SCUFO video for one SCUBA video.
 
     Attributes:
         out: the benchmark's folder.
-        scuba: the benchmark it is made from.
-        seed: owns the still.
+        scuba: the benchmark from which it is made.
+        seed: for drawing the still.
         layout: how it is stored.
-        still_area: which frames may be the still, see :mod:`~benchmark_builder.kinds.stills`.
+        still_area: which frames can be the still, see :mod:`~benchmark_builder.kinds.stills`.
     """
 
     out: Path
@@ -68,7 +68,7 @@ class ScufoMaker:
     still_area: float = STILL_AREA
 
     def make(self, row: Row) -> list[Row | Note]:
-        """Write one SCUFO video; its row, and a note where there were few frames to draw the still from."""
+        """Write one SCUFO video; return its row, and a note if the still was drawn from few frames."""
         k = draw_still(self.scuba, row, self.seed, self.still_area)
         file = self.layout.file_of(row.id, still=True)
         still = self.scuba.frame(row, k)
@@ -77,7 +77,7 @@ class ScufoMaker:
             digest.update(still)
         source = self.scuba.path(row)
         stored = self.layout.takes_planes and source.suffix == ".mp4" and row.width % 2 == row.height % 2 == 0
-        # Stored planes pass through untouched: the still is bit for bit the SCUBA file's frame.
+        # Stored planes are copied without change: the still is bit-identical to the frame in the SCUBA file.
         planes = read_planes(source, k) if stored else None
         self.layout.write_still(self.out / file, still, row.frames, row.fps, planes)
         self.layout.store(self.out / file, {"still": still})

@@ -1,7 +1,7 @@
-"""Shaken SCUFO: a SCUFO's still frame under a smooth camera path that has nothing to do with the class.
+"""Shaken SCUFO: the still frame of a SCUFO video with a smooth camera path that is unrelated to the class.
 
-A network can learn to notice that nothing moves and so pass SCUFO without using motion. This video is not still, yet
-holds no action: the whole picture pans, zooms and turns a little, by a path drawn from (seed, id) alone.
+A network can learn to detect that nothing moves, and so do well on SCUFO without using motion. This video is not still,
+but shows no action: the whole picture pans, zooms and rotates a little, along a path drawn only from (seed, id).
 """
 
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ from benchmark_builder.video.camera import shake
 
 
 class Shaken(Derived, ShakeSettings):
-    """A still of every SCUBA video under a camera that sways, so that noticing stillness does not help."""
+    """A still of every SCUBA video with a swaying camera, so that detecting a still video does not help."""
 
     about: ClassVar[About] = About(
         name="shaken",
         title="Shaken SCUFO",
-        explained="a still under a moving camera: should not be right",
+        explained="a still with a moving camera: the answer should not be right",
         good="low",
         contrasted=True,
         published="SCUBA_SHAKEN",
@@ -53,16 +53,15 @@ class Shaken(Derived, ShakeSettings):
 
 @dataclass(frozen=True)
 class ShakenMaker:
-    """Makes the shaken SCUFO of one SCUBA video, from the same still frame as its SCUFO of the same seed.
+    """Makes the shaken SCUFO video for one SCUBA video, with the same still frame as its SCUFO of the same seed.
 
     Attributes:
         out: the benchmark's folder.
-        scuba: the benchmark it is made from.
-        seed: owns the still and the path.
-        shake: amplitude: the largest pan as a share of the picture's sides, and the largest zoom; a turn of
-            ``shake`` radians at most.
+        scuba: the benchmark from which it is made.
+        seed: for drawing the still and the path.
+        shake: amplitude: maximum pan as a share of the picture's sides, maximum zoom, and maximum rotation in radians.
         layout: how it is stored.
-        still_area: which frames may be the still, see :mod:`~benchmark_builder.kinds.stills`.
+        still_area: which frames can be the still, see :mod:`~benchmark_builder.kinds.stills`.
     """
 
     out: Path
@@ -73,7 +72,7 @@ class ShakenMaker:
     still_area: float = STILL_AREA
 
     def make(self, row: Row) -> list[Row | Note]:
-        """Write one video; its row, and a note where there were few frames to draw the still from."""
+        """Write one video; return its row, and a note if the still was drawn from few frames."""
         k = draw_still(self.scuba, row, self.seed, self.still_area)
         still = self.scuba.frame(row, k)
         file = self.layout.file_of(row.id)

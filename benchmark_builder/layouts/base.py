@@ -1,4 +1,4 @@
-"""What a layout is: how a benchmark's videos are stored on disk. One class per layout."""
+"""The interface of a layout: how a benchmark's videos are stored on disk. One class per layout."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -15,7 +15,7 @@ from benchmark_builder.video.decode import read_frames
 
 JPEG_QUALITY: int = DEFAULTS["jpeg_quality"]
 JPEG_NAME = "frame{:06d}.jpg"  # 1-based, as StillMix and mmaction2 read them
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: the same frames are the same bytes
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp, so that equal frames give equal bytes
 
 
 class Sink(Protocol):
@@ -25,21 +25,21 @@ class Sink(Protocol):
 
 
 class Layout:
-    """A layout and its settings; ``Layout("zip", 90)`` gives an instance of the class that the name stands for.
+    """A layout and its settings; ``Layout("zip", 90)`` returns an instance of the class with this name.
 
     Class attributes, which a subclass sets:
-        suffix: of a video's file; empty for a folder.
-        exact: whether the frames read back are the composed ones, to the bit.
-        composed: whether only parts are stored (:meth:`store`) and a video is composed again when it is read.
-        listed: whether other programs read it by a list file, which is written alongside.
-        timed: whether a file says its frame rate.
+        suffix: file suffix of a video; empty for a folder.
+        exact: whether reading returns exactly the composed frames.
+        composed: whether only parts are stored (:meth:`store`), and a video is composed again when it is read.
+        listed: whether other programs need a list file, which is then written as well.
+        timed: whether a file contains its frame rate.
         takes_planes: whether :meth:`write_still` uses ``planes``.
         takes_files: whether a dataset's own video file is one of this layout as it is, so that an export links to it.
 
     Attributes:
-        name: a name of :data:`~benchmark_builder.layouts.layout.LAYOUTS`, or ``package.module:Name``.
-        quality: that of JPEGs, 1..100.
-        frame: the pattern of their names in a folder or zip, numbers from 1.
+        name: a name in :data:`~benchmark_builder.layouts.layout.LAYOUTS`, or ``package.module:Name``.
+        quality: JPEG quality, 1..100.
+        frame: pattern of frame names in a folder or zip, numbers from 1.
     """
 
     suffix: ClassVar[str] = ""
@@ -62,27 +62,27 @@ class Layout:
 
     @classmethod
     def suffix_of(cls, still: bool = False) -> str:
-        """The suffix of a video's file; ``still``: of a video that is one repeated frame."""
+        """The file suffix of a video; ``still``: for a video that is one repeated frame."""
         return cls.suffix
 
     def file_of(self, video_id: str, still: bool = False) -> str:
-        """Relative name of a video's file or folder; ``still``: of a video that is one repeated frame."""
+        """Relative name of a video's file or folder; ``still``: for a video that is one repeated frame."""
         return f"videos/{video_id}{self.suffix_of(still)}"
 
     def open(self, path: Path, width: int, height: int, fps: float) -> AbstractContextManager[Sink]:
-        """Write one video; it appears under ``path`` once whole."""
+        """Write one video; it appears at ``path`` when it is complete."""
         raise NotImplementedError
 
     def write_still(self, path: Path, image: np.ndarray, count: int, fps: float, planes: np.ndarray | None) -> None:
-        """Write a video of one frame repeated.
+        """Write a video that is one repeated frame.
 
         Args:
             path: its final name.
             image: uint8 (H, W, 3) RGB.
-            count: how many frames long.
-            fps: frames a second.
-            planes: the same picture as a stored H.264 video holds it, uint8 (H·3/2, W) yuv420p; a layout that
-                :attr:`takes_planes` writes those, bit for bit.
+            count: number of frames.
+            fps: frames per second.
+            planes: the same picture as stored in an H.264 video, uint8 (H·3/2, W) yuv420p; a layout with
+                :attr:`takes_planes` writes exactly these.
         """
         height, width = image.shape[:2]
         with self.open(path, width, height, fps) as sink:
@@ -90,12 +90,14 @@ class Layout:
                 sink.write(image)
 
     def store(self, path: Path, parts: Mapping[str, np.ndarray]) -> None:
-        """Keep what a video is composed from again, named images uint8 (H, W, 3) RGB or bool (H, W); a layout that
-        holds whole videos keeps nothing."""
+        """Store the parts from which a video is composed again: named images uint8 (H, W, 3) RGB or bool (H, W).
+
+        A layout that stores whole videos does nothing.
+        """
 
     @classmethod
     def holds(cls, path: Path) -> bool:
-        """Whether a file or folder is a video of this layout, by its name."""
+        """Whether a file or folder is a video of this layout, judged by its name."""
         return path.suffix.lower() == cls.suffix and not path.is_dir()
 
     @classmethod
@@ -104,8 +106,8 @@ class Layout:
 
         Args:
             path: the file or folder.
-            expected: how many frames the manifest or a list says; it tells the frames from other pictures next to
-                them, and nothing else.
+            expected: number of frames in the manifest or a list; only used to distinguish the frames from other
+                pictures in the same folder.
 
         Raises:
             BenchError: it cannot be read.
@@ -114,7 +116,7 @@ class Layout:
 
     @classmethod
     def video(cls, path: Path, count: int) -> Iterator[np.ndarray]:
-        """As :meth:`read`, of a video of ``count`` frames: a still that is stored once is repeated."""
+        """As :meth:`read`, for a video of ``count`` frames: a still that is stored once is repeated."""
         return cls.read(path, count)
 
 
@@ -122,23 +124,23 @@ def jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
     """Encode an RGB frame, uint8 (H, W, 3), as JPEG."""
     ok, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
-        raise BenchError("a frame could not be encoded as JPEG")
+        raise BenchError("encoding a frame as JPEG failed")
     return data.tobytes()
 
 
 def class_of(name: str) -> Any:
-    """The class of a layout that the user names.
+    """The class of a layout that the user named.
 
     Raises:
-        BenchError: no such layout, or a class of the user's own that is none.
+        BenchError: the layout is unknown, or the user's class is not a layout.
     """
     return checked(name, LAYOUTS.find(name))
 
 
 def checked(name: str, found: Any) -> type[Layout]:
-    """The class that a registry found under ``name``. Raises BenchError if it is no layout."""
+    """The class that a registry found for ``name``. Raises BenchError if it is not a layout."""
     if found.argument is not None:
-        raise BenchError(f"--layout {name}: {found.name} takes nothing after a colon; leave it out")
+        raise BenchError(f"--layout {name}: {found.name} takes no text after a colon; remove it")
     if not (isinstance(found.part, type) and issubclass(found.part, Layout)):
-        raise BenchError(f"--layout {name}: is no layout; give a subclass of benchmark_builder.layouts.base.Layout")
+        raise BenchError(f"--layout {name}: is not a layout; give a subclass of benchmark_builder.layouts.base.Layout")
     return found.part

@@ -26,7 +26,7 @@ class Frames(Layout):
             temporary.mkdir(parents=True)
             try:
                 yield _JpegFolder(temporary, self.quality, self.frame)
-                if path.exists():  # a folder cannot be renamed onto a filled one
+                if path.exists():  # a folder cannot replace a folder with content
                     shutil.rmtree(path)
                 temporary.replace(path)
             finally:
@@ -51,12 +51,12 @@ class _JpegFolder:
 
     @property
     def sha256(self) -> str:
-        """:func:`digest` of what was written, without reading it back."""
+        """:func:`digest` of the written folder, without reading it."""
         return self._digest.hexdigest()
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, or, for a folder, of the sorted names of all its pictures and their digests."""
+    """SHA-256 of a file's bytes; for a folder, of the sorted names and digests of all its pictures."""
     if not path.is_dir():
         return sha256_file(path)
     total = hashlib.sha256()

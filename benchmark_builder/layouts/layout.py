@@ -1,8 +1,8 @@
-"""How a benchmark's videos are stored on disk: the table of layouts, and what reads a video of any of them.
+"""How a benchmark's videos are stored on disk: the table of layouts, and functions that read a video of any layout.
 
 ``video`` (H.264, near-lossless), ``lossless`` (FFV1), ``frames`` (a JPEG folder, as StillMix and mmaction2 read them),
-``zip`` (of JPEGs, as ALBAR reads them; a still is one JPEG), ``virtual`` (only what is needed to compose it again).
-A layout writes the frames of one video under a folder and says the relative name; :func:`read_any` reads all of them.
+``zip`` (of JPEGs, as ALBAR reads them; a still is one JPEG), ``virtual`` (only the parts needed to compose it again). A
+layout writes the frames of one video in a folder and returns the relative name; :func:`read_any` reads any layout.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,9 @@ def layout_of(name: Any, path: Path) -> type[Layout]:
     """The class that reads a video of a benchmark.
 
     Args:
-        name: the layout that protocol.json says. One from outside this toolkit must be trusted
+        name: the layout in protocol.json. A layout that is not part of this toolkit must be trusted
             (:meth:`~benchmark_builder.utils.registry.Registry.trusted`).
-        path: the video; its name decides among the layouts that are registered.
+        path: the video; its name decides between the registered layouts.
     """
     if isinstance(name, str) and name not in LAYOUTS.shipped and LAYOUTS.names_one(name):
         return checked(name, LAYOUTS.trusted(name))
@@ -37,24 +37,24 @@ def layout_of(name: Any, path: Path) -> type[Layout]:
 
 
 def name_of(path: Path) -> str:
-    """The registered layout of a video's file or folder, by its name; ``video`` where nothing tells."""
+    """The registered layout of a video's file or folder, by its name; ``video`` if the name does not show it."""
     return next((name for name, kind in _classes().items() if kind.holds(path)), "video")
 
 
 def is_exact(name: Any) -> bool:
-    """Whether a layout, as protocol.json names it, gives back the composed pixels."""
+    """Whether reading a layout, named as in protocol.json, returns exactly the composed pixels."""
     kind = _known(name)
     return kind is not None and kind.exact
 
 
 def is_listed(name: Any) -> bool:
-    """Whether a layout, as protocol.json names it, goes with a list file."""
+    """Whether a layout, named as in protocol.json, has a list file."""
     kind = _known(name)
     return kind is not None and kind.listed
 
 
 def suffixes(name: Any = None) -> set[str]:
-    """Every suffix of what a build writes; ``name``: a layout that it may have besides the registered ones."""
+    """Every suffix that a build writes; ``name``: another possible layout in addition to the registered ones."""
     kinds = [*_classes().values(), *filter(None, [_known(name)])]
     return {kind.suffix_of(still) for kind in kinds for still in (False, True)} - {""}
 
@@ -64,8 +64,8 @@ def read_any(path: Path, expected: int | None = None) -> Iterator[np.ndarray]:
 
     Args:
         path: a video file, a folder or a zip of frames, or one picture.
-        expected: how many frames the manifest or a list says; it tells the frames from other pictures next to them
-            (:func:`~benchmark_builder.utils.folders.series`), and nothing else.
+        expected: number of frames in the manifest or a list; only used to distinguish the frames from other pictures in
+            the same folder (:func:`~benchmark_builder.utils.folders.series`).
 
     Raises:
         BenchError: it cannot be read.
@@ -78,7 +78,7 @@ def _classes() -> dict[str, type[Layout]]:
 
 
 def _known(name: Any) -> type[Layout] | None:
-    """The class of a name from protocol.json; None where it is none, or one that is not trusted."""
+    """The class for a name from protocol.json; None if it is not a layout, or not trusted."""
     try:
         return checked(name, LAYOUTS.trusted(name)) if isinstance(name, str) else None
     except BenchError:
@@ -88,7 +88,7 @@ def _known(name: Any) -> type[Layout] | None:
 class PixelDigest:
     """XXH3-128 over a video's frames: its size, then each frame's uint8 RGB bytes in order.
 
-    It tells equal pixels from different ones at memory speed; against tampering, files have their SHA-256.
+    It detects different pixels at memory speed; against manipulation, files have their SHA-256.
     """
 
     def __init__(self, height: int, width: int) -> None:

@@ -12,7 +12,7 @@ from benchmark_builder.video.planes import to_planes
 
 
 class VideoFile(Layout):
-    """``video``: H.264; a still is coded without loss, so that it stays still."""
+    """``video``: H.264; a still is coded without loss, so that nothing changes between frames."""
 
     suffix = ".mp4"
     timed = True

@@ -1,8 +1,8 @@
-"""The ``virtual`` layout: what is needed to compose a video again, instead of its frames.
+"""The ``virtual`` layout: stores the parts needed to compose a video again, instead of its frames.
 
-A file is a zip of PNGs: a SCUBA video's background, a still, or a ConflFG donor with its mask. The rest is the dataset
-itself, the masks stored alongside the videos, and the manifest. Each kind composes its own videos
-(:meth:`benchmark_builder.kinds.base.Kind.compose`), with the pixels that the lossless layout holds.
+A file is a zip of PNGs: a SCUBA video's background, a still, or a ConflFG donor with its mask. The other parts are the
+dataset, the masks stored alongside the videos, and the manifest. Each kind composes its videos
+(:meth:`benchmark_builder.kinds.base.Kind.compose`), with the same pixels as in the lossless layout.
 """
 
 import zipfile
@@ -20,7 +20,7 @@ from benchmark_builder.video.decode import picture
 
 
 class Virtual(Layout):
-    """``virtual``: the parts alone. The frames that are written are composed for their digest, and kept nowhere."""
+    """``virtual``: only the parts. The frames given to the writer are used for the digest, but not stored."""
 
     suffix = ".virtual"
     exact = True
@@ -36,22 +36,22 @@ class Virtual(Layout):
 
 class _Nothing:
     def write(self, frame: np.ndarray) -> None:
-        """Composed for its digest alone."""
+        """Frames are used only for the digest."""
 
 
 def write(path: Path, images: Mapping[str, np.ndarray]) -> None:
-    """Store named images, uint8 (H, W, 3) RGB or bool (H, W), without loss; whole or not at all."""
+    """Store named images, uint8 (H, W, 3) RGB or bool (H, W), without loss, completely or not at all."""
     with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name, image in images.items():
             stored = image.astype(np.uint8) * 255 if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
             ok, png = cv2.imencode(".png", stored)
             if not ok:
-                raise BenchError(f"{path}: {name} could not be encoded")
+                raise BenchError(f"{path}: encoding {name} failed")
             archive.writestr(zipfile.ZipInfo(f"{name}.png", ZIP_DATE), png.tobytes())
 
 
 def read(path: Path, name: str) -> np.ndarray:
-    """One stored image: uint8 (H, W, 3) RGB. Raises BenchError if it is not there or cannot be read."""
+    """One stored image: uint8 (H, W, 3) RGB. Raises BenchError if it is missing or cannot be read."""
     try:
         return picture(zip_member(open_zip(path), f"{name}.png"), f"{path}:{name}.png")
     except (OSError, KeyError, zipfile.BadZipFile) as error:

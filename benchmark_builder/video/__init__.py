@@ -1,4 +1,4 @@
-"""Videos: the record of one, decoding, encoding, compositing, digests."""
+"""Videos: the Video record, decoding, encoding, compositing, digests."""
 
 from benchmark_builder.utils.moved import names_of
 

@@ -1,4 +1,4 @@
-"""The camera of the shaken SCUFO: a smooth path that has nothing to do with any class."""
+"""The camera of shaken SCUFO: a smooth path that is unrelated to the class."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,9 @@ import numpy as np
 def shake(
     still: np.ndarray, amplitude: float, rng: np.random.Generator, frames: int, fps: float
 ) -> Iterator[np.ndarray]:
-    """Yield ``frames`` views of a still, uint8 (H, W, 3), along a path that ``rng`` draws.
+    """Yield ``frames`` views of a still, uint8 (H, W, 3), along a path drawn with ``rng``.
 
-    The camera stands a little closer than in the still; what pan and turn bring in at the borders is mirrored.
+    The camera is a little closer than in the still. Areas outside the still are filled by mirroring it.
     """
     height, width = still.shape[:2]
     for dx, dy, zoom, turn in camera_path(rng, frames, fps) * amplitude:
@@ -22,9 +22,10 @@ def shake(
 
 
 def camera_path(rng: np.random.Generator, frames: int, fps: float) -> np.ndarray:
-    """A smooth path: float64 (frames, 4) of pan x, pan y, zoom and turn, each in -1..1.
+    """A smooth path: float64 (frames, 4) of pan x, pan y, zoom and rotation, each in -1..1.
 
-    Each is a sum of three sinusoids of 0.2 to 1.2 Hz, a hand-held camera's sway, with drawn phases and weights.
+    Each is a sum of three sinusoids of 0.2 to 1.2 Hz, like the motion of a hand-held camera, with drawn phases and
+    weights.
     """
     time = np.arange(frames)[:, None, None] / fps
     hertz, phase = rng.uniform(0.2, 1.2, (1, 4, 3)), rng.uniform(0, 2 * np.pi, (1, 4, 3))

@@ -1,4 +1,4 @@
-"""Compositing: the operations every kind of test video is made of."""
+"""Compositing: the operations used for every kind of test video."""
 
 import cv2
 import numpy as np
@@ -13,10 +13,11 @@ def paste(
     Args:
         foreground, background: uint8 (H, W, 3).
         mask: bool (H, W).
-        out: uint8 (H, W, 3) to write into and return; None for a new one. A builder's loop saves the allocation.
+        out: uint8 (H, W, 3) to write into and return; None for a new array. In a builder's loop this saves the
+            allocation.
 
     Returns:
-        uint8 (H, W, 3): exactly the foreground's pixels where the mask is True, the background's elsewhere.
+        uint8 (H, W, 3): exactly the foreground's pixels where the mask is True, otherwise the background's pixels.
     """
     out = np.empty_like(background) if out is None else out
     np.copyto(out, background)
@@ -50,8 +51,8 @@ def add_donor(frame: np.ndarray, mover: np.ndarray, image: np.ndarray, mask: np.
     """One ConflFG frame, uint8 (H, W, 3); it differs from ``frame`` only inside the donor's mask.
 
     Args:
-        frame: of the SCUBA video, uint8 (H, W, 3).
-        mover: the moving actor's mask on it, bool (H, W).
+        frame: frame of the SCUBA video, uint8 (H, W, 3).
+        mover: mask of the moving actor on this frame, bool (H, W).
         image, mask: the donor, uint8 (H, W, 3) and bool (H, W).
         order: ``behind`` or ``front``.
     """
@@ -70,6 +71,7 @@ def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def stretch(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize an image, uint8 (h, w, 3), to (height, width) by Pillow's bicubic, whatever its shape (StillMix)."""
+    """Resize an image, uint8 (h, w, 3), to (height, width) with Pillow's bicubic filter, ignoring its aspect ratio
+    (StillMix)."""
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
     return np.array(resized)

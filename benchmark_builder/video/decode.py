@@ -1,4 +1,4 @@
-"""Decoding: one sequential decoder (PyAV) for everything; no seeking, so frame k is always frame k.
+"""Decoding: one sequential decoder (PyAV) for everything, without seeking, so that frame numbers are always exact.
 
 A folder of pictures (PNG or JPEG, in the order of their numbers) is a video too, at :data:`FOLDER_FPS`.
 """
@@ -16,20 +16,20 @@ from benchmark_builder.utils.folders import PICTURE_SUFFIXES, entries, files_of,
 from benchmark_builder.video.display import Converter, FormerConverter, display_matrix, in_words, swaps_sides, turning
 from benchmark_builder.video.streams import BROKEN, cropping, decode, even_times, frame_rate, opened, short
 
-FOLDER_FPS = 30.0  # a folder says no rate; HMDB51 and, cut from it, JHMDB have 30
+FOLDER_FPS = 30.0  # a folder has no rate; HMDB51, and JHMDB, which is cut from it, have 30
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a file says of itself.
+    """Properties of a video file.
 
     Attributes:
-        width, height: of the upright picture, turned as the file asks.
-        fps: frames a second: the header's where the frames' times agree with it, else their mean rate
+        width, height: size of the upright picture, after the rotation that the file specifies. fps: frames per second:
+        from the header if the frame times agree with it, otherwise their mean rate
             (:func:`~benchmark_builder.video.streams.frame_rate`).
-        frames: how many, by the header; 0 if it says nothing. It may be wrong.
-        rotation: degrees that the file asks the player to turn its pictures, counter-clockwise; 0 if it only mirrors.
-        turning: what is done to bring a picture upright, in words; "" if nothing.
+        frames: number of frames according to the header; 0 if unknown. It may be wrong.
+        rotation: rotation specified by the file for its pictures, in degrees counter-clockwise; 0 if it only mirrors.
+        turning: how a picture is made upright, in words; "" if it is not changed.
     """
 
     width: int
@@ -41,12 +41,12 @@ class VideoInfo:
 
 
 def probe(path: Path, expected: int | None = None) -> VideoInfo:
-    """Read a file's header and first frame and, where its index does not tell the rate, the times of all its packets.
+    """Read a file's header and first frame and, if its index does not show the rate, the times of all its packets.
 
-    Of a folder: its number of pictures (:func:`pictures`, which takes ``expected``) and the first one's size.
+    For a folder: its number of pictures (:func:`pictures`, with ``expected``) and the size of the first one.
 
     Raises:
-        BenchError: the file is no readable video.
+        BenchError: the file is not a readable video.
     """
     if path.is_dir():
         names = pictures(path, expected)
@@ -68,7 +68,7 @@ def probe(path: Path, expected: int | None = None) -> VideoInfo:
         except BROKEN as error:
             if first is None:
                 raise BenchError(f"{path}: breaks after frame 0 ({short(error)}); replace the file") from None
-            # What follows the break cannot be reached either.
+            # Packets after the damaged one cannot be read either.
         if first is None:
             raise BenchError(f"{path}: no video frame could be decoded; replace the file")
         filters = turning(display_matrix(first))
@@ -86,25 +86,26 @@ def read_frames(
     expected: int | None = None,
     version: int = 2,
 ) -> Iterator[np.ndarray]:
-    """Yield every frame, upright, in order: uint8 (H, W, 3), RGB, 0..255, the pixels that ffmpeg's command line gives.
+    """Yield every frame, upright, in order: uint8 (H, W, 3), RGB, 0..255, the same pixels as from ffmpeg's command
+    line.
 
-    Of a video file the iterator is a :class:`Frames`, which can pass over a frame at less cost.
+    For a video file the iterator is a :class:`Frames`, which can skip a frame at lower cost.
 
     Args:
         path: a video file or a folder of frames.
-        threads: of the decoder.
-        damaged: the indices of frames that the decoder had to guess in part are appended to it.
-        expected: as :func:`pictures`.
-        version: 1 decodes as protocols of version 1 did, whose benchmarks are composed again by it.
+        threads: number of decoder threads.
+        damaged: a list; indices of frames that could not be decoded completely are appended.
+        expected: as in :func:`pictures`.
+        version: 1 decodes as in protocols of version 1, to compose their benchmarks again.
 
     Raises:
-        BenchError: the file breaks or its frames change size; frames before that have been yielded by then.
+        BenchError: the file is damaged or the frame size changes; earlier frames have been yielded before.
     """
     return _folder(path, expected, version) if path.is_dir() else Frames(path, threads, damaged, version)
 
 
 class Frames(Iterator[np.ndarray]):
-    """What :func:`read_frames` gives of a video file, opened when the first frame is asked for."""
+    """The iterator of :func:`read_frames` for a video file, which is opened when the first frame is requested."""
 
     def __init__(self, path: Path, threads: int = 1, damaged: list[int] | None = None, version: int = 2) -> None:
         self._path, self._threads, self._damaged, self._version = path, threads, damaged, version
@@ -112,11 +113,11 @@ class Frames(Iterator[np.ndarray]):
         self._coded = self._decode()
 
     def __next__(self) -> np.ndarray:
-        frame = next(self._coded)  # it opens the file, and sets up the converter
+        frame = next(self._coded)  # opens the file and initialises the converter
         return _rgb(self._path, self._converter, frame)
 
     def skip(self) -> bool:
-        """Pass over the next frame, decoded but not turned into RGB; False where there is none."""
+        """Skip the next frame: decode it without conversion to RGB. Returns False if there is no frame."""
         return next(self._coded, None) is not None
 
     def _decode(self) -> Iterator[av.VideoFrame]:
@@ -133,8 +134,8 @@ class Frames(Iterator[np.ndarray]):
 class FrameFacts:
     """One decoded frame without its pixels.
 
-    ``time`` counts ticks of the file's clock (None where the frame has no time; of a folder, the frame's number);
-    ``damaged``: the decoder had to guess some of it.
+    ``time``: in ticks of the file's clock (None if the frame has no time; in a folder, the frame's number).
+    ``damaged``: the frame could not be decoded completely.
     """
 
     time: int | None
@@ -142,7 +143,7 @@ class FrameFacts:
 
 
 def scan_frames(path: Path) -> Iterator[FrameFacts]:
-    """Decode every frame, in order, as :func:`read_frames` does, but without turning it into RGB: for checks."""
+    """Decode every frame in order, as :func:`read_frames`, but without conversion to RGB: for checks."""
     if path.is_dir():
         for number, _ in enumerate(_folder(path)):
             yield FrameFacts(number, False)
@@ -153,20 +154,22 @@ def scan_frames(path: Path) -> Iterator[FrameFacts]:
 
 
 def coded_length(path: Path) -> int:
-    """How many frames long a video file is by its packets, also those that give no picture; decodes nothing.
+    """Number of frames of a video file according to its packets, including packets without a picture.
 
-    Fewer than the header says: the file was cut. As many, but fewer frames: an edit list hides some, a packed AVI
-    counts a frame that was never coded, or an AVI of variable rate leaves frames empty.
+    Nothing is decoded.
+
+    If it is smaller than in the header, the file was truncated. If it is equal, but fewer frames are decoded, an edit
+    list hides some, a packed AVI counts a frame that was never coded, or an AVI of variable rate has empty frames.
     """
     count = length = 0
     with opened(path) as (container, stream):
-        in_frames = container.format.name == "avi"  # its times count frames
+        in_frames = container.format.name == "avi"  # its times are frame numbers
         try:
             for packet in container.demux(stream):
                 count += packet.size > 0
                 length = max(length, (packet.dts or 0) + 1 if in_frames else 0)
         except BROKEN:
-            pass  # what follows the break cannot be reached either
+            pass  # packets after the damaged one cannot be read either
     return max(count, length)
 
 
@@ -174,20 +177,23 @@ def pictures(folder: Path, expected: int | None = None) -> list[Path]:
     """The frames of a folder of pictures, in order: one series (:func:`~benchmark_builder.utils.folders.series`).
 
     Args:
-        folder: holds PNG or JPEG pictures whose names end in numbers.
-        expected: how many frames there should be, where a list says so.
+        folder: a folder of PNG or JPEG pictures whose names end in numbers.
+        expected: expected number of frames, if a list contains it.
 
     Raises:
-        BenchError: it holds no pictures, or several series.
+        BenchError: the folder has no pictures, or several series.
     """
     return [folder / name for _, name in series((p.name for p in entries(folder)), folder, expected)]
 
 
 def picture(data: bytes, name: str) -> np.ndarray:
-    """Decode a PNG or JPEG: uint8 (H, W, 3) RGB. Raises BenchError naming ``name`` if it is none, or a vast one."""
+    """Decode a PNG or JPEG: uint8 (H, W, 3) RGB.
+
+    Raises BenchError with ``name`` if it is not a picture, or is too large.
+    """
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    except cv2.error:  # more pixels than benchmark_builder admits
+    except cv2.error:  # more pixels than benchmark_builder allows
         image = None
     if image is None:
         raise BenchError(f"{name}: not a readable picture; replace the file")
@@ -195,19 +201,19 @@ def picture(data: bytes, name: str) -> np.ndarray:
 
 
 def png_size(data: bytes) -> tuple[int, int]:
-    """(height, width) by the header of a PNG; decodes nothing. Raises ValueError if it is no PNG."""
+    """(height, width) from the header of a PNG; nothing is decoded. Raises ValueError if it is not a PNG."""
     if len(data) < 24 or not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise ValueError("it is no PNG")
+        raise ValueError("it is not a PNG")
     return int.from_bytes(data[20:24]), int.from_bytes(data[16:20])
 
 
 def read_planes(path: Path, index: int) -> np.ndarray:
-    """Frame ``index`` as the planes the file stores: uint8 (H·3/2, W), yuv420p. For bit-exact stills."""
+    """Frame ``index`` as the planes stored in the file: uint8 (H·3/2, W), yuv420p. For bit-exact stills."""
     with opened(path) as (container, stream):
         for k, frame in enumerate(_decoded(path, container, stream)):
             if k == index:
                 return frame.reformat(format="yuv420p").to_ndarray()
-    raise BenchError(f"{path}: has no frame {index}; it is shorter than its manifest says, so rebuild it")
+    raise BenchError(f"{path}: has no frame {index}; it is shorter than its manifest says, build it again")
 
 
 def _folder(path: Path, expected: int | None = None, version: int = 2) -> Iterator[np.ndarray]:
@@ -220,7 +226,7 @@ def _folder(path: Path, expected: int | None = None, version: int = 2) -> Iterat
 
 
 def _same_size(path: Path, count: int, before: tuple[int, int] | None, now: tuple[int, int]) -> tuple[int, int]:
-    """``now``, which must be what it was ``before``: sizes are (width, height)."""
+    """Returns ``now``; raises BenchError if it differs from ``before``. Sizes are (width, height)."""
     if before not in (None, now):
         old, new = (f"{w}x{h}" for w, h in (before or now, now))
         raise BenchError(f"{path}: its size changes from {old} to {new} after frame {count}; replace it")
@@ -230,8 +236,9 @@ def _same_size(path: Path, count: int, before: tuple[int, int] | None, now: tupl
 def _rgb(path: Path, converter: Converter | FormerConverter, frame: av.VideoFrame) -> np.ndarray:
     try:
         return converter.rgb(frame)
-    except (av.error.FFmpegError, ValueError) as error:  # a crop of the whole picture, colours that swscale cannot read
-        raise BenchError(f"{path}: cannot be turned into RGB ({short(error)}); re-encode it") from None
+    # a crop of the whole picture, or colours that swscale cannot convert
+    except (av.error.FFmpegError, ValueError) as error:
+        raise BenchError(f"{path}: cannot be converted to RGB ({short(error)}); re-encode it") from None
 
 
 def _decoded(

@@ -14,10 +14,10 @@ __all__ = ["cache_folder", "depends_on", "known_digest", "require_digest"]
 
 
 def known_digest(path: Path) -> str:
-    """The digest of a file or a folder of frames, from the cache where that is current.
+    """The digest of a file or a folder of frames, from the cache if that is up to date.
 
-    It finds what was replaced or written to. Bits that a disk loses leave no trace in time stamps: `bench verify` reads
-    every byte instead.
+    It detects files that were replaced or changed. Bit errors of a disk do not change time stamps, so `bench verify`
+    reads every byte instead.
 
     Raises:
         BenchError: the file is missing or cannot be read.
@@ -26,15 +26,15 @@ def known_digest(path: Path) -> str:
 
 
 def require_digest(path: Path, sha256: str, fix: str) -> None:
-    """Refuse a file that is not the one that a manifest names.
+    """Raise an error if a file is not the one in the manifest.
 
     Args:
         path: the file, or a folder of frames.
-        sha256: what its digest must be.
-        fix: what the user can do about another file, for the message.
+        sha256: the expected digest.
+        fix: what the user can do if the file is a different one, for the message.
 
     Raises:
-        ChangedFile: it is another file.
+        ChangedFile: it is a different file.
         BenchError: it is missing or cannot be read.
     """
     if known_digest(path) != sha256:
@@ -42,10 +42,10 @@ def require_digest(path: Path, sha256: str, fix: str) -> None:
 
 
 def depends_on(video: Video, masks: MaskSource) -> str | None:
-    """A digest of the files that decide what a mask source gives for a video; None where the source does not say.
+    """A digest of the files that decide the masks of a video; None if the mask source does not list them.
 
-    Sources say it by an optional method ``reads(video)`` (:class:`benchmark_builder.masks.base.Reads`). What they read
-    once for all videos is named in their description.
+    Sources list them in an optional method ``reads(video)`` (:class:`benchmark_builder.masks.base.Reads`). Files that
+    are used for all videos are in their description.
     """
     if not isinstance(masks, Reads) or (files := masks.reads(video)) is None:
         return None

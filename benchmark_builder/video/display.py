@@ -1,6 +1,7 @@
-"""Decoded frames as they are shown: turned and mirrored as the file asks, in RGB.
+"""Decoded frames as they are displayed: rotated and mirrored as the file specifies, in RGB.
 
-Both by the filters that ffmpeg's command line inserts, so that the pixels are those of `ffmpeg -i FILE -pix_fmt rgb24`.
+Uses the filters that ffmpeg's command line inserts, so that the pixels are equal to those of `ffmpeg -i FILE -pix_fmt
+rgb24`.
 """
 
 import math
@@ -14,11 +15,12 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 
-Filters = tuple[tuple[str, str], ...]  # (filter, its arguments), in the order they are applied
+Filters = tuple[tuple[str, str], ...]  # (filter, arguments), in the order of application
 
 
 def _unnamed(cls: type[Type], value: object) -> Type:
-    """A kind of side data that PyAV does not know by name, such as EXIF: up to version 18 it then lists none at all."""
+    """Side data of a type that PyAV does not know, such as EXIF: otherwise, up to version 18, it lists no side data at
+    all."""
     member: Any = object.__new__(cls)
     member._name_, member._value_ = f"UNKNOWN_{value}", value
     return member
@@ -34,8 +36,10 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
 
 
 def turning(matrix: Sequence[int] | None) -> Filters:
-    """The filters that bring a picture upright: get_rotation() and configure_input_video_filter() of ffmpeg's
-    fftools. An angle off the quarter turns by a degree or more is turned in place, on black."""
+    """The filters that make a picture upright: get_rotation() and configure_input_video_filter() in ffmpeg's fftools.
+
+    An angle that is not within a degree of a multiple of 90 degrees is rotated in place, on black.
+    """
     theta = _angle(matrix)
     if matrix is None or math.isnan(theta):
         return ()
@@ -51,7 +55,7 @@ def turning(matrix: Sequence[int] | None) -> Filters:
 
 
 def _angle(matrix: Sequence[int] | None) -> float:
-    """Degrees clockwise, from 0 to 359; NaN for a matrix that flattens the picture."""
+    """Degrees clockwise, from 0 to 359; NaN for a singular matrix."""
     if matrix is None:
         return 0.0
     across, down = math.hypot(matrix[0], matrix[3]), math.hypot(matrix[1], matrix[4])
@@ -63,11 +67,11 @@ def _angle(matrix: Sequence[int] | None) -> float:
 
 
 def swaps_sides(filters: Filters) -> bool:
-    """Whether width and height change places."""
+    """Whether width and height are swapped."""
     return any(name == "transpose" for name, _ in filters)
 
 
-# What the filters do, in words; a rotation by an odd angle says its own.
+# The filters in words; other rotations are described by their angle.
 _WORDS = {
     (): "",
     ("hflip",): "mirrored left to right",
@@ -81,7 +85,7 @@ _WORDS = {
 
 
 def in_words(filters: Filters) -> str:
-    """What is done to a picture, for a table; "" if nothing."""
+    """How a picture is changed, for a table; "" if it is not changed."""
     if filters and filters[0][0] == "rotate":
         angle = float(filters[0][1].split("*")[0])
         way = f"{angle:g} degrees clockwise" if angle < 180 else f"{360 - angle:g} degrees counter-clockwise"
@@ -89,27 +93,28 @@ def in_words(filters: Filters) -> str:
     return _WORDS[tuple(arguments or name for name, arguments in filters)]
 
 
-# Of these, swscale's plain conversion gives the filters' pixels where no line of colour is shared by an odd one.
+# For these formats, swscale's plain conversion gives the same pixels as the filters, if the number of lines fits the
+# chroma subsampling.
 _PLAIN = ("yuv420p", "yuvj420p", "bgr0", "rgb24")
 
 
 class Converter:
-    """Turns decoded frames into upright RGB pictures. Use one per video: it is set up once, by its first frame.
+    """Converts decoded frames to upright RGB pictures. Use one per video: it is initialised with the first frame.
 
-    ``crop``: what the container crops (:func:`~benchmark_builder.video.streams.cropping`).
+    ``crop``: the crop in the container (:func:`~benchmark_builder.video.streams.cropping`).
     """
 
     def __init__(self, crop: str = "") -> None:
         self._crop: Filters = (("crop", crop),) if crop else ()
         self._for: tuple[object, ...] | None = None
         self._graph = av.filter.Graph()
-        self._plain = VideoReformatter()  # one for all: setting a converter up costs more than using it
+        self._plain = VideoReformatter()  # one for all frames: creating a converter costs more than using it
 
     def rgb(self, frame: av.VideoFrame) -> np.ndarray:
-        """One frame as it is shown: uint8 (H, W, 3) RGB."""
+        """One frame as it is displayed: uint8 (H, W, 3) RGB."""
         matrix = display_matrix(frame)
         plain = frame.format.name in _PLAIN and frame.height % 2 == 0 and not frame.interlaced_frame
-        if plain and matrix is None and not self._crop:  # nearly every video, a quarter faster
+        if plain and matrix is None and not self._crop:  # true for nearly every video, and a quarter faster
             return _reformatted(self._plain, frame)
         now = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, matrix)
         if now != self._for:
@@ -119,7 +124,7 @@ class Converter:
 
 
 class FormerConverter:
-    """:class:`Converter` as it was for protocols of version 1: it knew no mirror, and turned by quarters alone."""
+    """:class:`Converter` for protocols of version 1: no mirroring, and only rotations by multiples of 90 degrees."""
 
     def __init__(self) -> None:
         self._plain = VideoReformatter()
@@ -132,7 +137,7 @@ class FormerConverter:
 
 
 def _reformatted(reformatter: VideoReformatter, frame: av.VideoFrame) -> np.ndarray:
-    # One thread: sharing a frame of this size out costs more than it gives, and workers fill the cores already.
+    # One thread: for a frame of this size more threads are slower, and workers already use all cores.
     return reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
 
 

@@ -1,6 +1,6 @@
-"""Encoding: raw frames through a pipe into ffmpeg, whose command line ffmpeg-python writes.
+"""Encoding: raw frames are piped to ffmpeg; ffmpeg-python writes its command line.
 
-One thread per encoder: x264's bytes depend on its thread count, and workers fill the cores already.
+One thread per encoder: the bytes of x264 depend on its thread count, and workers already use all cores.
 """
 
 import functools
@@ -23,19 +23,19 @@ from benchmark_builder.utils.files import whole_file
 if sys.platform == "linux":
     import fcntl
 
-# CRF 10 keeps luma PSNR near 45 dB on real clips (perf/encode_quality.py), at which no pixel visibly changes.
+# CRF 10 keeps luma PSNR near 45 dB on real clips (perf/encode_quality.py), where no change is visible.
 H264 = {"vcodec": "libx264", "preset": "veryfast", "crf": 10}
-# QP 0 codes the planes without loss, so a still stays still and equals the frame it was taken from.
+# QP 0 codes the planes without loss, so a still does not change over time and equals the frame from which it was taken.
 H264_EXACT = {"vcodec": "libx264", "preset": "veryfast", "qp": 0}
 FFV1 = {"vcodec": "ffv1", "level": 3, "g": 1, "slices": 4, "slicecrc": 1}
 
 
 @functools.cache
 def ffmpeg_binary() -> str:
-    """Path of the ffmpeg to run: ``$BENCH_FFMPEG``, else the one imageio-ffmpeg brings, else the system's."""
+    """Path of the ffmpeg to run: ``$BENCH_FFMPEG``, otherwise the one of imageio-ffmpeg, otherwise the system's."""
     own = os.environ.get("BENCH_FFMPEG")
     if own:
-        return str(Path(own).absolute()) if Path(own).name != own else own  # it is run in other folders
+        return str(Path(own).absolute()) if Path(own).name != own else own  # since it runs in other folders
     try:
         import imageio_ffmpeg
 
@@ -49,7 +49,7 @@ def ffmpeg_binary() -> str:
 
 @functools.cache
 def ffmpeg_version() -> str:
-    """What that ffmpeg calls itself, e.g. ``7.0.2-static``; its encoders decide a file's bytes."""
+    """The version of this ffmpeg, e.g. ``7.0.2-static``; the bytes of a file depend on it."""
     command = [ffmpeg_binary(), "-version"]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
@@ -61,7 +61,7 @@ def ffmpeg_version() -> str:
 
 
 class Encoder:
-    """Feeds frames to one ffmpeg process. Use through :func:`open_video`."""
+    """Sends frames to one ffmpeg process. Use it through :func:`open_video`."""
 
     def __init__(self, path: Path, width: int, height: int, fps: float, codec: dict, pixels: str) -> None:
         self.shape = (height, width, 3) if pixels == "rgb24" else (height * 3 // 2, width)
@@ -70,13 +70,14 @@ class Encoder:
             if min(width, height) == 1:  # four slices need two rows and two columns
                 codec = {k: v for k, v in codec.items() if not k.startswith("slice")} | {"level": 1}
         else:
-            # 4:2:0 plays everywhere but needs even sides.
+            # All players support 4:2:0, but it needs even sides.
             stored = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
             tags = {"colorspace": "smpte170m", "color_range": "tv"}
         source = ffmpeg.input(
             "pipe:", format="rawvideo", pix_fmt=pixels, s=f"{width}x{height}", framerate=f"{fps:.6f}", threads=1
         )
-        # Run in the file's folder, whose name then never meets ffmpeg: it could be taken for an option or a protocol.
+        # Run in the file's folder, so that ffmpeg never sees the folder's name and cannot read it as an option or a
+        # protocol.
         exact = {"fflags": "+bitexact", "flags:v": "+bitexact"}
         target = source.output(f"file:{path.name}", pix_fmt=stored, threads=1, **exact, **codec, **tags)
         command = target.global_args("-loglevel", "error", "-nostdin").overwrite_output()
@@ -91,7 +92,7 @@ class Encoder:
         _widen(self.process.stdin)
 
     def write(self, frame: np.ndarray) -> None:
-        """Append one frame: uint8 (H, W, 3) RGB, or (H·3/2, W) planes for an encoder of yuv420p."""
+        """Append one frame: uint8 (H, W, 3) RGB, or (H·3/2, W) planes if the encoder takes yuv420p."""
         if frame.shape != self.shape or frame.dtype != np.uint8:
             raise ValueError(f"frame is {frame.dtype} {frame.shape}, the encoder takes uint8 {self.shape}")
         assert self.process.stdin is not None
@@ -101,7 +102,7 @@ class Encoder:
             self._fail()
 
     def close(self) -> None:
-        """Finish the file; raises BenchError if ffmpeg could not write it (a full disk, say)."""
+        """Finish the file; raises BenchError if ffmpeg could not write it (for example, the disk is full)."""
         assert self.process.stdin is not None and self.process.stderr is not None
         try:
             self.process.stdin.close()
@@ -120,19 +121,19 @@ class Encoder:
             try:
                 if pipe:
                     pipe.close()
-            except OSError:  # what was still buffered cannot be flushed to a dead process
+            except OSError:  # buffered data cannot be flushed to a dead process
                 pass
 
     def _fail(self, message: bytes = b"") -> None:
         try:
-            code = self.process.wait(1)  # a pipe closes a moment before its process has ended
+            code = self.process.wait(1)  # a pipe closes shortly before its process ends
         except subprocess.TimeoutExpired:
             code = 0
         self.process.kill()
         if not message and self.process.stderr and not self.process.stderr.closed:
             message = self.process.stderr.read()
         reason = message.decode(errors="replace").strip().split("\n")[-1] or "the encoder stopped"
-        reason = re.sub(r"^\[[^]]* @ 0x[0-9a-f]+\] *", "", reason)  # an address, another one each time
+        reason = re.sub(r"^\[[^]]* @ 0x[0-9a-f]+\] *", "", reason)  # a memory address, different in every run
         if code < 0:
             raise Crashed(
                 f"{self.path.parent}: the encoder was ended by signal {-code} (out of memory?)", reason, again=True
@@ -143,11 +144,11 @@ class Encoder:
 
 
 def _widen(pipe: Any) -> None:
-    """Let a pipe hold a whole frame or more, so that a write seldom waits for the encoder: fewer switches, less CPU."""
+    """Make a pipe's buffer at least one frame large, so that writes rarely wait for the encoder. This uses less CPU."""
     if sys.platform == "linux":
         try:
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)
-        except OSError:  # the system allows less; the default works too
+        except OSError:  # the system does not allow this size; the default works too
             pass
 
 
@@ -155,14 +156,14 @@ def _widen(pipe: Any) -> None:
 def open_video(
     path: Path, width: int, height: int, fps: float, codec: dict | None = None, pixels: str = "rgb24"
 ) -> Iterator[Encoder]:
-    """An :class:`Encoder` whose file appears under ``path`` only once it is whole.
+    """An :class:`Encoder` whose file appears at ``path`` only when it is complete.
 
     Args:
         path: final name; ``.mp4`` for H.264, ``.mkv`` for FFV1.
         width, height: pixels.
-        fps: frames a second.
+        fps: frames per second.
         codec: :data:`H264` (default), :data:`H264_EXACT` or :data:`FFV1`.
-        pixels: what :meth:`Encoder.write` takes, ``rgb24`` or ``yuv420p``.
+        pixels: the input format of :meth:`Encoder.write`, ``rgb24`` or ``yuv420p``.
     """
     with whole_file(path) as temporary:
         encoder = Encoder(temporary, width, height, fps, codec or H264, pixels)

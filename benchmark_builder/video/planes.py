@@ -1,20 +1,20 @@
-"""RGB to the planes that H.264 stores, once, here: a converter in the encoder's process costs three times as much.
+"""Converts RGB to the planes of H.264. A converter in the encoder's process would take three times as long.
 
-BT.601, limited range (Y 16..235, U and V 16..240), 4:2:0: a sample of U and of V is the mean of two by two pixels.
+BT.601, limited range (Y 16..235, U and V 16..240), 4:2:0: each U and V sample is the mean of two by two pixels.
 """
 
 import cv2
 import numpy as np
 
-# OpenCV's U and V fill 0..255 about 128; a file of limited range holds them in 16..240.
+# OpenCV's U and V have the range 0..255 around 128; files of limited range use 16..240.
 _LIMITED = np.rint(128 + (np.arange(256) - 128) * (224 / 255)).astype(np.uint8)
 
 
 def to_planes(image: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) RGB with even sides -> uint8 (H·3/2, W): Y, then U, then V, each row after row (yuv420p)."""
+    """uint8 (H, W, 3) RGB with even sides -> uint8 (H·3/2, W): Y, then U, then V, each row by row (yuv420p)."""
     height, width = image.shape[:2]
     planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
-    # Its U and V are those of every fourth pixel, which flickers at edges: the mean of all four instead.
+    # OpenCV takes U and V from one of four pixels, which flickers at edges; here they are the mean of all four.
     quarter = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
     _, v, u = cv2.split(cv2.cvtColor(quarter, cv2.COLOR_RGB2YCrCb))
     chroma = planes[height:].reshape(2, height // 2, width // 2)

@@ -1,4 +1,4 @@
-"""The Video record: what every dataset reader yields, and nothing else."""
+"""The Video record, the only thing that dataset readers yield."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmark_builder.utils.errors import BenchError
 
 _IMPOSSIBLE = re.compile('[\x00-\x1f\\\\:*?"<>|\ud800-\udfff]')
-LONGEST = 10_000_000  # frames; a longer video is a damaged number, refused before memory is taken for it
+LONGEST = 10_000_000  # frames; a larger number is a sign of damage, and is refused before memory is allocated
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +15,12 @@ class Video:
     """One source video.
 
     Attributes:
-        id: stable name, unique in its dataset; a relative POSIX path without suffix such as
+        id: permanent name, unique in its dataset; a relative POSIX path without suffix such as
             ``SoccerJuggling/v_SoccerJuggling_g23_c01``.
         path: file (or folder of frames) on this machine.
         label: 0-based class index, in the dataset's official order.
-        class_name: the dataset's own spelling of the class.
-        split: ``train``, ``test``, ``val``, … or ``all`` where the dataset's split files were not used.
+        class_name: the name of the class as written in the dataset.
+        split: ``train``, ``test``, ``val``, … or ``all`` if the dataset's split files were not used.
         dataset: registry name, e.g. ``ucf101``.
     """
 
@@ -34,23 +34,23 @@ class Video:
     def __post_init__(self) -> None:
         check_id(self.id)
         if self.label < 0:
-            raise BenchError(f"video {self.id}: label {self.label} is negative; labels count from 0")
+            raise BenchError(f"video {self.id}: label {self.label} is negative; labels start at 0")
 
 
 _UCF101 = re.compile(r"(.*_g\d+)_c\d+")
 
 
 def group_of(video: Video) -> str:
-    """What a video shares actors and scene with: UCF101's group (v_Class_gNN_cMM: clips of one long video, Soomro et
-    al., 2012); elsewhere its own id."""
+    """Videos with the same value share actors and scene: in UCF101 the group (v_Class_gNN_cMM: clips of one long video,
+    Soomro et al., 2012); in other datasets the video's id."""
     match = _UCF101.fullmatch(video.id) if video.dataset == "ucf101" else None
     return match.group(1) if match else video.id
 
 
 def id_problem(video_id: str) -> str:
-    """What keeps a text from being an id, in words that follow "its name"; empty if nothing does.
+    """The reason why a text cannot be an id, in words that follow "its name"; empty if it can.
 
-    Ids become names of files and folders on every system, so what one system cannot have in a name is no id.
+    Ids become names of files and folders on every system, so characters that one system does not allow are refused.
     """
     parts = video_id.split("/")
     if video_id.startswith("/") or ".." in parts or not any(part not in ("", ".") for part in parts):
@@ -58,13 +58,13 @@ def id_problem(video_id: str) -> str:
     found = _IMPOSSIBLE.search(video_id)
     if found is None:
         return ""
-    if found[0] >= "\ud800":  # bytes that Python could not read
+    if found[0] >= "\ud800":  # bytes that Python could not decode
         return "is not UTF-8"
-    return f"holds {found[0]!r}, which file names of other systems cannot have"
+    return f"contains {found[0]!r}, which is not allowed in file names on other systems"
 
 
 def check_id(video_id: str) -> str:
-    """Refuse an id that could leave the folder it is written to (ids become file names)."""
+    """Raise BenchError for an id that could leave its folder (ids become file names)."""
     if id_problem(video_id):
         raise BenchError(f"video id {video_id!r} is not a plain relative name; rename the file it comes from")
     return video_id

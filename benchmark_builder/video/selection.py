@@ -1,4 +1,4 @@
-"""Which frames of a source a test video shows, and reading just those."""
+"""Which frames of a source are used in a test video, and reading only those."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,13 +11,13 @@ from benchmark_builder.video.record import LONGEST
 
 
 def choose_frames(covered: np.ndarray, unannotated: str, name: str) -> dict[int, int | None]:
-    """Which source frames a SCUBA video shows, and whose mask each of them takes (None: no mask).
+    """Which source frames a SCUBA video shows, and the index of the mask for each of them (None: no mask).
 
     Args:
-        covered: bool (T,), the frames that have a mask.
-        unannotated: what becomes of the others between the first and the last: ``hold`` the nearest frame's mask (the
-            earlier of two equally near), ``drop``, or ``background``.
-        name: the video's, for the message.
+        covered: bool (T,), the frames with a mask.
+        unannotated: treatment of the other frames between the first and the last covered one: ``hold`` (use the mask of
+            the nearest frame; of two equally near ones, the earlier), ``drop``, or ``background``.
+        name: the video's name, for the message.
 
     Raises:
         LeftOut: no frame has a mask.
@@ -41,19 +41,19 @@ def choose_frames(covered: np.ndarray, unannotated: str, name: str) -> dict[int,
 def source_frames(
     path: Path, wanted: Sequence[int], height: int, width: int, version: int = 2
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """:func:`wanted_frames` of a source, read from its start, as a protocol of ``version`` reads it."""
+    """:func:`wanted_frames` of a source, read from its start, by the rules of a protocol of ``version``."""
     return wanted_frames(read_frames(path, version=version), path, wanted, height, width)
 
 
 def wanted_frames(
     decoded: Iterator[np.ndarray], path: Path, wanted: Sequence[int], height: int, width: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (index, frame uint8 (height, width, 3) RGB) for the ``wanted`` frames that a source has, in order.
+    """Yield (index, frame uint8 (height, width, 3) RGB) for the ``wanted`` frames that exist in a source, in order.
 
     Nothing is read beyond the last wanted frame.
 
     Raises:
-        BenchError: the source breaks, or changes its size on the way.
+        BenchError: the source is damaged, or the frame size changes.
     """
     keep, last = set(wanted), max(wanted)
     for index, frame in enumerate(decoded):
@@ -82,7 +82,7 @@ def indices(text: str) -> list[int]:
 
 
 def count_frames(text: str) -> int:
-    """How many frames :func:`ranges` names. Raises ValueError if it names one twice or beyond any video."""
+    """Number of frames in a text of :func:`ranges`. Raises ValueError if a frame occurs twice or is above the limit."""
     return sum(b - a + 1 for a, b in _pairs(text))
 
 
@@ -91,6 +91,6 @@ def _pairs(text: str) -> list[tuple[int, int]]:
     before = -1
     for a, b in pairs:
         if not before < a <= b < LONGEST:
-            raise ValueError("no rising ranges of frames")
+            raise ValueError("not ascending ranges of frames")
         before = b
     return pairs

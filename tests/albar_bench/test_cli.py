@@ -157,7 +157,7 @@ def test_real_clip_from_boxes_to_stills(clips: Path, tmp_path: Path) -> None:
     assert "ApplyEyeMakeup" in (scuba / "failures.csv").read_text()
     assert bench("build", "scufo", "--from", scuba, "--out", scufo).returncode == 0
     assert bench("verify", scuba).returncode == bench("verify", scufo).returncode == 0
-    assert "holds one class only" in error_of("build", "conflfg", "--from", scuba, "--out", tmp_path / "conflfg")
+    assert "contains only one class" in error_of("build", "conflfg", "--from", scuba, "--out", tmp_path / "conflfg")
 
 
 def test_several_values_after_one_option(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def zipped(path: Path, members: dict[str, bytes]) -> Path:
         (png(60000, 60000), "masks are 60000x60000, the video is 48x32"),
         (png(32, 48), "masks are 32x48"),
         (b"\0" * 10_000_000, "000000.png unpacks to more than 77824 bytes"),
-        (b"\xff\xd8\xff no PNG, and as long as a header is", "it is no PNG"),
+        (b"\xff\xd8\xff no PNG, and as long as a header is", "it is not a PNG"),
         (png(48, 32), "mask of frame 0 cannot be read"),
     ],
 )

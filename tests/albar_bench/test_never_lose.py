@@ -196,7 +196,7 @@ def test_a_source_that_changed_since_is_found(folder_of_actions: Callable, tmp_p
     out = scuba(root, tmp_path / "out")
     path = root / "videos/Archery/v_Archery_g01_c01.mkv"
     path.write_bytes(path.read_bytes() + b"\0")
-    assert [p for p in verify(out, progress=False) if "not the file that it was built from" in p]
+    assert [p for p in verify(out, progress=False) if "not the file from which it was built" in p]
     shutil.move(root, tmp_path / "elsewhere")
     assert verify(out, progress=False) == [], "a benchmark stands without its sources"
 

@@ -122,7 +122,7 @@ def test_stills_are_made_from_an_imported_benchmark(folder_of_actions: Callable,
         assert made is not None and [r.partner_id for r in made.rows] == [r.id for r in source.rows]
         assert verify(made.folder, progress=False) == []
         assert made.protocol.layout == layout and {r.frames for r in made.rows} == {8}
-    with pytest.raises(BenchError, match="no masks to cut"):
+    with pytest.raises(BenchError, match="no masks to cut out"):
         build_conflfg(out, out=tmp_path / "conflfg", run=QUIET)
     sheet = contact_sheet(out, tmp_path / "sheet.png", videos=2, columns=3)
     assert cv2.imread(str(sheet)).shape[0] > 2 * 2 * 120, "SCUBA and SCUFO of two videos"

@@ -392,7 +392,7 @@ def test_segment_eval_and_the_list_name_what_cannot_be_used(tmp_path: Path) -> N
     assert {f["id"] for f in report.failures if f["kind"] == "left out"} >= unusable and report.made + report.kept <= 1
     assert set(iid_set("folder", root, "all").absent) == unusable
     output = CliRunner().invoke(bench_app, ["data", "list", "--dataset", "folder", "--root", str(root)]).output
-    assert "3 videos cannot be used: run/2023-01-01 12:00:00.mp4 (its name holds ':'" in output and "run/c" in output
+    assert "3 videos cannot be used: run/2023-01-01 12:00:00.mp4 (its name contains ':'" in output and "run/c" in output
 
 
 def test_names_that_are_no_text_are_listed(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_donor_behind_must_be_seen(tmp_path: Path) -> None:
 
 def test_where_no_donor_fits_the_video_is_left_out_and_says_why(tmp_path: Path) -> None:
     source = actors(tmp_path, {}, {"Archery": 1.0, "Basketball": 1.0})
-    with pytest.raises(LeftOut, match=r"^6 donors drawn for .*hid too much"):
+    with pytest.raises(LeftOut, match=r"^6 donors were drawn for .*hides too much"):
         choose(source, source.rows[0], order="front", max_covered=0.9)
     report = build_conflfg(source.folder, out=tmp_path / "c", run=QUIET, order="front", max_covered=0.9)
     assert report.benchmark is None and len(report.left_out) == len(source.rows) and not report.failed

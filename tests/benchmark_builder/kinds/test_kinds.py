@@ -192,7 +192,7 @@ def test_an_installed_package_adds_a_kind_by_name(
     build_kind("shuffled", scuba, out=tmp_path / "v", run=QUIET, layout="virtual")
     assert verify(tmp_path / "v", progress=False) == []  # its code is known by the name, and needs no trust
     point = importlib.metadata.EntryPoint("mixed", "my_kinds:Shuffled", "albar_bench.kinds")
-    with pytest.raises(BenchError, match="give both the same name"):
+    with pytest.raises(BenchError, match="use the same name"):
         build_kind("mixed", scuba, out=tmp_path / "w", run=QUIET)
 
 
@@ -202,12 +202,12 @@ def test_an_installed_package_adds_a_kind_by_name(
         ('name="shuffled"', 'name="scufo"', "rename the kind"),
         ('name="shuffled"', 'name="iid"', "rename the kind"),
         ('name="shuffled"', 'name="My kind"', "rename the kind"),
-        ('name="shuffled"', 'name="shuffled", figure="avg_scuba"', "the rest follows from its name"),
+        ('name="shuffled"', 'name="shuffled", figure="avg_scuba"', "they are derived from its name"),
         ('good="low"', 'good="high"', "its good must be low"),
         ("(Derived)", "", "subclass of benchmark_builder.kinds.base.Derived"),
         ("yield from blocks[k]", "yield from blocks[k][:1]", "its SCUBA video has 8"),
         ("yield from blocks[k]", "yield blocks[k][0][:8]", "not uint8"),
-        ("    block: int", "    layout: int", "every kind has"),
+        ("    block: int", "    layout: int", "but every build has an option"),
     ],
 )
 def test_what_is_wrong_with_a_kind_is_one_line(
@@ -253,5 +253,5 @@ def test_a_wrong_description_is_refused(shuffled: Path, tmp_path: Path, field: s
         benchmark_set(tmp_path / "b")
     del protocol["kind_described"]
     path.write_text(json.dumps(protocol))
-    with pytest.raises(BenchError, match="is not described"):
+    with pytest.raises(BenchError, match="has no description"):
         benchmark_set(tmp_path / "b")

@@ -128,9 +128,9 @@ def test_older_builds_verify_by_their_own_rule(unsteady: Benchmark, tmp_path: Pa
 
     assert rewrite(tmp_path / "scufo", lambda p: p.pop("still_area")) == []
     wrong = rewrite(tmp_path / "scufo", lambda p: p.update(still_area=0.5))
-    assert wrong and all("is not the one that its seed draws" in w for w in wrong)
+    assert wrong and all("is not the one that its seed gives" in w for w in wrong)
     wrong = rewrite(tmp_path / "conflfg", lambda p: p["conflfg"].update(still_area=0.5))
-    assert wrong and all("its seed draws" in w for w in wrong)
+    assert wrong and all("its seed gives" in w for w in wrong)
 
 
 # What version 1 drew from the videos below, seed 1: read from a benchmark that it built.

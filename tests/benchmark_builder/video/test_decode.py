@@ -215,11 +215,11 @@ def test_an_attached_picture_is_no_video(plain: Path, pieces: Path, tmp_path: Pa
     ffmpeg("-i", pieces / "sound.mp4", "-i", pieces / "cover.jpg", *cover, tmp_path / "sound.mp4")
     check_against_ffmpeg(tmp_path / "video.mkv")
     for name in ("sound.mkv", "sound.mp4"):
-        with pytest.raises(BenchError, match=r"holds no video stream \(only a cover picture\)"):
+        with pytest.raises(BenchError, match=r"contains no video stream \(only a cover picture\)"):
             probe(tmp_path / name)
         with pytest.raises(BenchError, match="only a cover picture"):
             next(read_frames(tmp_path / name))
-    with pytest.raises(BenchError, match="holds no video stream; replace"):
+    with pytest.raises(BenchError, match="contains no video stream; replace"):
         probe(pieces / "sound.mp4")
 
 
@@ -246,7 +246,7 @@ def test_a_text_that_names_other_files_is_no_video(plain: Path, tmp_path: Path, 
 
 def test_a_picture_under_a_videos_name_is_no_video(pieces: Path, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes((pieces / "cover.jpg").read_bytes())
-    with pytest.raises(BenchError, match=r"a\.mp4: not a readable video \(its content is no video\)"):
+    with pytest.raises(BenchError, match=r"a\.mp4: not a readable video \(its content is not a video\)"):
         probe(tmp_path / "a.mp4")
 
 
@@ -254,7 +254,7 @@ def test_a_codec_that_nobody_knows_is_named(tmp_path: Path, plain: Path) -> None
     ffmpeg("-i", plain, "-c:v", "mpeg4", tmp_path / "a.avi")
     data = (tmp_path / "a.avi").read_bytes()
     (tmp_path / "a.avi").write_bytes(data.replace(b"FMP4", b"ZZZZ").replace(b"fmp4", b"ZZZZ"))
-    with pytest.raises(BenchError, match=r"a\.avi: is coded in a way that PyAV cannot decode"):
+    with pytest.raises(BenchError, match=r"a\.avi: PyAV cannot decode its codec"):
         probe(tmp_path / "a.avi")
 
 
