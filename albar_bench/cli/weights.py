@@ -11,7 +11,7 @@ from albar_bench.cli.say import say
 def list_command(json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False) -> None:
     """List every network: what for, licence, size, digest, where its weights come from, whether they are there."""
     from benchmark_builder.pretrained.store import kept_at, size_text, state
-    from benchmark_builder.pretrained.table import NETWORKS, origin
+    from benchmark_builder.pretrained.table import NETWORKS, Address, origin
 
     states = {network.name: state(network) for network in NETWORKS.values()}
     if json:
@@ -27,19 +27,22 @@ def list_command(json: Annotated[bool, typer.Option("--json", help="Everything, 
         ]  # fmt: skip
         typer.echo(library.dumps(rows, indent=2))
         return
+    from urllib.parse import urlsplit
+
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("name", "for", "licence", "size", "SHA-256", "from", "there")
-    table.columns[3].justify = "right"
-    for column in table.columns:
-        column.overflow = "fold"
+    table = Table("name", "for; licence, from", "size", "SHA-256", "there", box=None, padding=(0, 1, 0, 0))
+    table.caption = "* fetched when it is first needed; the others by `bench weights fetch NAME`"
+    for k, column in enumerate(table.columns):
+        column.no_wrap, column.overflow = k != 1, "fold"
+    table.columns[2].justify = "right"
     for n in NETWORKS.values():
         there = states[n.name][0]
-        if there == "no" and n.unasked:
-            there = "no; fetched when needed"
-        cells = (n.name, n.use, n.licence, size_text(n.size), f"{n.sha256[:8] or '-'}", origin(n.source), there)
+        there += "*" if there == "no" and n.unasked else ""
+        source = urlsplit(n.source.url).netloc if isinstance(n.source, Address) else origin(n.source)
+        cells = (n.name, f"{n.use}\n{n.licence}, {source}", size_text(n.size), n.sha256[:8] or "-", there)
         table.add_row(*map(escape, cells))
     Console().print(table)
 

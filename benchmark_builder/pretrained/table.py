@@ -45,8 +45,8 @@ class HubFolder:
 def origin(source: Wheel | Address | HubFolder) -> str:
     """Where weights come from, in words."""
     if isinstance(source, Wheel):
-        return f"package {source.project} {source.version} (PyPI)"
-    return source.url if isinstance(source, Address) else f"Hugging Face hub, {source.repository}"
+        return f"PyPI, {source.project} {source.version}"
+    return source.url if isinstance(source, Address) else f"hf.co/{source.repository}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Network:
 
     Attributes:
         name: what it is asked for by.
-        use: what it is for, in a few words.
+        use: the option that needs it.
         licence: its short name.
         file: name of the file, or of the folder, that holds the weights.
         size: bytes; about, where no whole digest is published.
@@ -91,14 +91,14 @@ SAM2_FILES = (
 
 _ROWS = (
     Network(
-        "mediapipe-selfie", "the people of a picture: --masks people", "Apache-2.0", "selfie_segmentation.tflite",
+        "mediapipe-selfie", "--masks people", "Apache-2.0", "selfie_segmentation.tflite",
         249_505,
         "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
         Wheel(*MEDIAPIPE, "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite"),
         unasked=True, without=MOTION,
     ),
     Network(
-        "mediapipe-pose", "one person's outline and presence: --masks people", "Apache-2.0",
+        "mediapipe-pose", "--masks people", "Apache-2.0",
         "pose_landmark_full.tflite",
         6_440_512,
         "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
@@ -132,25 +132,25 @@ _ROWS = (
         option="--masks maskrcnn:FILE",
     ),
     Network(
-        "maskrcnn", "--masks maskrcnn:MaskRCNN_ResNet50_FPN_Weights.COCO_V1", "BSD-3-Clause",
+        "maskrcnn", "--masks maskrcnn:maskrcnn", "BSD-3-Clause",
         "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth", 178_090_079, "bf2d0c1e",
         Address(f"{TORCHVISION}maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth"), unasked=True, option="--masks maskrcnn:FILE",
     ),
     Network(
-        "keypointrcnn", "--masks maskrcnn:KeypointRCNN_ResNet50_FPN_Weights.COCO_V1", "BSD-3-Clause",
+        "keypointrcnn", "--masks maskrcnn:keypointrcnn", "BSD-3-Clause",
         "keypointrcnn_resnet50_fpn_coco-fc266e95.pth", 237_034_793,
         "fc266e953d2b302cdcbb9ae66f71f6b0d4649928bf02dc573961e361e4918926",
         Address(f"{TORCHVISION}keypointrcnn_resnet50_fpn_coco-fc266e95.pth"), unasked=True,
         option="--masks maskrcnn:FILE",
     ),
     Network(
-        "keypointrcnn-legacy", "--masks maskrcnn:KeypointRCNN_ResNet50_FPN_Weights.COCO_LEGACY", "BSD-3-Clause",
+        "keypointrcnn-legacy", "--masks maskrcnn:keypointrcnn-legacy", "BSD-3-Clause",
         "keypointrcnn_resnet50_fpn_coco-9f466800.pth", 237_000_000, "9f466800",
         Address(f"{TORCHVISION}keypointrcnn_resnet50_fpn_coco-9f466800.pth"), unasked=True,
         option="--masks maskrcnn:FILE",
     ),
     Network(
-        "places365-resnet18", "scenes for `bench train sdn`: --places", "CC BY", "resnet18_places365.pth.tar",
+        "places365-resnet18", "bench train sdn --places", "CC BY", "resnet18_places365.pth.tar",
         45_500_000, "", Address(f"{PLACES}resnet18_places365.pth.tar"), option="--places FILE",
     ),
 )  # fmt: skip

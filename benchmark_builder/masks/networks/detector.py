@@ -23,6 +23,7 @@ from benchmark_builder.masks.networks.skeleton import outline
 from benchmark_builder.masks.networks.tracking import Sighting
 from benchmark_builder.masks.networks.weights import computing, fitting, read_weights
 from benchmark_builder.masks.packed import pack
+from benchmark_builder.pretrained import NETWORKS as TABLE
 from benchmark_builder.pretrained import weights_file
 from benchmark_builder.pretrained.table import network_of_file
 from benchmark_builder.utils.errors import BenchError
@@ -84,8 +85,8 @@ def find_weights(name: str) -> tuple[Path, str]:
     """The weight file and the name of the network that it fits.
 
     Args:
-        name: a file, or a torchvision name of weights such as :data:`DEFAULT`; these are downloaded to torch hub's
-            cache if they are missing.
+        name: a file, or a name of weights, torchvision's such as :data:`DEFAULT` or that of ``bench weights list``;
+            these are downloaded to torch hub's cache if they are missing.
 
     Raises:
         BenchError: the name is unknown, the weights cannot be downloaded (the message has the address), or they fit no
@@ -103,6 +104,9 @@ def find_weights(name: str) -> tuple[Path, str]:
 
 def _fetched(name: str) -> Path:
     known = [network.weights for network in NETWORKS.values() if network.weights is not None]
+    row = TABLE.get(name)
+    if row is not None and row.file in {Path(weights.value.url).name for kind in known for weights in kind}:
+        return weights_file(name)
     try:
         weights = get_weight(name)
         if type(weights) not in known:

@@ -21,7 +21,8 @@ from benchmark_builder.video.record import Video
 
 
 class MaskRCNNMasks:
-    """``maskrcnn[:WEIGHTS]``: a file, or torchvision's name such as MaskRCNN_ResNet50_FPN_Weights.COCO_V1."""
+    """``maskrcnn[:WEIGHTS]``: a file, or a name: torchvision's (MaskRCNN_ResNet50_FPN_Weights.COCO_V1, …) or that of
+    ``bench weights list``."""
 
     kind, masks = "maskrcnn", True
 

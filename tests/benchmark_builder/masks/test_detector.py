@@ -216,6 +216,7 @@ def test_settings_that_make_no_sense(options: dict[str, object], words: str, wei
         ("maskrcnn", "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth"),
         ("detector:MaskRCNN_ResNet50_FPN_Weights.COCO_V1", "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth"),
         ("detector:KeypointRCNN_ResNet50_FPN_Weights.DEFAULT", "keypointrcnn_resnet50_fpn_coco-fc266e95.pth"),
+        ("maskrcnn:keypointrcnn-legacy", "keypointrcnn_resnet50_fpn_coco-9f466800.pth"),
     ],
 )
 def test_weights_that_cannot_be_fetched(spec: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +231,7 @@ def test_weights_that_cannot_be_fetched(spec: str, file: str, tmp_path: Path, mo
 
 
 def test_weights_that_are_none(weights: Path, tmp_path: Path) -> None:
-    for name in ("no_such.pth", "ResNet50_Weights.IMAGENET1K_V2", "MaskRCNN_ResNet50_FPN_Weights.COCO_V9"):
+    for name in ("no_such.pth", "sam-vit-b", "ResNet50_Weights.IMAGENET1K_V2", "MaskRCNN_ResNet50_FPN_Weights.COCO_V9"):
         message = refused(lambda name=name: mask_source(f"maskrcnn:{name}", tmp_path))  # type: ignore[misc]
         assert message.startswith(f"{name}: ") and "MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1" in message
     other = tmp_path / "other.pth"

@@ -447,7 +447,7 @@ def test_commands(index: Server, no_pip: None, tmp_path: Path) -> None:
     assert [entry["there"] for entry in there.values()] == ["damaged", "yes"]
     done = run(app, ["weights", "fetch", "tiny-a", "--from", str(tmp_path / WHEEL)])
     assert done.exit_code == 0 and target.read_bytes() == CONTENT["tiny-a"]
-    table = run(app, ["weights", "list"], env={"COLUMNS": "160"}).stdout
-    assert all(word in table for word in ("tiny-a", "tests", "MIT", "6 kB", "package tinynets 1.0", "yes"))
+    table = run(app, ["weights", "list"], env={"COLUMNS": "80"}).stdout
+    assert all(word in table for word in ("tiny-a", "tests", "MIT", "6 kB", "PyPI, tinynets 1.0", "yes"))
     assert isinstance(run(app, ["weights", "fetch", "nope"]).exception, BenchError)
     assert "export-weights" in run(app, ["--help"]).stdout
