@@ -176,7 +176,7 @@ def test_any_bytes_have_a_size_or_are_no_png(data: bytes) -> None:
     try:
         assert min(png_size(data)) >= 0
     except ValueError as error:
-        assert "no PNG" in str(error)
+        assert "not a PNG" in str(error)
 
 
 def test_the_fattest_png_of_a_mask_is_read(tmp_path: Path) -> None:
