@@ -254,7 +254,7 @@ def _said(path: Path) -> dict[str, Any] | None:
     try:
         with safe_open(path, framework="pt") as handle:
             text = (handle.metadata() or {}).get(_METADATA)
-    except Exception as error:
+    except Exception as error:  # a damaged or hostile file makes the reader raise anything
         raise BenchError(f"{path}: not a safetensors file ({str(error).splitlines()[0]}); {_FIX}") from None
     if text is None:
         return None

@@ -94,12 +94,8 @@ def build_scufo(
     Raises:
         BenchError: no such SCUBA benchmark, wrong settings, or not one video that could be built.
     """
-    from benchmark_builder.builders import build_scufo as build
-
-    report = build(
-        _scuba(scuba, root), shaken=shaken, root=_path(root), seed=seed, out=_path(out), run=_run(workers), **settings
-    )
-    return _finished(report, _path(root))
+    kind = "shaken" if shaken else "scufo"
+    return build_kind(kind, scuba, out, root=root, seed=seed, workers=workers, **settings)
 
 
 def build_conflfg(
@@ -120,10 +116,7 @@ def build_conflfg(
     Raises:
         BenchError: no such SCUBA benchmark, one class only, wrong settings, or not one video that could be built.
     """
-    from benchmark_builder.builders import build_conflfg as build
-
-    report = build(_scuba(scuba, root), root=_path(root), seed=seed, out=_path(out), run=_run(workers), **settings)
-    return _finished(report, _path(root))
+    return build_kind("conflfg", scuba, out, root=root, seed=seed, workers=workers, **settings)
 
 
 def build_kind(

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmark_builder import backgrounds, masks
 from benchmark_builder.masks import MaskSource, mask_source, settings_of
-from benchmark_builder.settings import DEFAULTS, Settings
+from benchmark_builder.settings import DEFAULTS, LATER, Settings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.text import read_text
@@ -41,10 +41,6 @@ def kind_of(name: str, value: Any) -> Any:
     kind = registry.kind(value)
     path = value[len(kind) + 1 :]
     return f"{kind}:{kind_of(name, path)}" if kind == "boxes" else kind
-
-
-# Settings of what is made from SCUBA videos alone. One that was given when SCUBA was built holds for that, too.
-LATER = ("order", "place", "max_covered", "min_visible", "shake", "still_area")
 
 
 def recorded_name(protocol: str) -> str:

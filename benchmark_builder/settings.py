@@ -106,6 +106,10 @@ class DonorSettings(StillSettings):
     min_visible: float = share(0.5, "Least share of the still actor that must be seen.")
 
 
+# Settings of what is made from SCUBA videos alone. One that was given when SCUBA was built holds for that, too.
+LATER = tuple(name for model in (DonorSettings, ShakeSettings, StillSettings) for name in model.__annotations__)
+
+
 class ActorSettings(SettingsModel):
     """Whose masks are taken, where the source can tell."""
 

@@ -1,6 +1,5 @@
 """Masks of the actors alongside training clips, from any mask source."""
 
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmark_builder.masks import MaskTrack, mask_source
+from benchmark_builder.masks.packed import pack, unpack
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.record import Video
@@ -46,9 +46,7 @@ class ActorMasks:
                 track = None
             if self._kept is None:
                 continue
-            packed = (
-                {} if track is None else {int(i): _packed(track.mask(int(i))) for i in np.flatnonzero(track.covered)}
-            )
+            packed = {} if track is None else {int(i): pack(track.mask(int(i))) for i in np.flatnonzero(track.covered)}
             self._kept.append(packed)
             used += sum(map(len, packed.values()))
             if used > limit_mb * 2**20:
@@ -65,8 +63,7 @@ class ActorMasks:
         if self._kept is not None:
             for k in wanted:
                 if (packed := self._kept[index].get(k)) is not None:
-                    bits = np.unpackbits(np.frombuffer(zlib.decompress(packed), np.uint8), count=height * width)
-                    made[k][..., 0] = bits.reshape(height, width) * 255
+                    made[k][..., 0] = unpack(packed, height, width) * np.uint8(255)
         elif index not in self._none:
             track = self._track(index, height, width)
             for k in wanted:
@@ -81,7 +78,3 @@ class ActorMasks:
             raise
         except BenchError as error:
             raise BenchError(f"{self.videos[index].id}: {error}") from None
-
-
-def _packed(mask: np.ndarray) -> bytes:
-    return zlib.compress(np.packbits(mask).tobytes(), 1)

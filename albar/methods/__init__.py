@@ -44,7 +44,7 @@ def make_method(name: str, preset: str, options: Mapping[str, Any]) -> Method:
         return kind(settings)
     except BenchError:
         raise
-    except Exception as error:
+    except Exception as error:  # the user's code may raise anything
         raise BenchError(f"METHOD {name}: cannot be made ({type(error).__name__}: {first_line(error)}); it is called "
                          "as Name(settings)") from error  # fmt: skip
 

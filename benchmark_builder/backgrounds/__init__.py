@@ -65,7 +65,7 @@ def background_source(spec: str, fit: str = "cover", grey: str = "keep") -> Back
             _check(found.name, source)
     except (BenchError, OSError):
         raise
-    except Exception as error:
+    except Exception as error:  # the user's code may raise anything
         if not own:
             raise
         raise BenchError(f"--backgrounds {found.name}: creating it failed ({type(error).__name__}: {first_line(error)}"

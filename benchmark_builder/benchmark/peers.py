@@ -20,6 +20,7 @@ import csv
 import io
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -94,16 +95,16 @@ class Task:
         return int(found[1]) if found else 1
 
 
-class Peer:
+class Peer(ABC):
     """How one project's loader finds videos. ``named`` below is (item, name, file relative to ``task.out``) of each."""
 
     name = ""
     frame = JPEG_NAME  # of the pictures in a folder or zip
     least = 0  # bytes that a file must have to be read
 
+    @abstractmethod
     def layouts(self, task_kind: str, dataset: str) -> tuple[str, ...]:
         """The layouts that it reads, its usual one first; of ``iid``, ``video`` stands for the dataset's own files."""
-        raise NotImplementedError
 
     def frame_name(self, dataset: str) -> str:
         """The pattern of frame names, numbers from 1."""
@@ -120,13 +121,13 @@ class Peer:
     def check(self, task: Task) -> None:
         """Refuse what the loader could not read. Raises BenchError."""
 
+    @abstractmethod
     def lists(self, task: Task, named: Sequence[tuple[Item, str, str]]) -> dict[str, str]:
         """Relative file name -> text of every list that the loader reads."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settings(self, task: Task) -> list[str]:
         """Lines that tell the user what to set in the project, so that it reads the result."""
-        raise NotImplementedError
 
 
 class StillMix(Peer):

@@ -157,7 +157,7 @@ def _own(name: str, read: Any, root: Path, split: str, fold: int) -> Listing:
         listing = read(root, split, fold)
     except (BenchError, OSError):
         raise
-    except Exception as error:
+    except Exception as error:  # the user's code may raise anything
         raise BenchError(f"--dataset {name}: its reader failed ({type(error).__name__}: {first_line(error)}); it is "
                          "called as read(root, split, fold)") from error  # fmt: skip
     if not isinstance(listing, Listing):

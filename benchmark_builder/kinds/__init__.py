@@ -200,6 +200,8 @@ def checked(part: Any, word: str) -> Any:
                          "benchmark_builder.kinds.base.Derived with an `about`")  # fmt: skip
     if word in KINDS.shipped:
         return part
+    if missing := ", ".join(sorted(getattr(part, "__abstractmethods__", ()))):
+        raise BenchError(f"{word}: has no {missing}; a kind needs it")
     if said != own_about(said.name, said.said(), word):
         raise BenchError(
             f"{word}: its about may set only {', '.join(_TOLD)}; remove the other fields, they are "

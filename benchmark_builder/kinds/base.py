@@ -1,5 +1,6 @@
 """The interface of a kind of test videos; the table of kinds is in :mod:`benchmark_builder.kinds`."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from benchmark_builder.utils.options import SettingsModel, setting
 __all__ = ["About", "Derived", "FramesMaker", "Kind", "kind_named", "own_settings", "setting"]
 
 
-class Kind(SettingsModel):
+class Kind(SettingsModel, ABC):
     """One kind of test videos. The fields of a subclass are its settings."""
 
     about: ClassVar[About]
@@ -32,6 +33,7 @@ class Kind(SettingsModel):
         """The kind with the settings in a benchmark's protocol.json. Raises BenchError if they are wrong."""
         return cls(**protocol.settings)
 
+    @abstractmethod
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
         """Compose a video of the virtual layout again: yields uint8 (H, W, 3) RGB, exactly as it was built.
 
@@ -39,7 +41,6 @@ class Kind(SettingsModel):
             ChangedFile: a file it is composed from differs from the manifest.
             BenchError: such a file is missing or cannot be read.
         """
-        raise NotImplementedError
 
     @classmethod
     def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
@@ -71,7 +72,7 @@ class Derived(Kind):
         Yields:
             As many frames as in the SCUBA video, of its size: uint8 (H, W, 3) RGB. For a ``still`` kind, one frame.
         """
-        raise NotImplementedError
+        raise BenchError(f"kind {self.about.name}: has no frames(); give it one, or a maker() and a compose()")
 
     def check(self, scuba: Benchmark) -> str:
         """A message for the user, or "". Raises BenchError if this kind cannot be made from ``scuba``."""

@@ -5,22 +5,21 @@ but shows no action: the whole picture pans, zooms and rotates a little, along a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import cv2
 import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
 from benchmark_builder.benchmark.protocol_record import ProtocolRecord, required
 from benchmark_builder.kinds.base import About, Derived
-from benchmark_builder.kinds.stills import STILL_AREA, draw_still, few_stills
+from benchmark_builder.kinds.stills import StillMaker
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
 from benchmark_builder.settings import ShakeSettings
-from benchmark_builder.utils.pool import Note
 from benchmark_builder.utils.rng import generator
-from benchmark_builder.video.camera import shake
 
 
 class Shaken(Derived, ShakeSettings):
@@ -40,7 +39,7 @@ class Shaken(Derived, ShakeSettings):
         return cls(shake=float(required(protocol.shake, "shake")), still_area=float(protocol.still_area or 0))
 
     def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ShakenMaker":
-        return ShakenMaker(out, scuba, seed, self.shake, layout, self.still_area)
+        return ShakenMaker(out, scuba, seed, layout, self.still_area, self.shake)
 
     def written(self, scuba: Benchmark) -> dict[str, Any]:
         masked = any(row.mask_file for row in scuba.rows)
@@ -52,36 +51,44 @@ class Shaken(Derived, ShakeSettings):
 
 
 @dataclass(frozen=True)
-class ShakenMaker:
+class ShakenMaker(StillMaker):
     """Makes the shaken SCUFO video for one SCUBA video, with the same still frame as its SCUFO of the same seed.
 
     Attributes:
-        out: the benchmark's folder.
-        scuba: the benchmark from which it is made.
-        seed: for drawing the still and the path.
         shake: amplitude: maximum pan as a share of the picture's sides, maximum zoom, and maximum rotation in radians.
-        layout: how it is stored.
-        still_area: which frames can be the still, see :mod:`~benchmark_builder.kinds.stills`.
     """
 
-    out: Path
-    scuba: Benchmark
-    seed: int
     shake: float
-    layout: layouts.Layout
-    still_area: float = STILL_AREA
 
-    def make(self, row: Row) -> list[Row | Note]:
-        """Write one video; return its row, and a note if the still was drawn from few frames."""
-        k = draw_still(self.scuba, row, self.seed, self.still_area)
-        still = self.scuba.frame(row, k)
-        file = self.layout.file_of(row.id)
-        made = row.derived(file=file, seed=self.seed, still_frame=k)
-        digest = layouts.PixelDigest(row.height, row.width)
-        with self.layout.open(self.out / file, row.width, row.height, row.fps) as sink:
-            for frame in shake(still, self.shake, generator(self.seed, row.id, "shake"), row.frames, row.fps):
+    def write(self, path: Path, row: Row, k: int, image: np.ndarray, digest: layouts.PixelDigest) -> None:
+        with self.layout.open(path, row.width, row.height, row.fps) as sink:
+            for frame in shake(image, self.shake, generator(self.seed, row.id, "shake"), row.frames, row.fps):
                 digest.update(frame)
                 sink.write(frame)
-        self.layout.store(self.out / file, {"still": still})
-        whole = replace(made, pixels_xxh128=digest.hexdigest(), file_sha256=layouts.digest(self.out / file))
-        return [whole, *few_stills(self.scuba, row, self.still_area)]
+
+
+def shake(
+    still: np.ndarray, amplitude: float, rng: np.random.Generator, frames: int, fps: float
+) -> Iterator[np.ndarray]:
+    """Yield ``frames`` views of a still, uint8 (H, W, 3), along a path drawn with ``rng``.
+
+    The camera is a little closer than in the still. Areas outside the still are filled by mirroring it.
+    """
+    height, width = still.shape[:2]
+    for dx, dy, zoom, turn in camera_path(rng, frames, fps) * amplitude:
+        scale = 1 + amplitude + zoom
+        move = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), float(np.degrees(turn)), scale)
+        move[:, 2] += dx * width, dy * height
+        yield cv2.warpAffine(still, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def camera_path(rng: np.random.Generator, frames: int, fps: float) -> np.ndarray:
+    """A smooth path: float64 (frames, 4) of pan x, pan y, zoom and rotation, each in -1..1.
+
+    Each is a sum of three sinusoids of 0.2 to 1.2 Hz, like the motion of a hand-held camera, with drawn phases and
+    weights.
+    """
+    time = np.arange(frames)[:, None, None] / fps
+    hertz, phase = rng.uniform(0.2, 1.2, (1, 4, 3)), rng.uniform(0, 2 * np.pi, (1, 4, 3))
+    weight = rng.dirichlet(np.ones(3), 4)[None]
+    return (weight * np.sin(2 * np.pi * hertz * time + phase)).sum(-1)

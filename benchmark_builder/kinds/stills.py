@@ -6,12 +6,16 @@ area of its video. The median is taken over frames whose mask is not empty. 0: a
 (as published).
 """
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
+from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.utils.errors import LeftOut
 from benchmark_builder.utils.files import inside
@@ -111,3 +115,52 @@ def few_stills(scuba: Benchmark, row: Row, still_area: float) -> list[Note]:
             f"only {count} of {len(allowed)} frames have {least}; the still is one of these",
         )
     ]
+
+
+@dataclass(frozen=True)
+class StillMaker(ABC):
+    """Makes a video from one frame of a SCUBA video. With the same seed, every kind takes the same frame.
+
+    Attributes:
+        out: the benchmark's folder.
+        scuba: the benchmark from which it is made.
+        seed: for drawing the still, and what else the kind draws.
+        layout: how it is stored.
+        still_area: which frames can be the still, see :func:`may_be_still`.
+        still: whether the video is that frame repeated.
+    """
+
+    out: Path
+    scuba: Benchmark
+    seed: int
+    layout: layouts.Layout
+    still_area: float
+    still: ClassVar[bool] = False
+
+    def make(self, row: Row) -> list[Row | Note]:
+        """Write one video; return its row, and a note if the still was drawn from few frames."""
+        k = draw_still(self.scuba, row, self.seed, self.still_area)
+        image, file = self.scuba.frame(row, k), self.layout.file_of(row.id, self.still)
+        digest = layouts.PixelDigest(row.height, row.width)
+        self.write(self.out / file, row, k, image, digest)
+        self.layout.store(self.out / file, {"still": image})
+        made = row.derived(
+            file=file,
+            seed=self.seed,
+            still_frame=k,
+            pixels_xxh128=digest.hexdigest(),
+            file_sha256=layouts.digest(self.out / file),
+        )
+        return [made, *few_stills(self.scuba, row, self.still_area)]
+
+    @abstractmethod
+    def write(self, path: Path, row: Row, k: int, image: np.ndarray, digest: layouts.PixelDigest) -> None:
+        """Write the video.
+
+        Args:
+            path: its final name.
+            row: the SCUBA video's.
+            k: index of the frame.
+            image: the frame, uint8 (H, W, 3) RGB.
+            digest: to be updated with every frame of the video.
+        """

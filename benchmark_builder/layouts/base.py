@@ -70,8 +70,8 @@ class Layout:
         return f"videos/{video_id}{self.suffix_of(still)}"
 
     def open(self, path: Path, width: int, height: int, fps: float) -> AbstractContextManager[Sink]:
-        """Write one video; it appears at ``path`` when it is complete."""
-        raise NotImplementedError
+        """Write one video; it appears at ``path`` when it is complete. Every layout has its own."""
+        raise BenchError(f"--layout {self.name}: has no open(), which a layout needs")
 
     def write_still(self, path: Path, image: np.ndarray, count: int, fps: float, planes: np.ndarray | None) -> None:
         """Write a video that is one repeated frame.
@@ -143,4 +143,6 @@ def checked(name: str, found: Any) -> type[Layout]:
         raise BenchError(f"--layout {name}: {found.name} takes no text after a colon; remove it")
     if not (isinstance(found.part, type) and issubclass(found.part, Layout)):
         raise BenchError(f"--layout {name}: is not a layout; give a subclass of benchmark_builder.layouts.base.Layout")
+    if found.part.open is Layout.open:
+        raise BenchError(f"--layout {name}: has no open(), which a layout needs")
     return found.part

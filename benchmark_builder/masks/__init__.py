@@ -45,7 +45,7 @@ def mask_source(spec: str, dataset_root: Path, **options: Any) -> MaskSource:
             _check_description(kind, source.describe())
     except (BenchError, OSError):
         raise
-    except Exception as error:
+    except Exception as error:  # the user's code may raise anything
         if kind in KINDS.shipped:
             raise
         raise BenchError(f"--masks {kind}: creating it failed ({type(error).__name__}: {first_line(error)}); fix your "

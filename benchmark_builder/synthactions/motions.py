@@ -35,13 +35,6 @@ SIDE_STEP = 0.16  # to either side, in standing heights
 FAR = 0.78  # how large the figure is at its farthest
 
 _Path = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-_PATHS: dict[str, _Path] = {}
-
-
-def _motion(path: _Path) -> _Path:
-    name = "".join(word.capitalize() for word in path.__name__.strip("_").split("_"))
-    _PATHS[name] = path
-    return path
 
 
 def _run(turn: np.ndarray, **rates: float) -> np.ndarray:
@@ -49,49 +42,41 @@ def _run(turn: np.ndarray, **rates: float) -> np.ndarray:
     return np.stack([turn * rates.get(name, 0.0) for name in PHASES], axis=1)
 
 
-@_motion
 def _arm_circles(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The arms circle as each other's mirror image; they rise at the sides, or in the middle."""
     return _run(rng.choice([-1, 1]) * turn, shoulder_l=1, shoulder_r=1)
 
 
-@_motion
 def _wave(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The forearms wave about resting elbows."""
     return _run(turn, elbow_l=1.5, elbow_r=1.5)
 
 
-@_motion
 def _kick(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The legs swing out to the sides and back."""
     return _run(turn, hip_l=1, hip_r=1)
 
 
-@_motion
 def _sway(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The upper body leans to one side and to the other."""
     return _run(turn, trunk=1)
 
 
-@_motion
 def _squat(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The knees bend and stretch."""
     return _run(turn, squat=1)
 
 
-@_motion
 def _side_step(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The body goes to one side and to the other while the legs swing out."""
     return _run(turn, side=1, hip_l=1, hip_r=1)
 
 
-@_motion
 def _approach(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The body comes nearer and goes away."""
     return _run(turn, depth=1)
 
 
-@_motion
 def _jumping_jack(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Arms and legs swing out and back; the arms are on average as fast as in the circles."""
     # mean |d/dx A sin x| = 2A/pi, which is 1 at A = pi/2.
@@ -99,6 +84,17 @@ def _jumping_jack(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _run(arms, shoulder_l=1, shoulder_r=1) + _run(turn, hip_l=1, hip_r=1)
 
 
+# The classes in label order: their names are in file names and label maps.
+_PATHS: dict[str, _Path] = {
+    "ArmCircles": _arm_circles,
+    "Wave": _wave,
+    "Kick": _kick,
+    "Sway": _sway,
+    "Squat": _squat,
+    "SideStep": _side_step,
+    "Approach": _approach,
+    "JumpingJack": _jumping_jack,
+}
 CLASSES: tuple[str, ...] = tuple(_PATHS)
 
 

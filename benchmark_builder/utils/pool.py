@@ -122,7 +122,7 @@ def _guarded(maker: Maker, item: Any) -> Any:
         return error.with_traceback(None)  # frames would be kept, with all they hold
     except OSError as error:  # a full disk or a file without rights costs its item, not the others
         return _crashed(error) if error.errno is None or _wants_memory(error) else system_error(error)
-    except Exception as error:
+    except Exception as error:  # that nobody foresaw: it costs this item alone, and its traceback is kept
         return _crashed(error)
 
 
@@ -158,7 +158,7 @@ def _serve(tasks: "connection.Connection", faults: "connection.Connection | None
     tqdm.set_lock(threading.RLock())  # its own one is a semaphore of the system's, which a killed process leaves
     try:
         maker = ForkingPickler.loads(job)
-    except Exception:
+    except Exception:  # the maker's module may raise anything while it is imported
         tasks.send((False, traceback.format_exc().strip().splitlines()[-1]))
         return
     tasks.send((True, ""))

@@ -160,14 +160,14 @@ class Filling(ABC):
     def check_row(self, row: Any) -> None:
         """Raise BenchError for what no run wrote as a row into the journal."""
 
-    def begin(self, journal: "Journal") -> None:  # noqa: B027 - most commands have nothing to do here
+    def begin(self, journal: "Journal") -> None:
         """Before it is decided what is to be made; the folder is locked and its own."""
 
     def current(self, item: Any, rows: list[dict[str, Any]]) -> bool:
         """Whether an item and the rows that were made of it still belong together; else it is made again."""
         return True
 
-    def ready(self) -> None:  # noqa: B027 - most commands have nothing to do here
+    def ready(self) -> None:
         """Once the files of items that have changed are gone."""
 
     def made(self, result: Any) -> Made:
@@ -179,7 +179,7 @@ class Filling(ABC):
     def finish(self, journal: "Journal", items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
         """Write the tables. ``made`` counts new rows."""
 
-    def tidy(self) -> None:  # noqa: B027 - some commands can go on from all that they leave
+    def tidy(self) -> None:
         """At the end, however it came: leave what the same command can go on from, and nothing else."""
 
 
@@ -272,7 +272,8 @@ class Entry:
         rows = record["value"] if made else record.get("rows") or []
         reason = "" if made else record["value"]
         notes = record.get("notes") or []
-        entry = cls(record["id"], record["state"], rows, reason, notes, record.get("details", ""), record.get("on", ""))
+        details, on = record.get("details") or "", record.get("on") or ""
+        entry = cls(record["id"], record["state"], rows, reason, notes, details, on)
         texts = (entry.id, entry.state, entry.reason, entry.details, entry.on, *(n[c] for n in notes for c in n))
         if not isinstance(rows, list) or not all(isinstance(text, str) for text in texts):
             raise ValueError(f"not an entry: {line[:100]}")

@@ -117,7 +117,7 @@ def read_torch_file(path: Path, what: str, fix: str, foreign: bool = False) -> A
         check_torch_file(path)
     except MemoryError:
         raise
-    except Exception as error:
+    except Exception as error:  # a damaged or hostile file makes the check raise anything
         reason = f" ({error})" if isinstance(error, Refused) else ""
         raise BenchError(
             f"{path}: not a {what} of tensors and plain values{reason}, so it was not opened; {fix}"
@@ -214,7 +214,7 @@ def read_safetensors(path: Path, what: str, fix: str) -> dict[str, torch.Tensor]
         return load_file(path)
     except MemoryError:
         raise
-    except Exception as error:
+    except Exception as error:  # a damaged or hostile file makes the reader raise anything
         raise BenchError(f"{path}: not a safetensors file ({_one_line(error)}); {fix}") from None
 
 

@@ -24,13 +24,13 @@ from benchmark_builder.backgrounds import KINDS, background_source
 from benchmark_builder.backgrounds.stripes import published
 from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.builders import Run, Subset, build_conflfg, build_scuba, build_scufo
+from benchmark_builder.kinds.shaken import camera_path, shake
 from benchmark_builder.masks.stored import MaskWriter
 from benchmark_builder.masks.treatment import MaskSettings, TreatedTrack, require_valid
 from benchmark_builder.protocols import Settings, differing, names, protocol_masks, resolve
 from benchmark_builder.segment import segment
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.rng import generator
-from benchmark_builder.video.camera import camera_path, shake
 from benchmark_builder.video.compositing import blend
 from benchmark_builder.video.record import Video
 from benchmark_builder.video.selection import choose_frames

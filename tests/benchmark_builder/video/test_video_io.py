@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from tiny_videos import moving_square, write_video
 
+from benchmark_builder.layouts.video import to_planes
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, whole_file
 from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.encode import FFV1, H264, open_video
-from benchmark_builder.video.planes import to_planes
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 48), (33, 47), (64, 2)])
