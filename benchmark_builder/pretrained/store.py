@@ -314,7 +314,7 @@ def _from_wheel(network: Network, wheel: Wheel, target: Path, say: Say) -> None:
                     if each is network:  # another says what it lacks when it is asked for
                         raise
         except BenchError as error:
-            tried.append(f"{way}: {error}")
+            tried.append(f"{error}" if str(error).startswith(way) else f"{way}: {error}")
         finally:
             remove(folder)
         if network.name in contents:

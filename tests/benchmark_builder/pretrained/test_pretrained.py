@@ -141,7 +141,7 @@ def test_offline(index: Server, tmp_path: Path) -> None:
     message = refused(lambda: weights_file("tiny-a"))
     target = tmp_path / "cache" / "weights" / "tiny-a.tflite"
     for part in (
-        "tiny-a.tflite (6 kB, MIT): cannot be fetched (pip: ", f"{index.index}: ", "HTTP 503",
+        "tiny-a.tflite (6 kB, MIT): cannot be fetched (pip: ", f"; {index.index}/tinynets/: HTTP 503); ",
         "`bench weights fetch tiny-a` on a machine with a network", str(target),
         "`bench weights fetch tiny-a --from FILE`", "BENCH_WEIGHTS", "give --masks motion",
     ):  # fmt: skip
