@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmark_builder.kinds.base import Kind
+    from evaluator.records import Scored
 
 log = logging.getLogger("albar_bench")
 Place = str | PathLike[str]
@@ -158,26 +159,37 @@ class Result:
     """What scoring found.
 
     Attributes:
-        record: the results record, as it is stored: figures, sets, pairs, per class.
-        path: the record's file; None where nothing was written.
+        scored: the record with typed fields, and what was written; None in a process that is not the main one of
+            several.
     """
 
-    record: dict[str, Any]
-    path: Path | None
+    scored: "Scored | None"
+
+    @cached_property
+    def record(self) -> dict[str, object]:
+        """The results record, as it is stored: figures, sets, pairs, per class."""
+        return self.scored.plain() if self.scored else {}
+
+    @property
+    def path(self) -> Path | None:
+        """The record's file; None where nothing was written."""
+        return self.scored.path if self.scored else None
 
     @cached_property
     def figures(self) -> pd.DataFrame:
         """One row per figure: ``figure``, ``percent``, the ends ``low`` and ``high`` of its 95 % interval, ``n`` videos
         (of contrasted accuracy: pairs), ``missing`` ones."""
-        rows = [{"figure": name, **values} for name, values in self.record["figures"].items()]
+        found = self.scored.record.figures if self.scored else {}
+        rows = [{"figure": name, **values.plain()} for name, values in found.items()]
         return pd.DataFrame(rows, columns=FIGURE_COLUMNS)
 
     @cached_property
     def per_class(self) -> pd.DataFrame:
         """One row per class and figure: ``class_name``, ``figure``, ``percent``, ``n``."""
+        found = self.scored.record.per_class if self.scored else {}
         rows = [
-            {"class_name": name, "figure": figure, **values}
-            for name, figures in self.record["per_class"].items()
+            {"class_name": name, "figure": figure, **values.plain()}
+            for name, figures in found.items()
             for figure, values in figures.items()
         ]
         return pd.DataFrame(rows, columns=["class_name", "figure", "percent", "n"])
@@ -245,8 +257,8 @@ def evaluate(
         raise BenchError(f"model: is a {type(model).__name__}; give an nn.Module, a path or a name")
     many: Any = benchmarks if isinstance(benchmarks, (list, tuple)) else [benchmarks]
     settings = EvalOptions(model=own, iid=iid, progress=_shows_progress(), **options)
-    record = run(made, [Path(b) for b in many], Path(out), settings, log.info)
-    return Result(record, Path(record["record"]) if record else None)
+    scored = run(made, [Path(b) for b in many], Path(out), settings, log.info)
+    return Result(scored)
 
 
 def score(
@@ -273,8 +285,7 @@ def score(
     files: Any = predictions if isinstance(predictions, (list, tuple)) else [predictions]
     many: Any = benchmarks if isinstance(benchmarks, (list, tuple)) else [benchmarks]
     wanted = [b if isinstance(b, str) and b.startswith(IID) else Path(b) for b in many]
-    record = run([Path(f) for f in files], wanted, _path(out), **options)
-    return Result(record, Path(record["record"]) if "record" in record else None)
+    return Result(run([Path(f) for f in files], wanted, _path(out), **options))
 
 
 def train(

@@ -26,7 +26,7 @@ from evaluator.models import ScoredModel, load_model
 from evaluator.models.base import Network, apply_options
 from evaluator.options import EvalOptions as EvalOptions
 from evaluator.predictions.files import Predictions, read_predictions, softmax, write_predictions
-from evaluator.records import check_names, placed, write_record
+from evaluator.records import ResultsRecord, Scored, check_names, write_record
 from evaluator.reports import leaderboard
 from evaluator.results_folder import results_folder
 from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, limited
@@ -41,11 +41,11 @@ def evaluate(
     out: Path,
     options: EvalOptions | None = None,
     say: Say = lambda line: None,
-) -> dict[str, Any]:
+) -> Scored | None:
     """Score a model.
 
     Under ``accelerate launch`` each process predicts its share of the videos and the main one writes; only the main one
-    gets a record, the others an empty dict.
+    gets a record, the others None.
 
     Args:
         spec: a model, or what :func:`~evaluator.models.load_model` takes: a checkpoint, ``hf:FOLDER``, a network's
@@ -58,8 +58,7 @@ def evaluate(
         say: takes lines for the user.
 
     Returns:
-        The results record; ``record`` and ``leaderboard`` in it are the paths written, ``computed`` the sets predicted,
-        ``speed`` what :func:`predict` returns.
+        The results record, the paths written, which sets were predicted, and what :func:`predict` returns.
 
     Raises:
         BenchError: no such model or benchmark, other classes than the model's, an unreadable or changed video,
@@ -97,10 +96,11 @@ def evaluate(
                     f"{speed['idle_percent']:.0f} % of the time"
                 )
         if not processes.main:
-            return {}
+            return None
         predictions = {s.name: stores[s.name].read(options.allow_missing) for s in sets}
 
-        record = {
+        said = {
+            "format": ResultsRecord.FORMAT,
             "dataset": _dataset(model, options, sets), "method": model.method, "model": model.model,
             "classes": list(sets[0].classes) if sets else [], "seed": _seed(model.seed), "checkpoint": model.source,
             "checkpoint_sha256": model.digest, "protocol": protocol_name(sampling, bf16, variant),
@@ -108,18 +108,17 @@ def evaluate(
             "bootstrap_seed": options.seed, "limit": options.limit,
             "iid": {"split": options.split, "fold": options.fold} if options.iid else None,
             "versions": {"albar-bench": version(), "torch": torch.__version__},
-            **compute(sets, predictions, options.seed, options.cluster),
+            **compute(sets, predictions, options.seed, options.cluster).plain(),
         }  # fmt: skip
-        for described in record["sets"]:
-            described["predictions"] = stores[described["name"]].csv.relative_to(out).as_posix()
-        placed(record, sets, out, options.root or data_root() / record["dataset"])
+        record = ResultsRecord.made(said, "the results", "give it a shorter name, or report this")
+        described = [s.replaced(predictions=stores[s.name].csv.relative_to(out).as_posix()) for s in record.sets]
+        record = record.replaced(sets=described).placed(sets, out, options.root or data_root() / record.dataset)
         videos = leaderboard.videos_digest([s.digest for s in sets])
-        path = out / "results" / f"{plain(record['dataset'])}-{tag}-{videos}.json"
+        path = out / "results" / f"{plain(record.dataset)}-{tag}-{videos}.json"
         write_record(path, record)
         board = out / leaderboard.NAME
         leaderboard.update(board, record)
-        computed = [s.name for s in todo]
-        return {**record, "record": str(path), "leaderboard": str(board), "computed": computed, "speed": speed}
+        return Scored(record, path, board, tuple(s.name for s in todo), speed)
 
 
 def _with_scuba(s: TestSet, sets: Sequence[TestSet]) -> TestSet:

@@ -1,226 +1,303 @@
-"""Results records on disk: written whole, and checked field by field when read, since others may have written them."""
+"""Results records: what evaluation writes under ``results/``, one model per table, checked when it is read.
 
+Others may have written them. Fields that older versions did not write have their defaults here.
+"""
+
+import importlib.metadata
 import math
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field
 
 from benchmark_builder.benchmark.manifest import paths_from
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, write_json
-from evaluator.metrics.figures import FORMAT, version
+from benchmark_builder.utils.records import FileRecord, Missing, Record, Says, shown
 from evaluator.metrics.names import HEADINGS, KINDS, is_own, own_arrows
 from evaluator.testsets import CLUSTERS, TestSet
 
 LONGEST = 4096  # characters of a name or a path
 _FIX = "give a file that `bench eval` has written under results/, or score the model again"
 
-_Check = Callable[[Any, str], None]
+
+def _short(value: object) -> bool:
+    return not isinstance(value, str) or len(value) <= LONGEST
 
 
-class _Wrong(Exception):
-    """(field, what it should be, what it is)"""
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST
 
 
-def write_record(path: Path, record: Mapping[str, Any]) -> None:
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < 2**63
+
+
+def _is_seed(value: object) -> bool:
+    return len(str(value)[:99]) <= 64
+
+
+def _is_percent(value: object) -> bool:  # a mean may be off by its last digit
+    return isinstance(value, (int, float)) and math.isfinite(value) and -1e-9 <= value <= 100 + 1e-9
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, str) and (value in HEADINGS or is_own(value))
+
+
+def _one_of(*known: str) -> Callable[[object], bool]:
+    return lambda value: value in known
+
+
+_TEXT, _PERCENT = f"text of at most {LONGEST} characters", "a number from 0 to 100"
+Text = Annotated[str, Says(_TEXT, _short)]
+TextOrMissing = Annotated[str | None, Says(_TEXT, _short)]
+TextOrNull = Annotated[str | None, Says(_TEXT, _short, null=True)]
+Name = Annotated[str, Says(f"text of 1 to {LONGEST} characters", _is_name)]
+Count = Annotated[int, Says("a whole number from 0", _is_count)]
+Percent = Annotated[int | float, Says(_PERCENT, _is_percent)]
+PercentOrNull = Annotated[int | float | None, Says(_PERCENT, _is_percent, null=True)]
+FigureName = Annotated[str, Says(f"one of {', '.join(HEADINGS)}", _is_figure)]
+Shown = Annotated[  # as text, if at all
+    object, Says(f"something of at most {LONGEST} characters", lambda value: len(repr(value)) <= LONGEST, null=True)
+]
+
+
+class Share(Record):
+    """A share in percent, of ``n`` videos (or pairs)."""
+
+    percent: Percent
+    n: Count
+
+
+class Figure(Share):
+    """With the ends of its 95 % interval, and how many videos more belong to the set but were not scored."""
+
+    missing: Count
+    low: PercentOrNull
+    high: PercentOrNull
+
+
+class Confusion(Record):
+    """ConflFG videos of one class under stills of another: what the answers were."""
+
+    mover: Text
+    donor: Text
+    said_mover: Count
+    said_donor: Count
+    said_other: Count
+
+
+class ScoredSet(Record):
+    """A test set, where it was, and its figures; those of ConflFG have ``donor``, ``prefers_mover``, ``confusion``."""
+
+    name: Name
+    kind: Name
+    split: Text
+    backgrounds: Text
+    built_by: Text
+    digest: Name
+    top1: Figure
+    top5: Figure | None = None
+    mean_class: Figure | None = None
+    donor: Annotated[Figure | None, Missing()] = None
+    prefers_mover: Annotated[Figure | None, Missing()] = None
+    confusion: list[Confusion] = Field(default_factory=list[Confusion])
+    videos: Annotated[int | None, Says("a whole number from 0", _is_count)] = None
+    predictions: Annotated[str | None, Says(f"text of 1 to {LONGEST} characters", _is_name)] = None
+    folder: TextOrNull = None
+    folder_relative: TextOrMissing = None
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Where the benchmark was, as :func:`~benchmark_builder.benchmark.manifest.places_of` takes it."""
+        return _given(folder=self.folder, folder_relative=self.folder_relative)
+
+
+class Pair(Record):
+    """A SCUBA set with its SCUFO or shaken set; null where no video could be paired."""
+
+    scuba: Text
+    scufo: Text
+    contra_acc: Figure | None
+
+
+class Iid(Record):
+    """Which ordinary test videos were scored, and where the dataset was."""
+
+    split: Name = "test"
+    fold: Annotated[int, Field(ge=1, lt=2**63), Says("a whole number from 1")] = 1
+    root: TextOrNull = None
+    root_relative: TextOrMissing = None
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Where the dataset was, as :func:`~benchmark_builder.benchmark.manifest.places_of` takes it."""
+        return _given(root=self.root, root_relative=self.root_relative)
+
+
+class Computed(FileRecord):
+    """What follows from predictions alone: :func:`evaluator.metrics.figures.compute` makes it.
+
+    Attributes:
+        figures: name -> figure of the main split, those of :mod:`~evaluator.metrics.names` that could be measured.
+        other: split -> the same, for benchmarks of other splits.
+        split: the main one.
+        cluster: what the intervals' bootstrap drew whole.
+        sets, pairs: the test sets; the SCUBA sets with what is paired with them.
+        per_class: class name -> figure name -> share, for the main split's classes that occur.
+        kinds: kinds that do not ship -> what is said of them.
+    """
+
+    WHAT: ClassVar[str] = "a results record"
+
+    figures: dict[FigureName, Figure]
+    sets: Annotated[list[ScoredSet], Field(min_length=1)]
+    other: dict[Text, dict[FigureName, Figure]] = Field(default_factory=dict[str, dict[str, Figure]])
+    split: Text = ""
+    cluster: Annotated[str, Says(f"one of {', '.join(CLUSTERS)}", _one_of(*CLUSTERS))] = "source"
+    pairs: list[Pair] = Field(default_factory=list[Pair])
+    per_class: dict[Text, dict[FigureName, Share]] = Field(default_factory=dict[str, dict[str, Share]])
+    kinds: dict[Text, Shown] = Field(default_factory=dict[str, object])
+
+    @property
+    def own_arrows(self) -> dict[str, str]:
+        """Figures of kinds that do not ship -> which way is good, ``↑`` or ``↓``."""
+        return own_arrows(self.kinds, [name for named in (self.figures, *self.other.values()) for name in named])
+
+    @classmethod
+    def of(cls, document: object, path: Path | str, fix: str = _FIX) -> Self:
+        """As of every record; test sets have different names, and figures and kinds ship or are described."""
+        record = super().of(document, path, fix)
+        names = [s.name for s in record.sets]
+        own = record.own_arrows
+        figures: list[tuple[str, Collection[str]]] = [("figures", record.figures)]
+        figures += [(f"other.{k}", v) for k, v in record.other.items()]
+        figures += [(f"per_class.{k}", v) for k, v in record.per_class.items()]
+        wrong = [("sets", name, "sets of different names") for name in names if names.count(name) > 1]
+        wrong += [
+            (f"a name in {field}", name, f"one of {', '.join((*HEADINGS, *own))}")
+            for field, table in figures for name in table if name not in HEADINGS and name not in own
+        ]  # fmt: skip
+        wrong += [
+            (f"sets[{k}].kind", s.kind, f"one of {', '.join((*KINDS, *record.kinds))}")
+            for k, s in enumerate(record.sets) if s.kind not in KINDS and s.kind not in record.kinds
+        ]  # fmt: skip
+        if wrong:
+            field, value, what = wrong[0]
+            raise BenchError(f"{path}: {field} is {shown(value)}, not {what}; {fix}")
+        return record
+
+
+class ResultsRecord(Computed):
+    """One model on its test sets.
+
+    Attributes:
+        method, model, seed: what it is called in the leaderboard.
+        protocol: how clips were cut, in a word; ``sampling``: in full; ``precision``: of the network.
+        checkpoint, checkpoint_sha256: the file, or ``checkpoint_sha256`` alone, of predictions of other programs.
+        kind, notes: which kind of model it was, and what had to be assumed of it.
+        classes: names in label order; empty where an older version wrote the record.
+        limit: only so many videos of each set were scored; None for all.
+        iid: the ordinary test videos; None where they were not scored.
+        version, versions: of this toolkit; of it and of libraries.
+    """
+
+    format: Annotated[int, Field(ge=1), Says("a whole number from 1")]
+    dataset: Name
+    method: Text
+    model: Text
+    seed: Annotated[int | str | None, Says("a seed", _is_seed, null=True)] = ""
+    protocol: Text = ""
+    checkpoint: Text = ""
+    checkpoint_sha256: Text = ""
+    classes: list[Text] = Field(default_factory=list[str])
+    kind: Text = ""
+    precision: Text = ""
+    notes: list[Text] = Field(default_factory=list[str])
+    bootstrap_seed: Annotated[int, Says("a seed", _is_seed)] = 0
+    limit: Annotated[int | None, Field(ge=1, lt=2**63), Says("a whole number from 1", null=True)] = None
+    iid: Iid | None = None
+    version: Text = ""
+    versions: dict[Text, Text] | None = None
+    sampling: dict[Text, Shown] | None = None
+
+    def placed(self, sets: Sequence[TestSet], out: Path, root: Path) -> Self:
+        """The record with where its benchmarks and, in ``root``, its dataset are: as absolute paths, and relative to
+        ``out``, so that what is moved together is found again."""
+        described = [
+            kept if s.benchmark is None else kept.replaced(**paths_from(out, folder=s.benchmark.folder))
+            for kept, s in zip(self.sets, sets, strict=True)
+        ]
+        iid = {} if self.iid is None else {"iid": self.iid.replaced(**paths_from(out, root=root))}
+        return self.replaced(sets=described, **iid)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What scoring found and wrote.
+
+    Attributes:
+        record: the results.
+        path: the record's file; ``leaderboard``: that of the table that got its row; None where nothing was written.
+        computed: names of the sets that were predicted now; the predictions of the others were there.
+        speed: ``videos``, ``seconds`` and ``idle_percent`` of predicting them.
+    """
+
+    record: ResultsRecord
+    path: Path | None = None
+    leaderboard: Path | None = None
+    computed: tuple[str, ...] = ()
+    speed: Mapping[str, float] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, object]:
+        """The record as JSON has it, and under ``record`` its path, ``leaderboard``, ``computed`` and ``speed``."""
+        paths = {"record": self.path, "leaderboard": self.leaderboard}
+        told = {name: str(path) for name, path in paths.items() if path is not None}
+        return {**self.record.plain(), **told, "computed": list(self.computed), "speed": dict(self.speed)}
+
+    def __getitem__(self, name: str) -> object:
+        """A field of :meth:`plain`, for code of the last release, when this was a dictionary."""
+        warnings.warn(f"Scored[{name!r}]: use its attributes, or plain()", DeprecationWarning, 2)
+        return self.plain()[name]
+
+
+def _given(**places: str | None) -> dict[str, str]:
+    return {name: place for name, place in places.items() if place is not None}
+
+
+def write_record(path: Path, record: ResultsRecord) -> None:
     """Write a results record, whole or not at all.
 
     Raises:
         BenchError: a field that :func:`read_record` would refuse, such as a name of thousands of characters.
     """
-    _check(path, dict(record), "give it a shorter name, or report this")
-    write_json(path, {**record, "format": FORMAT, "version": version()})
+    said: Mapping[str, object] = {**record.plain(), "format": ResultsRecord.FORMAT, "version": version()}
+    write_json(path, ResultsRecord.of(said, path, "give it a shorter name, or report this").plain())
+
+
+def read_record(path: Path) -> ResultsRecord:
+    """Read a results record; fields that older versions did not write have their defaults.
+
+    Raises:
+        BenchError: it is none, of a later format, or a field is not what it should be; the file and field are named.
+    """
+    return ResultsRecord.of(read_json(path, "results record", _FIX), path)
 
 
 def check_names(**names: str) -> None:
     """Refuse, before any work, what no record can hold: BenchError names the option."""
     for option, name in names.items():
         if len(name) > LONGEST:
-            raise BenchError(f"--{option} is {_short(name)}: longer than {LONGEST} characters; give a shorter one")
+            raise BenchError(f"--{option} is {shown(name)}: longer than {LONGEST} characters; give a shorter one")
 
 
-def placed(record: dict[str, Any], sets: list[TestSet], out: Path, root: Path | None) -> dict[str, Any]:
-    """The record with where its benchmarks and (``root``) its data set are: as absolute paths, and relative to ``out``,
-    so that what is moved together is found again."""
-    for described, s in zip(record["sets"], sets, strict=True):
-        if s.benchmark is not None:
-            described |= paths_from(out, folder=s.benchmark.folder)
-    if record.get("iid") is not None and root is not None:
-        record["iid"] |= paths_from(out, root=root)
-    return record
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Read a results record; fields that older versions did not write have their defaults.
-
-    Raises:
-        BenchError: it is none, of a later format, or a field is not what it should be; the file and field are named.
-    """
-    record = read_json(path, "results record", _FIX)
-    needed = {"dataset", "method", "model", "figures", "sets", "format"}
-    if not isinstance(record, dict) or not needed <= record.keys():
-        raise BenchError(f"{path}: not a results record; {_FIX}")
-    if record["format"] != FORMAT or isinstance(record["format"], bool):
-        said = str(record["format"])[:20]
-        raise BenchError(f"{path}: has format {said}, this version reads {FORMAT}; upgrade albar-bench")
-    record = {**_DEFAULTS, **record}
-    _check(path, record, _FIX)
-    return record
-
-
-def _check(path: Path, record: dict[str, Any], fix: str) -> None:
+def version() -> str:
+    """Version of this package, ``0+unknown`` where it runs without being installed."""
     try:
-        _RECORD(record, "")
-        names = [s["name"] for s in record["sets"]]
-        doubled = next((name for name in names if names.count(name) > 1), None)
-        if doubled is not None:
-            raise _Wrong("sets", "sets of different names", doubled)
-        _known_names(record)
-    except _Wrong as wrong:
-        field, what, value = wrong.args
-        raise BenchError(f"{path}: {field} is {_short(value)}, not {what}; {fix}") from None
-
-
-def _known_names(record: Mapping[str, Any]) -> None:
-    """Refuse figures and kinds that neither ship nor are described."""
-    own, described = own_arrows(record), record.get("kinds", {})
-    figures = [("figures", record["figures"]), *((f"other.{k}", v) for k, v in record["other"].items()),
-               *((f"per_class.{k}", v) for k, v in record["per_class"].items())]  # fmt: skip
-    for field, table in figures:
-        for name in table:
-            if name not in HEADINGS and name not in own:
-                raise _Wrong(f"a name in {field}", f"one of {', '.join((*HEADINGS, *own))}", name)
-    for k, described_set in enumerate(record["sets"]):
-        if described_set["kind"] not in KINDS and described_set["kind"] not in described:
-            raise _Wrong(f"sets[{k}].kind", f"one of {', '.join((*KINDS, *described))}", described_set["kind"])
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _text(value: Any, field: str) -> None:
-    if not isinstance(value, str) or len(value) > LONGEST:
-        raise _Wrong(field, f"text of at most {LONGEST} characters", value)
-
-
-def _name(value: Any, field: str) -> None:
-    _text(value, field)
-    if not value:
-        raise _Wrong(field, "a name", value)
-
-
-def _whole(value: Any, field: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        raise _Wrong(field, "a whole number from 0", value)
-
-
-def _positive(value: Any, field: str) -> None:
-    _whole(value, field)
-    if value == 0:
-        raise _Wrong(field, "a whole number from 1", value)
-
-
-def _seed(value: Any, field: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, str)) or len(str(value)[:99]) > 64:
-        raise _Wrong(field, "a seed", value)
-
-
-def _percent(value: Any, field: str) -> None:
-    usable = not isinstance(value, bool) and isinstance(value, (int, float))
-    if not usable or not math.isfinite(value) or not -1e-9 <= value <= 100 + 1e-9:
-        raise _Wrong(field, "a number from 0 to 100", value)
-
-
-def _figure_name(value: Any, field: str) -> None:
-    if value not in HEADINGS and not is_own(value):
-        raise _Wrong(field, f"one of {', '.join(HEADINGS)}", value)
-
-
-def _anything(value: Any, field: str) -> None:
-    """Shown as text, if at all."""
-    if len(repr(value)) > LONGEST:
-        raise _Wrong(field, f"something of at most {LONGEST} characters", value)
-
-
-def _or_none(check: _Check) -> _Check:
-    def run(value: Any, field: str) -> None:
-        if value is not None:
-            check(value, field)
-
-    return run
-
-
-def _one_of(*known: str) -> _Check:
-    def run(value: Any, field: str) -> None:
-        if value not in known:
-            raise _Wrong(field, f"one of {', '.join(known)}", value)
-
-    return run
-
-
-def _list(check: _Check, least: int = 0) -> _Check:
-    def run(value: Any, field: str) -> None:
-        if not isinstance(value, list) or len(value) < least:
-            raise _Wrong(field, "a list" if not least else "a list that is not empty", value)
-        for k, entry in enumerate(value):
-            check(entry, f"{field}[{k}]")
-
-    return run
-
-
-def _table(check: _Check, keys: _Check = _text) -> _Check:
-    def run(value: Any, field: str) -> None:
-        if not isinstance(value, dict):
-            raise _Wrong(field, "a table", value)
-        for name, entry in value.items():
-            keys(name, f"a name in {field}")
-            check(entry, f"{field}.{name[:60]}")
-
-    return run
-
-
-def _fields(needed: Mapping[str, _Check], others: Mapping[str, _Check] | None = None) -> _Check:
-    """A table with these fields; others may be missing, and what is not named is not looked at."""
-
-    def run(value: Any, field: str) -> None:
-        if not isinstance(value, dict):
-            raise _Wrong(field, "a table", value)
-        inside = f"{field}." if field else ""
-        for name in needed:
-            if name not in value:
-                raise _Wrong(f"{inside}{name}", "there", None)
-        for name, check in {**needed, **(others or {})}.items():
-            if name in value:
-                check(value[name], f"{inside}{name}")
-
-    return run
-
-
-_SHARE = {"percent": _percent, "n": _whole}
-_FIGURE = _fields({**_SHARE, "missing": _whole, "low": _or_none(_percent), "high": _or_none(_percent)})
-_CONFUSION = _fields({"mover": _text, "donor": _text, "said_mover": _whole, "said_donor": _whole, "said_other": _whole})
-_SET = _fields(
-    {"name": _name, "kind": _name, "split": _text, "backgrounds": _text, "built_by": _text, "digest": _name,
-     "top1": _FIGURE},
-    {"videos": _whole, "folder": _or_none(_text), "folder_relative": _text, "predictions": _name,
-     "top5": _or_none(_FIGURE), "mean_class": _or_none(_FIGURE), "donor": _FIGURE, "prefers_mover": _FIGURE,
-     "confusion": _list(_CONFUSION)},
-)  # fmt: skip
-_PAIR = _fields({"scuba": _text, "scufo": _text, "contra_acc": _or_none(_FIGURE)})
-_PLACE = _fields({}, {"root": _or_none(_text), "root_relative": _text, "split": _name, "fold": _positive})
-_RECORD = _fields(
-    {"dataset": _name, "method": _text, "model": _text, "figures": _table(_FIGURE, _figure_name),
-     "sets": _list(_SET, 1)},
-    {"seed": _or_none(_seed), "split": _text, "protocol": _text, "checkpoint": _text, "checkpoint_sha256": _text,
-     "cluster": _one_of(*CLUSTERS), "classes": _list(_text), "kind": _text, "precision": _text,
-     "notes": _list(_text), "bootstrap_seed": _seed, "limit": _or_none(_positive), "iid": _or_none(_PLACE),
-     "version": _text, "versions": _or_none(_table(_text)), "sampling": _or_none(_table(_anything)),
-     "other": _table(_table(_FIGURE, _figure_name)), "pairs": _list(_PAIR),
-     "per_class": _table(_table(_fields(_SHARE), _figure_name)), "kinds": _table(_table(_anything))},
-)  # fmt: skip
-_DEFAULTS: dict[str, Any] = {
-    "seed": "", "split": "", "protocol": "", "checkpoint": "", "checkpoint_sha256": "", "cluster": "source",
-    "classes": [], "bootstrap_seed": 0, "limit": None, "iid": None, "other": {}, "pairs": [], "per_class": {},
-}  # fmt: skip
+        return importlib.metadata.version("albar-bench")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+unknown"

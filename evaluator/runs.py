@@ -1,9 +1,8 @@
 """Runs read back from disk: their records, test sets and predictions; recomputed and compared without a network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from benchmark_builder.benchmark.manifest import MANIFEST, places_of
 from benchmark_builder.datasets import data_root, registered_dataset
@@ -13,7 +12,7 @@ from benchmark_builder.utils.folders import files_of, subfolders
 from evaluator.metrics.figures import compute, figure_parts, main_split
 from evaluator.metrics.paired import Comparison, compare
 from evaluator.predictions.files import Predictions, read_predictions
-from evaluator.records import read_record
+from evaluator.records import Computed, Iid, ResultsRecord, ScoredSet, read_record
 from evaluator.reports.leaderboard import NAME, as_text, read_leaderboard, row_of
 from evaluator.testsets import Item, TestSet, benchmark_set, iid_set, limited, limited_digest
 
@@ -24,22 +23,22 @@ class Run:
 
     Attributes:
         path: the record.
-        record: as :func:`~evaluator.metrics.figures.compute` and its callers wrote it.
+        record: what the file says.
         sets: the test sets, in the record's order.
         predictions: set name -> predictions.
     """
 
     path: Path
-    record: dict[str, Any]
+    record: ResultsRecord
     sets: list[TestSet]
     predictions: dict[str, Predictions]
 
     @property
     def name(self) -> str:
         """What to call it: method and, where they have one, model and seed."""
-        extra = [str(self.record["model"])] if self.record["model"] else []
-        extra += [f"seed {self.record['seed']}"] if self.record.get("seed") not in ("", None) else []
-        return f"{self.record['method']} ({', '.join(extra)})" if extra else str(self.record["method"])
+        extra = [self.record.model] if self.record.model else []
+        extra += [f"seed {self.record.seed}"] if self.record.seed not in ("", None) else []
+        return f"{self.record.method} ({', '.join(extra)})" if extra else self.record.method
 
 
 def find_records(paths: Sequence[Path]) -> list[Path]:
@@ -119,22 +118,22 @@ class Found:
             self._given += below or [folder]
         self._sets: dict[tuple[str, str], TestSet] = {}
 
-    def benchmark(self, record: Mapping[str, Any], described: Mapping[str, Any], path: Path) -> TestSet:
+    def benchmark(self, record: ResultsRecord, described: ScoredSet, path: Path) -> TestSet:
         """A benchmark that was scored: whichever folder holds the very videos, by its manifest's digest.
 
         Raises:
             BenchError: it is nowhere, or what is there has changed since.
         """
-        name, wanted = described["name"], described["digest"]
-        key = (wanted, str(record["limit"]))
+        name, wanted = described.name, described.digest
+        key = (wanted, str(record.limit))
         if key not in self._sets:
             named = [p for p in self._given if p.resolve().name == name]
             others = [p for p in self._given if p not in named]
             out = _out(path)
-            recorded = places_of(out, described, "folder")
+            recorded = places_of(out, described.places, "folder")
             default = [data_root() / "benchmarks" / name]
             there = [p for p in (*named, *others, *recorded, *default) if _is_built(p)]
-            same = next((p for p in there if _digest(p, record["limit"]) == wanted), None)
+            same = next((p for p in there if _digest(p, record.limit) == wanted), None)
             if same is None:
                 where = next((p for p in there if p not in others), None)
                 if where is not None:
@@ -144,36 +143,36 @@ class Found:
                 tried = ", ".join(map(str, dict.fromkeys((*recorded, *default))))
                 raise BenchError(f"{path}: its benchmark {name} is not in {tried}; name its folder with --benchmarks")
             s = benchmark_set(same, self.root)
-            self._sets[key] = s if record["limit"] is None else limited(s, record["limit"])
+            self._sets[key] = s if record.limit is None else limited(s, record.limit)
         # The folder may be called otherwise now; the record and its predictions go by the old name.
         return replace(self._sets[key], name=name)
 
-    def iid(self, record: Mapping[str, Any], described: Mapping[str, Any], path: Path) -> TestSet | None:
+    def iid(self, record: ResultsRecord, described: ScoredSet, path: Path) -> TestSet | None:
         """The ordinary test videos that were scored; None where the dataset is not on this machine.
 
         Raises:
             BenchError: the dataset that was scored has changed since, or ``root`` is not it.
         """
-        place, dataset, wanted = record["iid"] or {}, record["dataset"], described["digest"]
-        key = (wanted, str(record["limit"]))
+        place, dataset, wanted = record.iid or Iid(), record.dataset, described.digest
+        key = (wanted, str(record.limit))
         if key in self._sets:
             return self._sets[key]
-        recorded = places_of(_out(path), place, "root", self.root)
+        recorded = places_of(_out(path), place.places, "root", self.root)
         default = [] if self.root else [data_root() / dataset]
         for folder in dict.fromkeys((*recorded, *default)):
             try:
                 if not folder.is_dir() and self.root is None:
                     continue
-                s = iid_set(registered_dataset(dataset), folder, place.get("split", "test"), place.get("fold", 1))
+                s = iid_set(registered_dataset(dataset), folder, place.split, place.fold)
             except (BenchError, OSError, ValueError):
                 if self.root is not None:
                     raise
                 continue  # the folder holds something else, or no folder can have this name
-            s = s if record["limit"] is None else limited(s, record["limit"])
+            s = s if record.limit is None else limited(s, record.limit)
             if s.digest == wanted:
                 return self._sets.setdefault(key, s)
             if folder in recorded:
-                where = f"{described['name']} ({folder})"
+                where = f"{described.name} ({folder})"
                 raise BenchError(f"{path}: {where} has changed since it was scored; run `bench eval` again")
         return None
 
@@ -207,23 +206,23 @@ def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = No
     found = found or Found(benchmarks, root)
     record = read_record(path)
     sets, predictions = [], {}
-    for described in record["sets"]:
-        name = described["name"]
-        if "predictions" not in described:
+    for described in record.sets:
+        name = described.name
+        if described.predictions is None:
             raise BenchError(f"{path}: does not say where the predictions of {name} are; run `bench eval` again")
         try:
-            file = inside(_out(path), described["predictions"])
+            file = inside(_out(path), described.predictions)
             there = file.is_file()
         except (BenchError, ValueError, OSError) as error:  # a name that no file can have
             raise BenchError(f"{path}: predictions of {name}: {str(error)[:200]}; run `bench eval` again") from None
         if not there:
             raise BenchError(f"{path}: the predictions of {name} are not in {file}; run `bench eval` again")
-        lacking = described["top1"]["missing"]
-        s = found.iid(record, described, path) if described["kind"] == "iid" else None
-        if described["kind"] != "iid":
+        lacking = described.top1.missing
+        s = found.iid(record, described, path) if described.kind == "iid" else None
+        if described.kind != "iid":
             s = found.benchmark(record, described, path)
         if s is None:
-            predictions[name] = read_predictions(file, record["classes"] or None)
+            predictions[name] = read_predictions(file, record.classes or None)
             s = _told(record, described, predictions[name])
         else:
             predictions[name] = read_predictions(file, s.classes, s.labels, allow_missing=lacking > 0)
@@ -231,33 +230,32 @@ def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = No
     return Run(path, record, sets, predictions)
 
 
-def _told(record: Mapping[str, Any], described: Mapping[str, Any], p: Predictions) -> TestSet:
+def _told(record: ResultsRecord, described: ScoredSet, p: Predictions) -> TestSet:
     """The ordinary test videos as far as their predictions tell; which were missing is not known, but how many."""
     items = [Item(i, label, i, Path(i)) for i, label in zip(p.ids, p.labels.tolist(), strict=True)]
-    absent = tuple(f"missing {k}" for k in range(described["top1"]["missing"]))
+    absent = tuple(f"missing {k}" for k in range(described.top1.missing))
     return TestSet(
-        described["name"], "iid", record["dataset"], p.classes, described["split"], "", False, described["digest"],
+        described.name, "iid", record.dataset, p.classes, described.split, "", False, described.digest,
         items, absent,
     )  # fmt: skip
 
 
-def recompute(run: Run, cluster: str | None = None) -> dict[str, Any]:
+def recompute(run: Run, cluster: str | None = None) -> Computed:
     """The record's figures again, from the predictions; the same digits unless a file was altered.
 
     ``cluster``: other intervals, see :meth:`~evaluator.testsets.TestSet.clusters`; None takes the record's.
     """
-    cluster = cluster or run.record.get("cluster", "source")
-    return compute(run.sets, run.predictions, run.record.get("bootstrap_seed", 0), cluster)
+    return compute(run.sets, run.predictions, run.record.bootstrap_seed, cluster or run.record.cluster)
 
 
 def clustered(run: Run, cluster: str | None) -> Run:
     """The run with its intervals drawn by ``cluster``; None leaves it as it is."""
-    if cluster in (None, run.record.get("cluster", "source")):
+    if cluster in (None, run.record.cluster):
         return run
     again = recompute(run, cluster)
-    known = {described["name"]: described for described in run.record["sets"]}
-    again["sets"] = [{**known[described["name"]], **described} for described in again["sets"]]
-    return replace(run, record={**run.record, **again})
+    known = {described.name: described.plain() for described in run.record.sets}
+    sets = [{**known[described.name], **described.plain()} for described in again.sets]
+    return replace(run, record=ResultsRecord.of({**run.record.plain(), **again.plain(), "sets": sets}, run.path))
 
 
 def compare_runs(a: Run, b: Run, seed: int = 0, cluster: str = "source") -> dict[str, Comparison]:

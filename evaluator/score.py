@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from evaluator.metrics.figures import compute, file_tag, plain, version
 from evaluator.options import ScoringOptions
 from evaluator.predictions.files import Predictions, write_predictions
 from evaluator.predictions.mmaction import read_any_predictions
-from evaluator.records import check_names, placed, write_record
+from evaluator.records import ResultsRecord, Scored, check_names, write_record
 from evaluator.reports import leaderboard
 from evaluator.results_folder import results_folder
 from evaluator.testsets import TestSet, benchmark_set, iid_set
@@ -34,7 +33,7 @@ def score(
     seed: int = 0,
     cluster: str = "source",
     suffix: str = ".csv",
-) -> dict[str, Any]:
+) -> Scored:
     """Figures of predictions that exist already.
 
     Args:
@@ -52,7 +51,7 @@ def score(
         suffix: of the predictions that are written, one of :data:`~evaluator.predictions.files.FORMATS`.
 
     Returns:
-        The results record.
+        The results record, and where it was written.
 
     Raises:
         BenchError: an unknown ``suffix`` or ``cluster``, not as many benchmarks (or lists) as files, or files that do
@@ -78,29 +77,31 @@ def score(
         for k, (path, s) in enumerate(zip(files, sets, strict=True))
     }
     digest = _digest(list(predictions.values()))
-    record: dict[str, Any] = {
+    said: dict[str, object] = {
+        "format": ResultsRecord.FORMAT,
         "dataset": sets[0].dataset, "method": method or files[0].stem, "model": model, "classes": sets[0].classes,
         "seed": "", "checkpoint": "", "checkpoint_sha256": digest, "protocol": "predictions", "sampling": None,
         "bootstrap_seed": seed, "iid": {} if any(s.kind == "iid" for s in sets) else None,
         "versions": {"albar-bench": version()},
-        **compute(sets, predictions, seed, cluster),
+        **compute(sets, predictions, seed, cluster).plain(),
     }  # fmt: skip
+    record = ResultsRecord.made(said, "the results", "give it a shorter name, or report this")
     if out is None:
-        return record
-    tag = file_tag(record["method"], digest)
+        return Scored(record)
+    tag, described = file_tag(record.method, digest), []
     with results_folder(out):
-        for described, s in zip(record["sets"], sets, strict=True):
+        for kept, s in zip(record.sets, sets, strict=True):
             path = out / "predictions" / f"{s.name}--{tag}{suffix}"
             p = predictions[s.name]
             answers = dict(zip(p.ids, p.pred.tolist(), strict=True))
             write_predictions(path, p.classes, zip(p.ids, p.labels.tolist(), p.scores, strict=True), answers)
-            described["predictions"] = path.relative_to(out).as_posix()
-        placed(record, sets, out, root or data_root() / record["dataset"])
+            described.append(kept.replaced(predictions=path.relative_to(out).as_posix()))
+        record = record.replaced(sets=described).placed(sets, out, root or data_root() / record.dataset)
         videos = leaderboard.videos_digest([s.digest for s in sets])
-        path = out / "results" / f"{plain(record['dataset'])}-{tag}-{videos}.json"
+        path = out / "results" / f"{plain(record.dataset)}-{tag}-{videos}.json"
         write_record(path, record)
         leaderboard.update(out / leaderboard.NAME, record)
-    return {**record, "record": str(path), "leaderboard": str(out / leaderboard.NAME)}
+    return Scored(record, path, out / leaderboard.NAME)
 
 
 def _set(benchmark: Path | str, root: Path | None) -> TestSet:

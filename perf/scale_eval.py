@@ -98,8 +98,8 @@ def by_rows(folder: Path, count: int) -> dict[str, float]:
     scored = score(predict(folder / "p", benchmarks, 0), list(benchmarks), folder / "out", method="baseline")
     board = folder / "board" / leaderboard.NAME
     rows = [
-        leaderboard.row_of({**scored, "method": "baseline" if k % 9 == 0 else f"method {k % 9}", "seed": k,
-                            "checkpoint_sha256": f"{k:064d}"})
+        leaderboard.row_of(scored.record.replaced(method="baseline" if k % 9 == 0 else f"method {k % 9}", seed=k,
+                                                  checkpoint_sha256=f"{k:064d}"))
         for k in range(count)
     ]  # fmt: skip
     board.parent.mkdir(parents=True)

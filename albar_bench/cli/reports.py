@@ -94,7 +94,7 @@ def score(
     """Score predictions of any framework; needs no network and no videos."""
     from evaluator.score import score as compute
 
-    found = compute(
+    scored = compute(
         predictions,
         [name if name.startswith("iid:") else Path(name) for name in benchmark],
         out,
@@ -107,10 +107,10 @@ def score(
         cluster=cluster,
         suffix=f".{format}",
     )
-    for name, figure in found["figures"].items():
-        interval = "" if figure["low"] is None else f"  [{figure['low']:.2f}, {figure['high']:.2f}]"
-        lacking = f", {figure['missing']} missing" if figure["missing"] else ""
-        say(f"{name:12} {figure['percent']:6.2f}{interval}  (n = {figure['n']}{lacking})")
+    for name, figure in scored.record.figures.items():
+        interval = "" if figure.low is None else f"  [{figure.low:.2f}, {figure.high:.2f}]"
+        lacking = f", {figure.missing} missing" if figure.missing else ""
+        say(f"{name:12} {figure.percent:6.2f}{interval}  (n = {figure.n}{lacking})")
 
 
 def versus(

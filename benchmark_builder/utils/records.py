@@ -6,6 +6,7 @@ the file, the field and what it must be.
 """
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,8 +81,11 @@ class Record(BaseModel):
         return field in self.model_fields_set
 
     def replaced(self, **changes: object) -> Self:
-        """The same with some fields changed."""
-        return type(self).model_validate(self._values() | changes)
+        """The same with some fields changed. Raises BenchError if a value is not what the field must be."""
+        try:
+            return type(self).model_validate(self._values() | changes)
+        except ValidationError as error:
+            raise BenchError(f"{wrong(error)}; report this") from None
 
     def without(self, *fields: str) -> Self:
         """The same without some fields."""
@@ -127,13 +131,18 @@ class FileRecord(Record):
         return document
 
     @classmethod
-    def made(cls, values: Mapping[str, object], path: Path | str) -> Self:
+    def made(cls, values: Mapping[str, object], path: Path | str, fix: str = "correct the part that says so") -> Self:
         """A new record from plain values (tuples become lists, as in JSON). Raises as :meth:`of`."""
         try:
             document = json.loads(json.dumps(values))
         except (TypeError, ValueError) as error:
             raise BenchError(f"{path}: cannot be written ({error}); keep to numbers, text, lists and tables") from None
-        return cls.of(document, path, "correct the part that says so")
+        return cls.of(document, path, fix)
+
+    def __getitem__(self, name: str) -> object:
+        """A field as JSON has it, for code of the last release, when records were dictionaries."""
+        warnings.warn(f"{type(self).__name__}[{name!r}]: use its attributes, or plain()", DeprecationWarning, 2)
+        return self.plain()[name]
 
 
 def wrong(error: ValidationError, what: str = "a record") -> str:
@@ -152,7 +161,7 @@ def wrong(error: ValidationError, what: str = "a record") -> str:
 
 _STRUCTURE = {
     "model_type": "a table", "dict_type": "a table", "list_type": "a list", "extra_forbidden": "a field of this record",
-    "string_unicode": "a table of names that are text",
+    "too_short": "a list that is not empty", "string_unicode": "a table of names that are text",
 }  # fmt: skip
 
 

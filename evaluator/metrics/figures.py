@@ -1,10 +1,8 @@
 """From predictions to a results record: figures, intervals, counts, digests. Pure; needs no network and no GPU."""
 
-import importlib.metadata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from benchmark_builder.utils.errors import BenchError
 from evaluator.metrics.intervals import with_interval
@@ -23,14 +21,14 @@ from evaluator.metrics.outcomes import (
     top_k_part,
 )
 from evaluator.predictions.files import Predictions
+from evaluator.records import Computed
+from evaluator.records import version as version
 from evaluator.testsets import TestSet, pair_sets
-
-FORMAT = 1
 
 
 def compute(
     sets: Sequence[TestSet], predictions: Mapping[str, Predictions], seed: int = 0, cluster: str = "source"
-) -> dict[str, Any]:
+) -> Computed:
     """Every figure that the test sets give.
 
     Args:
@@ -40,15 +38,7 @@ def compute(
         cluster: what the bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`.
 
     Returns:
-        ``figures``: name -> Figure as a dict, for those of :mod:`~evaluator.metrics.names` that could be measured;
-        ``other``: split -> the same, for benchmarks of another split than :func:`main_split`;
-        ``split``: the main one;
-        ``cluster``: as given;
-        ``sets``: a dict a test set: what it is, its ``top1``, ``top5``, ``mean_class``, and for ConflFG ``donor``,
-        ``prefers_mover`` and ``confusion``;
-        ``pairs``: a dict a pair of a SCUBA set and its SCUFO or shaken set, with its ``contra_acc``;
-        ``per_class``: class name -> figure name -> {percent, n}, for the main split's classes that occur;
-        ``kinds``: kinds that do not ship -> what is said of them; missing where there are none.
+        The figures, and what a record keeps of the test sets.
 
     Raises:
         BenchError: sets of several datasets, or two sets with the same kind, backgrounds and split.
@@ -67,7 +57,7 @@ def compute(
     for scuba, still, part in _contrasted(sets, predictions, cluster):
         value = asdict(with_interval([part], f"{scuba.name}/{still.name}", seed)) if part.ids else None
         pairs.append({"scuba": scuba.name, "scufo": still.name, "contra_acc": value})
-    return {
+    found: dict[str, object] = {
         "figures": {name: figures[name] for name in ordered(figures)},
         "other": {split: named for split, named in by_split.items() if split != main},
         "split": main,
@@ -77,6 +67,7 @@ def compute(
         "per_class": per_class(sets, parts[main]),
         **_own_kinds(sets),
     }
+    return Computed.made(found, "the results", "give it a shorter name, or report this")
 
 
 def figure_parts(
@@ -98,7 +89,7 @@ def figure_parts(
     return {split: {name: named[name] for name in ordered(named)} for split, named in parts.items()}
 
 
-def set_figures(s: TestSet, p: Predictions, seed: int = 0, cluster: str = "source") -> dict[str, Any]:
+def set_figures(s: TestSet, p: Predictions, seed: int = 0, cluster: str = "source") -> dict[str, object]:
     """The figures of one test set, each a Figure as a dict; ``top5`` only where there are more than five classes."""
     part, drawn = _top1(s, p, cluster), s.clusters(cluster)
     found = {
@@ -107,7 +98,7 @@ def set_figures(s: TestSet, p: Predictions, seed: int = 0, cluster: str = "sourc
     }
     if len(s.classes) > 5:
         found["top5"] = with_interval([top_k_part(p, 5, drawn)], f"{s.name}/top5", seed)
-    result: dict[str, Any] = {}
+    result: dict[str, object] = {}
     if s.about.donors and s.donors:
         found["donor"] = with_interval([donor_part(p, s.donors, drawn)], f"{s.name}/donor", seed)
         prefers = prefers_mover_part(p, s.donors, drawn)
@@ -119,7 +110,7 @@ def set_figures(s: TestSet, p: Predictions, seed: int = 0, cluster: str = "sourc
     return {**{name: {**asdict(value), "missing": part.missing} for name, value in found.items()}, **result}
 
 
-def per_class(sets: Sequence[TestSet], parts: Mapping[str, Sequence[Part]]) -> dict[str, dict[str, dict[str, Any]]]:
+def per_class(sets: Sequence[TestSet], parts: Mapping[str, Sequence[Part]]) -> dict[str, dict[str, dict[str, float]]]:
     """Class name -> figure name -> {percent, n}: each figure over the videos of one true class.
 
     Args:
@@ -127,7 +118,7 @@ def per_class(sets: Sequence[TestSet], parts: Mapping[str, Sequence[Part]]) -> d
         parts: figure name -> parts, as :func:`figure_parts` gives them for one split.
     """
     labels = {video_id: label for s in sets for video_id, label in s.labels.items()}
-    table: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    table: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     for name, given in parts.items():
         split_up = [class_parts(part, labels) for part in given]
         for label in sorted({k for one in split_up for k in one}):
@@ -147,7 +138,7 @@ def main_split(sets: Sequence[TestSet]) -> str:
     return max(sorted(counts), key=lambda split: counts[split])
 
 
-def describe(s: TestSet) -> dict[str, Any]:
+def describe(s: TestSet) -> dict[str, object]:
     """What a record keeps of a test set."""
     return {
         "name": s.name, "kind": s.kind, "split": s.split, "backgrounds": s.backgrounds, "built_by": s.built_by,
@@ -164,14 +155,6 @@ def plain(name: str) -> str:
 def file_tag(method: str, sha256: str) -> str:
     """Names a run in file names: its method and eight digits of its checkpoint's (or predictions') digest."""
     return f"{plain(method)}-{sha256[:8]}"
-
-
-def version() -> str:
-    """Version of this package, ``0+unknown`` where it runs without being installed."""
-    try:
-        return importlib.metadata.version("albar-bench")
-    except importlib.metadata.PackageNotFoundError:
-        return "0+unknown"
 
 
 def _check(sets: Sequence[TestSet]) -> None:
@@ -211,7 +194,7 @@ def _by_kind(sets: Sequence[TestSet]) -> list[TestSet]:
     return sorted(sets, key=lambda s: KINDS.index(s.kind) if s.kind in KINDS else len(KINDS))
 
 
-def _own_kinds(sets: Sequence[TestSet]) -> dict[str, Any]:
+def _own_kinds(sets: Sequence[TestSet]) -> dict[str, object]:
     """What a record says of kinds that do not ship, so that it is read without their code."""
     own = {s.kind: s.about.said() for s in sets if s.kind not in KINDS}
     return {"kinds": own} if own else {}

@@ -4,8 +4,7 @@ Built from the table of kinds (:mod:`benchmark_builder.kinds`) and the few figur
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
 
 from benchmark_builder import kinds
 from benchmark_builder.kinds import About
@@ -48,14 +47,18 @@ def is_own(figure: str) -> bool:
     return match is not None and figure not in HEADINGS and match[2] not in KINDS
 
 
-def own_arrows(record: Mapping[str, Any]) -> dict[str, str]:
-    """Figures of kinds that do not ship in a results record -> which way is good."""
+def own_arrows(described: Mapping[str, object], figures: Collection[str]) -> dict[str, str]:
+    """Which way is good for those figures that are of kinds that do not ship.
+
+    Args:
+        described: kinds that do not ship -> what a results record says of them.
+        figures: names of the record's figures.
+    """
     found: dict[str, str] = {}
-    for name, said in record.get("kinds", {}).items():
+    for name, said in described.items():
         known = kinds.own_about(name, said, "the record")
         found |= {known.figure: known.arrow} | ({known.contrast: "↑"} if known.contrasted else {})
-    named = {figure for figures in (record["figures"], *record.get("other", {}).values()) for figure in figures}
-    return {figure: arrow for figure, arrow in found.items() if figure in named}
+    return {figure: arrow for figure, arrow in found.items() if figure in figures}
 
 
 def ordered(figures: Iterable[str]) -> list[str]:

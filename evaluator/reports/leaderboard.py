@@ -5,15 +5,14 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
 from benchmark_builder.utils.text import read_table
-from evaluator.metrics.figures import version
-from evaluator.metrics.names import EXTRA, FIGURES, HEADINGS, is_own, own_arrows
+from evaluator.metrics.names import EXTRA, FIGURES, HEADINGS, is_own
+from evaluator.records import ResultsRecord, version
 
 NAME = "leaderboard.csv"
 # Figures and intervals are percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
@@ -42,7 +41,7 @@ def _counts(figures: Iterable[str]) -> list[str]:
     return [f"{what}_{name}" for name in figures for what in ("n", "missing")]
 
 
-def own_figures(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def own_figures(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """Figures of kinds that do not ship that some row has -> which way is good, ``↑`` or ``↓``.
 
     Raises:
@@ -58,42 +57,40 @@ def own_figures(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def columns_of(rows: Iterable[Mapping[str, str]]) -> list[str]:
     """:data:`COLUMNS`, and after them those of the figures of kinds that do not ship."""
     own = own_figures(rows)
     return [*COLUMNS, *_numbers(own), *_counts(own), OWN] if own else COLUMNS
 
 
-def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
+def row_of(record: ResultsRecord) -> dict[str, object]:
     """The leaderboard row of a results record.
 
     ``manifests`` lists ``name=digest`` (12 hex digits, joined by "; ") of every set scored; rows are comparable where
     the digests agree. ``protocol`` is how clips were sampled; ``split`` and ``built_by`` (the protocol that built them)
     are the benchmarks'.
     """
-    row: dict[str, Any] = {column: "" for column in COLUMNS}
-    for name in ("dataset", "method", "model", "seed", "split", "protocol"):
-        row[name] = record.get(name, "")
-    own = own_arrows(record)
+    row: dict[str, object] = {column: "" for column in COLUMNS}
+    for name in ("dataset", "method", "model", "seed", "split", "protocol", "checkpoint", "cluster"):
+        row[name] = getattr(record, name)
+    own = record.own_arrows
     if own:
         row[OWN] = "; ".join(f"{name} {arrow}" for name, arrow in own.items())
-    for name, figure in record["figures"].items():
+    for name, figure in record.figures.items():
         if name not in HEADINGS and name not in own:
             continue
-        row[name] = figure["percent"]
-        row[f"n_{name}"], row[f"missing_{name}"] = figure["n"], figure["missing"]
-        for end in ("low", "high"):
-            row[f"{name}_{end}"] = "" if figure[end] is None else figure[end]
-    row["checkpoint"] = record.get("checkpoint", "")
-    row["checkpoint_sha256"] = record.get("checkpoint_sha256", "")[:12]
-    row["manifests"] = "; ".join(f"{s['name']}={s['digest'][:12]}" for s in record["sets"])
-    row["built_by"] = "; ".join(sorted({s["built_by"] for s in record["sets"] if s["built_by"]}))
-    row["version"] = record.get("version") or version()
-    row["cluster"] = record.get("cluster", "source")
+        row[name] = figure.percent
+        row[f"n_{name}"], row[f"missing_{name}"] = figure.n, figure.missing
+        for end, value in (("low", figure.low), ("high", figure.high)):
+            row[f"{name}_{end}"] = "" if value is None else value
+    row["checkpoint_sha256"] = record.checkpoint_sha256[:12]
+    row["manifests"] = "; ".join(f"{s.name}={s.digest[:12]}" for s in record.sets)
+    row["built_by"] = "; ".join(sorted({s.built_by for s in record.sets if s.built_by}))
+    row["version"] = record.version or version()
     return row
 
 
-def update(path: Path, record: Mapping[str, Any]) -> None:
+def update(path: Path, record: ResultsRecord) -> None:
     """Put the record's row into the leaderboard; it replaces one of the same checkpoint, protocol and manifests.
 
     Raises:
@@ -203,7 +200,7 @@ def _letter(k: int) -> str:
     return ("" if k < 26 else _letter(k // 26 - 1)) + chr(ord("A") + k % 26)
 
 
-def as_text(row: Mapping[str, Any]) -> dict[str, str]:
+def as_text(row: Mapping[str, object]) -> dict[str, str]:
     """A row as it is read back from the file."""
     texts = {name: repr(value) if isinstance(value, float) else str(value) for name, value in row.items()}
     return {name: text.encode("utf-8", "backslashreplace").decode("utf-8") for name, text in texts.items()}

@@ -5,14 +5,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from benchmark_builder.kinds import own_about
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_text
 from benchmark_builder.utils.text import shown
-from evaluator.metrics.figures import version
-from evaluator.metrics.names import ARROW, NAMES, headings, own_arrows
+from evaluator.metrics.names import ARROW, NAMES, headings
+from evaluator.records import version
 from evaluator.reports.gallery import build_gallery
 from evaluator.reports.leaderboard import as_text, groups, number, own_figures, row_of, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
@@ -62,7 +61,7 @@ def report(
     runs = [clustered(load_run(path, found=found), cluster) for path in records]
     rows = [as_text(row_of(run.record)) for run in runs] + (published_rows(published) if published else [])
     spots = _spots(rows)
-    content: dict[str, Any] = {
+    content: dict[str, object] = {
         "title": title,
         "drawn": " or ".join(dict.fromkeys(_drawn(run) for run in runs)),
         "version": version(),
@@ -75,7 +74,7 @@ def report(
             for s in spots
         ],
         "bars": Markup(bars(_bars(runs), _BARS)),
-        "classes": [_classes(run) for run in runs if run.record["per_class"]],
+        "classes": [_classes(run) for run in runs if run.record.per_class],
         "comparisons": _comparisons(runs),
         "details": details(published) if published else [],
         "cards": build_gallery(runs, gallery) if gallery else [],
@@ -121,7 +120,7 @@ _SCATTER = "IID accuracy against contrasted accuracy, with 95 % intervals; the s
 _BARS = "Accuracy on every test set, with 95 % intervals; the same figures stand under How it was measured"
 
 
-def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict[str, Any]:
+def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict[str, object]:
     letters, against, names = groups(rows), baseline_figures(rows), shown_figures(rows)
     known = headings(own_figures(rows))
     several = mixed_datasets(rows)
@@ -162,9 +161,9 @@ def _heading(heading: str, arrow: str) -> tuple[str, str, str]:
     return heading, arrow, "higher" if arrow == "↑" else "lower"
 
 
-def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, float]) -> dict[str, Any]:
+def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, float]) -> dict[str, object]:
     value = number(row.get(name, ""))
-    cell: dict[str, Any] = {"value": value, "change": "", "good": "none", "missing": 0, "n": 0}
+    cell: dict[str, object] = {"value": value, "change": "", "good": "none", "missing": 0, "n": 0}
     cell["low"], cell["high"] = number(row.get(f"{name}_low", "")), number(row.get(f"{name}_high", ""))
     if cell["high"] is None:
         cell["low"] = None
@@ -201,16 +200,15 @@ def _bars(runs: Sequence[Run]) -> list[tuple[str, list[Mark]]]:
     table: dict[tuple[str, str, str], list[Mark]] = {}
     said = {kind: (NAMES[kind], arrow) for kind, arrow in ARROW.items()}
     for run in runs:
-        for kind, own in run.record.get("kinds", {}).items():
+        for kind, own in run.record.kinds.items():
             known = own_about(kind, own, str(run.path))
             said.setdefault(kind, (known.title, known.arrow))
     for kind in said:
         for k, run in enumerate(runs):
-            for s in run.record["sets"]:
-                if s["kind"] == kind:
-                    top = s["top1"]
-                    mark = Mark(k, run.name, top["percent"], top["low"], top["high"])
-                    table.setdefault((kind, s["name"], s["digest"]), []).append(mark)
+            for s in run.record.sets:
+                if s.kind == kind:
+                    mark = Mark(k, run.name, s.top1.percent, s.top1.low, s.top1.high)
+                    table.setdefault((kind, s.name, s.digest), []).append(mark)
     doubled = [name for _, name, _ in table]
     return [
         (f"{said[kind][0]} {said[kind][1]}  {name}" + (f" [{digest[:6]}]" if doubled.count(name) > 1 else ""), marks)
@@ -218,12 +216,12 @@ def _bars(runs: Sequence[Run]) -> list[tuple[str, list[Mark]]]:
     ]
 
 
-def _classes(run: Run) -> dict[str, Any]:
-    table = run.record["per_class"]
-    known = headings(own_arrows(run.record))
+def _classes(run: Run) -> dict[str, object]:
+    table = run.record.per_class
+    known = headings(run.record.own_arrows)
     names = [name for name in known if any(name in cells for cells in table.values())]
-    confusions = [c for s in run.record["sets"] for c in s.get("confusion", [])]
-    confusions.sort(key=lambda c: (-c["said_donor"], c["said_mover"], c["mover"], c["donor"]))
+    confusions = [c for s in run.record.sets for c in s.confusion]
+    confusions.sort(key=lambda c: (-c.said_donor, c.said_mover, c.mover, c.donor))
     return {
         "name": run.name,
         "headings": [_heading(*known[name]) for name in names],
@@ -232,45 +230,44 @@ def _classes(run: Run) -> dict[str, Any]:
     }
 
 
-def _comparisons(runs: Sequence[Run]) -> list[dict[str, Any]]:
+def _comparisons(runs: Sequence[Run]) -> list[dict[str, object]]:
     """Every run against the first baseline (or else the first run) that was measured on the same videos, one of the
     same model if there is any."""
     found = []
-    firsts: dict[Any, Run] = {}  # the first run and the first baseline on the same videos, of any model and of each
+    # The first run and the first baseline on the same videos, of any model and of each.
+    firsts: dict[tuple[object, ...], Run] = {}
     videos = [frozenset(s.digest for s in run.sets) for run in runs]
     for run, key in zip(runs, videos, strict=True):
-        kinds = ["run", "baseline"] if run.record["method"] in BASELINES else ["run"]
+        kinds = ["run", "baseline"] if run.record.method in BASELINES else ["run"]
         for kind in kinds:
             firsts.setdefault((key, kind), run)
-            firsts.setdefault((key, kind, run.record["model"]), run)
+            firsts.setdefault((key, kind, run.record.model), run)
     for run, key in zip(runs, videos, strict=True):
-        model = run.record["model"]
+        model = run.record.model
         alike = firsts[key, "run", model]
         first = alike if alike is not run else firsts[key, "run"]
         base = firsts.get((key, "baseline", model), firsts.get((key, "baseline"), first))
         if base is run:
             continue
-        known = headings(own_arrows(run.record))
-        for name, c in compare_runs(run, base, cluster=run.record.get("cluster", "source")).items():
+        known = headings(run.record.own_arrows)
+        for name, c in compare_runs(run, base, cluster=run.record.cluster).items():
             heading, arrow = known[name]
             found.append({"a": run.name, "b": base.name, "figure": f"{heading} {arrow}", **asdict(c)})
     return found
 
 
 def _drawn(run: Run) -> str:
-    return CLUSTERS[run.record.get("cluster", "source")]
+    return CLUSTERS[run.record.cluster]
 
 
-def _measured(run: Run) -> dict[str, Any]:
+def _measured(run: Run) -> dict[str, object]:
     record = run.record
     facts = {
-        "Dataset": record["dataset"], "Clips": record["protocol"], "Checkpoint": record.get("checkpoint"),
-        "SHA-256": record.get("checkpoint_sha256"), "Sampling": record.get("sampling"),
-        "Versions": ", ".join(f"{k} {v}" for k, v in (record.get("versions") or {}).items()),
+        "Dataset": record.dataset, "Clips": record.protocol, "Checkpoint": record.checkpoint,
+        "SHA-256": record.checkpoint_sha256,
+        "Sampling": ", ".join(f"{k} {v}" for k, v in (record.sampling or {}).items()),
+        "Versions": ", ".join(f"{k} {v}" for k, v in (record.versions or {}).items()),
         "Intervals": f"95 %, bootstrap over {_drawn(run)}",
-        "Only the first": f"{record['limit']} videos of each set" if record.get("limit") else "",
+        "Only the first": f"{record.limit} videos of each set" if record.limit else "",
     }  # fmt: skip
-    if isinstance(facts["Sampling"], dict):
-        facts["Sampling"] = ", ".join(f"{k} {v}" for k, v in facts["Sampling"].items())
-    sets = [{"top5": None, "mean_class": None, **s} for s in record["sets"]]
-    return {"name": run.name, "facts": [(k, v) for k, v in facts.items() if v], "sets": sets}
+    return {"name": run.name, "facts": [(k, v) for k, v in facts.items() if v], "sets": record.sets}

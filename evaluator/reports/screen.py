@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark_builder.utils.text import shown
-from evaluator.metrics.names import FIGURES, HEADINGS, headings, own_arrows
+from evaluator.metrics.names import FIGURES, HEADINGS, headings
 from evaluator.reports.leaderboard import groups, number, own_figures, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
 from evaluator.runs import Run, compare_runs, find_rows
@@ -118,7 +118,7 @@ def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str
         CLUSTERS[cluster],
     ):
         table.add_column(heading, justify="left" if heading == "Figure" else "right")
-    correlated, known = False, headings(own_arrows(a.record))
+    correlated, known = False, headings(a.record.own_arrows)
     for name, c in compared.items():
         heading, arrow = known[name]
         correlated |= c.n > c.sources

@@ -21,6 +21,7 @@ from benchmark_builder.utils.files import write_csv, write_json, write_text
 from benchmark_builder.utils.text import csv_text, meant, neutral, read_records, shown
 from evaluator.compare_methods import COLUMNS as COMPARED
 from evaluator.metrics.figures import FIGURES
+from evaluator.records import ResultsRecord
 from evaluator.reports.comparison import show_compared
 from evaluator.reports.leaderboard import as_text, read_leaderboard, row_of, update
 from evaluator.reports.picture import MOST_DATASETS, plot_leaderboard
@@ -89,13 +90,15 @@ NAMES = [
 ]  # fmt: skip
 
 
-def row(method: str, model: str = "net", dataset: str = "hmdb51") -> dict[str, Any]:
+def row(method: str, model: str = "net", dataset: str = "hmdb51") -> ResultsRecord:
     figures = {k: {"percent": 50.0, "n": 10, "missing": 1, "low": 40.0, "high": 60.0} for k in FIGURES}
-    return {
-        "dataset": dataset, "method": method, "model": model, "protocol": model, "figures": figures,
-        "checkpoint": method, "checkpoint_sha256": hashlib.sha256(method.encode()).hexdigest(),
-        "sets": [{"name": dataset, "digest": "d" * 64, "built_by": method}],
+    described = {"name": dataset, "digest": "d" * 64, "built_by": method, "kind": "scuba", "split": "",
+                 "backgrounds": "", "top1": figures["avg_scuba"]}  # fmt: skip
+    said = {
+        "dataset": dataset, "method": method, "model": model, "protocol": model, "figures": figures, "format": 1,
+        "checkpoint": method, "checkpoint_sha256": hashlib.sha256(method.encode()).hexdigest(), "sets": [described],
     }  # fmt: skip
+    return ResultsRecord.made(said, "record.json")
 
 
 def on_screen(draw: Callable[[Console], None]) -> str:

@@ -76,7 +76,7 @@ def test_the_whole_road(world: World) -> None:
         assert float(row[figure]) == record["figures"][figure]["percent"]
         assert float(row[f"{figure}_low"]) <= float(row[figure]) <= float(row[f"{figure}_high"])
     assert (row["dataset"], row["method"], row["model"], row["seed"]) == ("ucf101", "baseline", "small3d", "0")
-    assert read_record(Path(record["record"]))["figures"] == record["figures"]
+    assert read_record(Path(record["record"])).plain()["figures"] == record["figures"]
 
 
 def test_predictions_are_the_networks_softmax_of_the_test_clip(world: World) -> None:
@@ -204,7 +204,9 @@ def test_default_benchmarks_are_those_of_the_dataset(world: World, tmp_path: Pat
     (home / "x-other/protocol.json").write_text(json.dumps({**protocol, "dataset": "hmdb51"}))
     (home / "unfinished").mkdir()
     assert default_benchmarks("ucf101") == [home / "ucf101-scuba-stripes"]
-    record = evaluate(world.checkpoint, None, tmp_path / "out", world.options())
+    scored = evaluate(world.checkpoint, None, tmp_path / "out", world.options())
+    assert scored is not None
+    record: Any = scored.plain()
     assert [s["name"] for s in record["sets"]] == ["ucf101-iid", "ucf101-scuba-stripes"]
 
 
@@ -322,12 +324,12 @@ def test_a_wrong_frame_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_runs_are_read_back_and_compared(world: World) -> None:
     record = world.run()
     first = load_run(Path(record["record"]))
-    assert recompute(first)["figures"] == record["figures"]
+    assert recompute(first).plain()["figures"] == record["figures"]
     world.checkpoint = save(world.base / "other.ckpt", seed=1, method="albar")
     second = load_run(Path(world.run()["record"]))
     found = compare_runs(second, first)
     for name, c in found.items():
-        wanted = second.record["figures"][name]["percent"] - first.record["figures"][name]["percent"]
+        wanted = second.record.plain()["figures"][name]["percent"] - first.record.plain()["figures"][name]["percent"]
         assert c.difference == pytest.approx(wanted, abs=1e-9)
     assert set(found) == set(record["figures"]) and found["avg_scuba"].sources == 4
     with open("/dev/null", "w") as sink:
@@ -340,7 +342,7 @@ def test_runs_are_read_back_and_compared(world: World) -> None:
     shutil.rmtree(world.base / "b")
     assert "name its folder with --benchmarks" in refused(lambda: load_run(first.path))
     moved = [world.base / "moved" / f.name for f in world.folders]
-    assert recompute(load_run(first.path, moved))["figures"] == record["figures"]
+    assert recompute(load_run(first.path, moved)).plain()["figures"] == record["figures"]
     manifest = world.base / "moved/scuba/manifest.csv"
     manifest.write_text(manifest.read_text().replace(",test1,", ",test2,"))
     assert "has changed since it was scored" in refused(lambda: load_run(first.path, moved))
@@ -373,7 +375,7 @@ import json
 r = read_record(Path({record["record"]!r}))
 sets = [iid_set("ucf101", Path({str(world.root)!r}))] + [benchmark_set(Path(p)) for p in {folders!r}]
 p = {{s["name"]: read_predictions(Path({str(world.base / "out")!r}) / s["predictions"]) for s in r["sets"]}}
-print(json.dumps(compute(sets, p)["figures"]))
+print(json.dumps(compute(sets, p).plain()["figures"]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -14,9 +14,9 @@ import pytest
 from small_scores import CLASSES, SCORES, STILLS, VIDEOS, benchmark, dump, refused
 
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import write_csv
+from benchmark_builder.utils.files import write_csv, write_json
 from evaluator.compare_methods import COLUMNS
-from evaluator.records import LONGEST, read_record
+from evaluator.records import LONGEST, read_record, version, write_record
 from evaluator.reports import leaderboard
 from evaluator.reports.comparison import read_compared
 from evaluator.reports.leaderboard import read_leaderboard
@@ -85,7 +85,7 @@ def uses(file: Path, found: Found) -> None:
     rows = find_rows([file])
     leaderboard_table(rows)
     run = load_run(file, found=found)
-    compare_runs(run, run, cluster=run.record["cluster"])
+    compare_runs(run, run, cluster=run.record.plain()["cluster"])
     assert rows
 
 
@@ -136,6 +136,38 @@ def test_what_is_said_of_a_wrong_field(
     assert f"r.json: {said}" in refused(lambda: read_record(tmp_path / "r.json"))
 
 
+def test_a_record_is_written_as_it_was_read(made: Path, tmp_path: Path) -> None:
+    """Byte for byte but for the version, with numbers as they stand and with what this version does not know."""
+    document = json.loads(next((made / "results").glob("*albar*.json")).read_text())
+    document |= {"news": {"a": [1, 1.0, None]}, "version": version()}
+    document["sets"][0] |= {"since": "2", "folder": None}
+    document["figures"]["avg_scuba"]["percent"] = 50
+    write_json(tmp_path / "a.json", document)
+    write_record(tmp_path / "b.json", read_record(tmp_path / "a.json"))
+    assert (tmp_path / "b.json").read_bytes() == (tmp_path / "a.json").read_bytes()
+
+
+def test_nothing_is_taken_for_another_type(made: Path, tmp_path: Path) -> None:
+    record = json.loads(next((made / "results").glob("*albar*.json")).read_text())
+    for path, values in (
+        (("figures", "avg_scuba", "n"), ("4", True, 4.0, 4.5)),
+        (("figures", "avg_scuba", "percent"), ("50", True, 101, -1)),
+        (("limit",), ("4", True, 4.0)),
+        (("sets", 0, "videos"), ("4", True, 4.0, -1)),
+        (("method",), (5, False, None)),
+        (("sets",), ({"0": record["sets"][0]}, "x")),
+    ):
+        for value in values:
+            (tmp_path / "r.json").write_text(json.dumps(changed(record, path, value)))
+            assert f"r.json: {path[0]}" in refused(lambda: read_record(tmp_path / "r.json")), (path, value)
+
+
+def test_records_are_read_like_dictionaries_for_one_release_more(made: Path) -> None:
+    file = next((made / "results").glob("*albar*.json"))
+    with pytest.warns(DeprecationWarning, match="use its attributes"):
+        assert read_record(file)["method"] == "albar"
+
+
 @pytest.mark.parametrize("place", ["../../secret.csv", "/etc/passwd", "predictions/../../x.csv"])
 def test_predictions_are_read_inside_the_results_folder_alone(made: Path, tmp_path: Path, place: str) -> None:
     base = tmp_path / "copy"
@@ -176,7 +208,7 @@ def test_a_benchmark_that_moved_alone_is_named_or_found_by_its_digest(made: Path
         for given in ([tmp_path / "store"], [tmp_path / "store/renamed", tmp_path / "store/scufo"]):
             run = load_run(records[0], given)
             assert [s.name for s in run.sets] == ["scuba", "scufo"]  # as the record calls them
-            assert recompute(run)["figures"] == run.record["figures"]
+            assert recompute(run).plain()["figures"] == run.record.plain()["figures"]
         assert report([base / "results"], tmp_path / "r.html", gallery=0, benchmarks=[tmp_path / "store"]).is_file()
         # In $BENCH_DATA/benchmarks they are found without a word.
         (tmp_path / "data").mkdir()
@@ -300,7 +332,7 @@ def test_a_score_that_was_killed_anywhere_goes_on(made: Path, tmp_path: Path) ->
         assert done.returncode == (-9 if steps < 4 else 0), done.stderr
     assert not list((base / "out").rglob(".tmp-*"))
     assert len(read_leaderboard(base / "out" / leaderboard.NAME)) == 1
-    assert recompute(load_run(find_records([base / "out"])[0]))["figures"]
+    assert recompute(load_run(find_records([base / "out"])[0])).plain()["figures"]
 
 
 def test_a_note_of_odd_values_only_costs_the_predictions_it_is_of(tmp_path: Path) -> None:

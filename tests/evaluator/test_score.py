@@ -254,7 +254,7 @@ def test_score_gives_the_contrasted_accuracy_and_a_leaderboard_row(tmp_path: Pat
     write_predictions(tmp_path / "stills.csv", CLASSES, stills)
     files = [dump(tmp_path / "r.pkl", SCORES), tmp_path / "stills.csv"]
     folders = [tmp_path / "scuba", tmp_path / "scufo"]
-    record = score(files, folders, tmp_path / "out", method="Mine", model="tsm")
+    record = score(files, folders, tmp_path / "out", method="Mine", model="tsm").plain()
     # SCUBA right on a c d, SCUFO right on a: contrasted c d.
     assert {k: v["percent"] for k, v in record["figures"].items()} == {
         "avg_scuba": 75.0, "avg_scufo": 25.0, "contra_acc": 50.0,
@@ -269,7 +269,8 @@ def test_score_gives_the_contrasted_accuracy_and_a_leaderboard_row(tmp_path: Pat
         method="Mine",
         model="tsm",
     )
-    assert again["figures"] == record["figures"] and len(read_leaderboard(tmp_path / "out/leaderboard.csv")) == 1
+    assert again.record.plain()["figures"] == record["figures"]
+    assert len(read_leaderboard(tmp_path / "out/leaderboard.csv")) == 1
     assert scufo.kind == "scufo"
 
 
@@ -285,12 +286,12 @@ def test_score_wants_a_benchmark_a_file(tmp_path: Path, scuba: TestSet) -> None:
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_what_score_writes_is_read_back_by_any_command(tmp_path: Path, scuba: TestSet, suffix: str) -> None:
     path = dump(tmp_path / "r.json", SCORES)
-    record = score([path], [tmp_path / "scuba"], tmp_path / "out", suffix=suffix)
+    record = score([path], [tmp_path / "scuba"], tmp_path / "out", suffix=suffix).plain()
     (stored,) = (tmp_path / "out/predictions").iterdir()
     assert stored.suffix == suffix
     run = load_run(Path(record["record"]))
-    assert recompute(run)["figures"] == record["figures"]
-    again = score([stored], [tmp_path / "scuba"])
+    assert recompute(run).plain()["figures"] == record["figures"]
+    again = score([stored], [tmp_path / "scuba"]).plain()
     # The digest names what was predicted, whatever the file's format.
     assert (again["figures"], again["checkpoint_sha256"]) == (record["figures"], record["checkpoint_sha256"])
     assert "--format .xls: give csv or parquet" in refused(lambda: score([path], [scuba.name], suffix=".xls"))
@@ -310,7 +311,8 @@ from evaluator.runs import load_run, recompute
 from evaluator.score import score
 
 files, folders, record = json.loads(sys.argv[1])
-print(json.dumps([score([Path(f) for f in files], [Path(f) for f in folders]), recompute(load_run(Path(record)))]))
+scored = score([Path(f) for f in files], [Path(f) for f in folders])
+print(json.dumps([scored.plain(), recompute(load_run(Path(record))).plain()]))
 """
 
 
@@ -320,7 +322,7 @@ def test_a_machine_without_torch_gives_the_same_digits(tmp_path: Path, scuba: Te
         rows = [(i, dict(VIDEOS)[i], np.array(s, np.float32)) for i, s in table.items()]
         write_predictions(tmp_path / f"{name}{suffix}", CLASSES, rows)
     files, folders = [tmp_path / "a.csv", tmp_path / "b.parquet"], [tmp_path / "scuba", tmp_path / "scufo"]
-    record = score(files, folders, tmp_path / "out")
+    record = score(files, folders, tmp_path / "out").plain()
     told = json.dumps([[str(f) for f in files], [str(f) for f in folders], record["record"]])
     done = subprocess.run([sys.executable, "-c", BLOCKED, told], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -350,13 +352,13 @@ def test_intervals_by_source_group_and_video(tmp_path: Path) -> None:
     widths = []
     for cluster, count in (("video", 80), ("source", 40), ("group", 10)):
         assert len(set(test_set.clusters(cluster).values())) == count
-        record = score([path], [tmp_path / "g"], tmp_path / cluster, cluster=cluster)
+        record = score([path], [tmp_path / "g"], tmp_path / cluster, cluster=cluster).plain()
         found = record["figures"]["avg_scuba"]
         assert found["percent"] == 50.0 and record["cluster"] == cluster
         assert read_leaderboard(tmp_path / cluster / "leaderboard.csv")[0]["cluster"] == cluster
         run = load_run(Path(record["record"]))
-        assert recompute(run)["figures"] == record["figures"]
-        assert clustered(run, "group").record["figures"] == recompute(run, "group")["figures"]
+        assert recompute(run).plain()["figures"] == record["figures"]
+        assert clustered(run, "group").record.plain()["figures"] == recompute(run, "group").plain()["figures"]
         widths.append(found["high"] - found["low"])
     # The standard error of a half over k independent draws is 1 / (2 sqrt k): 1 : sqrt 2 : sqrt 8. Ends are multiples
     # of 1/k and themselves drawn: for 10 groups the step is 10 points of about 60.
@@ -376,7 +378,7 @@ def test_figures_against_shaken_stills_and_without_the_clothing(tmp_path: Path, 
     benchmark(tmp_path / "shaken", "shaken")
     unbiased = benchmark(tmp_path / "unbiased", "scuba", split="test_unbiased")
     files = [dump(tmp_path / f"{k}.json", table) for k, table in enumerate((SCORES, STILLS, STILLS))]
-    record = score(files, [tmp_path / name for name in ("scuba", "shaken", "unbiased")], tmp_path / "out")
+    record = score(files, [tmp_path / name for name in ("scuba", "shaken", "unbiased")], tmp_path / "out").plain()
     # SCUBA right on a c d; shaken right on a: contrasted c d. The second SCUBA set is answered as the stills: a alone.
     assert {k: v["percent"] for k, v in record["figures"].items()} == {
         "avg_scuba": 75.0, "avg_shaken": 25.0, "contra_shaken": 50.0, "unbiased_scuba": 25.0,

@@ -61,7 +61,8 @@ class World:
         return EvalOptions(**{"root": self.root, "progress": False, "device": "cpu", **changes})  # type: ignore[arg-type]
 
     def run(self, out: str = "out", folders: list[Path] | None = None, **changes: object) -> dict:
-        return evaluate(self.checkpoint, folders or self.folders, self.base / out, self.options(**changes))
+        scored = evaluate(self.checkpoint, folders or self.folders, self.base / out, self.options(**changes))
+        return scored.plain() if scored else {}
 
 
 @functools.cache

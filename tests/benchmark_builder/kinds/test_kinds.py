@@ -114,11 +114,11 @@ def test_it_is_previewed_and_exported_without_its_code(shuffled: Path, tmp_path:
 
 def test_it_is_scored_with_figures_of_its_own(scuba: Path, shuffled: Path, tmp_path: Path) -> None:
     given = [predictions(tmp_path / "p", scuba, True), predictions(tmp_path / "p", shuffled, False)]
-    record = score(given, [scuba, shuffled], tmp_path / "out", method="mine")
+    record = score(given, [scuba, shuffled], tmp_path / "out", method="mine").plain()
     assert list(record["figures"]) == ["avg_scuba", "avg_shuffled", "contra_shuffled"]
     assert record["figures"]["contra_shuffled"]["percent"] == 100 and record["figures"]["avg_shuffled"]["percent"] == 0
     run = load_run(Path(record["record"]))
-    assert recompute(run)["figures"] == record["figures"]
+    assert recompute(run).plain()["figures"] == record["figures"]
 
     rows = read_leaderboard(tmp_path / "out" / "leaderboard.csv")
     assert rows[0]["own_figures"] == "avg_shuffled ↓; contra_shuffled ↑" and rows[0]["n_avg_shuffled"] == "4"

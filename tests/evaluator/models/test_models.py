@@ -50,7 +50,9 @@ def score(world: World, spec: object, out: Path, **model: object) -> dict:
         device="cpu",
         batch=3,  # type: ignore[arg-type]
     )
-    return evaluate(spec, [world.scuba, world.scufo], out, options)  # type: ignore[arg-type]
+    scored = evaluate(spec, [world.scuba, world.scufo], out, options)  # type: ignore[arg-type]
+    assert scored is not None
+    return scored.plain()
 
 
 def check(world: World, out: Path, record: dict, network: Callable, sampling: ClipSampling, order: list[int]) -> None:
@@ -77,7 +79,9 @@ def test_a_hugging_face_folder(world: World, kind: str, tmp_path: Path) -> None:
     folder = huggingface_folder(tmp_path / kind, kind, turned, said)
     lines: list[str] = []
     options = EvalOptions(model=ModelOptions(clip={"stride": 2}), iid=False, progress=False, device="cpu")
-    record = evaluate(str(folder), [world.scuba, world.scufo], tmp_path / "out", options, lines.append)
+    scored = evaluate(str(folder), [world.scuba, world.scufo], tmp_path / "out", options, lines.append)
+    assert scored is not None
+    record = scored.plain()
     theirs = AutoModelForVideoClassification.from_pretrained(folder).eval()
     vivit = kind == "vivit"
     std = {"timesformer": (0.229, 0.224, 0.225), "videomae": (0.5,) * 3, "vivit": (0.25,) * 3}[kind]

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -14,6 +13,7 @@ from rich.console import Console
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
 from evaluator.metrics.figures import FIGURES
+from evaluator.records import ResultsRecord
 from evaluator.reports import leaderboard
 from evaluator.reports.leaderboard import digests, groups, read_leaderboard, update
 from evaluator.reports.published import (
@@ -31,14 +31,18 @@ from evaluator.reports.screen import baseline_figures, leaderboard_table, show
 from evaluator.runs import find_records, find_rows
 
 
-def record(method: str, seed: int = 0, digest: str = "d1", **figures: float) -> dict[str, Any]:
+def record(method: str, seed: int = 0, digest: str = "d1", **figures: float) -> ResultsRecord:
     values = {"iid": 90.0, "avg_scuba": 40.0, "avg_scufo": 20.0, "conflfg": 30.0, "contra_acc": 25.0} | figures
-    return {
-        "dataset": "hmdb51", "method": method, "model": "swin3d_t", "seed": seed, "split": "test1", "protocol": "32x2",
+    measured = {k: {"percent": v, "n": 10, "missing": 0, "low": v - 1, "high": v + 1} for k, v in values.items()}
+    said = {
+        "format": 1, "dataset": "hmdb51", "method": method, "model": "swin3d_t", "seed": seed, "split": "test1",
+        "protocol": "32x2",
         "checkpoint": f"{method}.ckpt", "checkpoint_sha256": hashlib.sha256(f"{method} {seed}".encode()).hexdigest(),
-        "figures": {k: {"percent": v, "n": 10, "missing": 0, "low": v - 1, "high": v + 1} for k, v in values.items()},
-        "sets": [{"name": "a b", "digest": digest.ljust(64, "0"), "built_by": "default"}],
+        "figures": measured,
+        "sets": [{"name": "a b", "digest": digest.ljust(64, "0"), "built_by": "default", "kind": "scuba", "split": "",
+                  "backgrounds": "", "top1": measured["avg_scuba"]}],
     }  # fmt: skip
+    return ResultsRecord.made(said, "record.json")
 
 
 def refused(call: Callable[[], object]) -> str:
