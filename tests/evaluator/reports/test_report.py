@@ -121,7 +121,8 @@ def test_who_is_held_against_whom(world: World) -> None:
 
     def pairs(*named: str) -> set[tuple[str, str]]:
         """``METHOD MODEL`` of runs -> who against whom."""
-        records = [{**run.record, "seed": "", **dict(zip(("method", "model"), n.split(), strict=True))} for n in named]
+        told = [dict(zip(("method", "model"), name.split(), strict=True)) for name in named]
+        records = [run.record.replaced(seed="", **one) for one in told]
         return {(c["a"], c["b"]) for c in _comparisons([replace(run, record=record) for record in records])}
 
     assert pairs("albar swin", "mine mae") == {("mine (mae)", "albar (swin)")}
