@@ -1,4 +1,4 @@
-"""What the readers share: class folders, the catalogue of videos that lists are looked up in, label maps."""
+"""Functions that all readers use: class folders, the catalogue in which list entries are looked up, label maps."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,7 @@ from benchmark_builder.utils.text import composed, letters, plain_path, shown
 from benchmark_builder.video.record import Video, id_problem
 from manifests import resource
 
-SHOWN = 6  # suffixes that a note names
+SHOWN = 6  # maximum number of suffixes in a note
 
 
 def shipped_classes(dataset: str) -> list[str]:
@@ -21,10 +21,10 @@ def shipped_classes(dataset: str) -> list[str]:
 
 
 def class_matcher(classes: Sequence[str]) -> Callable[[str], int | None]:
-    """A function from a class name, however it is spelt, to its label; None where it is no class.
+    """A function from a class name, in any spelling, to its label; None if it is not a class.
 
-    A name that is written exactly as the class wins; else its letters and digits decide, so that case, blanks,
-    underscores and punctuation do not count (torchvision drops ``' ( )`` from Kinetics' folders).
+    A name that is exactly the class has priority. Otherwise only letters and digits are compared, ignoring case,
+    blanks, underscores and punctuation (torchvision removes ``' ( )`` from the names of Kinetics' folders).
     """
     exact = {composed(name): label for label, name in enumerate(classes)}
     loose: dict[str, list[int]] = {}
@@ -42,23 +42,26 @@ def class_matcher(classes: Sequence[str]) -> Callable[[str], int | None]:
 
 
 def folder_with_classes(root: Path, classes: Sequence[str], names: Iterable[str]) -> Path:
-    """``root``, or the one of its folders ``names``, that holds class folders. Raises BenchError if none does."""
+    """``root``, or the folder in it with one of ``names``, that contains class folders.
+
+    Raises BenchError if none does.
+    """
     match = class_matcher(classes)
     tried = [root, *(root / n for n in names)]
     for folder in tried:
         if folder.is_dir() and any(match(d.name) is not None for d in subfolders(folder)):
             return folder
     raise BenchError(
-        f"{root}: holds no class folder (looked in {', '.join(str(t) for t in tried)}); give as --root the "
-        "folder whose folders are the classes, or the one above it"
+        f"{root}: contains no class folder (searched in {', '.join(str(t) for t in tried)}); give with --root the "
+        "folder that contains the class folders, or its parent"
     )
 
 
 def class_folders(folder: Path, classes: Sequence[str]) -> tuple[dict[int, Path], list[Path]]:
-    """The class folders in ``folder`` by label, and the folders that are no class.
+    """The class folders in ``folder`` by label, and the folders that are not a class.
 
     Raises:
-        BenchError: two folders that both hold something are the same class.
+        BenchError: two folders that are not empty belong to the same class.
     """
     match = class_matcher(classes)
     found: dict[int, Path] = {}
@@ -80,7 +83,7 @@ def class_folders(folder: Path, classes: Sequence[str]) -> tuple[dict[int, Path]
 def videos_of_classes(
     folder: Path, found: dict[int, Path], strange: Iterable[Path]
 ) -> tuple[dict[int, list[Path]], list[str]]:
-    """The video files of class folders by label, and notes on everything that is not taken."""
+    """The video files of class folders by label, and notes on everything that is not used."""
     videos: dict[int, list[Path]] = {}
     others: list[Path] = []
     deeper: list[Path] = []
@@ -91,30 +94,30 @@ def videos_of_classes(
     notes = []
     for directory in strange:
         count = len(files_of(directory, VIDEO_SUFFIXES)[0])
-        if count:  # a misspelt class would be lost without a word
-            notes.append(f"{shown(directory)}: is no class of this data set; its videos ({count}) are left out")
+        if count:  # otherwise a class with a spelling mistake would be lost without a message
+            notes.append(f"{shown(directory)}: is not a class of this dataset; its videos ({count}) are left out")
     loose = files_of(folder, VIDEO_SUFFIXES)[0]
     if loose:
         first = told(loose[0], folder)
-        notes.append(f"{folder}: {len(loose)} videos are in no class folder and are not taken; the first: {first}")
+        notes.append(f"{folder}: {len(loose)} videos are not in a class folder and are not used; the first: {first}")
     if deeper:
-        notes.append(f"{folder}: {len(deeper)} folders inside class folders hold videos, which are not taken; the "
+        notes.append(f"{folder}: {len(deeper)} folders inside class folders contain videos, which are not used; the "
                      f"first: {told(deeper[0], folder)}")  # fmt: skip
     return videos, notes + not_videos(folder, others)
 
 
 def not_videos(folder: Path, files: Sequence[Path], wanted: str = "videos by their suffix") -> list[str]:
-    """A note on the files that are not taken since they are not ``wanted``; none if there are none."""
+    """A note on the files that are not used because they are not ``wanted``; empty if there are none."""
     if not files:
         return []
     kinds = sorted({p.suffix.lower() or "none" for p in files})
     said = ", ".join(kinds[:SHOWN]) + (", …" if len(kinds) > SHOWN else "")
-    return [f"{folder}: {len(files)} files are not {wanted} ({said}) and are not taken; the first: "
+    return [f"{folder}: {len(files)} files are not {wanted} ({said}) and are not used; the first: "
             f"{told(files[0], folder)}"]  # fmt: skip
 
 
 def told(path: Path, root: Path) -> str:
-    """A file's name relative to the dataset's folder, for people: whatever it holds, it is one line of text."""
+    """A file's name relative to the dataset's folder, for messages: always one line of printable text."""
     return shown((path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
 
 
@@ -124,14 +127,14 @@ def first_folder(*candidates: Path) -> Path | None:
 
 
 def stem_of(name: str) -> str:
-    """A video's name without the suffix of a video file; a dot that starts no such suffix belongs to the name."""
+    """A video's name without the suffix of a video file; other text after a dot belongs to the name."""
     suffix = PurePosixPath(name).suffix
     return name[: -len(suffix)] if suffix.lower() in VIDEO_SUFFIXES else name
 
 
 def split_label(line: str) -> tuple[str, int | None]:
-    """A line "name label" of a list in its parts: the name as ``plain_path`` has it, and
-    the number at its end, None where there is none. Names may hold blanks."""
+    """The parts of a list's line "name label": the name as from ``plain_path``, and the number at the end, None if
+    there is none. Names may contain blanks."""
     match = re.fullmatch(r"(.*?\S)\s+([0-9]{1,9})", line)
     return (plain_path(match[1]), int(match[2])) if match else (plain_path(line), None)
 
@@ -141,21 +144,24 @@ class _Entry:
     id: str
     path: Path
     label: int
-    reason: str  # why it cannot be taken; empty if it can
+    reason: str  # why it cannot be used; empty if it can
 
 
 class Catalogue:
-    """Every video of a dataset's folder, by id. Lists are looked up in it, whatever the case, suffix or composition of
-    the names they use; what cannot be taken is kept with its reason."""
+    """Every video of a dataset's folder, by id.
+
+    Names from lists are looked up in it, ignoring case, suffix and Unicode composition. Unusable videos are stored with
+    the reason.
+    """
 
     def __init__(self, root: Path, dataset: str, classes: Sequence[str], flat: bool = False) -> None:
-        """flat: ids are stems alone, so the folder that a list's name begins with is no part of the id."""
+        """flat: ids are only stems, so the folder at the start of a name in a list is not a part of the id."""
         self.root, self.dataset, self.classes, self.flat = root, dataset, list(classes), flat
         self._entries: dict[str, list[_Entry]] = {}
         self._loose: dict[str, list[str]] = {}
 
     def add(self, name: str, path: Path, label: int) -> None:
-        """Enter a video. ``name``: its id, composed here; the file or folder is at ``path``."""
+        """Add a video. ``name``: its id, which is converted to composed letters; ``path``: the file or folder."""
         video_id = composed(name)
         if video_id not in self._entries:
             self._loose.setdefault(self._key(video_id), []).append(video_id)
@@ -164,7 +170,7 @@ class Catalogue:
         self._entries.setdefault(video_id, []).append(_Entry(video_id, path, label, reason))
 
     def add_class_folders(self, videos: dict[int, list[Path]]) -> None:
-        """Enter videos by label; ids are ``Class/stem``."""
+        """Add videos by label; ids are ``Class/stem``."""
         for label, paths in videos.items():
             for path in paths:
                 self.add(f"{self.classes[label]}/{path.stem}", path, label)
@@ -173,17 +179,17 @@ class Catalogue:
         return bool(self._find(name))
 
     def _key(self, name: str) -> str:
-        """What is compared where a name is not found as it is: case, and the spelling of the class, do not count."""
+        """The key for names that are not found exactly: it ignores case and the spelling of the class."""
         class_name, slash, stem = composed(name).rpartition("/")
         return f"{letters(class_name) or class_name}{slash}{stem.casefold()}"
 
     def id_of(self, name: str) -> str:
-        """The id that a list's name stands for, as far as it is spelt as ours are."""
+        """The id for a name in a list, if it has the exact spelling."""
         stem = stem_of(composed(name))
         return stem.rpartition("/")[2] if self.flat else stem
 
     def _find(self, name: str) -> list[_Entry]:
-        """What a list's name or an id may stand for."""
+        """The entries that a name in a list, or an id, may mean."""
         name = self.id_of(name)
         exact = self._entries.get(name)
         if exact is not None:
@@ -191,23 +197,24 @@ class Catalogue:
         return [entry for video_id in self._loose.get(self._key(name), []) for entry in self._entries[video_id]]
 
     def label_of(self, name: str) -> tuple[str, int] | None:
-        """(file, label) of the one video that a list's line names; None where there is none, or several."""
+        """(file, label) of the only video that matches a line of a list; None if there is none, or several."""
         chosen = _narrowed(self._find(name), name)
         return (self._file(chosen[0]), chosen[0].label) if len(chosen) == 1 else None
 
     def listing(
         self, split: str, names: Iterable[str] | None, notes: Iterable[str] = (), where: Path | None = None
     ) -> Listing:
-        """The videos that a list names, or all of them.
+        """The videos in a list, or all videos.
 
         Args:
-            split: as the listing and its videos shall say.
-            names: what the list names, each as ``Class/NAME.suffix``, or as ids are; None for every video.
-            notes: of the reader, told before those of this choice.
+            split: the split recorded in the listing and its videos.
+            names: the names in the list, as ``Class/NAME.suffix`` or as ids; None for every video.
+            notes: notes of the reader; they come before those of this function.
             where: the list, for the notes.
 
         Returns:
-            The listing. Of two files of one name, the one that the list names exactly is taken, else neither.
+            The listing. Of two files with the same name, the one with exactly the name in the list is used, otherwise
+            neither.
         """
         said = list(notes)
         taken: dict[str, _Entry] = {}
@@ -236,10 +243,9 @@ class Catalogue:
                     if suffix.lower() != entry.path.suffix.lower():
                         renamed.append((self._file(entry), PurePosixPath(name).name))
         if renamed:
-            said.append(f"{where}: {len(renamed)} videos have another suffix than the list says and are taken; "
-                        "re-encoded copies may differ in frames. The first: "
-                        f"{renamed[0][0]} for {renamed[0][1]}")  # fmt: skip
-        said += [f"{other} is not taken: {where} names {file}" for other, file in passed]
+            said.append(f"{where}: {len(renamed)} videos have a different suffix than in the list and are used; "
+                        f"copies may differ in frames. The first: {renamed[0][0]} for {renamed[0][1]}")  # fmt: skip
+        said += [f"{other} is not used: {where} lists {file}" for other, file in passed]
         videos = [Video(e.id, e.path, e.label, self.classes[e.label], split, self.dataset) for e in taken.values()]
         return Listing(
             sorted(videos, key=lambda v: v.id),
@@ -259,7 +265,8 @@ class Catalogue:
 
 
 def _narrowed(found: list[_Entry], name: str) -> list[_Entry]:
-    """Of several files, those that a list's name fits best: its folder first, then its whole name, then its suffix."""
+    """Of several files, those that best match a name in a list: first by folder, then by the whole name, then by
+    suffix."""
     path = PurePosixPath(name)
     tests: tuple[Callable[[_Entry], bool], ...] = (
         lambda e: bool(letters(path.parent.name)) and letters(path.parent.name) == letters(e.path.parent.name),

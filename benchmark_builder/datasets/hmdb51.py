@@ -1,8 +1,8 @@
 """HMDB51 (Kuehne et al., ICCV 2011): 6,766 videos of 51 classes, 240 px high, 30 fps, MPEG-4 AVI.
 
-Splits: 153 files ``testTrainMulti_7030_splits/CLASS_test_split{1,2,3}.txt`` of lines "file.avi tag", tag 1 train,
-2 test, 0 unused. File names hold ``# [ ] ( ) ! &``: they are never globbed nor given to a shell. The class is the
-folder's, not a guess from the name (``draw_sword`` and ``sword``). Licence: CC BY 4.0.
+Splits: 153 files ``testTrainMulti_7030_splits/CLASS_test_split{1,2,3}.txt`` with lines "file.avi tag", tag 1 train,
+2 test, 0 unused. File names contain ``# [ ] ( ) ! &``, so they are never used in glob patterns or a shell. The class is
+the name of the folder, not part of the file name (``draw_sword`` and ``sword``). Licence: CC BY 4.0.
 """
 
 from collections.abc import Iterable
@@ -23,11 +23,11 @@ from benchmark_builder.utils.text import read_lines
 
 WHERE = (
     "Get HMDB51 and its test_train_splits from the dataset's site (Serre Lab, Brown University), unpack the archives "
-    "and lay them as ROOT/videos/CLASS/NAME.avi and ROOT/testTrainMulti_7030_splits/CLASS_test_split1.txt, ROOT being "
+    "and store them as ROOT/videos/CLASS/NAME.avi and ROOT/testTrainMulti_7030_splits/CLASS_test_split1.txt; ROOT is "
     "$BENCH_DATA/hmdb51 or --root"
 )
 SPLITS = "testTrainMulti_7030_splits"
-TAGS = {"train": 1, "test": 2}  # 0: in neither
+TAGS = {"train": 1, "test": 2}  # 0: in neither split
 
 
 def read(root: Path, split: str, fold: int) -> Listing:
@@ -41,7 +41,7 @@ def read(root: Path, split: str, fold: int) -> Listing:
 
     if split == "auto" and lists is None:
         split = "all"
-        notes.insert(0, f"no {SPLITS} in {root}: taking every video (as --split all)")
+        notes.insert(0, f"no {SPLITS} in {root}: using every video (as with --split all)")
     if split == "auto":
         split = "test"
     if split == "all":
@@ -49,7 +49,7 @@ def read(root: Path, split: str, fold: int) -> Listing:
     if split not in TAGS:
         raise BenchError(f"--split {split}: HMDB51 has train, test and all")
     if lists is None:
-        raise BenchError(f"{root / SPLITS}: no split files; get them, or give --split all")
+        raise BenchError(f"{root / SPLITS}: split files are missing; get them, or give --split all")
     return catalogue.listing(f"{split}{fold}", named_by(lists, classes, split, fold), notes, lists)
 
 

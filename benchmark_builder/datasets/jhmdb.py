@@ -1,12 +1,14 @@
-"""JHMDB (Jhuang et al., ICCV 2013): 928 clips of 21 of HMDB51's classes, trimmed to the action, with puppet masks.
+"""JHMDB (Jhuang et al., ICCV 2013): 928 clips of 21 classes of HMDB51, trimmed to the action, with puppet masks.
 
 x: a folder of up to 40 PNG frames, 320x240, ``Rename_Images/CLASS/STEM/00001.png`` (from 1), 30 fps. The trimmed frames
-are read, never the AVI of the same name, whose frames the masks do not fit. y: HMDB51's class, 0..50, as SCUBA-HMDB51,
-which is built from JHMDB, is scored by networks trained on HMDB51; 21 of the 51 occur.
+    are read, never the AVI of the same name, since the masks do not fit its frames. y: the class in HMDB51, 0..50,
+    because SCUBA-HMDB51, which is built from JHMDB, is scored by networks trained on HMDB51; 21 of the 51 classes
+    occur.
 
-Splits: files ``CLASS_test_split{1,2,3}.txt`` of lines "file.avi tag", tag 1 train, 2 test. HMDB51's own are taken where
-they are in ROOT/testTrainMulti_7030_splits, as was published (JHMDB ∩ HMDB51's test list), so that a network trained on
-HMDB51's split has seen none of the test videos; else JHMDB's, in ROOT/splits, and the split is named ``jhmdb_test1``.
+Splits: files ``CLASS_test_split{1,2,3}.txt`` with lines "file.avi tag", tag 1 train, 2 test. If the split files of
+    HMDB51 are in ROOT/testTrainMulti_7030_splits, they are used, as published (JHMDB ∩ HMDB51's test list), so that a
+    network trained on HMDB51's split has seen none of the test videos. Otherwise JHMDB's split files in ROOT/splits are
+    used, and the split is named ``jhmdb_test1``.
 Licence: see the dataset's site.
 """
 
@@ -26,9 +28,9 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import files_of, subfolders
 
 WHERE = (
-    "Get Rename_Images, puppet_mask and splits from JHMDB's site (MPI for Intelligent Systems) and lay them as "
+    "Get Rename_Images, puppet_mask and splits from JHMDB's site (MPI for Intelligent Systems) and store them as "
     "ROOT/Rename_Images/CLASS/STEM/00001.png, ROOT/puppet_mask/CLASS/STEM/puppet_mask.mat and "
-    "ROOT/splits/CLASS_test_split1.txt, ROOT being $BENCH_DATA/jhmdb or --root"
+    "ROOT/splits/CLASS_test_split1.txt; ROOT is $BENCH_DATA/jhmdb or --root"
 )
 CLASSES = (
     "brush_hair", "catch", "clap", "climb_stairs", "golf", "jump", "kick_ball", "pick", "pour", "pullup", "push",
@@ -47,7 +49,7 @@ def read(root: Path, split: str, fold: int) -> Listing:
         for clip in subfolders(directory):
             catalogue.add(f"{CLASSES[index]}/{clip.name}", clip, classes.index(CLASSES[index]))
         others += files_of(directory, ())[1]
-    notes = [f"{d}: is no class of JHMDB; what it holds is left out" for d in strange if subfolders(d)]
+    notes = [f"{d}: is not a class of JHMDB; its content is left out" for d in strange if subfolders(d)]
     notes += not_videos(folder, others, "folders of frames")
     # ROOT may be Rename_Images itself.
     places = [base / name for base in (root, folder.parent) for name in (HMDB51_SPLITS, "splits")]
@@ -55,7 +57,7 @@ def read(root: Path, split: str, fold: int) -> Listing:
 
     if split == "auto" and lists is None:
         split = "all"
-        notes.insert(0, f"no splits folder in {root}: taking every video (as --split all)")
+        notes.insert(0, f"no splits folder in {root}: using every video (as with --split all)")
     if split == "auto":
         split = "test"
     if split == "all":
@@ -63,12 +65,12 @@ def read(root: Path, split: str, fold: int) -> Listing:
     if split not in TAGS:
         raise BenchError(f"--split {split}: JHMDB has train, test and all")
     if lists is None:
-        raise BenchError(f"{root / 'splits'}: no split files; get them, or give --split all")
+        raise BenchError(f"{root / 'splits'}: split files are missing; get them, or give --split all")
     named = named_by(lists, CLASSES, split, fold)
-    if lists.name == HMDB51_SPLITS:  # names HMDB51's videos, most of which JHMDB has not
+    if lists.name == HMDB51_SPLITS:  # lists videos of HMDB51, most of which are not in JHMDB
         return catalogue.listing(f"{split}{fold}", [n for n in named if n in catalogue], notes, lists)
     said = (
-        f"splits are JHMDB's own: some of these videos may be in HMDB51's training split; for the published "
-        f"test set lay HMDB51's split files in {root / HMDB51_SPLITS}"
+        "the splits of JHMDB are used: some of these videos may be in HMDB51's training split; for the published "
+        f"test set, store HMDB51's split files in {root / HMDB51_SPLITS}"
     )
     return catalogue.listing(f"jhmdb_{split}{fold}", named, [said, *notes], lists)

@@ -3,7 +3,7 @@
 Two layouts are read: CVDF's, ``ROOT/val/ID_START_END.mp4`` (flat) with ``ROOT/annotations/val.csv``
 (``label,youtube_id,time_start,time_end,split[,is_cc]``), and mmaction2's, ``ROOT/videos_val/CLASS/ID….mp4`` with or
 without ``ROOT/kinetics400_val_list_videos.txt`` (lines "class/file.mp4 label"). Files that CVDF has replaced
-(``ROOT/replacement/replacement_for_corrupted_k400``) are taken instead of the broken ones. Annotations: CC BY 4.0.
+(``ROOT/replacement/replacement_for_corrupted_k400``) are used instead of the broken ones. Annotations: CC BY 4.0.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,24 +28,24 @@ from benchmark_builder.utils.text import composed, read_lines, read_table
 from benchmark_builder.video.record import Video
 
 WHERE = (
-    "Get Kinetics-400 from the CVDF mirror and lay it as ROOT/val/ID_START_END.mp4 and ROOT/annotations/val.csv, or as "
-    "mmaction2 does (ROOT/videos_val/CLASS/*.mp4), ROOT being $BENCH_DATA/kinetics400 or --root"
+    "Get Kinetics-400 from the CVDF mirror and store it as ROOT/val/ID_START_END.mp4 and ROOT/annotations/val.csv, "
+    "or as mmaction2 does (ROOT/videos_val/CLASS/*.mp4); ROOT is $BENCH_DATA/kinetics400 or --root"
 )
 SPLITS = ("train", "val", "test")
-REPLACED = "replacement/replacement_for_corrupted_k400"  # where CVDF's archive of whole copies unpacks to
+REPLACED = "replacement/replacement_for_corrupted_k400"  # folder of CVDF's archive of intact copies
 
 
 def read(root: Path, split: str, fold: int) -> Listing:
     """List Kinetics-400. Ids are file stems; splits ``train``, ``val``, ``test``, ``all``, ``auto`` (= ``val``).
 
     Raises:
-        BenchError: no such split or fold, a csv or list that is none, or labels that are not Kinetics-400's.
+        BenchError: the split or fold is unknown, a csv or list is invalid, or labels are not those of Kinetics-400.
     """
     name = "val" if split == "auto" else split
     if name not in (*SPLITS, "all"):
         raise BenchError(f"--split {split}: Kinetics-400 has {', '.join(SPLITS)} and all")
     if fold != 1:
-        raise BenchError(f"--fold {fold}: Kinetics-400 has fold 1 only")
+        raise BenchError(f"--fold {fold}: Kinetics-400 has only fold 1")
     classes = shipped_classes("kinetics400")
     parts = [s for s in SPLITS if _split_folder(root, s)] if name == "all" else []
     return _joined([_read_split(root, part, name, classes) for part in parts or [name]], name, root)
@@ -56,7 +56,7 @@ def _split_folder(root: Path, split: str) -> Path | None:
 
 
 def _read_split(root: Path, part: str, name: str, classes: list[str]) -> Listing:
-    """The videos of one split's folder; ``name`` is what they shall be said to be of."""
+    """The videos in the folder of one split; ``name``: the split recorded in them."""
     folder = _split_folder(root, part) or first_folder(root / "videos") or root
     found, strange = class_folders(folder, classes)
     if not found:
@@ -80,7 +80,7 @@ def _read_split(root: Path, part: str, name: str, classes: list[str]) -> Listing
 
 
 def _check_labels(path: Path, names: dict[str, int], catalogue: Catalogue, classes: list[str]) -> None:
-    """Refuse a list whose labels are not those of the folders that it names, or that its videos are in."""
+    """Raise BenchError if a list's labels differ from those of the folders in it, or of the folders of its videos."""
     match = class_matcher(classes)
     known: list[tuple[str, int]] = []  # (file as listed, true label)
     for file in names:
@@ -92,28 +92,29 @@ def _check_labels(path: Path, names: dict[str, int], catalogue: Catalogue, class
     file, label = wrong[0]
     count = len({f for f, _ in wrong})
     shown = (
-        f"{path}: label of {catalogue.id_of(file)} is not its folder's ({names[file]}; {classes[label]!r} is {label}"
-        f"; so for {count} of {len(names)} lines)"
+        f"{path}: label of {catalogue.id_of(file)} is not that of its folder ({names[file]}; {classes[label]!r} is "
+        f"{label}"
+        f"; the same for {count} of {len(names)} lines)"
     )
     if all(names[f] == true + 1 for f, true in known):
-        raise BenchError(f"{shown}: its labels count from 1, Kinetics-400's from 0; subtract 1 from each, or remove "
-                         "the list to take every video of the folders")  # fmt: skip
-    raise BenchError(f"{shown}; the list is not Kinetics-400's, get it again or remove it")
+        raise BenchError(f"{shown}: its labels count from 1, those of Kinetics-400 from 0; subtract 1 from each, or "
+                         "remove the list to use every video of the folders")  # fmt: skip
+    raise BenchError(f"{shown}; the list is not for Kinetics-400, get it again or remove it")
 
 
 def _named(catalogue: Catalogue, name: str, names: list[str], notes: list[str], folder: Path, where: Path) -> Listing:
-    """The listing of ``names``, and a note on the videos that stand in no list."""
+    """The listing of ``names``, and a note on the videos that are not in any list."""
     listing = catalogue.listing(name, names, notes, where)
     stems = {catalogue.id_of(n) for n in names} | {v.id for v in listing.videos}
     left = sorted(set(listing.there) - stems - {u.id for u in listing.unusable})
     if not left:
         return listing
-    note = f"{folder}: {len(left)} videos do not stand in {where} and are left out; the first: {left[0]}"
+    note = f"{folder}: {len(left)} videos are not in {where} and are left out; the first: {left[0]}"
     return replace(listing, notes=(*listing.notes, note))
 
 
 def _joined(listings: list[Listing], name: str, root: Path) -> Listing:
-    """Listings of several folders as one; a video that is in two of them is in neither."""
+    """Listings of several folders as one; a video that is in two of them is not used."""
     places: dict[str, list[Video]] = {}
     for video in (v for listing in listings for v in listing.videos):
         places.setdefault(video.id, []).append(video)
@@ -140,7 +141,7 @@ def _list_file(root: Path, split: str) -> Path | None:
 
 
 def _flat(root: Path, folder: Path, part: str, name: str, classes: list[str]) -> Listing:
-    """Join a flat folder with its csv; a file may be named ID_START_END or, trimmed by other tools, ID alone."""
+    """Join a flat folder with its csv; a file name is ID_START_END or, if trimmed by other tools, only ID."""
     files, others = files_of(folder, VIDEO_SUFFIXES)
     replaced = files_of(root / REPLACED, VIDEO_SUFFIXES)[0] if (root / REPLACED).is_dir() else []
     whole = {composed(p.stem) for p in replaced}
@@ -152,7 +153,7 @@ def _flat(root: Path, folder: Path, part: str, name: str, classes: list[str]) ->
     ]
     tables = [p for p in places if p.is_file()]
     if not tables:
-        raise BenchError(f"{places[0]}: no such file, and a flat folder says no labels. {WHERE}")
+        raise BenchError(f"{places[0]}: no such file, and a flat folder does not contain the labels. {WHERE}")
     match = class_matcher(classes)
     label_of: dict[str, int] = {}
     for path in tables:
@@ -169,18 +170,18 @@ def _flat(root: Path, folder: Path, part: str, name: str, classes: list[str]) ->
     notes = not_videos(folder, others)
     if unlabelled:
         first = min(own - label_of.keys(), key=natural)
-        notes.append(f"{folder}: {unlabelled} videos do not stand in the csv of split {part} and are left out; the "
-                     f"first: {first}")  # fmt: skip
+        notes.append(f"{folder}: {unlabelled} videos are not in the csv of split {part} and are left out; the first: "
+                     f"{first}")  # fmt: skip
     return replace(catalogue.listing(name, list(label_of), notes, tables[0]), there=tuple(sorted(own | whole)))
 
 
 def _rows(path: Path, match: Callable[[str], int | None]) -> Iterator[tuple[str, str, int]]:
-    """(YouTube id, ID_START_END, label) of every row of a csv, whose columns may stand in any order."""
+    """(YouTube id, ID_START_END, label) of every row of a csv with columns in any order."""
     fix = "get the file again"
     columns, rows = read_table(path, "csv of Kinetics-400", fix)
     lacking = [c for c in ("label", "youtube_id", "time_start", "time_end") if c not in columns]
     if lacking:
-        raise BenchError(f"{path}: has no column {lacking[0]!r}, so it is not Kinetics-400's csv; {fix}")
+        raise BenchError(f"{path}: has no column {lacking[0]!r}, so it is not the csv of Kinetics-400; {fix}")
     for line, row in enumerate(rows, 2):
         record = dict(zip(columns, (composed(cell.strip()) for cell in row), strict=False))
         label = match(record.get("label", ""))

@@ -1,9 +1,10 @@
-"""synthactions: 8 motions of one articulated actor, rendered by the toolkit.
+"""synthactions: 8 motions of an articulated actor, rendered by this toolkit.
 
-x: a square RGB video of a few dozen frames. y: the motion, 0..7. Splits: ``train``; ``test``, in which scenery and
-clothing are tied to the class as strongly as in training; ``test_unbiased``, in which both are independent of it.
+x: a square RGB video of a few dozen frames. y: the motion, 0..7. Splits: ``train``; ``test``, where scenery and
+    clothing are correlated with the class as strongly as in training; ``test_unbiased``, where both are independent of
+    the class.
 Exact masks of the actor: ROOT/masks (mask source ``truth``). Scenery and clothing of every video: ROOT/facts.csv.
-Licence: that of this software. Layout: :func:`benchmark_builder.synthactions.render.render_dataset`.
+Licence: the licence of this software. Layout: :func:`benchmark_builder.synthactions.render.render_dataset`.
 """
 
 from pathlib import Path
@@ -24,19 +25,19 @@ def read(root: Path, split: str = "auto", fold: int = 1) -> Listing:
     """List the videos of a finished render.
 
     Args:
-        root: the folder that was rendered into.
-        split: ``train``, ``test``, ``test_unbiased``, ``all``, or ``auto`` (= test). Every video keeps the name of its
-            own split, also under ``all``.
-        fold: 1; there is one.
+        root: the folder of the render.
+        split: ``train``, ``test``, ``test_unbiased``, ``all``, or ``auto`` (= test). Every video has the name of its
+            split, also for ``all``.
+        fold: 1, the only fold.
 
     Raises:
-        BenchError: unknown split or fold, an unfinished render, or a list file that names what it cannot.
+        BenchError: the split or fold is unknown, the render is not finished, or a list file is invalid.
     """
     wanted = "test" if split == "auto" else split
     if wanted not in (*SPLITS, "all"):
         raise BenchError(f"--split {split}: synthactions has {', '.join(SPLITS)}, all, auto")
     if fold != 1:
-        raise BenchError(f"--fold {fold}: synthactions has fold 1 only")
+        raise BenchError(f"--fold {fold}: synthactions has only fold 1")
     if not root.is_dir():
         raise BenchError(f"{root}: no such folder. {WHERE}")
     classes = [str(name) for name in read_record(root)["classes"]]
@@ -55,7 +56,7 @@ def read(root: Path, split: str = "auto", fold: int = 1) -> Listing:
 
 
 def _listed(root: Path, split: str, classes: list[str]) -> list[Video]:
-    """What a split's list file names."""
+    """The names in a split's list file."""
     path = root / "splits" / SPLITS[split]
     fix = f"delete {RECORD} and the splits folder, then render again with the same settings"
     videos = []
@@ -63,7 +64,7 @@ def _listed(root: Path, split: str, classes: list[str]) -> list[Video]:
         name = split_label(line)[0]
         class_name = name.split("/")[0]
         if not name.endswith(".mp4") or class_name not in classes:
-            raise BenchError(f"{path}:{number}: {line!r} names no video of a known class; {fix}")
+            raise BenchError(f"{path}:{number}: {line!r} is not a video of a known class; {fix}")
         label = classes.index(class_name)
         videos.append(
             Video(name.removesuffix(".mp4"), inside(root / "videos", name), label, class_name, split, "synthactions")

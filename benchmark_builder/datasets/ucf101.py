@@ -1,7 +1,7 @@
 """UCF101 (Soomro et al., 2012): 13,320 videos of 101 classes, 320x240, 25 or 29.97 fps, MPEG-4 AVI.
 
-Labels come from ``classInd.txt`` (shipped), never from the order of folders, which differs for four classes.
-Splits: ``ucfTrainTestlist/{train,test}list0{1,2,3}.txt``. Licence: research use; see the dataset's site.
+Labels come from ``classInd.txt`` (part of this toolkit), never from the order of folders, which differs for four
+classes. Splits: ``ucfTrainTestlist/{train,test}list0{1,2,3}.txt``. Licence: research use; see the dataset's site.
 """
 
 from pathlib import Path
@@ -21,8 +21,8 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import read_lines
 
 WHERE = (
-    "Get UCF-101 and ucfTrainTestlist from the dataset's site (CRCV, University of Central Florida) and lay them as "
-    "ROOT/UCF-101/CLASS/v_NAME.avi and ROOT/ucfTrainTestlist/testlist01.txt, ROOT being $BENCH_DATA/ucf101 or --root"
+    "Get UCF-101 and ucfTrainTestlist from the dataset's site (CRCV, University of Central Florida) and store them "
+    "as ROOT/UCF-101/CLASS/v_NAME.avi and ROOT/ucfTrainTestlist/testlist01.txt; ROOT is $BENCH_DATA/ucf101 or --root"
 )
 
 
@@ -37,7 +37,7 @@ def read(root: Path, split: str, fold: int) -> Listing:
 
     if split == "auto" and lists is None:
         split = "all"
-        notes.insert(0, f"no ucfTrainTestlist in {root}: taking every video (as --split all)")
+        notes.insert(0, f"no ucfTrainTestlist in {root}: using every video (as with --split all)")
     if split == "auto":
         split = "test"
     if split == "all":
@@ -45,7 +45,7 @@ def read(root: Path, split: str, fold: int) -> Listing:
     if split not in ("train", "test"):
         raise BenchError(f"--split {split}: UCF101 has train, test and all")
     if lists is None:
-        raise BenchError(f"{root / 'ucfTrainTestlist'}: no split files; get them, or give --split all")
+        raise BenchError(f"{root / 'ucfTrainTestlist'}: split files are missing; get them, or give --split all")
     path = lists / f"{split}list{fold:02d}.txt"
     lines = read_lines(path, "split file", "get the split files from the dataset's site")
     names = [split_label(line) for _, line in lines]
@@ -54,12 +54,15 @@ def read(root: Path, split: str, fold: int) -> Listing:
 
 
 def _labels(path: Path, names: list[tuple[str, int | None]], classes: list[str]) -> list[str]:
-    """A note if labels of a split file are not classInd.txt's, which count from 1. Folders tell the classes here."""
+    """A note if labels of a split file differ from classInd.txt, which counts from 1.
+
+    The folders decide the classes.
+    """
     match = class_matcher(classes)
     known = [(name, label, match(name.partition("/")[0])) for name, label in names if label is not None]
     wrong = [(name, label, true) for name, label, true in known if true is not None and label != true + 1]
     if not wrong:
         return []
     name, label, true = wrong[0]
-    said = f"(the first: {name} has {label}, {classes[true]} is {true + 1}); the folders' classes are taken"
+    said = f"(the first: {name} has {label}, {classes[true]} is {true + 1}); the classes of the folders are used"
     return [f"{path}: {len(wrong)} of {len(known)} labels are not those of classInd.txt {said}"]

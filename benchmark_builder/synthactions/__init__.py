@@ -1,7 +1,7 @@
-"""synthactions: rendered videos whose motion alone is the class, with exact masks and a bias of known strength.
+"""synthactions: rendered videos where only the motion is the class, with exact masks and a bias of known strength.
 
-``motions`` moves a skeleton, ``looks`` dresses it, ``actor`` draws it, ``scenery`` draws what stands behind it and
-``render`` makes the dataset on disk. See :func:`~benchmark_builder.synthactions.render.render_dataset`.
+``motions`` moves a skeleton, ``looks`` defines clothing, ``actor`` draws the actor, ``scenery`` draws the background
+and ``render`` writes the dataset. See :func:`~benchmark_builder.synthactions.render.render_dataset`.
 """
 
 from benchmark_builder.synthactions.motions import CLASSES

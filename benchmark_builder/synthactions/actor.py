@@ -6,29 +6,27 @@ import numpy as np
 from benchmark_builder.synthactions.looks import TILE, Colour, Look
 from benchmark_builder.synthactions.motions import POINTS
 
-_SHIFT = 4  # cv2 takes coordinates in sixteenths of a pixel
+_SHIFT = 4  # cv2 uses coordinates in sixteenths of a pixel
 _AT = {name: k for k, name in enumerate(POINTS)}
-# Thickness of limbs and radii, in standing heights.
+# Thickness of limbs, and radii, relative to the standing height.
 _LEG, _ARM, _HAND, _HEAD, _FOOT = 0.1, 0.085, 0.05, 0.088, 0.055
 
 
 def draw_actor(points: np.ndarray, height: int, width: int, unit: float, look: Look) -> tuple[np.ndarray, np.ndarray]:
-    """One frame of the actor alone.
+    """One frame with only the actor.
 
     Args:
         points: float (15, 2), (x right, y down) in pixels of the frame, in the order of ``motions.POINTS``.
-        height, width: of the frame.
-        unit: standing height in pixels.
-        look: clothing and skin.
+        height, width: size of the frame. unit: standing height in pixels. look: clothing and skin.
 
     Returns:
-        (uint8 (H, W, 3) RGB, bool (H, W)): the colours, meaningful where the mask is True, and the mask. A pixel
-        belongs to the actor if the drawn shape covers half of it or more; the colour is that of the covered part.
+        (uint8 (H, W, 3) RGB, bool (H, W)): the colours (valid where the mask is True) and the mask. A pixel belongs to
+        the actor if the drawn shape covers at least half of it; its colour is that of the covered part.
     """
-    # Drawn larger and averaged down: smooth inside the actor at any size.
+    # Drawn at a larger size and averaged, so that the actor is smooth inside at any size.
     zoom = 4 if min(height, width) < 128 else 2
     canvas = np.zeros((height * zoom, width * zoom, 4), np.uint8)
-    # A pixel's centre lies at half of it, on both canvases.
+    # The centre of a pixel is at 0.5, on both canvases.
     _Pen(canvas, (points + 0.5) * zoom - 0.5, unit * zoom, look).draw()
     small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
     mask = small[..., 3] >= 128
@@ -38,7 +36,7 @@ def draw_actor(points: np.ndarray, height: int, width: int, unit: float, look: L
 
 
 class _Pen:
-    """Draws one figure on an RGBA canvas of zeros; whatever is drawn has alpha 255."""
+    """Draws one figure on an RGBA canvas of zeros; drawn pixels have alpha 255."""
 
     def __init__(self, canvas: np.ndarray, points: np.ndarray, unit: float, look: Look) -> None:
         self.canvas, self.points, self.unit, self.look = canvas, points, unit, look
@@ -72,7 +70,7 @@ class _Pen:
             cv2.circle(self.canvas, _fixed(centre), size, (*colour, 255), cv2.FILLED, cv2.LINE_8, _SHIFT)
 
     def torso(self) -> None:
-        """The trunk's outline, filled with the shirt's texture, which leans with it."""
+        """The outline of the trunk, filled with the texture of the shirt, which leans with it."""
         neck, pelvis = self.at("neck"), self.at("pelvis")
         up = (neck - pelvis) / max(float(np.linalg.norm(neck - pelvis)), 1e-6)
         right = np.array([-up[1], up[0]])
@@ -83,7 +81,7 @@ class _Pen:
         outline = np.array([_fixed(c) for c in corners], np.int32)
         round_off = round(0.07 * self.unit)
         self.rounded(self.canvas, outline, round_off + 2 * self.rim, (*_dark(self.look.sleeve), 255))
-        # The texture is wanted only in the rectangle that the torso can reach; elsewhere it would be work for nothing.
+        # The texture is computed only in the rectangle that the torso can cover, to save time.
         rows, columns = self.canvas.shape[:2]
         left, top = np.clip((outline.min(axis=0) >> _SHIFT) - round_off, 0, (columns, rows)).tolist()
         right_end, bottom = np.clip((outline.max(axis=0) >> _SHIFT) + round_off + 2, 0, (columns, rows)).tolist()

@@ -1,4 +1,4 @@
-"""Clothing: one kind a class, each with its pattern and palette, varied from video to video."""
+"""Clothing: one kind per class, each with a pattern and a palette that vary from video to video."""
 
 import colorsys
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 
 Colour = tuple[int, int, int]
 
-# kind -> (pattern of the shirt, hue of its ground, hue of its figure, hue of the trousers), hues 0..1
+# kind -> (pattern of the shirt, hue of its ground colour, hue of its pattern, hue of the trousers), hues 0..1
 CLOTHING = {
     "plain": ("plain", 0.0, 0.0, 0.62),
     "hoops": ("hoops", 0.08, 0.62, 0.3),
@@ -23,14 +23,15 @@ TILE = 48  # side of the shirt's texture, pixels
 
 
 def colour(hue: float, saturation: float, value: float) -> Colour:
-    """RGB, 0..255 each, of a colour given by hue (any real, in turns), saturation and value (clipped to 0..1)."""
+    """RGB, 0..255 each, of a colour given by hue (any real number, in turns), saturation and value (clipped to
+    0..1)."""
     r, g, b = colorsys.hsv_to_rgb(hue % 1.0, min(max(saturation, 0.0), 1.0), min(max(value, 0.0), 1.0))
     return round(r * 255), round(g * 255), round(b * 255)
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one actor is dressed: RGB colours 0..255, and the shirt's texture, uint8 (TILE, TILE, 3)."""
+    """The clothing of one actor: RGB colours 0..255, and the texture of the shirt, uint8 (TILE, TILE, 3)."""
 
     shirt: np.ndarray
     sleeve: Colour
@@ -41,7 +42,7 @@ class Look:
 
 
 def _pattern(name: str, offset: float) -> np.ndarray:
-    """Where the second colour goes: bool (TILE, TILE). ``offset`` (0..1) shifts it by a part of its period."""
+    """Pixels of the second colour: bool (TILE, TILE). ``offset`` (0..1) shifts it by a part of its period."""
     y, x = np.mgrid[0:TILE, 0:TILE] / TILE
     dx, dy = (x * 4 + offset) % 1 - 0.5, (y * 4 + offset) % 1 - 0.5
     patterns = {
@@ -58,7 +59,7 @@ def _pattern(name: str, offset: float) -> np.ndarray:
 
 
 def draw_look(kind: str, rng: np.random.Generator) -> Look:
-    """Dress one actor in clothing of ``kind`` (a key of :data:`CLOTHING`); skin and hair are independent of it."""
+    """Draw clothing of ``kind`` (a key of :data:`CLOTHING`) for one actor; skin and hair are independent of it."""
     pattern, ground_hue, figure_hue, trouser_hue = CLOTHING[kind]
     hue, value, offset, shade = rng.uniform(-0.025, 0.025), rng.uniform(0.75, 1.0), rng.random(), rng.uniform(0.45, 0.7)
     ground = colour(ground_hue + hue, rng.uniform(0.75, 0.95), value)

@@ -1,13 +1,13 @@
-"""The classes: how a skeleton's phases run through time. One frame says nothing about which class it is from.
+"""The classes: how the phases of a skeleton change over time. A single frame contains no information on the class.
 
-A pose is a point on a torus: ten phases, one a joint. Every video starts at a point drawn uniformly from the whole
-torus, and a class only adds a path to that start that does not depend on it. A uniform point on a circle plus anything
-independent of it is again uniform, so **at every frame, in every class, the ten phases are independent and uniform**:
-the distribution of still poses is the same by construction, whatever function maps phases to a pose. What differs is
-which phases run, and whether they go round or back and forth.
+A pose is a point on a torus: ten phases, one per joint. Every video starts at a point drawn uniformly from the whole
+torus, and a class only adds a path that does not depend on this start. A uniform point on a circle plus an independent
+value is again uniform, so **at every frame, in every class, the ten phases are independent and uniform**: the
+distribution of still poses is the same by construction, for every function from phases to poses. Classes differ in
+which phases move, and whether they rotate or oscillate.
 
-Every class is also closed under mirroring left and right (a class that turns one way picks its way at random), so that
-the usual horizontal flip of training does not turn one class into another.
+Every class is also invariant under left-right mirroring (a class that rotates in one direction draws the direction at
+random), so that the usual horizontal flip in training does not change the class.
 """
 
 from collections.abc import Callable
@@ -21,18 +21,18 @@ POINTS = (
     "hip_l", "knee_l", "foot_l", "hip_r", "knee_r", "foot_r",
 )  # fmt: skip
 
-# Turns a second, for every class: at 12 fps, 16 frames hold 1.07 to 1.53 turns, and every second frame is at most
-# 0.19 turns from the next, far from the half turn at which a direction cannot be told.
+# Turns per second, for every class: at 12 fps, 16 frames contain 1.07 to 1.53 turns, and with every second frame the
+# step is at most 0.19 turns, far below the half turn at which the direction is ambiguous.
 PACE = (0.8, 1.15)
 
-# The figure, in units of its standing height.
+# Sizes of the figure, relative to its standing height.
 HEAD, NECK, PELVIS = 0.9, 0.79, 0.46
 SHOULDER, HIP = 0.125, 0.07
 UPPER_ARM, FOREARM, THIGH, SHIN = 0.2, 0.2, 0.23, 0.23
-# How far a phase bends its joint, radians.
+# Maximum angle of a joint, radians.
 ELBOW_BEND, HIP_SWING, LEAN, KNEE_BEND = 1.2, 1.2, 0.55, 0.95
 SIDE_STEP = 0.16  # to either side, in standing heights
-FAR = 0.78  # how large the figure is at its farthest
+FAR = 0.78  # relative size of the figure at its largest distance
 
 _Path = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -43,12 +43,12 @@ def _run(turn: np.ndarray, **rates: float) -> np.ndarray:
 
 
 def _arm_circles(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The arms circle as each other's mirror image; they rise at the sides, or in the middle."""
+    """The arms circle as mirror images; they rise at the sides, or in the middle."""
     return _run(rng.choice([-1, 1]) * turn, shoulder_l=1, shoulder_r=1)
 
 
 def _wave(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The forearms wave about resting elbows."""
+    """The forearms wave; the elbows do not move."""
     return _run(turn, elbow_l=1.5, elbow_r=1.5)
 
 
@@ -68,12 +68,12 @@ def _squat(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _side_step(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The body goes to one side and to the other while the legs swing out."""
+    """The body moves to one side and to the other while the legs swing out."""
     return _run(turn, side=1, hip_l=1, hip_r=1)
 
 
 def _approach(turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The body comes nearer and goes away."""
+    """The body comes nearer and moves away."""
     return _run(turn, depth=1)
 
 
@@ -104,15 +104,15 @@ def phases(name: str, frames: int, fps: float, rng: np.random.Generator) -> np.n
     Args:
         name: one of :data:`CLASSES`.
         frames: T.
-        fps: frames a second.
-        rng: its owner; start, pace and idle movement are drawn from it the same way for every class.
+        fps: frames per second.
+        rng: generator; start, speed and idle movement are drawn from it in the same way for every class.
 
     Returns:
         float64 (T, 10), radians, in the order of :data:`PHASES`; modulo a turn each row is uniform on the torus.
     """
     start = rng.uniform(0, 2 * np.pi, len(PHASES))
     seconds = np.arange(frames) / fps
-    # Nobody stands like a statue: every joint idles a little, so that stillness of a joint gives nothing away either.
+    # Every joint has small idle movements, so that a joint without motion does not reveal the class.
     rate, offset = rng.uniform(0.4, 1.0, len(PHASES)), rng.uniform(0, 2 * np.pi, len(PHASES))
     idle = 0.1 * np.sin(2 * np.pi * rate * seconds[:, None] + offset)
     turn = 2 * np.pi * rng.uniform(*PACE) * seconds
@@ -120,16 +120,16 @@ def phases(name: str, frames: int, fps: float, rng: np.random.Generator) -> np.n
 
 
 def skeleton(phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the joints are: the one map from phases to poses, shared by all classes.
+    """The positions of the joints: one map from phases to poses for all classes.
 
     Args:
         phase: float (T, 10), radians.
 
     Returns:
-        float64 (T, 15, 2), points in the order of :data:`POINTS`, (x right, y up) in standing heights at the nearest,
-        the origin on the ground where the figure stands when it is nearest and stepped to no side; and float64 (T,),
-        how large the figure is, :data:`FAR` to 1. Mirroring left and right swaps the two sides and negates the
-        phases ``trunk`` and ``side``.
+        float64 (T, 15, 2), points in the order of :data:`POINTS`, (x right, y up) relative to the standing height at
+        the smallest distance. The origin is on the ground below the figure when it is nearest and in the middle. And
+        float64 (T,), the relative size of the figure, :data:`FAR` to 1. Left-right mirroring swaps the two sides and
+        negates the phases ``trunk`` and ``side``.
     """
     by_name = dict(zip(PHASES, phase.T, strict=True))
     knee = KNEE_BEND * (1 - np.cos(by_name["squat"])) / 2
@@ -139,7 +139,7 @@ def skeleton(phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pelvis = np.stack([aside, PELVIS - (THIGH + SHIN) * (1 - np.cos(knee))], axis=-1)
 
     def upper(x: np.ndarray | float, y: np.ndarray | float) -> np.ndarray:
-        """A point given in the frame of the leaning trunk, relative to the pelvis."""
+        """A point in the coordinates of the leaning trunk, relative to the pelvis."""
         return pelvis + np.stack([x * np.cos(lean) + y * np.sin(lean), y * np.cos(lean) - x * np.sin(lean)], axis=-1)
 
     points = {"pelvis": pelvis, "neck": upper(zero, NECK - PELVIS), "head": upper(zero, HEAD - PELVIS)}
@@ -161,7 +161,7 @@ def skeleton(phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         points[f"knee_{side}"] = hip + THIGH * bone * np.stack([np.sin(thigh), np.cos(thigh)], axis=-1)
         points[f"foot_{side}"] = points[f"knee_{side}"] + SHIN * bone * np.stack([np.sin(shin), np.cos(shin)], axis=-1)
     nearness = FAR + (1 - FAR) * (1 - np.cos(by_name["depth"])) / 2
-    # It grows and shrinks about its middle, as seen by a camera at half its height.
+    # It grows and shrinks about its middle, as seen from a camera at half its height.
     middle = np.array([0.0, PELVIS])
     stacked = np.stack([points[name] for name in POINTS], axis=1)
     return (stacked - middle) * nearness[:, None, None] + middle, nearness

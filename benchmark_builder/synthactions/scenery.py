@@ -1,4 +1,4 @@
-"""Scenery: one procedural kind a class, varied from video to video in colour, scale and offset."""
+"""Scenery: one procedural kind per class; colour, scale and offset vary from video to video."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,11 @@ import numpy as np
 
 from benchmark_builder.synthactions.looks import colour
 
-# A kind paints (H, W, 3) float32 0..255 from coordinates x, y (0..1 over the shorter side) and its generator.
+# A kind paints (H, W, 3) float32 0..255 from coordinates x, y (0..1 over the shorter side) and a generator.
 _Paint = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 _KINDS: dict[str, _Paint] = {}
 
-# Part of a kind's own contrast that is kept: scenery stands back behind the actor, whose motion is to be seen.
+# Share of the contrast of a kind that is kept: the scenery is less visible than the actor and its motion.
 CONTRAST = 0.65
 
 

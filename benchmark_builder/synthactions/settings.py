@@ -1,6 +1,6 @@
-"""What a render of synthactions is decided by."""
+"""The settings of a synthactions render."""
 
 from benchmark_builder.settings import SynthSettings as SynthSettings
 
-# The split's name, and the list file that names its videos.
+# The name of the split, and its list file.
 SPLITS = {"train": "trainlist01.txt", "test": "testlist01.txt", "test_unbiased": "testlist01_unbiased.txt"}

@@ -220,7 +220,7 @@ def test_what_only_one_split_names_is_found_missing(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_videos_cannot_be_inspected(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="holds no folder with videos"):
+    with pytest.raises(BenchError, match="contains no folder with videos"):
         inspect_dataset("folder", tmp_path, workers=1, progress=False)
 
 

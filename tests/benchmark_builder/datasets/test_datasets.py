@@ -59,7 +59,7 @@ def test_two_files_of_one_name_are_not_told_apart_silently(ucf101: Path) -> None
     # A list that names one of them settles it, and says so.
     listing = read_dataset("ucf101", ucf101, "test")
     assert {v.path.name for v in listing.videos if "Hammering" in v.id} == {"v_Hammering_g01_c01.avi"}
-    assert listing.unusable == () and any("c01.mp4 is not taken" in note for note in listing.notes)
+    assert listing.unusable == () and any("c01.mp4 is not used" in note for note in listing.notes)
 
 
 def test_no_split_files(ucf101: Path) -> None:
@@ -67,7 +67,7 @@ def test_no_split_files(ucf101: Path) -> None:
         path.unlink()
     (ucf101 / "ucfTrainTestlist").rmdir()
     listing = read_dataset("ucf101", ucf101)
-    assert listing.split == "all" and len(listing.videos) == 4 and "taking every video" in listing.notes[0]
+    assert listing.split == "all" and len(listing.videos) == 4 and "using every video" in listing.notes[0]
     with pytest.raises(BenchError, match="--split all"):
         read_dataset("ucf101", ucf101, "test")
 
@@ -137,17 +137,17 @@ def test_videos_that_no_class_or_list_has_are_told(tmp_path: Path, ucf101: Path)
     assert read_dataset("ucf101", ucf101).notes == ()
     touch(ucf101, "UCF-101/Hamering/v_Hammering_g02_c01.avi", "UCF-101/annotations/x.mat")
     (note,) = read_dataset("ucf101", ucf101).notes
-    assert "Hamering: is no class of this data set; its videos (1) are left out" in note
+    assert "Hamering: is not a class of this dataset; its videos (1) are left out" in note
     touch(tmp_path, "h/videos/clap/a.avi", "h/videos/clapp/b.avi")
-    assert any("clapp: is no class" in n for n in read_dataset("hmdb51", tmp_path / "h", "all").notes)
+    assert any("clapp: is not a class" in n for n in read_dataset("hmdb51", tmp_path / "h", "all").notes)
     touch(tmp_path, "flat/val/a_000000_000010.mp4", "flat/val/b.mp4", "flat/val/c.mp4")
     write(tmp_path / "flat/annotations/val.csv", HEAD, "zumba,a,0,10,val")
     (note,) = read_dataset("kinetics400", tmp_path / "flat").notes
-    assert "2 videos do not stand in the csv of split val and are left out; the first: b" in note
+    assert "2 videos are not in the csv of split val and are left out; the first: b" in note
     touch(tmp_path, "mm/val/zumba/a.mp4", "mm/val/zumba/b.mp4", "mm/val/zumbaa/c.mp4")
     write(tmp_path / "mm/kinetics400_val_list_videos.txt", "zumba/a.mp4 399")
     notes = read_dataset("kinetics400", tmp_path / "mm").notes
-    assert len(notes) == 2 and "zumbaa: is no class" in notes[0] and "the first: b" in notes[1]
+    assert len(notes) == 2 and "zumbaa: is not a class" in notes[0] and "the first: b" in notes[1]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_kinetics_refuses_what_it_would_have_to_drop(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [*DATASETS])
 def test_a_missing_dataset_says_where_to_get_it(name: str, tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"no such folder\. .*(Get|Render)") as caught:
+    with pytest.raises(BenchError, match=r"no such folder\. .*(Get|Render|Store)") as caught:
         read_dataset(name, tmp_path / "nowhere")
     assert "nowhere" in str(caught.value) and "\n" not in str(caught.value)
 

@@ -81,7 +81,7 @@ def test_jhmdb_takes_hmdb51s_split_files_where_they_are(jhmdb: Path) -> None:
 def test_jhmdb_without_splits(jhmdb: Path) -> None:
     (jhmdb / "splits").rename(jhmdb / "elsewhere")
     listing = read_dataset("jhmdb", jhmdb)
-    assert listing.split == "all" and len(listing.videos) == 3 and "taking every video" in listing.notes[0]
+    assert listing.split == "all" and len(listing.videos) == 3 and "using every video" in listing.notes[0]
     with pytest.raises(BenchError, match="--split all"):
         read_dataset("jhmdb", jhmdb, "test")
     with pytest.raises(BenchError, match="--split val"):
@@ -133,7 +133,7 @@ def test_classes_txt_decides_the_labels(own: Path) -> None:
     listing = read_dataset("folder", own)
     assert {v.class_name for v in listing.videos} == {"Archery"} and "tennis serve is left out" in listing.notes[0]
     write(own / "classes.txt", "Archery", "tennis serve", "Archery")
-    with pytest.raises(BenchError, match="'Archery' stands twice"):
+    with pytest.raises(BenchError, match="'Archery' is listed twice"):
         read_dataset("folder", own)
 
 

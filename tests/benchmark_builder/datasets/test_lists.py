@@ -167,7 +167,7 @@ def test_a_users_classes_match_the_folders_however_they_are_spelt(tmp_path: Path
     with pytest.raises(BenchError, match="'Tennis_Serve' and 'tennis serve' are both class"):
         read_dataset("folder", tmp_path)
     (tmp_path / "classes.txt").unlink()  # without it each folder is a class of its own
-    assert any("differ by case alone" in n for n in _notes(tmp_path, "Walk/a.mp4", "walk/a.mp4"))
+    assert any("differ only in upper and lower case" in n for n in _notes(tmp_path, "Walk/a.mp4", "walk/a.mp4"))
 
 
 def _notes(folder: Path, *files: str) -> tuple[str, ...]:
@@ -213,9 +213,9 @@ def test_what_is_not_taken_is_counted_and_named(tmp_path: Path) -> None:
     )  # fmt: skip
     notes = "\n".join(read_dataset("folder", tmp_path / "f").notes)
     assert "3 files are not videos by their suffix (.abc, .xyz, none)" in notes and "act/b.xyz" in notes
-    assert "1 folders inside class folders hold videos, which are not taken; the first: act/deep" in notes
-    assert "1 videos are in no class folder and are not taken; the first: loose.mp4" in notes
-    assert "masks holds no video (1 files: .png)" in notes
+    assert "1 folders inside class folders contain videos, which are not used; the first: act/deep" in notes
+    assert "1 videos are not in a class folder and are not used; the first: loose.mp4" in notes
+    assert "masks contains no video (1 files: .png)" in notes
     for dataset, place in (("ucf101", "UCF-101/Archery"), ("hmdb51", "videos/clap"), ("kinetics400", "val/zumba")):
         touch(tmp_path / dataset, f"{place}/a.mp4", f"{place}/b.xyz")
         assert "1 files are not videos by their suffix (.xyz)" in "".join(
@@ -238,7 +238,7 @@ def test_a_reencoded_copy_stands_for_the_file_that_the_list_names(tmp_path: Path
     )
     listing = read_dataset("ucf101", tmp_path / "u")
     assert len(listing.videos) == 2 and listing.missing == ()
-    assert "1 videos have another suffix than the list says" in listing.notes[0]
+    assert "1 videos have a different suffix than in the list" in listing.notes[0]
     assert "v_Archery_g01_c01.mp4 for v_Archery_g01_c01.avi" in listing.notes[0]
     touch(tmp_path, "f/walk/a.mkv", "f/walk/v1.5 take.mp4")
     write(tmp_path / "f/test.txt", "walk/a.avi", "walk/v1.5 take.mp4")
@@ -260,8 +260,8 @@ def test_a_list_of_other_videos_is_told_with_examples(tmp_path: Path, maker: str
     with pytest.raises(NoVideos) as caught:
         read_dataset(maker.split()[0], tmp_path / "d")
     message = str(caught.value)
-    assert "the list names 2, such as" in message and "0 of them can be taken" in message
-    assert "the folder holds 2 videos, such as" in message
+    assert "the list has 2, such as" in message and "0 of them can be used" in message
+    assert "the folder contains 2 videos, such as" in message
     assert "\n" not in message
 
 
@@ -341,7 +341,7 @@ def test_a_kinetics_list_of_other_labels_is_refused(tmp_path: Path, base: int) -
     touch(tmp_path, "videos_val/abseiling/a.mp4", "videos_val/zumba/b.mp4")
     path = tmp_path / "kinetics400_val_list_videos.txt"
     write(path, f"abseiling/a.mp4 {base}", f"zumba/b.mp4 {399 + base}", f"zumba/gone.mp4 {399 + base}")
-    with pytest.raises(BenchError, match=r"label of a is not its folder's .*3 of 3 lines") as caught:
+    with pytest.raises(BenchError, match=r"label of a is not that of its folder .*3 of 3 lines") as caught:
         read_dataset("kinetics400", tmp_path)
     assert ("count from 1" in str(caught.value)) == (base == 1)
 
