@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmark_builder.masks import MaskTrack, mask_source
-from benchmark_builder.masks.packed import pack, unpack
+from benchmark_builder.masks.base import pack, unpack
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.record import Video

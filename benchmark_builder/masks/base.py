@@ -1,5 +1,6 @@
-"""The interface of every mask source."""
+"""The interface of every mask source, and a track that keeps its masks in little memory."""
 
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -78,3 +79,32 @@ class Reads(Protocol):
 def reads_of(source: object, video: Video) -> list[Path] | None:
     """The files that ``source`` reads for a video ; None if it does not list them."""
     return source.reads(video) if isinstance(source, Reads) else None
+
+
+def pack(mask: np.ndarray) -> bytes:
+    """A mask, bool (H, W), as compressed bits."""
+    return zlib.compress(np.packbits(mask).tobytes(), 1)
+
+
+def unpack(data: bytes, height: int, width: int) -> np.ndarray:
+    """Reverse of :func:`pack`: bool (H, W)."""
+    bits = np.unpackbits(np.frombuffer(zlib.decompress(data), np.uint8), count=height * width)
+    return bits.reshape(height, width).astype(bool)
+
+
+class PackedTrack:
+    """Masks of one video, each packed to bits and compressed. ``covered``: bool (T,), the frames with a mask."""
+
+    def __init__(self, length: int, height: int, width: int) -> None:
+        self.size = (height, width)
+        self.covered = np.zeros(length, dtype=bool)
+        self._packed: dict[int, bytes] = {}
+
+    def keep(self, index: int, mask: np.ndarray) -> None:
+        """Store the mask of frame ``index``: bool (H, W)."""
+        self._packed[index] = pack(mask)
+        self.covered[index] = True
+
+    def mask(self, index: int) -> np.ndarray:
+        """Mask of covered frame ``index``: bool (H, W)."""
+        return unpack(self._packed[index], *self.size)

@@ -4,10 +4,9 @@ import cv2
 import numpy as np
 
 from benchmark_builder.masks.motion.actors import keep_actors, trust
-from benchmark_builder.masks.motion.belief import believe
+from benchmark_builder.masks.motion.belief import People, believe
 from benchmark_builder.masks.motion.colour import Colours
 from benchmark_builder.masks.motion.evidence import Evidence
-from benchmark_builder.masks.motion.people import People
 from benchmark_builder.masks.motion.time import carry
 
 _CUT_PIXELS = 15_000  # the largest size for GrabCut: its time grows faster than the number of pixels

@@ -15,11 +15,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmark_builder.masks.motion.belief import People
 from benchmark_builder.masks.motion.camera import content_box, shots
 from benchmark_builder.masks.motion.colour import Colours
 from benchmark_builder.masks.motion.cut import segment
 from benchmark_builder.masks.motion.evidence import find_motion
-from benchmark_builder.masks.motion.people import People
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.pool import one_cv2_thread
 from benchmark_builder.video.decode import read_frames

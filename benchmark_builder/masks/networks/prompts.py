@@ -4,19 +4,76 @@ A source with separate actors (:class:`~benchmark_builder.masks.base.BoxedTrack`
 sources, the connected parts of a mask are the actors: parts whose boxes touch are one actor, and specks are ignored.
 """
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 
-from benchmark_builder.masks.base import ActorBox, BoxedTrack, MaskSource, MaskTrack
-from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.masks.base import ActorBox, BoxedTrack, MaskSource, MaskTrack, PackedTrack, reads_of
+from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.video.decode import read_frames
+from benchmark_builder.video.record import Video
 
 SPECK = 0.1  # share of the largest part's area: a smaller part is ignored
 SAME = 0.3  # minimum overlap (intersection over union) of a part's box with the last box of the same actor
 LISTED = 5  # maximum number of boxes listed in a message
+
+
+class PromptedMasks(ABC):
+    """A mask source that prompts a segmenter with the boxes of another source.
+
+    Attributes:
+        title: the segmenter's name, for messages.
+        prompts: the source of boxes.
+    """
+
+    title: ClassVar[str]
+    prompts: MaskSource
+
+    @abstractmethod
+    def follow(
+        self, frames: Iterable[np.ndarray], boxes: Sequence[Sequence[ActorBox]]
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Masks of the frames that the segmenter looks at, in order.
+
+        Args:
+            frames: uint8 (H, W, 3) RGB, from frame 0 on.
+            boxes: of each frame, as :func:`prompt_boxes` gives them.
+
+        Yields:
+            (index, the union of the actors' masks: bool (H, W)).
+        """
+
+    def track(self, video: Video, height: int, width: int) -> PackedTrack:
+        """Segment the actors of one video.
+
+        Raises:
+            LeftOut: the prompt source has no box for it, or nothing is found from its boxes.
+            BenchError: the video cannot be read, or its boxes cannot be used.
+        """
+        boxes = prompt_boxes(self.prompts.track(video, height, width), height, width, video.id)
+        if not any(boxes):
+            raise LeftOut(f"{video.id}: the prompt source has no box for it")
+        track = PackedTrack(len(boxes), height, width)
+        for index, mask in self.follow(read_frames(video.path), boxes):
+            if mask.any():
+                track.keep(index, mask)
+        if not track.covered.any():
+            raise LeftOut(f"{video.id}: {self.title} found nothing in its boxes; give other --prompts")
+        return track
+
+    def reads(self, video: Video) -> list[Path] | None:
+        """The files that the boxes are made from, except the video itself."""
+        return reads_of(self.prompts, video)
+
+
+def enlarged(box: ActorBox, margin: float) -> tuple[slice, slice]:
+    """Rows and columns of a box whose sides are moved outwards by ``margin`` of its width (height)."""
+    wide, tall = round(margin * (box.x2 - box.x1)), round(margin * (box.y2 - box.y1))
+    return slice(max(0, box.y1 - tall), box.y2 + tall), slice(max(0, box.x1 - wide), box.x2 + wide)
 
 
 def prompt_source(

@@ -18,18 +18,15 @@ import torch
 from segment_anything import SamPredictor, sam_model_registry
 from segment_anything.modeling import Sam
 
-from benchmark_builder.masks.base import ActorBox, reads_of
-from benchmark_builder.masks.networks.prompts import prompt_boxes, prompt_source
+from benchmark_builder.masks.base import ActorBox
+from benchmark_builder.masks.networks.prompts import PromptedMasks, enlarged, prompt_source
 from benchmark_builder.masks.networks.weights import computing, fitting, hub_file, read_weights
-from benchmark_builder.masks.packed import PackedTrack
 from benchmark_builder.pretrained import NETWORKS, weights_file
 from benchmark_builder.pretrained.table import network_of_file
 from benchmark_builder.settings import NETWORK, NetworkSettings
 from benchmark_builder.utils.device import pick_device
 from benchmark_builder.utils.digests import known_digest
-from benchmark_builder.utils.errors import BenchError, LeftOut
-from benchmark_builder.video.decode import read_frames
-from benchmark_builder.video.record import Video
+from benchmark_builder.utils.errors import BenchError
 
 DEFAULT = "vit_h"
 
@@ -51,8 +48,10 @@ MODELS = {
 }
 
 
-class SamMasks:
+class SamMasks(PromptedMasks):
     """``sam[:CHECKPOINT]``: Segment Anything masks inside the boxes of ``prompts``."""
+
+    title = "Segment Anything"
 
     def __init__(
         self,
@@ -108,28 +107,10 @@ class SamMasks:
             self._predictor = SamPredictor(network.eval().to(self.device))
         return self._predictor
 
-    def track(self, video: Video, height: int, width: int) -> PackedTrack:
-        """Segment the actors of one video.
-
-        Raises:
-            LeftOut: the prompt source has no box for it, or nothing is found in any box.
-            BenchError: the video cannot be read, or its boxes cannot be used.
-        """
-        boxes = prompt_boxes(self.prompts.track(video, height, width), height, width, video.id)
-        if not any(boxes):
-            raise LeftOut(f"{video.id}: the prompt source has no box for it")
-        track = PackedTrack(len(boxes), height, width)
-        frames = read_frames(video.path)
-        for index, mask in follow(self.predictor, frames, boxes, self.chunk, self.box_margin, self._half):
-            if mask.any():
-                track.keep(index, mask)
-        if not track.covered.any():
-            raise LeftOut(f"{video.id}: Segment Anything found nothing in its boxes; give other --prompts")
-        return track
-
-    def reads(self, video: Video) -> list[Path] | None:
-        """The files that the boxes are made from, except the video itself."""
-        return reads_of(self.prompts, video)
+    def follow(
+        self, frames: Iterable[np.ndarray], boxes: Sequence[Sequence[ActorBox]]
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        return follow(self.predictor, frames, boxes, self.chunk, self.box_margin, self._half)
 
     def describe(self) -> dict[str, Any]:
         """``chunk`` is not included, since it changes only the memory use, not the result."""
@@ -236,13 +217,12 @@ def _segment(
     predictor.features, predictor.is_image_set = embedding, True
     united = np.zeros((height, width), dtype=bool)
     found = {}
-    for actor, x1, y1, x2, y2 in boxes:
+    for box in boxes:
         masks, _, logits = predictor.predict(
-            box=np.array([x1, y1, x2, y2]), mask_input=low_res.get(actor), multimask_output=False
+            box=np.array(box[1:]), mask_input=low_res.get(box.actor), multimask_output=False
         )
-        wide, tall = round(box_margin * (x2 - x1)), round(box_margin * (y2 - y1))
-        inside = (slice(max(0, y1 - tall), y2 + tall), slice(max(0, x1 - wide), x2 + wide))
+        inside = enlarged(box, box_margin)
         if masks[0][inside].any():  # an empty mask would tell the next frame that there is no actor
             united[inside] |= masks[0][inside]
-            found[actor] = logits
+            found[box.actor] = logits
     return united, found

@@ -22,10 +22,9 @@ import numpy as np
 import torch
 from transformers import Sam2VideoModel, Sam2VideoProcessor
 
-from benchmark_builder.masks.base import ActorBox, reads_of
-from benchmark_builder.masks.networks.prompts import overlap, prompt_boxes, prompt_source
+from benchmark_builder.masks.base import ActorBox
+from benchmark_builder.masks.networks.prompts import PromptedMasks, enlarged, overlap, prompt_source
 from benchmark_builder.masks.networks.weights import computing
-from benchmark_builder.masks.packed import PackedTrack
 from benchmark_builder.pretrained import weights_file
 from benchmark_builder.pretrained.store import hub_folder
 from benchmark_builder.pretrained.table import SAM2 as DEFAULT
@@ -33,10 +32,8 @@ from benchmark_builder.pretrained.table import SAM2_FILES as FILES
 from benchmark_builder.settings import NETWORK, NetworkSettings
 from benchmark_builder.utils.device import pick_device
 from benchmark_builder.utils.digests import known_digest
-from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
-from benchmark_builder.video.decode import read_frames
-from benchmark_builder.video.record import Video
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MODEL_TYPE = "sam2_video"
@@ -54,8 +51,10 @@ class Network:
         return torch.device(self.model.device)
 
 
-class Sam2Masks:
+class Sam2Masks(PromptedMasks):
     """``sam2[:CHECKPOINT]``: masks of SAM 2 that start from the boxes of ``prompts``."""
+
+    title = "SAM 2"
 
     def __init__(
         self,
@@ -109,28 +108,10 @@ class Sam2Masks:
             self._network = load(self.folder, self.device)
         return self._network
 
-    def track(self, video: Video, height: int, width: int) -> PackedTrack:
-        """Track the actors of one video.
-
-        Raises:
-            LeftOut: the prompt source has no box for it, or nothing is found from its boxes.
-            BenchError: the video cannot be read, or its boxes cannot be used.
-        """
-        boxes = prompt_boxes(self.prompts.track(video, height, width), height, width, video.id)
-        if not any(boxes):
-            raise LeftOut(f"{video.id}: the prompt source has no box for it")
-        track = PackedTrack(len(boxes), height, width)
-        found = follow(self.network, read_frames(video.path), boxes, self.chunk, self.box_margin, self.drift)
-        for index, mask in found:
-            if mask.any():
-                track.keep(index, mask)
-        if not track.covered.any():
-            raise LeftOut(f"{video.id}: SAM 2 found nothing in its boxes; give other --prompts")
-        return track
-
-    def reads(self, video: Video) -> list[Path] | None:
-        """The files that the boxes are made from, except the video itself."""
-        return reads_of(self.prompts, video)
+    def follow(
+        self, frames: Iterable[np.ndarray], boxes: Sequence[Sequence[ActorBox]]
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        return follow(self.network, frames, boxes, self.chunk, self.box_margin, self.drift)
 
     def describe(self) -> dict[str, Any]:
         """``sha256`` covers the checkpoint's files; ``chunk`` is not included, since it changes only the memory use."""
@@ -319,8 +300,7 @@ def _united(
         if box is None:
             united |= mask
         else:
-            wide, tall = round(box_margin * (box.x2 - box.x1)), round(box_margin * (box.y2 - box.y1))
-            inside = (slice(max(0, box.y1 - tall), box.y2 + tall), slice(max(0, box.x1 - wide), box.x2 + wide))
+            inside = enlarged(box, box_margin)
             united[inside] |= mask[inside]
     return united
 

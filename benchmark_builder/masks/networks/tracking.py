@@ -6,9 +6,8 @@ from math import ceil, floor
 
 import numpy as np
 
-from benchmark_builder.masks.base import ActorBox
+from benchmark_builder.masks.base import ActorBox, unpack
 from benchmark_builder.masks.networks.prompts import overlap
-from benchmark_builder.masks.packed import unpack
 
 SAME = 0.3  # minimum overlap (intersection over union) of a person's boxes on two frames
 PATIENCE = 10  # number of frames on which a person may be missing

@@ -383,6 +383,36 @@ def test_stillmix_reads_the_ordinary_frames(tmp_path: Path) -> None:
         export_dataset("stillmix", "ucf101", out, root, "all", progress=False, say=said.append)
 
 
+def test_an_export_that_an_earlier_release_stopped_in_goes_on(tmp_path: Path) -> None:
+    """Its journal was done.jsonl: a line per decoded file."""
+    root, out = make(tmp_path / "d", "ucf101"), tmp_path / "o"
+    export_dataset("stillmix", "ucf101", out, root, "all", progress=False, say=lambda _: None)
+    journal = out / ".export/journal.jsonl"
+    rows = [json.loads(line)["value"][0] for line in journal.read_text().splitlines()]
+    assert len(rows) == 4
+    journal.unlink()
+    lines = [json.dumps({key: row[key] for key in ("file", "frames", "sha256")}) for row in rows]
+    (journal.parent / "done.jsonl").write_text("\n".join([*lines[:3], "5", lines[3][:20]]))
+    again, _ = export_dataset("stillmix", "ucf101", out, root, "all", progress=False, say=lambda _: None)
+    assert (again.made, again.kept) == (1, 3)
+
+
+def test_a_video_too_small_for_a_loader_costs_itself_alone_and_is_tried_again(tmp_path: Path) -> None:
+    root, out = make(tmp_path / "d", "folder"), tmp_path / "o"
+    small = next(root.rglob("c.d*"))
+    whole, least = small.read_bytes(), PEERS["videomae"].least
+    assert len(whole) >= least
+    small.write_bytes(whole[: least - 1])
+    counts = []
+    for _ in range(3):
+        report, _ = export_dataset("videomae", "folder", out, root, "all", progress=False, say=lambda _: None)
+        counts.append((report.made, report.kept, [(f["id"], f["kind"]) for f in report.failures]))
+        if len(counts) == 2:
+            small.write_bytes(whole)
+    bad = [("tennis serve/c.d", "failed")]
+    assert counts == [(2, 0, bad), (0, 2, bad), (1, 2, [])]
+
+
 def test_stillmix_reads_the_ordinary_videos_of_kinetics(tmp_path: Path) -> None:
     root, out = make(tmp_path / "d", "kinetics400"), tmp_path / "o"
     export_dataset("stillmix", "kinetics400", out, root, progress=False, say=lambda _: None)

@@ -14,13 +14,12 @@ from tiny_videos import moving_square, write_video
 from torchvision.ops import FrozenBatchNorm2d
 
 from benchmark_builder.masks import ActorBox, mask_source
+from benchmark_builder.masks.base import pack, unpack
 from benchmark_builder.masks.networks import detector
-from benchmark_builder.masks.networks.detector import NETWORKS, detect, load_network
+from benchmark_builder.masks.networks.detector import NETWORKS, detect, load_network, outline
 from benchmark_builder.masks.networks.maskrcnn import DetectorBoxes, MaskRCNNMasks
 from benchmark_builder.masks.networks.prompts import prompt_boxes
-from benchmark_builder.masks.networks.skeleton import outline
 from benchmark_builder.masks.networks.tracking import PATIENCE, PeopleTrack, Sighting, link
-from benchmark_builder.masks.packed import pack, unpack
 from benchmark_builder.pretrained.table import Address, network_of_file
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.video.record import Video

@@ -195,3 +195,21 @@ def test_installed_packages_add_names(own: Path, monkeypatch: pytest.MonkeyPatch
             mask_source("nothing", own)
     finally:
         registry._points.cache_clear()
+
+
+def test_parts_that_lack_what_they_need_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lacking.py").write_text(
+        "from benchmark_builder.kinds import About\n"
+        "from benchmark_builder.kinds.base import Kind\n"
+        "from benchmark_builder.layouts.base import Layout\n"
+        "class Nowhere(Layout):\n    suffix = '.x'\n"
+        "class Silent(Kind):\n    about = About(name='silent', title='Silent', explained='x', good='low')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    from benchmark_builder.kinds.base import kind_named
+    from benchmark_builder.layouts.layout import Layout
+
+    with pytest.raises(BenchError, match=r"^--layout lacking:Nowhere: has no open\(\)"):
+        Layout("lacking:Nowhere")
+    with pytest.raises(BenchError, match=r"^lacking:Silent: has no compose"):
+        kind_named("lacking:Silent")
