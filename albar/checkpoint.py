@@ -10,9 +10,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import ConfigDict, Field
 from torch import nn
 
 from albar.clips.clips import ClipSampling
@@ -20,25 +21,41 @@ from albar.models import build_model, huggingface, is_own, model_spec
 from albar.models.weights import SAFETENSORS, read_torch_file
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import parse_json, sha256_file
-from benchmark_builder.utils.options import SettingError
+from benchmark_builder.utils.records import FileRecord, Says, Text
 from benchmark_builder.utils.weights import read_safetensors, write_safetensors, write_torch_file
 
-FORMAT = 1
 NAME = "model.ckpt"
 PTH = ".pth"
 _FIX = "give a model.ckpt that `bench train` wrote"
 _METADATA = "albar-bench"
-_KEYS: dict[str, type] = {
-    "format": int,
-    "model": str,
-    "method": str,
-    "dataset": str,
-    "classes": list,
-    "sampling": dict,
-    "settings": dict,
-    "digests": dict,
-    "weights": dict,
-}
+
+
+def _are_classes(value: object) -> bool:
+    return isinstance(value, list) and len(set(value)) == len(value) > 1
+
+
+def _has_seed(value: object) -> bool:
+    seed = value.get("seed") if isinstance(value, dict) else None
+    return seed in ("", None) or type(seed) is int
+
+
+class CheckpointRecord(FileRecord):
+    """What a checkpoint's file holds, checked; fields as in :class:`Checkpoint`."""
+
+    FORMAT: ClassVar[int] = 1
+    WHAT: ClassVar[str] = "a checkpoint of this toolkit"
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    format: Annotated[int, Field(ge=1), Says("a whole number from 1")]
+    model: Text
+    method: Text
+    dataset: Text
+    classes: Annotated[list[str], Says("a list of two class names or more, each once", _are_classes)]
+    sampling: dict[str, object]
+    settings: Annotated[dict[str, object], Says("a table of settings, with a whole number as seed", _has_seed)]
+    digests: Annotated[dict[str, str], Says("a table of digests")]
+    weights: Annotated[dict[str, torch.Tensor], Says("a table of tensors")]
+    architecture: Annotated[dict[str, object] | None, Says("a table", null=True)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +82,11 @@ class Checkpoint:
     dataset: str
     classes: list[str]
     sampling: ClipSampling
-    settings: dict[str, Any]
+    settings: dict[str, object]
     digests: dict[str, str]
     weights: dict[str, torch.Tensor]
     digest: str
-    architecture: dict[str, Any] = field(default_factory=dict)
+    architecture: dict[str, object] = field(default_factory=dict)
 
     def network(self, own: str | None = None) -> nn.Module:
         """The network with its weights, in evaluation mode, on the CPU; logits (B, classes).
@@ -115,7 +132,7 @@ def save_checkpoint(
     dataset: str,
     classes: list[str],
     sampling: ClipSampling,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
     digests: Mapping[str, str],
 ) -> None:
     """Write a checkpoint, whole or not at all. Fields as in :class:`Checkpoint`; ``settings`` plain types.
@@ -123,7 +140,7 @@ def save_checkpoint(
     A network's ``architecture`` (:class:`~albar.models.huggingface.HuggingFaceVideo` has one) is kept too.
     """
     content = {
-        "format": FORMAT,
+        "format": CheckpointRecord.FORMAT,
         "model": model,
         "method": method,
         "dataset": dataset,
@@ -141,44 +158,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; no code in the file is run.
 
     Raises:
-        BenchError: no such file, not a checkpoint (a text file, another pickle), a missing or malformed entry, or a
-            network this version does not know.
+        BenchError: no such file, not a checkpoint (a text file, another pickle), one of a later format, an entry that
+            is missing or not what it must be, or a network this version does not know.
     """
     content = _content(path)
-    if not isinstance(content, Mapping):
-        raise BenchError(f"{path}: not a checkpoint of this toolkit; {_FIX}")
-    for key, kind in _KEYS.items():
-        if not isinstance(content.get(key), kind) or isinstance(content.get(key), bool):
-            state = "has no" if key not in content else "has a malformed"
-            raise BenchError(f"{path}: not a checkpoint of this toolkit, it {state} entry {key!r}; {_FIX}")
-    if content["format"] != FORMAT:
-        raise BenchError(
-            f"{path}: checkpoint format {content['format']}, this version reads format {FORMAT}; train again"
-        )
-    if not all(isinstance(c, str) for c in content["classes"]):
-        raise BenchError(f"{path}: the class names are not text; {_FIX}")
-    if len(set(content["classes"])) < max(len(content["classes"]), 2):
-        raise BenchError(f"{path}: there are fewer than two classes, or two have the same name; {_FIX}")
-    if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in content["weights"].items()):
-        raise BenchError(f"{path}: the weights are not a table of tensors; {_FIX}")
-    seed = content["settings"].get("seed", "")
-    if not (seed in ("", None) or (isinstance(seed, int) and not isinstance(seed, bool))):
-        raise BenchError(f"{path}: the seed of its settings is {seed!r}, not a whole number; {_FIX}")
-    if not all(isinstance(v, str) for v in content["digests"].values()):
-        raise BenchError(f"{path}: its digests are not text; {_FIX}")
-    architecture = content.get("architecture") or {}
-    if not isinstance(architecture, dict):
-        raise BenchError(f"{path}: not a checkpoint of this toolkit, it has a malformed entry 'architecture'; {_FIX}")
+    found = CheckpointRecord.of(dict(content) if isinstance(content, Mapping) else content, path, _FIX)
+    architecture = found.architecture or {}
     try:
-        if not architecture and not is_own(content["model"]):
-            model_spec(content["model"])
-        sampling = ClipSampling.from_dict(content["sampling"])
-    except SettingError as error:
-        raise BenchError(f"{path}: clip setting {error.inside}") from None
+        if not architecture and not is_own(found.model):
+            model_spec(found.model)
+        sampling = ClipSampling.from_dict(found.sampling)
     except BenchError as error:
         raise BenchError(f"{path}: {error}") from None
-    fields = {k: content[k] for k in ("model", "method", "dataset", "classes", "settings", "digests", "weights")}
-    return Checkpoint(path=path, sampling=sampling, digest=sha256_file(path), architecture=architecture, **fields)
+    return Checkpoint(
+        path=path, model=found.model, method=found.method, dataset=found.dataset, classes=found.classes,
+        sampling=sampling, settings=found.settings, digests=found.digests, weights=found.weights,
+        digest=sha256_file(path), architecture=architecture,
+    )  # fmt: skip
 
 
 def own_checkpoint(path: Path) -> Checkpoint | None:
@@ -222,8 +218,13 @@ def export_weights(checkpoint: Path, out: Path) -> Path:
     loaded = load_checkpoint(checkpoint)
     if out.exists() and out.samefile(checkpoint):
         raise BenchError(f"{out}: is the checkpoint itself; choose another --out")
-    said = {k: getattr(loaded, k) for k in sorted(_KEYS) if k not in ("format", "weights", "sampling")}
-    said |= {"format": FORMAT, "sampling": loaded.sampling.to_dict(), "architecture": loaded.architecture}
+    told = ("classes", "dataset", "digests", "method", "model", "settings")
+    said: dict[str, object] = {name: getattr(loaded, name) for name in told}
+    said |= {
+        "format": CheckpointRecord.FORMAT,
+        "sampling": loaded.sampling.to_dict(),
+        "architecture": loaded.architecture,
+    }
     if out.suffix.lower() == PTH:
         write_torch_file(out, {"state_dict": loaded.weights, _METADATA: said})
     else:
@@ -231,7 +232,7 @@ def export_weights(checkpoint: Path, out: Path) -> Path:
     return out
 
 
-def _content(path: Path) -> Any:
+def _content(path: Path) -> object:
     """The entries of a checkpoint or an export, not yet checked."""
     if path.suffix.lower() == SAFETENSORS:
         weights = read_safetensors(path, "checkpoint", _FIX)
@@ -247,7 +248,7 @@ def _content(path: Path) -> Any:
     return content
 
 
-def _said(path: Path) -> dict[str, Any] | None:
+def _said(path: Path) -> dict[str, object] | None:
     """What a safetensors file says about its weights; None: it is not an export of this toolkit."""
     from safetensors import safe_open
 

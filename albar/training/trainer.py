@@ -22,7 +22,8 @@ from albar.training.extras import gather
 from albar.training.logs import Logs
 from albar.training.network import Say, check_network, first_network
 from albar.training.optimizer import make_optimiser, set_rate
-from albar.training.run_folder import RunFolder, digest, run_record
+from albar.training.run_folder import RunFolder
+from albar.training.run_record import RunRecord, digest
 from albar.training.settings import TrainSettings
 from albar.training.split import divide
 from albar.training.validation import watch
@@ -89,7 +90,7 @@ class Run:
         self._read_videos()
         bf16 = self.accelerator.mixed_precision == "bf16"
         precision = "bf16" if bf16 else "tf32" if settings.precision == "tf32" else "float32"
-        self.record = run_record(settings, self.method, self.videos, self.kept_back, self.processes, precision)
+        self.record = RunRecord.of_run(settings, self.method, self.videos, self.kept_back, self.processes, precision)
 
     def _read_videos(self) -> None:
         """Read the classes, the videos to train on and those kept back for validation."""
@@ -293,12 +294,12 @@ class Run:
         return tuple(part.entropy for part in parts if isinstance(getattr(part, "entropy", None), str))
 
     def _save_checkpoint(self) -> None:
-        record = self.record
-        digests = {"settings": digest(record), "training_videos": record["training_videos"], **_versions()}
+        record = self.record.plain()
+        digests = {"settings": digest(record), "training_videos": self.record.training_videos or "", **_versions()}
         save_checkpoint(
             self.folder.checkpoint,
             network=self.network,
-            model=record["model"],
+            model=self.record.model or self.settings.model_name,
             method=safe_name(self.settings.method),
             dataset=safe_name(self.settings.dataset),
             classes=self.classes,

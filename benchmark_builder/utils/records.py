@@ -6,6 +6,7 @@ the file, the field and what it must be.
 """
 
 import json
+import reprlib
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -159,9 +160,12 @@ def wrong(error: ValidationError, what: str = "a record") -> str:
     return f"{name} is {shown(value)}, not {words}"
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
+
 _STRUCTURE = {
     "model_type": "a table", "dict_type": "a table", "list_type": "a list", "extra_forbidden": "a field of this record",
-    "too_short": "a list that is not empty", "string_unicode": "a table of names that are text",
+    "string_type": "text", "too_short": "a list that is not empty", "string_unicode": "a table of names that are text",
 }  # fmt: skip
 
 
@@ -180,5 +184,5 @@ def _name(place: tuple[int | str, ...]) -> str:
 
 def shown(value: object) -> str:
     """A value for an error, on one line, cut where it is long."""
-    text = repr(value)
+    text = " ".join(_SHORT.repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -15,7 +15,7 @@ from albar.clips.clips import ClipSampling, normalise
 from albar.models import build_model, model_spec
 from albar.models.huggingface import clip_sampling, pretrained
 from albar.models.weights import FreshHead
-from albar.training.run_folder import sources
+from albar.training.run_record import sources
 from albar.training.settings import TrainSettings
 from benchmark_builder.utils.errors import BenchError
 

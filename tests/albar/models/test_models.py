@@ -181,9 +181,9 @@ def test_a_missing_file_is_told() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "word"),
     [
-        ("classes", None, "has no entry 'classes'"),
-        ("sampling", None, "has no entry 'sampling'"),
-        ("weights", 3, "malformed entry 'weights'"),
+        ("classes", None, "it lacks classes"),
+        ("sampling", None, "it lacks sampling"),
+        ("weights", 3, "weights is "),
         ("weights", {"a": 1}, "not a table of tensors"),
         ("classes", [1, 2, 3], "class names"),
         ("format", 99, "format 99"),

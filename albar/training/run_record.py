@@ -1,0 +1,179 @@
+"""settings.json of a training run: all that decides its result, as a record."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, ValidationError
+
+from albar.checkpoint import NAME as MODEL
+from albar.methods import AnySettings, Method
+from albar.models import huggingface
+from albar.stillmix_settings import RESIZED_BEFORE
+from albar.training.extras import deciding, without_folder
+from albar.training.optimizer import Recipe
+from albar.training.settings import TrainSettings
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file
+from benchmark_builder.utils.records import FileRecord, Says, Text, wrong
+from benchmark_builder.video.record import Video
+
+TextOrMissing = Annotated[str | None, Says("text")]
+TextOrNull = Annotated[str | None, Says("text", null=True)]
+Table = Annotated[dict[str, object] | None, Says("a table")]
+Whole = Annotated[int | None, Says("a whole number")]
+Share = Annotated[int | float | None, Field(ge=0, le=1), Says("a number from 0 to 1", null=True)]
+
+
+class RunRecord(FileRecord):
+    """All that decides a run's result, plain types; files by name and content, wherever they are.
+
+    A checkpoint keeps it as its ``settings``, and its digest is over the fields in the order that they have here. None:
+    an older version did not write the field.
+    """
+
+    WHAT: ClassVar[str] = "the record of a run"
+
+    method: Text
+    method_settings: Table = None
+    model: TextOrMissing = None
+    weights: TextOrNull = None
+    model_sha256: TextOrMissing = None
+    weights_sha256: TextOrMissing = None
+    preset: TextOrMissing = None
+    recipe: Table = None
+    processes: Whole = None
+    precision: TextOrMissing = None  # resolved: ``float32``, ``tf32`` or ``bf16``
+    compile: Annotated[bool | None, Says("true or false")] = None
+    dropout: Share = None
+    beside: Table = None  # what the method needs alongside its clips
+    clip: Table = None
+    dataset: TextOrMissing = None
+    split: TextOrMissing = None
+    fold: Whole = None
+    limit: Annotated[int | None, Says("a whole number", null=True)] = None
+    validation: Share = None
+    seed: Whole = None
+    training_videos: TextOrMissing = None  # digest of ids and labels
+    validation_videos: TextOrMissing = None
+
+    @classmethod
+    def of_run(
+        cls,
+        settings: TrainSettings,
+        method: Method,
+        videos: Sequence[Video],
+        kept_back: Sequence[Video],
+        processes: int,
+        precision: str,
+    ) -> Self:
+        """The record of a run.
+
+        Args:
+            settings: of the run.
+            method: with its settings.
+            videos, kept_back: trained on, and kept back for validation.
+            processes: how many train together.
+            precision: ``float32``, ``tf32`` or ``bf16``, resolved.
+        """
+        s = settings
+        said = {
+            "method": s.method,
+            "method_settings": method.settings.stored(),
+            **sources(s),
+            "preset": s.preset_name,
+            "recipe": {k: list(v) if isinstance(v, tuple) else v for k, v in s.recipe.model_dump().items()},
+            "processes": processes,
+            "precision": precision,
+            "compile": s.compile,
+            **({"dropout": s.dropout} if s.dropout else {}),
+            "beside": deciding(method, s),
+            "clip": s.clip_sampling.to_dict(),
+            "dataset": s.dataset,
+            "split": s.split,
+            "fold": s.fold,
+            "limit": s.limit,
+            "validation": s.validation,
+            "seed": s.seed,
+            "training_videos": digest([[v.id, v.label] for v in videos]),
+            "validation_videos": digest([[v.id, v.label] for v in kept_back]),
+        }
+        try:
+            return cls.model_validate(said)
+        except ValidationError as error:
+            raise BenchError(f"the run's settings: {wrong(error)}; report this") from None
+
+    def plain(self) -> dict[str, object]:
+        """As JSON has it, without defaults. Values are not copied: checkpoints of equal runs are equal byte for byte,
+        and in a pickle it counts which values are one object."""
+        names = [name for name in type(self).model_fields if name in self.model_fields_set]
+        return {name: getattr(self, name) for name in names} | (self.model_extra or {})
+
+    def as_now(self, new: "RunRecord", method: AnySettings) -> "RunRecord":
+        """An earlier version's record as this one writes it: settings that did not exist have their defaults, which
+        do what was done then, and files are given by their names.
+
+        Args:
+            new: the record of the run that is to go on.
+            method: the settings of its method.
+        """
+        changes: dict[str, object] = {}
+        if self.weights is not None and self.weights_sha256 is None and self.model_sha256 is None:
+            digests = {"weights_sha256": new.weights_sha256, "model_sha256": new.model_sha256}
+            changes |= {name: value for name, value in digests.items() if value is not None}
+            if new.weights_sha256 is not None:
+                changes["weights"] = Path(self.weights).name
+        if self.recipe is not None:
+            known = {name: f.default for name, f in Recipe.model_fields.items() if not f.is_required()}
+            changes["recipe"] = {k: list(v) if isinstance(v, tuple) else v for k, v in known.items()} | self.recipe
+        if self.method_settings is not None:
+            changes["method_settings"] = _with_defaults(self.method_settings, method)
+        if self.beside is not None:
+            beside = {k: RESIZED_BEFORE.get(k, v) for k, v in (new.beside or {}).items()} | self.beside
+            masks = beside.get("masks")
+            changes["beside"] = beside | ({"masks": without_folder(masks)} if isinstance(masks, str) else {})
+        return self.replaced(**changes)
+
+
+def sources(settings: TrainSettings) -> dict[str, object]:
+    """The network and its first weights, for the record: files by name and digest."""
+    model, weights = settings.model_name, settings.weights
+    known: dict[str, object] = {"model": model, "weights": weights}
+    if model.startswith(huggingface.PREFIX):
+        folder = huggingface.local_folder(model)
+        if folder == Path(model.removeprefix(huggingface.PREFIX)).expanduser():
+            known["model"] = huggingface.PREFIX + folder.resolve().name
+        known["model_sha256"] = huggingface.folder_digest(folder)
+    file = Path(weights) if weights else Path()
+    file = file / MODEL if weights and file.is_dir() else file
+    if weights and file.is_file():
+        known |= {"weights": file.name, "weights_sha256": sha256_file(file)}
+    return known
+
+
+def _with_defaults(found: dict[str, object], settings: AnySettings) -> dict[str, object]:
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.defaults().items()}
+    made: dict[str, object] = plain | found
+    for name in settings.setting_names():  # the parts of a combined method
+        part, kept = getattr(settings, name), made.get(name)
+        if isinstance(part, AnySettings) and isinstance(kept, dict):
+            made[name] = _with_defaults(kept, part)
+    return made
+
+
+def digest(value: object) -> str:
+    """SHA-256, hex, of plain types."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def first_difference(found: Mapping[str, object], wanted: Mapping[str, object], prefix: str = "") -> tuple[str, str]:
+    """How two records differ first, as ``name value`` of each."""
+    for name in sorted(wanted.keys() | found.keys()):
+        a, b = found.get(name), wanted.get(name)
+        if a != b:
+            if isinstance(a, dict) and isinstance(b, dict):
+                return first_difference(a, b, f"{prefix}{name}.")
+            return f"{prefix}{name} {a!r}", f"{b!r}"
+    raise AssertionError("the records are equal")
