@@ -21,6 +21,7 @@ from albar.models import build_model, huggingface, is_own, model_spec
 from albar.models.weights import SAFETENSORS, read_torch_file
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import parse_json, sha256_file
+from benchmark_builder.utils.options import SettingError
 from benchmark_builder.utils.records import FileRecord, Says, Text
 from benchmark_builder.utils.weights import read_safetensors, write_safetensors, write_torch_file
 
@@ -168,6 +169,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if not architecture and not is_own(found.model):
             model_spec(found.model)
         sampling = ClipSampling.from_dict(found.sampling)
+    except SettingError as error:  # its own words name an option, which no one gave
+        raise BenchError(f"{path}: clip setting {error.inside}; {_FIX}") from None
     except BenchError as error:
         raise BenchError(f"{path}: {error}") from None
     return Checkpoint(

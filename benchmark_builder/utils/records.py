@@ -170,10 +170,10 @@ _STRUCTURE = {
 
 
 def _name(place: tuple[int | str, ...]) -> str:
+    if place[-1] == "[key]":
+        return f"a name in {_name(place[:-2])}" if place[:-2] else "a name"
     name = ""
     for part in place:
-        if part == "[key]":
-            return f"a name in {name.rpartition('.')[0]}"
         if isinstance(part, int):
             name += f"[{part}]"
         else:

@@ -391,7 +391,7 @@ def test_a_checkpoint_of_another_network_is_told(tmp_path: Path) -> None:
         ("sampling", {"mean": "123"}, "clip setting mean"),
         ("sampling", {"std": [float("nan")] * 3}, "std"),
         ("sampling", {"crop": None}, "clip setting crop is None"),
-        ("sampling", {3: 1}, "clip setting 3 is 1; no such setting"),
+        ("sampling", {3: 1}, "a name in sampling is 3, not text"),
     ],
 )
 def test_odd_values_in_a_checkpoints_record_are_one_line(tmp_path: Path, key: str, value: object, word: str) -> None:
