@@ -132,6 +132,31 @@ def stem_of(name: str) -> str:
     return name[: -len(suffix)] if suffix.lower() in VIDEO_SUFFIXES else name
 
 
+def wanted_split(split: str, lists: Path | None, expected: Path, title: str, called: str, notes: list[str]) -> str:
+    """Which of ``train``, ``test`` and ``all`` to list. ``auto`` is ``test``, or ``all`` without split files.
+
+    Args:
+        split: the user's choice.
+        lists: the folder of split files; None if it is missing.
+        expected: where it is expected.
+        title: the dataset's name, for messages.
+        called: what the folder is called in the note that ``auto`` found none.
+        notes: gets that note, as the first.
+
+    Raises:
+        BenchError: no such split, or its files are missing.
+    """
+    if split == "auto":
+        if lists is None:
+            notes.insert(0, f"no {called} in {expected.parent}: using every video (as with --split all)")
+        split = "all" if lists is None else "test"
+    if split not in ("train", "test", "all"):
+        raise BenchError(f"--split {split}: {title} has train, test and all")
+    if split != "all" and lists is None:
+        raise BenchError(f"{expected}: split files are missing; get them, or give --split all")
+    return split
+
+
 def split_label(line: str) -> tuple[str, int | None]:
     """The parts of a list's line "name label": the name as from ``plain_path``, and the number at the end, None if
     there is none. Names may contain blanks."""

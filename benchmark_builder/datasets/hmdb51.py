@@ -17,6 +17,7 @@ from benchmark_builder.datasets.common import (
     shipped_classes,
     split_label,
     videos_of_classes,
+    wanted_split,
 )
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import read_lines
@@ -38,18 +39,9 @@ def read(root: Path, split: str, fold: int) -> Listing:
     catalogue = Catalogue(root, "hmdb51", classes)
     catalogue.add_class_folders(videos)
     lists = first_folder(root / SPLITS, folder / SPLITS, folder.parent / SPLITS, root / "splits")
-
-    if split == "auto" and lists is None:
-        split = "all"
-        notes.insert(0, f"no {SPLITS} in {root}: using every video (as with --split all)")
-    if split == "auto":
-        split = "test"
-    if split == "all":
+    split = wanted_split(split, lists, root / SPLITS, "HMDB51", SPLITS, notes)
+    if split == "all" or lists is None:
         return catalogue.listing("all", None, notes)
-    if split not in TAGS:
-        raise BenchError(f"--split {split}: HMDB51 has train, test and all")
-    if lists is None:
-        raise BenchError(f"{root / SPLITS}: split files are missing; get them, or give --split all")
     return catalogue.listing(f"{split}{fold}", named_by(lists, classes, split, fold), notes, lists)
 
 

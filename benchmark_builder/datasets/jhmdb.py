@@ -21,10 +21,10 @@ from benchmark_builder.datasets.common import (
     folder_with_classes,
     not_videos,
     shipped_classes,
+    wanted_split,
 )
 from benchmark_builder.datasets.hmdb51 import SPLITS as HMDB51_SPLITS
-from benchmark_builder.datasets.hmdb51 import TAGS, named_by
-from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.datasets.hmdb51 import named_by
 from benchmark_builder.utils.folders import files_of, subfolders
 
 WHERE = (
@@ -54,18 +54,9 @@ def read(root: Path, split: str, fold: int) -> Listing:
     # ROOT may be Rename_Images itself.
     places = [base / name for base in (root, folder.parent) for name in (HMDB51_SPLITS, "splits")]
     lists = next((p for p in places if p.is_dir()), None)
-
-    if split == "auto" and lists is None:
-        split = "all"
-        notes.insert(0, f"no splits folder in {root}: using every video (as with --split all)")
-    if split == "auto":
-        split = "test"
-    if split == "all":
+    split = wanted_split(split, lists, root / "splits", "JHMDB", "splits folder", notes)
+    if split == "all" or lists is None:
         return catalogue.listing("all", None, notes)
-    if split not in TAGS:
-        raise BenchError(f"--split {split}: JHMDB has train, test and all")
-    if lists is None:
-        raise BenchError(f"{root / 'splits'}: split files are missing; get them, or give --split all")
     named = named_by(lists, CLASSES, split, fold)
     if lists.name == HMDB51_SPLITS:  # lists videos of HMDB51, most of which are not in JHMDB
         return catalogue.listing(f"{split}{fold}", [n for n in named if n in catalogue], notes, lists)

@@ -16,8 +16,8 @@ from benchmark_builder.datasets.common import (
     shipped_classes,
     split_label,
     videos_of_classes,
+    wanted_split,
 )
-from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import read_lines
 
 WHERE = (
@@ -34,18 +34,9 @@ def read(root: Path, split: str, fold: int) -> Listing:
     catalogue = Catalogue(root, "ucf101", classes)
     catalogue.add_class_folders(videos)
     lists = first_folder(root / "ucfTrainTestlist", folder / "ucfTrainTestlist", folder.parent / "ucfTrainTestlist")
-
-    if split == "auto" and lists is None:
-        split = "all"
-        notes.insert(0, f"no ucfTrainTestlist in {root}: using every video (as with --split all)")
-    if split == "auto":
-        split = "test"
-    if split == "all":
+    split = wanted_split(split, lists, root / "ucfTrainTestlist", "UCF101", "ucfTrainTestlist", notes)
+    if split == "all" or lists is None:
         return catalogue.listing("all", None, notes)
-    if split not in ("train", "test"):
-        raise BenchError(f"--split {split}: UCF101 has train, test and all")
-    if lists is None:
-        raise BenchError(f"{root / 'ucfTrainTestlist'}: split files are missing; get them, or give --split all")
     path = lists / f"{split}list{fold:02d}.txt"
     lines = read_lines(path, "split file", "get the split files from the dataset's site")
     names = [split_label(line) for _, line in lines]

@@ -222,7 +222,8 @@ def _fill(task: Filling, journal: "Journal", items: Sequence[Any], workers: int,
     for name in changed:
         journal.forget(name)
     task.ready()
-    todo = [item for item in items if task.name(item) not in done or task.name(item) in changed]
+    done -= set(changed)
+    todo = [item for item in items if task.name(item) not in done]
     made = 0
     with closing(_each(task.maker, todo, workers, len(items), task.title, task.unit, progress)) as results:
         for item, result in results:

@@ -9,7 +9,7 @@ frame. ``actors="first"`` does the same. By default every tube of the video's cl
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -71,19 +71,42 @@ class BoxTrack:
         return mask
 
 
-class UCF101_24Boxes:
-    """``ucf101-24[:PATH]``: PATH is pyannot.pkl. Default: pyannot.pkl in ROOT/annotations, ROOT or alongside ROOT."""
+class AnnotatedBoxes:
+    """What the two files of UCF101-24 share: ``path`` and its ``sha256``, and whose boxes are taken."""
+
+    kind: ClassVar[str]
+    names: ClassVar[tuple[str, ...]]  # of the file
 
     def __init__(self, path: Path | None, dataset_root: Path, actors: str = "all") -> None:
         self.actors = ActorSettings(actors=actors).actors  # type: ignore[arg-type]  # checked there
-        self.path = path or find_annotation(dataset_root, NAMES, "ucf101-24")
+        self.path = path or find_annotation(dataset_root, self.names, self.kind)
+        self.sha256 = sha256_file(self.path)
+
+    def unreadable(self, video: Video, error: Exception) -> BenchError:
+        """The error to raise for a video whose entry is damaged."""
+        return BenchError(f"{self.path}: boxes of {video.id} cannot be read ({error!r}); download the file again")
+
+    def reads(self, video: Video) -> list[Path]:
+        """No files, except the one whose digest is in :meth:`describe`."""
+        return []
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "sha256": self.sha256, "actors": self.actors}
+
+
+class UCF101_24Boxes(AnnotatedBoxes):
+    """``ucf101-24[:PATH]``: PATH is pyannot.pkl. Default: pyannot.pkl in ROOT/annotations, ROOT or alongside ROOT."""
+
+    kind, names = "ucf101-24", NAMES
+
+    def __init__(self, path: Path | None, dataset_root: Path, actors: str = "all") -> None:
+        super().__init__(path, dataset_root, actors)
         table = safe_pickle.load(self.path, "UCF101-24 annotation (pyannot.pkl)")
         if not isinstance(table, dict) or not all(
             isinstance(v, dict) and {"numf", "annotations"} <= v.keys() for v in table.values()
         ):
             raise BenchError(f"{self.path}: is not UCF101-24's pyannot.pkl; give that file as --masks ucf101-24:FILE")
         self.table: dict[str, Any] = {str(k).lower(): v for k, v in table.items()}
-        self.sha256 = sha256_file(self.path)
 
     def track(self, video: Video, height: int, width: int) -> BoxTrack:
         # Folder and file spell HandstandPushups / HandStandPushups differently, so upper and lower case are not
@@ -104,16 +127,7 @@ class UCF101_24Boxes:
                 raise LeftOut(f"UCF101-24 has no box for {video.id}")
             return BoxTrack(int(entry["numf"]), tubes, height, width, self.actors)
         except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-            raise BenchError(
-                f"{self.path}: boxes of {video.id} cannot be read ({error!r}); download the file again"
-            ) from None
-
-    def reads(self, video: Video) -> list[Path]:
-        """No files, except the one whose digest is in :meth:`describe`."""
-        return []
-
-    def describe(self) -> dict[str, Any]:
-        return {"kind": "ucf101-24", "sha256": self.sha256, "actors": self.actors}
+            raise self.unreadable(video, error) from None
 
 
 def find_annotation(root: Path, names: tuple[str, ...], kind: str) -> Path:

@@ -8,26 +8,24 @@ As in StillMix's synthesis script, corners are truncated to integer pixels, and 
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from benchmark_builder.masks.annotations.ucf101_24 import HEIGHT, WIDTH, BoxTrack, find_annotation
-from benchmark_builder.settings import ActorSettings
+from benchmark_builder.masks.annotations.ucf101_24 import HEIGHT, WIDTH, AnnotatedBoxes, BoxTrack
 from benchmark_builder.utils import safe_pickle
 from benchmark_builder.utils.errors import BenchError, LeftOut
-from benchmark_builder.utils.files import sha256_file
 from benchmark_builder.video.record import LONGEST, Video
 
 NAMES = ("UCF101v2-GT.pkl",)
 
 
-class UCF101V2Boxes:
+class UCF101V2Boxes(AnnotatedBoxes):
     """``ucf101-v2[:PATH]``: PATH is UCF101v2-GT.pkl. Default: in ROOT/annotations, ROOT or alongside ROOT."""
 
+    kind, names = "ucf101-v2", NAMES
+
     def __init__(self, path: Path | None, dataset_root: Path, actors: str = "all") -> None:
-        self.actors = ActorSettings(actors=actors).actors  # type: ignore[arg-type]  # checked there
-        self.path = path or find_annotation(dataset_root, NAMES, "ucf101-v2")
+        super().__init__(path, dataset_root, actors)
         table = safe_pickle.load(self.path, "UCF101-24 annotation (UCF101v2-GT.pkl)")
         if (
             not isinstance(table, dict)
@@ -40,7 +38,6 @@ class UCF101V2Boxes:
         self.tubes = {str(k).lower(): v for k, v in table["gttubes"].items()}
         self.frames = {str(k).lower(): v for k, v in table.get("nframes", {}).items()}
         self.resolution = {str(k).lower(): v for k, v in table.get("resolution", {}).items()}
-        self.sha256 = sha256_file(self.path)
 
     def track(self, video: Video, height: int, width: int) -> BoxTrack:
         """The tubes of the video's class; see :class:`~benchmark_builder.masks.annotations.ucf101_24.BoxTrack`."""
@@ -60,16 +57,7 @@ class UCF101V2Boxes:
             tubes = [run for r in rows for run in _runs(r, scale)]
             return BoxTrack(int(self.frames.get(key, 0)), tubes, height, width, self.actors)
         except (AttributeError, OverflowError, TypeError, ValueError) as error:
-            raise BenchError(
-                f"{self.path}: boxes of {video.id} cannot be read ({error!r}); download the file again"
-            ) from None
-
-    def reads(self, video: Video) -> list[Path]:
-        """No files, except the one whose digest is in :meth:`describe`."""
-        return []
-
-    def describe(self) -> dict[str, Any]:
-        return {"kind": "ucf101-v2", "sha256": self.sha256, "actors": self.actors}
+            raise self.unreadable(video, error) from None
 
 
 def _runs(rows: np.ndarray, scale: np.ndarray) -> list[tuple[int, np.ndarray]]:
