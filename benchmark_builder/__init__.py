@@ -1,4 +1,4 @@
-"""Build bias test videos: data sets, masks, backgrounds, compositing, video in and out, manifests.
+"""Build bias test videos: datasets, masks, backgrounds, compositing, video in and out, manifests.
 
 The main names are exported here and imported when they are first used. Nothing here imports torch (except the mask
 sources that run a network, on demand), and nothing imports from ``albar``, ``evaluator`` or ``albar_bench``.
@@ -9,7 +9,7 @@ import os
 from benchmark_builder.utils import moved
 from benchmark_builder.utils.lazy import exports
 
-MOST_PIXELS = 2**27  # of a picture or a frame (11,585 squared); one of more is refused before memory is taken for it
+MOST_PIXELS = 2**27  # limit for a picture or frame (11,585 squared); larger ones are refused before memory is allocated
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))  # read when OpenCV is loaded, so set here
 moved.install()
 

@@ -1,4 +1,6 @@
-"""The parts that ship, by name: mask sources, background sets, datasets, layouts. Nothing is imported before its use.
+"""The parts of this toolkit, by name: mask sources, background sets, datasets, layouts.
+
+Parts are imported on first use.
 
 A new part is its own file and a line in `shipped` and in `about` here; `--help`, errors and tests read these tables.
 """
@@ -28,17 +30,17 @@ MASKS = Registry(
         "ucf101-24": "ucf101-24[:pyannot.pkl]: boxes of UCF101-24.",
         "ucf101-v2": "ucf101-v2[:UCF101v2-GT.pkl]: boxes of UCF101-24.",
         "jhmdb": "jhmdb[:puppet_mask]: JHMDB's puppet masks.",
-        "folder": "folder:FOLDER: FOLDER/ID/00001.png, as DAVIS and HAT have them.",
-        "rle": "rle:FILE.json: COCO run-length codes, by video or in YouTube-VIS's form.",
+        "folder": "folder:FOLDER: FOLDER/ID/00001.png, as in DAVIS and HAT.",
+        "rle": "rle:FILE.json: COCO run-length codes, by video or in the YouTube-VIS format.",
         "truth": "truth: synthactions' exact masks.",
-        "boxes": "boxes:KIND[:PATH]: the bounding boxes of another source's masks, to see what boxes would leak.",
-        "stored": "stored:FOLDER: what `bench segment` wrote.",
+        "boxes": "boxes:KIND[:PATH]: the bounding boxes of another source's masks, to measure what boxes leak.",
+        "stored": "stored:FOLDER: the masks that `bench segment` wrote.",
         "motion": "motion: no files needed.",
-        "maskrcnn": "maskrcnn[:WEIGHTS]: people found by torchvision's Mask R-CNN or Keypoint R-CNN. WEIGHTS: "
-        "torchvision's name of them, or a file.",
-        "detector": "detector[:WEIGHTS]: their boxes.",
-        "sam": "sam[:CHECKPOINT]: Segment Anything in the boxes of --prompts.",
-        "sam2": "sam2[:FOLDER or hub name]: SAM 2, which follows actors from the boxes of --prompts.",
+        "maskrcnn": "maskrcnn[:WEIGHTS]: people found by torchvision's Mask R-CNN or Keypoint R-CNN. WEIGHTS: a name "
+        "of torchvision, or a file.",
+        "detector": "detector[:WEIGHTS]: the boxes of these people.",
+        "sam": "sam[:CHECKPOINT]: Segment Anything, prompted with the boxes of --prompts.",
+        "sam2": "sam2[:FOLDER or hub name]: SAM 2, which tracks actors from the boxes of --prompts.",
     },
 )
 
@@ -55,8 +57,8 @@ BACKGROUNDS = Registry(
     {"images": "images:FOLDER (Places365's test_256 …)"},
 )
 
-# Each is `read(root, split, fold) -> Listing`, in a module whose `WHERE` says where to get the dataset and how its
-# folder must look.
+# Each is `read(root, split, fold) -> Listing`, in a module where `WHERE` explains where to get the dataset and how to
+# store it.
 DATASETS = Registry(
     "dataset",
     "--dataset",
@@ -69,7 +71,7 @@ DATASETS = Registry(
         "jhmdb": "benchmark_builder.datasets.jhmdb:read",
         "folder": "benchmark_builder.datasets.folder:read",
     },
-    {"folder": "folder (videos in folders that are their classes)"},
+    {"folder": "folder (one folder of videos per class)"},
 )
 
 LAYOUTS = Registry(

@@ -1,4 +1,4 @@
-"""Which SCUBA benchmark `bench build scufo` and `conflfg` start from when none is named with --from."""
+"""Finds the SCUBA benchmark from which `bench build scufo` and `conflfg` start without --from."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +14,11 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.registry import safe_name
 
-_DERIVED = ("layout", "jpeg_quality")  # settings that are the new benchmark's own
+_DERIVED = ("layout", "jpeg_quality")  # settings that the new benchmark does not copy
 
 
 def benchmark_folder(dataset: str, kind: str, background: str) -> Path:
-    """Where a benchmark is stored by convention: ``$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND``."""
+    """The default folder of a benchmark: ``$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND``."""
     return data_root() / "benchmarks" / f"{safe_name(dataset)}-{kind}-{background}"
 
 
@@ -31,17 +31,17 @@ def scuba_there(
     protocol: str = "default",
     **chosen: Any,
 ) -> Path | None:
-    """The finished SCUBA benchmark of a dataset at its default place, whatever its settings; None if there is none.
+    """The finished SCUBA benchmark of a dataset at its default place, with any settings; None if there is none.
 
-    Where nothing is built at the default place and no backgrounds are chosen, the one that the dataset has with other
-    backgrounds is taken.
+    If nothing is built at the default place and no backgrounds are chosen, the dataset's benchmark with other
+    backgrounds is used.
 
     Args:
         dataset, root, split, fold, protocol, chosen: as ``build_scuba`` takes them. Those that differ
             from their default are the user's wishes: what is there must fulfil them.
 
     Raises:
-        BenchError: it was built with another setting than one that is chosen, or there are several to choose from.
+        BenchError: it was built with another setting than a chosen one, or there are several benchmarks.
     """
     settings, _ = resolve(protocol, dataset, chosen)
     name = background_source(settings.backgrounds, settings.fit, settings.grey).name
@@ -69,25 +69,25 @@ def require_wishes(
     protocol: str = "default",
     **chosen: Any,
 ) -> None:
-    """Refuse a SCUBA benchmark that was built with another setting than one that the user asks for now.
+    """Raise BenchError if a SCUBA benchmark was built with another setting than one that the user chose now.
 
     Args:
         folder: the benchmark.
-        root, split, fold, protocol, chosen: as for :func:`scuba_there`.
+        root, split, fold, protocol, chosen: as in :func:`scuba_there`.
 
     Raises:
-        BenchError: it was; or ``folder`` is no benchmark.
+        BenchError: a setting differs, or ``folder`` is not a benchmark.
     """
     differs = _contradiction(folder, root, split, fold, protocol, chosen)
     if differs:
         raise BenchError(
-            f"{folder}: the SCUBA benchmark to start from has another {differs}; leave that option out, or build one "
-            "with `bench build scuba --out DIR` and name it with --from"
+            f"{folder}: the SCUBA benchmark to start from was built with another {differs}; leave out this option, or "
+            "build a new one with `bench build scuba --out DIR` and name it with --from"
         )
 
 
 def _others(dataset: str) -> list[Path]:
-    """The finished SCUBA benchmarks of a dataset at the places that are theirs by convention."""
+    """The finished SCUBA benchmarks of a dataset at their default places."""
     folder = data_root() / "benchmarks"
     if not folder.is_dir():
         return []
@@ -103,7 +103,7 @@ def _others(dataset: str) -> list[Path]:
 def _contradiction(
     folder: Path, root: Path | None, split: str, fold: int, protocol: str, chosen: Mapping[str, Any]
 ) -> str:
-    """The first setting that is chosen otherwise than what is in ``folder`` was built with, in words; empty if none."""
+    """The first chosen setting that differs from the build in ``folder``, in words; empty if none."""
     known = read_protocol(folder)
     name = known.protocol.name
     if protocol != "default" and recorded_name(protocol) != name:
@@ -130,7 +130,7 @@ def _contradiction(
         if value is None or key in _DERIVED or recorded.get(key) is None:
             continue
         wished = kind_of(key, value)
-        # A part of the user's own calls itself what it likes; what named it stands under "changed".
+        # A user's own part may have any name; the word that named it is recorded under "changed".
         if wished not in (recorded[key], known.protocol.changes.get(key, {}).get("here")):
             return f"--{key.replace('_', '-')} ({recorded[key]}, not {wished})"
     return ""

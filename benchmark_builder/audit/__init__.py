@@ -1,1 +1,1 @@
-"""Checks: of data sets before a build, of benchmarks after it."""
+"""Checks of datasets before a build, and of benchmarks after it."""

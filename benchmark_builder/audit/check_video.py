@@ -1,4 +1,4 @@
-"""What is wrong with one video file or folder of frames: it is decoded whole and held against its own header."""
+"""Finds problems of one video file or folder of frames: it is decoded completely and compared with its header."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +14,14 @@ COLUMNS = [
     "id", "file", "label", "class", "frames_decoded", "frames_header", "fps", "width", "height", "rotation",
     "variable_rate", "state", "problem",
 ]  # fmt: skip
-BAD = ("missing", "unreadable", "unusable")  # what makes a copy unfit; every other kind is a note
+BAD = ("missing", "unreadable", "unusable")  # problems that make a copy unusable; all others are notes
 KINDS = {
     "missing": "missing",
-    "unreadable": "unreadable, or cut short",
-    "unusable": "of a name that cannot be used",
+    "unreadable": "unreadable, or incomplete",
+    "unusable": "with a name that cannot be used",
     "damaged": "damaged frames",
-    "count": "frame count differs from the header's",
-    "gap": "frames missing between others",
+    "count": "frame count differs from the header",
+    "gap": "frames missing in between",
     "rotated": "rotated or mirrored",
     "variable rate": "variable frame rate",
     "no times": "frames without times",
@@ -31,20 +31,16 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """One video as it was found. None and "" where nothing could be learnt.
+    """The result of checking one video. None and "" for unknown values.
 
     Attributes:
-        id, label, class_name: as the dataset's reader gives them.
-        file: relative to the dataset's folder; "" if it is missing.
-        frames_decoded: how many frames the decoder gave.
-        frames_header: how many the file says it has.
-        fps: frames a second, as it is built.
-        width, height: of the upright picture.
-        rotation: degrees that the file asks the player to turn its pictures, counter-clockwise.
-        variable_rate: the frames do not follow one another evenly; None also where frames are damaged or lost.
-        state: ``ok``, ``note`` (odd, and a build copes), ``missing``, ``unreadable`` or ``unusable`` (its name; it
-            is not decoded).
-        problems: what was found, as (kind, words); kinds are those of :data:`KINDS`.
+        id, label, class_name: from the dataset's reader. file: relative to the dataset's folder; "" if it is missing.
+        frames_decoded: number of decoded frames. frames_header: number of frames according to the file. fps: frames per
+            second, as used in a build. width, height: of the upright picture. rotation: rotation specified by the file,
+            in degrees counter-clockwise. variable_rate: whether the time steps between frames are uneven; None also if
+            frames are damaged or lost. state: ``ok``, ``note`` (unusual, but a build can use it), ``missing``,
+            ``unreadable`` or ``unusable`` (because of its name; it is not decoded).
+        problems: the problems found, as (kind, words); kinds are the keys of :data:`KINDS`.
     """
 
     id: str
@@ -66,7 +62,7 @@ class Checked:
         return next((bad for bad in BAD if bad in kinds), "note" if kinds else "ok")
 
     def words(self, kind: str) -> str:
-        """What was found of ``kind``."""
+        """The problems of ``kind``."""
         return "; ".join(words for k, words in self.problems if k == kind)
 
     def row(self) -> dict[str, str]:
@@ -83,13 +79,13 @@ def _text(value: object) -> str:
 
 
 def _known(video: Video, root: Path) -> dict[str, Any]:
-    """What is known of a video before it is opened, as fields of :class:`Checked`."""
+    """The facts known before a video is opened, as fields of :class:`Checked`."""
     file = (video.path.relative_to(root) if video.path.is_relative_to(root) else video.path).as_posix()
     return {"id": video.id, "file": file, "label": video.label, "class_name": video.class_name}
 
 
 def not_checked(video: Video, root: Path, error: BenchError) -> Checked:
-    """The record of a video whose check itself failed: what crashes a decoder is unreadable."""
+    """The record of a video whose check itself failed: a video that crashes the decoder is unreadable."""
     return Checked(
         **_known(video, root), frames_decoded=0, problems=(("unreadable", f"could not be checked: {error}"),)
     )
@@ -97,12 +93,12 @@ def not_checked(video: Video, root: Path, error: BenchError) -> Checked:
 
 @dataclass(frozen=True)
 class Checker:
-    """Checks one video. ``root``: what file names are told relative to."""
+    """Checks one video. ``root``: file names are relative to this folder."""
 
     root: Path
 
     def make(self, video: Video) -> Checked:
-        """Decode all of it; never raises for a video, however broken."""
+        """Decode the whole video; never raises, even for a badly damaged one."""
         known = _known(video, self.root)
         try:
             info = probe(video.path)
@@ -124,15 +120,15 @@ class Checker:
         if video.path.is_dir():
             problems += _gaps(video.path)
         if info.turning:
-            problems.append(("rotated", f"{info.turning}, as the file asks"))
+            problems.append(("rotated", f"{info.turning}, as the file specifies"))
         broken = {kind for kind, _ in problems} & {"unreadable", "damaged"}
-        uneven = None if broken else variable_rate(times)  # frames that got lost leave uneven steps
+        uneven = None if broken else variable_rate(times)  # lost frames cause uneven steps
         if uneven:
-            problems.append(("variable rate", f"variable frame rate; it is built at the mean, {info.fps:g} fps"))
+            problems.append(("variable rate", f"variable frame rate; a build uses the mean, {info.fps:g} fps"))
         if times and all(time is None for time in times):
-            problems.append(("no times", f"its frames have no times; it is built at {info.fps:g} fps"))
+            problems.append(("no times", f"its frames have no times; a build uses {info.fps:g} fps"))
         if info.width % 2 or info.height % 2:
-            problems.append(("odd size", f"odd size {info.width}x{info.height}; it is built in 4:4:4"))
+            problems.append(("odd size", f"odd size {info.width}x{info.height}; a build uses 4:4:4"))
         return Checked(
             **known,
             frames_decoded=len(times),
@@ -147,26 +143,29 @@ class Checker:
 
 
 def _words(video: Video, error: Exception) -> str:
-    """The error in one line, without the path, which has a column of its own."""
+    """The error in one line, without the path, which has its own column."""
     return " ".join(str(error).removeprefix(f"{video.path}: ").replace(f"{video.path}/", "").split())
 
 
 def _count(path: Path, decoded: int, header: int) -> list[tuple[str, str]]:
-    """Header against decoder. A difference alone is no harm: edit lists hide frames. Packed AVIs, most of HMDB51's,
-    hold one empty packet, which the header counts: that is no finding. A file that does not hold nine tenths of what
-    it counts was cut."""
+    """Compares header and decoder.
+
+    A difference alone is harmless: edit lists hide frames. Packed AVIs, like most of HMDB51's, contain one empty packet
+    that the header counts; this is not reported. A file with less than nine tenths of the frames in its header was
+    truncated.
+    """
     if not header or decoded == header:
         return []
     coded = coded_length(path) if decoded < header else decoded
     if path.suffix.lower() == ".avi" and coded == header == decoded + 1:
         return []
     if coded < 0.9 * header:
-        return [("unreadable", f"cut short: {decoded} of the header's {header} frames; replace the file")]
-    return [("count", f"{decoded} frames, its header says {header}")]
+        return [("unreadable", f"incomplete: {decoded} of the header's {header} frames; replace the file")]
+    return [("count", f"{decoded} frames, but its header says {header}")]
 
 
 def _gaps(folder: Path) -> list[tuple[str, str]]:
-    """Pictures missing between others, by the numbers at the end of their names."""
+    """Missing pictures, by the numbers at the end of the names."""
     numbers = [number or 0 for number, _ in series((p.name for p in entries(folder)), folder)]
     lost = numbers[-1] - numbers[0] + 1 - len(numbers)
-    return [("gap", f"{lost} frames are missing between others")] if lost > 0 else []
+    return [("gap", f"{lost} frames are missing in between")] if lost > 0 else []

@@ -1,4 +1,4 @@
-"""What is wrong with a copy of a dataset, before any work starts: every file is decoded, nothing is changed."""
+"""Finds problems in a copy of a dataset before any work starts: every file is decoded, nothing is changed."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,19 +15,17 @@ from benchmark_builder.utils.runner import work
 from benchmark_builder.utils.text import shown
 
 SPLITS = ("train", "test", "val")
-OR_ALL = ", or give --split all"  # how a reader ends its call for split files
-SHOWN = 4  # sizes, rates and empty classes that a table names
+OR_ALL = ", or give --split all"  # the end of a reader's message on missing split files
+SHOWN = 4  # maximum number of sizes, rates and empty classes in a table
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What :func:`inspect_dataset` found.
+    """The result of :func:`inspect_dataset`.
 
     Attributes:
-        dataset, root, split: what was inspected.
-        classes: the dataset's class names in label order.
-        videos: one record for every video, present, missing or unusable, sorted by id.
-        notes: lines of the reader for the user.
+        dataset, root, split: as inspected. classes: the dataset's class names in label order. videos: one record for
+        every video, existing, missing or unusable, sorted by id. notes: messages of the reader for the user.
     """
 
     dataset: str
@@ -43,22 +41,22 @@ class Inspection:
 
     @property
     def found(self) -> list[Checked]:
-        """The videos that are there, readable or not."""
+        """The existing videos, readable or not."""
         return [v for v in self.videos if v.file]
 
     @property
     def empty_classes(self) -> list[str]:
-        """Classes without a video that is there."""
+        """Classes without an existing video."""
         filled = {v.class_name for v in self.found}
         return [c for c in self.classes if c not in filled]
 
     @property
     def fine(self) -> bool:
-        """Nothing is missing, unreadable or unusable; there may be notes."""
+        """Whether nothing is missing, unreadable or unusable; there may be notes."""
         return not any(v.state in BAD for v in self.videos)
 
     def write(self, path: Path) -> None:
-        """Write a CSV with a row per video, whole or not at all; columns are :data:`COLUMNS`."""
+        """Write a CSV with a row per video, completely or not at all; columns are :data:`COLUMNS`."""
         write_csv(path, COLUMNS, (v.row() for v in self.videos))
 
 
@@ -70,17 +68,16 @@ def inspect_dataset(
     workers: int | None = None,
     progress: bool = True,
 ) -> Inspection:
-    """Decode every video of a dataset and say what is wrong with the copy.
+    """Decode every video of a dataset and report problems of the copy.
 
     Args:
-        dataset, root, fold: as :func:`~benchmark_builder.datasets.read_dataset` takes them.
-        split: one split, or ``all``: every video that is there, and every one that the split files of ``fold`` name.
-            A split of which nothing is there was not wanted: its absence is a note.
-        workers: processes; None for one a core.
-        progress: show a progress bar.
+        dataset, root, fold: as in :func:`~benchmark_builder.datasets.read_dataset`. split: one split, or ``all``: every
+        existing video, and every video in the split files of ``fold``. If no video of a split exists, this is only a
+        note, since the user may not need the split. workers: processes; None for one per core. progress: show a
+        progress bar.
 
     Raises:
-        BenchError: no such dataset, or nothing of it in ``root``.
+        BenchError: the dataset is unknown, or ``root`` contains none of its videos.
     """
     root = dataset_root(dataset, root)
     listing = _whole(dataset, root, fold) if split == "all" else _read(dataset, root, split, fold)
@@ -96,7 +93,7 @@ def inspect_dataset(
 
 
 def table(found: Inspection) -> list[tuple[str, int, str]]:
-    """An inspection in lines of (what, how many videos, the first of them or which); for a screen."""
+    """An inspection as lines of (what, number of videos, the first of them or a list), for the screen."""
     empty = found.empty_classes
     lines = [
         ("classes with videos", len(found.classes) - len(empty), f"of {len(found.classes)}" + _without(empty)),
@@ -124,7 +121,7 @@ def _without(empty: Sequence[str]) -> str:
 
 
 def _whole(dataset: str, root: Path, fold: int) -> Listing:
-    """Every video that is there or that a split names. What a split lacks is said only by reading that split."""
+    """Every video that exists or is in a split's list. Missing videos are found only by reading the split."""
     listings: list[Listing] = []
     errors: dict[str, list[str]] = {}
     for split in ("all", *SPLITS):
@@ -136,12 +133,12 @@ def _whole(dataset: str, root: Path, fold: int) -> Listing:
         raise BenchError(next(iter(errors)))
     notes = [note for found in listings for note in found.notes]
     for words, splits in errors.items():
-        if splits != ["all"] and not words.startswith("--split"):  # that there is no split of this name is no news
+        if splits != ["all"] and not words.startswith("--split"):  # an unknown split needs no note
             notes.append(f"{', '.join(splits)} not checked for missing videos: {words.removesuffix(OR_ALL)}")
     videos = {v.id: v for found in reversed(listings) for v in found.videos}
     missing = {i for found in listings for i in found.missing} - videos.keys()
     unusable = {u.file: u for found in listings for u in found.unusable}
-    for video in videos.values():  # a list may tell two files of one name apart
+    for video in videos.values():  # a list may distinguish two files with the same name
         unusable.pop(told(video.path, root), None)
     ordered = sorted(videos.values(), key=lambda v: v.id)
     return Listing(
@@ -155,7 +152,7 @@ def _whole(dataset: str, root: Path, fold: int) -> Listing:
 
 
 def _read(dataset: str, root: Path, split: str, fold: int) -> Listing:
-    """A split, also where all that is there of it is unusable."""
+    """A split, also if all of its existing videos are unusable."""
     try:
         return read_dataset(dataset, root, split, fold)
     except NoVideos as error:
@@ -181,5 +178,5 @@ def _missing(video_id: str, classes: Sequence[str]) -> Checked:
         id=video_id,
         label=classes.index(class_name) if known else None,
         class_name=class_name if known else "",
-        problems=(("missing", "missing: the split names it, the folder lacks it"),),
+        problems=(("missing", "missing: it is in the split's list, but not in the folder"),),
     )

@@ -1,17 +1,16 @@
-"""How much of the original background a SCUBA benchmark still shows, and what that background gives away.
+"""How much of the original background a SCUBA benchmark still shows, and what this background reveals.
 
-**Share.** Of the pixels that were pasted, the share outside a reference mask of the actor: background that came along.
-A video counts once, whatever its number of variants, since they share their masks. A feathered edge counts each pixel
-by its weight.
+**Share.** Of the pixels that were pasted, the share outside a reference mask of the actor: this is background. A video
+counts once, since all its variants have the same masks. At a soft edge, each pixel counts by its weight.
 
-**Probe.** A nearest-neighbour probe (:mod:`~benchmark_builder.audit.probe`) sees only pixels *around* the actor, as
-the benchmark shows them: pasted, and more than ``margin`` pixels away from the reference mask. Without a reference
-they are a ring of ``ring`` pixels just inside the edge of what was pasted; a tight mask's ring is the actor's own
-outline, clothes and all, so there the probe says what the edge shows and is an upper bound on the background.
+**Probe.** A nearest-neighbour probe (:mod:`~benchmark_builder.audit.probe`) sees only pixels *around* the actor in the
+benchmark: pixels that were pasted and are more than ``margin`` pixels away from the reference mask. Without a
+reference, it sees a ring of ``ring`` pixels just inside the edge of the pasted area. If the mask is tight, this ring
+shows the outline and clothes of the actor, so the result is an upper bound for the background.
 
-- *class*: does the nearest video **of another source** have the same class? Above chance, the surroundings name it.
-- *source*: is the nearest video another variant of the same source? Variants differ in everything but what was pasted,
-  so above chance, surroundings of the source are still to be seen.
+- *class*: does the nearest video **of another source** have the same class? Above chance, the surroundings reveal it.
+- *source*: is the nearest video another variant of the same source? Variants differ in everything except the pasted
+  pixels, so above chance, surroundings of the source are still visible.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,14 +36,14 @@ from benchmark_builder.video.record import Video
 from benchmark_builder.video.selection import indices
 
 REPLICATES = 2000
-OWN_TRUTH = {"synthactions": "truth"}  # datasets that come with exact masks
-FRAMES = 16  # of a video, spread over its length, that the probe's features are pooled from
+OWN_TRUTH = {"synthactions": "truth"}  # datasets with exact masks
+FRAMES = 16  # number of frames per video, spread over its length, for the probe's features
 
 
 @dataclass(frozen=True)
 class Share:
-    """A mean over source videos, 0..1, with its 95 % interval: sources are drawn with replacement, 2,000 times, and
-    the 2.5 and 97.5 percentiles of the means taken. Where every source has the same value, its ends coincide."""
+    """A mean over source videos, 0..1, with its 95 % interval: sources are drawn with replacement, 2,000 times; the
+    limits are the 2.5 and 97.5 percentiles of the means. If every source has the same value, both limits are equal."""
 
     value: float
     low: float
@@ -53,21 +52,19 @@ class Share:
 
 @dataclass(frozen=True)
 class Leakage:
-    """What was found in one benchmark. A figure is None where it cannot be measured.
+    """The result for one benchmark. A figure is None if it cannot be measured.
 
     Attributes:
         benchmark: its folder.
-        masks: the mask source it was built with.
+        masks: the mask source of the build.
         reference: the reference's spec, or "" for none.
-        around: which pixels the probe saw, in words.
-        sources, videos: how many of each were measured.
-        missing: (source id, reason) of the others.
-        leaked: share of the pasted pixels that are background.
-        background_shown: share of the source's background that is still shown.
-        actor_shown: share of the actor that was pasted.
-        seen: share of the videos that have any pixel for the probe to see; the others are guessed.
-        class_probe, class_chance: how often the probe names the class; a uniform guess.
-        source_probe, source_chance: the same of the source; None for benchmarks of one variant a source.
+        around: the pixels that the probe saw, in words.
+        sources, videos: number of measured sources and videos. missing: (source id, reason) for the others. leaked:
+        share of the pasted pixels that are background. background_shown: share of the source's background that is still
+        shown. actor_shown: share of the actor that was pasted. seen: share of the videos with any pixel for the probe;
+        the others are guessed. class_probe, class_chance: share of videos whose class the probe predicts correctly; the
+        same for a uniform guess. source_probe, source_chance: the same for the source; None for benchmarks with one
+        variant per source.
     """
 
     benchmark: Path
@@ -89,7 +86,7 @@ class Leakage:
 
 @dataclass(frozen=True)
 class Counted:
-    """One source's sums over its frames, in pixels (feathered ones in part), and a feature of each of its videos."""
+    """The sums of one source over its frames, in pixels (weighted at soft edges), and a feature of each video."""
 
     pasted: float
     leaked: float
@@ -101,7 +98,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Counter:
-    """Measures one source: :meth:`make` takes its rows."""
+    """Measures one source; :meth:`make` gets its rows."""
 
     benchmark: Benchmark
     reference: MaskSource | None
@@ -111,17 +108,19 @@ class Counter:
         """Count pixels and features of one source's videos.
 
         Raises:
-            LeftOut: the reference has nothing on it.
-            BenchError: masks or videos cannot be read, or do not fit each other.
+            LeftOut: the reference has no mask for it.
+            BenchError: masks or videos cannot be read, or do not match each other.
         """
         row = rows[0]
         pasted = StoredTrack(inside(self.benchmark.folder, row.mask_file), row.height, row.width)
         try:
             shown = indices(row.source_frames)
         except ValueError:
-            raise BenchError(f"{row.id}: source frames {row.source_frames!r} are no ranges; rebuild it") from None
+            raise BenchError(f"{row.id}: source frames {row.source_frames!r} are not ranges; build it again") from None
         if len(shown) != row.frames:
-            raise BenchError(f"{row.id}: has {row.frames} frames, but source frames {row.source_frames!r}; rebuild it")
+            raise BenchError(
+                f"{row.id}: has {row.frames} frames, but source frames {row.source_frames!r}; build it again"
+            )
         truth = self._truth(row)
         usable = [at for at, k in enumerate(shown) if truth is None or (k < len(truth.covered) and truth.covered[k])]
         if not usable:
@@ -149,7 +148,7 @@ class Counter:
         return self.reference.track(video, row.height, row.width)
 
     def _weight(self, mask: np.ndarray) -> np.ndarray:
-        """How much of each pixel is the source's, 0..1: bool or float32 (H, W)."""
+        """The weight of the source in each pixel, 0..1: bool or float32 (H, W)."""
         feather = float(self.benchmark.protocol.mask_settings.feather or 0)
         return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), feather) if feather else mask
 
@@ -157,7 +156,7 @@ class Counter:
         """The pixels that the probe sees: bool (H, W)."""
         if actor is not None:
             return mask & ~_grown(actor, self.settings.margin)
-        return mask & _grown(~mask, self.settings.ring)  # the picture's border is no edge of the mask
+        return mask & _grown(~mask, self.settings.ring)  # the border of the picture is not an edge of the mask
 
     def _feature(self, row: Row, regions: dict[int, np.ndarray]) -> np.ndarray | None:
         if not any(region.any() for region in regions.values()):
@@ -167,12 +166,12 @@ class Counter:
             read += 1
             if at in regions:
                 if frame.shape[:2] != regions[at].shape:
-                    raise BenchError(f"{row.file}: is not {row.width}x{row.height}, as its row says; rebuild it")
+                    raise BenchError(f"{row.file}: is not {row.width}x{row.height}, as in its row; build it again")
                 histograms.add(frame, regions[at])
             if at >= last:
                 break
         if read <= last:
-            raise BenchError(f"{row.file}: has {read} frames, its row says {row.frames}; rebuild it")
+            raise BenchError(f"{row.file}: has {read} frames, but its row says {row.frames}; build it again")
         return histograms.feature()
 
 
@@ -182,20 +181,20 @@ def measure(
     """Measure the leakage of one SCUBA benchmark.
 
     Args:
-        folder: the benchmark; its own stored masks say what was pasted.
-        root: the dataset's folder, where the reference looks for its files; None for where it lay when built.
+        folder: the benchmark; its stored masks show what was pasted.
+        root: the dataset's folder, where the reference searches for its files; None for its place at build time.
         workers: processes.
         progress: show a progress bar.
 
     Raises:
-        BenchError: ``folder`` is no SCUBA benchmark or has no masks, or not one of its videos could be measured.
+        BenchError: ``folder`` is not a SCUBA benchmark or has no masks, or none of its videos could be measured.
     """
     settings = settings or Settings()
     benchmark = read_benchmark(folder, root)
     if benchmark.kind != "scuba":
-        raise BenchError(f"{folder}: is a {benchmark.kind} benchmark; give the SCUBA benchmark it was made from")
+        raise BenchError(f"{folder}: is a {benchmark.kind} benchmark; give the SCUBA benchmark from which it was made")
     if not all(row.mask_file for row in benchmark.rows) or not benchmark.rows:
-        raise BenchError(f"{folder}: does not hold the masks it was made with, so leakage cannot be measured; "
+        raise BenchError(f"{folder}: does not contain the masks it was made with, so leakage cannot be measured; "
                          "build it with `bench build scuba`")  # fmt: skip
     spec = settings.reference
     if spec == "auto":
@@ -220,9 +219,9 @@ def measure(
         for rows, error in done.failed
     ]
     if not done.made:
-        raise BenchError(f"{folder}: not one of its {len(items)} sources could be measured; the first: {missing[0][1]}")
+        raise BenchError(f"{folder}: none of its {len(items)} sources could be measured; the first: {missing[0][1]}")
     around = f"beyond {settings.margin} px of {spec}" if reference else f"ring of {settings.ring} px inside the edge"
-    measured = sorted(done.made, key=lambda one: one[0][0].source_id)  # the order of completion decides nothing
+    measured = sorted(done.made, key=lambda one: one[0][0].source_id)  # independent of the order of completion
     return _summary(benchmark, "" if reference is None else spec, around, measured, sorted(missing), settings.seed)
 
 
@@ -269,7 +268,7 @@ def _summary(
 
 
 def _share(values: np.ndarray, name: str, seed: int) -> Share:
-    """Mean of one value a source, and its percentile bootstrap interval (Efron & Tibshirani 1993, chapter 13)."""
+    """Mean of one value per source, and its percentile bootstrap interval (Efron & Tibshirani 1993, chapter 13)."""
     draw, count = generator(seed, name, "leakage bootstrap"), len(values)
     means = [values[draw.integers(0, count, count)].mean() for _ in range(REPLICATES)]
     low, high = np.quantile(means, [0.025, 0.975])
@@ -277,7 +276,7 @@ def _share(values: np.ndarray, name: str, seed: int) -> Share:
 
 
 def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """A mask, bool (H, W), grown by a disc of radius ``pixels``."""
+    """A mask, bool (H, W), dilated with a disc of radius ``pixels``."""
     if not pixels:
         return mask
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1,) * 2)
@@ -285,7 +284,7 @@ def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def _masks(described: Mapping[str, object]) -> str:
-    """A mask source in a word or two: ``stored`` and ``boxes`` say of what."""
+    """A mask source in one or two words; for ``stored`` and ``boxes`` with their origin."""
     inner = described.get("origin") or described.get("of")
     return str(described.get("kind", "unknown")) + (f" of {_masks(inner)}" if isinstance(inner, dict) else "")
 
@@ -298,7 +297,7 @@ COLUMNS = [
 
 
 def write_table(path: Path, found: Sequence[Leakage]) -> None:
-    """Write one row per benchmark as CSV: shares 0..1, empty where there is none."""
+    """Write one row per benchmark as CSV: shares 0..1, empty if not measured."""
     rows = []
     for one in found:
         row = {name: getattr(one, name) for name in COLUMNS if hasattr(one, name)}
@@ -312,14 +311,14 @@ def write_table(path: Path, found: Sequence[Leakage]) -> None:
 
 
 def plot(path: Path, found: Sequence[Leakage]) -> None:
-    """Draw the benchmarks side by side as bars with their intervals and, dashed, chance: PNG, PDF or SVG by the suffix.
+    """Draw the benchmarks side by side as bars with intervals, and chance as a dashed line: PNG, PDF or SVG by suffix.
 
     Raises:
-        BenchError: another suffix.
+        BenchError: the suffix is not supported.
     """
     check_suffix(path, flag="--plot")
-    titles = {"leaked": "pasted pixels that\nare background", "class_probe": "class named from\nthe surroundings",
-              "source_probe": "source named from\nthe surroundings"}  # fmt: skip
+    titles = {"leaked": "pasted pixels that\nare background", "class_probe": "class predicted from\nthe surroundings",
+              "source_probe": "source predicted from\nthe surroundings"}  # fmt: skip
     figure = new_figure(3 * len(titles), 2.2 + 0.3 * len(found))
     names = [f"{literal(one.benchmark.name)}\n({literal(one.masks)})" for one in found]
     for axes, (key, title) in zip(figure.subplots(1, len(titles), sharey=True), titles.items(), strict=True):

@@ -1,6 +1,6 @@
-"""A nearest-neighbour probe: what do some of a video's pixels tell about its class, and about where it comes from?
+"""A nearest-neighbour probe: what do some pixels of a video reveal about its class and its source?
 
-The features are plain on purpose. What they find, any network can find; what they miss, a network may still find.
+The features are simple on purpose: any network can find what they find, and may find more.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-LEVELS = 4  # a colour channel's steps: 4·4·4 = 64 colours
-ORIENTATIONS = 8  # of a gradient, opposite directions being one
+LEVELS = 4  # levels per colour channel: 4·4·4 = 64 colours
+ORIENTATIONS = 8  # of a gradient; opposite directions are equal
 FLAT = 32.0  # Sobel magnitude (grey levels x 8) below which a pixel has no orientation: 4 grey levels a pixel
 SIZE = LEVELS**3 + ORIENTATIONS + 1
-_ROWS = 512  # of distances held at once: 20,000 videos take 80 MB
-_TIE = 1e-9  # squared distances (0..4) this close are equal: rounding in float64 stays below 1e-13
+_ROWS = 512  # rows of distances in memory at once: 80 MB for 20,000 videos
+_TIE = 1e-9  # squared distances (0..4) that differ less are equal: float64 rounding is below 1e-13
 
 
 class Histograms:
     """Colours and gradients of some pixels of a video, counted over its frames.
 
-    Both are shares, so neither says how many pixels were seen nor where they lie.
+    Both are shares, so they contain neither the number of pixels nor their positions.
     """
 
     def __init__(self) -> None:
@@ -30,8 +30,8 @@ class Histograms:
     def add(self, frame: np.ndarray, region: np.ndarray) -> None:
         """Count the pixels of one frame, uint8 (H, W, 3) RGB, inside ``region``, bool (H, W).
 
-        Colours of all of them; gradients (3x3 Sobel) only where all nine pixels lie inside, so that nothing outside
-        the region has a part in the feature.
+        Colours of all pixels; gradients (3x3 Sobel) only where all nine pixels are inside, so that pixels outside the
+        region have no influence on the feature.
         """
         if not region.any():
             return
@@ -50,7 +50,7 @@ class Histograms:
     def feature(self) -> np.ndarray | None:
         """float64 (:data:`SIZE`,), or None if not one pixel was seen.
 
-        Square roots of both histograms' shares, end to end: their Euclidean distances are Hellinger distances.
+        Square roots of the shares in both histograms, concatenated: their Euclidean distances are Hellinger distances.
         """
         if not self.colours.any():
             return None
@@ -60,29 +60,35 @@ class Histograms:
 
 @dataclass(frozen=True)
 class Probed:
-    """What a probe did. ``right``: float64 (N,), 0..1, how far each video was named rightly; ``chance``: float64 (N,),
-    how far a uniform guess among the same candidates is right."""
+    """The result of a probe.
+
+    ``right``: float64 (N,), 0..1, the probability that each prediction is right; ``chance``: float64 (N,), the same for
+    a uniform guess among the same candidates.
+    """
 
     right: np.ndarray
     chance: np.ndarray
 
 
 def name_class(features: Sequence[np.ndarray | None], labels: np.ndarray, sources: np.ndarray) -> Probed:
-    """Name each video's class by its nearest neighbour among the videos of **other** sources (leave one source out).
+    """Predict each video's class by its nearest neighbour among videos of **other** sources (leave one source out).
 
     Args:
-        features: one a video, float64 (:data:`SIZE`,); None for a video of which nothing was seen.
+        features: one per video, float64 (:data:`SIZE`,); None for a video without visible pixels.
         labels, sources: int (N,).
 
     Returns:
-        Among equally near neighbours, the share that has the class counts. A video of which nothing was seen is a
-        guess: it is as right as chance, and it is nobody's neighbour, so that being blind tells nothing.
+        If several neighbours are equally near, the share of them with the class is used. A video without visible pixels
+        is a guess at chance, and it is not a neighbour of other videos, so that missing pixels reveal nothing.
     """
     return _probe(features, labels, lambda rows: sources[rows, None] != sources[None])
 
 
 def name_source(features: Sequence[np.ndarray | None], sources: np.ndarray) -> Probed:
-    """Is each video's nearest neighbour another variant of its source? Arguments and result as :func:`name_class`."""
+    """Whether each video's nearest neighbour is a variant of its source.
+
+    Arguments and result as in :func:`name_class`.
+    """
     order = np.arange(len(sources))
     return _probe(features, sources, lambda rows: order[rows, None] != order[None])
 

@@ -1,4 +1,4 @@
-"""Check a benchmark against its own manifest: every byte of every file, and every row against what it describes."""
+"""Checks a benchmark against its manifest: every byte of every file, and every row against its video."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from benchmark_builder.utils.text import read_records
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.selection import indices
 
-# What the videos of one source share.
+# Values that are equal for all videos of one source.
 SHARED = (
     "label", "class_name", "split", "source_file", "source_sha256", "source_frames", "frames", "fps", "width", "height",
     "mask_source", "mask_file", "mask_sha256", "mask_coverage",
@@ -38,18 +38,18 @@ SHARED = (
 
 @dataclass(frozen=True)
 class RowChecker:
-    """Checks one row: its files' digests, and what decoding shows against what the row says.
+    """Checks one row: the digests of its files, and the decoded video against the row.
 
     Attributes:
-        benchmark: what is checked.
-        scuba: the SCUBA benchmark it was made from, where that is still at hand; then each row is held against it.
+        benchmark: the benchmark to check.
+        scuba: the SCUBA benchmark from which it was made, if available; then each row is compared with it.
     """
 
     benchmark: Benchmark
     scuba: Benchmark | None = None
 
     def make(self, row: Row) -> list[str]:
-        """Problems found, one line each; empty if the row and its files are as they were built."""
+        """The problems, one line each; empty if the row and its files are unchanged since the build."""
         kind = kinds.registered(self.benchmark.kind, self.benchmark.protocol.described)
         own = kind.row_problems(self.benchmark, row) if kind else []
         said = [*_row_problems(self.benchmark, row), *own, *self._made_from(row)]
@@ -74,24 +74,24 @@ class RowChecker:
             return []
         base = self.scuba.by_id.get(row.id)
         if base is None:
-            return [f"{self.scuba.folder} holds no SCUBA video of this id"]
+            return [f"{self.scuba.folder} has no SCUBA video with this id"]
         problems = [
-            f"{name} is {getattr(row, name)!r}, its SCUBA video's is {getattr(base, name)!r}"
+            f"{name} is {getattr(row, name)!r}, but in its SCUBA video {getattr(base, name)!r}"
             for name in INHERITED
             if getattr(row, name) != getattr(base, name) and (name != "mask_sha256" or row.mask_sha256)
         ]
-        if problems:  # what was drawn can be drawn again only if the rest is right
+        if problems:  # draws can be repeated only if the rest is right
             return problems
         try:
             problems += self._redrawn(row, base)
         except (BenchError, IndexError, KeyError, TypeError, ValueError) as error:
-            problems.append(f"cannot be held against its SCUBA video ({error})")
+            problems.append(f"cannot be compared with its SCUBA video ({error})")
         return problems
 
     @cached_property
     def _redrawn(self) -> Callable[[Row, Row], list[str]]:
         kind = kinds.registered(self.benchmark.kind, self.benchmark.protocol.described)
-        if kind is None:  # its code is not installed here
+        if kind is None:  # the code of the kind is not installed here
             return lambda row, base: []
         found: Callable[[Row, Row], list[str]] = kind.read(self.benchmark.protocol).redrawn(self.benchmark, self.scuba)
         return found
@@ -105,7 +105,7 @@ class RowChecker:
             return [f"{row.id}: its masks do not fit the row ({error})"]
         share = area / (len(shown) * row.height * row.width)
         if row.mask_coverage is None or abs(share - row.mask_coverage) > 1e-6:  # rounded to six digits when written
-            return [f"{row.id}: its masks fill {share:.6f} of the picture, its row says {row.mask_coverage}"]
+            return [f"{row.id}: its masks fill {share:.6f} of the picture, but its row says {row.mask_coverage}"]
         return []
 
     def _decoded(self, row: Row) -> list[str]:
@@ -113,7 +113,9 @@ class RowChecker:
         try:
             for frame in self.benchmark.frames(row):
                 if frame.shape != (row.height, row.width, 3):
-                    return [f"{row.file}: is {frame.shape[1]}x{frame.shape[0]}, its row says {row.width}x{row.height}"]
+                    return [
+                        f"{row.file}: is {frame.shape[1]}x{frame.shape[0]}, but its row says {row.width}x{row.height}"
+                    ]
                 digest.update(frame)
                 count += 1
         except BenchError as error:
@@ -121,16 +123,16 @@ class RowChecker:
         path = self.benchmark.path(row)
         layout = self.benchmark.protocol.layout
         if layouts.layout_of(layout, path).timed and abs(probe(path).fps - row.fps) > 0.01:
-            return [f"{row.file}: plays at {probe(path).fps:.3f} frames a second, its row says {row.fps}"]
+            return [f"{row.file}: has {probe(path).fps:.3f} frames per second, but its row says {row.fps}"]
         if count != row.frames:
-            return [f"{row.file}: has {count} frames, its row says {row.frames}"]
+            return [f"{row.file}: has {count} frames, but its row says {row.frames}"]
         if layouts.is_exact(layout) and digest.hexdigest() != row.pixels_xxh128:
             return [f"{row.file}: its pixels are not those that were composed"]
         return []
 
 
 def _row_problems(benchmark: Benchmark, row: Row) -> list[str]:
-    """What a row says against the protocol and against itself."""
+    """Contradictions of a row with the protocol and within the row."""
     problems = []
     classes = benchmark.classes
     if row.label >= len(classes) or classes[row.label] != row.class_name:
@@ -138,26 +140,26 @@ def _row_problems(benchmark: Benchmark, row: Row) -> list[str]:
     if row.id != f"{row.source_id}__{row.variant}":
         problems.append(f"id is not source {row.source_id!r} and variant {row.variant}")
     if benchmark.protocol.seed not in (None, row.seed):
-        problems.append(f"seed {row.seed} is not the protocol's")
+        problems.append(f"seed {row.seed} is not the one in protocol.json")
     if row.partner_id != row.id:
         problems.append(f"partner {row.partner_id!r} is not the SCUBA video of the same id")
     if len(indices(row.source_frames)) != row.frames:
         problems.append(f"{row.frames} frames, but source frames {row.source_frames!r}")
     file = PurePosixPath(row.source_file)
     if row.source_file and PurePosixPath(row.source_id).name not in (file.name, file.stem):
-        problems.append(f"source file {row.source_file!r} is not named like source {row.source_id!r}")
+        problems.append(f"source file {row.source_file!r} does not have the name of source {row.source_id!r}")
     if row.still_frame is not None and not 0 <= row.still_frame < row.frames:
         problems.append(f"still frame {row.still_frame} is not one of its {row.frames} frames")
     if row.donor_label is not None and row.donor_label == row.label:
-        problems.append("the donor is of the mover's own class")
+        problems.append("the donor has the same class as the moving actor")
     return problems
 
 
 def _siblings(rows: Sequence[Row]) -> list[str]:
-    """Rows of one source that do not say the same of it."""
+    """Rows of one source that contradict each other."""
     first: dict[str, Row] = {}
     return [
-        f"{row.id}: {name} is {getattr(row, name)!r}, that of {first[row.source_id].id} {getattr(other, name)!r}"
+        f"{row.id}: {name} is {getattr(row, name)!r}, but {getattr(other, name)!r} in {first[row.source_id].id}"
         for row in rows
         for other in [first.setdefault(row.source_id, row)]
         for name in SHARED
@@ -166,7 +168,7 @@ def _siblings(rows: Sequence[Row]) -> list[str]:
 
 
 def _origin(benchmark: Benchmark) -> Benchmark | None:
-    """The SCUBA benchmark that another was made from, if it is at hand and still the same."""
+    """The SCUBA benchmark from which a benchmark was made, if it is available and unchanged."""
     digest = benchmark.protocol.origin.manifest_sha256
     if digest is None:
         return None
@@ -182,12 +184,12 @@ def _origin(benchmark: Benchmark) -> Benchmark | None:
 def verify(
     folder: Path, workers: int = 1, progress: bool = True, root: Path | None = None, scuba: Path | None = None
 ) -> list[str]:
-    """Problems of a benchmark, one line each; empty if all is as it was built.
+    """Problems of a benchmark, one line each; empty if everything is unchanged since the build.
 
     ``root`` and ``scuba``: where its dataset and its SCUBA benchmark are, if they have moved.
 
     Raises:
-        BenchError: there is no readable benchmark.
+        BenchError: the benchmark is missing or cannot be read.
     """
     problems = _tables(folder)
     try:
@@ -203,15 +205,15 @@ def verify(
         problems.append(f"{row.id}: could not be checked: {why}" if isinstance(why, Crashed) else str(why))
     problems += filter(None, [done.log])
     expected = {row.file for row in benchmark.rows} | {row.mask_file for row in benchmark.rows if row.mask_file}
-    expected |= {note["id"] for note in _notes(folder) if note["kind"] == "unlisted"}  # an import named them
-    problems += [f"{name}: stands in no row" for name in sorted(_present(folder, expected) - expected)]
+    expected |= {note["id"] for note in _notes(folder) if note["kind"] == "unlisted"}  # listed by an import
+    problems += [f"{name}: is not in any row of the manifest" for name in sorted(_present(folder, expected) - expected)]
     return sorted(set(problems))
 
 
 def _tables(folder: Path) -> list[str]:
     path = folder / SUMS
     if not path.is_file():
-        raise BenchError(f"{path}: no finished benchmark here; give a folder that `bench build` has finished")
+        raise BenchError(f"{path}: no complete benchmark here; give a folder where `bench build` has finished")
     problems, named = [], set[str]()
     for line in filter(None, path.read_bytes().decode(errors="replace").split("\n")):
         digest, _, name = line.partition("  ")
@@ -220,12 +222,12 @@ def _tables(folder: Path) -> list[str]:
             problems.append(f"{table.name!r}: is not the file that was written (its SHA-256 differs)")
         named.add(name)
     return problems + [
-        f"{name}: does not stand in {SUMS}" for name in (FAILURES, MANIFEST, PROTOCOL) if name not in named
+        f"{name}: is not listed in {SUMS}" for name in (FAILURES, MANIFEST, PROTOCOL) if name not in named
     ]
 
 
 def _notes(folder: Path) -> list[dict[str, str]]:
-    """What failures.csv says; nothing where it cannot be read, which is told already."""
+    """The entries of failures.csv; empty if it cannot be read, which is reported elsewhere."""
     try:
         return read_records(folder / FAILURES, FAILURE_COLUMNS)
     except BenchError:
@@ -233,8 +235,8 @@ def _notes(folder: Path) -> list[dict[str, str]]:
 
 
 def _present(folder: Path, expected: set[str]) -> set[str]:
-    """Files below videos/, masks/ and the other folders that hold what is expected, without hidden ones; the frames of
-    an expected folder count as that folder."""
+    """Files below videos/, masks/ and other folders with expected files, without hidden ones; an expected folder of
+    frames counts as one entry."""
     tops = {"videos", "masks"} | {name.partition("/")[0] for name in expected if "/" in name}
     names = (p.relative_to(folder) for top in tops for p in (folder / top).rglob("*") if p.is_file())
     return {

@@ -59,7 +59,8 @@ class Listing:
 
     @property
     def left_out(self) -> list[tuple[str, str, str]]:
-        """The videos of the split that cannot be used, as (id, name, reason): the name is the id of a missing video, or the unusable file."""
+        """The videos of the split that cannot be used, as (id, name, reason): the name is the id of a missing video, or
+        the unusable file."""
         said = "in the split's list, but not in the dataset's folder"
         missing = [(video_id, video_id, said) for video_id in self.missing]
         return missing + [(u.id, u.file, u.reason) for u in self.unusable]
@@ -104,14 +105,15 @@ def dataset_root(name: str, root: Path | None = None) -> Path:
 
 
 def registered_dataset(name: str) -> str:
-    """Check a dataset name read from a benchmark or a checkpoint: it must be a registered name, so that files of others never choose a module that is imported.
+    """Check a dataset name read from a benchmark or a checkpoint: it must be a registered name, so that files of others
+    never choose a module that is imported.
 
     Raises:
         BenchError: it is not registered; the message says how to name the dataset.
     """
     if name not in DATASETS:
         raise BenchError(f"dataset {name!r}: is none of {', '.join(DATASETS.names())}; if you wrote its reader, name "
-                         "it with --dataset package.module:reader, or skip its ordinary videos with --no-iid")  # fmt: skip
+                         "it with --dataset package.module:reader, or give --no-iid")  # fmt: skip
     return name
 
 

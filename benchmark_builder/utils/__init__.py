@@ -1,1 +1,1 @@
-"""Small tools that every part uses: errors, files, folders, texts, random draws, processes."""
+"""Small tools for all parts: errors, files, folders, texts, random draws, processes."""

@@ -1,4 +1,4 @@
-"""Where a network runs."""
+"""The device on which a network runs."""
 
 import os
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def pick_device(name: str) -> "torch.device":
-    """``auto``: the GPU if there is one; else a torch device name. BenchError if this machine has none such."""
+    """``auto``: the GPU if there is one; otherwise a torch device name. Raises BenchError if it is not available."""
     import torch  # here, so that who needs no network loads no torch
 
     if name == "auto":
@@ -25,14 +25,14 @@ def pick_device(name: str) -> "torch.device":
 
 
 def world_size() -> int:
-    """How many processes run together, as `accelerate launch` (or torchrun) tells each of them.
+    """The number of processes that run together, as set by `accelerate launch` (or torchrun).
 
     Raises:
-        BenchError: ``$WORLD_SIZE`` is no number.
+        BenchError: ``$WORLD_SIZE`` is not a number.
     """
     said = os.environ.get("WORLD_SIZE", "1")
     if not said.isdecimal() or len(said) > 6 or int(said) < 1:
         raise BenchError(
-            f"WORLD_SIZE={said[:40]}: is no number of processes; unset it, or start with `accelerate launch`"
+            f"WORLD_SIZE={said[:40]}: is not a number of processes; unset it, or start with `accelerate launch`"
         )
     return int(said)

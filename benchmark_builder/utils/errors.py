@@ -1,15 +1,15 @@
-"""The one exception that the command line turns into a one-line message."""
+"""The exception that the command line shows as a one-line message."""
 
 import errno
 from pathlib import Path
 
-LONGEST_MESSAGE = 1500  # letters; what a stranger's file says may be quoted in it
+LONGEST_MESSAGE = 1500  # characters; a message may quote text from any file
 
 
 class BenchError(Exception):
-    """Bad input or a state the user can fix. The message names the file and the fix, in one line.
+    """Bad input, or a state that the user can fix. The message, one line, names the file and how to fix it.
 
-    A message of more than :data:`LONGEST_MESSAGE` letters loses its middle.
+    The middle of a message of more than :data:`LONGEST_MESSAGE` characters is removed.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -19,19 +19,19 @@ class BenchError(Exception):
 
 
 class LeftOut(BenchError):
-    """A video that a protocol rightly leaves out (no annotation, too small a mask): listed, but no failure."""
+    """A video that a protocol correctly leaves out (no annotation, mask too small): listed, but not a failure."""
 
 
 class ChangedFile(BenchError):
-    """A file is not the one that a manifest describes; never merely missing."""
+    """A file differs from the one in a manifest; not used for missing files."""
 
 
 class Crashed(BenchError):
-    """An item that ended in no foreseen way: unexpected exception, or the process that made it died.
+    """An item that ended in an unexpected way: an unexpected exception, or its process died.
 
     Attributes:
         details: the traceback, for a log file.
-        again: the item deserves a second try, alone: other items may have taken the memory it needed.
+        again: try the item again, alone: other items may have used the memory that it needs.
     """
 
     def __init__(self, message: str, details: str = "", again: bool = False) -> None:
@@ -39,14 +39,14 @@ class Crashed(BenchError):
         self.details, self.again = details, again
 
 
-# What writing to a full, broken or protected disk gives: these name no file where a file was open already.
+# Errors of writing to a full, broken or protected disk. They have no file name if the file was already open.
 DISK_ERRORS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG))
 _FIXES = {
     errno.ENOSPC: "free space there, or choose another folder",
     errno.EDQUOT: "free space there, or choose another folder",
     errno.EROFS: "choose another folder",
-    errno.EACCES: "change its rights, or choose another folder",
-    errno.EPERM: "change its rights, or choose another folder",
+    errno.EACCES: "change its permissions, or choose another folder",
+    errno.EPERM: "change its permissions, or choose another folder",
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "choose another folder",
     errno.EEXIST: "choose another folder",
@@ -56,13 +56,13 @@ _FIXES = {
 
 
 def system_error(error: OSError, folder: Path | None = None) -> BenchError:
-    """What the operating system refused (a full disk, missing rights), as an error that the user can fix.
+    """An error of the operating system (disk full, no permission) as an error that the user can fix.
 
     Args:
-        folder: where it happened, for an error that names no file.
+        folder: where it happened, if the error has no file name.
     """
-    # A copy or a rename has two names; space and rights are wanting where it writes.
+    # A copy or a rename has two names; the problem is at the target.
     name = (error.filename2 if error.errno in DISK_ERRORS else None) or error.filename or folder
     where = f"{name}: " if name else ""
-    fix = _FIXES.get(error.errno or 0, "free space, change its rights, or choose another folder")
+    fix = _FIXES.get(error.errno or 0, "free space, change its permissions, or choose another folder")
     return BenchError(f"{where}{error.strerror or error}; {fix}")

@@ -1,4 +1,4 @@
-"""Whole-or-absent files, digests, and paths that stay inside their folder."""
+"""Files that are written completely or not at all, digests, and paths that stay inside their folder."""
 
 import hashlib
 import io
@@ -21,9 +21,9 @@ from benchmark_builder.utils.text import csv_text, read_text, utf8
 
 @contextmanager
 def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
-    """Let what the system refuses inside name the folder of ``path``.
+    """Raise errors of the operating system inside the block as BenchError with the folder of ``path``.
 
-    For a write to an open file the system names none, and a temporary name (``temporary``) tells a user nothing.
+    For a write to an open file the system gives no name, and a temporary name (``temporary``) does not help the user.
     """
     try:
         yield
@@ -36,9 +36,11 @@ def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path alongside ``path``; on success it is renamed to ``path``, on any error removed.
+    """Yield a temporary path in the same folder as ``path``.
 
-    The suffix is kept, so that encoders recognise the container. A file under its final name is always whole.
+    On success it is renamed to ``path``, on any error removed.
+
+    The suffix is kept, so that encoders recognise the container. A file under its final name is always complete.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex}{path.suffix}")
@@ -53,7 +55,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file, or a folder of files, so that it appears under ``target`` once whole."""
+    """Copy a file, or a folder of files; it appears at ``target`` when it is complete."""
     if not source.is_dir():
         with whole_file(target) as temporary:
             shutil.copyfile(source, temporary)
@@ -65,9 +67,9 @@ def copy_whole(source: Path, target: Path) -> None:
         except shutil.Error as error:  # a list of what could not be copied
             raise BenchError(
                 f"{target.parent}: {source.name} could not be copied here ({error.args[0][0][2]}); free space, change "
-                "its rights, or choose another --out"
+                "its permissions, or choose another --out"
             ) from None
-        if target.exists():  # a folder cannot be renamed onto a filled one
+        if target.exists():  # a folder cannot replace a folder with content
             shutil.rmtree(target)
         copy.replace(target)
     finally:
@@ -75,7 +77,7 @@ def copy_whole(source: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file, or a folder with all it holds; nothing happens where there is none."""
+    """Delete a file, or a folder with its content; nothing happens if it does not exist."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -83,11 +85,11 @@ def remove(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> int:
-    """Delete temporary files and folders that a killed run left anywhere below ``folder``; returns how many."""
+    """Delete temporary files and folders of a killed run anywhere below ``folder``; returns their number."""
     leftovers = list(folder.rglob(".tmp-*"))
     for path in leftovers:
         if path.is_dir() and not path.is_symlink():
-            # A worker that has not yet noticed that its run was killed may be writing here for a moment more.
+            # A worker that has not yet detected that its run was killed may still be writing here for a moment.
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
@@ -95,19 +97,19 @@ def remove_leftovers(folder: Path) -> int:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text whole or not at all; what is no Unicode (a file name of other bytes) is written ``\\udcff``."""
+    """Write UTF-8 text, completely or not at all; invalid Unicode (from file names) is written as ``\\udcff``."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write sorted, indented JSON whole or not at all."""
+    """Write sorted, indented JSON, completely or not at all."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_text(path, utf8(text))  # JSON reads the escapes back as they were
+    write_text(path, utf8(text))  # JSON readers restore the escapes
 
 
 def read_json(path: Path, what: str, fix: str) -> Any:
-    """Read JSON; a missing or broken file is a :class:`BenchError` saying what it is and how to fix it."""
+    """Read JSON. Raises :class:`BenchError` if the file is missing or damaged."""
     if not path.is_file():
         raise BenchError(f"{path}: no {what} here; {fix}")
     try:
@@ -121,16 +123,16 @@ _LONG_NUMBER = re.compile(r"[0-9]{20}")
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What a JSON text of a stranger says.
+    """Parse a JSON text from others.
 
     Raises:
-        ValueError: it is no JSON, is nested more than :data:`DEEPEST_JSON` deep (what walks through it would fail), or
-            has a whole number of more than 64 bits (which fits no array).
+        ValueError: it is not JSON, is nested more than :data:`DEEPEST_JSON` levels (recursive code would fail), or has
+            an integer of more than 64 bits (too large for arrays).
     """
     if isinstance(text, bytes):
         text = text.decode()
     try:
-        # A function for whole numbers slows the parser down, so it is given only where long ones may be.
+        # A function for integers makes the parser slower, so it is used only if there may be long ones.
         value = json.loads(text, parse_int=_whole_number if _LONG_NUMBER.search(text) else None)
     except RecursionError:
         raise ValueError(f"it is nested more than {DEEPEST_JSON} deep") from None
@@ -149,7 +151,7 @@ def _whole_number(text: str) -> int:
 
 
 def write_csv(path: Path, columns: list[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows (dicts) as CSV with exactly ``columns``, whole or not at all; no cell is run by a spreadsheet
+    """Write rows (dicts) as CSV with exactly ``columns``, completely or not at all; a spreadsheet runs no cell
     (:func:`~benchmark_builder.utils.text.neutral`)."""
     table = ([row.get(column, "") for column in columns] for row in rows)
     write_text(path, csv_text([columns, *table]))
@@ -162,36 +164,39 @@ def sha256_file(path: Path) -> str:
 
 
 def inside(folder: Path, relative: str) -> Path:
-    """``folder / relative``, refused if it would point outside ``folder`` (also through links)."""
+    """``folder / relative``. Raises BenchError if it points outside ``folder`` (also through links)."""
     target = folder / relative
     if Path(relative).is_absolute() or not target.resolve().is_relative_to(folder.resolve()):
-        raise BenchError(f"{relative!r} points outside {folder}; the file that names it is damaged or hostile")
+        raise BenchError(
+            f"{relative!r} points outside {folder}; the file that contains this name is damaged or "
+            "malicious, replace it"
+        )
     return target
 
 
 def found_inside(folder: Path, relative: str) -> Path:
-    """:func:`inside`, but where there is no file of that name, the one whose name is the same in composed letters."""
+    """:func:`inside`; if there is no file of that name, the one whose name is equal in composed letters."""
     inside(folder, relative)
     return inside(folder, place_of(folder, relative).relative_to(folder).as_posix())
 
 
-MOST_DIRECTORY = 2**24  # bytes of a zip's list of members: of 250,000 pictures, say
-MOST_UNPACKED = 2**28  # bytes of one member of a zip: a picture of 8K has fewer, packed or not
+MOST_DIRECTORY = 2**24  # bytes of a zip's list of members: for example 250,000 pictures
+MOST_UNPACKED = 2**28  # bytes of one member of a zip: more than an 8K picture, packed or not
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
-    """A zip of strangers, read into memory, so that no file stays open.
+    """A zip from others, read into memory, so that no file stays open.
 
     Raises:
         OSError: it cannot be read.
-        zipfile.BadZipFile: it is none, has too many members, or a name in it points outside its folder.
+        zipfile.BadZipFile: it is not a zip, has too many members, or a name in it points outside its folder.
     """
     data = path.read_bytes()
     try:
         if zip_directory(data) > MOST_DIRECTORY:
             raise zipfile.BadZipFile("it has too many members")
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except Exception as error:  # a damaged zip can raise anything: struct.error, UnicodeDecodeError, …
+    except Exception as error:  # a damaged zip can raise any exception: struct.error, UnicodeDecodeError, …
         raise zipfile.BadZipFile(str(error) or type(error).__name__) from None
     for name in archive.namelist():
         if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts:
@@ -200,7 +205,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
 
 
 def zip_directory(data: bytes | mmap.mmap) -> int:
-    """How many bytes a zip's list of members takes; 0 if it is no zip. Python keeps half a kilobyte for each member."""
+    """Size of a zip's list of members in bytes; 0 if it is not a zip. Python uses half a kilobyte per member."""
     end = data.rfind(b"PK\x05\x06", max(0, len(data) - 22 - 0xFFFF))
     if end < 0:
         return 0
@@ -211,10 +216,10 @@ def zip_directory(data: bytes | mmap.mmap) -> int:
 
 
 def zip_member(archive: zipfile.ZipFile, name: str, most: int = MOST_UNPACKED) -> bytes:
-    """The bytes of a zip's member, never more than ``most``, whatever a small file would unpack to.
+    """The bytes of a zip's member, at most ``most``, since a small file may unpack to a very large one.
 
     Raises:
-        KeyError: there is no such member.
+        KeyError: the member is missing.
         zipfile.BadZipFile: it is damaged, or unpacks to more.
     """
     info = archive.getinfo(name)

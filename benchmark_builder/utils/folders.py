@@ -1,4 +1,4 @@
-"""What a folder holds: one function lists every folder, in one order, without the files that systems leave there."""
+"""The content of folders: one function lists every folder, in one order, without files of the operating system."""
 
 import os
 import re
@@ -9,14 +9,14 @@ from pathlib import Path, PurePosixPath
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import composed
 
-# What PyAV decodes and people's videos are called. Pictures are no videos, except those that move.
+# Suffixes of videos that PyAV decodes. Pictures are not videos, except animated ones.
 VIDEO_SUFFIXES = frozenset(
     ".avi .mp4 .mkv .webm .mov .mpg .mpeg .m4v .gif .wmv .flv .f4v .ts .mts .m2ts .m2t .3gp .3g2 .ogv .ogg .ogm .asf "
     ".divx .xvid .vob .mpe .m1v .m2v .mpv .qt .mxf .rm .rmvb .dv .nut .y4m .mjpg .mjpeg .ivf .h264 .264 .hevc .265 "
     ".apng .amv".split()
 )
 PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))
-# Files and folders that systems and their programs leave next to the user's: none of them is ever data.
+# Files and folders that operating systems and their programs create: never data.
 _SYSTEM = frozenset(
     ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information",
      "lost+found", "icon\r")
@@ -24,20 +24,21 @@ _SYSTEM = frozenset(
 
 
 def hidden(name: str) -> bool:
-    """Whether a file's or folder's name, or a part of a relative path, is hidden or a system's own (``._x.avi``)."""
+    """Whether a file's or folder's name, or a part of a relative path, is hidden or belongs to the system
+    (``._x.avi``)."""
     if "/" in name or "\\" in name:
         return any(hidden(part) for part in re.split(r"[/\\]", name) if part not in ("", ".", ".."))
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
 def natural(name: str) -> tuple[tuple[tuple[int, int | str], ...], str]:
-    """Sort key by which numbers in names count as numbers: ``frame2.jpg`` comes before ``frame10.jpg``."""
+    """Sort key that compares numbers in names as numbers: ``frame2.jpg`` comes before ``frame10.jpg``."""
     parts = re.split(r"([0-9]+)", composed(name))
     return tuple((0, int(part)) if k % 2 else (1, part) for k, part in enumerate(parts) if part), name
 
 
 def entries(folder: Path) -> list[Path]:
-    """What a folder holds, in natural order of the names; hidden and system files are left out.
+    """The content of a folder, in natural order of the names, without hidden and system files.
 
     Raises:
         BenchError: the folder is missing or cannot be read.
@@ -46,7 +47,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 def _entries(folder: Path) -> list[tuple[Path, bool]]:
-    """:func:`entries`, each with whether it is a folder, which most systems tell without another question."""
+    """:func:`entries`, each with whether it is a folder; most systems return this without another call."""
     try:
         with os.scandir(folder) as found:
             kept = [(entry.name, entry.is_dir()) for entry in found if not hidden(entry.name)]
@@ -56,7 +57,7 @@ def _entries(folder: Path) -> list[tuple[Path, bool]]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder, as :func:`entries`."""
+    """The folders in a folder, sorted as in :func:`entries`."""
     return [path for path, is_dir in _entries(folder) if is_dir]
 
 
@@ -74,7 +75,7 @@ def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     """Every file below a folder with one of ``suffixes``, in natural order of the relative names; no hidden ones.
 
     Raises:
-        BenchError: as :func:`entries`.
+        BenchError: as in :func:`entries`.
     """
     wanted = frozenset(suffixes)
     names = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.suffix.lower() in wanted)
@@ -82,8 +83,8 @@ def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:
 
 
 def place_of(folder: Path, name: str) -> Path:
-    """``folder / name``, or, where there is no such file or folder, the one whose name is composed of the same letters
-    (NFC and NFD): ids are composed, names on disk need not be. It may not exist."""
+    """``folder / name``, or, if it does not exist, the file or folder whose name has the same letters (NFC or NFD): ids
+    are composed, names on disk may be decomposed. The result may not exist."""
     place = folder / name
     if name.isascii() or place.exists():
         return place
@@ -96,22 +97,23 @@ def place_of(folder: Path, name: str) -> Path:
 
 
 def series(names: Iterable[str], where: Path, expected: int | None = None) -> list[tuple[int | None, str]]:
-    """The frames among the pictures of a folder or of a zip, in the order of their numbers: (number, name) of each.
+    """The frames among the pictures of a folder or zip, in the order of their numbers: (number, name) of each.
 
-    Pictures of one series have one name stem (all but the last number, with the folder in a zip) and one file type.
-    Where there are several, optical flow (``flow_x_``, ``flow_y_``, ``x_``, …) is never the frames. Of the others, the
-    one with ``expected`` pictures is taken, or, where nothing is expected, the only one.
+    Pictures of one series have the same name stem (everything except the last number, including the folder in a zip)
+    and the same file type. If there are several series, optical flow (``flow_x_``, ``flow_y_``, ``x_``, …) is ignored.
+    Of the others, the one with ``expected`` pictures is used, or, if ``expected`` is not given, the only one.
 
     Args:
-        names: relative names; hidden ones and those that are no pictures are passed over.
+        names: relative names; hidden files and files that are not pictures are ignored.
         where: the folder or zip, for messages.
-        expected: how many frames a list says, where there is one.
+        expected: the number of frames in a list, if there is one.
 
     Returns:
         One pair per frame; the number is None only for a single picture without a number in its name.
 
     Raises:
-        BenchError: no pictures, several series of which none or more than one fits, or two pictures of one number.
+        BenchError: there are no pictures, several series of which none or more than one fits, or two pictures with the
+            same number.
     """
     found: dict[tuple[str, str, str], list[tuple[int | None, str]]] = {}
     for name in names:
@@ -126,20 +128,20 @@ def series(names: Iterable[str], where: Path, expected: int | None = None) -> li
         key = (f"{folder}{before}".casefold(), after.casefold(), ".png" if suffix == ".png" else ".jpg")
         found.setdefault(key, []).append((int(number) if number else None, name))
     if not found:
-        raise BenchError(f"{where}: holds no frames (PNG or JPEG); replace it")
+        raise BenchError(f"{where}: contains no frames (PNG or JPEG); replace it")
     chosen = list(found) if len(found) == 1 else _frames_among({k: len(v) for k, v in found.items()}, expected)
     if len(chosen) != 1:
         stems = ", ".join(f"{_stem(key, found)} ({len(pictures)})" for key, pictures in sorted(found.items()))
-        said = f", and none alone has the {expected} frames of the list" if expected is not None else ""
-        raise BenchError(f"{where}: holds several series of pictures: {stems}{said}; keep the frames alone there")
+        said = f", and not exactly one has the {expected} frames of the list" if expected is not None else ""
+        raise BenchError(f"{where}: contains several series of pictures: {stems}{said}; keep only the frames there")
     ordered = sorted(found[chosen[0]], key=lambda pair: (-1 if pair[0] is None else pair[0], pair[1]))
     for one, other in pairwise(ordered):
         if one[0] == other[0]:
-            raise BenchError(f"{where}: {one[1]} and {other[1]} are both picture {one[0]}; keep one of them")
+            raise BenchError(f"{where}: {one[1]} and {other[1]} both have the number {one[0]}; keep one of them")
     return ordered
 
 
-_DIGITS = 18  # more are no count of frames
+_DIGITS = 18  # a longer number is not a frame number
 _FLOW = re.compile(r"(.*_)?(optical_?)?flow(_?[xyuv])?|[xyuv]")
 
 
@@ -151,7 +153,7 @@ def _at_number(stem: str) -> tuple[str, str, str]:
 
 
 def _frames_among(counts: dict[tuple[str, str, str], int], expected: int | None) -> list[tuple[str, str, str]]:
-    """Which of several series may be the frames: keys of ``counts``, whose values are numbers of pictures."""
+    """The series that may be the frames: keys of ``counts``, whose values are numbers of pictures."""
     stems = {key: re.sub(r"[^a-z]+", "_", key[0] + "_" + key[1]).strip("_") for key in counts}
     moving = [key for key in counts if not _FLOW.fullmatch(stems[key])]
     return [key for key in moving if expected in (None, counts[key])]

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first used, so that importing the package costs nothing."""
+"""Names of a package that are imported on first use, so that importing the package is fast."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ def exports(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], An
 
     Args:
         package: its name, ``__name__``.
-        places: exported name -> the module that holds it.
+        places: exported name -> the module that defines it.
     """
 
     def find(name: str) -> Any:

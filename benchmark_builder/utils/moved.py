@@ -1,4 +1,4 @@
-"""Old module paths: until the next release they lead to where the code is now, with a warning."""
+"""Old module paths: until the next release they import the new modules, with a warning."""
 
 import importlib
 import importlib.abc
@@ -110,7 +110,7 @@ MOVED = {
 
 class _Loader(importlib.abc.Loader):
     def exec_module(self, module: types.ModuleType) -> None:
-        """Put the new module in the place of the empty one; the import system then returns that."""
+        """Replace the empty module by the new one; the import system then returns the new one."""
         sys.modules[module.__name__] = importlib.import_module(MOVED[module.__name__])
 
 
@@ -125,13 +125,13 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def install() -> None:
-    """Let old paths be imported; asked last, so that nothing else gets slower."""
+    """Make old paths importable; this finder comes last, so that other imports do not get slower."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.append(_Finder())
 
 
 def names_of(package: str, module: str) -> Callable[[str], Any]:
-    """A ``__getattr__`` for a package that was a module: its old names are found in ``module``, with a warning."""
+    """A ``__getattr__`` for a package that was a module: finds its old names in ``module``, with a warning."""
 
     def find(name: str) -> Any:
         if not name.startswith("__"):
@@ -145,7 +145,7 @@ def names_of(package: str, module: str) -> Callable[[str], Any]:
 
 
 def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """A ``__getattr__`` for a module some of whose names have changed: ``names`` has the new one of each old one."""
+    """A ``__getattr__`` for a module with changed names: ``names`` maps old names to new ones."""
 
     def find(name: str) -> Any:
         if name not in names:

@@ -1,8 +1,8 @@
-"""Settings as models: each field says its type, range or choices, default and help once, for the command line, TOML
-files and Python alike.
+"""Settings as models: each field defines type, range or choices, default and help once, for the command line, TOML
+files and Python.
 
-Numbers are strict: no boolean is a number, no text is one, and none is infinite. What is wrong raises
-:class:`SettingError`, the one place where pydantic's errors become one line.
+Numbers are strict: booleans, texts and infinite numbers are refused. Wrong values raise :class:`SettingError`; this is
+the only place where errors of pydantic become one line.
 """
 
 import difflib
@@ -22,8 +22,8 @@ class SettingError(BenchError):
     """A setting that is wrong.
 
     Attributes:
-        name: the setting's.
-        inside: what is wrong as a file's reader is to be told: ``count is 0; give a whole number, at least 1``.
+        name: the name of the setting.
+        inside: the message for a setting in a file: ``count is 0; give a whole number, at least 1``.
     """
 
     name: str = ""
@@ -31,10 +31,10 @@ class SettingError(BenchError):
 
 
 def setting_error(name: str, value: Any, fix: str, flag: str = "", pair: str = "") -> SettingError:
-    """The error of one setting, which names its option: ``--name value: fix``, or ``--pair name=value: fix``."""
+    """The error for one setting, with its option: ``--name value: fix``, or ``--pair name=value: fix``."""
     try:
         quoted = repr(str(value) if isinstance(value, Path) else value)
-    except Exception as reason:  # a number of thousands of digits, or an object that cannot say what it is
+    except Exception as reason:  # a number of thousands of digits, or an object whose repr fails
         quoted = f"a {type(value).__name__} that cannot be shown ({type(reason).__name__})"
     shown = value if isinstance(value, (str, Path)) and value != "" else quoted
     error = SettingError(f"{pair} {name}={shown}: {fix}" if pair else f"{flag or flag_of(name)} {shown}: {fix}")
@@ -62,27 +62,27 @@ def setting(
     """A field of a :class:`SettingsModel`.
 
     Args:
-        default: its value where nothing is chosen; ``...`` if there is none.
+        default: the default value; ``...`` if there is none.
         help: one line for `--help`.
-        of: what is counted or measured, in errors: ``frames``, ``pixels``, or ``share`` for a number from 0 to 1.
-        shown: what `--help` says of the default in place of its value.
-        flag: its option, where that is not the field's name with hyphens; ``--on/--off`` of a boolean.
+        of: the unit, for errors: ``frames``, ``pixels``, or ``share`` for a number from 0 to 1.
+        shown: text for the default in `--help`, instead of its value.
+        flag: its option, if it differs from the field's name with hyphens; ``--on/--off`` for a boolean.
         panel: the heading of the option in `--help`.
-        give: what to give, in errors, where type and range do not say all.
-        metavar: what stands for its value in `--help`.
-        limits: ``ge``, ``le``, ``gt``, ``lt``, as of :func:`pydantic.Field`.
+        give: the valid values, for errors, if type and range are not enough.
+        metavar: the placeholder of its value in `--help`.
+        limits: ``ge``, ``le``, ``gt``, ``lt``, as in :func:`pydantic.Field`.
     """
     extra = {"of": of, "shown": shown, "flag": flag, "panel": panel, "give": give, "metavar": metavar}
     return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
 
 
 def share(default: Any, help: str, **more: Any) -> Any:
-    """A field that is a number from 0 to 1; arguments as of :func:`setting`."""
+    """A field that is a number from 0 to 1; arguments as in :func:`setting`."""
     return setting(default, help, of="share", ge=0, le=1, **more)
 
 
 def optional(model: type[BaseModel], name: str, shown: str = "") -> Any:
-    """A field like another model's, which may be None, its default: the range and help are the other's."""
+    """A field with the range and help of a field in another model; it may be None, which is its default."""
     other = model.model_fields[name]
     said = {k: v for k, v in extra(other).items() if k != "shown"} | ({"shown": shown} if shown else {})
     limits = {k: v for k in ("ge", "le", "gt", "lt") if (v := _limit(other.metadata, k)) is not None}
@@ -90,13 +90,13 @@ def optional(model: type[BaseModel], name: str, shown: str = "") -> Any:
 
 
 class SettingsModel(BaseModel):
-    """Settings that belong together: frozen, hashable, and checked when they are made.
+    """Settings that belong together: frozen, hashable, and checked on creation.
 
     Class attributes:
-        PAIR: the option that takes these settings as NAME=VALUE; empty: each has an option of its own.
+        PAIR: the option for these settings as NAME=VALUE; empty: each setting has its own option.
 
     Raises:
-        SettingError: an unknown setting, or one of a wrong type or out of its range.
+        SettingError: a setting is unknown, has the wrong type or is out of range.
     """
 
     model_config = ConfigDict(
@@ -114,19 +114,19 @@ class SettingsModel(BaseModel):
 
     @classmethod
     def setting_names(cls) -> tuple[str, ...]:
-        """The settings, in the order in which they are defined."""
+        """The settings, in the order of their definition."""
         return tuple(cls.model_fields)
 
     @classmethod
     def part_of(cls, settings: BaseModel) -> Self:
-        """These settings, taken from a model that has them among its own."""
+        """These settings, copied from a model that includes them."""
         return cls(
             **{name: getattr(settings, name) for name in cls.setting_names() if name in type(settings).model_fields}
         )
 
     @classmethod
     def from_file(cls, values: Mapping[str, Any], path: Path | str) -> Self:
-        """The settings that a file has. Errors name the file and the setting."""
+        """The settings in a file. Errors name the file and the setting."""
         try:
             return cls(**values)
         except SettingError as error:
@@ -134,7 +134,7 @@ class SettingsModel(BaseModel):
 
     @classmethod
     def value_in_file(cls, name: str, value: Any, path: Path | str) -> Any:
-        """The value of one setting that a file has, in its own type. Raises as :meth:`from_file`."""
+        """The value of one setting in a file, converted to its type. Raises as :meth:`from_file`."""
         field = cls.model_fields.get(name)
         if field is None:
             raise BenchError(f"{path}: {_unknown(name, value, cls).inside}")
@@ -146,13 +146,13 @@ class SettingsModel(BaseModel):
 
     @classmethod
     def wrong(cls, name: str, value: Any, fix: str) -> SettingError:
-        """The error of one of these settings, for checks that are of more than one field."""
+        """The error for one of these settings, for checks of several fields."""
         field = cls.model_fields.get(name)
         flag = extra(field).get("flag", "").partition("/")[0] if field else ""
         return setting_error(name, value, fix, flag, cls.PAIR)
 
     def replaced(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
-        """The same with some settings changed. Raises as the model itself."""
+        """A copy with some settings changed. Raises as the model itself."""
         changes = {**(changes or {}), **more}
         for name in changes:
             if not isinstance(name, str):
@@ -166,7 +166,7 @@ def default_of(model: type[BaseModel], name: str) -> Any:
 
 
 def _first(error: ValidationError, model: type[SettingsModel], values: Mapping[str, Any]) -> SettingError:
-    """The first of pydantic's errors, in words: the option, its value, and what to give."""
+    """The first error of pydantic in words: the option, its value, and the valid values."""
     found = error.errors(include_url=False)[0]
     name, value = str(found["loc"][0]), found["input"]
     if found["type"] == "extra_forbidden":
@@ -185,12 +185,12 @@ def _unknown(name: str, value: Any, model: type[SettingsModel]) -> SettingError:
 
 
 def extra(field: FieldInfo) -> dict[str, Any]:
-    """What :func:`setting` says of a field beyond pydantic's own: ``of``, ``shown``, ``flag``."""
+    """Properties of a field from :func:`setting` that pydantic does not have: ``of``, ``shown``, ``flag``."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def plain_types(kind: Any) -> tuple[Any, ...]:
-    """The types that a field may have, without None: ``int | None`` gives ``(int,)``."""
+    """The types of a field, without None: ``int | None`` gives ``(int,)``."""
     if typing.get_origin(kind) is Annotated:
         return plain_types(typing.get_args(kind)[0])
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
@@ -199,24 +199,24 @@ def plain_types(kind: Any) -> tuple[Any, ...]:
 
 
 def choices_of(field: FieldInfo) -> tuple[str, ...]:
-    """The words or numbers that a field may be, as text; empty if it is not one of several."""
+    """The choices of a field as text; empty if it has no choices."""
     return tuple(str(w) for kind in plain_types(field.annotation) if typing.get_origin(kind) is Literal
                  for w in typing.get_args(kind))  # fmt: skip
 
 
 def give(field: FieldInfo) -> str:
-    """What to give for a field, for errors: ``choose from hold, drop`` or ``give a share from 0 to 1``."""
+    """The valid values of a field, for errors: ``choose from hold, drop`` or ``give a share from 0 to 1``."""
     chosen = choices_of(field) and not extra(field).get("give")
     return f"choose from {takes(field)}" if chosen else f"give {takes(field)}"
 
 
 def takes(field: FieldInfo) -> str:
-    """What a field takes, in words: ``a share from 0 to 1``, or its choices: ``hold, drop``."""
+    """The valid values of a field in words: ``a share from 0 to 1``, or its choices: ``hold, drop``."""
     return str(extra(field).get("give") or ", ".join(choices_of(field)) or wanted(field))
 
 
 def wanted(field: FieldInfo) -> str:
-    """What a field takes, in words: ``a whole number of frames from 0 to 30``."""
+    """Type and range of a field in words: ``a whole number of frames from 0 to 30``."""
     of = extra(field).get("of", "")
     words = {
         int: f"a whole number of {of}" if of else "a whole number",
@@ -265,12 +265,12 @@ def _is_word(value: str) -> str:
 
 
 def as_whole(value: Any) -> Any:
-    """A number like 8.0 as 8; anything else as it is."""
+    """A number like 8.0 as 8; other values unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def as_tuple(value: Any) -> Any:
-    """A list or a range as a tuple; anything else as it is."""
+    """A list or a range as a tuple; other values unchanged."""
     return tuple(value) if isinstance(value, (list, range)) else value
 
 
@@ -278,12 +278,12 @@ def _as_table(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
 
 
-PathSetting = Annotated[Path, BeforeValidator(_as_path)]  # a text is a path
-Word = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_word)]  # never empty; a path is a text
-Numbers = Annotated[tuple[float, ...], BeforeValidator(as_tuple)]  # a list, as TOML has them, is a tuple
+PathSetting = Annotated[Path, BeforeValidator(_as_path)]  # a text is converted to a path
+Word = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_word)]  # not empty; a path is converted to a text
+Numbers = Annotated[tuple[float, ...], BeforeValidator(as_tuple)]  # a list, as in TOML, is converted to a tuple
 Pair = Annotated[tuple[float, float], BeforeValidator(as_tuple)]
 Triple = Annotated[tuple[float, float, float], BeforeValidator(as_tuple)]
-Whole = Annotated[int, BeforeValidator(as_whole)]  # also a number like 8.0, as some files have it
+Whole = Annotated[int, BeforeValidator(as_whole)]  # also a number like 8.0, which some files contain
 Paths = Annotated[tuple[PathSetting, ...], BeforeValidator(as_tuple)]
 Words = Annotated[tuple[Word, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 Table = Annotated[dict[str, Any], BeforeValidator(_as_table)]

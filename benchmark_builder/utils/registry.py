@@ -1,15 +1,16 @@
-"""Parts by name: those that ship, those that installed packages add, and one's own as ``package.module:Name``.
+"""Parts by name: those of this toolkit, those of installed packages, and the user's own as ``package.module:Name``.
 
-Wherever a name is taken (``--masks``, ``--model``, ``bench train METHOD`` …), the part before the first colon is looked
-up among the registered names. If it is none of them, the word is read as ``module:Name`` or ``module:Name:ARGUMENT``.
-Modules are found as Python finds them; the current folder is searched last, so that a file there replaces nothing.
+For every option that takes a name (``--masks``, ``--model``, ``bench train METHOD`` …), the text before the first colon
+is looked up in the registered names. If it is not registered, the word is read as ``module:Name`` or
+``module:Name:ARGUMENT``. Modules are found as usual in Python; the current folder is searched last, so that a file
+there cannot replace an installed module.
 
-An installed package adds names by entry points of the groups ``albar_bench.methods``, ``.models``, ``.datasets``,
+An installed package adds names with entry points of the groups ``albar_bench.methods``, ``.models``, ``.datasets``,
 ``.masks``, ``.backgrounds``, ``.layouts`` and ``.kinds``.
 
 Only names that the user gives (on the command line, in Python, in a file passed with ``--config`` or ``--protocol``)
-are looked up with :meth:`Registry.find`. Names read from benchmarks, checkpoints and results come from others: they
-must be registered ones (``name in registry``), so that no file chooses a module that is imported.
+are looked up with :meth:`Registry.find`. Names in benchmarks, checkpoints and results may come from others: they must
+be registered (``name in registry``), so that no file chooses a module that is imported.
 """
 
 import contextlib
@@ -31,12 +32,12 @@ TRUST = "BENCH_TRUST"
 
 @dataclass(frozen=True)
 class Found:
-    """What a word names.
+    """The part for a word.
 
     Attributes:
         name: the registered name, or ``module:Name``.
-        part: the object itself: a class, a function, a module, whatever the registry holds.
-        argument: what follows the name after a colon; None where nothing does.
+        part: the object: a class, a function or a module.
+        argument: the text after the name and a colon; None if there is none.
     """
 
     name: str
@@ -46,15 +47,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Registry:
-    """The parts of one sort.
+    """The parts of one type.
 
     Attributes:
-        what: what one of them is called in messages, such as ``mask source``.
+        what: the name of the type in messages, such as ``mask source``.
         option: the option that takes the name, such as ``--masks``.
-        group: the entry points that add to it, such as ``masks`` for ``albar_bench.masks``.
-        shipped: name -> ``module:Name``, or ``module`` where the part is a whole module. Nothing is imported before it
-            is asked for.
-        about: name -> what `--help` says instead of the name alone.
+        group: the group of entry points, such as ``masks`` for ``albar_bench.masks``.
+        shipped: name -> ``module:Name``, or ``module`` if the part is a whole module. A part is imported on first use.
+        about: name -> text for `--help` instead of the name.
     """
 
     what: str
@@ -64,7 +64,7 @@ class Registry:
     about: Mapping[str, str] = field(default_factory=dict)
 
     def names(self) -> list[str]:
-        """Every registered name: the shipped ones in their order, then those of installed packages."""
+        """Every registered name: those of this toolkit in their order, then those of installed packages."""
         added = (point.name for point in _points(f"albar_bench.{self.group}"))
         return [*self.shipped, *sorted(set(added) - self.shipped.keys())]
 
@@ -72,11 +72,11 @@ class Registry:
         return iter(self.names())
 
     def __contains__(self, name: object) -> bool:
-        """Whether it is a registered name, alone."""
+        """Whether it is a registered name, without an argument."""
         return name in self.shipped or name in self.names()
 
     def split(self, word: str) -> tuple[str, str | None]:
-        """The name in a word, and the argument after it; None where there is none. Nothing is imported."""
+        """The name in a word, and the argument after it, None if there is none. Nothing is imported."""
         name, colon, argument = word.partition(":")
         if name not in self:
             attribute, colon, argument = argument.partition(":")
@@ -86,7 +86,7 @@ class Registry:
         return name, argument if colon else None
 
     def kind(self, word: str) -> str:
-        """The name in a word as tables and protocol.json record it; of a word that names nothing, its beginning."""
+        """The name in a word, as recorded in tables and protocol.json; for an invalid word, its beginning."""
         try:
             return self.split(word)[0]
         except BenchError:
@@ -100,20 +100,23 @@ class Registry:
             return False
 
     def help(self, between: str = ", ") -> str:
-        """Every name with what is known about it, for `--help`. Those of installed packages are looked up only if help
-        is asked for, since that takes time."""
+        """Every name with its explanation, for `--help`.
+
+        Names of installed packages are looked up only for `--help`, since that takes time.
+        """
         names = self.names() if "--help" in sys.argv else self.shipped
         return between.join([*(self.about.get(name, name) for name in names), "or package.module:Name"])
 
     def choices(self) -> str:
-        """What may be named instead, for messages."""
-        return f"choose from {', '.join(self.names())}, or name one of your own as package.module:Name"
+        """The valid names, for messages."""
+        return f"choose from {', '.join(self.names())}, or give your own as package.module:Name"
 
     def find(self, word: str) -> Found:
-        """The part that a word of the user's names.
+        """The part for a word given by the user.
 
         Raises:
-            BenchError: no such name (the message lists them), or the module cannot be imported or lacks the name.
+            BenchError: the name is unknown (the message lists the names), or the module cannot be imported or does not
+                define the name.
         """
         name, argument = self.split(word)
         place = self._place(name)
@@ -127,7 +130,7 @@ class Registry:
             return found
         except BenchError:
             raise
-        except (Exception, SystemExit) as error:  # the import of a module from outside may raise anything
+        except (Exception, SystemExit) as error:  # importing a user's module may raise any exception
             file = getattr(sys.modules.get(place.partition(":")[0]), "__file__", None)
             where = f", in {file}" if file and isinstance(error, AttributeError) else ""
             raise BenchError(
@@ -136,47 +139,49 @@ class Registry:
             ) from error
 
     def trusted(self, name: str) -> Found:
-        """The part of a name that a file of others gives. One that is not registered is imported only if the user has
-        named it in this run, or trusts it: the environment variable ``BENCH_TRUST`` lists such names, with commas.
+        """The part for a name in a file from others.
+
+        A name that is not registered is imported only if the user named it in this run, or trusts it: the environment
+        variable ``BENCH_TRUST`` lists trusted names, separated by commas.
 
         Raises:
-            BenchError: no such name, or one that is not trusted.
+            BenchError: the name is unknown or not trusted.
         """
         if self.split(name)[0] not in (*self, *_trusted()):
-            raise BenchError(f"{self.what} {name}: is no part of this toolkit; if you know and trust that module, set "
+            raise BenchError(f"{self.what} {name}: is not part of this toolkit; if you know and trust this module, set "
                              f"{TRUST}={name}")  # fmt: skip
         return self.find(name)
 
     def _place(self, name: str) -> str:
-        """``module:Name`` of a name."""
+        """``module:Name`` for a name."""
         if name in self.shipped:
             return self.shipped[name]
         return next((p.value for p in _points(f"albar_bench.{self.group}") if p.name == name), name)
 
 
 def safe_name(word: str) -> str:
-    """A name as a part of file names, tables and pages: ``my.methods:Mine`` becomes ``my.methods.Mine``.
+    """A name for use in file names, tables and pages: ``my.methods:Mine`` becomes ``my.methods.Mine``.
 
-    Registered names stay as they are.
+    Registered names do not change.
     """
     return re.sub(r"[^\w.+-]", "-", word.replace(":", ".")).lstrip(".")
 
 
 def is_class_with(part: Any, *methods: str) -> bool:
-    """Whether a part is a class that has these methods; asked before it is called, whatever it is."""
+    """Whether a part is a class with these methods; checked before it is called."""
     return isinstance(part, type) and all(callable(getattr(part, name, None)) for name in methods)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an exception says."""
+    """The first line of the message of an exception."""
     return (str(error).splitlines() or [""])[0]
 
 
 def search_here_last() -> None:
-    """Let Python find modules in the current folder, after everything else.
+    """Make Python search the current folder for modules, after all other places.
 
     ``python -m`` puts the current folder first, where a user's ``evaluator.py`` would replace this toolkit's package.
-    An editable install is searched even later, so this toolkit's packages are imported before.
+    Editable installs are searched even later, so the packages of this toolkit are imported first.
     """
     for name in ("albar", "evaluator", "manifests"):
         with contextlib.suppress(ImportError):
@@ -190,13 +195,13 @@ def _trusted() -> list[str]:
 
 
 def _trust(name: str) -> None:
-    """Keep what the user has named; worker processes inherit it."""
+    """Record a name given by the user; worker processes inherit it."""
     if name not in _trusted():
         os.environ[TRUST] = ",".join(filter(None, [*_trusted(), name]))
 
 
 def _load(place: str) -> Any:
-    module, _, attribute = place.partition("[")[0].strip().partition(":")  # an entry point may name extras in brackets
+    module, _, attribute = place.partition("[")[0].strip().partition(":")  # an entry point may have extras in brackets
     found: Any = importlib.import_module(module)
     for part in filter(None, attribute.split(".")):
         found = getattr(found, part)

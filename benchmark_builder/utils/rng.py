@@ -1,4 +1,4 @@
-"""Every random draw of the project has an owner: a generator derived from (seed, id, variant)."""
+"""Every random draw of the project uses a generator derived from (seed, id, variant)."""
 
 import hashlib
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 def generator(seed: int, video_id: str, variant: str) -> np.random.Generator:
-    """The generator that owns one draw, independent of every other video, of workers and of order.
+    """The generator for one draw; it does not depend on other videos, on workers or on the order.
 
     Args:
         seed: the user's seed, any integer.
-        video_id: id of the video (or of whatever else owns the draw).
+        video_id: id of the video (or of another item for which something is drawn).
         variant: what is drawn, e.g. ``"background/3"``.
     """
     key = f"{seed}\x1f{video_id}\x1f{variant}".encode()

@@ -1,7 +1,7 @@
-"""Lists and tables that other programs wrote: one reader for all of them.
+"""The only reader of lists and tables that other programs wrote.
 
-Windows and macOS leave traces in text files: a byte order mark, backslashes, CRLF, decomposed letters (NFD), blanks at
-the end of a line. All are read as if they were not there.
+Text files from Windows and macOS may have a byte order mark, backslashes, CRLF, decomposed letters (NFD) or blanks at
+the end of a line. All of these are read as equal.
 """
 
 import csv
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmark_builder.utils.errors import BenchError
 
-MOST_BYTES = 2**30  # a list of ten million lines has fewer
+MOST_BYTES = 2**30  # more than a list of ten million lines
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -22,7 +22,7 @@ def read_text(path: Path, what: str = "text file", fix: str = "get the file agai
 
     Args:
         path: the file.
-        what: what it should be, for messages.
+        what: the expected type of file, for messages.
         fix: how to fix a file that is refused, for messages.
 
     Raises:
@@ -32,7 +32,7 @@ def read_text(path: Path, what: str = "text file", fix: str = "get the file agai
 
 
 def _decoded(path: Path, what: str, fix: str) -> str:
-    """The text of a file with its line ends as they are."""
+    """The text of a file with unchanged line ends."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise BenchError(f"{path}: too large for a {what} ({path.stat().st_size} bytes); {fix}")
@@ -50,10 +50,10 @@ def _decoded(path: Path, what: str, fix: str) -> str:
 
 
 def read_lines(path: Path, what: str = "list", fix: str = "get the file again") -> list[tuple[int, str]]:
-    """The non-empty lines of a list with their numbers from 1, without blanks around them; letters composed (NFC).
+    """The non-empty lines of a list with their numbers from 1, without blanks at both ends; letters composed (NFC).
 
     Raises:
-        BenchError: as :func:`read_text`.
+        BenchError: as in :func:`read_text`.
     """
     lines = enumerate(read_text(path, what, fix).split("\n"), 1)
     return [(number, composed(line.strip())) for number, line in lines if line.strip()]
@@ -62,20 +62,20 @@ def read_lines(path: Path, what: str = "list", fix: str = "get the file again") 
 def read_table(
     path: Path, what: str = "table", fix: str = "get the file again", delimiter: str = ","
 ) -> tuple[list[str], list[list[str]]]:
-    """A csv file: its column names without blanks around them, and its rows, cell by cell as they were meant
+    """A csv file: its column names without blanks at both ends, and its rows, every cell in its original form
     (:func:`meant`).
 
-    Blank lines are skipped. A row may have more or fewer cells than there are columns: the caller judges that.
+    Blank lines are skipped. A row may have more or fewer cells than columns: the caller checks this.
 
     Raises:
-        BenchError: as :func:`read_text`; or the file is empty or no csv.
+        BenchError: as in :func:`read_text`; or the file is empty or not a csv file.
     """
-    # Line ends within quotes belong to the cell, so they stay as they are.
+    # Line ends within quotes belong to the cell, so they are not changed.
     lines = io.StringIO(_decoded(path, what, fix), newline="")
     try:
         rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
     except csv.Error as error:
-        raise BenchError(f"{path}: is no csv file ({error}); {fix}") from None
+        raise BenchError(f"{path}: is not a csv file ({error}); {fix}") from None
     if not rows:
         raise BenchError(f"{path}: is empty; {fix}")
     return [meant(name.strip()) for name in rows[0]], [[meant(cell) for cell in row] for row in rows[1:]]
@@ -84,10 +84,10 @@ def read_table(
 def read_records(
     path: Path, columns: list[str], what: str = "table", fix: str = "get the file again"
 ) -> list[dict[str, str]]:
-    """A csv file that must have exactly ``columns``, in that order: a dict per row.
+    """A csv file with exactly ``columns``, in this order: a dict per row.
 
     Raises:
-        BenchError: as :func:`read_table`; or other columns, or a row with more or fewer cells.
+        BenchError: as in :func:`read_table`; or the columns differ, or a row has more or fewer cells.
     """
     return [record for _, record in numbered_records(path, columns, what, fix)]
 
@@ -95,7 +95,7 @@ def read_records(
 def numbered_records(
     path: Path, columns: list[str], what: str = "table", fix: str = "get the file again"
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """:func:`read_records` with the number of each row, the first being 2 (below the column names)."""
+    """:func:`read_records` with the line number of each row; the first is 2 (below the column names)."""
     names, rows = read_table(path, what, fix)
     if names != columns:
         raise BenchError(f"{path}: columns are not those of a {what} ({', '.join(columns)}); {fix}")
@@ -106,57 +106,57 @@ def numbered_records(
 
 
 def composed(text: str) -> str:
-    """``text`` in composed letters (NFC): macOS names files in decomposed ones, lists are written in composed ones."""
+    """``text`` in composed letters (NFC): file names on macOS have decomposed letters, lists have composed ones."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def utf8(text: str) -> str:
-    """``text`` that can be written: bytes of a file's name that are not UTF-8 as escapes, ``caf\\udce9``."""
+    """``text`` that can be written: bytes in file names that are not UTF-8 become escapes, ``caf\\udce9``."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def plain_path(text: str) -> str:
-    """A relative path as a list names it: composed letters, ``/`` for a backslash, without ``./`` at the start."""
+    """A relative path from a list: composed letters, ``/`` for a backslash, without ``./`` at the start."""
     return composed(text.strip()).replace("\\", "/").removeprefix("./")
 
 
 def letters(name: str) -> str:
     """The letters and digits of a class name in lower case: ``Massaging person's head`` → ``massagingpersonshead``.
 
-    Class names are matched by these, whatever blanks, underscores, case and punctuation their spelling has.
+    Class names are compared by these, ignoring blanks, underscores, case and punctuation.
     """
     return "".join(c for c in composed(name).casefold() if c.isalnum())
 
 
-# What a spreadsheet takes for the start of a formula, full-width signs of East Asian locales included; numbers, and
-# numbers with blanks between them, are none.
+# What spreadsheets read as the start of a formula, including full-width signs of East Asian locales; numbers, and
+# numbers separated by blanks, are not formulas.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _NUMBERS = re.compile(r"[-+]?[0-9][0-9.]*(?:[eE][-+]?[0-9]+)?(?: [-+]?[0-9][0-9.]*(?:[eE][-+]?[0-9]+)?)*")
 
 
 def neutral(cell: str) -> str:
-    """A csv cell that no spreadsheet runs: text that starts like a formula gets an apostrophe before it.
+    """A csv cell that no spreadsheet runs: an apostrophe is put in front of text that starts like a formula.
 
-    :func:`meant` takes it away again, so every text comes back as it was.
+    :func:`meant` removes it, so reading returns the original text.
     """
     core = cell.lstrip("'")
     return f"'{cell}" if core.startswith(_FORMULA) and not _NUMBERS.fullmatch(cell) else cell
 
 
 def meant(cell: str) -> str:
-    """A csv cell as it was before :func:`neutral`; files that were written without it read as they are."""
+    """The original text of a csv cell, before :func:`neutral`; cells written without it are not changed."""
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
-    """Rows as the text of a csv file; every text is made :func:`neutral` first."""
+    """Rows as the text of a csv file; :func:`neutral` is applied to every text."""
     lines = _Lines()
     writer = csv.writer(lines, lineterminator=_END)
     writer.writerows([neutral(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return "".join(lines)
 
 
-_END = "\r\n"  # a cell that holds one of its characters is quoted; the lines of the file end in \n alone
+_END = "\r\n"  # a cell with one of these characters is quoted; the lines of the file end in \n only
 
 
 class _Lines(list[str]):
@@ -164,10 +164,10 @@ class _Lines(list[str]):
         self.append(line.removesuffix(_END) + "\n")
 
 
-# Control characters (a terminal obeys some of them), and signs that turn the direction of the text around them.
+# Control characters (terminals execute some of them), and characters that change the text direction.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def shown(text: object) -> str:
-    """Text of strangers for one line of a screen or page: control characters become visible (``\\x1b``)."""
+    """Text from others for one line on screen or in a page: control characters become visible (``\\x1b``)."""
     return _UNSEEN.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode("ascii"), str(text))

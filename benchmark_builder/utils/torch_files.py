@@ -1,7 +1,7 @@
-"""Files of ``torch.save`` from strangers: looked through before PyTorch opens them.
+"""Checks files of ``torch.save`` from others before PyTorch opens them.
 
-PyTorch's weights-only loader runs no code, but it takes the file's word for how large a tensor and its storage are, and
-a key that is nested deep ends the process. The checks here need no PyTorch.
+PyTorch's weights-only loader runs no code, but it trusts the sizes of tensors and storages in the file, and a deeply
+nested key crashes the process. These checks do not need PyTorch.
 """
 
 import mmap
@@ -23,9 +23,9 @@ from benchmark_builder.utils.safe_pickle import (
     storage_width,
 )
 
-MOST_PICKLE = 2**26  # bytes of what is not tensors
+MOST_PICKLE = 2**26  # bytes of everything except tensors
 _REBUILT = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3")
-# Besides weights, in options and statistics; PyTorch does not know them, and readers of weights pass them over.
+# Used in options and statistics next to weights; PyTorch does not allow them, and readers of weights ignore them.
 _NAMED = frozenset(
     f"builtins.{name}" for name in "object slice range list dict tuple frozenset int float str bool".split()
 )
@@ -34,14 +34,14 @@ _WRAPPED = ("_rebuild_parameter", "_rebuild_parameter_with_state")
 
 
 def check_torch_file(path: Path) -> None:
-    """Refuse a file whose loading could end the process or take memory out of proportion.
+    """Raise Refused if loading a file could crash the process or allocate far too much memory.
 
-    What is left for PyTorch to refuse: code, types it does not know, a damaged file.
+    PyTorch itself refuses code, unknown types and damaged files.
 
     Raises:
-        Refused: it is such a file.
+        Refused: the file is dangerous.
         OSError: it cannot be read.
-        Exception: of any kind, where it is damaged or no such file.
+        Exception: any exception, if it is damaged or not a file of torch.save.
     """
     with open(path, "rb") as handle:
         if not path.stat().st_size:
@@ -52,11 +52,11 @@ def check_torch_file(path: Path) -> None:
             elif data[:1] == b"\x80":
                 _check_stream(data)
             else:
-                raise Refused("it is no file of torch.save")
+                raise Refused("it is not a file of torch.save")
 
 
 class _Storage:
-    """``count`` numbers that a tensor may show."""
+    """A storage of ``count`` numbers for tensors."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -70,7 +70,7 @@ def _tensor(machine: Machine, storage: Any, offset: Any, size: Any, stride: Any,
 
 
 def _typed(machine: Machine, function: Any, kind: Any, given: Any, state: Any = None) -> Anything:
-    """A tensor with attributes, made by another of these functions."""
+    """A tensor with attributes, created by another function here."""
     if function not in (_tensor, _parameter) or not isinstance(given, tuple):
         raise Refused("it has a tensor of an unknown kind")
     function(machine, *given)
@@ -82,9 +82,9 @@ def _parameter(machine: Machine, *rest: Any) -> Anything:
 
 
 def _find(module: str, name: str) -> Any:
-    """What PyTorch would call is checked, or refused where it can take memory; PyTorch refuses what it does not know.
+    """Calls that PyTorch would make are checked, or refused if they can allocate memory; PyTorch refuses unknown ones.
 
-    Types that are only named (``torch.float32``) are no calls.
+    Types that are only named (``torch.float32``) are not calls.
     """
     if module == "torch._utils" and name in _REBUILT:
         return _tensor
@@ -104,22 +104,22 @@ def _find(module: str, name: str) -> Any:
 
 
 def _check_zip(path: Path, data: mmap.mmap) -> None:
-    """The form since PyTorch 1.6: NAME/data.pkl, and a member NAME/data/KEY for every storage, none packed."""
-    if data[-22:-18] != b"PK\x05\x06":  # PyTorch's reader and Python's must see the same members
+    """The format since PyTorch 1.6: NAME/data.pkl, and an uncompressed member NAME/data/KEY for every storage."""
+    if data[-22:-18] != b"PK\x05\x06":  # the readers of PyTorch and Python must see the same members
         raise Refused("its end is damaged")
     if zip_directory(data) > MOST_DIRECTORY:
         raise Refused("it has too many members")
     with zipfile.ZipFile(path) as archive:
         members = {info.filename: info for info in archive.infolist()}
         if len(members) != len(archive.infolist()):
-            raise Refused("two of its members have one name")
+            raise Refused("two of its members have the same name")
         if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
-            raise Refused("it is packed")
+            raise Refused("it is compressed")
         if sum(info.file_size for info in members.values()) > len(data):
             raise Refused("its members are larger than the file")
         pickles = [name for name in members if name.endswith("data.pkl") and name.count("/") == 1]
         if len(pickles) != 1 or members[pickles[0]].file_size > MOST_PICKLE:
-            raise Refused("it is no file of torch.save")
+            raise Refused("it is not a file of torch.save")
         content = archive.read(pickles[0])
     home = PurePosixPath(pickles[0]).parent
 
@@ -127,20 +127,20 @@ def _check_zip(path: Path, data: mmap.mmap) -> None:
         kind, key, count = storage_claim(claim)
         member = members.get(f"{home}/data/{key}")
         if member is None or member.file_size != count * storage_width(kind):
-            raise Refused("it has a tensor of another size than its storage")
+            raise Refused("it has a tensor whose size differs from its storage")
         return _Storage(count)
 
     Machine(content, _find, storage, lenient=True).load()
 
 
 def _check_stream(data: mmap.mmap) -> None:
-    """The form before PyTorch 1.6: five pickles, then every storage's count and numbers."""
+    """The format before PyTorch 1.6: five pickles, then count and numbers of every storage."""
     claims: dict[str, tuple[int, int]] = {}
 
     def storage(claim: Any) -> _Storage:
         kind, key, count = storage_claim(claim)
         if claims.setdefault(key, (count, storage_width(kind))) != (count, storage_width(kind)):
-            raise Refused("it has two tensors of one name")
+            raise Refused("it has two tensors with the same name")
         return _Storage(count)
 
     machine = Machine(data, _find, storage, lenient=True)
@@ -149,13 +149,13 @@ def _check_stream(data: mmap.mmap) -> None:
         part, at = machine.load(at)
         parts.append(part)
         if len(parts) == 1 and part != TORCH_MAGIC:
-            raise Refused("it is a pickle, and no file of torch.save")
+            raise Refused("it is a pickle, but not a file of torch.save")
     if not isinstance(parts[4], list) or set(parts[4]) != claims.keys() or len(parts[4]) != len(claims):
-        raise Refused("it lists other tensors than it holds")
+        raise Refused("it lists other tensors than it contains")
     for key in parts[4]:
         count, width = claims[key]
         if int.from_bytes(data[at : at + 8], "little") != count:
-            raise Refused("it has a tensor of another size than its storage")
+            raise Refused("it has a tensor whose size differs from its storage")
         at += 8 + count * width
     if at > len(data):
         raise Refused("it is cut short")

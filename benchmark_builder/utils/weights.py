@@ -1,8 +1,8 @@
-"""Files of network weights: the one reader and the one writer. Nothing that such a file may hold is run.
+"""The only reader and writer of files of network weights. No code in such a file is run.
 
-Training codes save the same weights in many ways: bare, under ``state_dict`` or ``model``, with the prefixes of
+Training programs save the same weights in many forms: directly, under ``state_dict`` or ``model``, with the prefixes of
 DataParallel (``module.``), of torch.compile (``_orig_mod.``) or of a wrapping module (``model.``, ``net.``), together
-with their options (an ``argparse.Namespace``), with averaged (EMA) weights. :func:`read_weights` reads them all.
+with options (an ``argparse.Namespace``), with averaged (EMA) weights. :func:`read_weights` reads all of them.
 """
 
 import json
@@ -26,16 +26,16 @@ from benchmark_builder.utils.safe_pickle import Refused
 from benchmark_builder.utils.torch_files import check_torch_file
 
 SAFETENSORS = ".safetensors"
-MOST_STAND_INS = 200  # kinds of objects besides the weights
-# Under which names training codes keep the weights, the usual first.
+MOST_STAND_INS = 200  # maximum number of types of objects next to the weights
+# Names under which training programs store the weights, the most common first.
 _TABLES = ("state_dict", "model_state_dict", "model", "weights", "module", "net", "network", "model_state", "params")
 _AVERAGED = re.compile(r"(^|[._])(ema|averaged?|swa|shadow)([._]|$)", re.IGNORECASE)
 _NO_WEIGHTS = re.compile(r"optim|sched|scaler|(^|_)rng|(^|_)args|config|hyper|loops", re.IGNORECASE)
-# What wrappers put before the names of a whole network.
+# Prefixes that wrappers add to the names of a whole network.
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "_forward_module.")
-# What they put before the names of a part; no network calls a part so.
+# Prefixes that they add to the names of a part; no network has a part with such a name.
 _INSIDE = re.compile(r"(?<=\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
-# Never read as a stand-in: such a name in a file of weights is an attack, not an option of a training code.
+# Never replaced by an empty class: such a name in a file of weights is an attack, not an option of a training program.
 _CALLS = frozenset(
     "__builtin__ builtins os posix nt sys subprocess importlib runpy ctypes shutil socket pty code codeop commands "
     "webbrowser pickle _pickle marshal timeit cProfile pdb bdb pip".split()
@@ -45,11 +45,11 @@ _BUILTINS = frozenset("object slice range list dict tuple set frozenset int floa
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What :func:`read_weights` found.
+    """The result of :func:`read_weights`.
 
     Attributes:
-        tensors: by parameter name, on the CPU, without the prefixes that all names had.
-        notes: lines for the user: which of several tables was taken.
+        tensors: by parameter name, on the CPU, without prefixes that all names had.
+        notes: messages for the user: which of several tables was used.
     """
 
     tensors: dict[str, torch.Tensor]
@@ -57,20 +57,20 @@ class Weights:
 
 
 def write_torch_file(path: Path, content: Mapping[str, Any]) -> None:
-    """Write tensors and plain values with ``torch.save``, whole or not at all; equal content gives equal bytes.
+    """Write tensors and plain values with ``torch.save``, completely or not at all; equal content gives equal bytes.
 
-    Tensors are stored as copies of their own (a view would drag its whole storage along), on the CPU.
+    Tensors are copied to the CPU and stored separately (a view would store its whole base tensor).
     """
     with whole_file(path) as temporary, open(temporary, "wb") as handle:
-        torch.save(_canonical(content), handle)  # given a path, torch would store the temporary name inside
+        torch.save(_canonical(content), handle)  # with a path, torch would store the temporary name in the file
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors as safetensors, whole or not at all; equal content gives equal bytes."""
+    """Write tensors as safetensors, completely or not at all; equal content gives equal bytes."""
     from safetensors.torch import save
 
     data = save({name: value.contiguous() for name, value in tensors.items()}, dict(metadata))
-    # The library writes the metadata in an order that changes from call to call. The header: its length, JSON, blanks.
+    # The library writes the metadata in a random order. The header is its length, JSON, blanks.
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
     header = {
@@ -85,8 +85,8 @@ def write_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata:
 
 
 def _canonical(value: Any) -> Any:
-    """The same content as new containers and one object per text: pickle writes what is one object differently from
-    what is equal only, and a resumed run has other objects than an undisturbed one."""
+    """The same content in new containers with one object per text: pickle writes identical and equal objects
+    differently, and a resumed run has other objects than an uninterrupted one."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, Mapping):
@@ -99,17 +99,18 @@ def _canonical(value: Any) -> Any:
 
 
 def read_torch_file(path: Path, what: str, fix: str, foreign: bool = False) -> Any:
-    """What ``torch.save`` wrote, on the CPU; only tensors and plain types are accepted, nothing is run.
+    """Read a file of ``torch.save`` on the CPU; only tensors and plain types are accepted, no code is run.
 
     Args:
         path: the file.
-        what: what it should be, for messages.
+        what: the expected content, for messages.
         fix: how to fix a file that is refused, for messages.
-        foreign: another code's file: objects besides the weights (options, paths, configurations) are read as empty
-            stand-ins, which run nothing; large files are mapped, not copied.
+        foreign: a file of another program: other objects than weights (options, paths, configurations) are replaced by
+            empty classes, which run no code; large files are mapped, not copied.
 
     Raises:
-        BenchError: no such file, or not a file of tensors and plain types (another pickle, a text file, …).
+        BenchError: the file is missing, or does not contain only tensors and plain types (another pickle, a text file,
+            …).
     """
     if not path.is_file():
         raise BenchError(f"{path}: no such {what}; {fix}")
@@ -126,7 +127,7 @@ def read_torch_file(path: Path, what: str, fix: str, foreign: bool = False) -> A
     while True:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # torch's remarks about foreign pickles; they are refused below
+                warnings.simplefilter("ignore")  # torch warns about other pickles; they are refused below
                 found = [(stand_in, name) for name, stand_in in admitted.items()]
                 with torch.serialization.safe_globals(found) if found else nullcontext():  # type: ignore[arg-type]
                     return torch.load(
@@ -134,7 +135,7 @@ def read_torch_file(path: Path, what: str, fix: str, foreign: bool = False) -> A
                     )
         except MemoryError:
             raise
-        except Exception as error:  # a damaged or hostile file makes the unpickler raise anything
+        except Exception as error:  # a damaged or malicious file can make the unpickler raise any exception
             name = _refused_global(error)
             if foreign and name and name not in admitted and _admissible(name) and len(admitted) < MOST_STAND_INS:
                 admitted[name] = _stand_in(name)
@@ -144,17 +145,17 @@ def read_torch_file(path: Path, what: str, fix: str, foreign: bool = False) -> A
                 admitted[filled[2]] = _stand_in(filled[2], OrderedDict if filled[1] == "SETITEM" else list)
                 continue
             said = re.search(r"WeightsUnpickler error: (.+)", str(error))
-            reason = f"it holds {name}" if name else said[1] if said else _one_line(error)
+            reason = f"it contains {name}" if name else said[1] if said else _one_line(error)
             raise BenchError(
                 f"{path}: not a {what} of tensors and plain values ({reason}), so it was not opened; {fix}"
             ) from None
 
 
 def _refused_global(error: Exception) -> str | None:
-    """The class or function that the unpickler met and does not admit."""
+    """The class or function that the unpickler refused."""
     found = re.search(r"Unsupported global: GLOBAL (\S+) was not|unsupported GLOBAL (\S+) whose module", str(error))
     name = next((name for name in found.groups() if name), None) if found else None
-    return f"builtins.{name}" if name and "." not in name else name  # torch leaves that module out
+    return f"builtins.{name}" if name and "." not in name else name  # torch omits this module
 
 
 def _admissible(name: str) -> bool:
@@ -163,9 +164,10 @@ def _admissible(name: str) -> bool:
 
 
 def _stand_in(name: str, kind: type | None = None) -> Any:
-    """An empty class in place of the one that a file names: whatever it is called with, it does nothing.
+    """An empty class that replaces a class named in a file: it accepts all arguments and does nothing.
 
-    ``kind``: OrderedDict or list, where the file fills the object item by item, which the unpickler allows of no other.
+    ``kind``: OrderedDict or list, if the file fills the object item by item; the unpickler allows this only for these
+    types.
     """
 
     base: Any = list if kind is list else object
@@ -184,16 +186,17 @@ def _stand_in(name: str, kind: type | None = None) -> Any:
 
 
 def read_weights(path: Path, what: str, fix: str, known: Collection[str] = ()) -> Weights:
-    """A network's tensors by parameter name, from what ``torch.save`` wrote or from a ``.safetensors`` file.
+    """A network's tensors by parameter name, from a file of ``torch.save`` or a ``.safetensors`` file.
 
     Args:
         path: the file.
-        what: what it should be, for messages.
+        what: the expected content, for messages.
         fix: how to fix a file that is refused, for messages.
-        known: the parameter names of the network they are for, where that is known; see :func:`without_prefix`.
+        known: the parameter names of the network, if it is known; see :func:`without_prefix`.
 
     Raises:
-        BenchError: no such file, unreadable, or it holds no table of tensors, or several without one that is usual.
+        BenchError: the file is missing, cannot be read, contains no table of tensors, or several tables without a
+            common name.
     """
     if path.suffix.lower() == SAFETENSORS:
         return Weights(without_prefix(read_safetensors(path, what, fix), known))
@@ -203,7 +206,7 @@ def read_weights(path: Path, what: str, fix: str, known: Collection[str] = ()) -
 
 
 def read_safetensors(path: Path, what: str, fix: str) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file, by the names that they have there. BenchError if there is no such file."""
+    """The tensors of a safetensors file, by their names in the file. Raises BenchError if the file is missing."""
     if not path.is_file():
         raise BenchError(f"{path}: no such {what}; {fix}")
     try:
@@ -219,14 +222,14 @@ def read_safetensors(path: Path, what: str, fix: str) -> dict[str, torch.Tensor]
 
 
 def _table(path: Path, content: Any, fix: str) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
-    """The table of tensors in a file's content, and what to say of the others."""
+    """The table of tensors in a file's content, and notes on the others."""
     found = _tables(content)
     if not found:
         held = type(content).__qualname__ if not isinstance(content, Mapping) else ""
         inside = next((type(v).__qualname__ for v in _values(content) if type(v).__qualname__ not in _PLAIN), held)
-        held = f" (it holds {inside})" if inside and inside not in _PLAIN else ""
-        raise BenchError(f"{path}: holds no table of tensors{held}; {fix}")
-    for name, table in list(found.items()):  # torch.optim.swa_utils.AveragedModel counts next to its weights
+        held = f" (it contains {inside})" if inside and inside not in _PLAIN else ""
+        raise BenchError(f"{path}: contains no table of tensors{held}; {fix}")
+    for name, table in list(found.items()):  # torch.optim.swa_utils.AveragedModel stores a counter next to its weights
         if table.pop("n_averaged", None) is not None:
             found = {f"{k}.averaged".lstrip(".") if k == name else k: v for k, v in found.items()}
     averaged = [name for name in found if _AVERAGED.search(name)]
@@ -234,20 +237,18 @@ def _table(path: Path, content: Any, fix: str) -> tuple[dict[str, torch.Tensor],
     usual = [name for known in ("", *_TABLES) for name in plain if name == known or name.split(".")[-1] == known]
     chosen = usual or plain or averaged
     if len(chosen) > 1 and not usual:
-        raise BenchError(
-            f"{path}: holds several tables of tensors ({', '.join(chosen)}); save the one to use by itself"
-        )
+        raise BenchError(f"{path}: contains several tables of tensors ({', '.join(chosen)}); save only the one to use")
     taken, notes = chosen[0], []
     if averaged and taken not in averaged:
         notes.append(
-            f"{path}: the weights under {taken!r} are taken; averaged (EMA) ones under {averaged[0]!r} are not: to use "
-            "them, save them in a file of their own"
+            f"{path}: the weights under {taken!r} are used; averaged (EMA) weights under {averaged[0]!r} are not: to "
+            "use them, save them in a separate file"
         )
     elif averaged:
-        notes.append(f"{path}: the averaged (EMA) weights under {taken!r} are taken, it holds no others")
+        notes.append(f"{path}: the averaged (EMA) weights under {taken!r} are used, it contains no others")
     elif len(found) > 1:
         rest = ", ".join(repr(name) for name in found if name != taken)
-        notes.append(f"{path}: the weights under {taken!r} are taken, not those under {rest}")
+        notes.append(f"{path}: the weights under {taken!r} are used, not those under {rest}")
     return found[taken], tuple(notes)
 
 
@@ -259,7 +260,7 @@ def _values(content: Any) -> Iterable[Any]:
 
 
 def _tables(content: Any, depth: int = 3) -> dict[str, dict[str, torch.Tensor]]:
-    """Every table of tensors by parameter name in ``content``, by where it is (``""``: it is the content itself)."""
+    """Every table of tensors by parameter name in ``content``, by its position (``""``: the content itself)."""
     if not isinstance(content, Mapping) or not depth:
         return {}
     found: dict[str, dict[str, torch.Tensor]] = {}
@@ -267,8 +268,8 @@ def _tables(content: Any, depth: int = 3) -> dict[str, dict[str, torch.Tensor]]:
         if isinstance(key, str) and not _NO_WEIGHTS.search(key):
             found |= {f"{key}.{inner}".rstrip("."): table for inner, table in _tables(value, depth - 1).items()}
     own = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
-    # Most of a table of weights are tensors; counts, versions and states next to them are no weights. Where there are
-    # tables further inside, tensors next to those are statistics of the training.
+    # A table of weights contains mostly tensors; counters, versions and states next to them are not weights. If there
+    # are nested tables, tensors next to them are statistics of the training.
     plain = all(isinstance(v, torch.Tensor | int | float | str | None) for v in content.values())
     if own and not found and (plain or 2 * len(own) > len(content)):
         found[""] = own
@@ -276,12 +277,12 @@ def _tables(content: Any, depth: int = 3) -> dict[str, dict[str, torch.Tensor]]:
 
 
 def without_prefix(tensors: Mapping[str, Any], known: Collection[str] = ()) -> dict[str, Any]:
-    """The table without the prefixes that wrappers put before *every* name, in any order and number.
+    """The table without the prefixes that wrappers added to *every* name, in any order and number.
 
     Args:
         tensors: by name.
-        known: the names that are wanted. Given these, any prefix that all names share is removed if names then fit;
-            otherwise those of :data:`PREFIXES`.
+        known: the expected names. If given, any prefix common to all names is removed if the names then fit; otherwise
+            those in :data:`PREFIXES`.
     """
     names = {name: _INSIDE.sub("", name) for name in map(str, tensors)}
     if len(set(names.values())) < len(names):
@@ -307,7 +308,7 @@ def without_prefix(tensors: Mapping[str, Any], known: Collection[str] = ()) -> d
 
 
 def prefix_of(names: Collection[str], known: Collection[str] = ()) -> str:
-    """What to say of the prefixes of names that fit no network, for an error: empty if nothing stands out."""
+    """A hint on the prefixes of names that fit no network, for an error; empty if there is no common prefix."""
     firsts: dict[str, int] = {}
     for name in names:
         first = name.partition(".")[0] + "." if "." in name else ""

@@ -84,7 +84,7 @@ def test_what_is_built_by_it_needs_the_file_no_more(folder_of_actions: Callable,
     name = recorded_name(str(file))
     other = tmp_path / "other.toml"
     other.write_text(TEXT)
-    with pytest.raises(BenchError, match="has another --protocol"):
+    with pytest.raises(BenchError, match="was built with another --protocol"):
         require_wishes(scuba, protocol=str(other))
     file.unlink()
     build_scufo(scuba, out=tmp_path / "shaken", shaken=True, run=QUIET)

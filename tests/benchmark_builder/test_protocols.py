@@ -136,7 +136,7 @@ def test_validity() -> None:
         ({"dilate": 1000}, "--dilate"),
         ({"feather": -1.0}, "--feather"),
         ({"min_area": 2.0}, "--min-area"),
-        ({"min_area": 0.1}, "--min-area 0.1: decides nothing"),
+        ({"min_area": 0.1}, "--min-area 0.1: has no effect"),
         ({"min_valid": -0.1}, "--min-valid"),
     ],
 )
@@ -256,7 +256,7 @@ def test_grey_pictures_are_drawn_again_or_kept(tmp_path: Path) -> None:
 
     assert drawn(taken, "redraw") == {p.name for p in taken.iterdir()}
     assert drawn(passed, "keep") == {p.name for p in passed.iterdir()}
-    with pytest.raises(BenchError, match="all grey or unreadable; take others, or --grey keep"):
+    with pytest.raises(BenchError, match="all grey or unreadable; use other pictures, or --grey keep"):
         drawn(passed, "redraw")
     for path in passed.iterdir():
         path.rename(tmp_path / path.name)

@@ -86,7 +86,7 @@ def test_every_setting_has_help_and_a_default_that_is_right() -> None:
         (lambda: resolve("default", "ucf101", {"perVideo": 3}), "--perVideo 3: no such setting; did you mean"),
         (lambda: ShakeSettings(shake=0.0), "--shake 0.0: give a share above 0 to 0.5"),
         (lambda: BackgroundSettings(fit="fill"), "--fit fill: choose from cover, stretch"),  # type: ignore[arg-type]
-        (lambda: MaskSettings(min_area=0.5), "--min-area 0.5: decides nothing"),
+        (lambda: MaskSettings(min_area=0.5), "--min-area 0.5: has no effect"),
     ],
 )
 def test_build_settings(make: Any, said: str) -> None:

@@ -50,7 +50,7 @@ def test_a_count_that_is_not_the_headers_is_a_note(tmp_path: Path, count: int) -
     set_header_count(tmp_path / "a.avi", count)
     found = check(tmp_path / "a.avi")
     assert (found.frames_decoded, found.frames_header) == (40, count)
-    assert found.state == "note" and found.words("count") == f"40 frames, its header says {count}"
+    assert found.state == "note" and found.words("count") == f"40 frames, but its header says {count}"
 
 
 def test_a_file_that_was_cut_is_unreadable(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_file_that_was_cut_is_unreadable(tmp_path: Path) -> None:
     assert found.frames_decoded is not None and 0 < found.frames_decoded < 90 and found.frames_header == 100
     assert found.state == "unreadable"
     assert (
-        found.words("unreadable") == f"cut short: {found.frames_decoded} of the header's 100 frames; replace the file"
+        found.words("unreadable") == f"incomplete: {found.frames_decoded} of the header's 100 frames; replace the file"
     )
 
 
@@ -180,7 +180,7 @@ def test_a_whole_copy_is_inspected(copy: Path, tmp_path: Path, workers: int) -> 
     assert not found.fine and [v.id for v in found.found] == ["jump high/ok", "sit/broken", "sit/ok"]
     assert found.classes == ["jump high", "sit"] and found.empty_classes == []
     assert [(name, count) for name, count, _ in table(found)[:4]] == [
-        ("classes with videos", 2), ("found", 3), ("missing", 1), ("unreadable, or cut short", 1),
+        ("classes with videos", 2), ("found", 3), ("missing", 1), ("unreadable, or incomplete", 1),
     ]  # fmt: skip
     found.write(tmp_path / "out" / "found.csv")
     with open(tmp_path / "out" / "found.csv", newline="") as handle:

@@ -194,7 +194,7 @@ def test_sources_without_a_reference_are_missing_and_said(tmp_path: Path) -> Non
     assert list(row) == COLUMNS and row["missing"] == "2" and float(row["leaked"]) == 0.625
     for path in (root / "truth").rglob("*.zip"):
         path.unlink()
-    with pytest.raises(BenchError, match=r"not one of its 6 sources could be measured; the first: no masks"):
+    with pytest.raises(BenchError, match=r"none of its 6 sources could be measured; the first: no masks"):
         found(root, folder)
 
 
@@ -220,7 +220,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
         plot(tmp_path / "a.txt", [])
     rows = (folder / "manifest.csv").read_text()
     (folder / "manifest.csv").write_text(rows.replace("masks/Archery/v_Archery_g01_c01.zip", ""))
-    with pytest.raises(BenchError, match="does not hold the masks it was made with"):
+    with pytest.raises(BenchError, match="does not contain the masks it was made with"):
         measure(folder, progress=False)
 
 

@@ -487,7 +487,7 @@ def test_a_disk_that_refuses_is_named_with_its_folder(
     def refuse(*args: object, **options: object) -> None:
         raise OSError(code, os.strerror(code), *([str(args[0])] if code == errno.EACCES else []))
 
-    said = rf"{out}.*: {os.strerror(code)}; (free space there, or |change its rights, or )?choose another folder$"
+    said = rf"{out}.*: {os.strerror(code)}; (free space there, or |change its permissions, or )?choose another folder$"
     with monkeypatch.context() as patch:
         patch.setattr(Path, "mkdir", refuse)
         with pytest.raises(BenchError, match=said):

@@ -200,7 +200,7 @@ def test_bad_frames_are_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"00002\.png: not a readable picture"):
         list(read_frames(tmp_path / "clip"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BenchError, match="holds no frames"):
+    with pytest.raises(BenchError, match="contains no frames"):
         probe(tmp_path / "empty")
 
 

@@ -465,7 +465,7 @@ def test_frame_numbers_of_a_folder(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="frame 0, but frame numbers must be between 1 and"):
         covered(["0.png", "1.png", "2.png"], numbering="1")
     assert covered(["8_mask.png", "9_mask.png", "10_mask.png"]) == [8, 9, 10]
-    with pytest.raises(BenchError, match=r"01\.png and 1\.png are both picture 1"):
+    with pytest.raises(BenchError, match=r"01\.png and 1\.png both have the number 1"):
         covered(["01.png", "1.png", "2.png"])
     with pytest.raises(BenchError, match=r"several series of pictures: numbers alone \(2\), overlay \(1\)"):
         covered(["0.png", "1.png", "overlay.png"])

@@ -88,18 +88,22 @@ def test_one_series_is_taken(names: list[str], expected: int | None, taken: list
 @pytest.mark.parametrize(
     ("names", "expected", "says"),
     [
-        ([], None, "holds no frames"),
-        (["._1.jpg", "notes.txt"], None, "holds no frames"),
-        (["a_1.jpg", "b_1.jpg", "b_2.jpg"], None, r"here: holds several series of pictures: a_ \(1\), b_ \(2\); keep"),
-        (["a_1.jpg", "b_1.jpg"], 1, r"a_ \(1\), b_ \(1\), and none alone has the 1 frames of the list"),
-        (["img_1.jpg", "img_2.jpg", "flow_x_1.jpg"], 1, r"flow_x_ \(1\), img_ \(2\), and none"),
+        ([], None, "contains no frames"),
+        (["._1.jpg", "notes.txt"], None, "contains no frames"),
+        (
+            ["a_1.jpg", "b_1.jpg", "b_2.jpg"],
+            None,
+            r"contains several series of pictures: a_ \(1\), b_ \(2\); keep",
+        ),
+        (["a_1.jpg", "b_1.jpg"], 1, r"a_ \(1\), b_ \(1\), and not exactly one has the 1 frames of the list"),
+        (["img_1.jpg", "img_2.jpg", "flow_x_1.jpg"], 1, r"flow_x_ \(1\), img_ \(2\), and not exactly one"),
         (["x_1.jpg", "y_1.jpg"], 1, "several series"),
         (["1.jpg", "1.png"], None, r"numbers alone \.jpg \(1\), numbers alone \.png \(1\)"),
         (["1_left.jpg", "1_right.jpg"], None, r"…_left \(1\), …_right \(1\)"),
         (["a.jpg", "b.jpg"], None, "several series"),
-        (["frame1.jpg", "frame01.jpg"], None, "frame01.jpg and frame1.jpg are both picture 1"),
-        (["IMG_1.jpg", "img_1.jpg"], None, "are both picture 1"),
-        (["v/1.jpg", "v/1.jpg"], None, "are both picture 1"),
+        (["frame1.jpg", "frame01.jpg"], None, "frame01.jpg and frame1.jpg both have the number 1"),
+        (["IMG_1.jpg", "img_1.jpg"], None, "both have the number 1"),
+        (["v/1.jpg", "v/1.jpg"], None, "both have the number 1"),
         (["1" * 5000 + ".jpg"], None, "5000 digits"),
     ],
 )
@@ -123,7 +127,7 @@ def test_a_published_video_with_flow_is_imported_without_it(tmp_path: Path, kind
 def test_a_published_video_of_several_series_that_the_list_does_not_settle_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "p" / NAME, flow(11) | unpadded("img_"))
     (tmp_path / "p" / "list.txt").write_text(f"{NAME} 11 2\n")
-    with pytest.raises(BenchError, match=r"flow_x_ \(11\), flow_y_ \(11\), img_ \(12\), and none alone has the 11"):
+    with pytest.raises(BenchError, match=r"flow_x_ \(11\), flow_y_ \(11\), img_ \(12\), and not exactly one has"):
         import_published(tmp_path / "p", "scuba", "ucf101", progress=False)
 
 

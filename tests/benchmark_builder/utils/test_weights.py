@@ -213,10 +213,10 @@ def test_averaged_weights_beside_others_are_named(tmp_path: Path) -> None:
     for plain, averaged in (("state_dict", "state_dict_ema"), ("model", "model_ema"), ("model", "ema")):
         torch.save({plain: STATE, averaged: other}, tmp_path / "w.pth")
         tensors, (note,) = taken(tmp_path / "w.pth")
-        assert right(tensors) and f"under {plain!r} are taken" in note and f"under {averaged!r} are not" in note
+        assert right(tensors) and f"under {plain!r} are used" in note and f"under {averaged!r} are not" in note
     torch.save({"model_ema": STATE, "epoch": 3}, tmp_path / "w.pth")
     tensors, (note,) = taken(tmp_path / "w.pth")
-    assert right(tensors) and "averaged (EMA) weights under 'model_ema' are taken" in note
+    assert right(tensors) and "averaged (EMA) weights under 'model_ema' are used" in note
     torch.save(torch.optim.swa_utils.AveragedModel(Tiny()).state_dict(), tmp_path / "w.pth")
     tensors, (note,) = taken(tmp_path / "w.pth")
     assert tensors.keys() == STATE.keys() and "averaged" in note
@@ -232,7 +232,7 @@ def test_averaged_weights_beside_others_are_named(tmp_path: Path) -> None:
     ("content", "word"),
     [
         ({"a": STATE, "b": STATE}, r"several tables of tensors (a, b)"),
-        ({"model": Meter()}, f"it holds {Meter.__module__}.Meter"),
+        ({"model": Meter()}, f"it contains {Meter.__module__}.Meter"),
         (Tiny(), "it asks for torch.nn.modules.linear.Linear"),
         ([1, 2], "no table of tensors"),
         ({"epoch": 3}, "no table of tensors"),

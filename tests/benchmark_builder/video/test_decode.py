@@ -293,7 +293,7 @@ def test_a_variable_rate_is_the_mean_of_the_frames_times(variable: Path, name: s
     assert probe(variable / name).fps == pytest.approx(MEAN, rel=0.011 / 2.97 if name == "a.gif" else 0.0011 / 2.97)
     found = inspected(variable / name)
     assert found.state == "note" and found.variable_rate and found.frames_decoded == 50
-    assert found.words("variable rate") == f"variable frame rate; it is built at the mean, {found.fps:.6g} fps"
+    assert found.words("variable rate") == f"variable frame rate; a build uses the mean, {found.fps:.6g} fps"
     assert found.fps == round(probe(variable / name).fps, 6)
 
 
@@ -329,7 +329,7 @@ def test_a_bare_stream_without_times_is_noted(plain: Path, tmp_path: Path) -> No
     ffmpeg("-i", plain, "-c", "copy", "-bsf:v", "h264_mp4toannexb", tmp_path / "a.h264")
     check_against_ffmpeg(tmp_path / "a.h264")
     found = inspected(tmp_path / "a.h264")
-    assert found.fps == 10 and found.words("no times") == "its frames have no times; it is built at 10 fps"
+    assert found.fps == 10 and found.words("no times") == "its frames have no times; a build uses 10 fps"
 
 
 def test_one_frame_alone_plays_at_no_clocks_rate(plain: Path, tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ def test_an_avi_of_variable_rate_was_not_cut(variable: Path) -> None:
     assert found.frames_header == 90 == coded_length(variable / "a.avi") and found.state == "note"
 
 
-@pytest.mark.parametrize(("extra", "problem"), [(1, ""), (2, "12 frames, its header says 14"), (0, "")])
+@pytest.mark.parametrize(("extra", "problem"), [(1, ""), (2, "12 frames, but its header says 14"), (0, "")])
 def test_the_empty_packet_of_a_packed_avi_is_no_finding(plain: Path, tmp_path: Path, extra: int, problem: str) -> None:
     """HMDB51's AVIs hold a packet of one byte after the first, which the header counts and which gives no frame."""
     ffmpeg("-i", plain, "-c:v", "mpeg4", "-vtag", "QMP4", tmp_path / "a.avi")  # a tag of which such packets are known
