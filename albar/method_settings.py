@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import SettingsModel
@@ -15,13 +15,13 @@ class MethodSettings(SettingsModel):
 
     PAIR: ClassVar[str] = "--set"
 
-    def stored(self) -> dict[str, Any]:
+    def stored(self) -> dict[str, object]:
         """Plain types, as a run's record stores them."""
         values = {name: getattr(self, name) for name in self.setting_names()}
         return {k: v.stored() if isinstance(v, MethodSettings) else v for k, v in values.items()}
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def defaults(cls) -> dict[str, object]:
         """The default of each setting that has one."""
         return {name: field.default for name, field in cls.model_fields.items() if not field.is_required()}
 
@@ -31,7 +31,7 @@ class Settings:
     """A method's settings as a dataclass: a subclass checks its values itself, in ``__post_init__``, and raises
     BenchError. :class:`MethodSettings` does that from its fields."""
 
-    def replaced(self, changes: Mapping[str, Any]) -> Self:
+    def replaced(self, changes: Mapping[str, object]) -> Self:
         """A copy with some settings changed; BenchError on an unknown name or a value of another type."""
         own = {name: getattr(self, name) for name in self.setting_names()}
         new = dict(changes)
@@ -48,7 +48,7 @@ class Settings:
                     raise BenchError(f"--set {name}: the number is too large; lower it") from None
         return dataclasses.replace(self, **new)
 
-    def stored(self) -> dict[str, Any]:
+    def stored(self) -> dict[str, object]:
         """Plain types, as a run's record stores them."""
         values = {name: getattr(self, name) for name in self.setting_names()}
         return {k: v.stored() if isinstance(v, AnySettings) else v for k, v in values.items()}
@@ -59,7 +59,7 @@ class Settings:
         return tuple(f.name for f in dataclasses.fields(cls))
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def defaults(cls) -> dict[str, object]:
         """The default of each setting that has one."""
         return {f.name: f.default for f in dataclasses.fields(cls) if f.default is not dataclasses.MISSING}
 

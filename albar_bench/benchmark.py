@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ class Benchmark:
             Path(folder), None if root is None else Path(root), None if scuba is None else Path(scuba)
         )
         self.folder = self._read.folder
-        self.protocol: dict[str, Any] = self._read.protocol.plain()
+        self.protocol: dict[str, object] = self._read.protocol.plain()
 
     def __repr__(self) -> str:
         return f"<Benchmark {self.kind} of {self.dataset}: {len(self)} videos in {self.folder}>"

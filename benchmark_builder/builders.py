@@ -100,8 +100,8 @@ def build_scuba(
     out: Path | None = None,
     subset: Subset | None = None,
     run: Run | None = None,
-    mask_options: Mapping[str, Any] | None = None,
-    **chosen: Any,
+    mask_options: Mapping[str, object] | None = None,
+    **chosen: object,
 ) -> Report:
     """Build SCUBA videos of a dataset.
 
@@ -262,7 +262,7 @@ def _source(
 
 
 def _derived(
-    source: Benchmark, kind: str, seed: int, settings: Settings, named: dict[str, Any], out: Path
+    source: Benchmark, kind: str, seed: int, settings: Settings, named: dict[str, object], out: Path
 ) -> dict[str, object]:
     """The protocol of a benchmark made from a SCUBA benchmark: its own settings, and the SCUBA's under ``from``."""
     shared = ("dataset", "classes", "split", "masks", "mask_settings", "backgrounds")

@@ -48,7 +48,7 @@ class VideoMaker:
         path = self.out / file
         if linked(video, self.layout):
             new = _link(video.path, path)
-            row: dict[str, Any] = {"link": file}
+            row: dict[str, object] = {"link": file}
         else:
             row = {"file": file, "frames": self._decode(video, path), "sha256": known_digest(video.path)}
         if self.least and path.stat().st_size < self.least:
@@ -131,7 +131,7 @@ class _Export(runner.Filling):
         self,
         out: Path,
         maker: VideoMaker,
-        record: dict[str, Any],
+        record: dict[str, object],
         peer: Peer,
         task: Task,
         names: Mapping[str, str],
@@ -180,7 +180,7 @@ class _Export(runner.Filling):
             return row.get("link") == file and _is_link(video.path, self.out / file)
         return row.get("file") == file and row["sha256"] == known_digest(video.path)
 
-    def finish(self, journal: runner.Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
+    def finish(self, journal: runner.Journal, items: Sequence[object], made: int, changed: Sequence[str]) -> Report:
         out, task, files = self.out, self._task, self.maker.files
         counts = {name: entry.rows[0].get("frames", 0) for name, entry in journal.entries.items() if entry.rows}
         failures = journal.failures(self._missing, ())

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from benchmark_builder.backgrounds import background_source
 from benchmark_builder.benchmark.build import WORK
@@ -29,7 +28,7 @@ def scuba_there(
     fold: int = 1,
     *,
     protocol: str = "default",
-    **chosen: Any,
+    **chosen: object,
 ) -> Path | None:
     """The finished SCUBA benchmark of a dataset at its default place, with any settings; None if there is none.
 
@@ -67,7 +66,7 @@ def require_wishes(
     fold: int = 1,
     *,
     protocol: str = "default",
-    **chosen: Any,
+    **chosen: object,
 ) -> None:
     """Raise BenchError if a SCUBA benchmark was built with another setting than one that the user chose now.
 
@@ -101,7 +100,7 @@ def _others(dataset: str) -> list[Path]:
 
 
 def _contradiction(
-    folder: Path, root: Path | None, split: str, fold: int, protocol: str, chosen: Mapping[str, Any]
+    folder: Path, root: Path | None, split: str, fold: int, protocol: str, chosen: Mapping[str, object]
 ) -> str:
     """The first chosen setting that differs from the build in ``folder``, in words; empty if none."""
     known = read_protocol(folder)

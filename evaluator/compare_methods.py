@@ -147,7 +147,7 @@ def plan(sweep: Sweep) -> tuple[list[Job], list[Job]]:
     return list(references.values()), runs
 
 
-def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[dict[str, Any]]:
+def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[dict[str, object]]:
     """One row per method, in the order of ``methods``: mean and standard deviation (n − 1) of each of its figures.
 
     A deviation is blank where there is one row only; a figure where none has it.
@@ -155,7 +155,7 @@ def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[
     table, further = [], own_figures(rows)
     for method in methods:
         own = [row for row in rows if row["method"] == method]
-        line: dict[str, Any] = {"method": method, "seeds": len(own)}
+        line: dict[str, object] = {"method": method, "seeds": len(own)}
         if further:
             line[OWN] = "; ".join(f"{name} {arrow}" for name, arrow in further.items())
         for name in (*FIGURES, *EXTRA, *further):

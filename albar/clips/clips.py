@@ -6,7 +6,7 @@ Axes: C = 3 channels (RGB), T = frames, H and W = pixels, B = batch.
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import cv2
 import numpy as np
@@ -112,13 +112,13 @@ class ClipSampling(SettingsModel):
             raise self.wrong("squash", self.squash, "goes with crop random or centre; change one of them")
         return self
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain types, for a checkpoint or JSON. ``squash`` is left out where it is off: earlier versions had none."""
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in self.model_dump().items()}
         return {k: v for k, v in values.items() if k != "squash" or v}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "ClipSampling":
+    def from_dict(cls, values: Mapping[str, object]) -> "ClipSampling":
         """Inverse of :meth:`to_dict`; SettingError on an unknown or malformed entry."""
         return cls().replaced(values)
 

@@ -60,9 +60,9 @@ class HuggingFaceVideo(nn.Module):
         return logits
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, object]:
         """The configuration, plain types: what :func:`from_architecture` needs. Kept in a checkpoint."""
-        config: dict[str, Any] = json.loads(self.network.config.to_json_string(use_diff=False))  # type: ignore[union-attr,operator]
+        config: dict[str, object] = json.loads(self.network.config.to_json_string(use_diff=False))  # type: ignore[union-attr,operator]
         config.pop("_name_or_path", None)  # a folder of this machine
         return config
 

@@ -5,7 +5,6 @@ Every training frame is scored by it; :mod:`albar.data.still_bank` draws StillMi
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -31,7 +30,7 @@ _SCORED_AT_ONCE = 64
 
 
 def reference_settings(
-    settings: TrainSettings, folder: Path | None = None, own: Mapping[str, Any] | None = None
+    settings: TrainSettings, folder: Path | None = None, own: Mapping[str, object] | None = None
 ) -> TrainSettings:
     """Those of the reference run for ``settings``: one frame per clip, a network without time, plain cross-entropy.
 
@@ -46,7 +45,7 @@ def reference_settings(
         own: settings of :data:`albar.stillmix_settings.PUBLISHED` that the user wants otherwise.
     """
     name = settings.model_name
-    changes: dict[str, Any] = {"weights": None}
+    changes: dict[str, object] = {"weights": None}
     if not (name == "small3d" or name.endswith("_2d")):
         name = "resnet50_2d" if name in ("s3d", "r3d_18", "mc3_18", "r2plus1d_18") else "swin_t_2d"
     clip = {**settings.clip, "frames": 1, "stride": 1}

@@ -110,7 +110,7 @@ class State:
         return state
 
 
-def _numbers(row: Any) -> bool:
+def _numbers(row: object) -> bool:
     return isinstance(row, dict) and all(isinstance(k, str) and isinstance(v, int | float) for k, v in row.items())
 
 

@@ -29,7 +29,7 @@ class BackgroundSource(Protocol):
         """Draw one background: uint8 (H, W, 3) RGB, its name in the set, and drawn names that could not be read."""
         ...
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """The entry in protocol.json."""
         ...
 

@@ -3,7 +3,6 @@
 import hashlib
 import warnings
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -57,7 +56,7 @@ class ImageFolder:
             f"{self.folder}: 100 pictures were drawn, all grey or unreadable; use other pictures, or --grey keep"
         )
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """The digest covers names and sizes: reading 328,500 pictures to draw a few of them would take too long."""
         listed = "".join(f"{name}\t{(self.folder / name).stat().st_size}\n" for name in self.names)
         return {

@@ -1,7 +1,6 @@
 """Backgrounds without structure: one colour, or noise."""
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +21,7 @@ class Plain:
         colour = rng.integers(0, 256, 3).astype(np.uint8)
         return np.full((height, width, 3), colour), f"plain-{bytes(colour.tolist()).hex()}", ()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {"kind": "plain", "name": self.name}
 
 
@@ -42,5 +41,5 @@ class Noise:
         image = cv2.resize(small, size, interpolation=cv2.INTER_CUBIC)[:height, :width]
         return np.ascontiguousarray(image), f"noise-{grain}", ()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {"kind": "noise", "name": self.name}

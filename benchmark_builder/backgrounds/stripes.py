@@ -7,7 +7,6 @@ distorted, and edges are sharp at any size.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -50,7 +49,7 @@ class Stripes:
         distance = np.mod(y - amplitude * np.sin(omega * x + phase) + half, spacing)
         return shown[(distance < 2 * half).astype(np.intp)], name, ()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {"kind": "stripes", "name": self.name, "fit": self.fit}
 
 

@@ -43,7 +43,7 @@ def run_build(
     out: Path,
     protocol: ProtocolRecord,
     maker: pool.Maker,
-    items: Sequence[Any],
+    items: Sequence[object],
     name: Callable[[Any], str],
     workers: int = 1,
     progress: bool = True,
@@ -137,12 +137,12 @@ class _Build(runner.Filling):
     def earlier(self) -> Iterator[runner.Entry]:
         if not (self.out / MANIFEST).is_file() or not (self.out / PROTOCOL).is_file():
             return
-        made: dict[str, list[dict[str, Any]]] = {}
+        made: dict[str, list[dict[str, object]]] = {}
         for row in read_benchmark(self.out).rows:
             made.setdefault(getattr(row, self._by), []).append(asdict(row))
         yield from runner.from_tables(self.out, made, "delete the folder and build again")
 
-    def check_row(self, row: Any) -> None:
+    def check_row(self, row: object) -> None:
         plain_row(row, str(self.out / self.journal))
 
     def begin(self, journal: runner.Journal) -> None:

@@ -96,7 +96,7 @@ class About:
 _TOLD = ("name", "title", "explained", "good", "still", "contrasted")
 
 
-def own_about(name: str, said: Any, where: str) -> About:
+def own_about(name: str, said: object, where: str) -> About:
     """Read the description of a user's kind from a file.
 
     Args:

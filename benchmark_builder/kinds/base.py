@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic.fields import FieldInfo
@@ -82,7 +82,7 @@ class Derived(Kind):
         """The object that makes the video of each SCUBA row in ``out``: ``make(row)`` writes it and returns its row."""
         return FramesMaker(self, out, scuba, seed, layout)
 
-    def written(self, scuba: Benchmark) -> dict[str, Any]:
+    def written(self, scuba: Benchmark) -> dict[str, object]:
         """The settings as stored in protocol.json; :meth:`Kind.read` reads them."""
         return {"settings": self.model_dump()} if self.setting_names() else {}
 

@@ -95,7 +95,7 @@ class Conflfg(Derived, DonorSettings):
     def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ConflfgMaker":
         return ConflfgMaker(out, scuba, seed, self, layout)
 
-    def written(self, scuba: Benchmark) -> dict[str, Any]:
+    def written(self, scuba: Benchmark) -> dict[str, object]:
         return {"conflfg": self.model_dump()}
 
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:

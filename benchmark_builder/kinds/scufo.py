@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Scufo(Derived, StillSettings):
     def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ScufoMaker":
         return ScufoMaker(out, scuba, seed, layout, self.still_area)
 
-    def written(self, scuba: Benchmark) -> dict[str, Any]:
+    def written(self, scuba: Benchmark) -> dict[str, object]:
         return {"still_area": self.still_area if any(row.mask_file for row in scuba.rows) else None}
 
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:

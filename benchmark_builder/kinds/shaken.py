@@ -7,7 +7,7 @@ but shows no action: the whole picture pans, zooms and rotates a little, along a
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import cv2
 import numpy as np
@@ -41,7 +41,7 @@ class Shaken(Derived, ShakeSettings):
     def maker(self, out: Path, scuba: Benchmark, seed: int, layout: layouts.Layout) -> "ShakenMaker":
         return ShakenMaker(out, scuba, seed, layout, self.still_area, self.shake)
 
-    def written(self, scuba: Benchmark) -> dict[str, Any]:
+    def written(self, scuba: Benchmark) -> dict[str, object]:
         masked = any(row.mask_file for row in scuba.rows)
         return {"still_area": self.still_area if masked else None, "shake": self.shake}
 

@@ -23,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def layout_of(name: Any, path: Path) -> type[Layout]:
+def layout_of(name: object, path: Path) -> type[Layout]:
     """The class that reads a video of a benchmark.
 
     Args:
@@ -41,19 +41,19 @@ def name_of(path: Path) -> str:
     return next((name for name, kind in _classes().items() if kind.holds(path)), "video")
 
 
-def is_exact(name: Any) -> bool:
+def is_exact(name: object) -> bool:
     """Whether reading a layout, named as in protocol.json, returns exactly the composed pixels."""
     kind = _known(name)
     return kind is not None and kind.exact
 
 
-def is_listed(name: Any) -> bool:
+def is_listed(name: object) -> bool:
     """Whether a layout, named as in protocol.json, has a list file."""
     kind = _known(name)
     return kind is not None and kind.listed
 
 
-def suffixes(name: Any = None) -> set[str]:
+def suffixes(name: object = None) -> set[str]:
     """Every suffix that a build writes; ``name``: another possible layout in addition to the registered ones."""
     kinds = [*_classes().values(), *filter(None, [_known(name)])]
     return {kind.suffix_of(still) for kind in kinds for still in (False, True)} - {""}

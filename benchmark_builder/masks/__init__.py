@@ -84,7 +84,7 @@ def _pairs(words: Sequence[str]) -> dict[str, Any]:
     return pairs
 
 
-def _check_description(kind: str, described: Any) -> None:
+def _check_description(kind: str, described: object) -> None:
     if not isinstance(described, dict) or not isinstance(described.get("kind"), str) or not described["kind"]:
         raise BenchError(f"--masks {kind}: its describe() returned {described!r}; it must return a dict with 'kind' "
                          "(the name of the source) and every setting")  # fmt: skip

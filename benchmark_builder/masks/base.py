@@ -2,7 +2,7 @@
 
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class MaskSource(Protocol):
         """
         ...
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """The entry in protocol.json: ``kind``, the sha256 of the file if the source is one file, and every setting."""
         ...
 

@@ -5,7 +5,6 @@ Shows how a benchmark changes if boxes replace exact masks, as for UCF101: ``box
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -34,7 +33,7 @@ class BoundingBoxes:
 class BoxesOf:
     """``boxes:KIND`` or ``boxes:KIND:PATH``; ``options`` are settings of source KIND."""
 
-    def __init__(self, path: Path | None, dataset_root: Path, **options: Any) -> None:
+    def __init__(self, path: Path | None, dataset_root: Path, **options: object) -> None:
         from benchmark_builder.masks import KINDS, mask_source
 
         if path is None or KINDS.kind(str(path)) == "boxes":
@@ -48,6 +47,6 @@ class BoxesOf:
         """The files that the other source reads."""
         return reads_of(self.source, video)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """``kind``, and ``of``: the description of the other source."""
         return {"kind": "boxes", "of": self.source.describe()}

@@ -18,7 +18,6 @@ Transparency is ignored.
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -121,5 +120,5 @@ class FolderMasks:
                              f"frame numbers must be between {first} and {LONGEST}; rename it")  # fmt: skip
         return PictureTrack({number - first: path for number, path in files.items()}, height, width)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {"kind": "folder", "numbering": self.numbering}

@@ -24,7 +24,7 @@ from benchmark_builder.video.record import Video
 _CHUNKS = 7  # of 5 bits: enough for every run in a picture
 
 
-def decode_rle(rle: Any, height: int, width: int) -> np.ndarray:
+def decode_rle(rle: object, height: int, width: int) -> np.ndarray:
     """The mask of one RLE: bool (height, width).
 
     pycocotools decodes the same codes, but reads uninitialised memory if the runs end early; here their sum must be the
@@ -82,7 +82,7 @@ def _uncompressed(text: str) -> np.ndarray:
 class RLETrack:
     """Masks of one video. ``covered``: bool (T,), T is the length of the longest list of its objects."""
 
-    def __init__(self, objects: list[list[Any]], height: int, width: int, where: str) -> None:
+    def __init__(self, objects: list[list[object]], height: int, width: int, where: str) -> None:
         """objects: for every object, a list with an RLE or None per frame; where: file and video, for messages."""
         self.objects, self.size, self.where = objects, (height, width), where
         self.covered = np.zeros(max(map(len, objects), default=0), dtype=bool)
@@ -166,11 +166,11 @@ class RLEMasks:
         """No files, except the one whose digest is in :meth:`describe`."""
         return []
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {"kind": "rle", "sha256": self.sha256}
 
 
-def _key(identifier: Any) -> str:
+def _key(identifier: object) -> str:
     """A video's number or name; other types are refused, since it is used as a dictionary key."""
     if not isinstance(identifier, int | str):
         raise TypeError("a video's id is neither a number nor text")

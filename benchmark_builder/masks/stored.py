@@ -55,7 +55,7 @@ class MaskWriter:
         self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.png", _DATE), self._png)
         self._length = max(self._length, index + 1)
 
-    def _finish(self, kind: Any, value: Any, trace: Any) -> None:
+    def _finish(self, kind: object, value: object, trace: object) -> None:
         assert self._zip is not None
         if kind is None:
             self._zip.writestr(zipfile.ZipInfo(LENGTH, _DATE), f"{self._length}\n")
@@ -128,7 +128,7 @@ class StoredMasks:
         """The zip of the video."""
         return [found_inside(self.folder, f"{video.id}.zip")]
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """``kind``, and ``origin`` if `bench segment` wrote the folder: the source of its masks."""
         return {"kind": "stored"} | ({} if self.origin is None else {"origin": self.origin})
 
@@ -136,11 +136,11 @@ class StoredMasks:
 class TruthMasks(StoredMasks):
     """``truth``: the exact masks that were rendered with synthactions (ROOT/masks)."""
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {"kind": "truth"}
 
 
-def _origin(folder: Path) -> dict[str, Any] | None:
+def _origin(folder: Path) -> dict[str, object] | None:
     """The mask source that `bench segment` recorded in a folder, or None if the folder was not written by it."""
     path = folder / ORIGIN
     if not path.is_file():

@@ -13,7 +13,7 @@ def exports(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], An
         places: exported name -> the module that defines it.
     """
 
-    def find(name: str) -> Any:
+    def find(name: str) -> object:
         if name not in places:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(importlib.import_module(places[name]), name)

@@ -133,7 +133,7 @@ def install() -> None:
 def names_of(package: str, module: str) -> Callable[[str], Any]:
     """A ``__getattr__`` for a package that was a module: finds its old names in ``module``, with a warning."""
 
-    def find(name: str) -> Any:
+    def find(name: str) -> object:
         if not name.startswith("__"):
             found = getattr(importlib.import_module(module), name, find)
             if found is not find:
@@ -147,7 +147,7 @@ def names_of(package: str, module: str) -> Callable[[str], Any]:
 def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     """A ``__getattr__`` for a module with changed names: ``names`` maps old names to new ones."""
 
-    def find(name: str) -> Any:
+    def find(name: str) -> object:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         _warn(f"{module}.{name}", f"{module}.{names[name]}", 3)

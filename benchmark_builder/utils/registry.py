@@ -167,7 +167,7 @@ def safe_name(word: str) -> str:
     return re.sub(r"[^\w.+-]", "-", word.replace(":", ".")).lstrip(".")
 
 
-def is_class_with(part: Any, *methods: str) -> bool:
+def is_class_with(part: object, *methods: str) -> bool:
     """Whether a part is a class with these methods; checked before it is called."""
     return isinstance(part, type) and all(callable(getattr(part, name, None)) for name in methods)
 
@@ -200,7 +200,7 @@ def _trust(name: str) -> None:
         os.environ[TRUST] = ",".join(filter(None, [*_trusted(), name]))
 
 
-def _load(place: str) -> Any:
+def _load(place: str) -> object:
     module, _, attribute = place.partition("[")[0].strip().partition(":")  # an entry point may have extras in brackets
     found: Any = importlib.import_module(module)
     for part in filter(None, attribute.split(".")):

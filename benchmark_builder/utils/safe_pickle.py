@@ -296,7 +296,7 @@ class Machine:
         if self.containers > MOST_CONTAINERS:
             raise Refused(f"it holds more than {MOST_CONTAINERS} containers")
 
-    def _call(self, function: Any, given: Any) -> Any:
+    def _call(self, function: object, given: object) -> object:
         if type(given) is not tuple:
             raise Refused("it is damaged")
         if self.lenient and isinstance(function, Anything | Name):
@@ -307,7 +307,7 @@ class Machine:
             raise Refused("it calls what is no function")
         return function(self, *given)
 
-    def _build(self, made: Any, state: Any) -> Any:
+    def _build(self, made: object, state: object) -> object:
         if isinstance(made, _Dtype):
             return _built_dtype(made, state)
         if isinstance(made, _Array):
@@ -342,7 +342,7 @@ def _line(data: bytes | mmap.mmap, pos: int, most: int) -> tuple[bytes, int]:
     return data[pos:end], end + 1
 
 
-def _fill(target: Any, items: list[Any]) -> None:
+def _fill(target: object, items: list[object]) -> None:
     """Set the items of a dictionary, which come as key, value, key, value …; those of what is not made are dropped."""
     if (type(target) is not dict and type(target) is not Anything) or len(items) % 2:
         raise Refused("it is damaged")
@@ -352,7 +352,7 @@ def _fill(target: Any, items: list[Any]) -> None:
         made[key if type(key) is str else _key(key)] = value
 
 
-def _key(value: Any) -> Any:
+def _key(value: object) -> object:
     """A dictionary's key: text or a number, or a short tuple of them. Hashing what is nested deep ends the process."""
     if type(value) in _SCALARS or isinstance(value, (np.str_, np.bytes_, np.number, np.bool_)):
         return value
@@ -361,7 +361,7 @@ def _key(value: Any) -> Any:
     raise Refused(f"a dictionary in it has a {type(value).__name__} as key")
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[object]:
     if type(value) is Anything:
         return []
     if type(value) is not list:
@@ -441,7 +441,7 @@ def _plain_dtype(value: Any) -> np.dtype[Any]:
     return value
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: object) -> bytes:
     """The bytes of an array; Python 2's come as text."""
     data = value.encode("latin-1") if type(value) is str else value
     if type(data) is not bytes:
@@ -468,13 +468,13 @@ def _array(machine: Machine, data: bytes, dtype: np.dtype[Any], shape: Any, orde
     return np.ndarray(shape, dtype, data, order=order).copy("K")
 
 
-def _reconstruct(machine: Machine, kind: Any, shape: Any, code: Any) -> _Array:
+def _reconstruct(machine: Machine, kind: object, shape: object, code: object) -> _Array:
     if not (isinstance(kind, Name) and kind.name == "ndarray"):
         raise Refused("it asks for a special kind of array")
     return _Array()
 
 
-def _built_array(machine: Machine, state: Any) -> np.ndarray:
+def _built_array(machine: Machine, state: object) -> np.ndarray:
     if type(state) is not tuple or len(state) not in (4, 5):
         raise Refused("it has an array without content")
     shape, dtype, fortran, data = state[-4:]
@@ -483,7 +483,7 @@ def _built_array(machine: Machine, state: Any) -> np.ndarray:
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
 
-def _scalar(machine: Machine, dtype: Any, data: Any = b"") -> Any:
+def _scalar(machine: Machine, dtype: object, data: object = b"") -> object:
     dtype = _plain_dtype(dtype)
     if dtype.kind in "SU" and not dtype.itemsize:
         return dtype.type()
@@ -512,7 +512,7 @@ def _int(value: Any) -> int:
 _LATIN = ("latin1", "latin-1", "iso-8859-1")
 
 
-def encode(machine: Machine, text: Any, encoding: Any = "latin1") -> bytes:
+def encode(machine: Machine, text: object, encoding: object = "latin1") -> bytes:
     """How Python 3 writes bytes into a file that Python 2 can read."""
     if type(text) is not str or encoding not in _LATIN:
         raise Refused("it asks for another encoding than Latin-1")
@@ -555,7 +555,7 @@ def storage_width(name: str) -> int:
     return spec if isinstance(spec, int) else int(spec[1])
 
 
-def storage_claim(claim: Any) -> tuple[str, str, int]:
+def storage_claim(claim: object) -> tuple[str, str, int]:
     """Of a persistent id: the storage's type, its key, and how many numbers it has."""
     if type(claim) is not tuple or len(claim) < 5 or claim[0] != "storage" or any(claim[5:]):
         raise Refused("it has a tensor of an unknown kind")
@@ -565,12 +565,12 @@ def storage_claim(claim: Any) -> tuple[str, str, int]:
     return kind.name, key, count
 
 
-def _storage(machine: Machine, data: Any) -> np.ndarray:
+def _storage(machine: Machine, data: object) -> np.ndarray:
     """The numbers of one tensor's storage (1D), from what ``torch.save`` wrote of it into the pickle."""
     block = _bytes(data)
     claims: list[tuple[str, str, int]] = []
 
-    def persistent(claim: Any) -> Anything:
+    def persistent(claim: object) -> Anything:
         claims.append(storage_claim(claim))
         return Anything()
 
@@ -604,7 +604,9 @@ def _storage(machine: Machine, data: Any) -> np.ndarray:
     return values.astype(values.dtype.newbyteorder("="))
 
 
-def _tensor(machine: Machine, storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> np.ndarray:
+def _tensor(
+    machine: Machine, storage: object, offset: object, size: object, stride: object, *rest: object
+) -> np.ndarray:
     """A tensor as an array; hooks and the gradient flag are left out."""
     if not isinstance(storage, np.ndarray) or type(size) is not tuple or type(stride) is not tuple:
         raise Refused("it has a tensor of an unknown kind")
@@ -644,7 +646,7 @@ for _core in ("numpy.core", "numpy._core"):  # numpy 1 and 2
     _FOUND[f"{_core}.numeric", "_frombuffer"] = _frombuffer
 
 
-def _find(module: str, name: str) -> Any:
+def _find(module: str, name: str) -> object:
     if (module, name) not in _FOUND:
         raise Refused(f"it asks for {module}.{name}")
     return _FOUND[module, name]

@@ -7,7 +7,6 @@ nested key crashes the process. These checks do not need PyTorch.
 import mmap
 import zipfile
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from benchmark_builder.utils.files import MOST_DIRECTORY, zip_directory
 from benchmark_builder.utils.safe_pickle import (
@@ -62,14 +61,14 @@ class _Storage:
         self.count = count
 
 
-def _tensor(machine: Machine, storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Anything:
+def _tensor(machine: Machine, storage: object, offset: object, size: object, stride: object, *rest: object) -> Anything:
     if not isinstance(storage, _Storage) or not isinstance(size, tuple) or not isinstance(stride, tuple):
         raise Refused("it has a tensor of an unknown kind")
     check_view(storage.count, offset, size, stride)
     return Anything()
 
 
-def _typed(machine: Machine, function: Any, kind: Any, given: Any, state: Any = None) -> Anything:
+def _typed(machine: Machine, function: object, kind: object, given: object, state: object = None) -> Anything:
     """A tensor with attributes, created by another function here."""
     if function not in (_tensor, _parameter) or not isinstance(given, tuple):
         raise Refused("it has a tensor of an unknown kind")
@@ -77,11 +76,11 @@ def _typed(machine: Machine, function: Any, kind: Any, given: Any, state: Any = 
     return Anything()
 
 
-def _parameter(machine: Machine, *rest: Any) -> Anything:
+def _parameter(machine: Machine, *rest: object) -> Anything:
     return Anything()
 
 
-def _find(module: str, name: str) -> Any:
+def _find(module: str, name: str) -> object:
     """Calls that PyTorch would make are checked, or refused if they can allocate memory; PyTorch refuses unknown ones.
 
     Types that are only named (``torch.float32``) are not calls.
@@ -123,7 +122,7 @@ def _check_zip(path: Path, data: mmap.mmap) -> None:
         content = archive.read(pickles[0])
     home = PurePosixPath(pickles[0]).parent
 
-    def storage(claim: Any) -> _Storage:
+    def storage(claim: object) -> _Storage:
         kind, key, count = storage_claim(claim)
         member = members.get(f"{home}/data/{key}")
         if member is None or member.file_size != count * storage_width(kind):
@@ -137,7 +136,7 @@ def _check_stream(data: mmap.mmap) -> None:
     """The format before PyTorch 1.6: five pickles, then count and numbers of every storage."""
     claims: dict[str, tuple[int, int]] = {}
 
-    def storage(claim: Any) -> _Storage:
+    def storage(claim: object) -> _Storage:
         kind, key, count = storage_claim(claim)
         if claims.setdefault(key, (count, storage_width(kind))) != (count, storage_width(kind)):
             raise Refused("it has two tensors with the same name")

@@ -56,7 +56,7 @@ class Weights:
     notes: tuple[str, ...] = ()
 
 
-def write_torch_file(path: Path, content: Mapping[str, Any]) -> None:
+def write_torch_file(path: Path, content: Mapping[str, object]) -> None:
     """Write tensors and plain values with ``torch.save``, completely or not at all; equal content gives equal bytes.
 
     Tensors are copied to the CPU and stored separately (a view would store its whole base tensor).
@@ -84,7 +84,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata:
         handle.write(memoryview(data)[end:])
 
 
-def _canonical(value: Any) -> Any:
+def _canonical(value: object) -> object:
     """The same content in new containers with one object per text: pickle writes identical and equal objects
     differently, and a resumed run has other objects than an uninterrupted one."""
     if isinstance(value, torch.Tensor):
@@ -221,7 +221,7 @@ def read_safetensors(path: Path, what: str, fix: str) -> dict[str, torch.Tensor]
         raise BenchError(f"{path}: not a safetensors file ({_one_line(error)}); {fix}") from None
 
 
-def _table(path: Path, content: Any, fix: str) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
+def _table(path: Path, content: object, fix: str) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
     """The table of tensors in a file's content, and notes on the others."""
     found = _tables(content)
     if not found:
@@ -255,11 +255,11 @@ def _table(path: Path, content: Any, fix: str) -> tuple[dict[str, torch.Tensor],
 _PLAIN = ("dict", "OrderedDict", "list", "tuple", "str", "int", "float", "bool", "NoneType", "Tensor", "bytes", "set")
 
 
-def _values(content: Any) -> Iterable[Any]:
+def _values(content: object) -> Iterable[object]:
     return content.values() if isinstance(content, Mapping) else [content]
 
 
-def _tables(content: Any, depth: int = 3) -> dict[str, dict[str, torch.Tensor]]:
+def _tables(content: object, depth: int = 3) -> dict[str, dict[str, torch.Tensor]]:
     """Every table of tensors by parameter name in ``content``, by its position (``""``: the content itself)."""
     if not isinstance(content, Mapping) or not depth:
         return {}

@@ -3,7 +3,7 @@
 import atexit
 import datetime
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
@@ -41,10 +41,10 @@ class Processes:
         """This process's part: every ``count``-th entry. The shares are disjoint and together are everything."""
         return list(everything[self.index :: self.count])
 
-    def gather(self, own: Any) -> list[Any]:
+    def gather(self, own: Entry) -> list[Entry]:
         """What each process has, in the order of their indices, on every process. All of them must call it."""
         if self.count == 1:
             return [own]
-        parts: list[Any] = [None] * self.count
+        parts: list[Entry] = [own] * self.count
         torch.distributed.all_gather_object(parts, own)
         return parts

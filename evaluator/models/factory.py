@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
@@ -43,7 +42,7 @@ def load(spec: str) -> ScoredModel:
     return from_object(made, spec)
 
 
-def from_object(made: Any, name: str, classes: Sequence[str] | None = None) -> ScoredModel:
+def from_object(made: object, name: str, classes: Sequence[str] | None = None) -> ScoredModel:
     """A callable that maps clips to logits, as a model to score.
 
     Args:
@@ -76,7 +75,7 @@ def from_object(made: Any, name: str, classes: Sequence[str] | None = None) -> S
     )  # fmt: skip
 
 
-def _digest(spec: str, made: Any) -> str:
+def _digest(spec: str, made: object) -> str:
     """Names the model: the spec and, where it is a module, its tensors."""
     total = hashlib.sha256(spec.encode())
     if isinstance(made, nn.Module):

@@ -167,7 +167,7 @@ class _Entry:
     pred: int | None = None
 
 
-def _entries(dump: Any, path: Path, classes: Sequence[str]) -> list[_Entry]:
+def _entries(dump: object, path: Path, classes: Sequence[str]) -> list[_Entry]:
     if isinstance(dump, dict):
         return [_entry(value, path, classes, str(name)) for name, value in dump.items()]
     if isinstance(dump, np.ndarray) and dump.ndim == 2:
@@ -182,7 +182,7 @@ def _entries(dump: Any, path: Path, classes: Sequence[str]) -> list[_Entry]:
     return [_entry(value, path, classes) for value in dump]
 
 
-def _entry(value: Any, path: Path, classes: Sequence[str], name: str | None = None) -> _Entry:
+def _entry(value: object, path: Path, classes: Sequence[str], name: str | None = None) -> _Entry:
     if not isinstance(value, dict):
         return _Entry(value, name)
     scores = _field(value, _SCORES)
@@ -194,13 +194,13 @@ def _entry(value: Any, path: Path, classes: Sequence[str], name: str | None = No
     return _Entry(scores, name, label, pred)
 
 
-def _field(entry: dict[Any, Any], names: Sequence[str]) -> Any:
+def _field(entry: dict[object, object], names: Sequence[str]) -> object:
     """The first of the fields that is there; mmaction2 1.0 wraps labels and scores in ``{"item": …}``."""
     value = next((entry[name] for name in names if entry.get(name) is not None), None)
     return value.get("item") if isinstance(value, dict) else value
 
 
-def _dimensions(value: Any) -> int:
+def _dimensions(value: object) -> int:
     if isinstance(value, np.ndarray):
         return value.ndim
     if isinstance(value, (list, tuple)) and value:
@@ -208,7 +208,7 @@ def _dimensions(value: Any) -> int:
     return 0
 
 
-def _number(value: Any, path: Path, classes: Sequence[str]) -> int | None:
+def _number(value: object, path: Path, classes: Sequence[str]) -> int | None:
     """A class: its number, alone in an array or not, or its name."""
     if value is None:
         return None
@@ -219,7 +219,7 @@ def _number(value: Any, path: Path, classes: Sequence[str]) -> int | None:
         raise BenchError(f"{path}: has a label that is no class ({str(value)[:40]!r}); {_FIX}") from None
 
 
-def _scores(entry: Any, path: Path, video_id: str, classes: int) -> np.ndarray:
+def _scores(entry: object, path: Path, video_id: str, classes: int) -> np.ndarray:
     try:
         scores = np.asarray(entry, dtype=float)
     except (TypeError, ValueError, OverflowError):
@@ -238,7 +238,7 @@ def _is_videomae(path: Path) -> bool:
     return any(_VIEW.fullmatch(line) for _, line in lines[:2])
 
 
-def _videomae(path: Path) -> dict[str, dict[str, Any]]:
+def _videomae(path: Path) -> dict[str, dict[str, object]]:
     """Lines ``id [logits] label chunk split``; the softmax is averaged over a video's views, as their merging does.
 
     Scores that are probabilities already are averaged as they are.

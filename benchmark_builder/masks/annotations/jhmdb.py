@@ -7,7 +7,6 @@ another moment, so an untrimmed video is refused.
 
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -67,7 +66,7 @@ class PuppetMasks:
                 )
         return PuppetTrack(masks)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {"kind": "jhmdb"}
 
 

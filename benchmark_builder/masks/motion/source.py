@@ -10,7 +10,6 @@ A shot without an independently moving body is not covered; a clip without any c
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -90,7 +89,7 @@ class MotionMasks:
         """No files, except the video itself."""
         return []
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {"kind": "motion", "version": 1, "rows": ROWS, "opencv": cv2.__version__}
 
 

@@ -6,7 +6,6 @@ prompts for other sources.
 """
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -54,7 +53,7 @@ class MaskRCNNMasks:
         self.sha256 = known_digest(self.path)
         self._network: torch.nn.Module | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_network": None}  # each worker loads the network itself
 
     @property
@@ -84,7 +83,7 @@ class MaskRCNNMasks:
         """No files, except the video itself."""
         return []
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """``chunk`` is not included, since it changes only the memory use, not the result."""
         return {
             "kind": self.kind,

@@ -7,7 +7,7 @@ sources, the connected parts of a mask are the actors: parts whose boxes touch a
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -77,7 +77,7 @@ def enlarged(box: ActorBox, margin: float) -> tuple[slice, slice]:
 
 
 def prompt_source(
-    spec: str | None, dataset_root: Path, kind: str, shared: Mapping[str, Any] | None = None, **options: Any
+    spec: str | None, dataset_root: Path, kind: str, shared: Mapping[str, object] | None = None, **options: object
 ) -> MaskSource:
     """The source for ``--prompts KIND`` or ``KIND:PATH``.
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -95,7 +94,7 @@ class SamMasks(PromptedMasks):
     def _half(self) -> bool:
         return torch.device(self.device).type == "cuda"
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_predictor": None}  # each worker loads the network itself
 
     @property
@@ -112,7 +111,7 @@ class SamMasks(PromptedMasks):
     ) -> Iterator[tuple[int, np.ndarray]]:
         return follow(self.predictor, frames, boxes, self.chunk, self.box_margin, self._half)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """``chunk`` is not included, since it changes only the memory use, not the result."""
         return {
             "kind": "sam",

@@ -98,7 +98,7 @@ class Sam2Masks(PromptedMasks):
         self.sha256 = _digest(self.folder)
         self._network: Network | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_network": None}  # each worker loads the network itself
 
     @property
@@ -113,7 +113,7 @@ class Sam2Masks(PromptedMasks):
     ) -> Iterator[tuple[int, np.ndarray]]:
         return follow(self.network, frames, boxes, self.chunk, self.box_margin, self.drift)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """``sha256`` covers the checkpoint's files; ``chunk`` is not included, since it changes only the memory use."""
         return {
             "kind": "sam2",
