@@ -4,13 +4,15 @@ The command line, protocol files and Python use these settings. The files in ``m
 protocol changes.
 """
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
 from benchmark_builder.parts import BACKGROUNDS, DATASETS, LAYOUTS
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.options import PathSetting, SettingsModel, setting, setting_error, share
+from benchmark_builder.utils.options import PathSetting, SettingsModel, like, setting, setting_error, share
+from benchmark_builder.utils.pictures import CHARTS, PLAYING, SHEETS
 
 
 class MaskSettings(SettingsModel):
@@ -198,6 +200,89 @@ class RunSettings(SettingsModel):
     workers: int | None = setting(None, "Processes.", shown="one per core", of="processes", ge=1, le=256)
 
 
+class MovedDataset(SettingsModel):
+    """Where a benchmark's dataset is now."""
+
+    root: PathSetting | None = setting(None, "The dataset's folder, if it has moved since.", shown="where it was")
+
+
+class MovedOrigins(MovedDataset):
+    """Where all is now that a benchmark was made from."""
+
+    scuba: PathSetting | None = setting(
+        None,
+        "The SCUBA benchmark that it was made from, if that has moved since.",
+        shown="where it was, or alongside",
+    )
+
+
+class PreviewSettings(MovedOrigins):
+    """How a benchmark is looked at."""
+
+    out: PathSetting = setting(
+        Path("preview.png"), f"A contact sheet ({' or '.join(SHEETS)}), or a file that plays ({' or '.join(PLAYING)})."
+    )
+    videos: int | None = setting(None, "How many videos.", shown="4; playing: 1", of="videos", ge=1, le=1000)
+    columns: int = setting(6, "Frames of each on a sheet.", of="frames", ge=1, le=1000)
+    height: int = setting(120, "Height of a frame.", of="pixels", ge=16, le=2**13)
+
+
+class ChartSettings(SettingsModel):
+    """Where a chart is written."""
+
+    out: PathSetting = setting(Path("stats.png"), f"The plots to write ({' '.join(CHARTS)}).")
+
+
+class ExportSettings(LayoutSettings, RunSettings, MovedOrigins):
+    """How a benchmark, or a dataset's ordinary videos, are written for others.
+
+    Attributes:
+        layout: None: what the project's loader reads, else ``frames``.
+    """
+
+    out: PathSetting = setting(..., "Folder to write.")
+    peer: str | None = setting(
+        None,
+        "stillmix, albar, mmaction2, pyslowfast, videomae: layout, names and lists as it reads them.",
+        flag="--for",
+    )
+    layout: str | None = setting(  # type: ignore[assignment]
+        None, "video, lossless, frames or zip.", shown="what --for reads, else frames"
+    )
+    split: str = setting("auto", "iid: train, test, val, all, auto.")
+    fold: int = setting(1, "iid: which official split, from 1.", ge=1)
+
+
+class MergeSettings(RunSettings):
+    """How parts of a benchmark become one."""
+
+    out: PathSetting = like(ExportSettings, "out", ...)
+
+
+class ImportSettings(RunSettings):
+    """What a published benchmark does not say of itself."""
+
+    kind: str = setting(..., "scuba, scufo, conflfg, shaken, or a kind that a package adds.")
+    dataset: str = setting(..., "Whose classes the labels are: ucf101, hmdb51, kinetics400.")
+    list_file: PathSetting | None = setting(None, "Lines 'name frames label'.", shown="FOLDER/list.txt", flag="--list")
+    backgrounds: str = setting("unknown", "Name of the background set, e.g. places365.")
+    split: str = setting("test1", "The split the tables shall say.")
+    label_base: int = setting(0, "The list's first label.", ge=0, le=1, give="0 or 1")
+    fps: float = setting(25.0, "Frames per second.", of="frames per second", gt=0, le=1000)
+    out: PathSetting | None = setting(
+        None,
+        "Where to write the tables; the videos stay in FOLDER, which may be read-only.",
+        shown="FOLDER",
+    )
+
+
+class InspectSettings(RunSettings, VideoSettings):
+    """Which videos of a dataset are decoded, and where the findings go."""
+
+    split: str = setting("all", "train, test, val, auto; all: every video that is there or that a split file names.")
+    csv: PathSetting | None = setting(None, "Write a row per video here.")
+
+
 class FolderSettings(SettingsModel):
     """How the mask source ``folder`` reads the frame numbers in names of pictures."""
 
@@ -282,6 +367,12 @@ class SynthSettings(SettingsModel):
         return self.train if split == "train" else self.test
 
 
+class RenderRun(RunSettings):
+    """Where and how synthactions is rendered."""
+
+    out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/synthactions")
+
+
 class LeakageSettings(SettingsModel):
     """How leakage is measured.
 
@@ -302,6 +393,13 @@ class LeakageSettings(SettingsModel):
     margin: int = setting(2, "Pixels around the reference that the probe does not see.", of="pixels", ge=0, le=100)
     ring: int = setting(4, "Without a reference: width of the ring that it sees.", of="pixels", ge=1, le=100)
     seed: int = setting(0, "Seed of the bootstrap.")
+
+
+class LeakageFiles(MovedDataset):
+    """Where the figures of leakage go."""
+
+    out: PathSetting | None = setting(None, "Write the figures here (.csv).")
+    plot: PathSetting | None = setting(None, f"Draw them here ({' '.join(CHARTS)}).")
 
 
 NETWORK: dict[str, Any] = {name: field.default for name, field in NetworkSettings.model_fields.items()}

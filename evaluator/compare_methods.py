@@ -7,59 +7,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
-from pydantic import BeforeValidator, Field, model_validator
-
-from albar.parts import METHODS
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import write_csv
-from benchmark_builder.utils.options import Paths, PathSetting, SettingsModel, Table, Words, as_tuple, setting
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import logged, write_log
 from evaluator.metrics.names import EXTRA, FIGURES
+from evaluator.options import Sweep
 from evaluator.reports.leaderboard import NAME, OWN, number, own_figures, read_leaderboard
 from evaluator.results_folder import results_folder
 
 TABLE = "compare.csv"
 COLUMNS = ["method", "seeds", *(f"{figure}_{what}" for figure in (*FIGURES, *EXTRA) for what in ("mean", "sd"))]
 Say = Callable[[str], None]
-Seeds = Annotated[tuple[int, ...], BeforeValidator(as_tuple), Field(min_length=1)]
-
-
-class Sweep(SettingsModel):
-    """What to compare.
-
-    Attributes:
-        methods: names of :data:`albar.methods.METHODS`, or ``package.module:Name``.
-        seeds: each trains every method once.
-        training: settings that all runs share, fields of :class:`albar.training.settings.TrainSettings`.
-        by_method: settings of one method's runs alone, by method.
-        benchmarks: folders to score on; None: those of the dataset in ``$BENCH_DATA/benchmarks``.
-        out: gets ``runs/METHOD-sSEED``, ``results/`` and ``compare.csv``.
-        source: the file that settings were read from, for errors to name.
-        jobs: runs side by side, each on its share of the cores; None: one per core without a GPU, else one.
-    """
-
-    methods: Words = setting(("baseline", "mixup", "videomix", "sdn", "be", "actorcutmix", "fame", "stillmix", "albar"),
-                             "Methods, several after one another.", give="one method or more",
-                             metavar="METHOD ...")  # fmt: skip
-    seeds: Seeds = setting(tuple(range(3)), "Seeds; each trains every method once.", give="one seed or more")
-    training: Table = setting({}, "Settings of all runs.")
-    by_method: Table = setting({}, "Settings of one method's runs alone, by method.")
-    benchmarks: Paths | None = setting(None, "Built benchmarks, several after one another.",
-                                       shown="those of the dataset in $BENCH_DATA/benchmarks",
-                                       metavar="DIR ...")  # fmt: skip
-    out: PathSetting = setting(Path("compare"), "Runs, results and compare.csv go here.")
-    source: PathSetting | None = setting(None, "The file that settings were read from.")
-    jobs: int | None = setting(None, "Runs side by side.", shown="one per core; with a GPU one", of="runs", ge=1, le=64)
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        for name in (*self.methods, *self.by_method):
-            METHODS.split(name)
-        return self
 
 
 @dataclass(frozen=True)

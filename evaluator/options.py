@@ -1,11 +1,32 @@
 """How a model is scored: one source of types, ranges, choices, defaults and help for `bench eval` and Python."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from albar.parts import METHODS
+from benchmark_builder.settings import MovedDataset
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.options import PathSetting, SettingsModel, Table, Word, setting
+from benchmark_builder.utils.options import (
+    Paths,
+    PathSetting,
+    SettingsModel,
+    Table,
+    Word,
+    Words,
+    as_tuple,
+    like,
+    setting,
+)
+
+
+def _dotted(value: Any) -> Any:
+    return f".{value}" if value in ("csv", "parquet") else value
+
+
+Suffix = Annotated[Literal[".csv", ".parquet"], BeforeValidator(_dotted)]
+Seeds = Annotated[tuple[int, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 
 
 class ModelOptions(SettingsModel):
@@ -31,7 +52,7 @@ class ModelOptions(SettingsModel):
     )
     method: str | None = setting(None, "What to call it in the leaderboard.", shown="its own")
     sampling: Word | None = setting(None, "How clips are cut: albar-32x2-224, stillmix-4x3, …", shown="the model's")
-    clip: Table = setting({}, "Settings of the clips.")
+    clip: Table = setting({}, "A setting of the clips, NAME=VALUE, e.g. stride=4; may be given several times.")
     views: int | None = setting(None, "Clips per video, evenly in time; softmax is averaged.")
     crops: int | None = setting(None, "Crops per clip: 1 (centre) or 3.")
     trust: bool = setting(False, "Open a TorchScript or .pt2 file, which can run its author's code.")
@@ -57,9 +78,64 @@ class ScoringOptions(SettingsModel):
     cluster: Literal["source", "group", "video"] = setting(
         "source", "What the intervals' bootstrap draws whole: source videos, UCF101's groups, or single videos."
     )
-    suffix: Literal[".csv", ".parquet"] = setting(
-        ".csv", "Of the predictions: csv or parquet.", flag="--format", give="csv or parquet"
+    suffix: Suffix = setting(
+        ".csv", "Of the predictions: csv or parquet.", flag="--format", give="csv or parquet", metavar="[csv|parquet]",
+        shown="csv",
+    )  # fmt: skip
+
+
+class ScoreOptions(ScoringOptions):
+    """How predictions of any framework are scored, and what they are called.
+
+    Attributes:
+        method, model: what to call it in the leaderboard; empty: the first file's name.
+        root: the dataset's folder, for ``iid:DATASET``.
+        lists: the list files that the predictions were made from, one for each file, or none; needed where predictions
+            carry no ids.
+    """
+
+    method: str = setting("", "Its name in the leaderboard.")
+    model: str = setting("", "The network's name.")
+    root: PathSetting | None = like(MovedDataset, "root", shown="where it was")
+    lists: Paths = setting(
+        (), "The list files that the predictions were made from, where they carry no ids.", metavar="FILE ..."
     )
+
+
+class Published(SettingsModel):
+    """Which published figures are shown as well."""
+
+    published: str | None = setting(
+        None, "Show published figures too: hmdb51, kinetics400, ucf101-updated or ucf101-boxes.", metavar="TABLE"
+    )
+
+
+class MovedRuns(MovedDataset):
+    """Where the benchmarks and the dataset of scored runs are now."""
+
+    benchmarks: Paths = setting(
+        (), "Benchmarks (or a folder of them), if not where they were when scored.", metavar="DIR ..."
+    )
+
+
+class VersusOptions(MovedRuns):
+    """How two runs are compared."""
+
+    cluster: Literal["source", "group", "video"] = like(ScoringOptions, "cluster", "source")
+
+
+class ReportOptions(Published, MovedRuns):
+    """What the page of a report shows.
+
+    Attributes:
+        gallery: how many videos to show in all their versions; 0 for none, which needs neither videos nor the dataset.
+        cluster: None takes what each record has.
+    """
+
+    out: PathSetting = setting(Path("report.html"), "The page to write.")
+    gallery: int = setting(4, "Videos shown in all their versions; 0 for none.", of="videos", ge=0, le=1000)
+    title: str = setting("Bias report", "Of the page.")
+    cluster: Literal["source", "group", "video"] | None = like(ScoringOptions, "cluster", shown="as scored")
 
 
 class EvalOptions(ScoringOptions):
@@ -93,3 +169,49 @@ class EvalOptions(ScoringOptions):
     limit: int | None = setting(None, "Only the first N videos of each set: a quick look.", of="videos", ge=1)
     check: bool = setting(True, "Compare each benchmark file with its manifest's digest.")
     progress: bool = setting(True, "Show a progress bar.")
+
+
+class EvalFiles(SettingsModel):
+    """What a model is scored on, and where the results go."""
+
+    benchmarks: Paths = setting(
+        (),
+        "Built benchmarks, several after one another.",
+        shown="those of the checkpoint's dataset in $BENCH_DATA/benchmarks",
+        metavar="DIR ...",
+    )
+    out: PathSetting = setting(Path("results"), "Predictions, results and leaderboard.csv go here.")
+
+
+class Sweep(SettingsModel):
+    """What to compare.
+
+    Attributes:
+        methods: names of :data:`albar.methods.METHODS`, or ``package.module:Name``.
+        seeds: each trains every method once.
+        training: settings that all runs share, fields of :class:`albar.training.settings.TrainSettings`.
+        by_method: settings of one method's runs alone, by method.
+        benchmarks: folders to score on; None: those of the dataset in ``$BENCH_DATA/benchmarks``.
+        out: gets ``runs/METHOD-sSEED``, ``results/`` and ``compare.csv``.
+        source: the file that settings were read from, for errors to name.
+        jobs: runs side by side, each on its share of the cores; None: one per core without a GPU, else one.
+    """
+
+    methods: Words = setting(("baseline", "mixup", "videomix", "sdn", "be", "actorcutmix", "fame", "stillmix", "albar"),
+                             "Methods, several after one another.", give="one method or more",
+                             metavar="METHOD ...")  # fmt: skip
+    seeds: Seeds = setting(tuple(range(3)), "Seeds; each trains every method once.", give="one seed or more")
+    training: Table = setting({}, "Settings of all runs.")
+    by_method: Table = setting({}, "Settings of one method's runs alone, by method.")
+    benchmarks: Paths | None = setting(None, "Built benchmarks, several after one another.",
+                                       shown="those of the dataset in $BENCH_DATA/benchmarks",
+                                       metavar="DIR ...")  # fmt: skip
+    out: PathSetting = setting(Path("compare"), "Runs, results and compare.csv go here.")
+    source: PathSetting | None = setting(None, "The file that settings were read from.")
+    jobs: int | None = setting(None, "Runs side by side.", shown="one per core; with a GPU one", of="runs", ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name in (*self.methods, *self.by_method):
+            METHODS.split(name)
+        return self

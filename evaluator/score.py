@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmark_builder.datasets import data_root
 from benchmark_builder.utils.errors import BenchError
 from evaluator.metrics.figures import compute, file_tag, plain, version
-from evaluator.options import ScoringOptions
+from evaluator.options import ScoreOptions
 from evaluator.predictions.files import Predictions, write_predictions
 from evaluator.predictions.mmaction import read_any_predictions
 from evaluator.records import ResultsRecord, Scored, check_names, write_record
@@ -24,15 +25,7 @@ def score(
     files: Sequence[Path],
     benchmarks: Sequence[Path | str],
     out: Path | None = None,
-    *,
-    method: str = "",
-    model: str = "",
-    root: Path | None = None,
-    lists: Sequence[Path] = (),
-    allow_missing: bool = False,
-    seed: int = 0,
-    cluster: str = "source",
-    suffix: str = ".csv",
+    **options: Any,
 ) -> Scored:
     """Figures of predictions that exist already.
 
@@ -41,23 +34,18 @@ def score(
         benchmarks: folders of the benchmarks, in the files' order; ``iid:DATASET`` for the ordinary test split.
             With SCUBA and its SCUFO, contrasted accuracy is computed too.
         out: where to put ``predictions/``, ``results/`` and the row of ``leaderboard.csv``; None writes nothing.
-        method, model: what to call it in the leaderboard; default the first file's name.
-        root: the dataset's folder, for ``iid:DATASET``.
-        lists: the list files that the predictions were made from, one for each file, or none; needed where predictions
-            carry no ids.
-        allow_missing: accept files without some videos; their number is told with every figure.
-        seed: of the bootstrap intervals.
-        cluster: what the bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`.
-        suffix: of the predictions that are written, one of :data:`~evaluator.predictions.files.FORMATS`.
+        options: fields of :class:`~evaluator.options.ScoreOptions`: ``method``, ``model``, ``root``, ``lists``,
+            ``allow_missing``, ``seed``, ``cluster``, ``suffix``.
 
     Returns:
         The results record, and where it was written.
 
     Raises:
-        BenchError: an unknown ``suffix`` or ``cluster``, not as many benchmarks (or lists) as files, or files that do
+        BenchError: a wrong option, not as many benchmarks (or lists) as files, or files that do
             not fit (see :func:`~evaluator.predictions.mmaction.read_any_predictions`).
     """
-    ScoringOptions(allow_missing=allow_missing, seed=seed, cluster=cluster, suffix=suffix)  # type: ignore[arg-type]
+    o = ScoreOptions(**options)
+    method, model, lists, seed, cluster = o.method, o.model, o.lists, o.seed, o.cluster
     if not files or len(files) != len(benchmarks):
         raise BenchError(
             f"{len(files)} predictions files and {len(benchmarks)} benchmarks; give each file its --benchmark"
@@ -69,11 +57,11 @@ def score(
     check_names(method=method, model=model)
     if out is not None:
         leaderboard.check(out / leaderboard.NAME)
-    sets = [_set(b, root) for b in benchmarks]
+    sets = [_set(b, o.root) for b in benchmarks]
     if len({s.name for s in sets}) < len(sets):
         raise BenchError("two of the benchmarks have the same name; give each benchmark once")
     predictions = {
-        s.name: read_any_predictions(path, s, lists[k] if lists else None, allow_missing)
+        s.name: read_any_predictions(path, s, lists[k] if lists else None, o.allow_missing)
         for k, (path, s) in enumerate(zip(files, sets, strict=True))
     }
     digest = _digest(list(predictions.values()))
@@ -91,12 +79,12 @@ def score(
     tag, described = file_tag(record.method, digest), []
     with results_folder(out):
         for kept, s in zip(record.sets, sets, strict=True):
-            path = out / "predictions" / f"{s.name}--{tag}{suffix}"
+            path = out / "predictions" / f"{s.name}--{tag}{o.suffix}"
             p = predictions[s.name]
             answers = dict(zip(p.ids, p.pred.tolist(), strict=True))
             write_predictions(path, p.classes, zip(p.ids, p.labels.tolist(), p.scores, strict=True), answers)
             described.append(kept.replaced(predictions=path.relative_to(out).as_posix()))
-        record = record.replaced(sets=described).placed(sets, out, root or data_root() / record.dataset)
+        record = record.replaced(sets=described).placed(sets, out, o.root or data_root() / record.dataset)
         videos = leaderboard.videos_digest([s.digest for s in sets])
         path = out / "results" / f"{plain(record.dataset)}-{tag}-{videos}.json"
         write_record(path, record)

@@ -11,7 +11,7 @@ from albar.parts import MODELS
 from albar.stillmix_settings import BankSettings
 from albar.training.recipe import RECIPES, Milestones, Recipe
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.options import PathSetting, Table, Word, optional, setting
+from benchmark_builder.utils.options import PathSetting, SettingsModel, Table, Word, like, setting
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.text import read_text
 from manifests import resource
@@ -24,7 +24,7 @@ METHOD, CLIPS, RUNNING = "Method", "Clips", "Running"  # headings of the options
 
 def own(name: str, shown: str = "") -> Any:
     """A field of the recipe, which the preset decides where it is None."""
-    return optional(Recipe, name, shown)
+    return like(Recipe, name, shown=shown)
 
 
 class TrainSettings(BankSettings):
@@ -93,9 +93,17 @@ class TrainSettings(BankSettings):
     preset: Literal["finetune", "scratch"] | None = setting(
         None, "finetune (as published) or scratch.", shown="by --weights", panel=METHOD
     )
-    options: Table = setting({}, "Settings of the method.")
+    options: Table = setting(
+        {},
+        "A setting of the method, NAME=VALUE, e.g. adv=0.5; may be given several times. `bench train METHOD --help` "
+        "lists them.",
+        flag="--set",
+        panel=METHOD,
+    )
     sampling: Word | None = setting(None, "How clips are cut.", shown="the model's", panel=CLIPS)
-    clip: Table = setting({}, "Settings of the clips.")
+    clip: Table = setting(
+        {}, "A setting of the clips, NAME=VALUE, e.g. frames=16 or flip=0.5; may be given several times.", panel=CLIPS
+    )
     epochs: int | None = own("epochs", shown="the preset's")
     batch: int | None = own("batch")
     accumulate: int | None = own("accumulate")
@@ -177,6 +185,17 @@ class TrainSettings(BankSettings):
     @property
     def folder(self) -> Path:
         return self.out or default_folder(self.dataset, self.method, self.seed)
+
+
+class ConfigFile(SettingsModel):
+    """A file of settings."""
+
+    config: PathSetting | None = setting(
+        None,
+        "TOML file of these options (underscores for hyphens, tables [options], [clip] and [method.NAME]), or a "
+        "published recipe by name: swin-t-kinetics-hmdb51, … (manifests/training). The command line's own take "
+        "precedence.",
+    )
 
 
 def default_folder(dataset: str, method: str, seed: int) -> Path:

@@ -7,7 +7,7 @@ import typer
 
 from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
-from benchmark_builder.settings import LeakageSettings, RunSettings
+from benchmark_builder.settings import LeakageFiles, LeakageSettings, RunSettings
 
 if TYPE_CHECKING:
     from benchmark_builder.audit.leakage import Leakage, Share
@@ -20,9 +20,7 @@ def leakage(
     ],
     settings: LeakageSettings,
     run: RunSettings,
-    root: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the figures here (.csv).")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw them here (.png, .pdf or .svg).")] = None,
+    files: LeakageFiles,
 ) -> None:
     """How much of the original background survives, and whether it names the class or the source video.
 
@@ -38,9 +36,10 @@ def leakage(
     from benchmark_builder.utils.pictures import check_suffix
     from benchmark_builder.utils.pool import default_workers
 
+    out, plot = files.out, files.plot
     if plot is not None:  # said before the work is done
         check_suffix(plot, flag="--plot")
-    found = [measure(folder, settings, root, run.workers or default_workers()) for folder in benchmarks]
+    found = [measure(folder, settings, files.root, run.workers or default_workers()) for folder in benchmarks]
     screen = Table(title="Leakage, %, with 95 % intervals over sources")
     for heading in ("benchmark\nmasks", "background\nin paste", "actor\nshown", "class named\n(chance)",
                     "source named\n(chance)"):  # fmt: skip

@@ -18,9 +18,10 @@ from benchmark_builder.settings import (
     RunSettings,
     ScubaSettings,
     ShakeSettings,
+    SynthSettings,
     VideoSettings,
 )
-from benchmark_builder.utils.options import PathSetting, setting
+from benchmark_builder.utils.options import PathSetting, like, setting
 
 if TYPE_CHECKING:
     from benchmark_builder.benchmark.build import Report
@@ -33,7 +34,7 @@ FROM = "The SCUBA benchmark to start from.  [default: the dataset's, built first
 class BuildOptions(RunSettings, PartSettings, VideoSettings):
     """What every command that builds takes."""
 
-    seed: int = setting(0, "Owns every random draw.")
+    seed: int = like(SynthSettings, "seed", 0)
     out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND")
     keep_going: bool = setting(False, "Exit with 0 even if some videos failed.")
     protocol: str = setting(

@@ -1,46 +1,31 @@
 """`bench data …`: datasets before any work starts."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
-from benchmark_builder.settings import RunSettings, SynthSettings
+from benchmark_builder.settings import InspectSettings, RenderRun, SynthSettings, VideoSettings
 
 
 @with_options
-def render(
-    settings: SynthSettings,
-    run: RunSettings,
-    out: Annotated[Path | None, typer.Option(help="Folder.  [default: $BENCH_DATA/synthactions]")] = None,
-) -> None:
+def render(settings: SynthSettings, run: RenderRun) -> None:
     """Render *synthactions*: actors whose motion alone is the class, with exact masks. Resumable."""
     from benchmark_builder.datasets import data_root
     from benchmark_builder.synthactions import render_dataset
     from benchmark_builder.utils.pool import default_workers
 
-    root = out or data_root() / "synthactions"
+    root = run.out or data_root() / "synthactions"
     render_dataset(root, settings, run.workers or default_workers())
     say(f"{root}: {settings.train} training videos, 2 x {settings.test} test videos")
 
 
-def list_command(
-    dataset: Annotated[
-        str, typer.Option(help="synthactions, ucf101, hmdb51, kinetics400, jhmdb, folder.")
-    ] = "synthactions",
-    root: Annotated[Path | None, typer.Option(help="Its folder.  [default: $BENCH_DATA/DATASET]")] = None,
-    split: Annotated[str, typer.Option(help="train, test, val, all, auto.")] = "auto",
-    fold: Annotated[int, typer.Option(help="Which official split, from 1.", min=1)] = 1,
-) -> None:
+@with_options
+def list_command(videos: VideoSettings) -> None:
     """List a dataset's videos as CSV: id, label, class, file."""
     import sys
 
     from benchmark_builder.datasets import read_dataset
     from benchmark_builder.utils.text import csv_text, shown
 
-    listing = read_dataset(dataset, root, split, fold)
+    listing = read_dataset(videos.dataset, videos.root, videos.split, videos.fold)
     for note in listing.notes:
         say(note, err=True)
     rows = ([v.id, v.label, v.class_name, v.split, str(v.path)] for v in listing.videos)
@@ -50,18 +35,8 @@ def list_command(
         say(line, err=True)
 
 
-def inspect(
-    dataset: Annotated[
-        str, typer.Option(help="synthactions, ucf101, hmdb51, kinetics400, jhmdb, folder.")
-    ] = "synthactions",
-    root: Annotated[Path | None, typer.Option(help="Its folder.  [default: $BENCH_DATA/DATASET]")] = None,
-    split: Annotated[
-        str, typer.Option(help="train, test, val, auto; all: every video that is there or that a split file names.")
-    ] = "all",
-    fold: Annotated[int, typer.Option(help="Which official split, from 1.", min=1)] = 1,
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1, max=256)] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write a row per video here.")] = None,
-) -> None:
+@with_options
+def inspect(settings: InspectSettings) -> None:
     """Decode every video and say what is wrong with a copy. Exit status 1 if any is missing, unreadable or of a name
     that cannot be used."""
     from rich.console import Console
@@ -71,7 +46,8 @@ def inspect(
     from benchmark_builder.audit.inspect import inspect_dataset, table
     from benchmark_builder.utils.errors import BenchError
 
-    found = inspect_dataset(dataset, root, split, fold, workers)
+    s, csv = settings, settings.csv
+    found = inspect_dataset(s.dataset, s.root, s.split, s.fold, s.workers)
     if csv is not None:
         found.write(csv)
     console = Console()

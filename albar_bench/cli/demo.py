@@ -1,27 +1,31 @@
 """`bench demo`: the whole road on the embedded dataset, no download."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
+from benchmark_builder.settings import RunSettings, SynthSettings
+from benchmark_builder.utils.options import PathSetting, like, setting
 
 METHODS = ("baseline", "albar")
 TRAIN, TEST, EPOCHS = 4096, 256, 4
 
 
-def demo(
-    out: Annotated[Path, typer.Option(help="Everything is written here; delete it when done.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Owns every random draw.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]", min=1, max=256)] = None,
-) -> None:
+class DemoOptions(RunSettings):
+    """What the demo takes."""
+
+    out: PathSetting = setting(Path("demo"), "Everything is written here; delete it when done.")
+    seed: int = like(SynthSettings, "seed", 0)
+
+
+@with_options
+def demo(options: DemoOptions) -> None:
     """Render synthactions, build SCUBA, SCUFO and ConflFG, train two networks, score both, show the leaderboard."""
     from albar.training.settings import TrainSettings
     from albar.training.trainer import train
     from benchmark_builder.benchmark.preview import contact_sheet
     from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
-    from benchmark_builder.synthactions import SynthSettings, render_dataset
+    from benchmark_builder.synthactions import render_dataset
     from benchmark_builder.utils.pool import default_workers
     from evaluator.evaluate import EvalOptions, evaluate
     from evaluator.reports.leaderboard import read_leaderboard
@@ -29,8 +33,9 @@ def demo(
     from evaluator.reports.report import report
     from evaluator.reports.screen import show
 
+    out, seed = options.out, options.seed
     root, built, results = out / "synthactions", out / "benchmarks", out / "results"
-    workers = workers or default_workers()
+    workers = options.workers or default_workers()
     run = Run(workers=workers, say=say)
 
     _title(1, f"render {TRAIN} training videos and two test sets of {TEST}: motion is the class, looks mislead")

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic.fields import FieldInfo
 
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import SettingsModel, choices_of, extra, flag_of, plain_types, range_of
 
 
@@ -50,24 +51,29 @@ class Chosen:
 def with_options(function: Callable[..., None]) -> Callable[..., None]:
     """The command with an option for each field of its parameters that are models."""
     hints = typing.get_type_hints(function, include_extras=True)
-    models: dict[str, tuple[type[SettingsModel], bool, dict[str, str]]] = {}
+    models: dict[str, tuple[Chosen, bool, dict[str, str]]] = {}
     parameters: list[inspect.Parameter] = []
-    for own in inspect.signature(function).parameters.values():
+    signature = inspect.signature(function)
+    taken = set(signature.parameters)  # names of options in Python: the field's, or one of its own if that is taken
+    for own in signature.parameters.values():
         hint = hints[own.name]
         group = _group(hint)
         if group is None:
             parameters.append(own.replace(annotation=hint, kind=own.KEYWORD_ONLY))
             continue
         whole = isinstance(hint, type)
-        made = {n: option(f"{own.name}_{n}", n, f, group.panel, whole) for n, f in group.fields.items()}
-        models[own.name] = (group.model, whole, {n: p.name for n, p in made.items()})
+        names = {n: n if n not in taken else f"{own.name}_{n}" for n in group.fields}
+        taken |= set(names.values())
+        made = {n: option(names[n], n, f, group.panel, whole) for n, f in group.fields.items()}
+        models[own.name] = (group, whole, {n: p.name for n, p in made.items()})
         parameters += made.values()
 
     @functools.wraps(function)
     def command(**given: Any) -> None:
-        for name, (model, whole, names) in models.items():
-            values = {n: v for n, parameter in names.items() if (v := _plain(given.pop(parameter))) is not None}
-            given[name] = model(**values) if whole else values
+        for name, (group, whole, names) in models.items():
+            read = {n: _plain(given.pop(parameter), n, group.fields[n]) for n, parameter in names.items()}
+            values = {n: v for n, v in read.items() if v is not None}
+            given[name] = group.model(**values) if whole else values
         function(**given)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -88,7 +94,7 @@ def option(
         whole: the field's default is the parameter's; else that is None, and `--help` alone tells of the default.
     """
     kinds = plain_types(field.annotation)
-    kind: Any = next(k for k in (bool, int, float, tuple, Path, str) if k in map(_root, kinds))
+    kind: Any = next(k for k in (bool, int, float, tuple, dict, Path, str) if k in map(_root, kinds))
     default = field.get_default(call_default_factory=True)
     flags = [extra(field).get("flag") or flag_of(name)]
     if kind is bool and "/" not in flags[0] and not (whole and default is False):
@@ -101,8 +107,11 @@ def option(
         show_default=False,
         metavar=extra(field).get("metavar") or (f"[{'|'.join(choices)}]" if choices else None),
     )
-    kept = default if whole and kind is not tuple else None
-    taken: Any = list[str] if kind is tuple else kind
+    several = kind in (tuple, dict)
+    taken: Any = list[str] if several else kind
+    if field.is_required():
+        return inspect.Parameter(parameter, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[taken, made])
+    kept = default if whole and not several else None
     return inspect.Parameter(
         parameter,
         inspect.Parameter.KEYWORD_ONLY,
@@ -113,7 +122,7 @@ def option(
 
 def _help(field: FieldInfo, default: Any) -> str:
     """What `--help` says of a field: its description, range and default."""
-    silent = default is None or isinstance(default, bool) or default in ("", ()) or field.is_required()
+    silent = default is None or isinstance(default, bool) or default in ("", (), {}) or field.is_required()
     shown = extra(field).get("shown") or ("yes" if default is True else "" if silent else str(default))
     notes = [range_of(field), f"default: {shown}" if shown else ""]
     said = "; ".join(filter(None, notes))
@@ -133,9 +142,29 @@ def _root(kind: Any) -> Any:
     return str if origin is Literal else origin
 
 
-def _plain(value: Any) -> Any:
-    """An option that may be given several times as a tuple; None where it was not given at all."""
-    return (tuple(value) or None) if isinstance(value, list) else value
+def _plain(value: Any, name: str, field: FieldInfo) -> Any:
+    """An option that may be given several times as a tuple, or a table of NAME=VALUE; None where it was not given."""
+    if not isinstance(value, list):
+        return value
+    if dict in map(_root, plain_types(field.annotation)):
+        return pairs(extra(field).get("flag") or flag_of(name), value) or None
+    return tuple(value) or None
+
+
+def pairs(flag: str, words: list[str]) -> dict[str, Any]:
+    """NAME=VALUE words as a dict; values become numbers, booleans or text as TOML would read them."""
+    import tomllib
+
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not all(part.isidentifier() for part in name.split(".")):
+            raise BenchError(f"{flag} {word}: give NAME=VALUE")
+        try:
+            found[name] = tomllib.loads(f"x = {text}")["x"]
+        except (ValueError, RecursionError):  # no TOML, or a number without end
+            found[name] = text
+    return found
 
 
 def given_of(model: type[SettingsModel], values: Mapping[str, Any]) -> dict[str, Any]:

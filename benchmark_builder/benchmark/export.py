@@ -33,9 +33,11 @@ from benchmark_builder.datasets import scored_as
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.datasets.labels import Labelled, check_labels
 from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.settings import ImportSettings
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import copy_whole, found_inside, inside, remove, write_text
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, entries, files_of, natural
+from benchmark_builder.utils.options import default_of
 from benchmark_builder.utils.runner import work
 from benchmark_builder.utils.text import plain_path, read_lines, read_records
 from benchmark_builder.video.record import LONGEST, check_id
@@ -256,10 +258,10 @@ def import_published(
     kind: str,
     dataset: str,
     list_file: Path | None = None,
-    backgrounds: str = "unknown",
-    split: str = "test1",
-    label_base: int = 0,
-    fps: float = 25.0,
+    backgrounds: str = default_of(ImportSettings, "backgrounds"),
+    split: str = default_of(ImportSettings, "split"),
+    label_base: int = default_of(ImportSettings, "label_base"),
+    fps: float = default_of(ImportSettings, "fps"),
     workers: int = 1,
     progress: bool = True,
     out: Path | None = None,
@@ -286,11 +288,13 @@ def import_published(
         BenchError: no list, a bad line, labels that contradict the names of the videos, or videos that are missing or
             unreadable; nothing is written then.
     """
+    ImportSettings(
+        kind=kind, dataset=dataset, list_file=list_file, backgrounds=backgrounds, split=split, label_base=label_base,
+        fps=fps, workers=workers, out=out,
+    )  # fmt: skip
     known = kinds.registered(kind)
     if known is None:
         raise BenchError(f"--kind {kind}: choose from {', '.join(kinds.KINDS.names())}")
-    if label_base not in (0, 1):
-        raise BenchError(f"--label-base {label_base}: give 0 or 1")
     if not folder.is_dir():
         raise BenchError(f"{folder}: no such folder; give the folder of a published benchmark")
     description: dict[str, object] = {

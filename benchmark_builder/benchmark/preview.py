@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,16 +11,16 @@ import numpy as np
 from benchmark_builder import MOST_PIXELS, kinds
 from benchmark_builder.benchmark.manifest import PROTOCOL, Benchmark, Row, read_benchmark
 from benchmark_builder.masks.stored import StoredTrack
+from benchmark_builder.settings import PreviewSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import whole_file
 from benchmark_builder.utils.folders import subfolders
-from benchmark_builder.utils.pictures import check_suffix
+from benchmark_builder.utils.pictures import PLAYING, SHEETS, check_suffix
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.encode import H264, open_video
 from benchmark_builder.video.selection import indices
 
 LABEL, GAP, PAPER, INK = 84, 6, 250, 40
-SHEETS, PLAYING = (".png", ".jpg", ".jpeg"), (".gif", ".mp4")
 PLAYED, MOST_PLAYED = 10, 600  # seconds of a video, and frames, that an animation plays at most
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -60,31 +61,24 @@ def family(folder: Path, root: Path | None = None, scuba_folder: Path | None = N
     return Family(scuba, {kind: derived[kind] for kind in dict.fromkeys([*order, *derived])})
 
 
-def contact_sheet(
-    folder: Path,
-    out: Path,
-    videos: int = 4,
-    columns: int = 6,
-    height: int = 120,
-    root: Path | None = None,
-    scuba: Path | None = None,
-) -> Path:
+def contact_sheet(folder: Path, out: Path, videos: int | None = None, **settings: Any) -> Path:
     """Draw a contact sheet of a benchmark.
 
     Args:
         folder: a benchmark of any kind; what belongs to the same SCUBA benchmark is looked for alongside it.
         out: the picture to write, PNG or JPEG by its suffix.
-        videos: how many videos, spread over the manifest.
-        columns: how many frames, spread over each video's length.
-        height: of one frame, in pixels.
-        root, scuba: where the dataset and the SCUBA benchmark are, if they have moved.
+        videos: how many, spread over the manifest; None for 4.
+        settings: further fields of :class:`~benchmark_builder.settings.PreviewSettings`: ``columns``, how many frames,
+            spread over each video's length; ``height``, of one frame, in pixels; ``root`` and ``scuba``, where the
+            dataset and the SCUBA benchmark are, if they have moved.
 
     Raises:
-        BenchError: another suffix, or no benchmark at ``folder``.
+        BenchError: a wrong setting, another suffix, or no benchmark at ``folder``.
     """
-    suffix = check_suffix(out, SHEETS)
-    found = family(folder, root, scuba)
-    rows = spread_rows(found.scuba.rows, videos)
+    s, suffix = PreviewSettings(out=out, videos=videos, **settings), check_suffix(out, SHEETS)
+    columns, height = s.columns, s.height
+    found = family(folder, s.root, s.scuba)
+    rows = spread_rows(found.scuba.rows, s.videos or 4)
     _check_size(rows, columns, height)
     bands = [_band(found, row, columns, height) for row in rows]
     width = max(b.shape[1] for b in bands)
@@ -98,25 +92,23 @@ def contact_sheet(
     return out
 
 
-def animation(
-    folder: Path, out: Path, videos: int = 1, height: int = 160, root: Path | None = None, scuba: Path | None = None
-) -> Path:
+def animation(folder: Path, out: Path, videos: int | None = None, **settings: Any) -> Path:
     """Write the versions of a few videos playing side by side, a video after the other: a .gif or .mp4 file.
 
     Of a long video its first :data:`PLAYED` seconds.
 
     Args:
-        folder, videos: as for :func:`contact_sheet`.
+        folder: as for :func:`contact_sheet`.
         out: the file; its suffix decides the format.
-        height: of one version, in pixels.
-        root, scuba: as for :func:`contact_sheet`.
+        videos, settings: as for :func:`contact_sheet`; one video if nothing is said.
 
     Raises:
-        BenchError: another suffix, or no benchmark at ``folder``.
+        BenchError: a wrong setting, another suffix, or no benchmark at ``folder``.
     """
-    suffix = check_suffix(out, PLAYING)
-    found = family(folder, root, scuba)
-    rows = spread_rows(found.scuba.rows, videos)
+    s, suffix = PreviewSettings(out=out, videos=videos, **settings), check_suffix(out, PLAYING)
+    height = s.height
+    found = family(folder, s.root, s.scuba)
+    rows = spread_rows(found.scuba.rows, s.videos or 1)
     _check_size(rows[:1], 1, height)
     width = max(2, round(rows[0].width * height / rows[0].height / 2) * 2)
     height += height % 2

@@ -81,12 +81,19 @@ def share(default: Any, help: str, **more: Any) -> Any:
     return setting(default, help, of="share", ge=0, le=1, **more)
 
 
-def optional(model: type[BaseModel], name: str, shown: str = "") -> Any:
-    """A field with the range and help of a field in another model; it may be None, which is its default."""
+def like(model: type[BaseModel], name: str, default: Any = None, **said: str) -> Any:
+    """A field with the range and help of a field in another model, and its own default.
+
+    Args:
+        model: the other.
+        name: its field.
+        default: None where the field may be None.
+        said: of :func:`setting` what is said otherwise here: ``shown``, ``flag``, ``panel``.
+    """
     other = model.model_fields[name]
-    said = {k: v for k, v in extra(other).items() if k != "shown"} | ({"shown": shown} if shown else {})
+    kept = {k: v for k, v in extra(other).items() if k != "shown"} | {k: v for k, v in said.items() if v}
     limits = {k: v for k in ("ge", "le", "gt", "lt") if (v := _limit(other.metadata, k)) is not None}
-    return Field(None, description=other.description, json_schema_extra=said, **limits)
+    return Field(default, description=other.description, json_schema_extra=kept, **limits)
 
 
 class SettingsModel(BaseModel):

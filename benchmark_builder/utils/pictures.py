@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CHARTS = (".png", ".pdf", ".svg")
+SHEETS, PLAYING = (".png", ".jpg", ".jpeg"), (".gif", ".mp4")  # of `bench preview`
 # What each format would say of the time of writing, left out: the same figures are the same bytes.
 _UNDATED: dict[str, dict[str, str | None]] = {
     "png": {"Software": "albar-bench"},

@@ -5,12 +5,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from benchmark_builder.kinds import own_about
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_text
 from benchmark_builder.utils.text import shown
 from evaluator.metrics.names import ARROW, NAMES, headings
+from evaluator.options import ReportOptions
 from evaluator.records import version
 from evaluator.reports.gallery import build_gallery
 from evaluator.reports.leaderboard import as_text, groups, number, own_figures, row_of, whole
@@ -26,25 +28,15 @@ _PAGE = Path(__file__).parent / "page"
 def report(
     paths: Sequence[Path],
     out: Path,
-    *,
-    published: str | None = None,
-    gallery: int = 4,
-    benchmarks: Sequence[Path] = (),
-    root: Path | None = None,
-    title: str = "Bias report",
-    cluster: str | None = None,
+    **options: Any,
 ) -> Path:
     """Write the page.
 
     Args:
         paths: ``--out`` folders of `bench eval`, folders of `bench compare`, or records in ``results/``.
         out: the ``.html`` file.
-        published: a table of published figures to show as well, e.g. ``hmdb51``.
-        gallery: how many videos to show in all their versions; 0 for none, which needs neither videos nor the dataset.
-        benchmarks, root: where benchmarks and dataset lie now, if not where they were when scored.
-        title: of the page.
-        cluster: what the intervals' bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`; None takes what
-            each record has.
+        options: further fields of :class:`~evaluator.options.ReportOptions`: ``published``, ``gallery``,
+            ``benchmarks``, ``root``, ``title``, ``cluster``.
 
     Raises:
         BenchError: no results, or test sets and predictions that are not those of the results.
@@ -52,12 +44,12 @@ def report(
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    if gallery < 0:
-        raise BenchError(f"--gallery is {gallery}; it must be 0 or more")
+    o = ReportOptions(out=out, **options)
+    published, gallery, title, cluster = o.published, o.gallery, o.title, o.cluster
     if out.suffix.lower() not in (".html", ".htm"):
         raise BenchError(f"--out {out}: the report is a page; name an .html file")
     records = find_records(paths)
-    found = Found(benchmarks, root)
+    found = Found(o.benchmarks, o.root)
     runs = [clustered(load_run(path, found=found), cluster) for path in records]
     rows = [as_text(row_of(run.record)) for run in runs] + (published_rows(published) if published else [])
     spots = _spots(rows)

@@ -366,7 +366,7 @@ def test_sizes_and_counts_have_bounds(built: Path, tmp_path: Path) -> None:
         lambda: SynthSettings(size=10**9),
         lambda: build_scufo(scuba, out=tmp_path / "o", run=Run(workers=10**6)),
     ):
-        with pytest.raises(BenchError, match=r"--(height|frames|train|size|workers)"):
+        with pytest.raises(BenchError, match=r"--(height|columns|frames|train|size|workers)"):
             draw()
     assert not list(tmp_path.iterdir())
 

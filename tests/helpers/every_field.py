@@ -65,7 +65,7 @@ def operations(folder: Path, out: Path) -> dict[str, Callable[[], object]]:
         "frames": frames,
         "pairs": pairs,
         "verify": lambda: verify(folder, 1, False),
-        "sheet": lambda: contact_sheet(folder, out / "s.png", 1, 1, 16),
+        "sheet": lambda: contact_sheet(folder, out / "s.png", 1, columns=1, height=16),
         "stats": lambda: (class_balance(read_benchmark(folder)), mask_areas_of(read_benchmark(folder))),
         "export": lambda: export(folder, out / "export", Layout("zip"), 1, False),
         "merge": lambda: merge([folder], out / "merge", 1, False),

@@ -12,7 +12,7 @@ from albar.clips.clips import sampling
 from albar.methods import METHODS, make_method, settings_of
 from albar.training.settings import TrainSettings, make_settings
 from albar_bench.cli.app import app
-from albar_bench.cli.train import _pairs
+from albar_bench.cli.options import pairs
 from benchmark_builder.utils.errors import BenchError
 
 HUGE = 10**400
@@ -182,5 +182,5 @@ def test_the_command_line_names_the_option(tmp_path: Path, words: list[str]) -> 
 
 
 def test_pairs_are_read_as_toml_reads_them() -> None:
-    assert _pairs("--clip", ["a=1", "b=0.5", "c=x", "d=[1, 2]", "e=true", "f=", "g=a=b"]) == {
+    assert pairs("--clip", ["a=1", "b=0.5", "c=x", "d=[1, 2]", "e=true", "f=", "g=a=b"]) == {
         "a": 1, "b": 0.5, "c": "x", "d": [1, 2], "e": True, "f": "", "g": "a=b"}  # fmt: skip
