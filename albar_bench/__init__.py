@@ -1,4 +1,5 @@
-"""Does my video model see the motion, or does it cheat? Build bias test videos, train networks, score models.
+"""Does a video model recognise the motion, or only the background and looks? Build bias test videos, train networks,
+score models.
 
     import albar_bench as ab
 
@@ -6,9 +7,9 @@
     result = ab.evaluate(my_module, [bench], sampling="32x2-224", out="results")
     result.figures                      # pandas: figure, percent, low, high, n
 
-Importing costs neither torch nor OpenCV; they are loaded when they are needed. Errors that the user can fix are
+Importing this package does not import torch or OpenCV; they are loaded on first use. Errors that the user can fix are
 :class:`BenchError`. Messages go to the logger ``albar_bench``: ``logging.basicConfig(level="INFO")`` shows them, and
-the progress bars with them.
+the progress bars.
 """
 
 from typing import TYPE_CHECKING

@@ -11,24 +11,24 @@ from types import FrameType
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0 done; 1 an error, said in one line; 2 wrong usage; 130 interrupted (Ctrl-C); 143 terminated.
+    Exit status: 0 done; 1 an error, reported in one line; 2 wrong usage; 130 interrupted (Ctrl-C); 143 terminated.
     """
-    # Threads of a network on a CPU wait without spinning: where another process wants the core, a step is three times
-    # as fast, and alone it is as fast. Read once, when torch is loaded.
+    # CPU threads of a network wait without spinning: if another process needs the core, a step is three times as fast,
+    # otherwise equally fast. The variable is read once, when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # `python -m` puts the current folder first, where a user's evaluator.py would replace a package of this toolkit.
-    # Where a part of the user's own is named, the registry searches this folder, last.
+    # If the user names their own part, the registry searches this folder last.
     here = Path.cwd()
     if here != Path(__file__).resolve().parent.parent:
         sys.path[:] = [p for p in sys.path if p and Path(p).absolute() != here]
     from albar_bench.cli.app import Interrupted, app
     from benchmark_builder.utils.errors import BenchError, system_error
 
-    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no reason to stop
+    for stream in (sys.stdout, sys.stderr):  # do not stop because the terminal cannot show a name
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
-    os.environ.setdefault("BENCH_APART", "1")  # a crash costs one video, also with one worker
+    os.environ.setdefault("BENCH_APART", "1")  # a crash affects only one video, also with one worker
     try:
         app()
     except BenchError as error:
@@ -38,9 +38,9 @@ def main() -> None:
             raise
         fail(str(system_error(error)))
     except (KeyboardInterrupt, Interrupted):
-        for number in (signal.SIGINT, signal.SIGTERM):  # said once is enough
+        for number in (signal.SIGINT, signal.SIGTERM):  # print the message only once
             signal.signal(number, signal.SIG_IGN)
-        print("interrupted; run the same command again to go on", file=sys.stderr)
+        print("interrupted; run the same command again to continue", file=sys.stderr)
         raise SystemExit(128 + _received) from None
 
 
@@ -49,9 +49,9 @@ _process = os.getpid()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does: what is being written is cleared away, workers are stopped."""
+    """End as after Ctrl-C: incomplete files are deleted, workers are stopped."""
     global _received
-    if os.getpid() != _process:  # a fork of this process, which has nothing to say
+    if os.getpid() != _process:  # a fork of this process does not print
         os._exit(128 + number)
     _received = number
     raise KeyboardInterrupt

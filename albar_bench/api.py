@@ -1,4 +1,4 @@
-"""The functions of the public API. Each does what the command of the same name does, and returns what it made."""
+"""The functions of the public API. Each does the same as the command of this name, and returns the result."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -42,25 +42,23 @@ def build_scuba(
     mask_options: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Benchmark:
-    """Composite the actor of every video over backgrounds that have nothing to do with the action.
+    """Composite the actor of every video over backgrounds that are unrelated to the action.
 
     Args:
         dataset: its registered name, or ``package.module:reader``.
         root: its folder; None for ``$BENCH_DATA/DATASET``.
         out: folder to write; None for ``$BENCH_DATA/benchmarks/DATASET-scuba-BACKGROUND``.
-        split, fold: which official split.
-        protocol: a named protocol or a TOML file; it sets what ``settings`` do not name.
-        seed: owns every random draw.
-        limit, only, shard: which part of the videos, as the command's options of these names.
-        workers: processes; None for one per core.
-        mask_options: settings of the mask source that no protocol decides, such as ``sam_checkpoint``.
-        settings: settings of the protocol to change, such as ``masks="motion"``, ``per_video=1``, ``layout="zip"``.
+        split, fold: the official split. protocol: a named protocol or a TOML file; it decides everything that is not in
+        ``settings``. seed: seed of every random draw. limit, only, shard: which part of the videos, as in the command's
+        options of these names. workers: processes; None for one per core. mask_options: settings of the mask source
+        that are not part of a protocol, such as ``sam_checkpoint``. settings: changed settings of the protocol, such as
+        ``masks="motion"``, ``per_video=1``, ``layout="zip"``.
 
     Returns:
         The finished benchmark; its ``failures`` list what was left out.
 
     Raises:
-        BenchError: wrong settings, a dataset that is missing, or not one video that could be built.
+        BenchError: settings are wrong, the dataset is missing, or no video could be built.
     """
     from benchmark_builder.builders import build_scuba as build
 
@@ -85,15 +83,14 @@ def build_scufo(
     """Repeat one frame of every SCUBA video, so that nothing moves.
 
     Args:
-        scuba: the SCUBA benchmark, or a dataset's name: then the one at its default place.
+        scuba: the SCUBA benchmark, or a dataset's name for the one at its default place.
         out: folder to write; None for ``$BENCH_DATA/benchmarks/DATASET-scufo-BACKGROUND``.
-        shaken: under a smooth camera path, so that it is not still.
+        shaken: with a smooth camera path, so that it is not still.
         root: the dataset's folder, if it has moved since (virtual benchmarks read it).
-        seed, workers: as for :func:`build_scuba`.
-        settings: ``layout``, ``jpeg_quality``, ``still_area``, ``shake``.
+        seed, workers: as in :func:`build_scuba`. settings: ``layout``, ``jpeg_quality``, ``still_area``, ``shake``.
 
     Raises:
-        BenchError: no such SCUBA benchmark, wrong settings, or not one video that could be built.
+        BenchError: the SCUBA benchmark is missing, settings are wrong, or no video could be built.
     """
     kind = "shaken" if shaken else "scufo"
     return build_kind(kind, scuba, out, root=root, seed=seed, workers=workers, **settings)
@@ -108,14 +105,15 @@ def build_conflfg(
     workers: int | None = None,
     **settings: Any,
 ) -> Benchmark:
-    """Add the still actor of another class to every SCUBA video; the label stays the moving actor's.
+    """Add the still actor of another class to every SCUBA video; the label is the class of the moving actor.
 
     Args:
         scuba, out, root, seed, workers: as for :func:`build_scufo`.
         settings: ``layout``, ``jpeg_quality``, ``still_area``, ``order``, ``place``, ``max_covered``, ``min_visible``.
 
     Raises:
-        BenchError: no such SCUBA benchmark, one class only, wrong settings, or not one video that could be built.
+        BenchError: the SCUBA benchmark is missing or has only one class, settings are wrong, or no video could be
+            built.
     """
     return build_kind("conflfg", scuba, out, root=root, seed=seed, workers=workers, **settings)
 
@@ -139,7 +137,7 @@ def build_kind(
         settings: ``layout``, ``jpeg_quality``, and those of the kind.
 
     Raises:
-        BenchError: no such kind or SCUBA benchmark, wrong settings, or not one video that could be built.
+        BenchError: the kind is unknown, the SCUBA benchmark is missing, settings are wrong, or no video could be built.
     """
     from benchmark_builder.builders import build_kind as build
 
@@ -156,10 +154,10 @@ def load_benchmark(folder: Place, root: Place | None = None, scuba: Place | None
 
 @dataclass(frozen=True)
 class Result:
-    """What scoring found.
+    """The result of scoring.
 
     Attributes:
-        scored: the record with typed fields, and what was written; None in a process that is not the main one of
+        scored: the record with typed fields, and the written files; None in a process that is not the main one of
             several.
     """
 
@@ -167,18 +165,18 @@ class Result:
 
     @cached_property
     def record(self) -> dict[str, object]:
-        """The results record, as it is stored: figures, sets, pairs, per class."""
+        """The results record as stored: figures, sets, pairs, per class."""
         return self.scored.plain() if self.scored else {}
 
     @property
     def path(self) -> Path | None:
-        """The record's file; None where nothing was written."""
+        """The file of the record; None if nothing was written."""
         return self.scored.path if self.scored else None
 
     @cached_property
     def figures(self) -> pd.DataFrame:
-        """One row per figure: ``figure``, ``percent``, the ends ``low`` and ``high`` of its 95 % interval, ``n`` videos
-        (of contrasted accuracy: pairs), ``missing`` ones."""
+        """One row per figure: ``figure``, ``percent``, the limits ``low`` and ``high`` of its 95 % interval, the
+        numbers ``n`` of videos (for contrasted accuracy: pairs) and ``missing``."""
         found = self.scored.record.figures if self.scored else {}
         rows = [{"figure": name, **values.plain()} for name, values in found.items()]
         return pd.DataFrame(rows, columns=FIGURE_COLUMNS)
@@ -215,21 +213,22 @@ def evaluate(
     """Score a model on benchmarks.
 
     Args:
-        model: a module that takes float32 clips (B, 3, T, H, W), normalised as the sampling says, and returns logits
-            (B, classes); or what `bench eval` takes: a checkpoint, ``hf:FOLDER``, ``package.module:factory`` …
-        benchmarks: one or several. SCUFO and ConflFG pair with the SCUBA benchmark they were made from.
-        sampling: how clips are cut, such as ``32x2-224``; needed for a module, else the model's own.
+        model: a module that takes float32 clips (B, 3, T, H, W), normalised as in the sampling, and returns logits (B,
+            classes); or any MODEL of `bench eval`: a checkpoint, ``hf:FOLDER``, ``package.module:factory`` …
+        benchmarks: one or several. SCUFO and ConflFG are paired with the SCUBA benchmark from which they were made.
+        sampling: how clips are cut, such as ``32x2-224``; required for a module, otherwise the default is the model's
+            sampling.
         out: folder for predictions, the record and leaderboard.csv.
-        iid: score the dataset's ordinary test videos, too (``root`` names its folder).
-        method: what to call it in the leaderboard.
-        classes: class names in the order of the module's outputs; None: the benchmark's own order is assumed, and
-            that is noted in the record.
-        network: ``package.module:Name`` of a checkpoint's network, if it is no part of this toolkit.
-        weights, clip, views, crops, trust: as the options of `bench eval`.
-        options: further fields of :class:`evaluator.evaluate.EvalOptions`, such as ``batch``, ``device``, ``seed``.
+        iid: also score the dataset's ordinary test videos (``root`` is its folder).
+        method: its name in the leaderboard.
+        classes: class names in the order of the module's outputs; None: the order of the benchmark is assumed, and this
+            is noted in the record.
+        network: ``package.module:Name`` of a checkpoint's network, if it is not part of this toolkit.
+        weights, clip, views, crops, trust: as in the options of `bench eval`. options: further fields of
+        :class:`evaluator.evaluate.EvalOptions`, such as ``batch``, ``device``, ``seed``.
 
     Raises:
-        BenchError: no such model or benchmark, other classes, an unreadable or changed video.
+        BenchError: a model or benchmark is missing, classes differ, or a video cannot be read or was changed.
     """
     from torch import nn
 
@@ -252,7 +251,10 @@ def evaluate(
     if isinstance(model, nn.Module):
         made = from_object(model, f"{type(model).__module__}.{type(model).__qualname__}", classes)
     elif classes is not None:
-        raise BenchError("classes: are for a module; a file or a name brings its own (or `bench eval --classes FILE`)")
+        raise BenchError(
+            "classes: can be given only for a module; leave it out for a file or a name (or use `bench "
+            "eval --classes FILE`)"
+        )
     elif isinstance(model, Benchmark) or not isinstance(model, (str, PathLike)):
         raise BenchError(f"model: is a {type(model).__name__}; give an nn.Module, a path or a name")
     many: Any = benchmarks if isinstance(benchmarks, (list, tuple)) else [benchmarks]
@@ -267,7 +269,7 @@ def score(
     out: Place | None = None,
     **options: Any,
 ) -> Result:
-    """Figures of predictions that exist already, of any framework.
+    """Compute figures from existing predictions of any framework.
 
     Args:
         predictions: one file per benchmark, in their order.
@@ -277,7 +279,7 @@ def score(
             :func:`evaluator.score.score`.
 
     Raises:
-        BenchError: files that do not fit their benchmarks.
+        BenchError: a file does not match its benchmark.
     """
     from evaluator.score import IID
     from evaluator.score import score as run
@@ -294,7 +296,7 @@ def train(
     model: str | None = None,
     **settings: Any,
 ) -> Path:
-    """Train a network; the same call goes on where a stopped one was.
+    """Train a network; the same call continues a stopped one.
 
     Args:
         method, dataset, model: registered names, or ``package.module:Name``.
@@ -305,7 +307,7 @@ def train(
         The checkpoint.
 
     Raises:
-        BenchError: wrong settings, or data that is missing.
+        BenchError: settings are wrong, or data is missing.
     """
     from albar.training.reference2d import with_reference
     from albar.training.settings import make_settings

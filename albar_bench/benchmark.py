@@ -1,4 +1,4 @@
-"""A built benchmark as Python users see it: its rows as a table, its frames, its clips."""
+"""A built benchmark in the Python API: its rows as a table, its frames, its clips."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -22,20 +22,20 @@ class Benchmark:
     """A finished benchmark on disk.
 
     Attributes:
-        folder: where it is stored.
-        protocol: what decided its pixels (protocol.json).
+        folder: its folder on disk.
+        protocol: the settings that decided its pixels (protocol.json).
     """
 
     def __init__(self, folder: str | Path, root: str | Path | None = None, scuba: str | Path | None = None) -> None:
-        """Read the tables; videos are decoded on demand.
+        """Read the tables; videos are decoded when they are needed.
 
         Args:
-            folder: a folder that a build has finished.
+            folder: the folder of a finished build.
             root: the dataset's folder, if it has moved since (virtual benchmarks read it).
-            scuba: the SCUBA benchmark that this one was made from, if that has moved.
+            scuba: the SCUBA benchmark from which this one was made, if it has moved.
 
         Raises:
-            BenchError: no finished benchmark there, or a table that is damaged.
+            BenchError: the benchmark is missing or not finished, or a table is damaged.
         """
         self._read = manifest.read_benchmark(
             Path(folder), None if root is None else Path(root), None if scuba is None else Path(scuba)
@@ -59,7 +59,7 @@ class Benchmark:
 
     @property
     def dataset(self) -> str:
-        """The dataset whose classes the labels are."""
+        """The dataset to whose classes the labels belong."""
         return self._read.dataset
 
     @property
@@ -79,7 +79,7 @@ class Benchmark:
 
     @cached_property
     def failures(self) -> pd.DataFrame:
-        """What was left out, failed, or is noted: columns ``id``, ``kind``, ``reason``."""
+        """Videos that were left out or failed, and notes: columns ``id``, ``kind``, ``reason``."""
         path = self.folder / manifest.FAILURES
         return pd.DataFrame(read_records(path, manifest.FAILURE_COLUMNS), columns=manifest.FAILURE_COLUMNS)
 
@@ -87,22 +87,22 @@ class Benchmark:
         """The frames of one video, in order: uint8 (H, W, 3) RGB.
 
         Raises:
-            BenchError: no such id, or the video is missing, damaged or not the one that was built.
+            BenchError: the id is unknown, or the video is missing, damaged or changed since the build.
         """
         row = self._read.by_id.get(video_id)
         if row is None:
-            raise BenchError(f"{self.folder}: holds no video {video_id!r}; see its rows for the ids")
+            raise BenchError(f"{self.folder}: has no video {video_id!r}; see its rows for the ids")
         return self._read.frames(row)
 
     def clips(self, sampling: "str | ClipSampling") -> "BenchmarkClips":
         """A torch dataset of test clips.
 
         Args:
-            sampling: how clips are cut, a preset's name such as ``32x2-224`` or a ClipSampling.
+            sampling: how clips are cut: a preset's name such as ``32x2-224`` or a ClipSampling.
 
         Returns:
-            Items ``(clip, label, id)``: clip float32 (3, T, H, W), normalised as the sampling says, or (V, 3, T, H, W)
-            where it takes V views per video; label int.
+            Items ``(clip, label, id)``: clip float32 (3, T, H, W), normalised as in the sampling, or (V, 3, T, H, W)
+            for V views per video; label int.
         """
         from albar_bench.clips import BenchmarkClips
 

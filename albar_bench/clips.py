@@ -14,12 +14,12 @@ from evaluator.testsets import benchmark_set
 class BenchmarkClips(Dataset[tuple[torch.Tensor, int, str]]):
     """Items ``(clip, label, id)``, in order of the ids; the clips are those that `bench eval` scores.
 
-    ``clip`` is float32 (3, T, H, W), normalised as the sampling says; (V, 3, T, H, W) where it takes V views per video.
-    ``label`` is 0-based; of ConflFG it is the moving actor's.
+    ``clip`` is float32 (3, T, H, W), normalised as in the sampling; (V, 3, T, H, W) for V views per video. ``label`` is
+    0-based; for ConflFG it is the class of the moving actor.
     """
 
     def __init__(self, folder: Path, sampling: str | ClipSampling, root: Path | None = None) -> None:
-        """Raises BenchError for an unknown sampling or a folder that is no benchmark."""
+        """Raises BenchError if the sampling is unknown or the folder is not a benchmark."""
         self.sampling = sampling_of(sampling)
         self._set = benchmark_set(folder, root)
 
@@ -27,7 +27,7 @@ class BenchmarkClips(Dataset[tuple[torch.Tensor, int, str]]):
         return len(self._set.items)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int, str]:
-        """Raises BenchError if the video is missing, damaged or not the one that was built."""
+        """Raises BenchError if the video is missing, damaged or changed since the build."""
         item = self._set.items[index]
         clips = normalise(read_clips(self._set, item, self.sampling), self.sampling)
         if clips.shape[2] == 1:  # a still is read as one frame; here it is repeated, as a network sees it

@@ -1,5 +1,8 @@
-"""The command tree. Nothing heavy is imported here: a command's module is imported when it is called, and it imports
-what it needs when it runs. A test compares each line here with the command's own help."""
+"""The command tree.
+
+Nothing heavy is imported here: a command's module is imported when it is called, and it imports its dependencies when
+it runs. A test compares each line here with the help of the command.
+"""
 
 from typing import Any
 
@@ -13,19 +16,19 @@ from albar_bench.cli.variadic import is_anything, is_benchmark, is_list, variadi
 CLI = "albar_bench.cli"
 BUILD = Table(
     "Build test videos: **scuba** (actor over an unrelated background), **scufo** (a still of it), "
-    "**conflfg** (with the still actor of another class added), or a kind of your own: **package.module:Kind**.",
+    "**conflfg** (with the still actor of another class added), or your own kind: **package.module:Kind**.",
     {
         "scuba": Command(
             f"{CLI}.build:scuba",
-            "Composite the actor of every video over backgrounds that have nothing to do with the action.",
+            "Composite the actor of every video over backgrounds that are unrelated to the action.",
         ),
         "scufo": Command(
             f"{CLI}.build:scufo",
-            "Repeat one frame of every SCUBA video, so that nothing moves: who still names the action reads looks.",
+            "Repeat one frame of every SCUBA video, so that nothing moves; low accuracy is good.",
         ),
         "conflfg": Command(
             f"{CLI}.build:conflfg",
-            "Add the still actor of another class to every SCUBA video; the label stays the moving actor's.",
+            "Add the still actor of another class to every SCUBA video; the label is the class of the moving actor.",
         ),
     },
     KindGroup,
@@ -35,35 +38,36 @@ AUDIT = Table(
     {
         "leakage": Command(
             f"{CLI}.audit:leakage",
-            "How much of the original background survives, and whether it names the class or the source video.",
+            "Measure how much of the original background is visible, and whether it reveals the class or the source "
+            "video.",
         )
     },
 )
 DATA = Table(
-    "Datasets: render the embedded one, list or inspect what a folder holds.",
+    "Datasets: render the embedded dataset, list or inspect the videos in a folder.",
     {
         "render": Command(
             f"{CLI}.data:render",
-            "Render *synthactions*: actors whose motion alone is the class, with exact masks. Resumable.",
+            "Render *synthactions*: only the motion of the actor is the class; with exact masks. Can be resumed.",
         ),
         "list": Command(f"{CLI}.data:list_command", "List a dataset's videos as CSV: id, label, class, file."),
         "inspect": Command(
             f"{CLI}.data:inspect",
-            "Decode every video and say what is wrong with a copy. Exit status 1 if any is missing, unreadable or of a "
-            "name that cannot be used.",
+            "Decode every video and report problems of a copy. Exit status 1 if a video is missing, unreadable, or "
+            "has a name that cannot be used.",
         ),
     },
 )
 WEIGHTS = Table(
-    "Weights of trained networks that mask sources and methods need: what there is, where it is, fetching it.",
+    "Weights of trained networks for mask sources and methods: list and download them.",
     {
         "list": Command(
             f"{CLI}.weights:list_command",
-            "List every network: what for, licence, size, digest, where its weights come from, whether they are there.",
+            "List every network: use, licence, size, digest, where its weights come from, whether they are installed.",
         ),
         "fetch": Command(
             f"{CLI}.weights:fetch",
-            "Fetch a network's weights, verify them by their digest, keep them; prints where they are.",
+            "Download a network's weights, verify their digest and store them; print their path.",
         ),
     },
 )
@@ -71,7 +75,7 @@ COMMANDS: dict[str, Command | Table] = {
     "build": BUILD,
     "train": Command(
         f"{CLI}.train:train",
-        "Train a network. Resumable: the same command goes on where a stopped run was.",
+        "Train a network. Can be resumed: the same command continues a stopped run.",
         TrainCommand,
     ),
     "eval": Command(
@@ -86,7 +90,7 @@ COMMANDS: dict[str, Command | Table] = {
     ),
     "leaderboard": Command(
         f"{CLI}.reports:leaderboard",
-        "Print leaderboards as one table; published rows are marked, and rows of other videos are told apart.",
+        "Print leaderboards as one table; published rows, and rows measured on other videos, are marked.",
     ),
     "report": Command(
         f"{CLI}.reports:report",
@@ -96,7 +100,7 @@ COMMANDS: dict[str, Command | Table] = {
     ),
     "score": Command(
         f"{CLI}.reports:score",
-        "Score predictions of any framework; needs no network and no videos.",
+        "Score predictions of any framework, without a network or videos.",
         variadic(benchmark=is_benchmark, lists=is_list),
     ),
     "versus": Command(
@@ -106,36 +110,36 @@ COMMANDS: dict[str, Command | Table] = {
     ),
     "segment": Command(
         f"{CLI}.segment:segment",
-        "Write the masks of any source to disk once; builds reuse them with `--masks stored:FOLDER`. Resumable.",
+        "Write the masks of any source to disk once; builds reuse them with `--masks stored:FOLDER`. Can be resumed.",
     ),
     "verify": Command(
         f"{CLI}.benchmark:verify",
-        "Check a benchmark against its manifest: every file's digest, size and length, and every row.",
+        "Check a benchmark against its manifest: the digest, size and length of every file, and every row.",
     ),
     "audit": AUDIT,
     "preview": Command(
         f"{CLI}.benchmark:preview",
-        "Look at a benchmark: original, mask, SCUBA, SCUFO and ConflFG of some videos, on a sheet or playing.",
+        "Show a benchmark: original, mask, SCUBA, SCUFO and ConflFG of some videos, as a picture or an animation.",
     ),
     "stats": Command(
         f"{CLI}.benchmark:stats",
-        "Class balance, mask coverage, and what its stills show of the actor: tables, and plots.",
+        "Show class balance, mask coverage, and how much of the actor the stills show: tables and plots.",
     ),
     "export": Command(
         f"{CLI}.benchmark:export",
-        "Write a benchmark in another layout, or as another project's loader reads it (--for).",
+        "Write a benchmark in another layout, or in the format of another project's loader (--for).",
     ),
     "export-weights": Command(
         f"{CLI}.weights:export_weights",
-        "Write a checkpoint's weights for other programs; `bench eval` and `bench train --weights` read them, too.",
+        "Write a checkpoint's weights for other programs; `bench eval` and `bench train --weights` can read them, too.",
     ),
     "import": Command(
         f"{CLI}.benchmark:import_command",
-        "Give a published benchmark a manifest, so that it can be verified, previewed and scored.",
+        "Write a manifest for a published benchmark, so that it can be verified, previewed and scored.",
     ),
     "merge": Command(
         f"{CLI}.benchmark:merge",
-        "Make one benchmark of parts that were built with `--shard i/n` on several machines; the parts stay.",
+        "Join parts that were built with `--shard i/n` on several machines into one benchmark; the parts are kept.",
     ),
     "demo": Command(
         f"{CLI}.demo:demo",
@@ -147,7 +151,7 @@ COMMANDS: dict[str, Command | Table] = {
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, which typer would turn into an exit without a word."""
+    """Ctrl-C, for which typer would exit without a message."""
 
 
 class _Commands(Group):
@@ -168,16 +172,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help=(
-        "Does my video model see the motion, or does it cheat?\n\n"
-        "Build test videos in which scenery and looks are wrong (`bench build`), train networks not to cheat "
-        "(`bench train`), score how much they still do (`bench eval`).\n\n"
-        "Data sets are read from `$BENCH_DATA/NAME` (default `./data/NAME`), built benchmarks in "
+        "Does my video model recognise the motion, or only the background and looks?\n\n"
+        "Build test videos in which background and looks are misleading (`bench build`), train networks that rely "
+        "less on them (`bench train`), measure how much a network still does (`bench eval`).\n\n"
+        "Datasets are read from `$BENCH_DATA/NAME` (default `./data/NAME`), built benchmarks in "
         "`$BENCH_DATA/benchmarks/NAME-KIND-BACKGROUND`, runs in `./runs`. "
-        "`bench demo` shows it all on videos that the toolkit renders itself."
+        "`bench demo` runs every step on videos that the toolkit renders itself."
     ),
 )
 
 
 @app.callback()
 def _bench() -> None:
-    """Without commands of its own, typer makes a group only of what has a callback."""
+    """typer creates a group without commands only if it has a callback."""

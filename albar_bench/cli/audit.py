@@ -1,4 +1,4 @@
-"""`bench audit …`: what a built benchmark gives away."""
+"""`bench audit …`: what a built benchmark reveals."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,10 +22,10 @@ def leakage(
     run: RunSettings,
     files: LeakageFiles,
 ) -> None:
-    """How much of the original background survives, and whether it names the class or the source video.
+    """Measure how much of the original background is visible, and whether it reveals the class or the source video.
 
-    The probe takes the nearest neighbour by colours and gradients of the pasted pixels around the actor; the class is
-    looked for among other sources' videos only. Without a reference it sees the edge of what was pasted, actor and all.
+    The probe finds the nearest neighbour by colours and gradients of the pasted pixels around the actor; for the class,
+    only among videos of other sources. Without a reference it sees the edge of the pasted area, including the actor.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -37,7 +37,7 @@ def leakage(
     from benchmark_builder.utils.pool import default_workers
 
     out, plot = files.out, files.plot
-    if plot is not None:  # said before the work is done
+    if plot is not None:  # check before the work starts
         check_suffix(plot, flag="--plot")
     found = [measure(folder, settings, files.root, run.workers or default_workers()) for folder in benchmarks]
     screen = Table(title="Leakage, %, with 95 % intervals over sources")

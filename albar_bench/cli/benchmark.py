@@ -1,4 +1,4 @@
-"""`bench verify`, `preview`, `stats`, `export`, `import` and `merge`: what one does with a built benchmark."""
+"""`bench verify`, `preview`, `stats`, `export`, `import` and `merge`: commands for built benchmarks."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ Folder = Annotated[Path, typer.Argument(help="A built benchmark.", metavar="BENC
 
 @with_options
 def verify(folder: Folder, run: RunSettings, moved: MovedOrigins) -> None:
-    """Check a benchmark against its manifest: every file's digest, size and length, and every row."""
+    """Check a benchmark against its manifest: the digest, size and length of every file, and every row."""
     from benchmark_builder.audit.verify import verify as check
     from benchmark_builder.benchmark.manifest import read_benchmark
     from benchmark_builder.utils.errors import BenchError
@@ -32,13 +32,13 @@ def verify(folder: Folder, run: RunSettings, moved: MovedOrigins) -> None:
     for problem in problems[:50]:
         say(problem)
     if problems:
-        raise BenchError(f"{folder}: {len(problems)} problems; build it again, or get a whole copy")
-    say(f"{folder}: {len(read_benchmark(folder).rows)} videos, all as they were built")
+        raise BenchError(f"{folder}: {len(problems)} problems; build it again, or get an intact copy")
+    say(f"{folder}: {len(read_benchmark(folder).rows)} videos, all unchanged since the build")
 
 
 @with_options
 def preview(folder: Folder, settings: PreviewSettings) -> None:
-    """Look at a benchmark: original, mask, SCUBA, SCUFO and ConflFG of some videos, on a sheet or playing."""
+    """Show a benchmark: original, mask, SCUBA, SCUFO and ConflFG of some videos, as a picture or an animation."""
     from benchmark_builder.benchmark.preview import animation, contact_sheet
     from benchmark_builder.utils.pictures import PLAYING, SHEETS, check_suffix
 
@@ -52,7 +52,7 @@ def stats(
     chart: ChartSettings,
     moved: Annotated[dict[str, Any], Chosen(MovedOrigins, only=("scuba",))],
 ) -> None:
-    """Class balance, mask coverage, and what its stills show of the actor: tables, and plots."""
+    """Show class balance, mask coverage, and how much of the actor the stills show: tables and plots."""
     from benchmark_builder.benchmark.manifest import read_benchmark
     from benchmark_builder.benchmark.stats import class_balance, mask_areas_of, plot_stats
     from benchmark_builder.utils.errors import BenchError
@@ -66,7 +66,7 @@ def stats(
     try:
         areas = mask_areas_of(benchmark)
     except BenchError as error:
-        say(f"what the stills show of the actor is unknown: {error}")
+        say(f"it is unknown how much of the actor the stills show: {error}")
     for line in areas.lines() if areas else ():
         say(line)
     say(f"{plot_stats(benchmark, chart.out, areas)}")
@@ -80,10 +80,10 @@ def export(
     ],
     settings: ExportSettings,
 ) -> None:
-    """Write a benchmark in another layout, or as another project's loader reads it (--for).
+    """Write a benchmark in another layout, or in the format of another project's loader (--for).
 
-    `bench export iid:ucf101 --for mmaction2 --out DIR` writes lists of the ordinary test videos, which stay where they
-    are. `names.csv` says which video has which name; give it as --lists to `bench score`.
+    `bench export iid:ucf101 --for mmaction2 --out DIR` writes lists of the ordinary test videos, which are not copied.
+    `names.csv` lists the name of every video; give it as --lists to `bench score`.
     """
     from benchmark_builder.benchmark.export import export as run
     from benchmark_builder.benchmark.export import export_for
@@ -119,7 +119,8 @@ def export(
         say(f"{peer}: {line}")
     if failed or not count:
         first = f"; {failed[0]['id']}: {failed[0]['reason']}" if failed else ""
-        raise BenchError(f"{out / 'failures.csv'}: {len(failed)} videos could not be exported, {count} are{first}")
+        raise BenchError(f"{out / 'failures.csv'}: {len(failed)} videos could not be exported, {count} were "
+                         f"exported{first}")
 
 
 @with_options
@@ -127,7 +128,7 @@ def merge(
     parts: Annotated[list[Path], typer.Argument(help="Built benchmarks with the same settings.", metavar="PART...")],
     settings: MergeSettings,
 ) -> None:
-    """Make one benchmark of parts that were built with `--shard i/n` on several machines; the parts stay."""
+    """Join parts that were built with `--shard i/n` on several machines into one benchmark; the parts are kept."""
     from benchmark_builder.benchmark.merge import merge as run
     from benchmark_builder.utils.errors import BenchError
     from benchmark_builder.utils.pool import default_workers
@@ -144,7 +145,8 @@ def merge(
         f"{len(report.failed)} failed"
     )
     if report.failed:
-        raise BenchError(f"{out / 'failures.csv'}: {len(report.failed)} failed; build those parts again and merge anew")
+        raise BenchError(f"{out / 'failures.csv'}: {len(report.failed)} failed; build those parts again, then merge "
+                         "again")
 
 
 @with_options
@@ -152,9 +154,9 @@ def import_command(
     folder: Annotated[Path, typer.Argument(help="A published benchmark: frames or zips, named VIDEO__N.")],
     settings: ImportSettings,
 ) -> None:
-    """Give a published benchmark a manifest, so that it can be verified, previewed and scored.
+    """Write a manifest for a published benchmark, so that it can be verified, previewed and scored.
 
-    Videos that have moved: the same command with their new folder and the same --out.
+    If the videos have moved, give the same command with their new folder and the same --out.
     """
     from benchmark_builder.benchmark.export import import_published
     from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES
@@ -163,7 +165,7 @@ def import_command(
 
     made = import_published(folder, **{**dict(settings), "workers": settings.workers or default_workers()})
     table = made.folder / FAILURES
-    say(f"{made.folder}: {len(made.rows)} videos, a {made.kind} benchmark now")
+    say(f"{made.folder}: {len(made.rows)} videos, now a {made.kind} benchmark")
     notes = read_records(table, FAILURE_COLUMNS, "table of failures")
     for kind_noted, words in (
         ("length", "of another length than the list says"),

@@ -32,13 +32,13 @@ FROM = "The SCUBA benchmark to start from.  [default: the dataset's, built first
 
 
 class BuildOptions(RunSettings, PartSettings, VideoSettings):
-    """What every command that builds takes."""
+    """Options of every command that builds."""
 
     seed: int = like(SynthSettings, "seed", 0)
     out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND")
     keep_going: bool = setting(False, "Exit with 0 even if some videos failed.")
     protocol: str = setting(
-        "default", "default, stillmix (as published), ucf101-updated, or a FILE.toml; sets all that follows."
+        "default", "default, stillmix (as published), ucf101-updated, or a FILE.toml; sets all options below."
     )
 
     @property
@@ -48,7 +48,7 @@ class BuildOptions(RunSettings, PartSettings, VideoSettings):
         return Subset(self.limit, self.only, self.shard)
 
 
-PANEL = "Protocol's settings"  # an option overrides what a protocol says
+PANEL = "Protocol's settings"  # an option has priority over the protocol
 Scuba = Annotated[dict[str, Any], Chosen(ScubaSettings, PANEL)]
 Network = Annotated[dict[str, Any], Chosen(NetworkSettings, "Masks by a network")]
 
@@ -60,7 +60,7 @@ def scuba(
     network: Network,
     virtual: Annotated[bool, typer.Option("--virtual", help="Short for --layout virtual.")] = False,
 ) -> None:
-    """Composite the actor of every video over backgrounds that have nothing to do with the action."""
+    """Composite the actor of every video over backgrounds that are unrelated to the action."""
     if virtual:
         settings["layout"] = "virtual"
     _end(build.keep_going, _scuba(build, settings, network)[1])
@@ -74,10 +74,10 @@ def scufo(
     own: Annotated[dict[str, Any], Chosen(ShakeSettings, PANEL)],
     source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
     shaken: Annotated[
-        bool, typer.Option("--shaken", help="Under a smooth camera path, so that it is not still.")
+        bool, typer.Option("--shaken", help="With a smooth camera path, so that it is not still.")
     ] = False,
 ) -> None:
-    """Repeat one frame of every SCUBA video, so that nothing moves: who still names the action reads looks."""
+    """Repeat one frame of every SCUBA video, so that nothing moves: a model that is right here uses the actor's looks."""
     from benchmark_builder.builders import build_scufo
 
     _derived(functools.partial(build_scufo, shaken=shaken), source, build, settings, network, own)
@@ -91,7 +91,7 @@ def conflfg(
     own: Annotated[dict[str, Any], Chosen(DonorSettings, PANEL)],
     source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
 ) -> None:
-    """Add the still actor of another class to every SCUBA video; the label stays the moving actor's."""
+    """Add the still actor of another class to every SCUBA video; the label is the class of the moving actor."""
     from benchmark_builder.builders import build_conflfg
 
     _derived(build_conflfg, source, build, settings, network, own)
@@ -122,7 +122,7 @@ def command_of(word: str) -> Any:
 
 
 def _scuba(build: BuildOptions, settings: dict[str, Any], network: dict[str, Any]) -> tuple[Path, str]:
-    """Build SCUBA with a command's options; its folder, and what :func:`_end` is to say."""
+    """Build SCUBA with a command's options; returns its folder, and the text for :func:`_end`."""
     from benchmark_builder.builders import build_scuba
 
     report = build_scuba(
@@ -143,7 +143,7 @@ def _derived(
     network: dict[str, Any],
     own: dict[str, Any],
 ) -> None:
-    """Build with ``make`` from a SCUBA benchmark: the named one, the one that is there, or one that is built first."""
+    """Build with ``make`` from a SCUBA benchmark: the named one, an existing one, or one that is built first."""
     folder, subset, failed = _start(source, build, settings, network)
     chosen = own | given_of(LayoutSettings, settings)
     report = make(
@@ -155,17 +155,17 @@ def _derived(
 def _start(
     source: Path | None, build: BuildOptions, settings: dict[str, Any], network: dict[str, Any]
 ) -> tuple[Path, "Subset | None", str]:
-    """The SCUBA benchmark to start from, which part of it to take, and what :func:`_end` is to say of its failures."""
+    """The SCUBA benchmark to start from, the part of it to use, and the text on its failures for :func:`_end`."""
     from benchmark_builder.start_from import require_wishes, scuba_there
 
     wishes = build.model_dump(include={"split", "fold", "protocol"}) | settings
     if source:
-        require_wishes(source, None, **wishes)  # --root says where the dataset is now
+        require_wishes(source, None, **wishes)  # --root is the current place of the dataset
         return source, build.part, ""
     found = scuba_there(build.dataset, build.root, **wishes)
     if found is None:
         folder, failed = _scuba(build.model_copy(update={"out": None}), settings, network)
-        return folder, None, failed  # it is that part already
+        return folder, None, failed  # it contains only this part
     say(f"starting from {found} (name another SCUBA benchmark with --from)")
     return found, build.part, ""
 
@@ -177,7 +177,7 @@ def _run(workers: int | None) -> "Run":
 
 
 def say_failures(failures: list[dict[str, str]], folder: Path, most: int = 10) -> None:
-    """Print a line for each item that was not made and each note, those that failed first."""
+    """Print a line for each item that was not made and for each note; failures come first."""
     for failure in sorted(failures, key=lambda f: f["kind"] != "failed")[:most]:
         say(f"{failure['kind']}: {failure['id']}: {failure['reason']}")
     if len(failures) > most:
@@ -185,7 +185,7 @@ def say_failures(failures: list[dict[str, str]], folder: Path, most: int = 10) -
 
 
 def _finish(report: "Report") -> tuple[Path, str]:
-    """Say what was built and what was not; the benchmark's folder, and what :func:`_end` is to say.
+    """Print what was built and what was not; returns the benchmark's folder, and the text for :func:`_end`.
 
     Raises BenchError if nothing was built.
     """
@@ -193,11 +193,10 @@ def _finish(report: "Report") -> tuple[Path, str]:
 
     say_failures(report.failures, report.folder)
     if report.changed:
-        say(f"built again, since what they are made from has changed: {len(report.changed)} of them, "
-                   f"such as {report.changed[0]}")  # fmt: skip
+        say(f"built again, since their sources have changed: {len(report.changed)} videos, such as {report.changed[0]}")  # fmt: skip
     if report.benchmark is None:
         if not report.failures:
-            raise BenchError(f"{report.folder}: nothing was built: this part of the data set has no videos")
+            raise BenchError(f"{report.folder}: nothing was built: this part of the dataset has no videos")
         raise BenchError(
             f"nothing was built: {len(report.left_out)} left out, {len(report.failed)} failed; "
             f"{report.folder / 'failures.csv'} lists them"
@@ -220,7 +219,7 @@ def _finish(report: "Report") -> tuple[Path, str]:
 
 
 def _end(keep_going: bool, *failed: str) -> None:
-    """End the command with an error if something failed on the way; it comes last, so that it costs nothing else."""
+    """End the command with an error if something failed; called last, so that everything else is done."""
     from benchmark_builder.utils.errors import BenchError
 
     said = "; ".join(filter(None, failed))

@@ -9,7 +9,7 @@ from albar_bench.cli.say import say
 from benchmark_builder.utils.options import SettingsModel, setting
 from evaluator.options import Sweep
 
-# Settings of all runs that are options; --config takes the others.
+# Settings of all runs that are options; the others can be given with --config.
 SHARED = (
     "dataset", "root", "model", "weights", "preset", "epochs", "batch", "lr", "limit", "masks", "places", "device",
 )  # fmt: skip
@@ -18,7 +18,7 @@ SHARED = (
 class CompareSeeds(SettingsModel):
     """The seeds of :class:`~evaluator.options.Sweep`, by their number and the first."""
 
-    seeds: int = setting(3, "How many seeds, from --first-seed on.", of="seeds", ge=1, le=10_000)
+    seeds: int = setting(3, "Number of seeds, from --first-seed on.", of="seeds", ge=1, le=10_000)
     first_seed: int = setting(0, "The first of them.")
 
 
@@ -31,7 +31,7 @@ def compare(
 ) -> None:
     """Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.
 
-    Resumable: the same command goes on where it was stopped, and keeps what is finished.
+    Can be resumed: the same command continues a stopped one, and keeps finished runs.
     """
     from albar.training.settings import read_configs
     from benchmark_builder.utils.errors import BenchError
@@ -56,12 +56,13 @@ def compare(
     say(f"{outcome.table}\n{wanted.out / 'results' / 'leaderboard.csv'}")
     if outcome.failures:
         raise BenchError(
-            f"{len(outcome.failures)} runs failed, first {outcome.failures[0]}; fix the cause and run again"
+            f"{len(outcome.failures)} runs failed; the first: {outcome.failures[0]}; fix the cause and run the "
+            "command again"
         )
 
 
 def _synthactions(root: Path | None, benchmarks: tuple[Path, ...] | None) -> tuple[Path, ...]:
-    """The benchmarks of a render, rendered and built where missing: every kind, and SCUBA of the unbiased split."""
+    """The benchmarks of a render: every kind, and SCUBA of the unbiased split. Missing ones are built first."""
     from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
     from benchmark_builder.datasets import data_root
     from benchmark_builder.synthactions.render import render_if_missing

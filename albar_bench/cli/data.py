@@ -7,7 +7,7 @@ from benchmark_builder.settings import InspectSettings, RenderRun, SynthSettings
 
 @with_options
 def render(settings: SynthSettings, run: RenderRun) -> None:
-    """Render *synthactions*: actors whose motion alone is the class, with exact masks. Resumable."""
+    """Render *synthactions*: only the motion of the actor is the class; with exact masks. Can be resumed."""
     from benchmark_builder.datasets import data_root
     from benchmark_builder.synthactions import render_dataset
     from benchmark_builder.utils.pool import default_workers
@@ -37,8 +37,7 @@ def list_command(videos: VideoSettings) -> None:
 
 @with_options
 def inspect(settings: InspectSettings) -> None:
-    """Decode every video and say what is wrong with a copy. Exit status 1 if any is missing, unreadable or of a name
-    that cannot be used."""
+    """Decode every video and report problems of a copy. Exit status 1 if a video is missing, unreadable, or has a name that cannot be used."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -60,10 +59,10 @@ def inspect(settings: InspectSettings) -> None:
     for note in found.notes:
         say(f"note: {note}")
     if csv is not None:
-        say(f"{csv}: a row for each of {len(found.videos)} videos")
+        say(f"{csv}: one row for each of {len(found.videos)} videos")
     if not found.fine:
         missing, unreadable, unusable = (len(found.of(kind)) for kind in ("missing", "unreadable", "unusable"))
-        names = f", {unusable} of a name that cannot be used" if unusable else ""
+        names = f", {unusable} with a name that cannot be used" if unusable else ""
         listed = f"{csv} lists them" if csv is not None else "--csv FILE lists them"
         raise BenchError(
             f"{found.root}: {missing} videos missing, {unreadable} unreadable{names}; get or rename them ({listed}), "

@@ -1,4 +1,4 @@
-"""`bench demo`: the whole road on the embedded dataset, no download."""
+"""`bench demo`: every step on the embedded dataset, without a download."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def demo(options: DemoOptions) -> None:
     _title(1, f"render {TRAIN} training videos and two test sets of {TEST}: motion is the class, looks mislead")
     render_dataset(root, SynthSettings(train=TRAIN, test=TEST, seed=seed), workers)
 
-    _title(2, "build the test videos in which scenery and looks are wrong")
+    _title(2, "build test videos in which background and looks are misleading")
     scuba, scufo, conflfg = (built / f"synthactions-{kind}-stripes" for kind in ("scuba", "scufo", "conflfg"))
     build_scuba("synthactions", root, "test", seed=seed, out=scuba, run=run, per_video=1)
     build_scufo(scuba, seed=seed, out=scufo, run=run)
@@ -54,11 +54,11 @@ def demo(options: DemoOptions) -> None:
         checkpoint = train(settings, say)
         evaluate(checkpoint, [scuba, scufo, conflfg], results, EvalOptions(root=root))
 
-    _title(5, "who sees the motion?")
+    _title(5, "which network uses the motion?")
     table = results / "leaderboard.csv"
     show([table])
     plot_leaderboard(read_leaderboard(table), results / "leaderboard.png")
-    page = report([results], out / "report.html", root=root, title="synthactions: who sees the motion?")
+    page = report([results], out / "report.html", root=root, title="synthactions: which network uses the motion?")
     say(f"table     {table}\nchart     {results / 'leaderboard.png'}\nvideos    {sheet}\nreport    {page}")
 
 

@@ -41,7 +41,7 @@ def eval_command(
 
     out, options = files.out, EvalOptions(model=ModelOptions(**said), **chosen)
     if not evaluate(model, files.benchmarks or None, out, options, say):
-        return  # one of several processes, not the one that writes
+        return  # one of several processes; another one writes
     table = out / "leaderboard.csv"
     show([table])
     plot_leaderboard(read_leaderboard(table), out / "leaderboard.png")

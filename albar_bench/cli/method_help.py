@@ -6,7 +6,7 @@ from typer.core import TyperCommand
 
 
 class TrainCommand(TyperCommand):
-    """Remembers the words of the command, since --help ends it before any of them is read."""
+    """Stores the words of the command, since --help ends it before they are parsed."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta["albar_bench.words"] = list(args)
@@ -30,16 +30,16 @@ def _show(words: list[str]) -> None:
     from benchmark_builder.utils.errors import BenchError
 
     console = Console()
-    method = next((w for w in words if METHODS.names_one(w)), words[0])  # others are values of options
+    method = next((w for w in words if METHODS.names_one(w)), words[0])  # other words are values of options
     try:
         settings = settings_of(method)
     except BenchError as error:
         console.print(escape(str(error)))
         return
     if not settings:
-        console.print(escape(f"{method} has no settings of its own."))
+        console.print(escape(f"{method} has no settings."))
         return
-    table = Table(title=escape(f"Settings of {method}, changed with --set NAME=VALUE"), title_justify="left")
+    table = Table(title=escape(f"Settings of {method}, change them with --set NAME=VALUE"), title_justify="left")
     for heading in ("name", "finetune", "scratch", "takes", "meaning"):
         table.add_column(heading, overflow="fold")
     for s in settings:

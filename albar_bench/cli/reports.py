@@ -1,4 +1,4 @@
-"""`bench leaderboard`, `bench report`, `bench score` and `bench versus`: what one does with predictions."""
+"""`bench leaderboard`, `bench report`, `bench score` and `bench versus`: commands for predictions and results."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ Results = Annotated[
 
 @with_options
 def leaderboard(results: Results, options: Published) -> None:
-    """Print leaderboards as one table; published rows are marked, and rows of other videos are told apart."""
+    """Print leaderboards as one table; published rows, and rows measured on other videos, are marked."""
     from evaluator.reports.screen import show
 
     show(results, published=options.published)
@@ -36,16 +36,16 @@ def report(results: Results, options: ReportOptions) -> None:
 def score(
     predictions: Annotated[
         list[Path],
-        typer.Argument(help="One file per benchmark: CSV, Parquet, dumps of mmaction2, PySlowFast, VideoMAE."),
+        typer.Argument(help="One file per benchmark: CSV, Parquet, or the output of mmaction2, PySlowFast, VideoMAE."),
     ],
     benchmark: Annotated[
         list[str],
-        typer.Option(help="The benchmarks, in the files' order; iid:DATASET for the test split.", metavar="DIR ..."),
+        typer.Option(help="The benchmarks, in the order of the files; iid:DATASET for the test split.", metavar="DIR ..."),
     ],
     options: ScoreOptions,
     out: Annotated[Path | None, typer.Option(help="Write results and a leaderboard row here.")] = None,
 ) -> None:
-    """Score predictions of any framework; needs no network and no videos."""
+    """Score predictions of any framework, without a network or videos."""
     from evaluator.score import score as compute
 
     wanted = [name if name.startswith("iid:") else Path(name) for name in benchmark]
@@ -71,6 +71,6 @@ def versus(
     for path in (a, b):
         records = find_records([path])
         if len(records) != 1:
-            raise BenchError(f"{path}: holds {len(records)} records; name one of them, such as {records[0]}")
+            raise BenchError(f"{path}: contains {len(records)} records; give one of them, such as {records[0]}")
         runs.append(load_run(records[0], options.benchmarks, options.root))
     show_comparison(runs[0], runs[1], cluster=options.cluster)

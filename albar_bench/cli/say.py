@@ -1,4 +1,4 @@
-"""What the commands print: names and reasons come from files of others, so a terminal must not obey them."""
+"""Printing for all commands: names and reasons may come from files of others, so control characters are not printed."""
 
 import typer
 

@@ -14,14 +14,14 @@ MASKS_HELP = "KIND or KIND:PATH.  [default: the protocol's]\n\n" + MASKS.help("\
 
 
 class SegmentOptions(RunSettings, PartSettings, VideoSettings):
-    """What the command takes besides the settings of mask sources."""
+    """Options of the command in addition to the settings of mask sources."""
 
     protocol: str = setting(
         "default", "default, stillmix, ucf101-updated, or a FILE.toml; sets --masks, --actors and --prompts."
     )
     masks: str | None = setting(None, MASKS_HELP)
     prompts: str | None = setting(
-        None, "sam, sam2: boxes to start from, KIND or KIND:PATH of any --masks, or detector."
+        None, "sam, sam2: source of the prompt boxes, KIND or KIND:PATH of any --masks, or detector."
     )
     out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/masks/DATASET-KIND")
     keep_going: bool = setting(False, "Exit with 0 even if some videos failed.")
@@ -34,7 +34,7 @@ def segment(
     folder: Annotated[dict[str, Any], Chosen(FolderSettings)],
     network: Network,
 ) -> None:
-    """Write the masks of any source to disk once; builds reuse them with `--masks stored:FOLDER`. Resumable."""
+    """Write the masks of any source to disk once; builds reuse them with `--masks stored:FOLDER`. Can be resumed."""
     from benchmark_builder.builders import Run, Subset
     from benchmark_builder.segment import segment as write_masks
     from benchmark_builder.utils.errors import BenchError

@@ -9,7 +9,7 @@ from albar.training.settings import METHOD, ConfigFile, TrainSettings
 from albar_bench.cli.options import Chosen, pairs, with_options
 from albar_bench.cli.say import say
 
-# Options of the command; the other settings are for files of settings and for Python.
+# Options of the command; the other settings can be given in TOML files and in Python.
 OPTIONS = (
     "dataset", "root", "split", "fold", "limit", "validation", "validation_split", "seed", "out", "preset", "masks",
     "places", "reference", "tau", "options", "model", "weights", "keep_head", "sampling", "clip", "epochs", "batch",
@@ -23,7 +23,7 @@ def train(
     method: Annotated[
         str,
         typer.Argument(
-            help=f"{METHODS.help()}; or reference2d: StillMix's 2-D network, trained by itself.",
+            help=f"{METHODS.help()}; or reference2d: only StillMix's 2-D network.",
             metavar="METHOD",
         ),
     ],
@@ -38,7 +38,7 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train a network. Resumable: the same command goes on where a stopped run was.
+    """Train a network. Can be resumed: the same command continues a stopped run.
 
     On several GPUs: `accelerate launch $(which bench) train …`.
     """

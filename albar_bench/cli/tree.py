@@ -1,4 +1,4 @@
-"""Groups of commands that are a table: a command's module is imported when the command is called, not for the list of
+"""Groups of commands as tables: the module of a command is imported when the command is called, not for the list of
 commands in `--help`."""
 
 import copy
@@ -16,7 +16,7 @@ class Command:
     """A command of a table.
 
     Attributes:
-        place: ``module:name`` of its function, or of a :class:`typer.Typer` with commands of its own.
+        place: ``module:name`` of its function, or of a :class:`typer.Typer` with its own commands.
         about: its line in the list of commands, the first paragraph of its help.
         kind: the class of the command.
     """
@@ -32,7 +32,7 @@ class Command:
         return typer.main.get_command(found) if isinstance(found, typer.Typer) else made(name, found, self.kind)
 
     def listed(self, name: str) -> Any:
-        """What stands for it in a list."""
+        """Its entry in a list."""
         return TyperCommand(name, short_help=self.about, rich_markup_mode="markdown")
 
 
@@ -75,11 +75,11 @@ class Group(TyperGroup):
         return found
 
     def listed(self, name: str) -> Any:
-        """What stands for a command in the list."""
+        """The entry of a command in the list."""
         return self.table[name].listed(name)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The list of commands, of which none is imported for it."""
+        """The list of commands; no command is imported for it."""
         listing = copy.copy(self)
         listing.commands = {name: self.listed(name) for name in self.list_commands(ctx)}
         super(Group, listing).format_help(ctx, formatter)

@@ -1,4 +1,4 @@
-"""Options that take several values after one name: ``--benchmarks A B C``, as people type it."""
+"""Options with several values after one name: ``--benchmarks A B C``."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ Belongs = Callable[[str], bool]
 
 
 def is_benchmark(word: str) -> bool:
-    """Whether a word names a benchmark: ``iid:DATASET``, a built folder, or a folder of such."""
+    """Whether a word names a benchmark: ``iid:DATASET``, a built folder, or a folder of built folders."""
     if word.startswith("iid:"):
         return True
     folder = Path(word)
@@ -23,7 +23,7 @@ def is_benchmark(word: str) -> bool:
 
 
 def is_list(word: str) -> bool:
-    """Whether a word can name a list file: it has no suffix that only predictions have."""
+    """Whether a word can name a list file: its suffix is not one that only predictions have."""
     return Path(word).suffix.lower() not in (".pkl", ".pickle", ".json", ".parquet", ".npy", ".tsv")
 
 
@@ -34,9 +34,9 @@ def is_anything(word: str) -> bool:
 class VariadicCommand(TyperCommand):
     """Rewrites ``--name A B C`` as ``--name A --name B --name C`` before parsing.
 
-    Such an option would take the command's arguments that follow it (``--benchmarks DIR model.ckpt``). Where arguments
-    would be missing otherwise, it leaves them those of its values that do not belong to it, from its end on; it keeps
-    one at least, and what belongs to it (an existing benchmark, say) always.
+    Such an option would also consume arguments of the command that follow it (``--benchmarks DIR model.ckpt``). If
+    arguments would be missing, the last values that do not belong to the option become arguments. The option always
+    keeps at least one value, and values that belong to it (for example an existing benchmark).
     """
 
     names: ClassVar[Mapping[str, Belongs]] = {}
@@ -45,7 +45,7 @@ class VariadicCommand(TyperCommand):
         return super().parse_args(ctx, self.spread(args))
 
     def spread(self, args: list[str]) -> list[str]:
-        """The words with each value under its own name."""
+        """The words with the name of the option in front of each value."""
         owners = self._owners(args)
         first = owners[1:]  # what follows each word, as it was typed
         arguments = [p for p in self.params if p.param_type_name == "argument"]
@@ -64,7 +64,7 @@ class VariadicCommand(TyperCommand):
             if owner in self.names:
                 words += [owner, word]
             elif owner != _OPTION or word not in self.names or first[k : k + 1] != [word]:
-                words.append(word)  # a name that no value follows stays, so that the parser says so
+                words.append(word)  # a name without a value is kept, so that the parser reports it
         return words
 
     def _owners(self, args: list[str]) -> list[str]:
@@ -91,16 +91,16 @@ class VariadicCommand(TyperCommand):
         places = [k for k, owner in enumerate(owners) if owner == name]
         foreign = [k for k in places if not self.names[name](args[k])]
         found: list[int] = []
-        for k in reversed(places):  # the values at its end that are not its own
+        for k in reversed(places):  # the last values that do not belong to it
             if k not in foreign or len(found) == most or len(found) == len(places) - 1:
                 break
             found.append(k)
-        # Then those before, if they are there at all: a name that is mistyped is no argument.
+        # Then earlier ones, if they exist: a name with a typing error is not an argument.
         others = [k for k in foreign if k not in found and _exists(args[k])]
         while len(found) < least and others and len(found) < len(places) - 1:
             found.append(others.pop())
         if len(found) < least and self.names[name] is is_list and len(places) > 1:
-            found = places[-1:]  # a list can have any name: the last word is the predictions
+            found = places[-1:]  # a list can have any name, so the last word is the predictions
         return sorted(found)
 
 

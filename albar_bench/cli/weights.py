@@ -1,4 +1,5 @@
-"""`bench weights …`: weights of others, that mask sources and methods need; `bench export-weights`: one's own."""
+"""`bench weights …`: weights from other projects for mask sources and methods; `bench export-weights`: the user's own
+weights."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from albar_bench.cli.say import say
 
 
 def list_command(json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False) -> None:
-    """List every network: what for, licence, size, digest, where its weights come from, whether they are there."""
+    """List every network: use, licence, size, digest, where its weights come from, whether they are installed."""
     from benchmark_builder.pretrained.store import kept_at, size_text, state
     from benchmark_builder.pretrained.table import NETWORKS, Address, origin
 
@@ -58,9 +59,9 @@ def fetch(
         ),
     ] = None,
 ) -> None:
-    """Fetch a network's weights, verify them by their digest, keep them; prints where they are.
+    """Download a network's weights, verify their digest and store them; print their path.
 
-    What is there is not fetched again. A folder of such files can be named in `$BENCH_WEIGHTS` instead.
+    Existing files are not downloaded again. A folder of such files can be named in `$BENCH_WEIGHTS` instead.
     """
     from benchmark_builder.pretrained import fetch as bring
 
@@ -73,10 +74,10 @@ def export_weights(
     ],
     out: Annotated[Path, typer.Option(help="FILE.safetensors, or FILE.pth with the weights under state_dict.")],
 ) -> None:
-    """Write a checkpoint's weights for other programs; `bench eval` and `bench train --weights` read them, too.
+    """Write a checkpoint's weights for other programs; `bench eval` and `bench train --weights` can read them, too.
 
-    The network's name, its classes and its clips are in the file: in the metadata of a .safetensors, under albar-bench
-    in a .pth. Equal checkpoints give equal bytes.
+    The file also contains the network's name, classes and clip sampling: in the metadata of a .safetensors, under
+    albar-bench in a .pth. Equal checkpoints give equal bytes.
     """
     from albar.checkpoint import export_weights as export
 

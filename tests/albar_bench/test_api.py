@@ -87,7 +87,7 @@ def test_a_benchmark_has_rows_frames_and_clips(built: dict[str, ab.Benchmark]) -
     assert video_id == bench.rows["id"][0]
     still, _, _ = built["scufo"].clips("8x2-48")[0]
     assert still.shape == clip.shape and (still[:, 0] == still[:, -1]).all()
-    with pytest.raises(ab.BenchError, match="holds no video 'x'"):
+    with pytest.raises(ab.BenchError, match="has no video 'x'"):
         next(bench.frames("x"))
 
 

@@ -469,7 +469,7 @@ def test_an_interrupt_says_how_to_go_on(
     os.killpg(process.pid, number)  # as a terminal does: everyone gets it
     said = process.communicate(timeout=60)[1]
     assert process.returncode == status, said
-    assert said.splitlines()[-1] == "interrupted; run the same command again to go on" and "Traceback" not in said
+    assert said.splitlines()[-1] == "interrupted; run the same command again to continue" and "Traceback" not in said
     assert "build scuba" in said and not list(out.rglob(".tmp-*"))
     assert len(build(root, out, per_video=3, layout="video").benchmark.rows) == 48
 

@@ -284,7 +284,7 @@ def test_inspect_lists_every_unusable_name_and_goes_on(odd: Path, tmp_path: Path
         ("walk/b.mp4", "ok"),
     ]  # fmt: skip
     error, output = run("--dataset", "folder", "--root", odd, "--workers", 1, "--csv", tmp_path / "found.csv")
-    assert "0 videos missing, 0 unreadable, 3 of a name that cannot be used" in str(error) and COLON in output
+    assert "0 videos missing, 0 unreadable, 3 with a name that cannot be used" in str(error) and COLON in output
     with open(tmp_path / "found.csv", newline="") as handle:
         rows = {row["file"]: row for row in csv.DictReader(handle)}
     assert len(rows) == 5 and "':'" in rows[f"run/{COLON}.mp4"]["problem"]
@@ -418,7 +418,7 @@ def test_names_that_are_no_text_are_listed(tmp_path: Path) -> None:
     found.write(tmp_path / "found.csv")
     assert len((tmp_path / "found.csv").read_text().splitlines()) == 6
     result = CliRunner().invoke(bench_app, ["data", "inspect", "--dataset", "folder", "--root", str(root)])
-    assert isinstance(result.exception, BenchError) and "4 of a name that cannot be used" in str(result.exception)
+    assert isinstance(result.exception, BenchError) and "4 with a name that cannot be used" in str(result.exception)
 
 
 def test_labels_of_ucf101s_lists_that_are_not_class_ind_are_noted(tmp_path: Path) -> None:
