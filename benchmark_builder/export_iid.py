@@ -18,6 +18,7 @@ from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import copy_whole, inside, read_json, remove, write_csv, write_json
+from benchmark_builder.utils.journal import Entry, Journal
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LOG, held, occupied
 from benchmark_builder.utils.runner import Report
@@ -150,7 +151,7 @@ class _Export(runner.Filling):
             raise BenchError(f"{out}: holds another export; {fix}")
         write_json(path, self._record)
 
-    def earlier(self) -> Iterator[runner.Entry]:
+    def earlier(self) -> Iterator[Entry]:
         """What earlier releases noted of decoded videos."""
         ids = {file: name for name, file in self.maker.files.items()}
         path = self.out / WORK / "done.jsonl"
@@ -159,7 +160,7 @@ class _Export(runner.Filling):
                 found = json.loads(line)
                 row = {"file": found["file"], "frames": int(found["frames"]), "sha256": str(found["sha256"])}
                 if row["file"] in ids:
-                    yield runner.Entry(ids[row["file"]], "made", [row])
+                    yield Entry(ids[row["file"]], "made", [row])
             except (KeyError, TypeError, ValueError):  # the line that a kill cut short
                 continue
 
@@ -169,7 +170,7 @@ class _Export(runner.Filling):
             raise BenchError(f"{self.out / self.journal}: not a line of an export; delete it")
         inside(self.out, row.get("file", ""))
 
-    def begin(self, journal: runner.Journal) -> None:
+    def begin(self, journal: Journal) -> None:
         for name in [name for name in journal.entries if name not in self.maker.files]:  # gone from the dataset
             del journal.entries[name]
 
@@ -180,7 +181,7 @@ class _Export(runner.Filling):
             return row.get("link") == file and _is_link(video.path, self.out / file)
         return row.get("file") == file and row["sha256"] == known_digest(video.path)
 
-    def finish(self, journal: runner.Journal, items: Sequence[object], made: int, changed: Sequence[str]) -> Report:
+    def finish(self, journal: Journal, items: Sequence[object], made: int, changed: Sequence[str]) -> Report:
         out, task, files = self.out, self._task, self.maker.files
         counts = {name: entry.rows[0].get("frames", 0) for name, entry in journal.entries.items() if entry.rows}
         failures = journal.failures(self._missing, ())

@@ -25,6 +25,7 @@ from benchmark_builder.protocols import differing, protocol_masks, resolve
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.files import inside, read_json, sha256_file, write_csv, write_json
+from benchmark_builder.utils.journal import NOT_MADE, Entry, Journal, from_tables
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, occupied
 from benchmark_builder.utils.runner import Report
@@ -169,12 +170,12 @@ class _Segment(runner.Filling):
         for name in (TABLE, FAILURES, LOG, LEFT_OUT, self.journal) if new else ():  # of a run that wrote no masks
             (self.out / name).unlink(missing_ok=True)
 
-    def earlier(self) -> Iterator[runner.Entry]:
+    def earlier(self) -> Iterator[Entry]:
         rows = {row["id"]: [row] for row in self._table() if inside(self.out, row["file"]).is_file()}
         if (self.out / FAILURES).is_file():
-            yield from runner.from_tables(self.out, rows, FIX)
+            yield from from_tables(self.out, rows, FIX)
         else:
-            yield from (runner.Entry(name, "made", made) for name, made in rows.items())
+            yield from (Entry(name, "made", made) for name, made in rows.items())
 
     def _table(self) -> list[dict[str, str]]:
         path = self.out / TABLE
@@ -188,12 +189,12 @@ class _Segment(runner.Filling):
     def ready(self) -> None:
         write_json(self.out / ORIGIN, self._record | {"versions": versions()})
 
-    def finish(self, journal: runner.Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
+    def finish(self, journal: Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
         rows = {row["id"]: row for row in journal.all_rows() if journal.is_there(row)}
         failures = [
             failure
             for failure in journal.failures(self._missing, rows)
-            if (failure["id"] in rows) != (failure["kind"] in runner.NOT_MADE)
+            if (failure["id"] in rows) != (failure["kind"] in NOT_MADE)
         ]
         journal.write_reasons()
         write_csv(self.out / FAILURES, FAILURE_COLUMNS, failures)

@@ -25,6 +25,7 @@ from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, remove, write_csv, write_json, write_text
+from benchmark_builder.utils.journal import Entry, Journal, from_tables
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, held, occupied
 
 WORK, JOURNAL = ".build", "journal.jsonl"
@@ -134,18 +135,18 @@ class _Build(runner.Filling):
                 )
         self.protocol = self.protocol.replaced(subset=_parts(out, self.protocol.subset))
 
-    def earlier(self) -> Iterator[runner.Entry]:
+    def earlier(self) -> Iterator[Entry]:
         if not (self.out / MANIFEST).is_file() or not (self.out / PROTOCOL).is_file():
             return
         made: dict[str, list[dict[str, object]]] = {}
         for row in read_benchmark(self.out).rows:
             made.setdefault(getattr(row, self._by), []).append(asdict(row))
-        yield from runner.from_tables(self.out, made, "delete the folder and build again")
+        yield from from_tables(self.out, made, "delete the folder and build again")
 
     def check_row(self, row: object) -> None:
         plain_row(row, str(self.out / self.journal))
 
-    def begin(self, journal: runner.Journal) -> None:
+    def begin(self, journal: Journal) -> None:
         for table in (SUMS, MANIFEST):  # while it is being added to, the folder is no finished benchmark
             (self.out / table).unlink(missing_ok=True)
         if self._known is not None:
@@ -165,7 +166,7 @@ class _Build(runner.Filling):
         rows = [asdict(r) for r in result if isinstance(r, Row)]
         return runner.Made(rows, [n for n in result if isinstance(n, pool.Note)])
 
-    def finish(self, journal: runner.Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
+    def finish(self, journal: Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
         out, entries = self.out, journal.entries
         rows = [Row(**row) for row in journal.all_rows()]
         sources = {r.source_id for r in rows}

@@ -20,6 +20,7 @@ from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, read_json, write_csv, write_json, write_text
+from benchmark_builder.utils.journal import Entry, Journal
 from benchmark_builder.utils.resume import held
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.utils.runner import Report
@@ -225,11 +226,11 @@ class _Render(runner.Filling):
         (root / self.journal).unlink(missing_ok=True)
         write_json(root / _BEGUN, record)
 
-    def earlier(self) -> Iterator[runner.Entry]:
+    def earlier(self) -> Iterator[Entry]:
         # Files under their final names are whole.
         for clip in self._videos:
             if all((self.out / file).is_file() for file in clip.row.values()):
-                yield runner.Entry(clip.facts.id, "made", [clip.row])
+                yield Entry(clip.facts.id, "made", [clip.row])
 
     def check_row(self, row: Any) -> None:
         if not isinstance(row, dict) or row.keys() != set(self.files):
@@ -237,7 +238,7 @@ class _Render(runner.Filling):
         for file in row.values():
             inside(self.out, file)
 
-    def finish(self, journal: runner.Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
+    def finish(self, journal: Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
         root, failures = self.out, journal.failures((), ())
         journal.write_reasons()
         if failures:

@@ -14,6 +14,7 @@ from filelock import FileLock
 from benchmark_builder.utils import runner
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut
 from benchmark_builder.utils.files import inside, write_csv, write_text
+from benchmark_builder.utils.journal import Entry, Journal, from_tables
 from benchmark_builder.utils.pool import Note
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LOG
 
@@ -51,10 +52,10 @@ class Task(runner.Filling):
         if (self.out / "thesis.tex").exists():
             raise BenchError(f"{self.out}: is somebody else's")
 
-    def earlier(self) -> Iterator[runner.Entry]:
+    def earlier(self) -> Iterator[Entry]:
         if (self.out / FAILURES).is_file():
             there = {path.stem: [{"file": path.name}] for path in self.out.glob("*.txt")}
-            yield from runner.from_tables(self.out, there, "run again")
+            yield from from_tables(self.out, there, "run again")
 
     def check_row(self, row: Any) -> None:
         inside(self.out, row["file"])
@@ -62,7 +63,7 @@ class Task(runner.Filling):
     def current(self, item: Any, rows: list[dict[str, Any]]) -> bool:
         return item not in self.stale
 
-    def finish(self, journal: runner.Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> runner.Report:
+    def finish(self, journal: Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> runner.Report:
         failures = journal.failures((), ())
         journal.write_reasons()
         write_csv(self.out / FAILURES, FAILURE_COLUMNS, failures)
@@ -149,9 +150,9 @@ def test_lines_of_earlier_releases_are_read_and_written_the_same(tmp_path: Path)
         {"id": "c", "state": "short", "value": "a note"},
     ]
     for line in lines:
-        assert json.loads(runner.Entry.read(json.dumps(line)).line()) == line
+        assert json.loads(Entry.read(json.dumps(line)).line()) == line
     # null stood for what was not known
-    assert not runner.Entry.read('{"id": "d", "state": "failed", "value": "w", "rows": null, "details": null}').details
+    assert not Entry.read('{"id": "d", "state": "failed", "value": "w", "rows": null, "details": null}').details
 
 
 def test_items_without_a_folder(tmp_path: Path) -> None:
