@@ -41,8 +41,8 @@ def leakage(
         check_suffix(plot, flag="--plot")
     found = [measure(folder, settings, files.root, run.workers or default_workers()) for folder in benchmarks]
     screen = Table(title="Leakage, %, with 95 % intervals over sources")
-    for heading in ("benchmark\nmasks", "background\nin paste", "actor\nshown", "class named\n(chance)",
-                    "source named\n(chance)"):  # fmt: skip
+    for heading in ("benchmark\nmasks", "background\nin paste", "actor\nshown", "class predicted\n(chance)",
+                    "source predicted\n(chance)"):  # fmt: skip
         screen.add_column(heading, overflow="fold")
     for one in found:
         screen.add_row(*(escape(cell) for cell in _cells(one)))

@@ -119,8 +119,9 @@ def export(
         say(f"{peer}: {line}")
     if failed or not count:
         first = f"; {failed[0]['id']}: {failed[0]['reason']}" if failed else ""
-        raise BenchError(f"{out / 'failures.csv'}: {len(failed)} videos could not be exported, {count} were "
-                         f"exported{first}")
+        raise BenchError(
+            f"{out / 'failures.csv'}: {len(failed)} videos could not be exported, {count} were exported{first}"
+        )
 
 
 @with_options
@@ -145,8 +146,9 @@ def merge(
         f"{len(report.failed)} failed"
     )
     if report.failed:
-        raise BenchError(f"{out / 'failures.csv'}: {len(report.failed)} failed; build those parts again, then merge "
-                         "again")
+        raise BenchError(
+            f"{out / 'failures.csv'}: {len(report.failed)} failed; build those parts again, then merge again"
+        )
 
 
 @with_options
@@ -168,9 +170,9 @@ def import_command(
     say(f"{made.folder}: {len(made.rows)} videos, now a {made.kind} benchmark")
     notes = read_records(table, FAILURE_COLUMNS, "table of failures")
     for kind_noted, words in (
-        ("length", "of another length than the list says"),
+        ("length", "whose length differs from the list"),
         ("unlisted", "without a line in the list"),
-        ("label", "whose label is not what their name says"),
+        ("label", "whose label differs from their name"),
     ):
         names = [note["id"] for note in notes if note["kind"] == kind_noted]
         if names:

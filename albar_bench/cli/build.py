@@ -77,7 +77,7 @@ def scufo(
         bool, typer.Option("--shaken", help="With a smooth camera path, so that it is not still.")
     ] = False,
 ) -> None:
-    """Repeat one frame of every SCUBA video, so that nothing moves: a model that is right here uses the actor's looks."""
+    """Repeat one frame of every SCUBA video, so that nothing moves; low accuracy is good."""
     from benchmark_builder.builders import build_scufo
 
     _derived(functools.partial(build_scufo, shaken=shaken), source, build, settings, network, own)
@@ -193,7 +193,7 @@ def _finish(report: "Report") -> tuple[Path, str]:
 
     say_failures(report.failures, report.folder)
     if report.changed:
-        say(f"built again, since their sources have changed: {len(report.changed)} videos, such as {report.changed[0]}")  # fmt: skip
+        say(f"built again, since their sources have changed: {len(report.changed)} items, such as {report.changed[0]}")
     if report.benchmark is None:
         if not report.failures:
             raise BenchError(f"{report.folder}: nothing was built: this part of the dataset has no videos")

@@ -37,7 +37,8 @@ def list_command(videos: VideoSettings) -> None:
 
 @with_options
 def inspect(settings: InspectSettings) -> None:
-    """Decode every video and report problems of a copy. Exit status 1 if a video is missing, unreadable, or has a name that cannot be used."""
+    """Decode every video and report problems of a copy. Exit status 1 if a video is missing, unreadable, or has a name
+    that cannot be used."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

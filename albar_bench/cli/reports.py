@@ -40,7 +40,7 @@ def score(
     ],
     benchmark: Annotated[
         list[str],
-        typer.Option(help="The benchmarks, in the order of the files; iid:DATASET for the test split.", metavar="DIR ..."),
+        typer.Option(help="Benchmarks, in the files' order; iid:DATASET for the test split.", metavar="DIR ..."),
     ],
     options: ScoreOptions,
     out: Annotated[Path | None, typer.Option(help="Write results and a leaderboard row here.")] = None,
