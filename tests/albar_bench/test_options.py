@@ -31,6 +31,21 @@ NAMES = {
     batch workers device precision limit allow-missing seed cluster format""",
     "compare": """methods seeds first-seed dataset root benchmarks config model weights preset epochs batch lr limit
     masks places device jobs out""",
+    "score": "benchmark out method model root lists allow-missing seed cluster format",
+    "report": "out published gallery benchmarks root title cluster",
+    "versus": "benchmarks root cluster",
+    "leaderboard": "published",
+    "verify": "workers root scuba",
+    "preview": "out videos columns height root scuba",
+    "stats": "out scuba",
+    "export": "out for layout jpeg-quality split fold workers root scuba",
+    "import": "kind dataset list backgrounds split label-base fps out workers",
+    "merge": "out workers",
+    "demo": "out seed workers",
+    "audit leakage": "root out plot reference margin ring seed workers",
+    "data render": "out size width frames fps train test bias seed workers",
+    "data list": "dataset root split fold",
+    "data inspect": "dataset root split fold workers csv",
 }
 
 
@@ -99,3 +114,33 @@ def test_an_option_out_of_range_is_one_line() -> None:
     done, _ = run("--count", "0")
     assert isinstance(done.exception, BenchError)
     assert str(done.exception) == "--count 0: give a whole number from 1 to 9"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("preview b --height 3", "--height 3: give a whole number of pixels from 16 to 8192"),
+        ("report r --gallery -1", "--gallery -1: give a whole number of videos from 0 to 1000"),
+        ("score p.csv --benchmark b --cluster all", "--cluster all: choose from source, group, video"),
+        ("score p.csv --benchmark b --format xls", "--format xls: give csv or parquet"),
+        ("versus a b --cluster all", "--cluster all: choose from source, group, video"),
+        ("import f --kind scuba --dataset ucf101 --label-base 3", "--label-base 3: give 0 or 1"),
+        ("export b --out o --jpeg-quality 0", "--jpeg-quality 0: give a whole number from 1 to 100"),
+        ("merge b --out o --workers 0", "--workers 0: give a whole number of processes from 1 to 256"),
+        ("data list --fold 0", "--fold 0: give a whole number, at least 1"),
+        ("compare --seeds 0", "--seeds 0: give a whole number of seeds from 1 to 10000"),
+        ("compare --jobs 0", "--jobs 0: give a whole number of runs from 1 to 64"),
+        ("eval m --batch 0", "--batch 0: give a whole number of clips from 1 to 65536"),
+        ("train be --lr -1", "--lr -1.0: give a number, at least 0"),
+        ("train be --set p=2", "method be: --set p=2: give a share from 0 to 1"),
+        ("train be --clip flip=2", "--clip flip=2: give a share from 0 to 1"),
+        ("train be --clip frames", "--clip frames: give NAME=VALUE"),
+    ],
+)
+def test_every_command_refuses_a_wrong_value_in_one_line(
+    words: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli.app, words.split())
+    assert isinstance(done.exception, BenchError) and str(done.exception) == says
+    assert not list(tmp_path.iterdir())  # before any work
