@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 from benchmark_builder.layouts.layout import LAYOUTS
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
-from benchmark_builder.utils.records import FileRecord, Missing, Record, Says, Text, shown
+from benchmark_builder.utils.records import FileRecord, Missing, Record, Says, Text, one_line, shown
 
 PROTOCOL = "protocol.json"
 FIX = "give a folder that `bench build` has finished"
@@ -173,7 +173,7 @@ class ProtocolRecord(FileRecord):
         record = super().of(document, path, fix)
         for name, value in _texts(document):
             if _NO_TEXT.search(value):
-                raise BenchError(f"{path}: {name} is {shown(value)}, which is no text; {fix}")
+                raise BenchError(f"{path}: {one_line(name)} is {shown(value)}, which is no text; {fix}")
         return record
 
 

@@ -93,7 +93,9 @@ class Record(BaseModel):
         return type(self).model_validate({k: v for k, v in self._values().items() if k not in fields})
 
     def _values(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        more = self.model_extra or {}  # a file may call them as it likes, also like an attribute
+        own = {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        return own | more
 
 
 class FileRecord(Record):
@@ -165,11 +167,13 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
 
 _STRUCTURE = {
     "model_type": "a table", "dict_type": "a table", "list_type": "a list", "extra_forbidden": "a field of this record",
-    "string_type": "text", "too_short": "a list that is not empty", "string_unicode": "a table of names that are text",
+    "string_type": "text", "too_short": "a list that is not empty", "string_unicode": "text of letters alone",
 }  # fmt: skip
 
 
 def _name(place: tuple[int | str, ...]) -> str:
+    if not place:
+        return "a name in it"
     if place[-1] == "[key]":
         return f"a name in {_name(place[:-2])}" if place[:-2] else "a name"
     name = ""
@@ -177,9 +181,14 @@ def _name(place: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             name += f"[{part}]"
         else:
-            said = part if part.isprintable() else ascii(part)[1:-1]
-            name += f".{said[:60]}" if name else said[:60]
+            said = one_line(part)
+            name += f".{said}" if name else said
     return name
+
+
+def one_line(name: str) -> str:
+    """The name of a field for an error: on one line, cut where it is long."""
+    return (name if name.isprintable() else ascii(name)[1:-1])[:60]
 
 
 def shown(value: object) -> str:
