@@ -263,10 +263,10 @@ class ImportSettings(RunSettings):
     """What a published benchmark does not say of itself."""
 
     kind: str = setting(..., "scuba, scufo, conflfg, shaken, or a kind that a package adds.")
-    dataset: str = setting(..., "Whose classes the labels are: ucf101, hmdb51, kinetics400.")
+    dataset: str = setting(..., "The dataset of the labels: ucf101, hmdb51, kinetics400.")
     list_file: PathSetting | None = setting(None, "Lines 'name frames label'.", shown="FOLDER/list.txt", flag="--list")
     backgrounds: str = setting("unknown", "Name of the background set, e.g. places365.")
-    split: str = setting("test1", "The split the tables shall say.")
+    split: str = setting("test1", "The split to record in the tables.")
     label_base: int = setting(0, "The list's first label.", ge=0, le=1, give="0 or 1")
     fps: float = setting(25.0, "Frames per second.", of="frames per second", gt=0, le=1000)
     out: PathSetting | None = setting(
@@ -279,7 +279,7 @@ class ImportSettings(RunSettings):
 class InspectSettings(RunSettings, VideoSettings):
     """Which videos of a dataset are decoded, and where the findings go."""
 
-    split: str = setting("all", "train, test, val, auto; all: every video that is there or that a split file names.")
+    split: str = setting("all", "train, test, val, auto; all: every existing video and every video in a split file.")
     csv: PathSetting | None = setting(None, "Write a row per video here.")
 
 

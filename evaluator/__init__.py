@@ -1,6 +1,6 @@
 """Score models: predictions per video, figures recomputed from them, records, leaderboards, reports.
 
-The main names are exported here and imported when they are first used.
+The main names are exported here and imported on first use.
 """
 
 from benchmark_builder.utils.lazy import exports

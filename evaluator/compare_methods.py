@@ -1,4 +1,4 @@
-"""Many methods, several seeds, one table: train, score and tabulate; resumable, runs side by side."""
+"""Trains and scores several methods with several seeds, in parallel, and writes one table; can be resumed."""
 
 import math
 import os
@@ -35,11 +35,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a sweep did.
+    """The result of a sweep.
 
     Attributes:
         table: compare.csv.
-        failures: "run: reason" of every run that failed.
+        failures: "run: reason" for every failed run.
     """
 
     table: Path
@@ -47,12 +47,12 @@ class Outcome:
 
 
 def compare_methods(sweep: Sweep, say: Say = lambda line: None) -> Outcome:
-    """Train and score every method with every seed; what is finished already is kept.
+    """Train and score every method with every seed; finished runs are kept.
 
-    A run that fails is told and left out; the others go on.
+    A run that fails is reported and left out; the others continue.
 
     Raises:
-        BenchError: settings that make no sense.
+        BenchError: a setting is invalid.
     """
     with results_folder(sweep.out):
         return _compare(sweep, say)
@@ -87,7 +87,7 @@ def _compare(sweep: Sweep, say: Say) -> Outcome:
 
 
 def plan(sweep: Sweep) -> tuple[list[Job], list[Job]]:
-    """The reference networks, which must be there first, and the runs, seed by seed."""
+    """The reference networks, which must be trained first, and the runs, seed by seed."""
     from albar.methods import make_method
     from albar.training.reference2d import finished, reference_settings
     from albar.training.settings import make_settings
@@ -112,7 +112,7 @@ def plan(sweep: Sweep) -> tuple[list[Job], list[Job]]:
 def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[dict[str, object]]:
     """One row per method, in the order of ``methods``: mean and standard deviation (n − 1) of each of its figures.
 
-    A deviation is blank where there is one row only; a figure where none has it.
+    A deviation is blank if there is only one row; a figure is blank if no row has it.
     """
     table, further = [], own_figures(rows)
     for method in methods:
@@ -132,7 +132,7 @@ def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[
 
 
 def columns_of(own: Iterable[str]) -> list[str]:
-    """Columns of compare.csv; ``own``: figures of kinds that do not ship, which come last with :data:`OWN`."""
+    """Columns of compare.csv; ``own``: figures of users' kinds, which come last with :data:`OWN`."""
     further = [f"{figure}_{what}" for figure in own for what in ("mean", "sd")]
     return [*COLUMNS, *further, OWN] if further else COLUMNS
 
@@ -146,7 +146,7 @@ def _side_by_side(sweep: Sweep, cores: int) -> int:
 def _run_all(
     jobs: Sequence[Job], sweep: Sweep, at_once: int, threads: int, details: dict[str, str]
 ) -> Iterator[tuple[Job, str | None, float]]:
-    """(job, why it failed or None, seconds) as they end; ``details`` gets the tracebacks of what nobody foresaw."""
+    """(job, why it failed or None, seconds) as they end; tracebacks of unexpected errors are added to ``details``."""
     with closing(pool.run(_Runner(sweep, threads), jobs, at_once, apart=True)) as results:
         for job, result in results:
             if isinstance(result, Crashed):
@@ -160,13 +160,13 @@ def _run_all(
 
 @dataclass(frozen=True)
 class _Runner:
-    """Trains and scores one run, in a process of its own, on its share of the cores."""
+    """Trains and scores one run, in a separate process, on its share of the cores."""
 
     sweep: Sweep
     threads: int
 
     def make(self, job: Job) -> tuple[float, str | None]:
-        """Seconds, and why it failed or None."""
+        """Seconds, and the reason of a failure or None."""
         import torch
 
         from albar.models import is_own

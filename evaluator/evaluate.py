@@ -1,4 +1,4 @@
-"""`bench eval`: run a model over the test sets, keep its predictions, compute every figure from those files."""
+"""`bench eval`: runs a model on the test sets, stores its predictions, and computes every figure from these files."""
 
 import contextlib
 import hashlib
@@ -48,21 +48,20 @@ def evaluate(
     gets a record, the others None.
 
     Args:
-        spec: a model, or what :func:`~evaluator.models.load_model` takes: a checkpoint, ``hf:FOLDER``, a network's
+        spec: a model, or a text for :func:`~evaluator.models.load_model`: a checkpoint, ``hf:FOLDER``, a network's
             name, …
-        benchmarks: folders of built benchmarks; None takes those of the model's dataset under
-            ``$BENCH_DATA/benchmarks``.
-        out: gets ``predictions/<set>--<method>-<digest>.csv`` a set (what is there already, of the same model, videos
-            and sampling, is not computed again), ``results/….json`` and ``leaderboard.csv``.
-        options: everything else.
-        say: takes lines for the user.
+        benchmarks: folders of built benchmarks; None uses those of the model's dataset in ``$BENCH_DATA/benchmarks``.
+        out: gets ``predictions/<set>--<method>-<digest>.csv`` per set (existing ones of the same model, videos and
+            sampling are not computed again), ``results/….json`` and ``leaderboard.csv``.
+        options: all other options.
+        say: function that shows lines to the user.
 
     Returns:
         The results record, the paths written, which sets were predicted, and what :func:`predict` returns.
 
     Raises:
-        BenchError: no such model or benchmark, other classes than the model's, an unreadable or changed video,
-            nothing to score, output that is not finite.
+        BenchError: a model or benchmark is missing, the classes differ from the model's, a video cannot be read or was
+            changed, there is nothing to score, or outputs are not finite.
     """
     options = options or EvalOptions()
     model = apply_options(spec, options.model) if isinstance(spec, ScoredModel) else load_model(spec, options.model)
@@ -122,7 +121,7 @@ def evaluate(
 
 
 def _with_scuba(s: TestSet, sets: Sequence[TestSet]) -> TestSet:
-    """A set that finds the SCUBA benchmark it was made from among ``sets``, if that is one of them."""
+    """A set that uses the SCUBA benchmark in ``sets`` from which it was made, if there is one."""
     if s.benchmark is None or s.kind in ("iid", "scuba"):
         return s
     digest = s.benchmark.protocol.origin.manifest_sha256
@@ -131,7 +130,7 @@ def _with_scuba(s: TestSet, sets: Sequence[TestSet]) -> TestSet:
 
 
 def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalOptions) -> list[TestSet]:
-    """The test sets to score, every one of one dataset, the model's if it says one."""
+    """The test sets to score, all of the same dataset (the model's, if it is known)."""
     folders = list(benchmarks or [])
     sets = [benchmark_set(folder, options.root) for folder in folders]
     dataset = _dataset(model, options, sets)
@@ -148,7 +147,7 @@ def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalO
         if s.absent and not options.allow_missing:
             more = f" (and {len(s.absent) - 1} more)" if len(s.absent) > 1 else ""
             fix = "get it, pass --allow-missing to score the rest, or --no-iid"
-            raise BenchError(f"{s.name}: the dataset's folder lacks {s.absent[0]!r}{more}; {fix}")
+            raise BenchError(f"{s.name}: {s.absent[0]!r}{more} is missing in the dataset's folder; {fix}")
     if options.limit is not None:
         sets = [limited(s, options.limit) for s in sets]
     return sets
@@ -160,12 +159,12 @@ def _dataset(model: ScoredModel, options: EvalOptions, sets: Sequence[TestSet]) 
         raise BenchError(f"--dataset {options.dataset}: {model.source} was trained on {model.dataset}; leave it out")
     dataset = chosen or model.dataset or (sets[0].dataset if sets else "")
     if not dataset:
-        raise BenchError(f"{model.source} names no dataset; pass --benchmarks DIR, or --dataset NAME")
+        raise BenchError(f"{model.source} does not record its dataset; give --benchmarks DIR, or --dataset NAME")
     return dataset
 
 
 def describe_model(model: ScoredModel, precision: str) -> Iterator[str]:
-    """The model record as lines: what it is, how it is fed, what had to be assumed."""
+    """The model record as lines: type, clip sampling, and assumptions."""
     s = model.clips
     changed = "" if s == model.own_sampling else " (changed from the model's own)"
     yield f"{model.source}: {model.kind}, {model.model}, {precision}, {model.digest[:12]}"
@@ -179,10 +178,10 @@ def describe_model(model: ScoredModel, precision: str) -> Iterator[str]:
 
 
 def protocol_name(sampling: ClipSampling, bf16: bool = False, variant: str = "") -> str:
-    """How clips were cut, in a word: ``32x2-224-centre``; frames x stride, crop size, where the test clip starts.
+    """How clips were cut, as one word: ``32x2-224-centre``; frames x stride, crop size, start of the test clip.
 
-    Then ``4x3`` where there are several views (clips x crops), and eight digits of a sampling that is not the model's
-    own, so that two of them are two rows of a leaderboard.
+    Then ``4x3`` if there are several views (clips x crops), and eight digits of a digest if the sampling is not the
+    model's own, so that different samplings give different rows in a leaderboard.
     """
     several = f"{sampling.views}x{sampling.crops}" if sampling.views * sampling.crops > 1 else ""
     word = f"{sampling.frames}x{sampling.stride}-{sampling.size}-{sampling.test_start}"
@@ -199,10 +198,10 @@ def predict(
     bf16: bool,
     options: EvalOptions,
 ) -> dict[str, float]:
-    """Run the network over the sets; softmax is averaged over a video's views.
+    """Run the network on the sets; softmax is averaged over the views of a video.
 
-    A set's predictions are written as soon as its last video is done. Of several processes each computes its share;
-    where one fails, all stop at the end of the set they are at.
+    The predictions of a set are written as soon as its last video is done. Each of several processes computes its
+    share; if one fails, all stop at the end of the current set.
 
     Returns:
         ``videos`` and ``seconds`` of this process, and ``idle_percent``: the share of them spent waiting for clips.
@@ -241,7 +240,7 @@ def predict(
                             "model trained on this dataset"
                         )
                     if not np.isfinite(row).all():
-                        raise BenchError(f"the network's output for {item.id!r} is not finite; train it again")
+                        raise BenchError(f"the network's output for {item.id!r} is not finite; train the network again")
                     rows[s.name].append((item.id, item.label, row[columns[s.name]]))
                 done = [*batch.places, *(k for k, _ in batch.errors)]
                 bar.update(len(done))
@@ -249,10 +248,11 @@ def predict(
                     left[listed[k][0].name] -= 1
     except BenchError as error:
         if processes.count > 1 and not isinstance(error, _Stopped):
-            _share([], {}, processes, error)  # the others wait there, and would for ever
+            _share([], {}, processes, error)  # the other processes wait there, and would wait for ever
         raise
     seconds = time.perf_counter() - began
-    _share([], {}, processes)  # nobody ends, and is taken for dead, before the files are there
+    # no process ends before the files are written, since the others would assume that it died
+    _share([], {}, processes)
     return {"videos": len(listed), "seconds": seconds, "idle_percent": 100 * waited / max(seconds, 1e-9)}
 
 
@@ -270,7 +270,9 @@ def _scores(
             try:
                 logits = network(clips.expand(-1, -1, sampling.frames, -1, -1))
             except torch.OutOfMemoryError:
-                raise BenchError(f"--batch {most}: clips of this size do not fit the GPU's memory; lower it") from None
+                raise BenchError(
+                    f"--batch {most}: clips of this size do not fit into the GPU memory; give a smaller number"
+                ) from None
             except (RuntimeError, ValueError, AssertionError, TypeError) as error:
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise BenchError(
@@ -279,7 +281,9 @@ def _scores(
                 ) from error
             if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != len(part):
                 shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-                raise BenchError(f"the network gives {shape} for {len(part)} clips, not ({len(part)}, classes); fix it")
+                raise BenchError(
+                    f"the network returned {shape} for {len(part)} clips, not ({len(part)}, classes); fix the network"
+                )
             found.append(logits.double().cpu().numpy())
     probabilities = softmax(np.concatenate(found))
     mean: np.ndarray = probabilities.reshape(len(batch.places), -1, probabilities.shape[1]).mean(1).astype(np.float32)
@@ -287,7 +291,7 @@ def _scores(
 
 
 def _write(store: "Store", rows: list[Row], missing: dict[str, str], processes: Processes) -> None:
-    """Bring all processes' predictions of a set together; the main one writes them."""
+    """Collect the predictions of all processes for a set; the main process writes them."""
     rows, missing = _share(rows, missing, processes)
     if processes.main:
         store.check_complete([row[0] for row in rows] + list(missing))
@@ -295,13 +299,13 @@ def _write(store: "Store", rows: list[Row], missing: dict[str, str], processes: 
 
 
 class _Stopped(BenchError):
-    """What went wrong in one of several processes, told by all of them."""
+    """An error in one of several processes, raised in all of them."""
 
 
 def _share(
     rows: list[Row], missing: dict[str, str], processes: Processes, failure: BenchError | None = None
 ) -> tuple[list[Row], dict[str, str]]:
-    """Every process's rows and missing videos of a set. The first failure is everyone's."""
+    """The rows and missing videos of all processes for a set. The first failure is raised in all of them."""
     parts = processes.gather((rows, missing, None if failure is None else str(failure)))
     for _, _, message in parts:
         if message is not None:
@@ -311,7 +315,7 @@ def _share(
 
 
 class Store:
-    """Predictions of one test set by one checkpoint, with a note alongside them of what they were made from.
+    """Predictions of one test set by one checkpoint, with a note file that records from what they were made.
 
     Attributes:
         csv: ``<out>/predictions/<set>--<tag>.csv``, or ``.parquet``.
@@ -325,10 +329,10 @@ class Store:
         self.made_from = {**made_from, "set": test_set.name, "digest": test_set.digest}
 
     def done(self) -> bool:
-        """Whether the file is there, untouched and complete, from the same checkpoint, videos and sampling."""
+        """Whether the file exists, is unchanged and complete, and is from the same checkpoint, videos and sampling."""
         if not (self.csv.is_file() and self.note.is_file()):
             return False
-        note = read_json(self.note, "note of predictions", "delete it, it will be made again")
+        note = read_json(self.note, "note of predictions", "delete it, it will be written again")
         if not isinstance(note, dict):
             return False
         wanted = json.loads(json.dumps(self.made_from))
@@ -337,17 +341,18 @@ class Store:
         return note.get("csv_sha256") == sha256_file(self.csv) and not note.get("missing")
 
     def check_complete(self, ids: Sequence[str]) -> None:
-        """Refuse anything but each video of the set once."""
+        """Raise BenchError unless every video of the set occurs exactly once."""
         if sorted(ids) != sorted(self.set.labels):
             raise BenchError(
-                f"{self.set.name}: the processes' shares are not the set's videos, each once; run it again"
+                f"{self.set.name}: the shares of the processes do not contain every video of the set exactly once; "
+                "run the command again"
             )
 
     def write(self, rows: list[Row], missing: dict[str, str]) -> None:
         """Write rows (id, label, scores (C,)), then the note; ``missing`` is id -> why it could not be read."""
         if not rows:
             first = next(iter(missing.values()), "it is empty")
-            raise BenchError(f"{self.set.name}: not one of its videos could be read; the first: {first}")
+            raise BenchError(f"{self.set.name}: none of its videos could be read; the first: {first}")
         write_predictions(self.csv, self.set.classes, rows)
         write_json(self.note, {**self.made_from, "csv_sha256": sha256_file(self.csv), "missing": missing})
 
@@ -357,7 +362,7 @@ class Store:
 
 
 def _seed(value: Any) -> int | str:
-    """A seed as the checkpoint's settings tell it, if it can be one."""
+    """The seed in the checkpoint's settings, if it is valid."""
     usable = isinstance(value, int) or (isinstance(value, str) and len(value) <= 64)
     return value if usable and not isinstance(value, bool) else ""
 

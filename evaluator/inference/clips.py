@@ -1,4 +1,4 @@
-"""The input side of evaluation: test clips of many test sets as one stream of full batches.
+"""The input of an evaluation: test clips of several test sets as one stream of full batches.
 
 Axes: B videos, V views (clips in time x crops) of each, 3 RGB, T frames, S = the crop's height and width.
 """
@@ -22,10 +22,10 @@ class Batch:
     """Clips of consecutive items.
 
     Attributes:
-        places: index of each video's item in the list that was asked for, B of them.
-        clips: uint8 (B · V, 3, T, S, S), the views of a video one after another, or (B · V, 3, 1, S, S) where every
-            clip is one repeated frame; None if B is 0.
-        errors: (index, what went wrong) of items that gave no clip.
+        places: index of each video's item in the requested list, length B.
+        clips: uint8 (B · V, 3, T, S, S), the views of a video one after another, or (B · V, 3, 1, S, S) if every clip
+            is one repeated frame; None if B is 0.
+        errors: (index, error) for items without a clip.
     """
 
     places: list[int]
@@ -33,24 +33,24 @@ class Batch:
     errors: list[tuple[int, BenchError]]
 
     def pin_memory(self) -> "Batch":
-        """The same with the clips in page-locked memory (the loader calls it where there is a GPU)."""
+        """A copy with the clips in page-locked memory (called by the loader if there is a GPU)."""
         return self if self.clips is None else Batch(self.places, self.clips.pin_memory(), self.errors)
 
 
 def read_clips(s: TestSet, item: Item, sampling: ClipSampling, check: bool = True) -> torch.Tensor:
-    """The views of one video, decoded no further than they need; of a still one a single frame is decoded.
+    """The views of one video, decoded only as far as needed; for a still, only one frame is decoded.
 
     Args:
         s: the test set.
         item: the video.
-        sampling: how clips are cut, and how many.
-        check: compare the file with the digest in its manifest first, where it has one.
+        sampling: how clips are cut, and their number.
+        check: first compare the file with the digest in its manifest, if there is one.
 
     Returns:
-        uint8 (views · crops, 3, T, S, S), or (crops, 3, 1, S, S) for a still one.
+        uint8 (views · crops, 3, T, S, S), or (crops, 3, 1, S, S) for a still.
 
     Raises:
-        BenchError: the file is missing, breaks, or (:class:`ChangedFile`) is another one than its manifest says.
+        BenchError: the file is missing, damaged, or (:class:`ChangedFile`) differs from its manifest.
     """
     if not item.path.exists():
         raise BenchError(f"{item.path}: no such file; build the missing videos again, or get the dataset's")
@@ -68,24 +68,24 @@ def read_clips(s: TestSet, item: Item, sampling: ClipSampling, check: bool = Tru
 
 
 def arranged(sets: Sequence[TestSet]) -> list[TestSet]:
-    """The sets in the order in which they are read: those of moving videos first, then those of still ones."""
+    """The sets in reading order: first those of moving videos, then those of stills."""
     return sorted(sets, key=lambda s: s.still)
 
 
 def order(sets: Sequence[TestSet]) -> list[tuple[TestSet, Item]]:
-    """Every video of every set in the order in which it is read."""
+    """Every video of every set in reading order."""
     return [(s, item) for s in arranged(sets) for item in s.items]
 
 
 def batches(
     listed: Sequence[tuple[TestSet, Item]], sampling: ClipSampling, batch: int = 8, workers: int = 0, check: bool = True
 ) -> Iterator[Batch]:
-    """Clips of the listed videos, in their order; batches run across sets and end only where stills begin.
+    """Clips of the listed videos, in their order; batches continue across sets and end only where stills begin.
 
     Args:
-        listed: from :func:`order`.
+        listed: result of :func:`order`.
         sampling: how clips are cut.
-        batch: clips a batch, at least 1; a video's views stay together, so there may be more.
+        batch: clips per batch, at least 1; the views of a video stay together, so there may be more.
         workers: decoding processes; 0 decodes in this one.
         check: compare files with their manifests' digests.
     """
@@ -119,7 +119,8 @@ class _Clips(Dataset):
         s, item = self.listed[k]
         try:
             return k, read_clips(s, item, self.sampling, self.check), None
-        except BenchError as error:  # handed over as a value: raised in a worker it would lose its one line
+        # returned as a value, since an exception in a worker would lose its one-line message
+        except BenchError as error:
             return k, None, (ChangedFile if isinstance(error, ChangedFile) else BenchError)(str(error))
 
 
@@ -129,6 +130,6 @@ def _collate(samples: list[tuple[int, torch.Tensor | None, BenchError | None]]) 
     if not good:
         return Batch([], None, errors)
     clips = [clip for _, clip in good]
-    # Memory of numpy's, which asks the system for large pages: filling it takes a third of the time.
+    # Memory from numpy, which requests large pages: filling it takes a third of the time.
     together = np.empty((sum(map(len, clips)), *clips[0].shape[1:]), np.uint8)
     return Batch([k for k, _ in good], torch.cat(clips, out=torch.from_numpy(together)), errors)

@@ -10,16 +10,15 @@ import torch
 from benchmark_builder.utils.device import world_size
 
 Entry = TypeVar("Entry")
-# A process that is done waits for the slowest; the library's ten minutes are for steps, not for whole test sets.
+# A finished process waits for the slowest; the default timeout of ten minutes is too short for whole test sets.
 _PATIENCE = datetime.timedelta(days=7)
 
 
 class Processes:
-    """Which of the processes this one is; a single one where nothing launched several.
+    """The index of this process among several; a single process if none were launched.
 
     Attributes:
-        index, count: this process, from 0, of how many.
-        device: where this one computes.
+        index, count: index of this process, from 0, and number of processes. device: the device of this process.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -30,7 +29,8 @@ class Processes:
             state = PartialState(cpu=device.type == "cpu", timeout=_PATIENCE)
             self.index, self.count = state.process_index, state.num_processes
             self.device = device if device.type == "cpu" else state.device
-            atexit.register(state.destroy_process_group)  # else its threads can outlive the interpreter, and abort
+            # otherwise its threads can outlive the interpreter and abort it
+            atexit.register(state.destroy_process_group)
 
     @property
     def main(self) -> bool:
@@ -38,11 +38,11 @@ class Processes:
         return self.index == 0
 
     def share(self, everything: Sequence[Entry]) -> list[Entry]:
-        """This process's part: every ``count``-th entry. The shares are disjoint and together are everything."""
+        """The share of this process: every ``count``-th entry. Shares are disjoint and together contain all entries."""
         return list(everything[self.index :: self.count])
 
     def gather(self, own: Entry) -> list[Entry]:
-        """What each process has, in the order of their indices, on every process. All of them must call it."""
+        """The values of all processes, in the order of their indices, on every process. All processes must call it."""
         if self.count == 1:
             return [own]
         parts: list[Entry] = [own] * self.count

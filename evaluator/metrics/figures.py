@@ -1,4 +1,7 @@
-"""From predictions to a results record: figures, intervals, counts, digests. Pure; needs no network and no GPU."""
+"""From predictions to a results record: figures, intervals, counts, digests.
+
+Pure functions without a network or GPU.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,19 +32,19 @@ from evaluator.testsets import TestSet, pair_sets
 def compute(
     sets: Sequence[TestSet], predictions: Mapping[str, Predictions], seed: int = 0, cluster: str = "source"
 ) -> Computed:
-    """Every figure that the test sets give.
+    """Compute every figure of the test sets.
 
     Args:
         sets: test sets of one dataset, of any kinds.
-        predictions: set name -> predictions of that set.
-        seed: of the bootstrap.
-        cluster: what the bootstrap draws whole, one of :data:`~evaluator.testsets.CLUSTERS`.
+        predictions: set name -> predictions of this set.
+        seed: seed of the bootstrap.
+        cluster: the unit that the bootstrap draws, one of :data:`~evaluator.testsets.CLUSTERS`.
 
     Returns:
-        The figures, and what a record keeps of the test sets.
+        The figures, and the entries of the test sets for a record.
 
     Raises:
-        BenchError: sets of several datasets, or two sets with the same kind, backgrounds and split.
+        BenchError: sets belong to several datasets, or two sets have the same kind, backgrounds and split.
     """
     _check(sets)
     parts = figure_parts(sets, predictions, cluster)
@@ -73,9 +76,11 @@ def compute(
 def figure_parts(
     sets: Sequence[TestSet], predictions: Mapping[str, Predictions], cluster: str = "source"
 ) -> dict[str, dict[str, list[Part]]]:
-    """What each figure is the mean of: split -> name -> a part a background set. ``cluster`` as for :func:`compute`.
+    """The parts whose mean is each figure: split -> name -> one part per background set.
 
-    The IID set counts under :func:`main_split`, whatever its own split is called.
+    ``cluster`` as in :func:`compute`.
+
+    The IID set is listed under :func:`main_split`, regardless of the name of its split.
     """
     main = main_split(sets)
     parts: dict[str, dict[str, list[Part]]] = defaultdict(lambda: defaultdict(list))
@@ -90,7 +95,7 @@ def figure_parts(
 
 
 def set_figures(s: TestSet, p: Predictions, seed: int = 0, cluster: str = "source") -> dict[str, object]:
-    """The figures of one test set, each a Figure as a dict; ``top5`` only where there are more than five classes."""
+    """The figures of one test set, each a Figure as a dict; ``top5`` only if there are more than five classes."""
     part, drawn = _top1(s, p, cluster), s.clusters(cluster)
     found = {
         "top1": with_interval([part], s.name, seed),
@@ -114,8 +119,8 @@ def per_class(sets: Sequence[TestSet], parts: Mapping[str, Sequence[Part]]) -> d
     """Class name -> figure name -> {percent, n}: each figure over the videos of one true class.
 
     Args:
-        sets: give the labels.
-        parts: figure name -> parts, as :func:`figure_parts` gives them for one split.
+        sets: the test sets, for the labels.
+        parts: figure name -> parts, as returned by :func:`figure_parts` for one split.
     """
     labels = {video_id: label for s in sets for video_id, label in s.labels.items()}
     table: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
@@ -128,7 +133,7 @@ def per_class(sets: Sequence[TestSet], parts: Mapping[str, Sequence[Part]]) -> d
 
 
 def main_split(sets: Sequence[TestSet]) -> str:
-    """The split of the benchmarks that head the leaderboard: IID's if any is of it, else the one with most videos."""
+    """The main split in the leaderboard: that of IID if a benchmark has it, otherwise the one with most videos."""
     counts: dict[str, int] = defaultdict(int)
     for s in sets:
         counts[s.split] += len(s.items) if s.kind != "iid" else 0
@@ -139,7 +144,7 @@ def main_split(sets: Sequence[TestSet]) -> str:
 
 
 def describe(s: TestSet) -> dict[str, object]:
-    """What a record keeps of a test set."""
+    """The entry of a test set in a record."""
     return {
         "name": s.name, "kind": s.kind, "split": s.split, "backgrounds": s.backgrounds, "built_by": s.built_by,
         "digest": s.digest, "videos": len(s.items),
@@ -147,13 +152,13 @@ def describe(s: TestSet) -> dict[str, object]:
 
 
 def plain(name: str) -> str:
-    """A name as part of a file name; whatever a stranger's checkpoint calls itself, it stays in its folder."""
+    """A name as part of a file name; names in checkpoints from others cannot leave the folder."""
     text = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)[:60]
     return text.strip(".") or "run"
 
 
 def file_tag(method: str, sha256: str) -> str:
-    """Names a run in file names: its method and eight digits of its checkpoint's (or predictions') digest."""
+    """The name of a run in file names: its method and eight digits of the digest of its checkpoint (or predictions)."""
     return f"{plain(method)}-{sha256[:8]}"
 
 
@@ -190,12 +195,12 @@ def _contrasted(
 
 
 def _by_kind(sets: Sequence[TestSet]) -> list[TestSet]:
-    """The sets in the order of the table of kinds, those of kinds that do not ship last."""
+    """The sets in the order of the table of kinds; those of users' kinds come last."""
     return sorted(sets, key=lambda s: KINDS.index(s.kind) if s.kind in KINDS else len(KINDS))
 
 
 def _own_kinds(sets: Sequence[TestSet]) -> dict[str, object]:
-    """What a record says of kinds that do not ship, so that it is read without their code."""
+    """The descriptions of users' kinds in a record, so that it can be read without their code."""
     own = {s.kind: s.about.said() for s in sets if s.kind not in KINDS}
     return {"kinds": own} if own else {}
 

@@ -1,4 +1,4 @@
-"""95 % intervals and paired tests that respect that variants of one source video are not independent samples."""
+"""95 % intervals and paired tests; variants of one source video are not treated as independent samples."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,24 +9,26 @@ from benchmark_builder.utils.rng import generator
 from evaluator.metrics.outcomes import Figure, Part, figure
 
 REPLICATES = 2000
-_CELLS = 4_000_000  # counts drawn at once: 32 MB
+_CELLS = 4_000_000  # number of counts drawn at once: 32 MB
 
 
 def with_interval(parts: Sequence[Part], name: str, seed: int = 0, level: float = 0.95, n: int = REPLICATES) -> Figure:
-    """:func:`~evaluator.metrics.outcomes.figure` with the ends of its interval.
+    """:func:`~evaluator.metrics.outcomes.figure` with the limits of its interval.
 
-    The percentile interval of :func:`replicates`; at 0 and 100 % Clopper and Pearson's (1934), a sample a source.
+    The percentile interval of :func:`replicates`; at 0 and 100 % the interval of Clopper and Pearson (1934), with one
+    sample per source.
 
     Args:
-        parts: as for ``figure``; a source that occurs in several parts is drawn into or out of all of them at once.
-        name: what the figure is called; owns the draw together with ``seed``.
-        level: of the interval, 0..1.
-        n: bootstrap replicates.
+        parts: as in ``figure``; a source in several parts is drawn for all of them together.
+        name: the name of the figure; the draw depends on it and on ``seed``.
+        level: level of the interval, 0..1.
+        n: number of bootstrap replicates.
     """
     value = figure(parts)
     tail = (1 - level) / 2
     low, high = np.quantile(replicates(parts, name, seed, n), [tail, 1 - tail])
-    # No resample of all-wrong or all-right outcomes varies; there the exact binomial end for as many sources applies.
+    # Resamples of all-wrong or all-right outcomes do not vary; then the exact binomial limit for this number of sources
+    # is used.
     width = 1 - tail ** (1 / len({s for part in parts for s in part.sources}))
     if value.percent == 0:
         high = width
@@ -36,11 +38,12 @@ def with_interval(parts: Sequence[Part], name: str, seed: int = 0, level: float 
 
 
 def replicates(parts: Sequence[Part], name: str, seed: int = 0, n: int = REPLICATES) -> np.ndarray:
-    """Cluster bootstrap (Davison & Hinkley 1997, section 3.8): whole sources are drawn with replacement.
+    """Cluster bootstrap (Davison & Hinkley 1997, section 3.8): sources are drawn with replacement, with all their
+    videos.
 
     Returns:
-        float64 (n,): the mean over parts of the share of 1s, 0..1, once a replicate. A part none of whose sources was
-        drawn (a class with few videos, say) does not count in that replicate.
+        float64 (n,): the mean over parts of the share of 1s, 0..1, per replicate. A part without a drawn source (for
+            example a class with few videos) is ignored in this replicate.
     """
     sources = sorted({s for part in parts for s in part.sources})
     place = {s: k for k, s in enumerate(sources)}

@@ -1,4 +1,6 @@
-"""The figures: pure functions of predictions. All are percent, 0..100, and carry how many videos they rest on.
+"""The figures: pure functions of predictions.
+
+All are percent, 0..100, with the number of videos from which they are computed.
 
 Top-1, SCUBA, SCUFO, ConflFG: Li et al., "Mitigating and Evaluating Static Bias of Action Representations in the
 Background and the Foreground" (StillMix), ICCV 2023. Contrasted accuracy as Fioresi et al., "ALBAR: Adversarial
@@ -17,13 +19,13 @@ from evaluator.predictions.files import Predictions
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What a share is taken of: one 0/1 outcome a video (or pair), with the source video it stems from.
+    """The outcomes for a share: one 0/1 outcome per video (or pair), with its source video.
 
     Attributes:
-        ids: N ids of the videos (of a pair: the still one's).
+        ids: N ids of the videos (for a pair: of the still video).
         outcomes: float64 (N,), each 0 or 1.
         sources: N source ids; outcomes of one source are not independent.
-        missing: videos (or pairs) that belong here but were not scored.
+        missing: number of videos (or pairs) that should be included but were not scored.
     """
 
     ids: list[str]
@@ -38,9 +40,9 @@ class Figure:
 
     Attributes:
         percent: 0..100.
-        n: videos (or pairs) it rests on.
-        missing: how many more belong to the test set but were not scored: "n of n + missing".
-        low, high: ends of the 95 % interval, where one was computed.
+        n: number of videos (or pairs) from which it is computed.
+        missing: number of further videos in the test set that were not scored: "n of n + missing".
+        low, high: limits of the 95 % interval, if it was computed.
     """
 
     percent: float
@@ -51,12 +53,12 @@ class Figure:
 
 
 def figure(parts: Sequence[Part]) -> Figure:
-    """The unweighted mean over parts (background sets, say) of the share of outcomes that are 1.
+    """The unweighted mean over parts (for example background sets) of the share of outcomes that are 1.
 
-    A single part gives its plain share. Both papers average the background sets unweighted.
+    For a single part this is its share. Both papers use the unweighted mean over background sets.
 
     Raises:
-        BenchError: no part, or one without outcomes.
+        BenchError: there is no part, or a part without outcomes.
     """
     if not parts or any(len(part.outcomes) == 0 for part in parts):
         raise BenchError("nothing was scored, so there is no accuracy to give; predict some videos first")
@@ -66,24 +68,27 @@ def figure(parts: Sequence[Part]) -> Figure:
 
 
 def top1_part(p: Predictions, sources: Mapping[str, str] | None = None) -> Part:
-    """Whether each video's highest score is its true class's.
+    """Whether the highest score of each video is that of its true class.
 
     Args:
         p: predictions of one test set.
-        sources: id -> source video; None takes every video for its own source.
+        sources: id -> source video; None: every video is its own source.
     """
     return _part(p, p.right, sources)
 
 
 def top_k_part(p: Predictions, k: int, sources: Mapping[str, str] | None = None) -> Part:
-    """Whether the true class is among the k highest scores; among equal scores the file's answer, then the lower
-    index, counts as higher.
+    """Whether the true class is among the k highest scores.
+
+    Of equal scores, the answer in the file comes first, then the lower index.
 
     Raises:
-        BenchError: k is not below the number of classes, so that every answer would be right.
+        BenchError: k is not smaller than the number of classes, so every answer would be right.
     """
     if not 1 <= k < len(p.classes):
-        raise BenchError(f"top-{k} of {len(p.classes)} classes says nothing; choose k from 1 to {len(p.classes) - 1}")
+        raise BenchError(
+            f"top-{k} of {len(p.classes)} classes is always 100 %; choose k from 1 to {len(p.classes) - 1}"
+        )
     own = np.take_along_axis(p.scores, p.labels[:, None], 1)
     each = np.arange(len(p.classes))[None]
     # Of equal scores the answer comes first, then the lower index.
@@ -93,12 +98,12 @@ def top_k_part(p: Predictions, k: int, sources: Mapping[str, str] | None = None)
 
 
 def class_parts(part: Part, labels: Mapping[str, int]) -> dict[int, Part]:
-    """A part split by true class, for those classes that occur: their unweighted mean is the mean class accuracy.
+    """A part, split by true class for the classes that occur; the unweighted mean is the mean class accuracy.
 
-    The benchmarks cover 21 of HMDB51's 51 classes and 24 of UCF101's 101, so only classes present may count.
+    The benchmarks cover 21 of HMDB51's 51 classes and 24 of UCF101's 101, so only classes that occur are used.
 
     Args:
-        part: of one test set.
+        part: a part of one test set.
         labels: id -> class.
     """
     rows: dict[int, list[int]] = {}
@@ -111,7 +116,7 @@ def class_parts(part: Part, labels: Mapping[str, int]) -> dict[int, Part]:
 
 
 def donor_part(p: Predictions, donors: Mapping[str, int], sources: Mapping[str, str] | None = None) -> Part:
-    """ConflFG: whether the top class is the still donor's (StillMix's "static label" accuracy); low is good.
+    """ConflFG: whether the predicted class is the still donor's (StillMix's "static label" accuracy); low is good.
 
     Args:
         donors: id -> class of the still foreground.
@@ -120,14 +125,14 @@ def donor_part(p: Predictions, donors: Mapping[str, int], sources: Mapping[str, 
 
 
 def prefers_mover_part(p: Predictions, donors: Mapping[str, int], sources: Mapping[str, str] | None = None) -> Part:
-    """ConflFG: whether the mover's class scores higher than the donor's, whatever the other classes; high is good."""
+    """ConflFG: whether the mover's class has a higher score than the donor's, ignoring other classes; high is good."""
     at = np.arange(len(p.ids))
     return _part(p, p.scores[at, p.labels] > p.scores[at, _donor_labels(p, donors)], sources)
 
 
 def donor_confusion(p: Predictions, donors: Mapping[str, int]) -> dict[tuple[int, int], tuple[int, int, int]]:
-    """ConflFG: for each (mover's class, donor's class) that occurs, how often the answer was the mover's class, the
-    donor's, and another."""
+    """ConflFG: for each (mover's class, donor's class) that occurs, the numbers of answers with the mover's class, the
+    donor's class, and another class."""
     table: dict[tuple[int, int], list[int]] = {}
     for label, donor, pred in zip(p.labels, _donor_labels(p, donors), p.pred, strict=True):
         cell = table.setdefault((int(label), int(donor)), [0, 0, 0])
@@ -142,11 +147,11 @@ def contrasted_part(
 
     Args:
         scuba, scufo: predictions over the same classes.
-        partners: SCUFO id -> SCUBA id. A SCUBA video without a SCUFO video is in no pair.
+        partners: SCUFO id -> SCUBA id. A SCUBA video without a SCUFO video is not in a pair.
         sources: SCUBA id -> source video.
 
     Returns:
-        One outcome a pair, in the order of the SCUFO ids; a pair with a side that was not scored counts as missing.
+        One outcome per pair, in the order of the SCUFO ids; a pair with a video that was not scored counts as missing.
 
     Raises:
         BenchError: paired videos have different labels, or a SCUFO video has no partner.
@@ -158,7 +163,9 @@ def contrasted_part(
     for k, video_id in enumerate(scufo.ids):
         partner = partners.get(video_id)
         if partner is None:
-            raise BenchError(f"{scufo.name}: {video_id!r} has no SCUBA partner; give the benchmark it was built into")
+            raise BenchError(
+                f"{scufo.name}: {video_id!r} has no SCUBA partner; give the SCUFO benchmark to which it belongs"
+            )
         if partner not in place:
             missing += 1
             continue
@@ -174,7 +181,7 @@ def contrasted_part(
 
 
 def top1(p: Predictions) -> Figure:
-    """Share of videos whose highest score is the true class's, percent."""
+    """Share of videos whose highest score is that of the true class, percent."""
     return figure([top1_part(p)])
 
 

@@ -17,12 +17,10 @@ class Comparison:
     Attributes:
         difference: A minus B, percent points.
         low, high: ends of its 95 % interval; paired bootstrap over ``sources``.
-        only_a, only_b: videos (or pairs) that A alone, B alone has right.
-        p: two-sided p value of the exact McNemar test. It takes videos for independent: where ``n`` exceeds
-            ``sources`` it is too small, and the interval is what to go by.
-        n: videos that both scored.
-        sources: source videos among them, or whatever else their parts' ``sources`` are.
-        dropped: videos that one of the two did not score.
+        only_a, only_b: number of videos (or pairs) that only A, or only B, has right. p: two-sided p value of the exact
+        McNemar test. It assumes that videos are independent: if ``n`` is larger than ``sources``, it is too small; then
+        use the interval. n: number of videos scored by both. sources: number of source videos among them, or of other
+        units in the parts' ``sources``. dropped: number of videos that only one of the two scored.
     """
 
     difference: float
@@ -40,11 +38,11 @@ def compare(a: Sequence[Part], b: Sequence[Part], name: str, seed: int = 0) -> C
     """Compare two models on one figure, joined by id.
 
     Args:
-        a, b: the figure's parts (background sets, say) of each model, in the same order.
-        name: of the figure; owns the bootstrap's draw together with ``seed``.
+        a, b: the parts of the figure (for example background sets) for each model, in the same order. name: the name of
+        the figure; the bootstrap depends on it and on ``seed``.
 
     Raises:
-        BenchError: other parts, or no video in common.
+        BenchError: the parts differ, or there is no common video.
     """
     if len(a) != len(b):
         raise BenchError(

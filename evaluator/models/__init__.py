@@ -1,4 +1,4 @@
-"""Models that can be scored, whatever framework they come from. :func:`load_model` picks the file that reads them.
+"""Models of any framework that can be scored. :func:`load_model` chooses the module that reads them.
 
 | ``bench eval …`` | read by |
 | --- | --- |
@@ -27,14 +27,14 @@ _FORMS = (
 
 
 def load_model(spec: str | Path, options: ModelOptions | None = None) -> ScoredModel:
-    """What ``bench eval SPEC`` scores.
+    """The model for ``bench eval SPEC``.
 
     Args:
         spec: a path, a name or ``package.module:factory``; see the table above.
-        options: what the user says of it.
+        options: the user's options for it.
 
     Raises:
-        BenchError: no such model, an option that does not belong to its kind, a file that would run code.
+        BenchError: the model is missing, an option does not apply to its type, or the file would run code.
     """
     options = options or ModelOptions()
     return apply_options(_load(spec, options), options)
@@ -43,16 +43,16 @@ def load_model(spec: str | Path, options: ModelOptions | None = None) -> ScoredM
 def _load(spec: str | Path, options: ModelOptions) -> ScoredModel:
     text, path = str(spec), Path(spec)
     if text in MODELS.shipped and not path.is_file():
-        options.refuse("model", "MODEL is a network's name already")
+        options.refuse("model", "MODEL is already the name of a network")
         return named.load(text, options)
     if text.startswith(huggingface.PREFIX):
-        options.refuse("weights", "a Hugging Face folder brings its own")
+        options.refuse("weights", "a Hugging Face folder contains its weights")
         return huggingface.load(text)
     if not path.exists() and (text in MODELS or factory.is_spec(text)):
-        options.refuse("model", "MODEL names the network already")
+        options.refuse("model", "MODEL already names the network")
         options.refuse("weights", "the factory loads its own")
         return factory.load(text)
-    options.refuse("weights", "it goes with a network's name, e.g. swin3d_t")
+    options.refuse("weights", "it is only for the name of a network, e.g. swin3d_t")
     if path.is_dir():
         if (path / "config.json").is_file():
             return huggingface.load(text)

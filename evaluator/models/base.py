@@ -1,4 +1,4 @@
-"""What evaluation needs to know of a model, and what a user may say of it."""
+"""The properties of a model that evaluation needs, and the user's options for it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,23 +17,18 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredModel:
-    """A model, not yet loaded.
+    """A model that is not loaded yet.
 
     Attributes:
-        source: as the user gave it.
+        source: as given by the user.
         kind: ``checkpoint``, ``weights``, ``huggingface``, ``torchscript``, ``torch.export`` or ``factory``.
-        method, model: what the leaderboard calls it and its architecture.
-        digest: hex SHA-256 that names its weights.
-        sampling: its preprocessing: size, frames, stride, normalisation, views. None: it does not say.
-        classes: class names in the order of its outputs. None: it does not say.
-        outputs: how many outputs it has, where that is known before it runs.
-        strict: its classes must be the benchmark's to the letter and in its order (our own checkpoints).
-        dataset: what it was trained on, where known.
-        seed: of its training run, where known.
-        lasting: equal digests mean equal predictions, so predictions on disk need not be made again.
-        notes: what had to be assumed; printed and stored.
-        network: loads it onto a device, ready to be called.
-        own_sampling: the sampling before the user changed it.
+        method, model: its name and architecture in the leaderboard. digest: hex SHA-256 of its weights. sampling: its
+        preprocessing: size, frames, stride, normalisation, views. None: unknown. classes: class names in the
+        order of its outputs. None: unknown. outputs: number of outputs, if it is known before it runs. strict:
+        its classes must be exactly the benchmark's, in the same order (checkpoints of this toolkit). dataset: the
+        training dataset, if known. seed: seed of its training run, if known. lasting: whether equal digests mean equal
+        predictions, so that predictions on disk can be used again. notes: assumptions that were made; printed and
+        stored. network: loads it onto a device, ready for use. own_sampling: the sampling before the user's changes.
     """
 
     source: str
@@ -54,23 +49,23 @@ class ScoredModel:
 
     @property
     def clips(self) -> ClipSampling:
-        """The sampling; BenchError where neither the model nor the user says it."""
+        """The sampling. Raises BenchError if neither the model nor the user defines it."""
         if self.sampling is None:
             raise BenchError(
-                f"{self.source}: a {self.kind} model does not say how it likes its clips; pass --sampling NAME, and "
-                "--clip NAME=VALUE for what differs"
+                f"{self.source}: a {self.kind} model does not define its clip sampling; give --sampling NAME, and "
+                "--clip NAME=VALUE for changes"
             )
         return self.sampling
 
     def columns(self, wanted: Sequence[str], where: str) -> list[int]:
-        """Which output each wanted class is.
+        """The output index of each wanted class.
 
         Args:
             wanted: the benchmark's classes, in label order.
-            where: the benchmark, for errors.
+            where: the benchmark, for error messages.
 
         Raises:
-            BenchError: other classes than the model's, or another number.
+            BenchError: the classes or their number differ from the model's.
         """
         known = self.classes
         count = len(known) if known is not None else self.outputs
@@ -88,10 +83,10 @@ class ScoredModel:
 
 
 def apply_options(model: ScoredModel, options: ModelOptions) -> ScoredModel:
-    """The model as the user wants it called and fed."""
+    """The model with the user's name and sampling."""
     if options.classes is not None:
         if model.strict:
-            options.refuse("classes", "a checkpoint names its own")
+            options.refuse("classes", "a checkpoint contains its class names")
         given = [line for _, line in read_lines(options.classes, "list of class names", "give one name per line")]
         if model.outputs not in (None, len(given)):
             raise BenchError(
@@ -105,16 +100,16 @@ def apply_options(model: ScoredModel, options: ModelOptions) -> ScoredModel:
         **{k: getattr(options, k) for k in ("views", "crops") if getattr(options, k) is not None},
     }
     if changes and clips is None:
-        clips = replace(model, sampling=None).clips  # raises, saying what to give
+        clips = replace(model, sampling=None).clips  # raises an error that says what to give
     clips = clips.replaced(changes) if clips is not None else None
     return replace(model, sampling=clips, own_sampling=model.sampling, method=options.method or model.method)
 
 
 def match_classes(known: Sequence[str], wanted: Sequence[str], source: str, where: str) -> list[int]:
-    """Index in ``known`` of each wanted class, by name; case, spaces and signs do not count.
+    """Index in ``known`` of each wanted class, by name; case, spaces and punctuation are ignored.
 
     Raises:
-        BenchError: a wanted class is not known, or two known ones differ in case, spaces or signs alone.
+        BenchError: a wanted class is unknown, or two known ones differ only in case, spaces or punctuation.
     """
     places: dict[str, list[int]] = {}
     for k, name in enumerate(known):
@@ -129,5 +124,5 @@ def match_classes(known: Sequence[str], wanted: Sequence[str], source: str, wher
     found = [places[letters(name)] for name in wanted]
     if any(len(k) > 1 for k in found) or len({k[0] for k in found}) < len(wanted):
         twin = next((known[k[0]] for k in found if len(k) > 1), wanted[0])
-        raise BenchError(f"{source}: class {twin!r} stands twice; name its outputs with --classes FILE")
+        raise BenchError(f"{source}: class {twin!r} is listed twice; name its outputs with --classes FILE")
     return [k[0] for k in found]

@@ -14,14 +14,14 @@ NAME = "model.ckpt"
 
 
 def load(path: Path, own: str | None = None) -> ScoredModel:
-    """Read weights-only; nothing that the file may hold is run.
+    """Read a checkpoint with weights-only loading; no code in the file is run.
 
     Args:
         path: the file.
-        own: ``package.module:Name`` of its network, if that is the user's own.
+        own: ``package.module:Name`` of its network, if it is the user's own.
 
     Raises:
-        BenchError: not a checkpoint, or ``own`` is another network than the checkpoint's.
+        BenchError: the file is not a checkpoint, or ``own`` is not the network of the checkpoint.
     """
     loaded = load_checkpoint(path)
     if own is not None and own != loaded.model:

@@ -1,8 +1,8 @@
-"""TorchScript and torch.export (.pt2) files: programs, not only weights, so they are run on request alone.
+"""TorchScript and torch.export (.pt2) files: these are programs, not only weights, so they run only on request.
 
-A TorchScript file is a program in a language of its own. torch.export.load unpickles what it cannot store otherwise
-(``torch.load(weights_only=False)`` and ``pickle.loads`` in torch/export/pt2_archive/_package.py), so it can run
-anything. Both therefore need ``--trust``; without it the file is not opened beyond the names in its archive.
+A TorchScript file is a program. torch.export.load unpickles objects that it cannot store in another way
+(``torch.load(weights_only=False)`` and ``pickle.loads`` in torch/export/pt2_archive/_package.py), so it can run any
+code. Therefore both need ``--trust``; without it, only the names in the archive are read.
 """
 
 import zipfile
@@ -18,7 +18,7 @@ SCRIPT, EXPORT = "torchscript", "torch.export"
 
 
 def kind_of(path: Path) -> str | None:
-    """``torchscript``, ``torch.export`` or None, told by the names in the archive; nothing is read from it."""
+    """``torchscript``, ``torch.export`` or None, judged by the names in the archive; no content is read."""
     if path.suffix == ".pt2":
         return EXPORT
     try:
@@ -32,15 +32,14 @@ def kind_of(path: Path) -> str | None:
 
 
 def load(path: Path, kind: str, trust: bool) -> ScoredModel:
-    """A file of a program.
+    """A file that contains a program.
 
     Raises:
-        BenchError: not trusted, or damaged.
+        BenchError: the file is not trusted, or damaged.
     """
     if not trust:
         raise BenchError(
-            f"{path}: a {kind} file can run its author's code when it is opened; if you trust where it comes from, "
-            "pass --trust"
+            f"{path}: a {kind} file can run its author's code when it is opened; if you trust its origin, give --trust"
         )
 
     def network(device: torch.device) -> Network:
@@ -48,13 +47,14 @@ def load(path: Path, kind: str, trust: bool) -> ScoredModel:
             return _script(path, device) if kind == SCRIPT else _export(path, device)
         except BenchError:
             raise
-        except Exception as error:  # a damaged file makes the readers raise anything
+        except Exception as error:  # a damaged file can raise any exception
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise BenchError(f"{path}: not a readable {kind} file ({reason}); save it again") from None
 
     return ScoredModel(
         source=str(path), kind=kind, method=path.stem, model=kind, digest=sha256_file(path), sampling=None,
-        network=network, notes=("the file names no classes: its outputs are taken in the benchmark's label order",),
+        network=network, notes=("the file contains no class names: its outputs are assumed to have the benchmark's "
+                                "label order",),
     )  # fmt: skip
 
 
@@ -74,7 +74,8 @@ def _export(path: Path, device: torch.device) -> Network:
 
 
 def _fixed(run: Network, size: int) -> Network:
-    """A program exported for batches of ``size`` clips alone: others are cut up, and the last filled with zeros."""
+    """A program exported only for batches of ``size`` clips: other batches are split, and the last is filled with
+    zeros."""
 
     def network(clips: torch.Tensor) -> torch.Tensor:
         parts = []

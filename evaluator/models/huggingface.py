@@ -9,12 +9,12 @@ PREFIX = huggingface.PREFIX
 
 
 def load(spec: str) -> ScoredModel:
-    """``hf:FOLDER_OR_NAME`` or a folder; its code is never run, its pickles are read weights-only."""
+    """``hf:FOLDER_OR_NAME`` or a folder; its code is never run, its pickles are read with weights-only loading."""
     folder = huggingface.local_folder(spec)
     clips, notes = huggingface.clip_sampling(folder)
     classes = huggingface.class_names(folder)
     if classes is None:
-        notes.append("config.json names no classes: its outputs are taken in the benchmark's label order")
+        notes.append("config.json has no class names: the outputs are assumed to have the benchmark's label order")
     name = spec.removeprefix(PREFIX).rstrip("/").split("/")[-1]
 
     def network(device: torch.device) -> Network:

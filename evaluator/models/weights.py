@@ -20,15 +20,15 @@ _TORCHVISION = [n for n in MODELS.shipped if model_spec(n).module == "albar.mode
 
 
 def load(name: str, options: ModelOptions) -> ScoredModel:
-    """A network of :data:`albar.models.MODELS` with ``--weights``: a file, or the name of a published set.
+    """A network in :data:`albar.models.MODELS` with ``--weights``: a file, or the name of published weights.
 
     Raises:
-        BenchError: no weights, or weights without the network's head.
+        BenchError: the weights are missing, or do not contain the head of the network.
     """
     if name not in _TORCHVISION and name != "small3d":
         raise BenchError(f"{name}: weights of this network are scored from a checkpoint; give its model.ckpt")
     if options.weights is None:
-        raise BenchError(f"{name}: a network's name alone; pass its --weights FILE")
+        raise BenchError(f"{name}: only the name of a network; give its --weights FILE")
     file = Path(options.weights)
     own = own_checkpoint(file)
     if own is not None:
@@ -50,8 +50,8 @@ def load(name: str, options: ModelOptions) -> ScoredModel:
 def load_release(path: Path) -> ScoredModel | None:
     """An ALBAR checkpoint: ``model_state_dict`` over torchvision's swin3d_t. None if the file is something else.
 
-    It names no classes; its outputs are taken to stand in the benchmark's label order, and the clips to be cut as
-    ALBAR's evaluation does.
+    It contains no class names. The outputs are assumed to have the benchmark's label order, and the clips are cut as in
+    ALBAR's evaluation.
     """
     if path.suffix.lower() == SAFETENSORS or own_checkpoint(path) is not None:
         return None
@@ -100,13 +100,16 @@ def _model(
     clips = _clips(name)
 
     def network(device: torch.device) -> Network:
-        with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
+        with torch.random.fork_rng(devices=[]):  # creating a network draws random weights, which are replaced
             model = build_model(name, outputs, clips)
         fit_weights(model, state, head, source)
         return model.eval().to(device)
 
     if not classes:
-        notes = (*notes, "the file names no classes: its outputs are taken in the benchmark's label order")
+        notes = (
+            *notes,
+            "the file contains no class names: its outputs are assumed to have the benchmark's label order",
+        )
     return ScoredModel(
         source=source, kind="weights", method=method, model=name, digest=digest, sampling=clips, network=network,
         classes=classes, outputs=outputs, notes=notes,

@@ -107,7 +107,7 @@ def test_a_module_is_scored(built: dict[str, ab.Benchmark], tmp_path: Path) -> N
 def test_wrong_input_is_a_bench_error(built: dict[str, ab.Benchmark], tmp_path: Path) -> None:
     with pytest.raises(ab.BenchError, match=r"101 classes|3 outputs"):
         ab.evaluate(module(3), built["scuba"], sampling="8x2-48", out=tmp_path)
-    with pytest.raises(ab.BenchError, match="does not say how it likes its clips"):
+    with pytest.raises(ab.BenchError, match="does not define its clip sampling"):
         ab.evaluate(module(), built["scuba"], out=tmp_path)
     with pytest.raises(ab.BenchError, match="model: is a int"):
         ab.evaluate(3, built["scuba"], out=tmp_path)

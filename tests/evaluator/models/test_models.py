@@ -113,7 +113,7 @@ def test_hugging_face_classes_that_do_not_fit(world: World, tmp_path: Path) -> N
 
 def test_classes_are_matched_by_name() -> None:
     assert match_classes(["b c", "A"], ["a", "B_C"], "m", "w") == [1, 0]
-    assert "stands twice" in refused(lambda: match_classes(["a b", "AB"], ["ab", "a-b"], "m", "w"))
+    assert "is listed twice" in refused(lambda: match_classes(["a b", "AB"], ["ab", "a-b"], "m", "w"))
     assert "no class 'z' (and 1 more)" in refused(lambda: match_classes(["a", "b"], ["z", "y"], "m", "w"))
 
 
@@ -144,7 +144,7 @@ def test_albars_release(world: World, tmp_path: Path) -> None:
     torch.save({"model_state_dict": state}, path)
     assert "another network than ALBAR's" in refused(lambda: load_model(path))
     assert "have no head" in refused(lambda: load_model("swin3d_t", ModelOptions(weights=str(path))))
-    assert "pass its --weights" in refused(lambda: load_model("swin3d_t"))
+    assert "give its --weights" in refused(lambda: load_model("swin3d_t"))
 
 
 def test_an_export_of_a_checkpoint_predicts_the_same(world: World, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_programs_are_run_on_trust_alone(world: World, tmp_path: Path) -> None:
     torch.export.save(torch.export.export(network, (clip,), dynamic_shapes=(free,)), tmp_path / "free.pt2")
     for name in ("script.pt", "fixed.pt2", "free.pt2"):
         path = tmp_path / name
-        assert "pass --trust" in refused(lambda p=path: load_model(p))
+        assert "give --trust" in refused(lambda p=path: load_model(p))
         assert "pass --sampling" in refused(lambda p=path: score(world, p, tmp_path / "o", trust=True))
         record = score(world, path, tmp_path / name[:3], trust=True, sampling="8x2-48", clip=CLIP)
         check(world, tmp_path / name[:3], record, network, SAMPLING, list(range(101)))
