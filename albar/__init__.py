@@ -1,6 +1,6 @@
 """Train networks: models, clip sampling, one file per method, the trainer, checkpoints. Works without the command line.
 
-The main names are exported here and imported when they are first used.
+The main names are exported here and imported on first use.
 """
 
 from benchmark_builder.utils.lazy import exports

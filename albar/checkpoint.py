@@ -258,7 +258,7 @@ def _said(path: Path) -> dict[str, object] | None:
     try:
         with safe_open(path, framework="pt") as handle:
             text = (handle.metadata() or {}).get(_METADATA)
-    except Exception as error:  # a damaged or hostile file makes the reader raise anything
+    except Exception as error:  # a damaged or malicious file can raise any exception
         raise BenchError(f"{path}: not a safetensors file ({str(error).splitlines()[0]}); {_FIX}") from None
     if text is None:
         return None

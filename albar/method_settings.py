@@ -1,4 +1,4 @@
-"""What the settings of a training method are: a model, or a dataclass of one's own. Imports without torch."""
+"""The settings of a training method: a model, or the user's own dataclass. Imports without torch."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""ActorCutMix (Zou et al., CVIU 2023): the actors of one clip before the scene of another.
+"""ActorCutMix (Zou et al., CVIU 2023): the actors of one clip in front of the scene of another.
 
 M is 1 on the actors; clip i is paired with clip j = B − 1 − i (the batch reversed):
 

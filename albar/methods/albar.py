@@ -1,5 +1,5 @@
 """ALBAR (Fioresi et al., ICLR 2025, "ALBAR: Adversarial Learning approach to mitigate Biases in Action Recognition"):
-adversarial training against what a still clip says about the class. The objective of the paper, and nothing else.
+adversarial training so that a still clip does not reveal the class. This file contains only the objective of the paper.
 
 With f the network, x a clip, y its class, x̄ one frame of x repeated to the clip's length, and p̄ = softmax f(x̄):
 
@@ -11,15 +11,16 @@ With f the network, x a clip, y its class, x̄ one frame of x repeated to the cl
     ω_ent·Σ p̄ log p̄           sum_p_log_p                       paper; entropy=reference: published code
     ω_gp·‖∂ Σ f(x̄) / ∂x̄‖₂     gradient_norm                     paper; penalty=reference: published code
 
-One network, no gradient reversal: both the backbone and the head are trained to be wrong, and unsure, on still clips.
+There is one network and no gradient reversal: backbone and head are both trained to be wrong and uncertain on still
+clips.
 
-Where the authors' published code differs from the formula, it can be chosen: it takes the gradient's norm for each
-column of pixels and averages over the columns (``penalty=reference``), which is 1/W to 1/√W of the norm over the whole
-clip (1/√W where all columns have the same share), so its weight of 10 is one of 10/√W or less in the formula
-(``penalty=summed``); and its entropy is NaN where a probability underflows (``entropy=reference``).
+The published code differs from the formula in two places, which can be chosen by settings. It computes the norm of the
+gradient for each column of pixels and averages over the columns (``penalty=reference``), which is 1/W to 1/√W of the
+norm over the whole clip (1/√W where all columns have the same share), so its weight of 10 is one of 10/√W or less in
+the formula (``penalty=summed``); and its entropy is NaN where a probability underflows (``entropy=reference``).
 
-`bench train albar` trains :class:`albar.methods.albar_extended.Albar`, which adds settings of ours to this objective;
-in the preset ``finetune`` they are all off.
+`bench train albar` trains :class:`albar.methods.albar_extended.Albar`, which adds further settings of this project to
+this objective; in the preset ``finetune`` they are all off.
 """
 
 from typing import Annotated, Literal
@@ -52,7 +53,8 @@ class PaperSettings(MethodSettings):
     )
     penalty: Literal["summed", "softmax", "reference"] = setting(
         "summed",
-        "What is differentiated: reference (the summed logits, with the norm as the published code takes it, for each "
+        "The function that is differentiated: reference (the summed logits, with the norm as the published code "
+        "takes it, for each "
         "column of pixels; finetune), summed (the same with the norm over the clip, the paper's formula; a head whose "
         "columns sum to zero makes both vanish), or softmax (log p̄ of the true class, which no such head can null, "
         "with the norm over the clip).",
@@ -124,7 +126,7 @@ class PaperAlbar(Method):
 
 
 def unmixed(batch: Batch) -> torch.Tensor:
-    """The clips that stills are taken from: as they were before an augmentation (``albar+stillmix``) changed them."""
+    """The clips from which stills are taken: as they were before an augmentation (``albar+stillmix``) changed them."""
     return batch.clips if batch.plain is None else batch.plain
 
 
@@ -136,7 +138,7 @@ def gradient_norm(logits: torch.Tensor, clips: torch.Tensor, labels: torch.Tenso
         clips: (B, C, T, H, W) that requires grad.
         labels: (B,) or (B, K).
         penalty: ``summed``: target = Σ_k logits; ``softmax``: target = log softmax at the true class; ``reference``:
-            target as in ``summed``, but the norm over C, T and H alone, averaged over the W columns.
+            target as in ``summed``, but with the norm over C, T and H only, averaged over the W columns.
     """
     log_p = penalty == "softmax"
     target = -functional.cross_entropy(logits, labels, reduction="sum") if log_p else logits.sum()

@@ -1,15 +1,17 @@
-"""``bench train albar``: ALBAR's objective (:mod:`albar.methods.albar`) with additions of ours, all off by default.
+"""``bench train albar``: ALBAR's objective (:mod:`albar.methods.albar`) with additions of this project, all off by
+default.
 
-Without them a network from scratch evades the adversary (docs/scratch.md has the trials):
+Without them, the adversarial loss does not have the desired effect on a network that is trained from scratch (trials:
+docs/scratch.md):
 
-- ``cap``: −CE has no lower bound, and networks from scratch run away; a sample's static cross-entropy stops to count
-  where it is large enough.
+- ``cap``: −CE has no lower bound, so training from scratch diverges; a sample's static cross-entropy has no effect when
+  it is large enough.
 - ``stills``: several still clips per clip.
-- ``moved``: the network learns to be wrong on stills by their scenery, and so is not wrong where the scenery is
-  another; some stills show the actor before another clip's scenery instead (:func:`other_scenery`).
-- ``borrow``: it learns to read looks only while something moves, which no still clip can forbid; stills under another
-  clip's motion do (:func:`borrowed_motion`).
-- ``static_frames``: a still clip of fewer frames gives the same numbers in less time where the network allows it
+- ``moved``: the network learns to be wrong on stills by recognising their scenery, and so is not wrong with another
+  scenery; some stills show the actor in front of another clip's scenery instead (:func:`other_scenery`).
+- ``borrow``: it learns to use looks only while something moves, which still clips cannot prevent; stills with another
+  clip's motion can (:func:`borrowed_motion`).
+- ``static_frames``: for some networks, a still clip of fewer frames gives the same numbers in less time
   (:func:`fewest_static_frames`).
 """
 
@@ -36,7 +38,7 @@ _STORED = ("adv", "ent", "gp", "cap", "still", "stills", "moved", "static_frames
 
 
 class AlbarSettings(PaperSettings):
-    """Settings of ALBAR: those of the paper (:class:`albar.methods.albar.PaperSettings`), and ours."""
+    """Settings of ALBAR: those of the paper (:class:`albar.methods.albar.PaperSettings`), and the additions."""
 
     cap: float = setting(
         0.0,
@@ -47,7 +49,9 @@ class AlbarSettings(PaperSettings):
     stills: int = setting(
         1, "How many still clips are made of each clip; more than 1 requires still=random.", of="clips", ge=1, le=1000
     )
-    moved: float = share(0.0, "Ours: share of the still clips whose scenery is another clip's; 0: none, as published.")
+    moved: float = share(
+        0.0, "Not in the paper: share of still clips with another clip's scenery; 0: none, as published."
+    )
     static_frames: Literal["auto", "all"] | Annotated[int, Field(ge=1)] = setting(
         "auto",
         "How many frames the still clip has: auto (as few as give the logits of all T and, where there is a penalty, "
@@ -143,8 +147,8 @@ class Albar(PaperAlbar):
 def other_scenery(still: torch.Tensor, front: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     """Still clips (B, 3, T, H, W) that show another clip of the batch outside their ``front``, bool (B, H, W).
 
-    Where the scenery names the class as well as the actor's looks do, the adversary is satisfied by either; here only
-    the looks are left to be wrong on. ``front`` is FAME's mask of what moves.
+    If scenery and looks both reveal the class, the network can satisfy the adversarial loss with either; here only the
+    looks reveal it. ``front`` is FAME's mask of what moves.
     """
     return torch.where(front[:, None, None], still, still[permutation(len(still), draw, still.device)])
 
@@ -152,17 +156,17 @@ def other_scenery(still: torch.Tensor, front: torch.Tensor, draw: torch.Generato
 def borrowed_motion(
     clips: torch.Tensor, labels: torch.Tensor, draw: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Stills under the motion of other clips: ``x̄ + (x' − mean over time of x')``, x' a clip drawn from the batch.
+    """Stills with the motion of other clips: ``x̄ + (x' − mean over time of x')``, x' a clip drawn from the batch.
 
-    All that speaks for the still's class stands still; all that moves is another's. A network that goes by looks as
-    soon as anything moves names the still's class here.
+    Everything that shows the class of the still does not move; the motion is from another clip. A network that uses
+    looks as soon as anything moves predicts the still's class here.
 
     Args:
         clips: (B, 3, T, H, W), B > 1; labels: int64 (B,) or shares (B, classes); draw: the run's generator.
 
     Returns:
         Clips (B // 2, 3, T, H, W); the labels of their stills; and bool (B // 2,), False where x' is of the same class,
-        so that its motion rightly speaks for it.
+        so that its motion correctly shows this class.
     """
     batch, _, frames, _, _ = clips.shape
     first, second = torch.randperm(batch, generator=draw)[: batch // 2 * 2].to(clips.device).chunk(2)

@@ -1,8 +1,8 @@
 """``albar+stillmix``: StillMix changes the clips, ALBAR's objective trains on them.
 
-The still clips of ALBAR are frames of the clips as they were before the mix, so that its adversary learns from what
-a still frame of the class shows, and not from the bank's frames. Clips, still clips and labels keep one order; the
-published combination reorders the clips and not the labels, and is not implemented.
+The still clips of ALBAR are frames of the clips as they were before the mix, so that the adversarial loss uses still
+frames of the class, not frames of the bank. Clips, still clips and labels keep one order; the published combination
+reorders the clips and not the labels, and is not implemented.
 """
 
 import dataclasses

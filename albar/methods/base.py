@@ -1,4 +1,4 @@
-"""What a training method is: the training loop is written once, and a method overrides the objective."""
+"""The interface of a training method: the training loop is written once, and a method overrides the objective."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Terms = dict[str, torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a step trains on, on the run's device.
+    """The data of one training step, on the run's device.
 
     Attributes:
         clips: float32 (B, 3, T, H, W), normalised.
@@ -37,12 +37,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Companions:
-    """What a run has alongside the clips.
+    """The data of a run in addition to the clips.
 
     Attributes:
-        classes: how many classes.
+        classes: number of classes.
         sampling: how clips are cut and normalised.
-        scenes: how many scenes ``Batch.scenes`` has; 0: none.
+        scenes: number of scenes in ``Batch.scenes``; 0: none.
         bank: StillMix's still frames, uint8 (frames, 3, size, size), on the CPU; None: none.
     """
 

@@ -1,4 +1,4 @@
-"""``baseline``: plain cross-entropy, nothing else. The row "None" of the papers' tables."""
+"""``baseline``: only cross-entropy. The row "None" in the tables of the papers."""
 
 from albar.methods.base import Method
 

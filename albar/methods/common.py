@@ -1,4 +1,4 @@
-"""What several methods share: draws, labels as shares, the entropy term, a field of their settings."""
+"""Functions for several methods: draws, labels as shares, the entropy term, a field of their settings."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def beta(a: float, b: float, draw: torch.Generator) -> float:
 
 
 def permutation(batch: int, draw: torch.Generator, device: torch.device) -> torch.Tensor:
-    """Whose partner is whom, int64 (batch,), on ``device``. A sample may be its own, as published."""
+    """The partner of each sample, int64 (batch,), on ``device``. A sample may be its own partner, as published."""
     return torch.randperm(batch, generator=draw).to(device, non_blocking=True)
 
 

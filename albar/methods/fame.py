@@ -1,6 +1,6 @@
-"""FAME, foreground-background merging (Ding et al., CVPR 2022): the moving part of one clip before another clip.
+"""FAME, foreground-background merging (Ding et al., CVPR 2022): the moving part of one clip in front of another clip.
 
-    1. where it moves:  m = minmax blur( mean_t Σ_c |x_t − x_{t+1}| )
+    1. where it moves: m = minmax blur( mean_t Σ_c |x_t − x_{t+1}| )
     2. which colours move:  q = P_f / (P_f + P_b), the colour's share among the half of the pixels with the largest m
        and among the tenth with the smallest (each counted once more than it is seen), in the clip's mean picture
     3. M = the share β of the pixels with the largest blurred q, the same at every instant

@@ -146,7 +146,7 @@ def pretrained(folder: Path, classes: int | None = None) -> HuggingFaceVideo:
             )  # fmt: skip
     except MemoryError:
         raise
-    except Exception as error:  # a damaged or hostile file makes the readers raise anything
+    except Exception as error:  # a damaged or malicious file can raise any exception
         raise BenchError(f"{folder}: its weights cannot be read ({_one_line(error)}); {_FIX}") from None
     fresh = _FRESH if classes is not None else ()
     misfits = [str(entry[0] if isinstance(entry, tuple) else entry) for entry in info["mismatched_keys"]]

@@ -1,4 +1,4 @@
-"""`bench build`: every kind made from SCUBA videos is a command, those of packages and one's own as well."""
+"""`bench build`: every kind made from SCUBA videos is a command, also those of packages and the user's own."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class KindGroup(Group):
         return [*own, *(name for name in KINDS.names() if name not in own)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of a name. Raises BenchError if there is none, or a kind of one's own is wrong."""
+        """The command of a name. Raises BenchError if there is none, or if a user's kind is wrong."""
         found = super().get_command(ctx, cmd_name)
         if found is None:
             from albar_bench.cli.build import command_of

@@ -115,7 +115,7 @@ class Benchmark:
 
     @property
     def kind(self) -> str:
-        """A name of the table of kinds, such as ``scuba``, or that of a kind of one's own."""
+        """A name of the table of kinds, such as ``scuba``, or that of a user's kind."""
         return self.protocol.kind
 
     @property

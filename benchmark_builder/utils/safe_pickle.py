@@ -1,4 +1,4 @@
-"""Reading strangers' pickles: numpy arrays, PyTorch tensors and plain containers, nothing else.
+"""Reads pickles from others safely: numpy arrays, PyTorch tensors and plain containers, nothing else.
 
 Python's own unpickler calls what the file names, and takes its word for sizes. Here the opcodes are carried out by
 this module: a name in the file only ever selects one of a few functions below, which check what they are given. A file

@@ -118,7 +118,7 @@ def read_torch_file(path: Path, what: str, fix: str, foreign: bool = False) -> A
         check_torch_file(path)
     except MemoryError:
         raise
-    except Exception as error:  # a damaged or hostile file makes the check raise anything
+    except Exception as error:  # a damaged or malicious file can raise any exception
         reason = f" ({error})" if isinstance(error, Refused) else ""
         raise BenchError(
             f"{path}: not a {what} of tensors and plain values{reason}, so it was not opened; {fix}"
@@ -217,7 +217,7 @@ def read_safetensors(path: Path, what: str, fix: str) -> dict[str, torch.Tensor]
         return load_file(path)
     except MemoryError:
         raise
-    except Exception as error:  # a damaged or hostile file makes the reader raise anything
+    except Exception as error:  # a damaged or malicious file can raise any exception
         raise BenchError(f"{path}: not a safetensors file ({_one_line(error)}); {fix}") from None
 
 

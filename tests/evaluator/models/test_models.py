@@ -169,7 +169,7 @@ def test_programs_are_run_on_trust_alone(world: World, tmp_path: Path) -> None:
     for name in ("script.pt", "fixed.pt2", "free.pt2"):
         path = tmp_path / name
         assert "give --trust" in refused(lambda p=path: load_model(p))
-        assert "pass --sampling" in refused(lambda p=path: score(world, p, tmp_path / "o", trust=True))
+        assert "give --sampling" in refused(lambda p=path: score(world, p, tmp_path / "o", trust=True))
         record = score(world, path, tmp_path / name[:3], trust=True, sampling="8x2-48", clip=CLIP)
         check(world, tmp_path / name[:3], record, network, SAMPLING, list(range(101)))
     (tmp_path / "fixed.pt2").rename(tmp_path / "fixed.bin")  # told by what is in it, whatever it is called
@@ -262,8 +262,8 @@ def test_views_by_hand() -> None:
             wanted = video[start : start + 5 : 2, :, left : left + 8].transpose(3, 0, 1, 2)
             assert np.array_equal(clips[3 * k + c].numpy(), wanted)
     assert still_clips(video[0], s).shape == (3, 3, 1, 8, 8)
-    assert "crops is 2; choose from 1, 3" in refused(lambda: s.replaced({"crops": 2}))
-    assert "views is 0" in refused(lambda: s.replaced({"views": 0}))
+    assert "crops=2: choose from 1, 3" in refused(lambda: s.replaced({"crops": 2}))
+    assert "views=0: give" in refused(lambda: s.replaced({"views": 0}))
 
 
 def test_views_are_averaged_as_softmax(world: World, tmp_path: Path) -> None:
