@@ -1,8 +1,8 @@
-"""A split's ordinary videos as another project's loader reads them: `bench export iid:DATASET --for NAME`.
+"""Exports a split's ordinary videos in the format of another project's loader: `bench export iid:DATASET --for NAME`.
 
-Where a loader opens video files, they stay where they are: OUT gets a link to each (a copy where the system allows no
-links) under a name that the loader's lists can hold. Where it opens frames, and for videos that are folders of frames,
-they are decoded once and written anew. A second run does what is missing or whose source has changed.
+If a loader opens video files, they are not moved: OUT gets a link to each (a copy if the system does not allow links),
+with a name that is valid in the loader's lists. If it opens frames, and for videos that are folders of frames, they are
+decoded once and written again. A second run writes only what is missing or has a changed source.
 """
 
 import json
@@ -37,7 +37,7 @@ class VideoMaker:
     layout: layouts.Layout
     files: Mapping[str, str]
     peer: str
-    least: int  # bytes that a file must have
+    least: int  # minimum size of a file in bytes
 
     def make(self, video: Video) -> runner.Made:
         """A row of ``link``, or of ``file``, ``frames`` and ``sha256`` of the source.
@@ -67,7 +67,7 @@ class VideoMaker:
 
 
 def linked(video: Video, layout: layouts.Layout) -> bool:
-    """Whether a video stays where it is, and the export links to it."""
+    """Whether the export only links to a video."""
     return layout.takes_files and not video.path.is_dir()
 
 
@@ -142,7 +142,7 @@ class _Export(runner.Filling):
         self._peer, self._task, self._names, self._missing = peer, task, names, missing
 
     def claim(self) -> None:
-        """Refuse a folder that holds something else."""
+        """Raise BenchError if the folder contains something else."""
         out, path, fix = self.out, self.out / RECORD, "choose another --out or delete the folder"
         if not path.is_file():
             if others := occupied(out):
@@ -217,7 +217,7 @@ def _link(source: Path, target: Path) -> bool:
 
 
 def _clear(out: Path, top: str, kept: set[str]) -> None:
-    """Delete what an earlier run wrote and this one does not name: loaders such as ALBAR's read all that is there."""
+    """Delete files of an earlier run that are not in this one: loaders such as ALBAR's read all files in a folder."""
     places = {out / file for file in kept}
     holders = {parent for place in places for parent in place.parents}
     todo = [out / top]

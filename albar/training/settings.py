@@ -120,7 +120,7 @@ class TrainSettings(BankSettings):
     milestones: Milestones | None = own("milestones")
     gamma: float | None = own("gamma")
     clip_gradient: float | None = own("clip_gradient")
-    seed: int = setting(0, "Owns every random draw.")
+    seed: int = setting(0, "Seed of every random draw.")
     limit: int | None = setting(None, "Train on so many videos only, drawn from the seed.", of="videos", ge=1)
     validation: float = setting(
         0.1, "Share of the training videos kept back to watch the run; chooses nothing.", of="share", ge=0, lt=1

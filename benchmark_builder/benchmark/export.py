@@ -1,4 +1,4 @@
-"""One layout into another (`bench export`), and others' benchmarks given a manifest (`bench import`).
+"""Converts layouts (`bench export`), and writes manifests for published benchmarks (`bench import`).
 
 The published layouts: a folder of JPEG frames ``<video>__<n>`` a video (StillMix, mmaction2), or a zip of them, a still
 being one ``.jpg`` (ALBAR); alongside them a list file of lines "name frames label".
@@ -42,22 +42,22 @@ from benchmark_builder.utils.runner import work
 from benchmark_builder.utils.text import plain_path, read_lines, read_records
 from benchmark_builder.video.record import LONGEST, check_id
 
-SHIPPED = ("ucf101", "hmdb51", "kinetics400")  # data sets whose classes and labels ship
-IMPORTED = "imported"  # what protocol.json of an import calls its protocol
+SHIPPED = ("ucf101", "hmdb51", "kinetics400")  # datasets whose classes and labels are part of this toolkit
+IMPORTED = "imported"  # the name of the protocol in protocol.json of an import
 
 
 @dataclass(frozen=True)
 class ExportMaker:
-    """Writes one video of ``source`` in another layout below ``out``."""
+    """Writes one video of ``source`` in another layout into ``out``."""
 
     out: Path
     source: Benchmark
     layout: layouts.Layout
     files: Mapping[str, str] = field(default_factory=dict)  # id -> where it is written, where the layout does not say
-    least: int = 0  # bytes that a file must have
+    least: int = 0  # minimum size of a file in bytes
 
     def make(self, row: Row) -> list[Row]:
-        """Decode and write again; the row keeps everything but where and how the video is stored."""
+        """Decode and write again; in the row only the place and format of the video change."""
         still = self.source.about.still
         file = self.files.get(row.id) or self.layout.file_of(row.id, still)
         digest = layouts.PixelDigest(row.height, row.width)
@@ -112,7 +112,7 @@ def export_for(
     root: Path | None = None,
     scuba: Path | None = None,
 ) -> tuple[Report, list[str]]:
-    """Write a benchmark so that another project's loader reads it: layout, names and list files.
+    """Write a benchmark in the format of another project's loader: layout, names and list files.
 
     ``out`` is a benchmark, too: it can be verified and scored. ``names.csv`` says which video has which name.
 
@@ -202,7 +202,7 @@ class ImportMaker:
     fps: float
 
     def make(self, item: tuple[str, int, int]) -> Row:
-        """The row. A still is as long as the list says; other videos as long as they are."""
+        """The row. The length of a still is that in the list; other videos have their real length."""
         name, listed, label = item
         source, mark, number = name.rpartition("__")
         if not mark or not number.isdigit():
@@ -385,7 +385,7 @@ def _classes(dataset: str) -> list[str]:
 
 
 def _require_writable(out: Path) -> None:
-    """Tell before the work, not after it, that the tables cannot be written."""
+    """Report before the work, not after it, that the tables cannot be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):

@@ -1,6 +1,6 @@
 """A benchmark on disk: manifest.csv (one row per video), protocol.json, failures.csv, SHA256SUMS, videos/, masks/.
 
-In the layouts that others' loaders read there is list.txt too, a line "id frames label" a video.
+Layouts for loaders of other projects also have list.txt, with one line "id frames label" per video.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ MANIFEST, SUMS, LIST = "manifest.csv", "SHA256SUMS", "list.txt"
 class Row:
     """One video of a benchmark; the fields are the manifest's columns, in order.
 
-    Text is empty and numbers are None where a column does not apply to the benchmark's kind.
+    Text is empty and numbers are None if a column does not apply to the kind of the benchmark.
     """
 
     id: str  # <source_id>__<variant>; a SCUFO or ConflFG video has the id of the SCUBA video it was made from
@@ -79,13 +79,13 @@ class Row:
         return dataclasses.replace(self, mask_file="", partner_id=self.id, **own)
 
     def made_from(self, scuba: "Row") -> bool:
-        """Whether ``scuba`` is still the SCUBA video that this one was made from, by what both rows say."""
+        """Whether ``scuba`` is still the SCUBA video from which this one was made, according to both rows."""
         # Benchmarks built before version 2 do not name the masks of their SCUBA videos.
         names = INHERITED if self.mask_sha256 else tuple(n for n in INHERITED if n != "mask_sha256")
         return all(getattr(self, name) == getattr(scuba, name) for name in names)
 
 
-# What a video takes over from the SCUBA video it was made from.
+# Values that a video copies from the SCUBA video from which it was made.
 INHERITED = (
     "label", "class_name", "split", "source_id", "source_file", "source_sha256", "source_frames", "frames", "fps",
     "width", "height", "mask_source", "mask_sha256", "mask_coverage", "background", "variant",
@@ -96,7 +96,7 @@ _TYPES = {f.name: f.type for f in dataclasses.fields(Row)}
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A built benchmark, read back. Frames are decoded on demand.
+    """A built benchmark that was read from disk. Frames are decoded when they are needed.
 
     Attributes:
         folder: where it is stored.
@@ -125,7 +125,7 @@ class Benchmark:
 
     @property
     def version(self) -> int:
-        """Of the protocol that it was built by (docs/protocols.md); 1 where none is recorded."""
+        """The version of its protocol (docs/protocols.md); 1 if none is recorded."""
         return self.protocol.protocol.version
 
     @property
@@ -134,17 +134,17 @@ class Benchmark:
 
     @property
     def classes(self) -> list[str]:
-        """Every class of the dataset in label order, also those without a video here."""
+        """Every class of the dataset in label order, also classes without a video here."""
         return list(self.protocol.classes)
 
     @property
     def background_set(self) -> str:
-        """Which set of backgrounds, e.g. ``stripes``; sets of one kind are averaged over."""
+        """The background set, e.g. ``stripes``; figures are averaged over the sets of a kind."""
         return self.protocol.backgrounds.name
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of manifest.csv; it names the exact videos, since it holds their digests."""
+        """SHA-256 of manifest.csv; it identifies the exact videos, since it contains their digests."""
         return sha256_file(self.folder / MANIFEST)
 
     @cached_property
@@ -201,7 +201,7 @@ class Benchmark:
 
     @cached_property
     def source_root(self) -> Path:
-        """The dataset's folder, which holds the source videos. Raises BenchError if it cannot be found."""
+        """The dataset's folder, with the source videos. Raises BenchError if it cannot be found."""
         row = next((r for r in self.rows if r.source_file), None)
         if row is None:
             raise BenchError(f"{self.folder}: does not say which videos it was made from")
@@ -218,10 +218,10 @@ class Benchmark:
         )
 
     def source(self, row: Row) -> Path:
-        """The dataset's video that a row was made from, checked against its digest.
+        """The dataset's video from which a row was made, checked against its digest.
 
         Raises:
-            ChangedFile: it is another file than the one that the row was made from.
+            ChangedFile: it is not the file from which the row was made.
             BenchError: it is missing.
         """
         path = inside(self.source_root, row.source_file)
@@ -236,7 +236,7 @@ class Benchmark:
 
     @cached_property
     def origin(self) -> "Benchmark":
-        """The SCUBA benchmark that this one was made from.
+        """The SCUBA benchmark from which this one was made.
 
         Looked for at ``scuba``, where the protocol says, and alongside this folder. One whose manifest has changed
         since is taken only if the very one is not there.
@@ -267,7 +267,7 @@ class Benchmark:
         """The SCUBA video, of :attr:`origin`, that a video was made from.
 
         Raises:
-            ChangedFile: it has been built anew since, from other inputs.
+            ChangedFile: it was built again later, from other inputs.
             BenchError: it is gone.
         """
         scuba = self.origin
@@ -295,7 +295,7 @@ class Benchmark:
 
 
 def places_of(folder: Path, paths: Mapping[str, str], name: str, given: Path | None = None) -> list[Path]:
-    """Where what a benchmark was made from may be: ``given`` alone, else as its protocol.json says.
+    """Possible places of the data from which a benchmark was made: only ``given``, otherwise those in protocol.json.
 
     Args:
         folder: the benchmark's.
@@ -384,7 +384,7 @@ def write_benchmark(folder: Path, protocol: ProtocolRecord, rows: list[Row], fai
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides pixels and bytes."""
+    """Versions of the software that decides pixels and bytes."""
     import importlib.metadata
 
     names = ["albar-bench", "av", "numpy", "opencv-python-headless", "pillow", "imageio-ffmpeg"]
@@ -410,7 +410,7 @@ def plain_row(record: object, where: str) -> Row:
     return _parse({name: _text(value) for name, value in record.items()}, where)
 
 
-# What the numbers of a row may be; no build writes others, and readers take memory by them.
+# Valid ranges of the numbers in a row. Builds write no others, and readers allocate memory by them.
 _LIMITS: dict[str, tuple[float, float]] = {
     "label": (0, 10**6), "donor_label": (0, 10**6), "frames": (1, 10**6), "fps": (1e-3, 1e5), "width": (1, 2**16),
     "height": (1, 2**16), "mask_coverage": (0, 1), "covered": (0, 1), "seed": (-(2**63), 2**64), "variant": (0, 10**9),
@@ -420,7 +420,7 @@ _NAMES = ("id", "file", "source_file", "mask_file", "source_id", "partner_id", "
 
 
 def _is_name(text: str) -> bool:
-    """Whether a file could have this relative name, or there is none."""
+    """Whether the text is empty or a valid relative file name."""
     return not any(ord(c) < 32 for c in text) and all(len(p.encode()) < 256 for p in text.split("/"))
 
 

@@ -1,4 +1,4 @@
-"""Parts of a benchmark, built on several machines with `--shard i/n`, made one: what `bench merge` calls."""
+"""Joins parts of a benchmark that were built on several machines with `--shard i/n`: used by `bench merge`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from benchmark_builder.utils.text import read_records
 
 @dataclass(frozen=True)
 class MergeMaker:
-    """Copies one video and its masks below ``out``. ``part_of``: id -> (videos' folder, masks' folder) of its part."""
+    """Copies one video and its masks into ``out``. ``part_of``: id -> (videos' folder, masks' folder) of its part."""
 
     out: Path
     part_of: dict[str, tuple[Path, Path]]
 
     def make(self, row: Row) -> list[Row]:
-        """Copy what a row names. Raises BenchError if a file is not the one that was built."""
+        """Copy the files of a row. Raises BenchError if a file has changed since the build."""
         videos, masks = self.part_of[row.id]
         files = [(videos, row.file, row.file_sha256)]
         files += [(masks, row.mask_file, row.mask_sha256)] * bool(row.mask_file)
@@ -36,11 +36,11 @@ class MergeMaker:
 
 
 def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = True) -> Report:
-    """Copy parts of one benchmark into one folder, with one manifest; the parts stay as they are.
+    """Copy parts of one benchmark into one folder, with one manifest; the parts are not changed.
 
     Args:
         parts: folders of finished builds with the same settings. A video in two of them must be the same in both.
-        out: the folder to write; resumable as a build is.
+        out: the folder to write; can be resumed like a build.
         workers: processes.
         progress: show a progress bar.
 
@@ -90,7 +90,7 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
 
 
 def _listed(parts: Sequence[Benchmark], made: set[str]) -> list[pool.Note]:
-    """What stands in the parts' failures.csv; what one part failed at and another made is no failure."""
+    """The entries of the parts' failures.csv; a video that another part has made is not a failure."""
     notes = {}
     for part in parts:
         for record in read_records(part.folder / FAILURES, FAILURE_COLUMNS, "table of failures", "build it again"):

@@ -1,6 +1,6 @@
-"""What the loaders of other projects open: `bench export --for NAME` writes names, layouts and lists as they read them.
+"""Formats of other projects' loaders: `bench export --for NAME` writes names, layouts and lists that they can read.
 
-Facts were read in each project's loader:
+These facts come from the loader of each project:
 
 - **stillmix** (and its configurations): ``RawframeDataset``, lines "name frames label", frames
   ``generated_videos/NAME/frame000001.jpg``, of Kinetics ``000001.jpg``; lists ``101classes/testlist01.txt``,
@@ -42,7 +42,7 @@ class Item:
         id: its id in the benchmark or dataset.
         source: the id of the dataset's video it was made from; its own, of the ordinary test set.
         label, class_name: 0-based; the moving actor's.
-        frames: how many; 0 where a list needs no count.
+        frames: number of frames; 0 if a list needs no count.
         donor_label: ConflFG: class of the still actor.
         suffix: of the file to write, ``""`` for a folder of frames.
     """
@@ -58,10 +58,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Task:
-    """What is exported.
+    """An export.
 
     Attributes:
-        dataset: whose classes the labels are.
+        dataset: the dataset of the labels.
         kind: ``iid`` or a benchmark's kind.
         backgrounds: name of the background set; empty for ``iid``.
         split: the dataset's split, such as ``test1`` or ``val``.
@@ -100,7 +100,7 @@ class Peer(ABC):
 
     name = ""
     frame = JPEG_NAME  # of the pictures in a folder or zip
-    least = 0  # bytes that a file must have to be read
+    least = 0  # minimum size in bytes of a file that is read
 
     @abstractmethod
     def layouts(self, task_kind: str, dataset: str) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class Peer(ABC):
         return _names(self.name, task.items, flat=False)
 
     def check(self, task: Task) -> None:
-        """Refuse what the loader could not read. Raises BenchError."""
+        """Raise BenchError if the loader could not read the export."""
 
     @abstractmethod
     def lists(self, task: Task, named: Sequence[tuple[Item, str, str]]) -> dict[str, str]:
@@ -127,7 +127,7 @@ class Peer(ABC):
 
     @abstractmethod
     def settings(self, task: Task) -> list[str]:
-        """Lines that tell the user what to set in the project, so that it reads the result."""
+        """The settings of the project with which it reads the result, as lines for the user."""
 
 
 class StillMix(Peer):
@@ -170,7 +170,7 @@ class StillMix(Peer):
         return said if task.layout == "video" else [*said, f"filename_tmpl = '{self.frame_name(task.dataset)}'"]
 
 
-# How ALBAR's loader calls a set of videos: in capitals, but for these.
+# Names of the sets in ALBAR's loader: in capitals, except for these.
 _SETS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "kinetics400": "K400"}
 _BACKGROUNDS = {"stripes": "Stripe", "stripe": "Stripe", "places365": "Places365", "place365": "Places365"}
 

@@ -1,4 +1,4 @@
-"""Contact sheets: a few videos in all their versions (original, mask, SCUBA …), frames over time from left to right."""
+"""Contact sheets: a few videos in all versions (original, mask, SCUBA …), with frames from left to right."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from benchmark_builder.video.encode import H264, open_video
 from benchmark_builder.video.selection import indices
 
 LABEL, GAP, PAPER, INK = 84, 6, 250, 40
-PLAYED, MOST_PLAYED = 10, 600  # seconds of a video, and frames, that an animation plays at most
+PLAYED, MOST_PLAYED = 10, 600  # maximum seconds and frames of a video in an animation
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 @dataclass(frozen=True)
 class Family:
-    """A SCUBA benchmark and what was made from it.
+    """A SCUBA benchmark and the benchmarks made from it.
 
     Attributes:
         scuba: the SCUBA benchmark.
@@ -53,7 +53,7 @@ def family(folder: Path, root: Path | None = None, scuba_folder: Path | None = N
         for neighbour in (d for d in subfolders(beside) if (d / PROTOCOL).is_file()):
             try:
                 other = read_benchmark(neighbour, root, scuba.folder)
-            except BenchError:  # a neighbour that is unfinished or something else is none of ours
+            except BenchError:  # ignore neighbouring folders that are not finished or not benchmarks
                 continue
             if other.protocol.origin.manifest_sha256 == scuba.digest:
                 derived.setdefault(other.kind, other)
@@ -65,7 +65,7 @@ def contact_sheet(folder: Path, out: Path, videos: int | None = None, **settings
     """Draw a contact sheet of a benchmark.
 
     Args:
-        folder: a benchmark of any kind; what belongs to the same SCUBA benchmark is looked for alongside it.
+        folder: a benchmark of any kind; related benchmarks are searched in the same parent folder.
         out: the picture to write, PNG or JPEG by its suffix.
         videos: how many, spread over the manifest; None for 4.
         settings: further fields of :class:`~benchmark_builder.settings.PreviewSettings`: ``columns``, how many frames,
@@ -95,7 +95,7 @@ def contact_sheet(folder: Path, out: Path, videos: int | None = None, **settings
 def animation(folder: Path, out: Path, videos: int | None = None, **settings: Any) -> Path:
     """Write the versions of a few videos playing side by side, a video after the other: a .gif or .mp4 file.
 
-    Of a long video its first :data:`PLAYED` seconds.
+    Of a long video, only the first :data:`PLAYED` seconds are shown.
 
     Args:
         folder: as for :func:`contact_sheet`.
@@ -128,7 +128,7 @@ def animation(folder: Path, out: Path, videos: int | None = None, **settings: An
 
 
 def _check_size(rows: Sequence[Row], columns: int, height: int) -> None:
-    """Refuse a picture so large that it could not be shown, before memory is taken for it."""
+    """Raise BenchError for a picture that is too large, before memory is allocated for it."""
     wide = max(row.width * height / row.height for row in rows)
     if 6 * len(rows) * columns * height * wide > MOST_PIXELS:
         raise BenchError(f"--height {height}: a preview of more than {MOST_PIXELS} pixels; ask for fewer --videos or "
@@ -157,7 +157,7 @@ def _as_wide(panels: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def spread_rows(rows: Sequence[Row], count: int) -> list[Row]:
-    """Up to ``count`` rows: different sources first, classes spread, then further variants."""
+    """Up to ``count`` rows: first different sources, spread over the classes, then further variants."""
     ordered = sorted(rows, key=lambda r: (r.variant, r.id))
     first = [r for r in ordered if r.variant == ordered[0].variant]
     pool = first if len(first) >= count else ordered
@@ -176,7 +176,7 @@ def versions_of(
     shown = indices(row.source_frames)
     try:
         source = scuba.source(row)
-    except BenchError:  # an imported benchmark does not know its sources, and others' may be gone or changed
+    except BenchError:  # an imported benchmark has no sources; other sources may be missing or changed
         yield "original", "missing or changed"
     else:
         yield "original", _frames(read_frames(source), [shown[k] for k in picks], size)

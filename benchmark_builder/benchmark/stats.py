@@ -1,4 +1,4 @@
-"""Figures and plots of a built benchmark: class balance, how much of the picture masks fill, what its stills show."""
+"""Figures and plots of a built benchmark: class balance, mask coverage, and how much of the actor the stills show."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ COLOUR = "#3b6ea5"
 
 
 def class_balance(benchmark: Benchmark) -> dict[str, int]:
-    """Videos of each class that has any, in label order."""
+    """Number of videos of each class with at least one, in label order."""
     counts = Counter(row.label for row in benchmark.rows)
     return {benchmark.classes[label]: counts[label] for label in sorted(counts)}
 
@@ -54,13 +54,13 @@ class Areas:
 
 
 def mask_areas_of(benchmark: Benchmark) -> Areas | None:
-    """The mask areas of a benchmark's stills or frames; None where it was made without masks.
+    """The mask areas of a benchmark's stills or frames; None if it was made without masks.
 
     Raises:
         BenchError: the SCUBA benchmark that it was made from, or masks of it, are not at hand.
     """
     found: list[tuple[float, float]] = []
-    if any(row.mask_file for row in benchmark.rows):  # SCUBA; other kinds have none of their own
+    if any(row.mask_file for row in benchmark.rows):  # SCUBA; other kinds have no masks of their own
         few = 0
         for row in {r.source_id: r for r in benchmark.rows if r.mask_file}.values():
             areas = mask_areas(benchmark, row)
@@ -68,11 +68,11 @@ def mask_areas_of(benchmark: Benchmark) -> Areas | None:
             few += len(areas) >= FEW > int(may_be_still(areas, 0.5).sum())
             found += [(r, a / picture) for r, a in zip(relative_areas(areas), areas, strict=True) if a]
         return _areas("frames", found, few)
-    if benchmark.protocol.origin.manifest_sha256 is None:  # an imported one
+    if benchmark.protocol.origin.manifest_sha256 is None:  # an imported benchmark
         return None
     donors = bool(benchmark.about.donors)
     drawn = [row for row in benchmark.rows if (row.donor_frame if donors else row.still_frame) is not None]
-    if not drawn:  # a kind that draws no still
+    if not drawn:  # a kind without a drawn still
         return None
     scuba = benchmark.origin
     for row in benchmark.rows:
@@ -94,7 +94,7 @@ def _areas(what: str, found: list[tuple[float, float]], few: int | None = None) 
 
 
 def plot_stats(benchmark: Benchmark, out: Path, areas: Areas | None = None) -> Path:
-    """Draw class balance, mask coverage and, where given, ``areas`` into one picture.
+    """Draw class balance, mask coverage and, if given, ``areas`` into one picture.
 
     PNG, PDF or SVG by the suffix of ``out``; BenchError for another suffix.
     """

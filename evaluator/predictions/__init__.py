@@ -1,4 +1,4 @@
-"""Predictions on disk, ours and others'."""
+"""Predictions on disk, of this toolkit and of other frameworks."""
 
 from benchmark_builder.utils.moved import names_of
 

@@ -1,6 +1,7 @@
 """Per-video predictions on disk, CSV or Parquet: `id,label,pred`, then one column of softmax probabilities per class.
 
-Nothing here needs torch or a GPU: a score can be audited, or made from another framework's output, anywhere.
+Nothing here needs torch or a GPU, so figures can be checked, or computed from another framework's output, on any
+machine.
 """
 
 import csv
@@ -30,10 +31,10 @@ _INDEX = re.compile(r"|index|level_\d+|unnamed: \d+|__index_level_\d+__", re.IGN
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a network said about every video of one test set, sorted by id, so that row order never matters.
+    """The outputs of a network for every video of one test set, sorted by id, so that row order has no effect.
 
     Attributes:
-        name: what to call it in messages; the path of the file it came from.
+        name: its name in messages: the path of the file.
         classes: class names, in label order.
         ids: N video ids, sorted, unique.
         labels: int64 (N,), 0-based true classes.
@@ -53,7 +54,7 @@ class Predictions:
 
     @property
     def pred(self) -> np.ndarray:
-        """int64 (N,): the class of the highest score; of several equal ones that which the file names, else the
+        """int64 (N,): the class of the highest score; of several equal ones, the answer in the file, otherwise the
         first."""
         if self.chosen is not None:
             return self.chosen
@@ -136,7 +137,7 @@ def make_predictions(
 
 
 def _not_highest(preds: np.ndarray, scores: np.ndarray) -> list[int]:
-    """Rows whose answer is no class of the highest score."""
+    """Rows whose answer is not a class with the highest score."""
     if not len(preds):
         return []
     inside = (preds >= 0) & (preds < scores.shape[1])
@@ -145,10 +146,10 @@ def _not_highest(preds: np.ndarray, scores: np.ndarray) -> list[int]:
 
 
 class VideoNames:
-    """Finds the videos of a test set by what other programs call them: with suffix, folders above, or none.
+    """Finds the videos of a test set by the names in other programs: with suffix, with parent folders, or without.
 
     Args:
-        ids: the test set's ids.
+        ids: ids of the test set.
     """
 
     def __init__(self, ids: Iterable[str]) -> None:
@@ -193,7 +194,7 @@ class VideoNames:
 
 
 def without_ids(path: Path, count: int | None = None) -> BenchError:
-    """What to say of predictions that carry no ids, where no list gives their order."""
+    """The error for predictions without ids, if no list gives their order."""
     what = "predictions" if count is None else f"{count} predictions"
     return BenchError(
         f"{path}: holds {what} without video ids, and nothing says in which order; give the list file that they were "
@@ -270,7 +271,7 @@ def read_predictions(
 
 
 class _Columns:
-    """Which column of a table is what.
+    """The meaning of the columns of a table.
 
     Attributes:
         at: place of ``id`` (where there is one), ``label`` and ``pred``.
@@ -319,7 +320,7 @@ class _Columns:
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """A csv file's cells."""
+    """The cells of a csv file."""
 
     path: Path
     header: list[str]
@@ -399,7 +400,7 @@ def _fits(line: str, delimiter: str) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _ColumnTable:
-    """A Parquet file's columns."""
+    """The columns of a Parquet file."""
 
     path: Path
     header: list[str]

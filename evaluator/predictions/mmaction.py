@@ -1,4 +1,4 @@
-"""Predictions that other frameworks have written.
+"""Predictions from other frameworks.
 
 | framework | file |
 | --- | --- |
@@ -8,8 +8,8 @@
 | VideoMAE, InternVideo (``0.txt``) | lines ``id [scores] label chunk split``, a line per view |
 | anything | ``.json``: ``{id: scores}``, or a list of records; ``.npy``: scores (N, C), no ids |
 
-Where a file has no ids, only the list file that it was predicted from tells which scores are whose: without that list
-it is refused, since a guessed order gives a wrong figure.
+If a file has no ids, only the list file of the prediction run shows to which video each score belongs. Without the list
+the file is refused, since a guessed order gives wrong figures.
 """
 
 import re
@@ -37,7 +37,7 @@ from evaluator.predictions.files import (
 from evaluator.testsets import TestSet
 
 _FIX = "give our CSV or Parquet, or what mmaction2 writes with --out or --dump"
-# What a dump's entry may call its scores, its video, its true and its predicted class.
+# Possible names of the scores, the video, the true and the predicted class in an entry.
 _SCORES = ("pred_score", "pred_scores", "scores", "score", "logits")
 _NAMES = ("id", "video_id", "filename", "frame_dir", "img_key", "video", "path", "name")
 _LABELS = ("gt_label", "gt_labels", "label")
@@ -47,12 +47,12 @@ _PREDS = ("pred_label", "pred_labels", "pred")
 def read_any_predictions(
     path: Path, test_set: TestSet, listing: Path | None = None, allow_missing: bool = False
 ) -> Predictions:
-    """Read predictions of a test set in any known format, told by the suffix.
+    """Read predictions of a test set in any known format, chosen by the suffix.
 
     Args:
         path: ``.csv``, ``.tsv`` or ``.parquet`` (ours), ``.pkl``, ``.pickle``, ``.json``, ``.npy`` or ``.txt`` (see the
-            table above). A pickle is read without running anything it may hold.
-        test_set: what was predicted.
+            table above). A pickle is read without running code in it.
+        test_set: the test set of the predictions.
         listing: the list file that the other framework read (``video [frames] label`` a line); its order is the
             scores' order. Needed where the file has no ids.
         allow_missing: accept a file without some videos.
@@ -144,7 +144,7 @@ def _order(listing: Path, test_set: TestSet, names: VideoNames) -> list[str]:
 
 
 def _check_order(ids: Sequence[str], order: Sequence[str] | None, path: Path, listing: Path | None) -> None:
-    """Entries that name their videos must follow the list that is said to be theirs."""
+    """Entries with video names must be in the order of the given list."""
     if order is None or list(ids) == list(order):
         return
     if len(ids) != len(order):

@@ -1,4 +1,4 @@
-"""The report's gallery: chosen videos in all their versions, as small H.264 data URIs, with what each model said."""
+"""The report's gallery: chosen videos in all versions, as small H.264 data URIs, with the answer of each model."""
 
 import base64
 import tempfile
@@ -56,7 +56,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Card:
-    """A video with its versions."""
+    """A video with all its versions."""
 
     id: str
     class_name: str
@@ -116,7 +116,7 @@ def _version(
     uri, reason = "", ""
     try:
         uri = small_video(frames(), row.fps, height)
-    except BenchError as error:  # one video that cannot be read costs no page
+    except BenchError as error:  # an unreadable video must not stop the page
         reason = str(error)
     return Version(about.name, about.title, about.explained, uri, reason, verdicts)
 

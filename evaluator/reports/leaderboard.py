@@ -107,7 +107,7 @@ def update(path: Path, record: ResultsRecord) -> None:
 
 
 def check(path: Path) -> None:
-    """Refuse, before any work, to add to a file that is there and is no leaderboard. Raises BenchError."""
+    """Raise BenchError, before any work, if the file exists and is not a leaderboard."""
     if path.exists():
         read_leaderboard(path)
 
@@ -182,12 +182,12 @@ def digests(row: Mapping[str, str]) -> frozenset[str]:
 
 
 def videos_digest(parts: Iterable[str]) -> str:
-    """Eight hex digits that name a collection of test sets, whatever their order."""
+    """Eight hex digits that identify a collection of test sets, independent of their order."""
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:8]
 
 
 def groups(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """A letter a row: rows of one dataset with the same letter were measured on the same videos."""
+    """A letter per row: rows of one dataset with the same letter were measured on the same videos."""
     letters: dict[tuple[str, frozenset[str]], str] = {}
     result = []
     for row in rows:
@@ -201,6 +201,6 @@ def _letter(k: int) -> str:
 
 
 def as_text(row: Mapping[str, object]) -> dict[str, str]:
-    """A row as it is read back from the file."""
+    """A row as read from the file."""
     texts = {name: repr(value) if isinstance(value, float) else str(value) for name, value in row.items()}
     return {name: text.encode("utf-8", "backslashreplace").decode("utf-8") for name, text in texts.items()}

@@ -1,4 +1,4 @@
-"""The published figures, as leaderboard rows of their own, so that they stand next to a user's and be told apart."""
+"""The published figures as separate leaderboard rows, which are shown next to the user's and marked."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,7 +13,7 @@ from manifests import resource
 RESULTS, BY_BACKGROUND = "published_results.csv", "published_by_background.csv"
 DOWNSTREAM = "published_downstream.csv"
 MARK = "published"
-# What the papers say and leave open: 32 frames with stride 2 at 224 pixels, Swin-T; how many views differs by method.
+# The papers say: 32 frames with stride 2 at 224 pixels, Swin-T. The number of views differs by method.
 PROTOCOL = "published: Swin-T, clips 32x2-224, views differ by method"
 MODEL = "Swin-T"
 BACKGROUNDS = ("places365", "vqgan", "stripes")
@@ -61,7 +61,7 @@ def published_rows(table: str) -> list[dict[str, str]]:
 
 
 def is_published(row: Mapping[str, str]) -> bool:
-    """Whether a leaderboard row comes from a paper."""
+    """Whether a leaderboard row is from a paper."""
     return row["manifests"].startswith(f"{MARK}=")
 
 
