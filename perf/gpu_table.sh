@@ -2,9 +2,9 @@
 # Everything that needs a GPU, in one command: the table of swin3d_t from scratch on 10,240 rendered videos, what fewer
 # still frames do to it, bf16 against TF32 (speed and loss curves), ALBAR's step, and the segmenters.
 #     bash perf/gpu_table.sh [WORK_FOLDER]
-# Results go to benchmarks/results. Run again, it goes on where it was stopped: finished results and runs are kept. A
-# part that fails is told and the others go on. EPOCHS=12 before it shortens the runs of the table. To see that all of
-# it runs, with tiny sizes on a CPU, results in the work folder:
+# Results are written to benchmarks/results. The same command continues a stopped run: finished results and runs are
+# kept. A part that fails is reported, and the others continue. EPOCHS=12 in front of it shortens the runs of the table.
+# To test the whole script with tiny sizes on a CPU, with results in the work folder:
 #     TINY=1 bash perf/gpu_table.sh WORK_FOLDER
 set -uo pipefail
 cd "$(dirname "$0")/.."

@@ -1,4 +1,4 @@
-"""Which scene a training video shows, as shares over scenes: what SDN learns to ignore."""
+"""The scene of a training video, as shares over scenes; SDN learns to ignore it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,7 +70,7 @@ def places_network(weights: Path) -> torch.nn.Module:
 def guessed_scenes(
     videos: Sequence[Video], weights: Path, device: torch.device, progress: bool = False
 ) -> torch.Tensor:
-    """What a Places365 network sees, the softmax averaged over frames: float32 (videos, 365), rows sum to 1.
+    """The output of a Places365 network, the softmax averaged over frames: float32 (videos, 365), rows sum to 1.
 
     Raises:
         BenchError: weights that do not fit, or a video that cannot be decoded.

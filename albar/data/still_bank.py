@@ -46,8 +46,8 @@ def make_bank(
         folder: of a reference run.
         videos: the training videos.
         tau: 0 to below 1.
-        count: how many frames; all that qualify if they are fewer.
-        seed: owns the draw.
+        count: number of frames; if fewer are in the range, all of them.
+        seed: seed of the draw.
         resize: ``antialias`` or ``plain``, see :class:`albar.training.settings.TrainSettings`.
 
     Returns:

@@ -14,13 +14,13 @@ from benchmark_builder.utils.registry import first_line
 
 
 class Builder(Protocol):
-    """What a model's module offers under ``build``."""
+    """The signature of ``build`` in a model's module."""
 
     def __call__(self, name: str, classes: int, sampling: ClipSampling, weights: str | None) -> nn.Module: ...
 
 
 def is_own(name: str) -> bool:
-    """Whether a name is ``package.module:Name`` of the user's own code, and no registered model nor ``hf:…``."""
+    """Whether a name is ``package.module:Name`` of the user's own code, not a registered model or ``hf:…``."""
     return not name.startswith(huggingface.PREFIX) and name not in MODELS and MODELS.names_one(name)
 
 
@@ -51,12 +51,12 @@ def build_model(name: str, classes: int, sampling: ClipSampling, weights: str | 
         classes: how many classes, at least 2.
         sampling: the clips it will see; networks of fixed input size are built for ``frames`` and ``size``.
         weights: None (random), the name of published weights such as ``KINETICS400_V1`` (``pretrained`` for the
-            folder's own, with ``hf:``), or a file of weights. A head for another number of classes is left out and
-            starts fresh, with the warning :class:`albar.models.weights.FreshHead`.
+            folder's own, with ``hf:``), or a file of weights. A head for another number of classes is not loaded; it
+            starts from random weights, with the warning :class:`albar.models.weights.FreshHead`.
 
     Raises:
-        BenchError: unknown name, unknown weights, or weights that do not fit; a network of the user's own that cannot
-            be made.
+        BenchError: the name or the weights are unknown, the weights do not fit, or the user's network cannot be
+            created.
     """
     spec = model_spec(name)
     if classes < 2:
@@ -78,7 +78,7 @@ def _maker(name: str) -> Any:
 
 
 def _own(name: str, classes: int, sampling: ClipSampling, weights: str | None) -> nn.Module:
-    """A network that code from outside this toolkit makes."""
+    """A network from code that is not part of this toolkit."""
     maker = _maker(name)
     given = {"classes": classes, "sampling": sampling}
     try:
@@ -91,7 +91,7 @@ def _own(name: str, classes: int, sampling: ClipSampling, weights: str | None) -
             model = maker(classes) if any(p.default is p.empty for p in taken.values()) else maker()
     except BenchError:
         raise
-    except Exception as error:  # the user's code may raise anything
+    except Exception as error:  # the user's code may raise any exception
         raise BenchError(f"--model {name}: gave no network ({type(error).__name__}: {first_line(error)}); fix it, or "
                          "let it take classes and sampling") from error  # fmt: skip
     if not isinstance(model, nn.Module):

@@ -1,4 +1,4 @@
-"""What a network's head looks at: the pooled features, of any network, together with its logits."""
+"""The input of a network's head: the pooled features of any network, together with its logits."""
 
 import torch
 from torch import nn
@@ -20,7 +20,7 @@ def find_head(model: nn.Module) -> nn.Module:
 
 
 def head_name(model: nn.Module) -> str:
-    """The name of that module; raises as :func:`find_head`."""
+    """The name of this module; raises as :func:`find_head`."""
     found = [(name.count("."), name) for name, _ in model.named_modules() if name.split(".")[-1] in HEADS]
     least = min((depth for depth, _ in found), default=0)
     heads = [name for depth, name in found if depth == least]
