@@ -1,4 +1,4 @@
-"""A benchmark's folder filled by the one runner: what `bench build`, `export` and `merge` share.
+"""Fills a benchmark's folder with the runner: code shared by `bench build`, `export` and `merge`.
 
 While a build runs, ``.build/`` holds a lock, the protocol, and the journal.
 """
@@ -29,13 +29,13 @@ from benchmark_builder.utils.journal import Entry, Journal, from_tables
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, held, occupied
 
 WORK, JOURNAL = ".build", "journal.jsonl"
-# What may differ between two runs into one folder: where the sources are, and which part of them is taken.
+# What may differ between two runs into one folder: the place of the sources, and the selected part.
 _FREE = ("paths", "subset", "versions", "format")
 
 
 @dataclass(frozen=True)
 class Report(runner.Report):
-    """What a build did; ``benchmark`` is None if it made no video."""
+    """The result of a build; ``benchmark`` is None if it made no video."""
 
     benchmark: Benchmark | None = None
 
@@ -54,26 +54,25 @@ def run_build(
     known: Container[str] | None = None,
     title: str | None = None,
 ) -> Report:
-    """Make every item that is not made yet, then write the tables.
+    """Make every missing item, then write the tables.
 
-    An item that failed is tried again in every run. So is one that was left out, unless the maker says what that
-    depended on (a method ``depends(item)``, which gives a digest of it or None) and it is the same as before.
+    A failed item is tried again in every run. An item that was left out is tried again too, unless the maker has a
+    method ``depends(item)`` (it returns a digest of the files that decide this, or None) and the digest is unchanged.
 
     Args:
         out: the benchmark's folder.
-        protocol: everything that decides the result.
-        maker: its ``make(item)`` writes the item's videos below ``out`` and returns their rows.
-        items: what to make; a source video, say.
-        name: the item's id, which stands in the journal and in failures.csv.
+        protocol: all settings that decide the result.
+        maker: its ``make(item)`` writes the item's videos into ``out`` and returns their rows.
+        items: the items to make, for example source videos.
+        name: function for the item's id, which is used in the journal and in failures.csv.
         workers: processes.
         progress: show a progress bar.
-        listed: what the caller knows already that belongs into failures.csv.
-        by: the manifest's column in which an item's name stands: ``id``, or ``source_id`` where an item has several
-            videos.
-        current: whether an item and the rows that were made of it still belong together; those of which it is False
-            are made again. None: always.
-        known: names of every item there is, where what was made of one that is gone must go, too. None: it stays.
-        title: what the progress bar says; None for ``build KIND``.
+        listed: further entries for failures.csv, known to the caller.
+        by: the manifest's column with the item's name: ``id``, or ``source_id`` if an item has several videos.
+        current: whether the rows made from an item are still up to date; if False, the item is made again. None: always
+            True.
+        known: names of all existing items; videos of other items are deleted. None: they are kept.
+        title: title of the progress bar; None for ``build KIND``.
 
     Raises:
         BenchError: another build runs in ``out``, ``out`` holds a build with other settings or cannot be written.
@@ -85,7 +84,7 @@ def run_build(
 
 
 class _Build(runner.Filling):
-    """What is a build's own: the protocol, the parts of a data set, the manifest."""
+    """The part of the runner for builds: the protocol, the parts of a dataset, the manifest."""
 
     lock, journal = f"{WORK}/lock", f"{WORK}/{JOURNAL}"
     busy = "another build is running in this folder"
@@ -106,15 +105,15 @@ class _Build(runner.Filling):
         self.out, self.protocol, self.maker, self.title = out, protocol, maker, title
         self.unit = "source" if by == "source_id" else "video"
         self._name, self._listed, self._by, self._current, self._known = name, listed, by, current, known
-        self._whole = protocol.subset is None  # whether this run is of all that there is
+        self._whole = protocol.subset is None  # whether this run covers the whole dataset
 
     def name(self, item: Any) -> str:
         return self._name(item)
 
     def claim(self) -> None:
-        """Refuse a folder that holds a build with other settings, or something else.
+        """Raise BenchError if the folder contains a build with other settings, or something else.
 
-        A build that has made nothing yet, or of which only the list of failures is left, refuses no other settings.
+        A folder of a build without any video, or with only the list of failures, is accepted with any settings.
         """
         out = self.out
         finished, begun, journal = out / PROTOCOL, out / WORK / PROTOCOL, out / WORK / JOURNAL
@@ -147,7 +146,7 @@ class _Build(runner.Filling):
         plain_row(row, str(self.out / self.journal))
 
     def begin(self, journal: Journal) -> None:
-        for table in (SUMS, MANIFEST):  # while it is being added to, the folder is no finished benchmark
+        for table in (SUMS, MANIFEST):  # while videos are added, the folder is not a finished benchmark
             (self.out / table).unlink(missing_ok=True)
         if self._known is not None:
             for name in journal.made():
@@ -159,7 +158,7 @@ class _Build(runner.Filling):
         return self._current is None or self._current(item, [Row(**row) for row in rows])
 
     def ready(self) -> None:
-        # Not before: until now the old one says what the old rows were made from.
+        # Only now, since the old protocol.json describes the sources of the old rows.
         write_json(self.out / WORK / PROTOCOL, self.protocol.plain())
 
     def made(self, result: Any) -> runner.Made:
@@ -172,19 +171,19 @@ class _Build(runner.Filling):
         sources = {r.source_id for r in rows}
         named = {self.name(item) for item in items} | {note.id for note in self._listed}
         for key in [k for k, e in entries.items() if e.missing]:
-            # What a run of everything does not name is gone; what another part made is no failure of this one.
+            # A run over all items removes entries of others; a video made by another part is not a failure of this one.
             if (self._whole and key not in named) or (self._by == "id" and key in sources):
                 del entries[key]
         failures = journal.failures(self._listed, sources | {k for k, e in entries.items() if e.state == "made"})
         self._clear([e.id for e in entries.values() if e.missing], rows)
         journal.write_reasons()
-        if not rows:  # leave a list of what went wrong, and nothing that would refuse another try
+        if not rows:  # keep the list of failures, and nothing that would prevent another try
             for name in (PROTOCOL, LIST, LEFT_OUT, FAILURES):
                 (out / name).unlink(missing_ok=True)
             if failures:
                 write_csv(out / FAILURES, FAILURE_COLUMNS, failures)
             return Report(out, made, 0, failures, changed)
-        # What is exported for another program has lists of its own.
+        # Exports for other programs have their own lists.
         if layouts.is_listed(self.protocol.layout) and self.protocol.exported_for is None:
             lines = (f"{row.id} {row.frames} {row.label}\n" for row in sorted(rows, key=lambda r: r.id))
             write_text(out / LIST, "".join(lines))
@@ -194,10 +193,10 @@ class _Build(runner.Filling):
     def _clear(self, names: Sequence[str], rows: Sequence[Row]) -> None:
         """Delete files of items that were not made: what was written before the item failed, or before a kill."""
         kept = {file for row in rows for file in (row.file, row.mask_file)}
-        files = getattr(self.maker, "files", {})  # of an export, which may be called otherwise
+        files = getattr(self.maker, "files", {})  # of an export, where names may differ
         for file in [files[key] for key in names if key in files and files[key] not in kept]:
             remove(inside(self.out, file))
-        suffixes = layouts.suffixes(self.protocol.layout)  # an id may hold dots, too
+        suffixes = layouts.suffixes(self.protocol.layout)  # an id may contain dots
         for top in ("videos", "masks"):
             of_source = top == "masks" and self._by == "id"  # whose masks its videos share
             stems: dict[Path, set[str]] = {}
@@ -219,21 +218,23 @@ class _Build(runner.Filling):
                 return
             for top in ("videos", "masks") if (out / WORK / PROTOCOL).is_file() else ():
                 remove(out / top)
-            if held(out, (FAILURES, LOG)):  # of an export, which has other folders
+            if held(out, (FAILURES, LOG)):  # an export has other folders
                 return
         shutil.rmtree(out / WORK, ignore_errors=True)
 
 
 def _known(path: Path) -> ProtocolRecord:
-    """What a build that is there already was decided by."""
+    """The protocol of an existing build."""
     return read_protocol(path.parent, "choose another --out")
 
 
 def difference(old: ProtocolRecord, new: ProtocolRecord, fields: Collection[str] = ()) -> str:
-    """The first setting in which two protocols differ, in words; empty if they decide the same. ``fields``: compare
-    these alone."""
+    """The first setting in which two protocols differ, in words; empty if they are equivalent.
+
+    ``fields``: compare only these.
+    """
     versions = [record.protocol.version for record in (old, new) if record.has("protocol")]
-    if len(set(versions)) > 1:  # an older version differs in more than one setting; this says why
+    if len(set(versions)) > 1:  # an older version differs in several settings; this shows the reason
         return f"version of the protocol: {versions[0]}, now {versions[1]}"
     left, right = old.plain(), new.plain()
     for key in sorted(fields or (left.keys() | right.keys()) - set(_FREE)):
@@ -244,7 +245,8 @@ def difference(old: ProtocolRecord, new: ProtocolRecord, fields: Collection[str]
 
 
 def _first_difference(name: str, old: object, new: object) -> str:
-    """In words, within tables by the setting's own name, such as ``mask_settings.dilate: 0, now 2``."""
+    """The difference in words, with the full name of a setting in a table, such as ``mask_settings.dilate: 0, now
+    2``."""
     if isinstance(old, dict) and isinstance(new, dict):
         key = next(k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k))
         return _first_difference(f"{name}.{key}", old.get(key), new.get(key))
@@ -272,7 +274,7 @@ def made_from(out: Path, exported: bool = False) -> str | None:
 
 
 def _parts(out: Path, now: list[Part] | None) -> list[Part] | None:
-    """Which parts of the data set ``out`` holds once part ``now`` is added; None stands for all of it."""
+    """The parts of the dataset in ``out`` after part ``now`` is added; None means the whole dataset."""
     unfinished, finished = out / WORK / PROTOCOL, out / MANIFEST
     path = unfinished if unfinished.is_file() else out / PROTOCOL
     if now is None or not path.is_file():
@@ -284,7 +286,7 @@ def _parts(out: Path, now: list[Part] | None) -> list[Part] | None:
 
 
 def _joined(parts: list[Part] | None) -> list[Part] | None:
-    """Parts, each once; None where all shards of a count are among them."""
+    """The parts without duplicates; None if they include all shards of a count."""
     if parts is None:
         return None
     shards = {part.shard for part in parts if part.shard and not part.only and part.limit is None}
