@@ -1,4 +1,4 @@
-"""From a user's options to a built benchmark: what `bench build KIND` calls."""
+"""Builds a benchmark from the user's options; called by `bench build KIND`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ from benchmark_builder.video.record import Video
 
 @dataclass(frozen=True)
 class Run:
-    """How a build runs; none of it changes a pixel.
+    """How a build runs; these settings never change a pixel.
 
     Attributes:
-        workers: processes; None for one a core.
+        workers: processes; None for one per core.
         progress: show a progress bar.
         say: prints a line for the user.
     """
@@ -44,11 +44,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Subset:
-    """Which part of the videos to make; those it makes are the same as in the whole build.
+    """Which part of the videos to make; each video is the same as in a complete build.
 
     Attributes:
-        limit: the first N sources only.
-        only: ids, or beginnings of ids (a class, say); empty for all.
+        limit: only the first N sources.
+        only: ids, or beginnings of ids (for example a class); empty for all.
         shard: ``i/n``: every n-th source from the i-th (from 1), for n machines.
     """
 
@@ -74,7 +74,7 @@ class Subset:
         return [i for i in ids if not self.only or i.startswith(self.only)]
 
     def ids(self, ids: Sequence[str]) -> list[str]:
-        """The chosen ones of a data set's ids. Raises as :meth:`of`."""
+        """The chosen ids of a dataset. Raises as :meth:`of`."""
         for name in self.only:
             if not any(i.startswith(name) for i in ids):
                 raise BenchError(f"--only {name}: no video's id begins so; `bench data list` shows the ids")
@@ -85,7 +85,7 @@ class Subset:
         return chosen[: self.limit]
 
     def describe(self) -> list[Part] | None:
-        """What stands in protocol.json: None for the whole, else this part alone."""
+        """The entry in protocol.json: None for all videos, otherwise this part."""
         return None if self == Subset() else [Part(limit=self.limit, only=list(self.only), shard=self.shard)]
 
 
@@ -198,7 +198,7 @@ def build_kind(
     if about.name not in kinds.KINDS.shipped:
         written[kinds.DESCRIBED] = about.said() | {"part": kinds.place_of(found)}
     maker = made.maker(out, source, seed, _layout(settings))
-    same = made_from(out) == source.digest  # else what is drawn from all videos is drawn again
+    same = made_from(out) == source.digest  # otherwise draws that depend on all videos are made again
     rows = subset.of_rows(source.rows)
 
     def current(row: Row, videos: list[Row]) -> bool:
@@ -247,9 +247,9 @@ def _source(
             f"--{name.replace('_', '-')}: was settled when {folder} was built; build SCUBA with it instead"
         )
     if "layout" not in own and "layout" in kept:
-        LAYOUTS.trusted(str(kept["layout"]))  # named by the benchmark, not by the user
+        LAYOUTS.trusted(str(kept["layout"]))  # the name is from the benchmark, not from the user
     protocol = before.name or "default"
-    known = protocol if protocol in names() else "default"  # an imported benchmark's is none of ours
+    known = protocol if protocol in names() else "default"  # an imported benchmark has an unknown protocol
     base = {k: before.values[k] for k in LATER if k in before.values}  # of a file, which is not needed again
     settings, _ = resolve(known, source.dataset, kept | own, base)
     _, named = resolve(known, source.dataset, own, base)

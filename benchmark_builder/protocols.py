@@ -1,9 +1,9 @@
-"""Named protocols: tables of settings that ship in ``manifests/protocols``; `--protocol NAME` sets everything.
+"""Named protocols: tables of settings in ``manifests/protocols``; `--protocol NAME` decides all settings.
 
-:mod:`benchmark_builder.settings` has every setting and its default. A protocol changes some of them, an option changes
-some of those, and protocol.json says which. ``--protocol FILE.toml`` reads one of the user's own, with the tables that
-those have; it goes by the file's name and digest, and protocol.json keeps what is needed of it to build SCUFO and
-ConflFG later.
+:mod:`benchmark_builder.settings` has every setting and its default. A protocol changes some of them, options change
+further ones, and protocol.json records the changes. ``--protocol FILE.toml`` reads one of the user's own, with the
+tables that those have; it goes by the file's name and digest, and protocol.json keeps what is needed of it to build
+SCUFO and ConflFG later.
 """
 
 import difflib
@@ -25,7 +25,7 @@ SPECS = ("masks", "prompts", "backgrounds")  # settings that are KIND or KIND:PA
 
 
 def names() -> list[str]:
-    """The protocols that ship."""
+    """The protocols of this toolkit."""
     found = (p.name.removesuffix(".toml") for p in resource("protocols").iterdir() if p.name.endswith(".toml"))
     return sorted(found)
 
@@ -44,10 +44,10 @@ def kind_of(name: str, value: Any) -> Any:
 
 
 def recorded_name(protocol: str) -> str:
-    """What protocol.json calls a protocol: its name, or of a file its stem and the beginning of its SHA-256.
+    """The name of a protocol in protocol.json; for a file, its stem and the beginning of its SHA-256.
 
     Raises:
-        BenchError: no such protocol, or the file cannot be read.
+        BenchError: the protocol is unknown, or the file cannot be read.
     """
     if protocol in names():
         return protocol
@@ -63,7 +63,7 @@ def _text(path: Path) -> str:
 
 
 def _table(protocol: str) -> dict[str, Any]:
-    """The tables of a protocol, checked where they are the user's own."""
+    """The tables of a protocol; those of a user's file are checked."""
     if protocol in names():
         return tomllib.loads(resource("protocols", f"{protocol}.toml").read_text(encoding="utf-8"))
     recorded_name(protocol)
@@ -108,10 +108,10 @@ def _near(name: str, known: Collection[str]) -> str:
 def resolve(
     protocol: str, dataset: str, chosen: Mapping[str, Any], base: Mapping[str, Any] | None = None
 ) -> tuple[Settings, dict[str, Any]]:
-    """The settings of a protocol for a dataset, after the user's own choices.
+    """The settings of a protocol for a dataset, after the user's choices.
 
     Args:
-        protocol: a name of :func:`names`, or a TOML file of the user's own.
+        protocol: a name from :func:`names`, or the user's own TOML file.
         dataset: its registered name, or ``package.module:reader``.
         chosen: the user's options; None values are not chosen.
         base: values of the protocol that are known without its file: ``values`` of what protocol.json says of it.
@@ -123,7 +123,7 @@ def resolve(
         :data:`LATER` settings, and ``file_version``, its own; ``version`` is always that of the toolkit's rules.
 
     Raises:
-        BenchError: an unknown protocol, or a value of the wrong kind.
+        BenchError: the protocol is unknown, or a value has the wrong type.
     """
     named: dict[str, Any] = {"name": recorded_name(protocol)}
     values = dict(DEFAULTS)
@@ -157,7 +157,7 @@ def protocol_masks(
     asked: Collection[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> MaskSource:
-    """The mask source of a protocol, with every setting of it that the source can take.
+    """The mask source of a protocol, with every setting that the source has.
 
     A setting that it cannot take, such as ``actors`` with ``motion``, does not apply, and ``named["changed"]`` says so.
 
@@ -168,18 +168,18 @@ def protocol_masks(
         options: settings of the source that no protocol decides, such as a checkpoint; None for the source's default.
 
     Raises:
-        BenchError: as :func:`~benchmark_builder.masks.mask_source`.
+        BenchError: as in :func:`~benchmark_builder.masks.mask_source`.
     """
     given = {"actors": settings.actors, "prompts": settings.prompts}
-    # The value that every source has by itself says nothing, and no source needs to know it.
+    # The default value of every source need not be passed to it.
     given = {name: value for name, value in given.items() if value not in ("all", "")}
     taken = settings_of(settings.masks)
-    if "prompts" in taken and settings.prompts:  # its actors are those of its prompts
+    if "prompts" in taken and settings.prompts:  # the actors come from the prompts
         taken -= {"actors"} - settings_of(settings.prompts)
     lost = {name: given.pop(name) for name in list(given) if name not in taken and name not in asked}
     source = mask_source(settings.masks, dataset_root, **given, **(options or {}))
     for name, value in lost.items():
-        here = _recorded(source.describe(), name)  # stored masks know what they were written with
+        here = _recorded(source.describe(), name)  # stored masks record the settings with which they were written
         if kind_of(name, here) != kind_of(name, value):
             named["changed"][name] = {"protocol": kind_of(name, value), "here": kind_of(name, here)}
     return source
@@ -196,7 +196,7 @@ def _recorded(described: Mapping[str, Any], name: str) -> Any:
 
 
 def differing(named: Mapping[str, Any]) -> str:
-    """What differs from a protocol, in words for the screen: "" if nothing does.
+    """The differences from a protocol, in words for the screen; "" if there are none.
 
     Args:
         named: what protocol.json says of the protocol, as :func:`resolve` returns it.

@@ -1,8 +1,8 @@
-"""`bench segment`: any source's masks written to disk once, so that builds reuse them (``--masks stored:OUT``).
+"""`bench segment`: writes the masks of any source to disk once, so that builds can reuse them (``--masks stored:OUT``).
 
 OUT holds ``ID.zip`` for every video (:mod:`benchmark_builder.masks.stored`), ``segment.json`` (the source and its
 settings, the dataset, versions), ``masks.csv`` (one row per video) and ``failures.csv``. A zip under its final name is
-whole, so a killed run goes on where it stopped.
+complete, so a killed run can be continued.
 """
 
 import json
@@ -44,7 +44,7 @@ COLUMNS = ["id", "file", "frames", "covered", "coverage", "sha256"]
 
 @dataclass(frozen=True)
 class SegmentMaker:
-    """Writes the masks of one video below ``out``."""
+    """Writes the masks of one video into ``out``."""
 
     out: Path
     masks: MaskSource
@@ -53,7 +53,7 @@ class SegmentMaker:
         """The video's row of masks.csv; its zip is kept if it is there and can be read, else written.
 
         Raises:
-            LeftOut: the source has nothing on the video, or all its masks are empty.
+            LeftOut: the source has no mask for the video, or all its masks are empty.
             BenchError: the video or its masks cannot be read, or the zip cannot be written.
         """
         info = probe(video.path)
@@ -91,7 +91,7 @@ class SegmentMaker:
         return runner.Made([row], full_masks(video.id, shares), new)
 
     def depends(self, video: Video) -> str | None:
-        """A digest of what decides whether a video is left out; None where the mask source does not say."""
+        """A digest of the files that decide whether a video is left out; None if the mask source does not list them."""
         return depends_on(video, self.masks)
 
 
@@ -108,7 +108,7 @@ def segment(
     subset: Subset | None = None,
     run: Run | None = None,
 ) -> Report:
-    """Write a source's masks of a dataset's videos. A second run does what is missing; another split adds to it.
+    """Write a source's masks for a dataset's videos. A second run writes missing ones; another split is added.
 
     Args:
         dataset, root, split, fold: as :func:`~benchmark_builder.datasets.read_dataset` takes them.
@@ -141,7 +141,7 @@ def segment(
 
 
 class _Segment(runner.Filling):
-    """What is the masks' own: segment.json, masks.csv; another run of other videos adds to them."""
+    """The part of the runner for masks: segment.json, masks.csv; runs for other videos add to them."""
 
     lock, journal = f"{WORK}/lock", f"{WORK}/journal.jsonl"
     busy, title = "another `bench segment` is running in this folder", "segment"
@@ -151,7 +151,7 @@ class _Segment(runner.Filling):
         self._finished = False
 
     def claim(self) -> None:
-        """Refuse a folder that holds something else, or masks of another source."""
+        """Raise BenchError if the folder contains something else, or masks of another source."""
         path, fix = self.out / ORIGIN, "choose another --out or delete the folder"
         if path.is_file():
             old = read_json(path, "record of `bench segment`", fix)
@@ -205,11 +205,11 @@ class _Segment(runner.Filling):
         return Report(self.out, made, len(asked & rows.keys()) - made, [f for f in failures if f["id"] in named])
 
     def _has_masks(self) -> bool:
-        """Whether a run has written masks, which may stand in no table yet."""
+        """Whether a run has written masks that may not be in a table yet."""
         return any(not path.name.startswith(".") for path in self.out.rglob("*.zip"))
 
     def tidy(self) -> None:
-        """Where no masks were written, leave a list of what went wrong, and nothing that would refuse another try."""
+        """If no masks were written, keep the list of failures, and nothing that would prevent another try."""
         out = self.out
         there = self._has_masks()
         if self._finished or not there or not (out / self.journal).is_file():
