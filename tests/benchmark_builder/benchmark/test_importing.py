@@ -52,7 +52,7 @@ def noted(folder: Path) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("base", [0, 1])
 def test_labels_that_count_from_the_other_base_are_refused(tmp_path: Path, base: int) -> None:
     folder = published(tmp_path / "p", UCF101, base)
-    with pytest.raises(BenchError, match=f"says 'Archery'; so for 3 of 3 .*give --label-base {base}") as caught:
+    with pytest.raises(BenchError, match=f"says 'Archery'; the same for 3 of 3 .*give --label-base {base}") as caught:
         imported(folder, label_base=1 - base)
     assert "\n" not in str(caught.value) and not (folder / "manifest.csv").exists()
     assert [r.class_name for r in imported(folder, label_base=base).rows] == ["Archery", "Archery", "Biking"]
@@ -97,14 +97,14 @@ def test_labels_without_a_name_that_tells_are_held_against_the_number_of_classes
         check_labels(Path("l"), [Labelled("x__0", 1), Labelled("y__0", 3)], classes, 0)
     with pytest.raises(BenchError, match=r"x__0 has label 0, .* give --label-base 0"):
         check_labels(Path("l"), [Labelled("x__0", 0), Labelled("y__0", 2)], classes, 1)
-    with pytest.raises(BenchError, match=r"y__0 has label 7, .* is --dataset another"):
+    with pytest.raises(BenchError, match=r"y__0 has label 7, .* check --dataset"):
         check_labels(Path("l"), [Labelled("x__0", 0), Labelled("y__0", 7)], classes, 0)
 
 
 def test_a_label_of_another_class_is_refused_and_named(tmp_path: Path) -> None:
     folder = published(tmp_path / "p", UCF101 | {"Biking/v_Biking_g01_c01__0": 11})
     with pytest.raises(
-        BenchError, match=r"Biking/v_Biking_g01_c01__0 has label 11, .*so for 1 of 3 .*get the list again"
+        BenchError, match=r"Biking/v_Biking_g01_c01__0 has label 11, .*the same for 1 of 3 .*get the list again"
     ):
         imported(folder)
 
