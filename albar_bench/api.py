@@ -182,6 +182,19 @@ class Result:
         return pd.DataFrame(rows, columns=FIGURE_COLUMNS)
 
     @cached_property
+    def drops(self) -> pd.DataFrame:
+        """One row per order of frames and figure: ``time``, ``figure``, ``points`` (what was lost, percent points), the
+        limits ``low`` and ``high`` of its 95 % interval, the numbers ``n`` of videos and ``missing``."""
+        from evaluator.time_order import drop_parts
+
+        found = self.scored.record.drops if self.scored else {}
+        rows = [
+            {"time": parts[0], "figure": parts[1], **values.plain()}
+            for name, values in found.items() if (parts := drop_parts(name))
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["time", "figure", "points", "low", "high", "n", "missing"])
+
+    @cached_property
     def per_class(self) -> pd.DataFrame:
         """One row per class and figure: ``class_name``, ``figure``, ``percent``, ``n``."""
         found = self.scored.record.per_class if self.scored else {}
@@ -195,11 +208,12 @@ class Result:
 
 def evaluate(
     model: "nn.Module | Place",
-    benchmarks: "Sequence[Benchmark | Place] | Benchmark | Place",
+    benchmarks: "Sequence[Benchmark | Place] | Benchmark | Place" = (),
     sampling: str | None = None,
     out: Place = "results",
     *,
-    iid: bool = False,
+    iid: bool | None = None,
+    time: "str | Sequence[str]" = (),
     method: str | None = None,
     classes: Sequence[str] | None = None,
     network: str | None = None,
@@ -215,11 +229,15 @@ def evaluate(
     Args:
         model: a module that takes float32 clips (B, 3, T, H, W), normalised as in the sampling, and returns logits (B,
             classes); or any MODEL of `bench eval`: a checkpoint, ``hf:FOLDER``, ``package.module:factory`` …
-        benchmarks: one or several. SCUFO and ConflFG are paired with the SCUBA benchmark from which they were made.
+        benchmarks: none, one or several. SCUFO and ConflFG are paired with the SCUBA benchmark from which they were
+            made.
         sampling: how clips are cut, such as ``32x2-224``; required for a module, otherwise the default is the model's
             sampling.
         out: folder for predictions, the record and leaderboard.csv.
-        iid: also score the dataset's ordinary test videos (``root`` is its folder).
+        iid: also score the dataset's ordinary test videos (``root`` is its folder); None: only if there are no
+            benchmarks.
+        time: also show the clips in these orders, for the drop against the plain clips: ``one-frame``, ``shuffled``,
+            ``reversed``, ``frozen-background`` (with ``masks="KIND:PATH"``); see :mod:`evaluator.time_order`.
         method: its name in the leaderboard.
         classes: class names in the order of the module's outputs; None: the order of the benchmark is assumed, and this
             is noted in the record.
@@ -258,7 +276,9 @@ def evaluate(
     elif isinstance(model, Benchmark) or not isinstance(model, (str, PathLike)):
         raise BenchError(f"model: is a {type(model).__name__}; give an nn.Module, a path or a name")
     many: Any = benchmarks if isinstance(benchmarks, (list, tuple)) else [benchmarks]
-    settings = EvalOptions(model=own, iid=iid, progress=_shows_progress(), **options)
+    orders: Any = (time,) if isinstance(time, str) else tuple(time)
+    ordinary = not many if iid is None else iid
+    settings = EvalOptions(model=own, iid=ordinary, time=orders, progress=_shows_progress(), **options)
     scored = run(made, [Path(b) for b in many], Path(out), settings, log.info)
     return Result(scored)
 

@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from albar.clips.clips import ClipSampling, Normaliser
 from albar.training.accelerator import pick_device
-from benchmark_builder.datasets import data_root, registered_dataset
+from benchmark_builder.datasets import data_root, dataset_root, registered_dataset
+from benchmark_builder.masks import mask_source
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import read_json, sha256_file, write_json
+from benchmark_builder.utils.files import inside, read_json, sha256_file, write_json
 from benchmark_builder.utils.registry import safe_name
 from evaluator.inference.clips import Batch, ChangedFile, arranged, batches, order
 from evaluator.inference.processes import Processes
@@ -26,10 +27,11 @@ from evaluator.models import ScoredModel, load_model
 from evaluator.models.base import Network, apply_options
 from evaluator.options import EvalOptions as EvalOptions
 from evaluator.predictions.files import Predictions, read_predictions, softmax, write_predictions
-from evaluator.records import ResultsRecord, Scored, check_names, write_record
+from evaluator.records import ResultsRecord, Scored, TimedSet, check_names, read_record, write_record
 from evaluator.reports import leaderboard
 from evaluator.results_folder import results_folder
-from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, limited
+from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, in_time, limited
+from evaluator.time_order import FROZEN, TimeOrder
 
 Row = tuple[str, int, np.ndarray]
 Say = Callable[[str], None]
@@ -69,6 +71,8 @@ def evaluate(
     sets = gather(model, benchmarks, options)
     columns = {s.name: model.columns(s.classes, s.name) for s in sets}
     processes = Processes(pick_device(options.device))
+    timed = in_other_orders(sets, benchmarks is not None, options, say if processes.main else lambda line: None)
+    columns |= {t.name: columns[t.plain] for t in timed}
     bf16 = options.precision == "bf16" or (options.precision == "auto" and processes.device.type == "cuda")
     precision = "bf16" if bf16 else "float32"
     protocol = {"sampling": sampling.to_dict(), "precision": precision, "columns": next(iter(columns.values()), [])}
@@ -82,10 +86,10 @@ def evaluate(
     tag = "-".join(filter(None, (file_tag(model.method, model.digest), variant)))
     stores = {
         s.name: Store(out, s, tag, options.suffix, {"checkpoint_sha256": model.digest, "protocol": protocol})
-        for s in sets
+        for s in (*sets, *timed)
     }
     with results_folder(out) if processes.main else contextlib.nullcontext():
-        todo = [s for s in sets if not (model.lasting and stores[s.name].done())]
+        todo = [s for s in (*sets, *timed) if not (model.lasting and stores[s.name].done())]
         speed: dict[str, float] = {}
         if todo:
             speed = predict(model.network(processes.device), sampling, todo, columns, stores, processes, bf16, options)
@@ -96,24 +100,35 @@ def evaluate(
                 )
         if not processes.main:
             return None
-        predictions = {s.name: stores[s.name].read(options.allow_missing) for s in sets}
+        predictions = {s.name: stores[s.name].read(options.allow_missing) for s in (*sets, *timed)}
+        dataset = _dataset(model, options, sets)
+        videos = leaderboard.videos_digest([s.digest for s in sets])
+        path = out / "results" / f"{plain(dataset)}-{tag}-{videos}.json"
+        of_run = {"checkpoint_sha256": model.digest, "precision": precision, "sampling": protocol["sampling"]}
+        earlier = _earlier(path, out, sets, timed, of_run) if model.lasting else []
+        predictions |= {t.name: p for t, p, _ in earlier}
+        timed += [t for t, _, _ in earlier]
 
         said = {
             "format": ResultsRecord.FORMAT,
-            "dataset": _dataset(model, options, sets), "method": model.method, "model": model.model,
+            "dataset": dataset, "method": model.method, "model": model.model,
             "classes": list(sets[0].classes) if sets else [], "seed": _seed(model.seed), "checkpoint": model.source,
             "checkpoint_sha256": model.digest, "protocol": protocol_name(sampling, bf16, variant),
             "sampling": protocol["sampling"], "kind": model.kind, "precision": precision, "notes": list(model.notes),
             "bootstrap_seed": options.seed, "limit": options.limit,
             "iid": {"split": options.split, "fold": options.fold} if options.iid else None,
             "versions": {"albar-bench": version(), "torch": torch.__version__},
-            **compute(sets, predictions, options.seed, options.cluster).plain(),
+            **compute(sets, predictions, options.seed, options.cluster, timed).plain(),
         }  # fmt: skip
         record = ResultsRecord.made(said, "the results", "give it a shorter name, or report this")
         described = [s.replaced(predictions=stores[s.name].csv.relative_to(out).as_posix()) for s in record.sets]
         record = record.replaced(sets=described).placed(sets, out, options.root or data_root() / record.dataset)
-        videos = leaderboard.videos_digest([s.digest for s in sets])
-        path = out / "results" / f"{plain(record.dataset)}-{tag}-{videos}.json"
+        if timed:
+            kept = {told.name: told for _, _, told in earlier}
+            record = record.replaced(timed=[
+                t.replaced(predictions=kept[t.name].predictions, masks=kept[t.name].masks) if t.name in kept
+                else t.replaced(predictions=stores[t.name].csv.relative_to(out).as_posix()) for t in record.timed
+            ])  # fmt: skip
         write_record(path, record)
         board = out / leaderboard.NAME
         leaderboard.update(board, record)
@@ -151,6 +166,65 @@ def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalO
     if options.limit is not None:
         sets = [limited(s, options.limit) for s in sets]
     return sets
+
+
+def in_other_orders(sets: Sequence[TestSet], named: bool, options: EvalOptions, say: Say) -> list[TestSet]:
+    """The sets of ``--time``: the ordinary test videos, and benchmarks if the user named them, in each order.
+
+    Raises:
+        BenchError: there is no set whose clips can be shown so, or the mask source is wrong.
+    """
+    found: list[TestSet] = []
+    for name in options.time:
+        order = TimeOrder(name, options.seed)
+        if name == FROZEN and options.masks is not None and sets:
+            dataset = options.dataset or registered_dataset(sets[0].dataset)
+            root = dataset_root(dataset, options.root)
+            order = replace(order, masks=mask_source(options.masks, root, mask_set=options.mask_set))
+        before = len(found)
+        for s in sets:
+            if s.still and named:
+                say(f"--time {name}: not of {s.name}, where nothing moves")
+            elif name == FROZEN and s.kind != "iid" and named:
+                say(f"--time {name}: not of {s.name}; it is for the ordinary test videos")
+            elif s.kind == "iid" or (named and not s.still):
+                found.append(in_time(s, order))
+        if len(found) == before:
+            fix = "score the ordinary test videos" if name == FROZEN else "score them, or name a benchmark that moves"
+            raise BenchError(f"--time {name}: there are no ordinary test videos to show so; {fix} (without --no-iid)")
+    return found
+
+
+def _earlier(
+    path: Path, out: Path, sets: Sequence[TestSet], timed: Sequence[TestSet], of_run: dict[str, Any]
+) -> list[tuple[TestSet, Predictions, TimedSet]]:
+    """Sets in other orders that an earlier run of the same model measured on the same videos, and this one does not.
+
+    Their predictions are there, so their drops stay in the record, which this run writes again.
+    """
+    if not path.is_file():
+        return []
+    try:
+        record = read_record(path)
+    except BenchError:
+        return []  # it will be written again
+    if any(getattr(record, name) != value for name, value in of_run.items()):
+        return []
+    known = {s.name: s for s in sets if any((s.name, s.digest) == (r.name, r.digest) for r in record.sets)}
+    now = {t.name for t in timed}
+    found = []
+    for told in record.timed:
+        s = known.get(told.of_set)
+        if s is None or told.name in now or told.predictions is None:
+            continue
+        try:
+            file = inside(out, told.predictions)
+            p = read_predictions(file, s.classes, s.labels, allow_missing=told.top1.missing > 0)
+        except BenchError:
+            continue  # deleted, or changed
+        order = TimeOrder(told.time, told.seed)
+        found.append((replace(s, name=told.name, digest=told.digest, time=order, plain=s.name), p, told))
+    return found
 
 
 def _dataset(model: ScoredModel, options: EvalOptions, sets: Sequence[TestSet]) -> str:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from albar.parts import METHODS
-from benchmark_builder.settings import MovedDataset
+from benchmark_builder.settings import MovedDataset, NetworkSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import (
     Paths,
@@ -19,6 +19,7 @@ from benchmark_builder.utils.options import (
     like,
     setting,
 )
+from evaluator.time_order import FROZEN, TIMES, Time
 
 
 def _dotted(value: Any) -> Any:
@@ -26,6 +27,9 @@ def _dotted(value: Any) -> Any:
 
 
 Suffix = Annotated[Literal[".csv", ".parquet"], BeforeValidator(_dotted)]
+Times = Annotated[
+    tuple[Time, ...], BeforeValidator(as_tuple), AfterValidator(lambda given: tuple(dict.fromkeys(given)))
+]
 Seeds = Annotated[tuple[int, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 
 
@@ -155,7 +159,9 @@ class EvalOptions(ScoringOptions):
         decodes in the main one. device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, … precision:
         ``auto`` (bf16 on a GPU, float32 elsewhere), ``float32`` or ``bf16``. limit: score only the first N videos of
         each set (by id); for a quick look. None scores all. check: compare each benchmark file with its manifest's
-        digest. progress: show a progress bar.
+        digest. progress: show a progress bar. time: also score the ordinary test videos, and benchmarks that are named,
+        in these orders of :data:`~evaluator.time_order.TIMES`; drawn orders follow ``seed``. masks, mask_set: source of
+        the masks that ``frozen-background`` needs, and its settings.
     """
 
     model: ModelOptions = Field(default_factory=ModelOptions)
@@ -171,6 +177,26 @@ class EvalOptions(ScoringOptions):
     limit: int | None = setting(None, "Only the first N videos of each set, for a quick test.", of="videos", ge=1)
     check: bool = setting(True, "Compare each benchmark file with the digest in its manifest.")
     progress: bool = setting(True, "Show a progress bar.")
+    time: Times = setting(
+        (), "Also show the frames of each clip in another order, several after one another: one-frame, shuffled, "
+        "reversed; or the actor over a still of its own background: frozen-background (needs --masks). Gives the drop "
+        "against the plain figure, on the ordinary test videos and on benchmarks that are named.",
+        give=f"one or more of {', '.join(TIMES)}", metavar="ORDER ...",
+    )  # fmt: skip
+    seed: int = setting(0, "Seed of the bootstrap, and of --time shuffled.")
+    masks: Word | None = setting(
+        None, "Mask source of --time frozen-background, KIND or KIND:PATH (`bench segment --help` lists them)."
+    )
+    mask_set: tuple[str, ...] = like(NetworkSettings, "mask_set", ())
+
+    @model_validator(mode="after")
+    def _masks_where_needed(self) -> Self:
+        if FROZEN in self.time and self.masks is None:
+            fix = "needs masks of the actors; give their source with --masks KIND or KIND:PATH"
+            raise self.wrong("time", FROZEN, fix)
+        if self.masks is not None and FROZEN not in self.time:
+            raise self.wrong("masks", self.masks, f"is for --time {FROZEN} only; leave it out")
+        return self
 
 
 class EvalFiles(SettingsModel):
@@ -182,7 +208,16 @@ class EvalFiles(SettingsModel):
         shown="those of the checkpoint's dataset in $BENCH_DATA/benchmarks",
         metavar="DIR ...",
     )
+    no_benchmarks: bool = setting(False, "Score no benchmark, only the ordinary test videos.")
     out: PathSetting = setting(Path("results"), "Predictions, results and leaderboard.csv go here.")
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if self.no_benchmarks and self.benchmarks:
+            raise self.wrong(
+                "benchmarks", self.benchmarks[0], "does not go with --no-benchmarks; leave one of them out"
+            )
+        return self
 
 
 class Sweep(SettingsModel):

@@ -19,6 +19,7 @@ from benchmark_builder.utils.files import read_json, write_json
 from benchmark_builder.utils.records import FileRecord, Missing, Record, Says, shown
 from evaluator.metrics.names import HEADINGS, KINDS, is_own, own_arrows
 from evaluator.testsets import CLUSTERS, TestSet
+from evaluator.time_order import TIMES, drop_parts
 
 LONGEST = 4096  # characters of a name or a path
 _FIX = "give a file that `bench eval` has written under results/, or score the model again"
@@ -48,6 +49,15 @@ def _is_figure(value: object) -> bool:
     return isinstance(value, str) and (value in HEADINGS or is_own(value))
 
 
+def _is_points(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value) and -100 - 1e-9 <= value <= 100 + 1e-9
+
+
+def _is_drop(value: object) -> bool:
+    parts = drop_parts(value) if isinstance(value, str) else None
+    return parts is not None and _is_figure(parts[1])
+
+
 def _one_of(*known: str) -> Callable[[object], bool]:
     return lambda value: value in known
 
@@ -60,6 +70,8 @@ Name = Annotated[str, Says(f"text of 1 to {LONGEST} characters", _is_name)]
 Count = Annotated[int, Says("a whole number from 0", _is_count)]
 Percent = Annotated[int | float, Says(_PERCENT, _is_percent)]
 PercentOrNull = Annotated[int | float | None, Says(_PERCENT, _is_percent, null=True)]
+Points = Annotated[int | float, Says("a number from -100 to 100", _is_points)]
+DropName = Annotated[str, Says("drop_ORDER_FIGURE, such as drop_shuffled_iid", _is_drop)]
 FigureName = Annotated[str, Says(f"one of {', '.join(HEADINGS)}", _is_figure)]
 Shown = Annotated[  # as text, if at all
     object, Says(f"something of at most {LONGEST} characters", lambda value: len(repr(value)) <= LONGEST, null=True)
@@ -117,6 +129,41 @@ class ScoredSet(Record):
         return _given(folder=self.folder, folder_relative=self.folder_relative)
 
 
+class Drop(Record):
+    """What is lost by another order of the frames, in percent points, with its 95 % interval.
+
+    ``n``: videos scored both ways; ``missing``: those that belong to the set and were not.
+    """
+
+    points: Points
+    low: Points
+    high: Points
+    n: Count
+    missing: Count
+
+
+class TimedSet(Record):
+    """A test set with the frames of its clips in another order: see :mod:`evaluator.time_order`.
+
+    Attributes:
+        name: names its predictions. of_set: the set that shows the clips as they are.
+        time: the order. seed: of a drawn one. masks: what the source of the masks says of itself.
+        digest: names the exact clips.
+        top1: accuracy on these clips. drop: what was lost against the plain ones.
+        predictions: relative to the ``--out`` folder.
+    """
+
+    name: Name
+    of_set: Name
+    time: Annotated[str, Says(f"one of {', '.join(TIMES)}", _one_of(*TIMES))]
+    digest: Name
+    top1: Figure
+    drop: Drop
+    seed: Annotated[int, Says("a seed", _is_seed)] = 0
+    masks: dict[Text, Shown] = Field(default_factory=dict[str, object])
+    predictions: Annotated[str | None, Says(f"text of 1 to {LONGEST} characters", _is_name)] = None
+
+
 class Pair(Record):
     """A SCUBA set with its SCUFO or shaken set; null where no video could be paired."""
 
@@ -150,6 +197,7 @@ class Computed(FileRecord):
         sets, pairs: the test sets; the SCUBA sets with what is paired with them.
         per_class: class name -> figure name -> share, for the main split's classes that occur.
         kinds: kinds that do not ship -> what is said of them.
+        timed, drops: test sets in other orders of time; ``drop_ORDER_FIGURE`` -> what is lost, for the main split.
     """
 
     WHAT: ClassVar[str] = "a results record"
@@ -162,6 +210,8 @@ class Computed(FileRecord):
     pairs: list[Pair] = Field(default_factory=list[Pair])
     per_class: dict[Text, dict[FigureName, Share]] = Field(default_factory=dict[str, dict[str, Share]])
     kinds: dict[Text, Shown] = Field(default_factory=dict[str, object])
+    timed: list[TimedSet] = Field(default_factory=list[TimedSet])
+    drops: dict[DropName, Drop] = Field(default_factory=dict[str, Drop])
 
     @property
     def own_arrows(self) -> dict[str, str]:
@@ -172,7 +222,7 @@ class Computed(FileRecord):
     def of(cls, document: object, path: Path | str, fix: str = _FIX) -> Self:
         """As of every record; test sets have different names, and figures and kinds ship or are described."""
         record = super().of(document, path, fix)
-        names = [s.name for s in record.sets]
+        names = [s.name for s in record.sets] + [t.name for t in record.timed]
         own = record.own_arrows
         figures: list[tuple[str, Collection[str]]] = [("figures", record.figures)]
         figures += [(f"other.{k}", v) for k, v in record.other.items()]
@@ -185,6 +235,11 @@ class Computed(FileRecord):
         wrong += [
             (f"sets[{k}].kind", s.kind, f"one of {', '.join((*KINDS, *record.kinds))}")
             for k, s in enumerate(record.sets) if s.kind not in KINDS and s.kind not in record.kinds
+        ]  # fmt: skip
+        plain = [s.name for s in record.sets]
+        wrong += [
+            (f"timed[{k}].of_set", t.of_set, "the name of one of sets")
+            for k, t in enumerate(record.timed) if t.of_set not in plain
         ]  # fmt: skip
         if wrong:
             field, value, what = wrong[0]

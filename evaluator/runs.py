@@ -1,7 +1,7 @@
 """Runs read back from disk: their records, test sets and predictions; recomputed and compared without a network."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark_builder.benchmark.manifest import MANIFEST, places_of
@@ -12,9 +12,10 @@ from benchmark_builder.utils.folders import files_of, subfolders
 from evaluator.metrics.figures import compute, figure_parts, main_split
 from evaluator.metrics.paired import Comparison, compare
 from evaluator.predictions.files import Predictions, read_predictions
-from evaluator.records import Computed, Iid, ResultsRecord, ScoredSet, read_record
+from evaluator.records import Computed, Iid, ResultsRecord, ScoredSet, TimedSet, read_record
 from evaluator.reports.leaderboard import NAME, as_text, read_leaderboard, row_of
 from evaluator.testsets import Item, TestSet, benchmark_set, iid_set, limited, limited_digest
+from evaluator.time_order import TimeOrder
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +27,14 @@ class Run:
         record: what the file says.
         sets: the test sets, in the record's order.
         predictions: set name -> predictions.
+        timed: sets with the frames of their clips in another order; what is done to the clips is in the record alone.
     """
 
     path: Path
     record: ResultsRecord
     sets: list[TestSet]
     predictions: dict[str, Predictions]
+    timed: list[TestSet] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -207,16 +210,7 @@ def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = No
     record = read_record(path)
     sets, predictions = [], {}
     for described in record.sets:
-        name = described.name
-        if described.predictions is None:
-            raise BenchError(f"{path}: does not say where the predictions of {name} are; run `bench eval` again")
-        try:
-            file = inside(_out(path), described.predictions)
-            there = file.is_file()
-        except (BenchError, ValueError, OSError) as error:  # a name that no file can have
-            raise BenchError(f"{path}: predictions of {name}: {str(error)[:200]}; run `bench eval` again") from None
-        if not there:
-            raise BenchError(f"{path}: the predictions of {name} are not in {file}; run `bench eval` again")
+        name, file = described.name, _predictions(path, described)
         lacking = described.top1.missing
         s = found.iid(record, described, path) if described.kind == "iid" else None
         if described.kind != "iid":
@@ -227,7 +221,29 @@ def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = No
         else:
             predictions[name] = read_predictions(file, s.classes, s.labels, allow_missing=lacking > 0)
         sets.append(s)
-    return Run(path, record, sets, predictions)
+    timed = []
+    for told in record.timed:
+        s = next(s for s in sets if s.name == told.of_set)
+        file, lacking = _predictions(path, told), told.top1.missing
+        predictions[told.name] = read_predictions(file, s.classes, s.labels, allow_missing=lacking > 0)
+        order = TimeOrder(told.time, told.seed)
+        timed.append(replace(s, name=told.name, digest=told.digest, time=order, plain=s.name))
+    return Run(path, record, sets, predictions, timed)
+
+
+def _predictions(path: Path, described: ScoredSet | TimedSet) -> Path:
+    """The file of the predictions of a set in the record ``path``. Raises BenchError if it is not there."""
+    name = described.name
+    if described.predictions is None:
+        raise BenchError(f"{path}: does not say where the predictions of {name} are; run `bench eval` again")
+    try:
+        file = inside(_out(path), described.predictions)
+        there = file.is_file()
+    except (BenchError, ValueError, OSError) as error:  # a name that no file can have
+        raise BenchError(f"{path}: predictions of {name}: {str(error)[:200]}; run `bench eval` again") from None
+    if not there:
+        raise BenchError(f"{path}: the predictions of {name} are not in {file}; run `bench eval` again")
+    return file
 
 
 def _told(record: ResultsRecord, described: ScoredSet, p: Predictions) -> TestSet:
@@ -245,7 +261,7 @@ def recompute(run: Run, cluster: str | None = None) -> Computed:
 
     ``cluster``: other intervals, see :meth:`~evaluator.testsets.TestSet.clusters`; None takes the record's.
     """
-    return compute(run.sets, run.predictions, run.record.bootstrap_seed, cluster or run.record.cluster)
+    return compute(run.sets, run.predictions, run.record.bootstrap_seed, cluster or run.record.cluster, run.timed)
 
 
 def clustered(run: Run, cluster: str | None) -> Run:
@@ -253,9 +269,12 @@ def clustered(run: Run, cluster: str | None) -> Run:
     if cluster in (None, run.record.cluster):
         return run
     again = recompute(run, cluster)
-    known = {described.name: described.plain() for described in run.record.sets}
-    sets = [{**known[described.name], **described.plain()} for described in again.sets]
-    return replace(run, record=ResultsRecord.of({**run.record.plain(), **again.plain(), "sets": sets}, run.path))
+    known = {s.name: s.plain() for s in run.record.sets} | {t.name: t.plain() for t in run.record.timed}
+    said = {**run.record.plain(), **again.plain()}
+    for name, found in (("sets", again.sets), ("timed", again.timed)):
+        if name in said:
+            said[name] = [{**known[described.name], **described.plain()} for described in found]
+    return replace(run, record=ResultsRecord.of(said, run.path))
 
 
 def compare_runs(a: Run, b: Run, seed: int = 0, cluster: str = "source") -> dict[str, Comparison]:

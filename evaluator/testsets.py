@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from benchmark_builder.datasets import data_root, read_dataset, scored_as
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.video.record import Video
 from evaluator.metrics.names import IID
 from evaluator.metrics.names import KINDS as KINDS
+from evaluator.time_order import FROZEN, TimeOrder
 
 # What an interval's bootstrap draws whole, and what to call it.
 CLUSTERS = {"source": "source videos", "group": "UCF101's groups", "video": "single videos"}
@@ -64,6 +66,9 @@ class TestSet:
         absent: what belongs to the split and cannot be scored: ids whose files are not in the dataset's folder, and
             files whose names cannot be used.
         built_by: name of the protocol that built the benchmark; empty for IID.
+        videos: id -> the dataset's video; empty for benchmarks.
+        time: what is done to its clips, if they are not shown as they are; then ``plain`` is the name of the set that
+            shows them so.
     """
 
     name: str
@@ -78,6 +83,9 @@ class TestSet:
     absent: tuple[str, ...] = ()
     built_by: str = ""
     benchmark: Benchmark | None = field(default=None, repr=False, compare=False)
+    videos: Mapping[str, Video] = field(default_factory=dict, repr=False, compare=False)
+    time: TimeOrder | None = field(default=None, compare=False)
+    plain: str = ""
 
     __test__ = False  # not a test, whatever pytest makes of the name
 
@@ -136,6 +144,8 @@ class TestSet:
 
         The file itself is not compared with its digest here: :func:`evaluator.inference.clips.read_clips` does that.
         """
+        if self.time is not None and self.time.name == FROZEN:
+            return self.time.frames(item.id)
         if self.benchmark is not None:
             return self.benchmark.frames(self.benchmark.by_id[item.id], check=False)
         from benchmark_builder.layouts.layout import read_any
@@ -151,16 +161,18 @@ def iid_set(dataset: str, root: Path | None = None, split: str = "test", fold: i
     """
     listing = read_dataset(dataset, root, split, fold)
     total = hashlib.sha256()
-    items = []
+    items, videos = [], {}
     for video in sorted(listing.videos, key=lambda v: v.id):
         size = video.path.stat().st_size if video.path.is_file() else -1
         total.update(f"{video.id}\x1f{video.label}\x1f{size}\n".encode())
         items.append(Item(video.id, video.label, video.id, video.path))
+        videos[video.id] = video
     dataset = safe_name(dataset)
     name = f"{dataset}-iid" if split == "test" else f"{dataset}-{split}"
     splits = "+".join(sorted({video.split for video in listing.videos}))
     absent = tuple(name for _, name, _ in listing.left_out)
-    return TestSet(name, "iid", dataset, listing.classes, splits, "", False, total.hexdigest(), items, absent)
+    digest = total.hexdigest()
+    return TestSet(name, "iid", dataset, listing.classes, splits, "", False, digest, items, absent, videos=videos)
 
 
 def benchmark_set(folder: Path, root: Path | None = None) -> TestSet:
@@ -252,3 +264,9 @@ def limited(s: TestSet, limit: int) -> TestSet:
 def limited_digest(digest: str, limit: int) -> str:
     """The digest of the first ``limit`` videos of a set with this digest."""
     return hashlib.sha256(f"{digest} first {limit}".encode()).hexdigest()
+
+
+def in_time(s: TestSet, time: TimeOrder) -> TestSet:
+    """A test set with its clips in another order; another name and digest, so that predictions never mix."""
+    time = replace(time, videos=s.videos) if time.name == FROZEN else time
+    return replace(s, name=f"{s.name}+{time.name}", digest=time.digest(s.digest), time=time, plain=s.name)

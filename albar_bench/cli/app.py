@@ -11,7 +11,7 @@ import typer
 from albar_bench.cli.kind_group import KindGroup
 from albar_bench.cli.method_help import TrainCommand
 from albar_bench.cli.tree import Command, Group, Table
-from albar_bench.cli.variadic import is_anything, is_benchmark, is_list, variadic
+from albar_bench.cli.variadic import is_anything, is_benchmark, is_list, is_order, variadic
 
 CLI = "albar_bench.cli"
 BUILD = Table(
@@ -81,7 +81,7 @@ COMMANDS: dict[str, Command | Table] = {
     "eval": Command(
         f"{CLI}.eval:eval_command",
         "Score a model: IID, SCUBA (↑), SCUFO (↓), ConflFG (↑), contrasted accuracy (↑).",
-        variadic(benchmarks=is_benchmark),
+        variadic(benchmarks=is_benchmark, time=is_order),
     ),
     "compare": Command(
         f"{CLI}.compare:compare",

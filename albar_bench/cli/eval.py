@@ -11,7 +11,7 @@ from evaluator.options import EvalFiles, EvalOptions, ModelOptions
 OF_MODEL = ("model", "weights", "classes", "sampling", "clip", "views", "crops", "method", "trust")
 OPTIONS = (
     "dataset", "root", "iid", "split", "fold", "batch", "workers", "device", "precision", "limit", "allow_missing",
-    "seed", "cluster", "suffix",
+    "seed", "cluster", "suffix", "time", "masks", "mask_set",
 )  # fmt: skip
 
 
@@ -40,7 +40,8 @@ def eval_command(
     from evaluator.reports.screen import show
 
     out, options = files.out, EvalOptions(model=ModelOptions(**said), **chosen)
-    if not evaluate(model, files.benchmarks or None, out, options, say):
+    benchmarks = () if files.no_benchmarks else files.benchmarks or None
+    if not evaluate(model, benchmarks, out, options, say):
         return  # one of several processes; another one writes
     table = out / "leaderboard.csv"
     show([table])

@@ -27,6 +27,11 @@ def is_list(word: str) -> bool:
     return Path(word).suffix.lower() not in (".pkl", ".pickle", ".json", ".parquet", ".npy", ".tsv")
 
 
+def is_order(word: str) -> bool:
+    """Whether a word is an order of `bench eval --time`."""
+    return word in ("one-frame", "shuffled", "reversed", "frozen-background")
+
+
 def is_anything(word: str) -> bool:
     return True
 

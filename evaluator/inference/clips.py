@@ -60,11 +60,24 @@ def read_clips(s: TestSet, item: Item, sampling: ClipSampling, check: bool = Tru
         return still_clips(next(s.frames(item)), sampling)
     count = item.frames or probe(item.path).frames or sum(1 for _ in s.frames(item))
     try:
-        return eval_clips(s.frames(item), count, sampling)
+        return _in_time(s, item, eval_clips(s.frames(item), count, sampling), sampling)
     except ShortVideo as short:
         if item.frames:
             raise BenchError(f"{item.path}: has {short.count} frames, its manifest says {count}; rebuild it") from None
-        return eval_clips(s.frames(item), short.count, sampling)
+        return _in_time(s, item, eval_clips(s.frames(item), short.count, sampling), sampling)
+
+
+def _in_time(s: TestSet, item: Item, clips: torch.Tensor, sampling: ClipSampling) -> torch.Tensor:
+    """The clips of a video, uint8 (views · crops, 3, T, S, S), in the order of the test set."""
+    if s.time is None:
+        return clips
+    views = [s.time.places(item.id, view, clips.shape[2]) for view in range(sampling.views)]
+    crops = len(clips) // len(views)
+    for view, places in enumerate(views):
+        if places is not None:
+            own = slice(view * crops, (view + 1) * crops)
+            clips[own] = clips[own][:, :, places]
+    return clips
 
 
 def arranged(sets: Sequence[TestSet]) -> list[TestSet]:

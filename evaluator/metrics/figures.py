@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from benchmark_builder.utils.errors import BenchError
+from evaluator.metrics.drops import drops
 from evaluator.metrics.intervals import with_interval
 from evaluator.metrics.names import EXTRA as EXTRA
 from evaluator.metrics.names import FIGURES as FIGURES
@@ -30,7 +31,11 @@ from evaluator.testsets import TestSet, pair_sets
 
 
 def compute(
-    sets: Sequence[TestSet], predictions: Mapping[str, Predictions], seed: int = 0, cluster: str = "source"
+    sets: Sequence[TestSet],
+    predictions: Mapping[str, Predictions],
+    seed: int = 0,
+    cluster: str = "source",
+    timed: Sequence[TestSet] = (),
 ) -> Computed:
     """Compute every figure of the test sets.
 
@@ -39,6 +44,7 @@ def compute(
         predictions: set name -> predictions of this set.
         seed: seed of the bootstrap.
         cluster: the unit that the bootstrap draws, one of :data:`~evaluator.testsets.CLUSTERS`.
+        timed: some of the test sets in other orders of time, for their drops; ``predictions`` has theirs, too.
 
     Returns:
         The figures, and the entries of the test sets for a record.
@@ -69,6 +75,7 @@ def compute(
         "pairs": pairs,
         "per_class": per_class(sets, parts[main]),
         **_own_kinds(sets),
+        **drops(sets, timed, predictions, main, seed, cluster),
     }
     return Computed.made(found, "the results", "give it a shorter name, or report this")
 

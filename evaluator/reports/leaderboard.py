@@ -13,6 +13,7 @@ from benchmark_builder.utils.files import write_csv
 from benchmark_builder.utils.text import read_table
 from evaluator.metrics.names import EXTRA, FIGURES, HEADINGS, is_own
 from evaluator.records import ResultsRecord, version
+from evaluator.time_order import TIMES, drop_parts
 
 NAME = "leaderboard.csv"
 # Figures and intervals are percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
@@ -57,10 +58,27 @@ def own_figures(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return found
 
 
+def drops_in(names: Iterable[str]) -> list[str]:
+    """The drops (``drop_ORDER_FIGURE``) among names of columns, in the order of the figures."""
+    given = dict.fromkeys(names)
+    found = [name for name in given if (parts := drop_parts(name)) and (parts[1] in HEADINGS or is_own(parts[1]))]
+    places = {name: k for k, name in enumerate(HEADINGS)}
+
+    def place(name: str) -> tuple[int, str, int]:
+        time, figure = drop_parts(name) or ("", "")
+        return places.get(figure, len(places)), figure, TIMES.index(time)
+
+    return sorted(found, key=place)
+
+
 def columns_of(rows: Iterable[Mapping[str, str]]) -> list[str]:
-    """:data:`COLUMNS`, and after them those of the figures of kinds that do not ship."""
+    """:data:`COLUMNS`; after them those of the drops that some row has; then those of the figures of kinds that do not
+    ship."""
+    rows = list(rows)
     own = own_figures(rows)
-    return [*COLUMNS, *_numbers(own), *_counts(own), OWN] if own else COLUMNS
+    drops = drops_in(name for row in rows for name, cell in row.items() if cell)
+    more = [*_numbers(drops), *_counts(drops)]
+    return [*COLUMNS, *more, *_numbers(own), *_counts(own), OWN] if own else [*COLUMNS, *more]
 
 
 def row_of(record: ResultsRecord) -> dict[str, object]:
@@ -83,6 +101,9 @@ def row_of(record: ResultsRecord) -> dict[str, object]:
         row[f"n_{name}"], row[f"missing_{name}"] = figure.n, figure.missing
         for end, value in (("low", figure.low), ("high", figure.high)):
             row[f"{name}_{end}"] = "" if value is None else value
+    for name, drop in record.drops.items():
+        row |= {name: drop.points, f"{name}_low": drop.low, f"{name}_high": drop.high}
+        row |= {f"n_{name}": drop.n, f"missing_{name}": drop.missing}
     row["checkpoint_sha256"] = record.checkpoint_sha256[:12]
     row["manifests"] = "; ".join(f"{s.name}={s.digest[:12]}" for s in record.sets)
     row["built_by"] = "; ".join(sorted({s.built_by for s in record.sets if s.built_by}))
@@ -130,7 +151,9 @@ def read_leaderboard(path: Path) -> list[dict[str, str]]:
         raise BenchError(f"{path}: not a leaderboard; {_FIX}")
     at = columns.index(OWN) if OWN in columns else len(columns)
     own = own_figures({OWN: record[at]} for record in records if len(record) > at)
-    known = columns_of([{OWN: "; ".join(f"{name} {arrow}" for name, arrow in own.items())}])
+    drops = drops_in(columns)
+    said = {OWN: "; ".join(f"{name} {arrow}" for name, arrow in own.items())}
+    known = columns_of([said | dict.fromkeys(drops, "0")])
     unknown = next((c for c in columns if c and c not in known and c != OWN), None)
     if unknown is not None:
         raise BenchError(f"{path}: column {unknown!r} is not a leaderboard's; {_FIX}")
@@ -148,7 +171,11 @@ def read_leaderboard(path: Path) -> list[dict[str, str]]:
             if delimiter != "," and "." not in row[name]:
                 row[name] = row[name].replace(",", ".")
             number(row[name], f"{where}: {name}", 0.0, 100.0)
-        for name in _counts((*FIGURES, *EXTRA, *own)):
+        for name in _numbers(drops):
+            if delimiter != "," and "." not in row[name]:
+                row[name] = row[name].replace(",", ".")
+            number(row[name], f"{where}: {name}", -100.0, 100.0)
+        for name in _counts((*FIGURES, *EXTRA, *drops, *own)):
             whole(row[name], f"{where}: {name}")
         rows.append(row)
     return rows

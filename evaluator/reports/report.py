@@ -17,7 +17,7 @@ from evaluator.records import version
 from evaluator.reports.gallery import build_gallery
 from evaluator.reports.leaderboard import as_text, groups, number, own_figures, row_of, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
-from evaluator.reports.screen import BASELINES, baseline_figures, mixed_datasets, shown_figures
+from evaluator.reports.screen import BASELINES, TIME_NOTE, baseline_figures, mixed_datasets, shown_drops, shown_figures
 from evaluator.reports.svg import COLOURS, Mark, Spot, bars, scatter
 from evaluator.runs import Found, Run, clustered, compare_runs, find_records, load_run
 from evaluator.testsets import CLUSTERS
@@ -66,6 +66,8 @@ def report(
             for s in spots
         ],
         "bars": Markup(bars(_bars(runs), _BARS)),
+        "drops": shown_drops(rows),
+        "time_note": TIME_NOTE,
         "classes": [_classes(run) for run in runs if run.record.per_class],
         "comparisons": _comparisons(runs),
         "details": details(published) if published else [],
@@ -102,6 +104,7 @@ _SECTIONS = (
     ("leaderboard", "Leaderboard", "rows"),
     ("bias", "Accuracy against bias", "scatter"),
     ("sets", "Every test set", "bars"),
+    ("time", "Other orders of frames", "drops"),
     ("classes", "Every class", "classes"),
     ("comparisons", "Is the difference real?", "comparisons"),
     ("gallery", "Gallery", "cards"),

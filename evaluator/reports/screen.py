@@ -1,6 +1,7 @@
 """The leaderboard on screen: figures with arrows, and the change against the baseline measured on the same videos."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -9,10 +10,11 @@ from rich.text import Text
 
 from benchmark_builder.utils.text import shown
 from evaluator.metrics.names import FIGURES, HEADINGS, headings
-from evaluator.reports.leaderboard import groups, number, own_figures, whole
+from evaluator.reports.leaderboard import drops_in, groups, number, own_figures, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
 from evaluator.runs import Run, compare_runs, find_rows
 from evaluator.testsets import CLUSTERS
+from evaluator.time_order import ARROWS, TITLES, drop_parts
 
 BASELINES = ("baseline", "None")
 
@@ -83,6 +85,65 @@ def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
     return table
 
 
+@dataclass(frozen=True)
+class ShownDrop:
+    """A drop in a leaderboard, for tables.
+
+    Attributes:
+        method, model: the row's. time, figure: headings. arrow: which way is good. points, low, high: percent points.
+        n, missing: numbers of videos.
+    """
+
+    method: str
+    model: str
+    time: str
+    arrow: str
+    figure: str
+    points: float
+    low: float | None
+    high: float | None
+    n: int
+    missing: int
+
+
+def shown_drops(rows: Sequence[Mapping[str, str]]) -> list[ShownDrop]:
+    """Every drop in the rows of a leaderboard."""
+    found, known = [], headings(own_figures(rows))
+    for row in rows:
+        for name in drops_in(name for name, cell in row.items() if cell):
+            (time, figure), points = drop_parts(name) or ("", ""), number(row[name])
+            if points is not None:
+                ends = number(row.get(f"{name}_low", "")), number(row.get(f"{name}_high", ""))
+                counts = whole(row.get(f"n_{name}", "")), whole(row.get(f"missing_{name}", ""))
+                heading = known.get(figure, (figure, ""))[0]
+                said = row["method"], row["model"], TITLES[time], ARROWS[time], heading
+                found.append(ShownDrop(*said, points, *ends, *counts))
+    return found
+
+
+def drop_table(rows: Sequence[Mapping[str, str]]) -> Table | None:
+    """What models lose when frames are in another order, as a rich table; None if it was not measured."""
+    found = shown_drops(rows)
+    if not found:
+        return None
+    table = Table(title="Drop in another order of frames, percent points", caption_justify="left")
+    table.caption = Text(TIME_NOTE, "table.caption")
+    for heading in ("Method", "Model", "Clips", "Figure", "Drop", "95 % interval", "n"):
+        table.add_column(heading, justify="right" if heading in ("Drop", "95 % interval", "n") else "left")
+    for d in found:
+        interval = "" if d.low is None or d.high is None else f"{d.low:+.2f} … {d.high:+.2f}"
+        scored = f"{d.n} of {d.n + d.missing}" if d.missing else str(d.n)
+        named = map(literal, (d.method, d.model, f"{d.time} {d.arrow}", d.figure))
+        table.add_row(*named, f"{d.points:+.2f}", interval, scored)
+    return table
+
+
+TIME_NOTE = (
+    "Plain minus changed clips, the same videos. A model that reads motion loses by one frame, shuffled and (where "
+    "classes have a direction) reversed ↑; a still background should cost it little ↓."
+)
+
+
 def show(paths: Sequence[Path], console: Console | None = None, published: str | None = None) -> None:
     """Print leaderboards as one table.
 
@@ -93,6 +154,9 @@ def show(paths: Sequence[Path], console: Console | None = None, published: str |
     """
     rows = find_rows(paths) + (published_rows(published) if published else [])
     print_table(leaderboard_table(rows), console)
+    drops = drop_table(rows)
+    if drops is not None:
+        print_table(drops, console)
     for title, columns, cells in details(published) if published else []:
         table = Table(title=literal(title, "table.title"))
         for heading in columns:
