@@ -205,6 +205,15 @@ class Result:
         ]
         return pd.DataFrame(rows, columns=["class_name", "figure", "percent", "n"])
 
+    @cached_property
+    def slices(self) -> pd.DataFrame:
+        """One row per attribute, figure and group of ``slices=``: ``percent`` with its limits ``low`` and ``high``, the
+        numbers ``n`` of videos, ``sources`` of source videos and ``missing``, ``few`` (fewer than 30 source videos),
+        ``worst``, and the ``gap`` of the figure with ``gap_low``, ``gap_high``, ``largest`` and ``smallest``."""
+        from evaluator.reports.slices import COLUMNS, slice_rows
+
+        return pd.DataFrame(slice_rows(self.scored.record.slices) if self.scored else [], columns=COLUMNS)
+
 
 def evaluate(
     model: "nn.Module | Place",
@@ -295,8 +304,8 @@ def score(
         predictions: one file per benchmark, in their order.
         benchmarks: the benchmarks; ``iid:DATASET`` for the ordinary test videos.
         out: where to write predictions, record and leaderboard; None writes nothing.
-        options: ``method``, ``model``, ``lists``, ``allow_missing``, ``seed``, ``cluster``; see
-            :func:`evaluator.score.score`.
+        options: ``method``, ``model``, ``lists``, ``allow_missing``, ``seed``, ``cluster``, ``slices``,
+            ``quantiles``; see :func:`evaluator.score.score`.
 
     Raises:
         BenchError: a file does not match its benchmark.

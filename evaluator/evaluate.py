@@ -29,7 +29,10 @@ from evaluator.options import EvalOptions as EvalOptions
 from evaluator.predictions.files import Predictions, read_predictions, softmax, write_predictions
 from evaluator.records import ResultsRecord, Scored, TimedSet, check_names, read_record, write_record
 from evaluator.reports import leaderboard
+from evaluator.reports.slices import write_slices
 from evaluator.results_folder import results_folder
+from evaluator.slices.figures import slice_figures
+from evaluator.slices.table import read_slices
 from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, in_time, limited
 from evaluator.time_order import FROZEN, TimeOrder
 
@@ -78,6 +81,7 @@ def evaluate(
     protocol = {"sampling": sampling.to_dict(), "precision": precision, "columns": next(iter(columns.values()), [])}
     variant = "" if sampling == model.own_sampling else _short({"sampling": sampling.to_dict()})
     check_names(method=model.method, model=model.model)
+    attributes = read_slices(options.slices, sets, options.quantiles) if processes.main else []
     if processes.main:
         leaderboard.check(out / leaderboard.NAME)
         for line in describe_model(model, precision):
@@ -109,6 +113,8 @@ def evaluate(
         predictions |= {t.name: p for t, p, _ in earlier}
         timed += [t for t, _, _ in earlier]
 
+        computed = compute(sets, predictions, options.seed, options.cluster, timed)
+        sliced = slice_figures(sets, predictions, attributes, options.seed, options.cluster, computed.own_arrows)
         said = {
             "format": ResultsRecord.FORMAT,
             "dataset": dataset, "method": model.method, "model": model.model,
@@ -118,7 +124,7 @@ def evaluate(
             "bootstrap_seed": options.seed, "limit": options.limit,
             "iid": {"split": options.split, "fold": options.fold} if options.iid else None,
             "versions": {"albar-bench": version(), "torch": torch.__version__},
-            **compute(sets, predictions, options.seed, options.cluster, timed).plain(),
+            **computed.plain(), **({"slices": [s.record.plain() for s in sliced]} if sliced else {}),
         }  # fmt: skip
         record = ResultsRecord.made(said, "the results", "give it a shorter name, or report this")
         described = [s.replaced(predictions=stores[s.name].csv.relative_to(out).as_posix()) for s in record.sets]
@@ -130,9 +136,10 @@ def evaluate(
                 else t.replaced(predictions=stores[t.name].csv.relative_to(out).as_posix()) for t in record.timed
             ])  # fmt: skip
         write_record(path, record)
+        tables = write_slices(path, sliced) if sliced else []
         board = out / leaderboard.NAME
         leaderboard.update(board, record)
-        return Scored(record, path, board, tuple(s.name for s in todo), speed)
+        return Scored(record, path, board, tuple(s.name for s in todo), speed, tuple(tables))
 
 
 def _with_scuba(s: TestSet, sets: Sequence[TestSet]) -> TestSet:

@@ -19,6 +19,7 @@ from benchmark_builder.utils.options import (
     like,
     setting,
 )
+from evaluator.parts import SLICES
 from evaluator.time_order import FROZEN, TIMES, Time
 
 
@@ -26,10 +27,16 @@ def _dotted(value: Any) -> Any:
     return f".{value}" if value in ("csv", "parquet") else value
 
 
+def _as_words(value: Any) -> Any:
+    """One word as a tuple of it, and a list or a range as a tuple."""
+    return (value,) if isinstance(value, (str, Path)) else as_tuple(value)
+
+
 Suffix = Annotated[Literal[".csv", ".parquet"], BeforeValidator(_dotted)]
 Times = Annotated[
     tuple[Time, ...], BeforeValidator(as_tuple), AfterValidator(lambda given: tuple(dict.fromkeys(given)))
 ]
+Sources = Annotated[tuple[Word, ...], BeforeValidator(_as_words)]
 Seeds = Annotated[tuple[int, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 
 
@@ -77,6 +84,9 @@ class ScoringOptions(SettingsModel):
         seed: seed of the bootstrap intervals.
         cluster: the unit that they draw, one of :data:`~evaluator.testsets.CLUSTERS`.
         suffix: file suffix of the written predictions, one of :data:`~evaluator.predictions.files.FORMATS`.
+        slices: csv files of columns id,attribute,value, or names of :data:`~evaluator.parts.SLICES`: every
+            figure is computed for each group of videos, too.
+        quantiles: into how many groups of equal size the numbers of a source of slices are divided.
     """
 
     allow_missing: bool = setting(
@@ -90,6 +100,14 @@ class ScoringOptions(SettingsModel):
     suffix: Suffix = setting(
         ".csv", "Predictions as csv or parquet.", flag="--format", give="csv or parquet", metavar="[csv|parquet]",
         shown="csv",
+    )  # fmt: skip
+    slices: Sources = setting(
+        (), f"Figures per group of videos, and the gap between groups: {SLICES.help()}, or a csv file of columns "
+        "id,attribute,value[,start,end] (docs/slices.md).", give="csv files, or names of slices", metavar="FILE ...",
+    )  # fmt: skip
+    quantiles: int = setting(
+        4, "Into how many groups of equal size slices divide numbers, such as the area of the mask.", of="groups",
+        ge=2, le=20,
     )  # fmt: skip
 
 

@@ -186,6 +186,60 @@ class Iid(Record):
         return _given(root=self.root, root_relative=self.root_relative)
 
 
+class GroupFigure(Figure):
+    """A figure of one group of videos; ``sources``: how many source videos they were made from."""
+
+    sources: Count
+
+
+class SliceGap(Record):
+    """The largest minus the smallest figure of groups, percent points, with its interval."""
+
+    percent: Percent
+    low: Percent
+    high: Percent
+    largest: Text
+    smallest: Text
+
+
+class SlicedFigure(Record):
+    """A figure per group; ``worst``: the group where it is worst; ``gap``: None where there is one group."""
+
+    groups: dict[Text, GroupFigure]
+    worst: Text
+    gap: SliceGap | None = None
+
+
+class NotUsed(Record):
+    """Ids that are not used: how many, and the first of them."""
+
+    count: Count
+    first: list[Text]
+
+
+class Slices(Record):
+    """Every figure of the main split per value of one attribute.
+
+    Attributes:
+        attribute, source, digest: its name, where its values are from, and the SHA-256 of that.
+        notice: licence and sensitivity of the data.
+        cluster: what the intervals' bootstrap drew whole.
+        groups: the values that a video has, in the order of tables.
+        figures: name -> its groups.
+        unlabelled: source videos without a value; ``unknown``: names in the source that are no video.
+    """
+
+    attribute: Name
+    source: Text
+    digest: Text = ""
+    notice: Text = ""
+    cluster: Annotated[str, Says(f"one of {', '.join(CLUSTERS)}", _one_of(*CLUSTERS))] = "source"
+    groups: list[Text]
+    figures: dict[FigureName, SlicedFigure]
+    unlabelled: NotUsed
+    unknown: NotUsed
+
+
 class Computed(FileRecord):
     """What follows from predictions alone: :func:`evaluator.metrics.figures.compute` makes it.
 
@@ -198,6 +252,7 @@ class Computed(FileRecord):
         per_class: class name -> figure name -> share, for the main split's classes that occur.
         kinds: kinds that do not ship -> what is said of them.
         timed, drops: test sets in other orders of time; ``drop_ORDER_FIGURE`` -> what is lost, for the main split.
+        slices: the figures per group of videos, one entry per attribute.
     """
 
     WHAT: ClassVar[str] = "a results record"
@@ -212,6 +267,7 @@ class Computed(FileRecord):
     kinds: dict[Text, Shown] = Field(default_factory=dict[str, object])
     timed: list[TimedSet] = Field(default_factory=list[TimedSet])
     drops: dict[DropName, Drop] = Field(default_factory=dict[str, Drop])
+    slices: list[Slices] = Field(default_factory=list[Slices])
 
     @property
     def own_arrows(self) -> dict[str, str]:
@@ -227,6 +283,7 @@ class Computed(FileRecord):
         figures: list[tuple[str, Collection[str]]] = [("figures", record.figures)]
         figures += [(f"other.{k}", v) for k, v in record.other.items()]
         figures += [(f"per_class.{k}", v) for k, v in record.per_class.items()]
+        figures += [(f"slices[{k}].figures", v.figures) for k, v in enumerate(record.slices)]
         wrong = [("sets", name, "sets of different names") for name in names if names.count(name) > 1]
         wrong += [
             (f"a name in {field}", name, f"one of {', '.join((*HEADINGS, *own))}")
@@ -300,6 +357,7 @@ class Scored:
         path: the record's file; ``leaderboard``: that of the table that got its row; None where nothing was written.
         computed: names of the sets that were predicted now; the predictions of the others were there.
         speed: ``videos``, ``seconds`` and ``idle_percent`` of predicting them.
+        slices: csv files of the figures per group, and of the ids that are in no group.
     """
 
     record: ResultsRecord
@@ -307,6 +365,7 @@ class Scored:
     leaderboard: Path | None = None
     computed: tuple[str, ...] = ()
     speed: Mapping[str, float] = field(default_factory=dict)
+    slices: tuple[Path, ...] = ()
 
     def plain(self) -> dict[str, object]:
         """The record as JSON has it, and under ``record`` its path, ``leaderboard``, ``computed`` and ``speed``."""

@@ -15,7 +15,10 @@ from evaluator.predictions.files import Predictions, write_predictions
 from evaluator.predictions.mmaction import read_any_predictions
 from evaluator.records import ResultsRecord, Scored, check_names, write_record
 from evaluator.reports import leaderboard
+from evaluator.reports.slices import write_slices
 from evaluator.results_folder import results_folder
+from evaluator.slices.figures import slice_figures
+from evaluator.slices.table import read_slices
 from evaluator.testsets import TestSet, benchmark_set, iid_set
 
 IID = "iid:"
@@ -35,14 +38,14 @@ def score(
             With SCUBA and its SCUFO, contrasted accuracy is computed too.
         out: where to put ``predictions/``, ``results/`` and the row of ``leaderboard.csv``; None writes nothing.
         options: fields of :class:`~evaluator.options.ScoreOptions`: ``method``, ``model``, ``root``, ``lists``,
-            ``allow_missing``, ``seed``, ``cluster``, ``suffix``.
+            ``allow_missing``, ``seed``, ``cluster``, ``suffix``, ``slices``, ``quantiles``.
 
     Returns:
         The results record, and where it was written.
 
     Raises:
         BenchError: a wrong option, not as many benchmarks (or lists) as files, or files that do
-            not fit (see :func:`~evaluator.predictions.mmaction.read_any_predictions`).
+            not fit (see :func:`~evaluator.predictions.mmaction.read_any_predictions`), or a source of slices is wrong.
     """
     o = ScoreOptions(**options)
     method, model, lists, seed, cluster = o.method, o.model, o.lists, o.seed, o.cluster
@@ -60,18 +63,21 @@ def score(
     sets = [_set(b, o.root) for b in benchmarks]
     if len({s.name for s in sets}) < len(sets):
         raise BenchError("two of the benchmarks have the same name; give each benchmark once")
+    attributes = read_slices(o.slices, sets, o.quantiles)
     predictions = {
         s.name: read_any_predictions(path, s, lists[k] if lists else None, o.allow_missing)
         for k, (path, s) in enumerate(zip(files, sets, strict=True))
     }
     digest = _digest(list(predictions.values()))
+    computed = compute(sets, predictions, seed, cluster)
+    sliced = slice_figures(sets, predictions, attributes, seed, cluster, computed.own_arrows)
     said: dict[str, object] = {
         "format": ResultsRecord.FORMAT,
         "dataset": sets[0].dataset, "method": method or files[0].stem, "model": model, "classes": sets[0].classes,
         "seed": "", "checkpoint": "", "checkpoint_sha256": digest, "protocol": "predictions", "sampling": None,
         "bootstrap_seed": seed, "iid": {} if any(s.kind == "iid" for s in sets) else None,
         "versions": {"albar-bench": version()},
-        **compute(sets, predictions, seed, cluster).plain(),
+        **computed.plain(), **({"slices": [s.record.plain() for s in sliced]} if sliced else {}),
     }  # fmt: skip
     record = ResultsRecord.made(said, "the results", "give it a shorter name, or report this")
     if out is None:
@@ -88,8 +94,9 @@ def score(
         videos = leaderboard.videos_digest([s.digest for s in sets])
         path = out / "results" / f"{plain(record.dataset)}-{tag}-{videos}.json"
         write_record(path, record)
+        tables = write_slices(path, sliced) if sliced else []
         leaderboard.update(out / leaderboard.NAME, record)
-    return Scored(record, path, out / leaderboard.NAME)
+    return Scored(record, path, out / leaderboard.NAME, slices=tuple(tables))
 
 
 def _set(benchmark: Path | str, root: Path | None) -> TestSet:

@@ -11,7 +11,7 @@ import typer
 from albar_bench.cli.kind_group import KindGroup
 from albar_bench.cli.method_help import TrainCommand
 from albar_bench.cli.tree import Command, Group, Table
-from albar_bench.cli.variadic import is_anything, is_benchmark, is_list, is_order, variadic
+from albar_bench.cli.variadic import is_anything, is_benchmark, is_list, is_order, is_slices, variadic
 
 CLI = "albar_bench.cli"
 BUILD = Table(
@@ -81,7 +81,7 @@ COMMANDS: dict[str, Command | Table] = {
     "eval": Command(
         f"{CLI}.eval:eval_command",
         "Score a model: IID, SCUBA (↑), SCUFO (↓), ConflFG (↑), contrasted accuracy (↑).",
-        variadic(benchmarks=is_benchmark, time=is_order),
+        variadic(benchmarks=is_benchmark, time=is_order, slices=is_slices),
     ),
     "compare": Command(
         f"{CLI}.compare:compare",
@@ -101,7 +101,7 @@ COMMANDS: dict[str, Command | Table] = {
     "score": Command(
         f"{CLI}.reports:score",
         "Score predictions of any framework, without a network or videos.",
-        variadic(benchmark=is_benchmark, lists=is_list),
+        variadic(benchmark=is_benchmark, lists=is_list, slices=is_slices),
     ),
     "versus": Command(
         f"{CLI}.reports:versus",

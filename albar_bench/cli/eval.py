@@ -11,7 +11,7 @@ from evaluator.options import EvalFiles, EvalOptions, ModelOptions
 OF_MODEL = ("model", "weights", "classes", "sampling", "clip", "views", "crops", "method", "trust")
 OPTIONS = (
     "dataset", "root", "iid", "split", "fold", "batch", "workers", "device", "precision", "limit", "allow_missing",
-    "seed", "cluster", "suffix", "time", "masks", "mask_set",
+    "seed", "cluster", "suffix", "slices", "quantiles", "time", "masks", "mask_set",
 )  # fmt: skip
 
 
@@ -38,12 +38,15 @@ def eval_command(
     from evaluator.reports.leaderboard import read_leaderboard
     from evaluator.reports.picture import plot_leaderboard
     from evaluator.reports.screen import show
+    from evaluator.reports.slices import show_slices
 
     out, options = files.out, EvalOptions(model=ModelOptions(**said), **chosen)
     benchmarks = () if files.no_benchmarks else files.benchmarks or None
-    if not evaluate(model, benchmarks, out, options, say):
+    scored = evaluate(model, benchmarks, out, options, say)
+    if not scored:
         return  # one of several processes; another one writes
     table = out / "leaderboard.csv"
     show([table])
+    show_slices(scored.record.slices, scored.record.own_arrows)
     plot_leaderboard(read_leaderboard(table), out / "leaderboard.png")
-    say(f"{table}\n{out / 'leaderboard.png'}\n{out / 'predictions'}")
+    say("\n".join(map(str, (table, out / "leaderboard.png", out / "predictions", *scored.slices))))

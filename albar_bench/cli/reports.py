@@ -46,6 +46,7 @@ def score(
     out: Annotated[Path | None, typer.Option(help="Write results and a leaderboard row here.")] = None,
 ) -> None:
     """Score predictions of any framework, without a network or videos."""
+    from evaluator.reports.slices import show_slices
     from evaluator.score import score as compute
 
     wanted = [name if name.startswith("iid:") else Path(name) for name in benchmark]
@@ -54,6 +55,9 @@ def score(
         interval = "" if figure.low is None else f"  [{figure.low:.2f}, {figure.high:.2f}]"
         lacking = f", {figure.missing} missing" if figure.missing else ""
         say(f"{name:12} {figure.percent:6.2f}{interval}  (n = {figure.n}{lacking})")
+    show_slices(scored.record.slices, scored.record.own_arrows)
+    for path in scored.slices:
+        say(f"{path}")
 
 
 @with_options

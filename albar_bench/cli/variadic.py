@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from typer.core import TyperCommand, TyperOption
 
+from evaluator.parts import SLICES
+
 Belongs = Callable[[str], bool]
 
 
@@ -30,6 +32,18 @@ def is_list(word: str) -> bool:
 def is_order(word: str) -> bool:
     """Whether a word is an order of `bench eval --time`."""
     return word in ("one-frame", "shuffled", "reversed", "frozen-background")
+
+
+def is_slices(word: str) -> bool:
+    """Whether a word names a built-in source of slices, or a file whose first line has the columns of one."""
+    if word.partition(":")[0] in SLICES.shipped:
+        return True
+    try:
+        with open(word, encoding="utf-8", errors="replace") as file:
+            first = file.readline(1000).lower()
+    except (OSError, ValueError):
+        return False
+    return all(name in first for name in ("id", "attribute", "value"))
 
 
 def is_anything(word: str) -> bool:

@@ -81,15 +81,15 @@ def compute(
 
 
 def figure_parts(
-    sets: Sequence[TestSet], predictions: Mapping[str, Predictions], cluster: str = "source"
+    sets: Sequence[TestSet], predictions: Mapping[str, Predictions], cluster: str = "source", main: str | None = None
 ) -> dict[str, dict[str, list[Part]]]:
     """The parts whose mean is each figure: split -> name -> one part per background set.
 
     ``cluster`` as in :func:`compute`.
 
-    The IID set is listed under :func:`main_split`, regardless of the name of its split.
+    The IID set is listed under ``main``, regardless of the name of its split; None: under :func:`main_split`.
     """
-    main = main_split(sets)
+    main = main_split(sets) if main is None else main
     parts: dict[str, dict[str, list[Part]]] = defaultdict(lambda: defaultdict(list))
     for s in sets:
         parts[main if s.kind == "iid" else s.split][s.about.figure].append(_top1(s, predictions[s.name], cluster))

@@ -45,13 +45,25 @@ def replicates(parts: Sequence[Part], name: str, seed: int = 0, n: int = REPLICA
         float64 (n,): the mean over parts of the share of 1s, 0..1, per replicate. A part without a drawn source (for
             example a class with few videos) is ignored in this replicate.
     """
-    sources = sorted({s for part in parts for s in part.sources})
+    found: np.ndarray = group_replicates([parts], name, seed, n)[0]
+    return found
+
+
+def group_replicates(groups: Sequence[Sequence[Part]], name: str, seed: int = 0, n: int = REPLICATES) -> np.ndarray:
+    """:func:`replicates` of several groups of parts, which share what is drawn.
+
+    Returns:
+        float64 (groups, n): per group as in ``replicates``; NaN where none of a group's sources was drawn.
+    """
+    flat = [part for parts in groups for part in parts]
+    sources = sorted({s for part in flat for s in part.sources})
     place = {s: k for k, s in enumerate(sources)}
-    hits, sizes = np.zeros((2, len(parts), len(sources)))
-    for p, part in enumerate(parts):
+    hits, sizes = np.zeros((2, len(flat), len(sources)))
+    for p, part in enumerate(flat):
         at = [place[s] for s in part.sources]
         np.add.at(hits[p], at, part.outcomes)
         np.add.at(sizes[p], at, 1.0)
+    ends = np.cumsum([len(parts) for parts in groups])
     rng = generator(seed, name, "bootstrap")
     chance = np.full(len(sources), 1 / len(sources))
     step = max(1, _CELLS // len(sources))
@@ -60,5 +72,10 @@ def replicates(parts: Sequence[Part], name: str, seed: int = 0, n: int = REPLICA
         drawn = rng.multinomial(len(sources), chance, size=min(step, n - start)).astype(float)
         counts = drawn @ sizes.T
         shares = np.divide(drawn @ hits.T, counts, out=np.zeros_like(counts), where=counts > 0)
-        found.append(shares.sum(1) / (counts > 0).sum(1))
-    return np.concatenate(found)
+        rows = []
+        for end, parts in zip(ends, groups, strict=True):
+            own = slice(end - len(parts), end)
+            used = (counts[:, own] > 0).sum(1)
+            rows.append(np.divide(shares[:, own].sum(1), used, out=np.full(len(used), np.nan), where=used > 0))
+        found.append(np.stack(rows))
+    return np.concatenate(found, axis=1)

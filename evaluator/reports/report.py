@@ -11,15 +11,17 @@ from benchmark_builder.kinds import own_about
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_text
 from benchmark_builder.utils.text import shown
-from evaluator.metrics.names import ARROW, NAMES, headings
+from evaluator.metrics.names import ARROW, NAMES, headings, ordered
 from evaluator.options import ReportOptions
 from evaluator.records import version
 from evaluator.reports.gallery import build_gallery
 from evaluator.reports.leaderboard import as_text, groups, number, own_figures, row_of, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
 from evaluator.reports.screen import BASELINES, TIME_NOTE, baseline_figures, mixed_datasets, shown_drops, shown_figures
+from evaluator.reports.slices import notes_of
 from evaluator.reports.svg import COLOURS, Mark, Spot, bars, scatter
 from evaluator.runs import Found, Run, clustered, compare_runs, find_records, load_run
+from evaluator.slices.figures import FEW
 from evaluator.testsets import CLUSTERS
 
 _PAGE = Path(__file__).parent / "page"
@@ -69,6 +71,7 @@ def report(
         "drops": shown_drops(rows),
         "time_note": TIME_NOTE,
         "classes": [_classes(run) for run in runs if run.record.per_class],
+        "slices": [part for run in runs for part in _slices(run)],
         "comparisons": _comparisons(runs),
         "details": details(published) if published else [],
         "cards": build_gallery(runs, gallery) if gallery else [],
@@ -106,6 +109,7 @@ _SECTIONS = (
     ("sets", "Every test set", "bars"),
     ("time", "Other orders of frames", "drops"),
     ("classes", "Every class", "classes"),
+    ("slices", "Groups of videos", "slices"),
     ("comparisons", "Is the difference real?", "comparisons"),
     ("gallery", "Gallery", "cards"),
     ("published", "Published figures", "details"),
@@ -223,6 +227,25 @@ def _classes(run: Run) -> dict[str, object]:
         "rows": [(name, [cells.get(figure) for figure in names]) for name, cells in table.items()],
         "confusions": confusions[:20],
     }
+
+
+def _slices(run: Run) -> list[dict[str, object]]:
+    """A table per attribute: a row per group, a cell per figure, then the gap of each figure."""
+    known = headings(run.record.own_arrows)
+    tables: list[dict[str, object]] = []
+    for s in run.record.slices:
+        names = ordered(s.figures)
+        tables.append({
+            "name": run.name, "attribute": s.attribute, "source": s.source, "few": FEW,
+            "headings": [_heading(*known[name]) for name in names],
+            "rows": [
+                (group, [(s.figures[name].groups.get(group), s.figures[name].worst == group) for name in names])
+                for group in s.groups
+            ],
+            "gaps": [s.figures[name].gap for name in names],
+            "notes": notes_of(s),
+        })  # fmt: skip
+    return tables
 
 
 def _comparisons(runs: Sequence[Run]) -> list[dict[str, object]]:

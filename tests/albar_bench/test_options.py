@@ -28,10 +28,11 @@ NAMES = {
     places reference tau model weights keep-head sampling clip epochs batch accumulate optimiser lr backbone-lr
     weight-decay decay warmup schedule clip-gradient precision compile workers device save-steps tensorboard""",
     "eval": """benchmarks model weights classes sampling clip views crops method trust dataset out root iid split fold
-    batch workers device precision limit allow-missing seed cluster format time masks mask-set no-benchmarks""",
+    batch workers device precision limit allow-missing seed cluster format time masks mask-set no-benchmarks
+    slices quantiles""",
     "compare": """methods seeds first-seed dataset root benchmarks config model weights preset epochs batch lr limit
     masks places device jobs out""",
-    "score": "benchmark out method model root lists allow-missing seed cluster format",
+    "score": "benchmark out method model root lists allow-missing seed cluster format slices quantiles",
     "report": "out published gallery benchmarks root title cluster",
     "versus": "benchmarks root cluster",
     "leaderboard": "published",
