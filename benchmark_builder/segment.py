@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmark_builder.benchmark.manifest import versions
+from benchmark_builder.benchmark.manifest import paths_from, versions
+from benchmark_builder.benchmark.masked import COLUMNS, FIX, TABLE, read_masks_table, whole_row
 from benchmark_builder.builders import Run, Subset
 from benchmark_builder.datasets import data_root, dataset_root, read_dataset
 from benchmark_builder.masks import KINDS, MaskSource
+from benchmark_builder.masks.base import confidence_of, mean_confidence
 from benchmark_builder.masks.stored import ORIGIN, MaskWriter, StoredTrack
 from benchmark_builder.masks.treatment import full_masks
 from benchmark_builder.protocols import differing, protocol_masks, resolve
@@ -35,19 +37,22 @@ from benchmark_builder.video.digest_cache import depends_on
 from benchmark_builder.video.record import Video
 
 FORMAT = 1
-TABLE, WORK = "masks.csv", ".segment"
-FIX = "delete it and run `bench segment` again"
-# frames: length of the track; covered: how many of its frames have a mask; coverage: the mean share of the picture
-# inside those masks, 0..1.
-COLUMNS = ["id", "file", "frames", "covered", "coverage", "sha256"]
+WORK = ".segment"
 
 
 @dataclass(frozen=True)
 class SegmentMaker:
-    """Writes the masks of one video into ``out``."""
+    """Writes the masks of one video into ``out``.
+
+    Attributes:
+        out: the folder.
+        masks: the source.
+        root: the dataset's folder; the table names videos relative to it.
+    """
 
     out: Path
     masks: MaskSource
+    root: Path
 
     def make(self, video: Video) -> runner.Made:
         """The video's row of masks.csv; its zip is kept if it is there and can be read, else written.
@@ -64,7 +69,7 @@ class SegmentMaker:
             except BenchError:
                 pass  # damaged since: written again
         track = self.masks.track(video, info.height, info.width)
-        with MaskWriter(path, len(track.covered)) as writer:
+        with MaskWriter(path, len(track.covered), confidence_of(track)) as writer:
             shown = False
             for index in np.flatnonzero(track.covered).tolist():
                 mask = track.mask(index)
@@ -74,8 +79,7 @@ class SegmentMaker:
                 raise LeftOut(f"the mask of {video.id} is empty on every frame")
         return self._described(video, path, StoredTrack(path, info.height, info.width), True)
 
-    @staticmethod
-    def _described(video: Video, path: Path, track: StoredTrack, new: bool) -> runner.Made:
+    def _described(self, video: Video, path: Path, track: StoredTrack, new: bool) -> runner.Made:
         """What :meth:`make` returns of a zip. Raises BenchError if a mask in it cannot be read."""
         shares = [float(track.mask(k).mean()) for k in np.flatnonzero(track.covered).tolist()]
         if not shares:
@@ -87,6 +91,8 @@ class SegmentMaker:
             "covered": str(len(shares)),
             "coverage": repr(round(float(np.mean(shares)), 6)),
             "sha256": sha256_file(path),
+            "confidence": "" if (sure := mean_confidence(track.confidence)) is None else repr(round(sure, 4)),
+            "source_file": _relative(video.path, self.root),
         }
         return runner.Made([row], full_masks(video.id, shares), new)
 
@@ -127,16 +133,17 @@ def segment(
     for note in listing.notes:
         run.say(note)
     chosen = {"masks": masks, **{k: (options or {}).get(k) for k in ("actors", "prompts")}}
+    root = dataset_root(dataset, root)
     settings, named = resolve(protocol, dataset, chosen)
     asked = {k for k, v in chosen.items() if v is not None}
     others = {k: v for k, v in (options or {}).items() if k not in chosen}
-    source = protocol_masks(settings, named, dataset_root(dataset, root), asked, others)
+    source = protocol_masks(settings, named, root, asked, others)
     if differing(named):
         run.say(differing(named))
     record = {"masks": source.describe(), "dataset": safe_name(dataset), "format": FORMAT}
     missing = [pool.Note(name, "left out", reason) for i, name, reason in listing.left_out if subset.named([i])]
     out = out or data_root() / "masks" / f"{safe_name(dataset)}-{safe_name(KINDS.kind(settings.masks))}"
-    task = _Segment(out, SegmentMaker(out, source), record, missing)
+    task = _Segment(out, SegmentMaker(out, source, root), record, missing)
     return runner.fill(task, subset.of(listing.videos), run.workers or pool.default_workers(), run.progress)
 
 
@@ -178,19 +185,20 @@ class _Segment(runner.Filling):
             yield from (Entry(name, "made", made) for name, made in rows.items())
 
     def _table(self) -> list[dict[str, str]]:
-        path = self.out / TABLE
-        return read_records(path, COLUMNS, "table of `bench segment`", FIX) if path.is_file() else []
+        return read_masks_table(self.out) if (self.out / TABLE).is_file() else []
 
     def check_row(self, row: Any) -> None:
-        if not isinstance(row, dict) or list(row) != COLUMNS or not all(isinstance(v, str) for v in row.values()):
-            raise BenchError(f"{self.out / self.journal}: not a row of {TABLE}; {FIX}")
-        inside(self.out, row["file"])
+        inside(self.out, whole_row(row)["file"])
 
     def ready(self) -> None:
-        write_json(self.out / ORIGIN, self._record | {"versions": versions()})
+        paths = paths_from(self.out, root=self.maker.root)
+        write_json(self.out / ORIGIN, self._record | {"paths": paths, "versions": versions()})
 
     def finish(self, journal: Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
-        rows = {row["id"]: row for row in journal.all_rows() if journal.is_there(row)}
+        rows = {row["id"]: whole_row(row) for row in journal.all_rows() if journal.is_there(row)}
+        for video in items:  # an earlier version did not name the files
+            if video.id in rows:
+                rows[video.id]["source_file"] = _relative(video.path, self.maker.root)
         failures = [
             failure
             for failure in journal.failures(self._missing, rows)
@@ -225,6 +233,11 @@ class _Segment(runner.Filling):
             if path.is_dir():
                 with suppress(OSError):
                     path.rmdir()
+
+
+def _relative(path: Path, root: Path) -> str:
+    """A video's file relative to the dataset's folder; "" if it is outside."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
 
 
 def _file(video_id: str) -> str:

@@ -129,7 +129,7 @@ class ScubaMaker:
         areas: list[int] = []
         held, mask = None, np.zeros((height, width), dtype=bool)
         with ExitStack() as stack:
-            mask_writer = stack.enter_context(MaskWriter(self.out / mask_file))
+            mask_writer = stack.enter_context(MaskWriter(self.out / mask_file, confidence=track.confidence))
             sinks = [stack.enter_context(self.layout.open(self.out / f, width, height, info.fps)) for f in files]
             decoded = read_frames(video.path, damaged=damaged)
             for index, frame in wanted_frames(decoded, video.path, list(chosen), height, width):

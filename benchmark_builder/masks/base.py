@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.record import Video
 
 
@@ -41,6 +42,43 @@ class BoxedTrack(Protocol):
     def actor_boxes(self, index: int) -> list[ActorBox]:
         """The boxes on covered frame ``index``, clipped to the frame (so the area may be 0)."""
         ...
+
+
+@runtime_checkable
+class Confident(Protocol):
+    """A track that says how sure its source is; an optional extension of :class:`MaskTrack`.
+
+    Attributes:
+        confidence: float (T,), 0..1, one per frame of the video, also for frames without a mask; nan where nothing is
+            known. None: nothing is known of the whole video.
+    """
+
+    confidence: np.ndarray | None
+
+
+def confidence_of(track: object) -> np.ndarray | None:
+    """The confidence of a track: float32 (T,), 0..1 or nan per frame; None if its source does not give any.
+
+    Raises:
+        BenchError: it is not an array of such numbers.
+    """
+    found = track.confidence if isinstance(track, Confident) else None
+    if found is None:
+        return None
+    try:
+        values = np.asarray(found, dtype=np.float32)
+    except (TypeError, ValueError):
+        values = np.empty((0, 0), np.float32)
+    known = values[~np.isnan(values)]
+    if values.ndim != 1 or (known < 0).any() or (known > 1).any():
+        raise BenchError("the mask source's confidence is not an array (T,) of numbers from 0 to 1; fix the source")
+    return values
+
+
+def mean_confidence(confidence: np.ndarray | None) -> float | None:
+    """The confidence of a video: the mean over all frames where it is known, 0..1; None if there is no such frame."""
+    known = None if confidence is None else confidence[~np.isnan(confidence)]
+    return None if known is None or not len(known) else float(known.mean(dtype=np.float64))
 
 
 class MaskSource(Protocol):

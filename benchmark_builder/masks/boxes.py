@@ -8,17 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark_builder.masks.base import MaskTrack, reads_of
+from benchmark_builder.masks.base import MaskTrack, confidence_of, reads_of
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.record import Video
 
 
 class BoundingBoxes:
-    """The masks of another track, each replaced by its bounding box. ``covered``: bool (T,), as in the other track."""
+    """The masks of another track, each replaced by its bounding box.
+
+    ``covered``, bool (T,), and ``confidence`` are those of the other track.
+    """
 
     def __init__(self, track: MaskTrack) -> None:
         self._track = track
-        self.covered = track.covered
+        self.covered, self.confidence = track.covered, confidence_of(track)
 
     def mask(self, index: int) -> np.ndarray:
         """Mask of covered frame ``index``: bool (H, W); empty if the other mask is empty."""

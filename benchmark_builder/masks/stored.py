@@ -1,7 +1,8 @@
 """Masks on disk: one zip of 1-bit PNGs per video, one PNG per covered frame, named by the index of the frame from 0.
 
 The exact masks of synthactions, the masks that a benchmark was built with, and masks computed by `bench segment` are
-stored in this format. Any zip tool and picture viewer can open it.
+stored in this format. Any zip tool and picture viewer can open it. If the source says how sure it is, ``confidence.txt``
+has a line per frame of the source: a number from 0 to 1, or ``-`` where it is not known.
 """
 
 import zipfile
@@ -13,22 +14,28 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmark_builder import MOST_PIXELS
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.files import found_inside, open_zip, read_json, whole_file, zip_member
 from benchmark_builder.video.decode import png_size
 from benchmark_builder.video.record import LONGEST, Video
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp, so that equal masks give equal bytes
-LENGTH = "length.txt"
+LENGTH, CONFIDENCE = "length.txt", "confidence.txt"
 ORIGIN = "segment.json"  # records the source of the masks that `bench segment` wrote
 
 
 class MaskWriter:
     """Appends masks to a zip. Use it as a context manager; the file appears at ``path`` when it is complete."""
 
-    def __init__(self, path: Path, length: int = 0) -> None:
-        """length: number of frames of the video, if it continues after the last mask."""
-        self._path = path
+    def __init__(self, path: Path, length: int = 0, confidence: np.ndarray | None = None) -> None:
+        """
+        Args:
+            path: the zip.
+            length: number of frames of the video, if it continues after the last mask.
+            confidence: float (N,), 0..1 or nan, of each frame of the source; None if the source gives none.
+        """
+        self._path, self._confidence = path, confidence
         self._zip: zipfile.ZipFile | None = None
         self._length = length
         self._last: np.ndarray | None = None
@@ -59,6 +66,9 @@ class MaskWriter:
         assert self._zip is not None
         if kind is None:
             self._zip.writestr(zipfile.ZipInfo(LENGTH, _DATE), f"{self._length}\n")
+            if self._confidence is not None:
+                lines = ("-" if np.isnan(value) else f"{value:.4f}" for value in self._confidence.tolist())
+                self._zip.writestr(zipfile.ZipInfo(CONFIDENCE, _DATE), "".join(f"{line}\n" for line in lines))
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         self._stack.__exit__(kind, value, trace)
@@ -72,14 +82,28 @@ def write_masks(path: Path, masks: Iterable[np.ndarray]) -> None:
 
 
 class StoredTrack:
-    """Masks of one video, read one at a time from its zip. ``covered``: bool (T,)."""
+    """Masks of one video, read one at a time from its zip.
 
-    def __init__(self, path: Path, height: int, width: int) -> None:
-        self.path, self.size = path, (height, width)
+    Attributes:
+        covered: bool (T,).
+        confidence: float32 (N,), 0..1 or nan, of each frame of the source, which may be longer; None if it is unknown.
+    """
+
+    def __init__(self, path: Path, height: int | None = None, width: int | None = None) -> None:
+        """
+        Args:
+            path: the zip.
+            height, width: of the video; None: those of the first mask.
+
+        Raises:
+            BenchError: it is not a file of masks, or cannot be read.
+        """
+        self.path = path
         try:
             self._zip = open_zip(path)
             length = int(zip_member(self._zip, LENGTH, 64))
             indices = [int(n[:-4]) for n in self._zip.namelist() if n.endswith(".png") and n[:-4].isdigit()]
+            self.confidence = _confidence(self._zip)
         except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
             raise BenchError(f"{path}: not a mask file ({error}); write it again with `bench segment`") from None
         if not 0 <= length <= LONGEST or any(i >= length for i in indices):
@@ -88,6 +112,18 @@ class StoredTrack:
             )
         self.covered = np.zeros(length, dtype=bool)
         self.covered[indices] = True
+        self.size = (height, width) if height is not None and width is not None else self._own_size()
+
+    def _own_size(self) -> tuple[int, int]:
+        """(height, width) of the first mask. Raises BenchError if there is none, or no video has this size."""
+        first = int(self.covered.argmax())
+        try:
+            height, width = png_size(zip_member(self._zip, f"{first:06d}.png"))
+        except (KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise BenchError(f"{self.path}: mask of frame {first} cannot be read ({error})") from None
+        if not 0 < height * width <= MOST_PIXELS:
+            raise BenchError(f"{self.path}: masks are {width}x{height}, larger than any video; write it again")
+        return height, width
 
     def mask(self, index: int) -> np.ndarray:
         """Mask of covered frame ``index``: bool (H, W)."""
@@ -107,6 +143,17 @@ class StoredTrack:
         if image is None:
             raise BenchError(f"{self.path}: mask of frame {index} cannot be read")
         return image > 127
+
+
+def _confidence(archive: zipfile.ZipFile) -> np.ndarray | None:
+    """What a zip says of the confidence. Raises ValueError if it is not what :class:`MaskWriter` writes."""
+    if CONFIDENCE not in archive.namelist():
+        return None
+    words = zip_member(archive, CONFIDENCE, 8 * LONGEST).decode("ascii").split()
+    values = np.array([np.nan if word == "-" else float(word) for word in words], np.float32)
+    if len(values) > LONGEST or not ((values >= 0) & (values <= 1) | np.isnan(values)).all():
+        raise ValueError(f"{CONFIDENCE} has a number that is not from 0 to 1")
+    return values
 
 
 class StoredMasks:

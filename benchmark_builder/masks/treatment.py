@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from benchmark_builder.masks.base import MaskTrack
+from benchmark_builder.masks.base import MaskTrack, confidence_of
 from benchmark_builder.settings import MaskSettings
 from benchmark_builder.utils.errors import LeftOut
 from benchmark_builder.utils.pool import Note
@@ -16,11 +16,11 @@ FULL = 0.99  # a mask with at least this share of the picture counts as covering
 
 
 class TreatedTrack:
-    """A track processed as in :class:`MaskSettings`. ``covered``: bool (T,), as in the source."""
+    """A track processed as in :class:`MaskSettings`. ``covered``, bool (T,), and ``confidence`` are the source's."""
 
     def __init__(self, track: MaskTrack, settings: MaskSettings) -> None:
         self.track, self.settings = track, settings
-        self.covered = track.covered
+        self.covered, self.confidence = track.covered, confidence_of(track)
         self._indices = np.flatnonzero(track.covered)
         self._raw: OrderedDict[int, np.ndarray] = OrderedDict()
 
