@@ -402,5 +402,17 @@ class LeakageFiles(MovedDataset):
     plot: PathSetting | None = setting(None, f"Draw them here ({' '.join(CHARTS)}).")
 
 
+class MaskAuditSettings(MovedDataset):
+    """Where the figures of stored masks go, and what the sheet of doubtful videos shows."""
+
+    out: PathSetting | None = setting(None, "Write the figures here (.csv), one row per video.")
+    sheet: PathSetting = setting(
+        Path("masks.png"), f"Draw the most doubtful videos with the outlines of their masks here ({', '.join(SHEETS)})."
+    )
+    videos: int = setting(12, "How many videos the sheet shows.", of="videos", ge=1, le=1000)
+    columns: int = like(PreviewSettings, "columns", 6)
+    height: int = like(PreviewSettings, "height", 120)
+
+
 NETWORK: dict[str, Any] = {name: field.default for name, field in NetworkSettings.model_fields.items()}
 DEFAULTS: dict[str, Any] = {name: field.default for name, field in Settings.model_fields.items()}

@@ -34,13 +34,17 @@ BUILD = Table(
     KindGroup,
 )
 AUDIT = Table(
-    "Audit a built benchmark: how much of the original background it shows.",
+    "Audit masks, and what a built benchmark shows of the original background.",
     {
         "leakage": Command(
             f"{CLI}.audit:leakage",
             "Measure how much of the original background is visible, and whether it reveals the class or the source "
             "video.",
-        )
+        ),
+        "masks": Command(
+            f"{CLI}.audit:masks",
+            "Judge stored masks without annotations: figures per video, and a sheet of the most doubtful videos.",
+        ),
     },
 )
 DATA = Table(
@@ -119,7 +123,8 @@ COMMANDS: dict[str, Command | Table] = {
     "audit": AUDIT,
     "preview": Command(
         f"{CLI}.benchmark:preview",
-        "Show a benchmark: original, mask, SCUBA, SCUFO and ConflFG of some videos, as a picture or an animation.",
+        "Show a benchmark (original, mask, SCUBA, SCUFO, ConflFG) or the masks of `bench segment`: a picture, or an "
+        "animation.",
     ),
     "stats": Command(
         f"{CLI}.benchmark:stats",

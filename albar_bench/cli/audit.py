@@ -1,4 +1,4 @@
-"""`bench audit …`: what a built benchmark reveals."""
+"""`bench audit …`: what a built benchmark reveals, and how good its masks look."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,10 +7,14 @@ import typer
 
 from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
-from benchmark_builder.settings import LeakageFiles, LeakageSettings, RunSettings
+from benchmark_builder.settings import LeakageFiles, LeakageSettings, MaskAuditSettings, RunSettings
+from benchmark_builder.utils.text import shown
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from benchmark_builder.audit.leakage import Leakage, Share
+    from benchmark_builder.audit.masks import MaskAudit, MaskFigures
 
 
 @with_options
@@ -81,3 +85,82 @@ def _percent(share: "Share | None", beside: str = "") -> str:
     if share is None:
         return "–"
     return f"{100 * share.value:.1f}{beside}\n{100 * share.low:.1f}–{100 * share.high:.1f}"
+
+
+@with_options
+def masks(
+    folder: Annotated[
+        Path, typer.Argument(help="A SCUBA benchmark, or a folder of `bench segment`.", metavar="BENCHMARK")
+    ],
+    settings: MaskAuditSettings,
+    run: RunSettings,
+) -> None:
+    """Judge stored masks without annotations: figures per video, and a sheet of the most doubtful videos.
+
+    share: of the picture inside the mask (median over frames). neighbour_iou: IoU of the masks of neighbouring frames
+    (mean; motion is not compensated; pairs across a camera cut do not count). coverage: share of the frames with a
+    mask. cuts: camera cuts. confidence: the mask source's own.
+
+    doubt = 1 − coverage · neighbour_iou · size · confidence, where size = min(1, share / 0.01, (1 − share) / 0.5); an
+    unknown factor counts as 1.
+    """
+    from rich.console import Console
+
+    from benchmark_builder.audit.masks import audit_masks, draw_sheet, write_table
+    from benchmark_builder.utils.pictures import SHEETS, check_suffix
+    from benchmark_builder.utils.pool import default_workers
+
+    check_suffix(settings.sheet, SHEETS, "--sheet")  # before the work starts
+    found = audit_masks(folder, settings.root, run.workers or default_workers(), progress=True)
+    console = Console()
+    console.print(_summary(found))
+    console.print(_worst(found, settings.videos))
+    say(f"{folder}: {len(found.videos)} videos measured, {len(found.left_out)} have no masks (see failures.csv)")
+    unknown = [video for video in found.videos if video.cuts is None]
+    if unknown:
+        say(f"cuts are unknown for {len(unknown)} videos, such as {unknown[0].id}: {unknown[0].reason}")
+    for name, reason in found.failed[:5]:
+        say(f"failed: {name}: {reason}")
+    if len(found.failed) > 5:
+        say(f"… and {len(found.failed) - 5} more failed")
+    if found.log:
+        say(found.log)
+    if settings.out is not None:
+        write_table(settings.out, found)
+        say(f"{settings.out}: {len(found.videos)} rows")
+    say(
+        f"{draw_sheet(found, settings.sheet, videos=settings.videos, columns=settings.columns, height=settings.height)}"
+    )
+
+
+def _summary(found: "MaskAudit") -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    from benchmark_builder.audit.masks import summary
+
+    table = Table(title=f"Masks ({escape(found.masked.kind)}), {len(found.videos)} videos")
+    for heading in ("figure", "lower\nquartile", "median", "upper\nquartile", "worst", "worst video"):
+        table.add_column(heading, overflow="fold")
+    for figure, low, middle, high, worst in summary(found):
+        numbers = (low, middle, high, getattr(worst, figure))
+        table.add_row(figure, *(f"{value:.3g}" for value in numbers), escape(shown(worst.id)))
+    return table
+
+
+def _worst(found: "MaskAudit", count: int) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="Most doubtful videos")
+    for heading in ("doubt", "share", "IoU", "worst\nIoU", "at\nframe", "cover", "cuts", "conf.", "video"):
+        table.add_column(heading, overflow="fold", no_wrap=heading != "video")
+    names = ("doubt", "share", "neighbour_iou", "worst_iou", "worst_frame", "coverage", "cuts", "confidence")
+    for video in found.videos[:count]:
+        table.add_row(*(_number(video, name) for name in names), escape(shown(video.id)))
+    return table
+
+
+def _number(video: "MaskFigures", name: str) -> str:
+    value = getattr(video, name)
+    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

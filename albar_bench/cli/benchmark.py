@@ -38,7 +38,8 @@ def verify(folder: Folder, run: RunSettings, moved: MovedOrigins) -> None:
 
 @with_options
 def preview(folder: Folder, settings: PreviewSettings) -> None:
-    """Show a benchmark: original, mask, SCUBA, SCUFO and ConflFG of some videos, as a picture or an animation."""
+    """Show a benchmark (original, mask, SCUBA, SCUFO, ConflFG) or the masks of `bench segment`: a picture, or an
+    animation."""
     from benchmark_builder.benchmark.preview import animation, contact_sheet
     from benchmark_builder.utils.pictures import PLAYING, SHEETS, check_suffix
 

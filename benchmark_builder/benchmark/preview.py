@@ -3,26 +3,38 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 
-from benchmark_builder import MOST_PIXELS, kinds
+from benchmark_builder import kinds
 from benchmark_builder.benchmark.manifest import PROTOCOL, Benchmark, Row, read_benchmark
+from benchmark_builder.benchmark.masked import MaskedFolder, is_segmented, read_masked
+from benchmark_builder.benchmark.sheets import (
+    GAP,
+    LABEL,
+    PAPER,
+    check_pixels,
+    frames_outlined,
+    outlined,
+    paper,
+    scaled,
+    strip,
+    write_sheet,
+    written,
+)
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.settings import PreviewSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import whole_file
 from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.pictures import PLAYING, SHEETS, check_suffix
-from benchmark_builder.video.decode import read_frames
+from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.encode import H264, open_video
 from benchmark_builder.video.selection import indices
 
-LABEL, GAP, PAPER, INK = 84, 6, 250, 40
 PLAYED, MOST_PLAYED = 10, 600  # maximum seconds and frames of a video in an animation
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,10 +74,13 @@ def family(folder: Path, root: Path | None = None, scuba_folder: Path | None = N
 
 
 def contact_sheet(folder: Path, out: Path, videos: int | None = None, **settings: Any) -> Path:
-    """Draw a contact sheet of a benchmark.
+    """Draw a contact sheet of a benchmark, or of the masks that `bench segment` wrote.
+
+    Masks are outlines on the source video; if that is missing, they are white.
 
     Args:
-        folder: a benchmark of any kind; related benchmarks are searched in the same parent folder.
+        folder: a benchmark of any kind; related benchmarks are searched in the same parent folder. Or a folder that
+            `bench segment` wrote.
         out: the picture to write, PNG or JPEG by its suffix.
         videos: how many, spread over the manifest; None for 4.
         settings: further fields of :class:`~benchmark_builder.settings.PreviewSettings`: ``columns``, how many frames,
@@ -73,23 +88,17 @@ def contact_sheet(folder: Path, out: Path, videos: int | None = None, **settings
             dataset and the SCUBA benchmark are, if they have moved.
 
     Raises:
-        BenchError: a wrong setting, another suffix, or no benchmark at ``folder``.
+        BenchError: a wrong setting, another suffix, or neither a benchmark nor masks at ``folder``.
     """
-    s, suffix = PreviewSettings(out=out, videos=videos, **settings), check_suffix(out, SHEETS)
+    s = PreviewSettings(out=out, videos=videos, **settings)
+    check_suffix(out, SHEETS)
     columns, height = s.columns, s.height
+    if is_segmented(folder):
+        return write_sheet(out, _segmented_bands(read_masked(folder, s.root), s.videos or 4, columns, height))
     found = family(folder, s.root, s.scuba)
     rows = spread_rows(found.scuba.rows, s.videos or 4)
     _check_size(rows, columns, height)
-    bands = [_band(found, row, columns, height) for row in rows]
-    width = max(b.shape[1] for b in bands)
-    sheet = np.concatenate([_widen(b, width) for b in bands])
-    ok, data = cv2.imencode(suffix, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    if not ok:  # JPEG has at most 65,535 pixels a side
-        raise BenchError(f"{out}: a sheet of {sheet.shape[1]}x{sheet.shape[0]} pixels cannot be written as {suffix}; "
-                         "ask for fewer --videos or --columns, or a smaller --height")  # fmt: skip
-    with whole_file(out) as temporary:
-        temporary.write_bytes(data.tobytes())
-    return out
+    return write_sheet(out, [_band(found, row, columns, height) for row in rows])
 
 
 def animation(folder: Path, out: Path, videos: int | None = None, **settings: Any) -> Path:
@@ -107,14 +116,17 @@ def animation(folder: Path, out: Path, videos: int | None = None, **settings: An
     """
     s, suffix = PreviewSettings(out=out, videos=videos, **settings), check_suffix(out, PLAYING)
     height = s.height
-    found = family(folder, s.root, s.scuba)
-    rows = spread_rows(found.scuba.rows, s.videos or 1)
-    _check_size(rows[:1], 1, height)
-    width = max(2, round(rows[0].width * height / rows[0].height / 2) * 2)
-    height += height % 2
-    panels = _as_wide([_played(found, row, height, width) for row in rows])
+    if is_segmented(folder):
+        fps, panels = _segmented_panels(read_masked(folder, s.root), s.videos or 1, height)
+    else:
+        found = family(folder, s.root, s.scuba)
+        rows = spread_rows(found.scuba.rows, s.videos or 1)
+        _check_size(rows[:1], 1, height)
+        width = max(2, round(rows[0].width * height / rows[0].height / 2) * 2)
+        height += height % 2
+        fps, panels = rows[0].fps, _as_wide([_played(found, row, height, width) for row in rows])
     if suffix == ".mp4":
-        with open_video(out, panels[0].shape[2], panels[0].shape[1], rows[0].fps, {**H264, "crf": 18}) as encoder:
+        with open_video(out, panels[0].shape[2], panels[0].shape[1], fps, {**H264, "crf": 18}) as encoder:
             for frame in (f for panel in panels for f in panel):
                 encoder.write(frame)
         return out
@@ -122,17 +134,49 @@ def animation(folder: Path, out: Path, videos: int | None = None, **settings: An
 
     frames = [Image.fromarray(f) for panel in panels for f in panel]
     with whole_file(out) as temporary:
-        pause = round(1000 / rows[0].fps)
+        pause = round(1000 / fps)
         frames[0].save(temporary, format="GIF", save_all=True, append_images=frames[1:], duration=pause, loop=0)
     return out
 
 
 def _check_size(rows: Sequence[Row], columns: int, height: int) -> None:
-    """Raise BenchError for a picture that is too large, before memory is allocated for it."""
-    wide = max(row.width * height / row.height for row in rows)
-    if 6 * len(rows) * columns * height * wide > MOST_PIXELS:
-        raise BenchError(f"--height {height}: a preview of more than {MOST_PIXELS} pixels; ask for fewer --videos or "
-                         "--columns, or a smaller --height")  # fmt: skip
+    check_pixels(height, [(row.height, row.width) for row in rows], columns, 6)
+
+
+def _segmented_bands(masked: MaskedFolder, count: int, columns: int, height: int) -> list[np.ndarray]:
+    """Strips of frames with outlines, of videos that are spread over the table."""
+    videos = _spread(masked.videos, count)
+    tracks = [video.track() for video in videos]
+    check_pixels(height, [track.size for track in tracks], columns)
+    bands = []
+    for video, track in zip(videos, tracks, strict=True):
+        picks = _spread(range(len(track.covered)), columns)
+        bands.append(strip(f"{video.id}   [{masked.kind}]", frames_outlined(video, picks, height)))
+    return bands
+
+
+def _segmented_panels(masked: MaskedFolder, count: int, height: int) -> tuple[float, list[np.ndarray]]:
+    """Frames per second, and frames with outlines of each video: uint8 (T, H, W, 3), with even H and equal, even W."""
+    videos = _spread(masked.videos, count)
+    height, rates, panels = height + height % 2, [], []
+    for video in videos:
+        track = video.track()
+        check_pixels(height, [track.size], 1)
+        rate = 10.0 if video.source is None else probe(video.source).fps
+        picks = range(min(len(track.covered), max(1, round(PLAYED * rate)), MOST_PLAYED))
+        frames = np.stack([frame for _, frame in frames_outlined(video, picks, height)])
+        panel = np.full((len(frames), height + 20, *frames.shape[2:]), PAPER, np.uint8)
+        panel[:, 20:] = frames
+        for one in panel:
+            written(one, video.id, (4, 14))
+        panels.append(np.pad(panel, ((0, 0), (0, 0), (0, panel.shape[2] % 2), (0, 0)), constant_values=PAPER))
+        rates.append(rate)
+    return rates[0], _as_wide(panels)
+
+
+def _spread(items: Sequence[T], count: int) -> list[T]:
+    """Up to ``count`` items, spread over all of them."""
+    return [items[int(k)] for k in np.linspace(0, len(items) - 1, min(count, len(items))).round()]
 
 
 def _played(found: Family, row: Row, height: int, width: int) -> np.ndarray:
@@ -146,7 +190,7 @@ def _played(found: Family, row: Row, height: int, width: int) -> np.ndarray:
         left = k * (width + GAP)
         for t in range(length):
             panel[t, 20:, left : left + width] = frames[t]
-            cv2.putText(panel[t], name, (left + 4, 14), _FONT, 0.42, (INK,) * 3, 1, cv2.LINE_AA)
+            written(panel[t], name, (left + 4, 14))
     return panel
 
 
@@ -161,8 +205,7 @@ def spread_rows(rows: Sequence[Row], count: int) -> list[Row]:
     ordered = sorted(rows, key=lambda r: (r.variant, r.id))
     first = [r for r in ordered if r.variant == ordered[0].variant]
     pool = first if len(first) >= count else ordered
-    picked = np.linspace(0, len(pool) - 1, min(count, len(pool))).round().astype(int)
-    return [pool[k] for k in picked]
+    return _spread(pool, count)
 
 
 def versions_of(
@@ -174,16 +217,21 @@ def versions_of(
     """
     scuba = found.scuba
     shown = indices(row.source_frames)
+    original: list[np.ndarray] = []
     try:
         source = scuba.source(row)
     except BenchError:  # an imported benchmark has no sources; other sources may be missing or changed
         yield "original", "missing or changed"
     else:
-        yield "original", _frames(read_frames(source), [shown[k] for k in picks], size)
+        original = _frames(read_frames(source), [shown[k] for k in picks], size)
+        yield "original", original
     if row.mask_file:
         track = StoredTrack(scuba.folder / row.mask_file, row.height, row.width)
-        masks = (_scaled(track.mask(shown[k]).astype(np.uint8) * 255, size) for k in picks)
-        yield "mask", [np.repeat(mask[..., None], 3, 2) for mask in masks]
+        masks = (track.mask(shown[k]) for k in picks)
+        if original:
+            yield "mask", [outlined(frame, mask) for frame, mask in zip(original, masks, strict=False)]
+        else:
+            yield "mask", [np.repeat(scaled(mask.astype(np.uint8) * 255, size)[..., None], 3, 2) for mask in masks]
     yield scuba.about.short, _frames(scuba.frames(row), picks, size)
     lines = {about.name: about for about in kinds.shipped() if about.headline and about.name != scuba.kind}
     lines |= {kind: other.about for kind, other in found.derived.items()}
@@ -197,14 +245,10 @@ def _frames(stream: Iterator[np.ndarray], picks: Sequence[int], size: tuple[int,
     wanted, found = set(picks), {}
     for k, frame in enumerate(stream):
         if k in wanted:
-            found[k] = _scaled(frame, size)
+            found[k] = scaled(frame, size)
         if k >= max(picks):
             break
     return [found[k] for k in picks if k in found]
-
-
-def _scaled(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _band(found: Family, row: Row, columns: int, height: int) -> np.ndarray:
@@ -212,26 +256,18 @@ def _band(found: Family, row: Row, columns: int, height: int) -> np.ndarray:
     width = max(1, round(row.width * height / row.height))
     picks = np.linspace(0, row.frames - 1, min(columns, row.frames)).round().astype(int).tolist()
     total = LABEL + columns * (width + GAP)
-    title = _paper(26, total)
-    cv2.putText(title, f"{row.id}   [{row.class_name}]", (6, 18), _FONT, 0.42, (INK,) * 3, 1, cv2.LINE_AA)
+    title = paper(26, total)
+    written(title, f"{row.id}   [{row.class_name}]", (6, 18))
     lines = [title]
     for name, frames in versions_of(found, row, picks, (width, height)):
-        line = _paper(22 if isinstance(frames, str) else height + GAP, total)
+        line = paper(22 if isinstance(frames, str) else height + GAP, total)
         middle = line.shape[0] // 2 + 4
-        cv2.putText(line, name, (6, middle), _FONT, 0.45, (INK,) * 3, 1, cv2.LINE_AA)
+        written(line, name, (6, middle), 0.45)
         if isinstance(frames, str):
-            cv2.putText(line, frames, (LABEL, middle), _FONT, 0.45, (150,) * 3, 1, cv2.LINE_AA)
+            written(line, frames, (LABEL, middle), 0.45, 150)
         else:
             for k, frame in enumerate(frames):
                 left = LABEL + k * (width + GAP)
                 line[:height, left : left + width] = frame
         lines.append(line)
     return np.concatenate(lines)
-
-
-def _paper(height: int, width: int) -> np.ndarray:
-    return np.full((height, width, 3), PAPER, np.uint8)
-
-
-def _widen(band: np.ndarray, width: int) -> np.ndarray:
-    return np.concatenate([band, _paper(band.shape[0], width - band.shape[1])], 1) if band.shape[1] < width else band

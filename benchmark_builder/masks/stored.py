@@ -1,8 +1,8 @@
 """Masks on disk: one zip of 1-bit PNGs per video, one PNG per covered frame, named by the index of the frame from 0.
 
 The exact masks of synthactions, the masks that a benchmark was built with, and masks computed by `bench segment` are
-stored in this format. Any zip tool and picture viewer can open it. If the source says how sure it is, ``confidence.txt``
-has a line per frame of the source: a number from 0 to 1, or ``-`` where it is not known.
+stored in this format. Any zip tool and picture viewer can open it. If the mask source says how sure it is,
+``confidence.txt`` has a line per frame of the source: a number from 0 to 1, or ``-`` where it is not known.
 """
 
 import zipfile

@@ -44,6 +44,7 @@ NAMES = {
     "merge": "out workers",
     "demo": "out seed workers",
     "audit leakage": "root out plot reference margin ring seed workers",
+    "audit masks": "root out sheet videos columns height workers",
     "data render": "out size width frames fps train test bias seed workers",
     "data list": "dataset root split fold",
     "data inspect": "dataset root split fold workers csv",
