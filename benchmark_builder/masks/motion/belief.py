@@ -52,12 +52,12 @@ class Belief:
     hint: list[np.ndarray]
 
 
-def believe(frames: list[np.ndarray], evidence: Evidence, people: People, colours: Colours) -> Belief:
-    """The scores of every pixel of frames uint8 (H, W, 3)."""
+def believe(frames: list[np.ndarray], evidence: Evidence, people: People | None, colours: Colours) -> Belief:
+    """The scores of every pixel of frames uint8 (H, W, 3). Without ``people``, from motion and colour alone."""
     size = evidence.moving[0].shape[::-1]
     plain = carry(evidence.moving, evidence)
     seen = [np.maximum(a, 0.8 * p) for a, p in zip(plain, peak(plain, evidence, 0.985), strict=True)]
-    hint = people_hint(frames, seen, people, evidence)
+    hint = [np.zeros_like(a) for a in seen] if people is None else people_hint(frames, seen, people, evidence)
     # Small motion counts too: it is compared with the other motion in this shot.
     strength = np.array([np.percentile(a, 99) for a in seen], np.float32)
     scale = np.clip(cv2.GaussianBlur(strength[None], (0, 0), 8.0, borderType=cv2.BORDER_REPLICATE)[0], 0.3, 1.0)

@@ -1,0 +1,67 @@
+"""Which of a shot's people act, and how surely."""
+
+import cv2
+import numpy as np
+
+from benchmark_builder.masks.motion.evidence import Evidence
+from benchmark_builder.masks.people.persons import Person
+
+ACTOR = 0.27  # of the best person's score: below it, a person only watches
+TOGETHER = 0.5  # of a person's looks, the share in which another must be seen to be compared with it
+THERE = 0.35  # mean presence below which the networks saw no person
+CLEAR = 0.25  # motion from which on a person surely acts
+STILL = 0.35  # what someone counts who does not move, of 1
+
+
+def actors(people: list[Person], evidence: Evidence) -> list[Person]:
+    """The people who act: those who move, of those seen clearly, the large ones before the small ones.
+
+    People are compared with those who are there at the same time. Someone who hardly moves is an actor where nobody
+    else moves more; a spectator is none while someone acts.
+    """
+    people = [p for p in people if float(np.mean(list(p.presence.values()))) >= THERE]
+    moves = [_motion(p, evidence) for p in people]
+    areas = [float(np.mean([(m > 127).mean() for m in p.masks.values()])) for p in people]
+    sure = [float(np.mean(list(p.presence.values()))) for p in people]
+    acting = []
+    for k, person in enumerate(people):
+        rivals = [n for n, other in enumerate(people) if _together(person, other) > TOGETHER]
+        most, largest = max(max(moves[n] for n in rivals), 0.05), max(areas[n] for n in rivals)
+        scores = {
+            n: sure[n] * (0.2 + 0.8 * moves[n] / most) * (areas[n] / largest) ** 0.25 for n in rivals
+        }
+        if scores[k] >= ACTOR * max(scores.values()):
+            acting.append(person)
+    return acting
+
+
+def _together(person: Person, other: Person) -> float:
+    """0..1: of the looks at a person, the share in which the other is seen, too; 1 for itself."""
+    return len(person.masks.keys() & other.masks.keys()) / len(person.masks)
+
+
+def _motion(person: Person, evidence: Evidence) -> float:
+    """0..1: how much of the person moves against the background, over its life."""
+    values = []
+    for t, mask in person.masks.items():
+        small = cv2.resize(mask, evidence.moving[t].shape[::-1], interpolation=cv2.INTER_AREA) > 127
+        if small.any():
+            values.append(float(np.percentile(evidence.moving[t][small], 75)))
+    return float(np.mean(values)) if values else 0.0
+
+
+def confidence(people: list[Person], evidence: Evidence, count: int) -> np.ndarray:
+    """How surely someone acts on each of ``count`` sampled frames: float32 (count,), 0..1, smoothed over a second.
+
+    The presence that the networks see, less where the person does not move.
+    """
+    best = np.zeros(count, np.float32)
+    for person in people:
+        looks = sorted(person.presence)
+        there = float(np.mean(list(person.presence.values())))
+        acts = STILL + (1.0 - STILL) * min(1.0, _motion(person, evidence) / CLEAR)
+        seen = [acts * max(there, person.presence[t]) for t in looks]
+        line = np.interp(np.arange(count), looks, seen, left=0.0, right=0.0)
+        best = np.maximum(best, line.astype(np.float32))
+    smooth: np.ndarray = cv2.GaussianBlur(best[None], (0, 0), 4.0, borderType=cv2.BORDER_REPLICATE)[0]
+    return smooth
