@@ -20,6 +20,7 @@ MASKS = Registry(
         "truth": "benchmark_builder.masks.stored:TruthMasks",
         "boxes": "benchmark_builder.masks.boxes:BoxesOf",
         "stored": "benchmark_builder.masks.stored:StoredMasks",
+        "people": "benchmark_builder.masks.people.source:PeopleMasks",
         "motion": "benchmark_builder.masks.motion.source:MotionMasks",
         "maskrcnn": "benchmark_builder.masks.networks.maskrcnn:MaskRCNNMasks",
         "detector": "benchmark_builder.masks.networks.maskrcnn:DetectorBoxes",
@@ -35,7 +36,9 @@ MASKS = Registry(
         "truth": "truth: synthactions' exact masks.",
         "boxes": "boxes:KIND[:PATH]: the bounding boxes of another source's masks, to measure what boxes leak.",
         "stored": "stored:FOLDER: the masks that `bench segment` wrote.",
-        "motion": "motion: no files needed.",
+        "people": "people: people who act, found by motion and two small networks (6.7 MB, fetched once); with "
+        "--prompts, the people in the boxes of another source.",
+        "motion": "motion: whatever moves; no files needed.",
         "maskrcnn": "maskrcnn[:WEIGHTS]: people found by torchvision's Mask R-CNN or Keypoint R-CNN. WEIGHTS: a name "
         "of torchvision, or a file.",
         "detector": "detector[:WEIGHTS]: the boxes of these people.",

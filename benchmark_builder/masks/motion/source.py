@@ -9,7 +9,9 @@ A shot without an independently moving body is not covered; a clip without any c
 
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -93,22 +95,58 @@ class MotionMasks:
         return {"kind": "motion", "version": 1, "rows": ROWS, "opencv": cv2.__version__}
 
 
-def follow(frames: Iterable[np.ndarray], height: int, width: int) -> MotionTrack:
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a shot at the working size, without black bars.
+
+    Attributes:
+        frames: uint8 (H, W, 3), H and W even.
+        fresh: False where it goes on with the shot of the piece before.
+        start: index of its first frame in the video.
+        top, left: pixels of the working frame above and to the left of it.
+        scale: working size divided by the video's, for rows and columns.
+    """
+
+    frames: list[np.ndarray]
+    fresh: bool
+    start: int
+    top: int
+    left: int
+    scale: tuple[float, float]
+
+
+class Outline(Protocol):
+    """How the masks of a piece are made: bool (H, W) and confidence 0..1, one per frame."""
+
+    def __call__(self, piece: Piece) -> tuple[list[np.ndarray], np.ndarray]: ...
+
+
+class MotionOutline:
+    """What ``motion`` does with the pieces of one video, in order."""
+
+    def __init__(self) -> None:
+        self._people, self._colours = People(), Colours()
+
+    def __call__(self, piece: Piece) -> tuple[list[np.ndarray], np.ndarray]:
+        if piece.fresh:
+            self._colours = Colours()
+        return segment(piece.frames, find_motion(piece.frames), self._people, self._colours)
+
+
+def follow(frames: Iterable[np.ndarray], height: int, width: int, outline: Outline | None = None) -> MotionTrack:
     """Masks and confidence for the frames uint8 (h, w, 3) of one video, any size; masks come at (height, width).
 
     Never raises LeftOut: without an actor, the track covers no frame or its confidence is low.
     """
     track = MotionTrack(height, width)
-    people, colours = People(), Colours()
+    outline = outline or MotionOutline()
     with one_cv2_thread():  # sums in a different order would differ in the last bit
-        for piece, fresh in shots(_resized(f) for f in frames):
-            if fresh:
-                colours = Colours()
-            track.add(*_piece(piece, people, colours))
+        for piece, fresh in shots(resized(f) for f in frames):
+            track.add(*_piece(piece, fresh, len(track.covered), height, width, outline))
     return track
 
 
-def _resized(frame: np.ndarray) -> np.ndarray:
+def resized(frame: np.ndarray) -> np.ndarray:
     """The frame resized to at most ROWS and PIXELS, and at least SHORT and LONG if its shape allows both."""
     height, width = frame.shape[:2]
     scale = min(1.0, ROWS / height, (PIXELS / (height * width)) ** 0.5)
@@ -123,20 +161,23 @@ def _workable(height: int, width: int) -> bool:
     return min(height, width) // 2 * 2 >= SHORT and max(height, width) // 2 * 2 >= LONG
 
 
-def _piece(frames: list[np.ndarray], people: People, colours: Colours) -> tuple[list[np.ndarray], np.ndarray]:
-    """Masks bool (h, w) and confidence float (n,) of one piece of a shot."""
+def _piece(
+    frames: list[np.ndarray], fresh: bool, start: int, height: int, width: int, outline: Outline
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Masks bool (h, w) and confidence float (n,) of one piece of a shot of a video of (height, width)."""
     rows, columns = content_box(frames)
     if not _workable(rows.stop - rows.start, columns.stop - columns.start):
         rows, columns = slice(0, frames[0].shape[0]), slice(0, frames[0].shape[1])
     if not _workable(rows.stop, columns.stop):
         return [np.zeros(f.shape[:2], bool) for f in frames], np.zeros(len(frames))
     inner = [np.ascontiguousarray(f[rows, columns]) for f in frames]
-    height, width = inner[0].shape[0] // 2 * 2, inner[0].shape[1] // 2 * 2
-    inner = [f[:height, :width] for f in inner]
-    found, confidence = segment(inner, find_motion(inner), people, colours)
+    tall, wide = inner[0].shape[0] // 2 * 2, inner[0].shape[1] // 2 * 2
+    scale = (frames[0].shape[0] / height, frames[0].shape[1] / width)
+    inner = [np.ascontiguousarray(f[:tall, :wide]) for f in inner]
+    found, confidence = outline(Piece(inner, fresh, start, rows.start, columns.start, scale))
     masks = []
     for mask in found:
         whole = np.zeros(frames[0].shape[:2], bool)
-        whole[rows.start : rows.start + height, columns.start : columns.start + width] = mask
+        whole[rows.start : rows.start + tall, columns.start : columns.start + wide] = mask
         masks.append(whole)
     return masks, confidence

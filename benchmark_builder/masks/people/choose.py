@@ -27,9 +27,7 @@ def actors(people: list[Person], evidence: Evidence) -> list[Person]:
     for k, person in enumerate(people):
         rivals = [n for n, other in enumerate(people) if _together(person, other) > TOGETHER]
         most, largest = max(max(moves[n] for n in rivals), 0.05), max(areas[n] for n in rivals)
-        scores = {
-            n: sure[n] * (0.2 + 0.8 * moves[n] / most) * (areas[n] / largest) ** 0.25 for n in rivals
-        }
+        scores = {n: sure[n] * (0.2 + 0.8 * moves[n] / most) * (areas[n] / largest) ** 0.25 for n in rivals}
         if scores[k] >= ACTOR * max(scores.values()):
             acting.append(person)
     return acting

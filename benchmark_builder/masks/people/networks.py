@@ -13,6 +13,13 @@ import numpy as np
 
 SIDE = 256  # pixels; the side of what either network sees
 _HIPS, _REACH = 33, 34  # key points: the middle of the hips, and a point on the circle around the whole body
+_TRUNK = (11, 12, 24, 23)  # shoulders and hips
+_LIMBS = (
+    (11, 13), (13, 15), (15, 19), (12, 14), (14, 16), (16, 20),  # arms
+    (23, 25), (25, 27), (27, 29), (29, 31), (27, 31), (24, 26), (26, 28), (28, 30), (30, 32), (28, 32),  # legs
+    (11, 12), (12, 24), (24, 23), (23, 11), (0, 11), (0, 12), (0, 7), (0, 8),  # trunk and head
+)  # fmt: skip
+FLESH = 0.2  # of the radius of the circle around the body, about 25 cm: how far from the bones a body's outline is
 _MARGIN = 1.25  # the region is this much larger than that circle, as in MediaPipe's own tracking
 
 
@@ -104,12 +111,31 @@ class Networks:
         net.setInput(_blob(region.cut(frame)))
         points, presence, logits = net.forward(["Identity", "Identity_1", "Identity_2"])
         mask = 1.0 / (1.0 + np.exp(-np.clip(logits[0, 0], -30.0, 30.0)))
+        places, there = points.reshape(-1, 5)[:, :2], float(presence.ravel()[0])
+        if there >= 0.5:
+            mask *= _near_skeleton(places)
         back = cv2.invertAffineTransform(region.matrix())
-        hips, reach = points.reshape(-1, 5)[[_HIPS, _REACH], :2] @ back[:, :2].T + back[:, 2]
+        hips, reach = places[[_HIPS, _REACH]] @ back[:, :2].T + back[:, 2]
         dx, dy = (float(v) for v in reach - hips)
         side = 2.0 * _MARGIN * float(np.hypot(dx, dy))
         following = Region(float(hips[0]), float(hips[1]), max(8.0, side), float(np.arctan2(dx, -dy)))
-        return Seen(float(presence.ravel()[0]), region.lay(mask, *frame.shape[:2]), following)
+        return Seen(there, region.lay(mask, *frame.shape[:2]), following)
+
+
+def _near_skeleton(points: np.ndarray) -> np.ndarray:
+    """float32 (SIDE, SIDE), 1 within FLESH of a person's key points (39, 2), joined by limbs, and 0 elsewhere.
+
+    The network takes what a person stands on, such as wheels or a board, for its shoes.
+    """
+    field = np.zeros((SIDE, SIDE), np.uint8)
+    whole = np.rint(np.clip(points, -4 * SIDE, 5 * SIDE)).astype(np.int32)
+    reach = FLESH * float(np.hypot(*(points[_REACH] - points[_HIPS])))
+    thick = max(3, round(2.0 * reach))
+    cv2.fillConvexPoly(field, cv2.convexHull(whole[list(_TRUNK)]), 1)
+    cv2.fillConvexPoly(field, cv2.convexHull(whole[:11]), 1)  # the face
+    for a, b in _LIMBS:
+        cv2.line(field, whole[a].tolist(), whole[b].tolist(), 1, thick)
+    return field.astype(np.float32)
 
 
 def _blob(crop: np.ndarray) -> np.ndarray:

@@ -8,7 +8,9 @@ from benchmark_builder.masks.people.persons import KEY, Person, pull
 
 KEEP = 0.45  # what a look counts on the next sampled frame
 LEAST = 0.02  # total weight below which nothing is known of a frame
-GROWTH = 0.06  # of the square root of the mask's area: how far an outline may grow between two sampled frames, plus 3 px
+GROWTH = (
+    0.06  # of the square root of the mask's area: how far an outline may grow between two sampled frames, plus 3 px
+)
 
 
 def steady(person: Person, evidence: Evidence, count: int) -> list[np.ndarray | None]:
@@ -64,7 +66,11 @@ def all_frames(sampled: list[np.ndarray | None], evidence: Evidence, count: int)
         if t % 2 == 0:
             found.append(sampled[k])
             continue
-        sides = [m for m in (_half(sampled, evidence.behind, k, k), _half(sampled, evidence.ahead, k + 1, k)) if m is not None]
+        sides = [
+            m
+            for m in (_half(sampled, evidence.behind, k, k), _half(sampled, evidence.ahead, k + 1, k))
+            if m is not None
+        ]
         found.append(None if not sides else sides[0] if len(sides) == 1 else (sides[0] + sides[1]) / 2.0)
     return found
 

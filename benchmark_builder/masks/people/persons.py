@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from benchmark_builder.masks.motion.evidence import Evidence, grid
 from benchmark_builder.masks.motion.belief import People
+from benchmark_builder.masks.motion.evidence import Evidence, grid
 from benchmark_builder.masks.networks.prompts import part_boxes
 from benchmark_builder.masks.people.networks import Networks, Region, Seen, around
 
@@ -54,7 +54,7 @@ class Person:
 
 
 def find_people(
-    frames: list[np.ndarray], evidence: Evidence, belief: list[np.ndarray], networks: Networks
+    frames: list[np.ndarray], evidence: Evidence, belief: list[np.ndarray], networks: Networks, upright: People
 ) -> list[Person]:
     """The people in a piece of a shot.
 
@@ -62,8 +62,9 @@ def find_people(
         frames: uint8 (H, W, 3), every second frame.
         evidence: of their motion.
         belief: float32 (H/2, W/2) per frame, 0..1: what motion takes for an actor.
+        upright: OpenCV's detector of upright people, which names more places to look at.
     """
-    finder = _Finder(frames, evidence, belief, networks)
+    finder = _Finder(frames, evidence, belief, networks, upright)
     for n, t in enumerate(range(0, len(frames), LOOK)):
         # Where someone is followed already, people who come later may wait for a while.
         if n % RARE == 0 or finder.unexplained(t) > UNEXPLAINED:
@@ -73,13 +74,18 @@ def find_people(
 
 class _Finder:
     def __init__(
-        self, frames: list[np.ndarray], evidence: Evidence, belief: list[np.ndarray], networks: Networks
+        self,
+        frames: list[np.ndarray],
+        evidence: Evidence,
+        belief: list[np.ndarray],
+        networks: Networks,
+        upright: People,
     ) -> None:
         self.frames, self.evidence, self.belief, self.networks = frames, evidence, belief, networks
+        self._upright = upright
         self.height, self.width = frames[0].shape[:2]
         self.people: list[Person] = []
         self._selfies: dict[int, np.ndarray] = {}
-        self._upright = People()
 
     def look(self, t: int) -> None:
         """Look for people who are not known yet at the sampled frame ``t``, and follow them both ways."""
@@ -185,13 +191,13 @@ class _Finder:
                 at += step
                 now = self._refined(at, self.networks.pose(self.frames[at], region))
                 same = _iou(now.mask > 0.5, carried > 0.5)
-                if now.presence < 0.3 or now.presence < SURE and same < 0.5:
+                if now.presence < 0.3 or (now.presence < SURE and same < 0.5):
                     # The circle of the key points may have gone wrong: look around what was carried here.
                     other = self._look_around(at, carried)
                     if other is not None:
                         other = self._refined(at, other)
                         again = _iou(other.mask > 0.5, carried > 0.5)
-                        if other.presence > now.presence or again > same:
+                        if other.presence + 0.5 * again > now.presence + 0.5 * same:
                             now, same = other, again
                 if self._known(at, now.mask > 0.5, person):
                     break
@@ -304,7 +310,7 @@ class _Finder:
             here = person.shows(t)
             if person is not but and here is not None:
                 both = int((mask & here).sum())
-                if both > 0.5 * area and both > 0.3 * int(here.sum()) or _iou(mask, here) > 0.4:
+                if (both > 0.5 * area and both > 0.3 * int(here.sum())) or _iou(mask, here) > 0.4:
                     return True
         return False
 
@@ -350,4 +356,3 @@ def _iou(a: np.ndarray, b: np.ndarray) -> float:
 def _alike(a: Region, b: Region) -> bool:
     near = abs(a.x - b.x) + abs(a.y - b.y) < 0.15 * max(a.side, b.side)
     return near and 0.8 < a.side / b.side < 1.25
-
