@@ -24,6 +24,7 @@ NEW = 2  # people that one look may find
 LARGE = 0.06  # share of the picture from which on selfie segmentation alone may show a person
 CUT_OFF = 0.1  # of the picture's lower edge: so much of it shows a person who is not seen down to the feet
 PART = 0.25  # of a person's area: what is smaller and touches it is not a person of its own
+JUMP = 1.8  # how many times as large a mask may be as on the look before
 SURE = 0.5  # presence, or evidence in its place, from which on a person is there
 
 
@@ -201,8 +202,12 @@ class _Finder:
                             now, same = other, again
                 if self._known(at, now.mask > 0.5, person):
                     break
-                value = now.presence if same > 0.2 else 0.0
-                value = max(value, 0.8 * min(1.0, max(0.0, same - 0.4) / 0.4))
+                grown = float((now.mask > 0.5).sum()) / max(1.0, float((carried > 0.5).sum()))
+                value = now.presence if same > 0.25 else 0.0
+                if now.presence >= 0.1:
+                    value = max(value, 0.8 * min(1.0, max(0.0, same - 0.4) / 0.4))
+                if not 1 / JUMP < grown < JUMP:  # another person, or none
+                    value *= 0.4
                 if value >= 0.3:
                     for when, mask in pending:
                         person.put(when, mask, 0.1, 0.0)

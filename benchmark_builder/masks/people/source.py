@@ -124,7 +124,7 @@ class Found:
             masks, sure = segment(sampled, evidence, self._upright, self._colours)
             soft = all_frames([m.astype(np.float32) for m in masks], evidence, len(piece.frames))
             return _hard([soft], piece), _spread(UNSEEN * sure, len(piece.frames))
-        outlines = [all_frames(steady(p, evidence, len(sampled)), evidence, len(piece.frames)) for p in acting]
+        outlines = [all_frames(steady(p, sampled, evidence), evidence, len(piece.frames)) for p in acting]
         return _hard(outlines, piece), _spread(confidence(acting, evidence, len(sampled)), len(piece.frames))
 
 
@@ -144,7 +144,7 @@ class Prompted:
         people = prompted_people(piece, self._boxes, self._networks)
         outlines = []
         for person, inside in people:
-            soft = all_frames(steady(person, evidence, len(sampled)), evidence, len(piece.frames))
+            soft = all_frames(steady(person, sampled, evidence), evidence, len(piece.frames))
             outlines.append([None if m is None or k not in inside else m * inside[k] for k, m in enumerate(soft)])
         masks = _hard(outlines, piece)
         return masks, np.array([float(mask.any()) for mask in masks], np.float32)
