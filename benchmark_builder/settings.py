@@ -137,9 +137,9 @@ class SourceOfMasks(SettingsModel):
     """
 
     masks: str = setting(
-        "motion",
-        "KIND or KIND:PATH: motion (needs no files), truth (synthactions), ucf101-24:pyannot.pkl, stored:FOLDER …, or "
-        "package.module:Name (`bench segment --help` lists them).",
+        "people",
+        "KIND or KIND:PATH: people (needs no annotation), motion, truth (synthactions), ucf101-24:pyannot.pkl, "
+        "stored:FOLDER …, or package.module:Name (`bench segment --help` lists them).",
         shown="the dataset's",
     )
     prompts: str = setting("", "Source of the boxes that prompt the mask source, KIND or KIND:PATH.")

@@ -292,7 +292,7 @@ def test_named_protocols_are_whole_and_say_what_was_changed() -> None:
     for name in names():
         for dataset in ("synthactions", "ucf101", "hmdb51", "kinetics400", "jhmdb", "folder"):
             found, said = resolve(name, dataset, {"per_video": None})
-            assert isinstance(found, Settings) and said == {"name": name, "version": 2, "changed": {}}
+            assert isinstance(found, Settings) and said == {"name": name, "version": 3, "changed": {}}
             assert found.mask_settings.smooth == found.smooth
     published, _ = resolve("stillmix", "ucf101", {})
     assert (published.actors, published.unannotated, published.fit, published.jpeg_quality) == (
@@ -310,7 +310,7 @@ def test_a_protocol_stands_in_protocol_json(folder_of_actions: Callable, tmp_pat
     out = scuba(folder_of_actions(), tmp_path / "out", protocol="stillmix")
     protocol = json.loads((out / "protocol.json").read_text())
     changed = protocol["protocol"].pop("changed")
-    assert protocol["protocol"] == {"name": "stillmix", "version": 2}
+    assert protocol["protocol"] == {"name": "stillmix", "version": 3}
     assert changed == {
         "masks": {"protocol": "ucf101-v2", "here": "stored"},  # kinds: a path differs between machines
         "per_video": {"protocol": 5, "here": 2},
@@ -444,11 +444,11 @@ def test_another_protocol_or_version_is_another_build(folder_of_actions: Callabl
     protocol = json.loads((out / "protocol.json").read_text())
     protocol["protocol"] = {"name": "default", "changed": ["masks", "per_video"]}  # as version 1 wrote it
     (out / "protocol.json").write_text(json.dumps(protocol))
-    with pytest.raises(BenchError, match=r"other settings \(version of the protocol: 1, now 2\)"):
+    with pytest.raises(BenchError, match=r"other settings \(version of the protocol: 1, now 3\)"):
         scuba(root, out)
     build_scufo(out, out=tmp_path / "s", run=QUIET)
     derived = read_benchmark(tmp_path / "s").protocol
-    assert derived.protocol.plain() == {"name": "default", "version": 2, "changed": {"masks": {}, "per_video": {}}}
+    assert derived.protocol.plain() == {"name": "default", "version": 3, "changed": {"masks": {}, "per_video": {}}}
 
 
 def test_published_backgrounds_of_every_kind_are_the_published_protocol() -> None:

@@ -80,7 +80,12 @@ class AnnotatedBoxes:
     def __init__(self, path: Path | None, dataset_root: Path, actors: str = "all") -> None:
         self.actors = ActorSettings(actors=actors).actors  # type: ignore[arg-type]  # checked there
         self.path = path or find_annotation(dataset_root, self.names, self.kind)
+
+    def load(self, what: str) -> object:
+        """The content of the file, which a message calls ``what``."""
+        content = safe_pickle.load(self.path, what)
         self.sha256 = sha256_file(self.path)
+        return content
 
     def unreadable(self, video: Video, error: Exception) -> BenchError:
         """The error to raise for a video whose entry is damaged."""
@@ -101,7 +106,7 @@ class UCF101_24Boxes(AnnotatedBoxes):
 
     def __init__(self, path: Path | None, dataset_root: Path, actors: str = "all") -> None:
         super().__init__(path, dataset_root, actors)
-        table = safe_pickle.load(self.path, "UCF101-24 annotation (pyannot.pkl)")
+        table = self.load("UCF101-24 annotation (pyannot.pkl)")
         if not isinstance(table, dict) or not all(
             isinstance(v, dict) and {"numf", "annotations"} <= v.keys() for v in table.values()
         ):

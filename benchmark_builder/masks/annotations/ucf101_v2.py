@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmark_builder.masks.annotations.ucf101_24 import HEIGHT, WIDTH, AnnotatedBoxes, BoxTrack
-from benchmark_builder.utils import safe_pickle
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.video.record import LONGEST, Video
 
@@ -26,7 +25,7 @@ class UCF101V2Boxes(AnnotatedBoxes):
 
     def __init__(self, path: Path | None, dataset_root: Path, actors: str = "all") -> None:
         super().__init__(path, dataset_root, actors)
-        table = safe_pickle.load(self.path, "UCF101-24 annotation (UCF101v2-GT.pkl)")
+        table = self.load("UCF101-24 annotation (UCF101v2-GT.pkl)")
         if (
             not isinstance(table, dict)
             or not isinstance(table.get("labels"), list)

@@ -9,7 +9,7 @@ from benchmark_builder.masks.people.persons import KEY, Person, pull
 KEEP = 0.45  # what a look counts on the next sampled frame
 LEAST = 0.02  # total weight below which nothing is known of a frame
 CUT_SIDE = 128  # pixels; the longer side at which a mask is fitted to the picture
-AGREE = 0.8  # least share of the larger of the two masks that both hold
+AGREE = 0.7  # least share of the larger of the two masks that both hold
 GROWTH = (
     0.06  # of the square root of the mask's area: how far an outline may grow between two sampled frames, plus 3 px
 )

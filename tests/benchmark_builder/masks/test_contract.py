@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from coloured_people import ColouredPeople
 from masks_on_disk import compressed
 from PIL import Image
 from scipy.io import savemat
@@ -18,6 +19,7 @@ from tiny_sam2 import folder  # noqa: F401 (a fixture: a checkpoint of a tiny SA
 from tiny_videos import moving_square, write_video
 
 from benchmark_builder.masks import KINDS, mask_source
+from benchmark_builder.masks.people import source as people_source
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.utils.errors import LeftOut
 from benchmark_builder.video.decode import read_frames
@@ -76,6 +78,7 @@ GIVEN: dict[str, tuple[str, dict[str, Any]]] = {
     "truth": ("truth", {}),
     "boxes": ("boxes:stored", {}),
     "stored": ("stored:{root}/masks", {}),
+    "people": ("people", {}),
     "motion": ("motion", {}),
     "maskrcnn": ("maskrcnn:{weights}", {"min_score": 0.05, "min_track": 1, "device": "cpu"}),
     "detector": ("detector:{weights}", {"min_score": 0.05, "min_track": 1, "device": "cpu"}),
@@ -83,14 +86,16 @@ GIVEN: dict[str, tuple[str, dict[str, Any]]] = {
     "sam2": ("sam2:{folder}", {"prompts": "stored", "device": "cpu"}),
 }
 WHOLE = ("jhmdb", "folder", "rle", "truth", "stored")  # these hold the very masks
-MAY_LEAVE_OUT = ("motion", "maskrcnn", "detector")  # what is seen, or not, in noise
+MAY_LEAVE_OUT = ("people", "motion", "maskrcnn", "detector")  # what is seen, or not, in noise
 
 
 @pytest.mark.parametrize("kind", [*KINDS.shipped])
 def test_every_source_keeps_the_contract(
-    kind: str, place: tuple[Path, Video, np.ndarray], request: pytest.FixtureRequest
+    kind: str, place: tuple[Path, Video, np.ndarray], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, video, masks = place
+    monkeypatch.setattr(people_source, "weights_file", lambda name: root / name)
+    monkeypatch.setattr(people_source, "Networks", lambda selfie, pose: ColouredPeople())
     spec, options = GIVEN[kind]
     wanted = [name for name in ("weights", "checkpoint", "folder") if f"{{{name}}}" in spec]
     files = {name: request.getfixturevalue(name) for name in wanted}

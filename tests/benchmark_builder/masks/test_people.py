@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from coloured_people import BLUE, RED, ColouredPeople, is_colour
 from people_labels import people_mask, read_labels
 from tiny_videos import write_video
 
@@ -14,7 +15,7 @@ from benchmark_builder.masks.base import ActorBox
 from benchmark_builder.masks.motion.evidence import find_motion, in_order
 from benchmark_builder.masks.motion.source import follow
 from benchmark_builder.masks.people import source as people_module
-from benchmark_builder.masks.people.networks import SIDE, Networks, Region, Seen, around
+from benchmark_builder.masks.people.networks import Networks, Region
 from benchmark_builder.masks.people.outline import all_frames, fitted, steady
 from benchmark_builder.masks.people.persons import Person
 from benchmark_builder.masks.people.source import POSE, SELFIE, Found, PeopleMasks, Prompted
@@ -27,34 +28,6 @@ from benchmark_builder.video.record import Video
 
 HEIGHT, WIDTH = 96, 192
 WEIGHTS = find(NETWORKS[SELFIE]), find(NETWORKS[POSE])  # those of the user, before a test has a cache of its own
-RED, BLUE = (230, 30, 30), (30, 30, 230)
-
-
-class ColouredPeople(Networks):
-    """A person is what is red; selfie segmentation sees red and blue, so that blue is never a person by itself."""
-
-    def __init__(self) -> None:
-        super().__init__(Path("none"), Path("none"))
-        self.looks = 0
-
-    def selfie(self, frame: np.ndarray) -> np.ndarray:
-        return (_is(frame, RED) | _is(frame, BLUE)).astype(np.float32)
-
-    def pose(self, frame: np.ndarray, region: Region) -> Seen:
-        self.looks += 1
-        crop = region.cut(frame)
-        _, labels, stats, centres = cv2.connectedComponentsWithStats(_is(crop, RED).astype(np.uint8))
-        if len(stats) < 2:
-            return Seen(0.0, np.zeros(frame.shape[:2], np.float32), region)
-        middle = np.hypot(*(centres[1:] - SIDE / 2).T)
-        part = 1 + int(middle.argmin())
-        mask = region.lay((labels == part).astype(np.float32), *frame.shape[:2])
-        x, y, w, h = cv2.boundingRect((mask > 0.5).astype(np.uint8))
-        return Seen(0.95, mask, around((x, y, x + w, y + h), 1.5) if w else region)
-
-
-def _is(frame: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    return np.abs(frame.astype(int) - colour).max(axis=-1) < 60
 
 
 def scene(
@@ -120,7 +93,7 @@ def test_several_people_who_act() -> None:
 def test_people_of_two_shots_do_not_mix() -> None:
     first, a = scene(13, (RED, 40, 2.0))
     second, b = scene(13, (RED, 150, -2.0), seed=1)
-    bright = [np.where(_is(f, RED)[..., None], f, 255 - f // 4) for f in second]
+    bright = [np.where(is_colour(f, RED)[..., None], f, 255 - f // 4) for f in second]
     found = outlined([*first, *bright])
     assert min(iou(f, m[0]) for f, m in zip(found, [*a, *b], strict=True)) > 0.7
 
