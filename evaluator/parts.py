@@ -6,4 +6,27 @@ A new source is its own file and a line in `shipped` and in `about` here; `--hel
 from benchmark_builder.utils.registry import Registry
 
 # Each is `read(request) -> list[Attribute]`, see evaluator/slices/table.py.
-SLICES = Registry("source of slices", "--slices", "slices", {}, {})
+SLICES = Registry(
+    "source of slices",
+    "--slices",
+    "slices",
+    {
+        "pa-hmdb51": "evaluator.slices.pa_hmdb51:read",
+        "mimetics": "evaluator.slices.mimetics:read",
+        "temporal-static": "evaluator.slices.classes:temporal_static",
+        "classes": "evaluator.slices.classes:read",
+        "quantiles": "evaluator.slices.numbers:read",
+        "scene-distance": "evaluator.slices.scenes:read",
+        "mask-area": "evaluator.slices.measured:mask_area",
+        "actors": "evaluator.slices.measured:actors",
+        "camera-motion": "evaluator.slices.measured:camera_motion",
+    },
+    {
+        "pa-hmdb51": "pa-hmdb51[:FOLDER] (people in HMDB51)",
+        "mimetics": "mimetics[:FILE] (object, scene, mimed)",
+        "temporal-static": "temporal-static (32 + 32 classes of Kinetics-400)",
+        "classes": "classes:FILE.csv",
+        "quantiles": "quantiles:FILE.csv (numbers)",
+        "scene-distance": "scene-distance:FILE (csv or npz)",
+    },
+)

@@ -58,6 +58,7 @@ class Attribute:
         frames_of: the dataset whose frames the ranges count; for videos of another dataset (JHMDB's clips were cut from
             HMDB51's) ranges are compared by length alone. Empty: the dataset that is scored.
         by_class: ``segments`` has names of classes, and a video has its class's value.
+        unusable: (id, why) of videos whose entry in the source is wrong or that could not be measured.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Attribute:
     order: tuple[str, ...] = ()
     frames_of: str = ""
     by_class: bool = False
+    unusable: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         values = {s.value for segments in self.segments.values() for s in segments}

@@ -26,7 +26,7 @@ class Groups:
         of: name of a test set -> id of its video -> group; videos without a group are not in it.
         names: the groups that have a video, in the order of the tables.
         unlabelled: (id of a source video of the test sets, why it is in no group).
-        unknown: (id in the attribute's source, why no video has it).
+        unknown: (id in the attribute's source, why no video has its value).
     """
 
     attribute: Attribute
@@ -64,7 +64,7 @@ def group(attribute: Attribute, sets: Sequence[TestSet]) -> Groups:
         values = {i: longest_value(segments[i]) for i in s.absent if i in segments}
         of[s.name] |= {i: value for i, value in values.items() if value is not None}
     unlabelled = tuple(sorted((i, why) for i, why in without.items() if i not in labelled))
-    return Groups(attribute, of, tuple(names), unlabelled, tuple(sorted(unknown)))
+    return Groups(attribute, of, tuple(names), unlabelled, tuple(sorted([*unknown, *attribute.unusable])))
 
 
 def _by_source(

@@ -16,7 +16,12 @@ CLASSES = ["jump", "run", "wave"]
 
 
 def made(
-    folder: Path, right: Mapping[str, Sequence[int]], kind: str = "scuba", frames: Mapping[str, str] | None = None
+    folder: Path,
+    right: Mapping[str, Sequence[int]],
+    kind: str = "scuba",
+    frames: Mapping[str, str] | None = None,
+    dataset: str = "ucf101",
+    coverage: Mapping[str, float | None] | None = None,
 ) -> tuple[Path, Path]:
     """Write a benchmark and its predictions.
 
@@ -25,6 +30,8 @@ def made(
         right: source id -> for each of its variants whether it is predicted right; all are of class 0.
         kind: of the benchmark.
         frames: source id -> which frames of it are shown; ``0-9`` where it is missing.
+        dataset: of the benchmark.
+        coverage: source id -> mean share of the picture inside the mask.
 
     Returns:
         The predictions and the benchmark.
@@ -38,10 +45,11 @@ def made(
             video_id = f"{source}__{variant}"
             own: dict[str, Any] = {"id": video_id, "file": f"videos/{video_id}.mp4", "source_id": source}
             shown = (frames or {}).get(source, "0-9")
-            own |= {"source_frames": shown, "frames": count_frames(shown), "variant": variant, "mask_coverage": 0.1}
+            own |= {"source_frames": shown, "frames": count_frames(shown), "variant": variant}
+            own |= {"mask_coverage": (coverage or {}).get(source, 0.1)}
             rows.append(Row(**{**blank, **own, "partner_id": "" if kind == "scuba" else video_id}))
             said.append((video_id, 0, np.array([0.8, 0.1, 0.1] if outcome else [0.1, 0.8, 0.1])))
-    protocol = {"kind": kind, "dataset": "ucf101", "classes": CLASSES, "backgrounds": {"name": "stripes"}}
+    protocol = {"kind": kind, "dataset": dataset, "classes": CLASSES, "backgrounds": {"name": "stripes"}}
     write_benchmark(folder, ProtocolRecord.made(protocol, folder), rows, [])
     write_predictions(folder.with_suffix(".csv"), CLASSES, said)
     return folder.with_suffix(".csv"), folder
