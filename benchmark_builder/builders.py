@@ -8,7 +8,7 @@ from typing import Any
 from benchmark_builder import kinds
 from benchmark_builder.backgrounds import background_source
 from benchmark_builder.benchmark.build import Report, made_from, run_build
-from benchmark_builder.benchmark.manifest import Benchmark, Row, moved_paths, paths_from, read_benchmark
+from benchmark_builder.benchmark.manifest import Benchmark, Row, first_rows, moved_paths, paths_from, read_benchmark
 from benchmark_builder.benchmark.protocol_record import PROTOCOL, Part, ProtocolRecord
 from benchmark_builder.datasets import dataset_root, read_dataset
 from benchmark_builder.kinds.base import Kind, kind_named, own_settings
@@ -191,23 +191,32 @@ def build_kind(
     values = {k: getattr(settings, k) if k in LATER else option.default for k, option in options.items()}
     made = found(**values | {k: v for k, v in own.items() if v is not None})
     said = made.check(source)
-    out = out or benchmark_folder(source.dataset, about.name, source.background_set)
     if said:
         run.say(said)
-    written = _derived(source, about.name, seed, settings, named, out) | made.written(source)
+    made = made.prepared(source, seed, _workers(run), run.progress)
+    own_record = made.written(source)
+    out = out or benchmark_folder(source.dataset, about.name, _set_name(own_record, source))
+    written = _derived(source, about.name, seed, settings, named, out) | own_record
     if about.name not in kinds.KINDS.shipped:
         written[kinds.DESCRIBED] = about.said() | {"part": kinds.place_of(found)}
     maker = made.maker(out, source, seed, _layout(settings))
     same = made_from(out) == source.digest  # otherwise draws that depend on all videos are made again
-    rows = subset.of_rows(source.rows)
+    bases = first_rows(source.rows) if found.per_source else source.rows
+    rows = subset.of_rows(bases)
 
     def current(row: Row, videos: list[Row]) -> bool:
-        return same if found.drawn_from_all else all(video.made_from(row) for video in videos)
+        if found.drawn_from_all and not same:
+            return False
+        return all(video.made_from(row, found.own_columns) for video in videos)
 
     record = ProtocolRecord.made(written, out / PROTOCOL).replaced(subset=subset.describe())
-    return run_build(
-        out, record, maker, rows, lambda r: r.id, _workers(run), run.progress, current=current, known=source.by_id
+    known = {row.id for row in bases}
+    report = run_build(
+        out, record, maker, rows, lambda r: r.id, _workers(run), run.progress, current=current, known=known
     )
+    if report.benchmark is not None and (summary := made.summary(report.benchmark.rows)):
+        run.say(summary)
+    return report
 
 
 def build_scufo(scuba: Path, *, shaken: bool = False, **options: Any) -> Report:
@@ -218,6 +227,12 @@ def build_scufo(scuba: Path, *, shaken: bool = False, **options: Any) -> Report:
 def build_conflfg(scuba: Path, **options: Any) -> Report:
     """Build the ConflFG video of every SCUBA video: :func:`build_kind` with its ``options``."""
     return build_kind("conflfg", scuba, **options)
+
+
+def _set_name(own: Mapping[str, object], source: Benchmark) -> str:
+    """The name of the background set in what a kind adds to protocol.json, otherwise that of the SCUBA benchmark."""
+    backgrounds = own.get("backgrounds")
+    return str(backgrounds["name"]) if isinstance(backgrounds, dict) else source.background_set
 
 
 def _without(subset: Subset, source: Benchmark) -> Subset:

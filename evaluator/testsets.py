@@ -36,7 +36,7 @@ class Item:
         path: file or folder of frames.
         frames: how many; 0 where nobody has counted (IID).
         partner_id: id of the SCUBA video it pairs with; empty for IID and SCUBA.
-        donor_label: ConflFG: class of the still foreground.
+        donor_label: ConflFG: class of the still foreground; swap: of the background's video.
         sha256: of the file when its manifest was written; empty for IID.
     """
 
@@ -136,8 +136,13 @@ class TestSet:
 
     @property
     def donors(self) -> dict[str, int]:
-        """id -> class of the still donor."""
+        """id -> class of the donor: of the still actor (ConflFG), or of the background's video (swap)."""
         return {item.id: item.donor_label for item in self.items if item.donor_label is not None}
+
+    @property
+    def has_same_donors(self) -> bool:
+        """Whether every video has a donor of its own class, so that the donor does not mislead."""
+        return bool(self.items) and all(item.donor_label == item.label for item in self.items)
 
     def frames(self, item: Item) -> Iterator[np.ndarray]:
         """Decode (or, for a virtual benchmark, compose) a video: uint8 (H, W, 3) RGB, as far as it is read.

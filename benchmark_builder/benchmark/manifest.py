@@ -9,7 +9,7 @@ import hashlib
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -65,11 +65,11 @@ class Row:
     variant: int
     still_frame: int | None = None  # SCUFO: the SCUBA frame that is repeated
     partner_id: str = ""  # the SCUBA video to pair with
-    donor_id: str = ""  # ConflFG: the SCUBA video whose still foreground was added
+    donor_id: str = ""  # ConflFG: the SCUBA video whose still foreground was added; swap: the background's
     donor_label: int | None = None
     donor_frame: int | None = None  # frame of the donor's SCUBA video
-    donor_shift: str = ""  # "dx dy" in pixels, where the donor was moved to
-    covered: float | None = None  # ConflFG: share of the mover hidden by the donor, 0..1
+    donor_shift: str = ""  # "dx dy" in pixels, where the donor was moved to; swap: the actor
+    covered: float | None = None  # ConflFG: share of the mover hidden by the donor, 0..1; filled in: see below
     pixels_xxh128: str = ""  # XXH3-128 of the composed uint8 RGB frames, before any encoding
     file_sha256: str = ""
 
@@ -78,11 +78,14 @@ class Row:
         and names the masks of the SCUBA video), and what it changes."""
         return dataclasses.replace(self, mask_file="", partner_id=self.id, **own)
 
-    def made_from(self, scuba: "Row") -> bool:
-        """Whether ``scuba`` is still the SCUBA video from which this one was made, according to both rows."""
+    def made_from(self, scuba: "Row", own: Collection[str] = ()) -> bool:
+        """Whether ``scuba`` is still the SCUBA video from which this one was made, according to both rows.
+
+        ``own``: columns that this video's kind does not copy.
+        """
         # Benchmarks built before version 2 do not name the masks of their SCUBA videos.
         names = INHERITED if self.mask_sha256 else tuple(n for n in INHERITED if n != "mask_sha256")
-        return all(getattr(self, name) == getattr(scuba, name) for name in names)
+        return all(getattr(self, name) == getattr(scuba, name) for name in names if name not in own)
 
 
 # Values that a video copies from the SCUBA video from which it was made.
@@ -90,6 +93,7 @@ INHERITED = (
     "label", "class_name", "split", "source_id", "source_file", "source_sha256", "source_frames", "frames", "fps",
     "width", "height", "mask_source", "mask_sha256", "mask_coverage", "background", "variant",
 )  # fmt: skip
+# Kinds with a filled-in background have in ``covered`` the share of the filled pixels that no frame shows uncovered.
 COLUMNS = [f.name for f in dataclasses.fields(Row)]
 _TYPES = {f.name: f.type for f in dataclasses.fields(Row)}
 
@@ -150,6 +154,14 @@ class Benchmark:
     @cached_property
     def by_id(self) -> dict[str, Row]:
         return {row.id: row for row in self.rows}
+
+    @cached_property
+    def sources_by_label(self) -> dict[int, list[Row]]:
+        """Label -> the row of each source's first variant, sorted by id; labels in order."""
+        table: dict[int, list[Row]] = {}
+        for row in sorted(first_rows(self.rows), key=lambda row: (row.label, row.id)):
+            table.setdefault(row.label, []).append(row)
+        return table
 
     @cached_property
     def videos(self) -> Path:
@@ -274,7 +286,8 @@ class Benchmark:
         found = scuba.by_id.get(row.partner_id)
         if found is None:
             raise BenchError(f"{scuba.folder}: holds no video {row.partner_id}; build {self.folder} again from it")
-        if not row.made_from(found):
+        kind = kinds.registered(self.kind, self.protocol.described)
+        if not row.made_from(found, kind.own_columns if kind else ()):
             raise ChangedFile(
                 f"{scuba.folder}: {row.partner_id} changed since {self.folder} was made from it; build that again"
             )
@@ -292,6 +305,15 @@ class Benchmark:
     def still(self, row: Row) -> np.ndarray:
         """The one frame of a SCUFO video, uint8 (H, W, 3) RGB; decodes a single frame."""
         return self.frame(row, 0)
+
+
+def first_rows(rows: Iterable[Row]) -> list[Row]:
+    """The row of each source's first variant, in the order of ``rows``."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        if row.source_id not in first or row.variant < first[row.source_id].variant:
+            first[row.source_id] = row
+    return list(first.values())
 
 
 def places_of(folder: Path, paths: Mapping[str, str], name: str, given: Path | None = None) -> list[Path]:

@@ -23,9 +23,16 @@ KINDS = Registry(
         "scufo": "benchmark_builder.kinds.scufo:Scufo",
         "conflfg": "benchmark_builder.kinds.conflfg:Conflfg",
         "shaken": "benchmark_builder.kinds.shaken:Shaken",
+        "human-only": "benchmark_builder.kinds.human_only:HumanOnly",
+        "background-only": "benchmark_builder.kinds.background_only:BackgroundOnly",
+        "swap": "benchmark_builder.kinds.swap:Swap",
     },
     {
         "shaken": "A still of every SCUBA video with a swaying camera, so that detecting a still video does not help.",
+        "human-only": "Show only the actor; everything else has one colour (HAT).",
+        "background-only": "Remove the actor and fill in the background (HAT); low accuracy is good.",
+        "swap": "Show the actor over the moving, filled-in background of another video (HAT); the label is the actor's "
+        "class.",
     },
 )
 NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
@@ -39,7 +46,8 @@ class About:
     """The description of a kind, used on screen, in reports and in records.
 
     Attributes:
-        name: as in protocol.json and in folder names: lower-case letters and digits, a letter first.
+        name: as in protocol.json and in folder names: lower-case letters and digits, a letter first; those of this
+            toolkit may have hyphens.
         title: the heading of one of its videos.
         explained: one line: what its videos show, and how a model should answer.
         good: whether ``high`` or ``low`` accuracy is good.
@@ -49,10 +57,13 @@ class About:
             ``good`` must be ``low``.
         figure, heading: the name of its figure in records and on screen. contrast, contrast_heading: the same for its
         contrasted accuracy. headline: whether its figures come first in the leaderboard; those of other kinds follow if
-        they were measured. donors: the name of the figure for answers with the class of the still donor, if its videos
-        have one. published: the name of this kind in published folders, as in ``HMDB51_SCUBA_Places365``.
+        they were measured. donors, donors_heading: the same for answers with the class of the donor (the still actor,
+        or the video whose background is shown), if its videos have one. wins, wins_heading: for how often the actor's
+        class has a higher score than the donor's. same, same_heading: for the accuracy on sets whose donors all have
+        the actor's class, which is not part of ``figure``. published: the name of this kind in published folders, as in
+        ``HMDB51_SCUBA_Places365``.
 
-    The last six are for kinds of this toolkit; for other kinds they are derived from ``name``.
+    The last twelve are for kinds of this toolkit; for other kinds they are derived from ``name``.
     """
 
     name: str
@@ -68,6 +79,11 @@ class About:
     contrast_heading: str = ""
     headline: bool = False
     donors: str = ""
+    donors_heading: str = ""
+    wins: str = ""
+    wins_heading: str = ""
+    same: str = ""
+    same_heading: str = ""
     published: str = ""
 
     def __post_init__(self) -> None:
@@ -81,6 +97,8 @@ class About:
         if self.contrasted:
             default("contrast", f"contra_{self.name}")
             default("contrast_heading", f"Contra. {self.short}")
+        if self.donors:
+            default("donors_heading", f"{self.heading} donor")
         default("published", self.short)
 
     @property

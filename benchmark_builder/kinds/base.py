@@ -1,10 +1,11 @@
 """The interface of a kind of test videos; the table of kinds is in :mod:`benchmark_builder.kinds`."""
 
+import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic.fields import FieldInfo
@@ -27,6 +28,7 @@ class Kind(SettingsModel, ABC):
     """One kind of test videos. The fields of a subclass are its settings."""
 
     about: ClassVar[About]
+    own_columns: ClassVar[frozenset[str]] = frozenset()  # columns of INHERITED that differ from the SCUBA video's
 
     @classmethod
     def read(cls, protocol: ProtocolRecord) -> Self:
@@ -60,6 +62,7 @@ class Derived(Kind):
     """
 
     drawn_from_all: ClassVar[bool] = False  # a video depends on the whole SCUBA benchmark
+    per_source: ClassVar[bool] = False  # one video per source, made from the row of its first background
 
     def frames(self, scuba: Benchmark, row: Row, seed: int) -> Iterator[np.ndarray]:
         """The frames of the video that is made from one SCUBA video.
@@ -74,6 +77,21 @@ class Derived(Kind):
         """
         raise BenchError(f"kind {self.about.name}: has no frames(); give it one, or a maker() and a compose()")
 
+    def started(self, scuba: Benchmark, row: Row, seed: int) -> tuple[dict[str, Any], Iterator[np.ndarray]]:
+        """The columns of the new row that differ from its SCUBA row, and the frames.
+
+        Size and donor must be known at once; other columns may be added while the frames are made.
+        """
+        return {}, self.frames(scuba, row, seed)
+
+    def prepared(self, scuba: Benchmark, seed: int, workers: int = 1, progress: bool = False) -> Self:
+        """The kind with what it measures of the whole SCUBA benchmark, to be stored in protocol.json."""
+        return self
+
+    def summary(self, rows: Sequence[Row]) -> str:
+        """A message for the user on all videos of a finished build, or ""."""
+        return ""
+
     def check(self, scuba: Benchmark) -> str:
         """A message for the user, or "". Raises BenchError if this kind cannot be made from ``scuba``."""
         return ""
@@ -83,7 +101,7 @@ class Derived(Kind):
         return FramesMaker(self, out, scuba, seed, layout)
 
     def written(self, scuba: Benchmark) -> dict[str, object]:
-        """The settings as stored in protocol.json; :meth:`Kind.read` reads them."""
+        """What the kind adds to protocol.json, such as its settings, which :meth:`Kind.read` reads."""
         return {"settings": self.model_dump()} if self.setting_names() else {}
 
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
@@ -124,7 +142,9 @@ class FramesMaker:
         """Write one video and return its row. Raises BenchError as in :meth:`Derived.frames`."""
         still = self.kind.about.still
         file = self.layout.file_of(row.id, still)
-        frames = self.kind._counted(self.kind.frames(self.scuba, row, self.seed), row)
+        columns, frames = self.kind.started(self.scuba, row, self.seed)
+        row = row.derived(**columns)
+        frames = self.kind._counted(frames, row)
         digest = layouts.PixelDigest(row.height, row.width)
         if still:
             for image in frames:
@@ -137,7 +157,7 @@ class FramesMaker:
                     sink.write(image)
         self.layout.store(self.out / file, {})
         made = {"pixels_xxh128": digest.hexdigest(), "file_sha256": layouts.digest(self.out / file)}
-        return [row.derived(file=file, seed=self.seed, **made)]
+        return [dataclasses.replace(row, file=file, seed=self.seed, **(columns | made))]
 
 
 def own_settings(kind: type[Kind]) -> dict[str, FieldInfo]:

@@ -103,6 +103,11 @@ class Conflfg(Derived, DonorSettings):
         donor, mask = virtual.read(path, "donor"), virtual.read(path, "mask")[..., 0] > 0
         return _composed(benchmark, row, donor, mask, self.order)
 
+    @classmethod
+    def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
+        same = row.donor_label is not None and row.donor_label == row.label
+        return ["the donor has the same class as the moving actor"] if same else []
+
     def redrawn(self, benchmark: Benchmark, scuba: Benchmark) -> Callable[[Row, Row], list[str]]:
         seed = required(benchmark.protocol.seed, "seed", benchmark.folder)
         maker = ConflfgMaker(benchmark.folder, scuba, seed, self, layouts.Layout())

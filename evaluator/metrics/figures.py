@@ -92,9 +92,14 @@ def figure_parts(
     main = main_split(sets) if main is None else main
     parts: dict[str, dict[str, list[Part]]] = defaultdict(lambda: defaultdict(list))
     for s in sets:
-        parts[main if s.kind == "iid" else s.split][s.about.figure].append(_top1(s, predictions[s.name], cluster))
-        if s.about.donors and s.donors:
-            parts[s.split][s.about.donors].append(donor_part(predictions[s.name], s.donors, s.clusters(cluster)))
+        same = s.about.same if s.has_same_donors else ""
+        split = main if s.kind == "iid" else s.split
+        parts[split][same or s.about.figure].append(_top1(s, predictions[s.name], cluster))
+        if s.about.donors and s.donors and not same:
+            p, drawn = predictions[s.name], s.clusters(cluster)
+            parts[s.split][s.about.donors].append(donor_part(p, s.donors, drawn))
+            if s.about.wins:
+                parts[s.split][s.about.wins].append(prefers_mover_part(p, s.donors, drawn))
     for scuba, still, part in _contrasted(sets, predictions, cluster):
         if part.ids:
             parts[scuba.split][still.about.contrast].append(part)
@@ -111,7 +116,7 @@ def set_figures(s: TestSet, p: Predictions, seed: int = 0, cluster: str = "sourc
     if len(s.classes) > 5:
         found["top5"] = with_interval([top_k_part(p, 5, drawn)], f"{s.name}/top5", seed)
     result: dict[str, object] = {}
-    if s.about.donors and s.donors:
+    if s.about.donors and s.donors and not (s.about.same and s.has_same_donors):
         found["donor"] = with_interval([donor_part(p, s.donors, drawn)], f"{s.name}/donor", seed)
         prefers = prefers_mover_part(p, s.donors, drawn)
         found["prefers_mover"] = with_interval([prefers], f"{s.name}/prefers_mover", seed)

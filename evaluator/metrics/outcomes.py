@@ -116,16 +116,18 @@ def class_parts(part: Part, labels: Mapping[str, int]) -> dict[int, Part]:
 
 
 def donor_part(p: Predictions, donors: Mapping[str, int], sources: Mapping[str, str] | None = None) -> Part:
-    """ConflFG: whether the predicted class is the still donor's (StillMix's "static label" accuracy); low is good.
+    """Whether the predicted class is the donor's; low is good.
+
+    ConflFG: the class of the still actor (StillMix's "static label" accuracy). Swap: that of the background's video.
 
     Args:
-        donors: id -> class of the still foreground.
+        donors: id -> class of the donor.
     """
     return _part(p, p.pred == _donor_labels(p, donors), sources)
 
 
 def prefers_mover_part(p: Predictions, donors: Mapping[str, int], sources: Mapping[str, str] | None = None) -> Part:
-    """ConflFG: whether the mover's class has a higher score than the donor's, ignoring other classes; high is good."""
+    """Whether the moving actor's class has a higher score than the donor's, ignoring other classes; high is good."""
     at = np.arange(len(p.ids))
     return _part(p, p.scores[at, p.labels] > p.scores[at, _donor_labels(p, donors)], sources)
 
@@ -197,5 +199,5 @@ def _part(p: Predictions, outcomes: np.ndarray, sources: Mapping[str, str] | Non
 def _donor_labels(p: Predictions, donors: Mapping[str, int]) -> np.ndarray:
     unknown = next((i for i in p.ids if i not in donors), None)
     if unknown is not None:
-        raise BenchError(f"{p.name}: {unknown!r} has no donor; score it with the ConflFG benchmark it belongs to")
+        raise BenchError(f"{p.name}: {unknown!r} has no donor; score it with the benchmark it belongs to")
     return np.array([donors[i] for i in p.ids], np.int64)

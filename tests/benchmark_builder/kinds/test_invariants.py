@@ -1,4 +1,4 @@
-"""The invariants of the four kinds of test video, on generated videos and masks, through whole builds."""
+"""The invariants of the kinds of test video, on generated videos and masks, through whole builds."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,8 @@ from small_builds import QUIET
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.export import export, import_published
 from benchmark_builder.benchmark.manifest import COLUMNS, Benchmark, Row, read_benchmark
-from benchmark_builder.builders import build_conflfg, build_scuba, build_scufo
+from benchmark_builder.builders import build_conflfg, build_kind, build_scuba, build_scufo
+from benchmark_builder.kinds.swap import background_frames
 from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.masks.stored import write_masks
 
@@ -135,6 +136,63 @@ def shifted(array: np.ndarray, dx: int, dy: int) -> np.ndarray:
     rows, columns = np.arange(max(0, dy), min(height, height + dy)), np.arange(max(0, dx), min(width, width + dx))
     out[np.ix_(rows, columns)] = array[np.ix_(rows - dy, columns - dx)]
     return out
+
+
+def of_sources(
+    kind: str, folder: Path, found: dict[str, Source], layout: str, per_video: int, **options: object
+) -> tuple[Benchmark, dict[str, np.ndarray]]:
+    """A benchmark with one video per source, and the frames of each by source id. It has no problems."""
+    scuba = built(folder, found, layout, per_video=per_video)
+    build_kind(kind, scuba.folder, out=folder / kind, run=QUIET, **options)
+    made = read_benchmark(folder / kind)
+    assert [(row.source_id, row.variant) for row in made.rows] == [(name, 0) for name in sorted(found)]
+    assert verify(made.folder, progress=False) == []
+    return made, {row.source_id: stacked(made, row) for row in made.rows}
+
+
+@OWN
+@given(sources(), EXACT, st.integers(1, 3))
+def test_human_only_is_the_source_inside_the_mask_and_one_colour_outside(
+    tmp_path_factory: pytest.TempPathFactory, found: dict[str, Source], layout: str, per_video: int
+) -> None:
+    _, frames = of_sources("human-only", tmp_path_factory.mktemp("b"), found, layout, per_video)
+    for name, made in frames.items():
+        video, masks = found[name]
+        assert (made[masks] == video[masks]).all() and (made[~masks] == (123, 116, 103)).all()
+
+
+@OWN
+@given(sources(), EXACT, st.integers(1, 2))
+def test_background_only_is_the_source_outside_the_mask(
+    tmp_path_factory: pytest.TempPathFactory, found: dict[str, Source], layout: str, per_video: int
+) -> None:
+    made, frames = of_sources("background-only", tmp_path_factory.mktemp("b"), found, layout, per_video)
+    for row in made.rows:
+        video, masks = found[row.source_id]
+        assert (frames[row.source_id][~masks] == video[~masks]).all()
+        assert row.covered is not None and (row.covered > 0 or video.shape[0] > 1)
+
+
+@OWN
+@given(sources(), EXACT, st.integers(0, 9))
+def test_swap_shows_the_actor_over_the_background_of_another_class(
+    tmp_path_factory: pytest.TempPathFactory, found: dict[str, Source], layout: str, seed: int
+) -> None:
+    folder = tmp_path_factory.mktemp("b")
+    made, frames = of_sources("swap", folder, found, layout, 1, seed=seed)
+    build_kind("background-only", folder / "scuba", out=folder / "filled", run=QUIET)
+    filled = read_benchmark(folder / "filled")
+    for row in made.rows:
+        video, masks = found[row.source_id]
+        donor = filled.by_id[row.donor_id]
+        assert donor.label == row.donor_label != row.label and row.background == donor.source_id
+        dx, dy = map(int, row.donor_shift.split())
+        assert (row.width, row.height) == (donor.width, donor.height), "videos of one size are not scaled"
+        backgrounds = stacked(filled, donor)[background_frames(row.frames, donor.frames)]
+        for image, frame, mask, background in zip(frames[row.source_id], video, masks, backgrounds, strict=True):
+            actor = shifted(mask, dx, dy)
+            assert (image[actor] == shifted(frame, dx, dy)[actor]).all()
+            assert (image[~actor] == background[~actor]).all()
 
 
 # What a folder of videos and a list say by themselves; the rest of a manifest is known to its builder only.

@@ -1,0 +1,220 @@
+"""Action swap (HAT: Chung et al., "Enabling Detailed Action Recognition Evaluation Through Video Dataset Augmentation",
+NeurIPS 2022): the actor over the moving, filled-in background of another video. The label is the actor's class.
+
+As HAT's loader: frame i of n shows frame round(i / n · m) of the m background frames. The background is scaled so that
+its short side is as long as that of the actor's video; the result has the background's size. The actor is not scaled;
+one shift per video moves the centre of mass of its first mask to that of the first mask of the background's actor (the
+centre of the picture if a mask is empty). Edges are hard. The distance between classes is ours
+(:mod:`benchmark_builder.kinds.class_distances`): HAT only publishes its pairs.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Literal, Self
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from benchmark_builder.benchmark.manifest import Benchmark, Row
+from benchmark_builder.kinds.base import About, setting
+from benchmark_builder.kinds.class_distances import class_distances, far_and_close
+from benchmark_builder.kinds.filling import Count
+from benchmark_builder.kinds.sources import WithoutActor, shown_frames
+from benchmark_builder.utils.errors import BenchError, ChangedFile, LeftOut
+from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.compositing import paste
+from benchmark_builder.video.selection import indices
+
+
+class Swap(WithoutActor):
+    """Show the actor over the moving, filled-in background of another video (HAT); the label is the actor's class.
+
+    Attributes:
+        pairing: the class of the background's video: ``random``: any other class; ``far``, ``close``: the third of the
+            other classes with the largest or smallest distance; ``same``: the same class. The class is drawn uniformly,
+            then its video.
+        distances: for far and close, class name -> its distances to all classes with videos, in label order, as text.
+    """
+
+    about: ClassVar[About] = About(
+        name="swap",
+        title="Action swap",
+        explained="the moving background of another video: the label is the actor's",
+        short="swap",
+        figure="swap",
+        heading="Swap",
+        donors="swap_background",
+        donors_heading="Swap background",
+        wins="swap_wins",
+        wins_heading="Swap: action wins",
+        same="swap_same",
+        same_heading="Swap same class",
+    )
+    drawn_from_all: ClassVar[bool] = True
+    own_columns: ClassVar[frozenset[str]] = frozenset({"background", "width", "height"})
+
+    pairing: Literal["random", "far", "close", "same"] = setting(
+        "random", "Class of the background's video: any other, one of the farthest or closest third, or the same."
+    )
+    distances: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def set_name(self) -> str:
+        return self.pairing
+
+    def check(self, scuba: Benchmark) -> str:
+        said = super().check(scuba)
+        if self.pairing != "same" and len({row.label for row in scuba.rows}) < 2:
+            raise BenchError(
+                f"{scuba.folder}: contains only one class ({scuba.rows[0].class_name}), but backgrounds are of another "
+                "class; build SCUBA from two classes or more, or give --pairing same"
+            )
+        if not scuba.protocol.subset:
+            return said
+        return (
+            f"{scuba.folder}: contains only a part of {scuba.dataset}, so backgrounds are drawn only from this part; "
+            "to draw from all videos, build SCUBA from the whole dataset and give it with --from"
+        )
+
+    def prepared(self, scuba: Benchmark, seed: int, workers: int = 1, progress: bool = False) -> Self:
+        if self.pairing not in ("far", "close"):
+            return self
+        return self.model_copy(update={"distances": class_distances(scuba, workers, progress)})
+
+    def donor(self, scuba: Benchmark, row: Row, seed: int) -> Row:
+        """The SCUBA row of the video whose background is shown.
+
+        Raises:
+            LeftOut: there is no other video of the class.
+        """
+        by_label = scuba.sources_by_label
+        others = sorted(by_label.keys() - {row.label})
+        if self.pairing == "same":
+            allowed = [row.label]
+        elif self.pairing == "random":
+            allowed = others
+        else:
+            far, close = far_and_close(self.distances, scuba.classes, row.label, others)
+            allowed = far if self.pairing == "far" else close
+        draw = generator(seed, row.id, f"swap/{self.pairing}")
+        videos = [other for other in by_label[allowed[int(draw.integers(len(allowed)))]] if other.id != row.id]
+        if not videos:
+            raise LeftOut(f"{row.source_id} is the only video of its class, which has no other background")
+        return videos[int(draw.integers(len(videos)))]
+
+    def started(self, scuba: Benchmark, row: Row, seed: int) -> tuple[dict[str, Any], Iterator[np.ndarray]]:
+        donor = self.donor(scuba, row, seed)
+        columns = self.columns(scuba, row, donor)
+        return columns, self.composed(scuba, row, donor, columns)
+
+    def columns(self, scuba: Benchmark, row: Row, donor: Row) -> dict[str, Any]:
+        """The columns of a swapped video that differ from the actor's SCUBA row."""
+        height, width = scaled_size(row, donor)
+        down, right = _shift(scuba, row, donor, height, width)
+        return {
+            "width": width,
+            "height": height,
+            "background": donor.source_id,
+            "donor_id": donor.id,
+            "donor_label": donor.label,
+            "donor_shift": f"{right} {down}",
+        }
+
+    def composed(self, scuba: Benchmark, row: Row, donor: Row, columns: dict[str, Any]) -> Iterator[np.ndarray]:
+        """The frames; then ``columns`` gets the share of the background's actor that was never uncovered."""
+        size = columns["width"], columns["height"]
+        right, down = map(int, columns["donor_shift"].split())
+        count = Count()
+        backgrounds = self.background(scuba, donor, count)
+        at, scaled = -1, np.empty(0)
+        wanted = background_frames(row.frames, donor.frames)
+        for (frame, mask), k in zip(shown_frames(scuba, row), wanted, strict=True):
+            if k > at:
+                while at < k:
+                    image = next(backgrounds)
+                    at += 1
+                same = image.shape[1::-1] == size
+                scaled = image if same else cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+            yield _moved(frame, mask, scaled, right, down)
+        if self.inpainted is None:
+            columns["covered"] = round(count.share, 6)
+
+    def weight(self, row: Row) -> float:
+        return 1.0  # the masks of the background's video are not in the row
+
+    def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
+        scuba, base = benchmark.origin, benchmark.base(row)
+        donor = scuba.by_id.get(row.donor_id)
+        if donor is None or scuba.digest != benchmark.protocol.origin.manifest_sha256:
+            raise ChangedFile(f"{scuba.folder}: changed since {benchmark.folder} was made from it; build that again")
+        shown = {"width": row.width, "height": row.height, "donor_shift": row.donor_shift}
+        return self._counted(self.composed(scuba, base, donor, shown), row)
+
+    @classmethod
+    def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
+        same = benchmark.background_set == "same"
+        if (row.donor_label == row.label) == same:
+            return []
+        return [f"the background's video is of {'another' if same else 'the same'} class"]
+
+    def redrawn(self, benchmark: Benchmark, scuba: Benchmark) -> Callable[[Row, Row], list[str]]:
+        def problems(row: Row, base: Row) -> list[str]:
+            drawn = self.columns(scuba, base, self.donor(scuba, base, row.seed))
+            return [
+                f"{name} is {getattr(row, name)!r}, but its seed gives {value!r}"
+                for name, value in drawn.items()
+                if getattr(row, name) != value
+            ]
+
+        return problems
+
+
+def background_frames(frames: int, backgrounds: int) -> list[int]:
+    """Which background frame each of ``frames`` frames shows: int, 0..backgrounds - 1, ascending."""
+    relative = np.arange(frames) / frames * backgrounds
+    chosen: list[int] = relative.round().astype(int).clip(0, backgrounds - 1).tolist()
+    return chosen
+
+
+def scaled_size(row: Row, donor: Row) -> tuple[int, int]:
+    """(height, width) of a background whose short side is as long as that of the actor's video."""
+    scale = min(row.height, row.width) / min(donor.height, donor.width)
+    return int(donor.height * scale + 0.5), int(donor.width * scale + 0.5)
+
+
+def _shift(scuba: Benchmark, row: Row, donor: Row, height: int, width: int) -> tuple[int, int]:
+    """How far the actor is moved, (down, right) in whole pixels, cut as in HAT."""
+    actor = _first_mask(scuba, row).astype(np.float32)
+    other = cv2.resize(_first_mask(scuba, donor).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    (y, x), (v, u) = _centre(actor), _centre(other)
+    # Rounded first, so that the last bits of a float do not decide what is cut.
+    return int(round(v - y, 3)), int(round(u - x, 3))
+
+
+def _first_mask(scuba: Benchmark, row: Row) -> np.ndarray:
+    return scuba.masks(row).mask(indices(row.source_frames)[0])
+
+
+def _centre(weights: np.ndarray) -> tuple[float, float]:
+    """The centre of mass, (y, x) in pixels, of an array (H, W); the centre of the picture if it is empty."""
+    total = float(weights.sum())
+    if not total:
+        return weights.shape[0] / 2, weights.shape[1] / 2
+    rows, columns = np.arange(weights.shape[0]), np.arange(weights.shape[1])
+    return float(weights.sum(1) @ rows) / total, float(weights.sum(0) @ columns) / total
+
+
+def _moved(frame: np.ndarray, mask: np.ndarray, background: np.ndarray, right: int, down: int) -> np.ndarray:
+    """The actor of a frame moved onto a background, uint8 (H, W, 3); parts outside the picture are lost."""
+    out = background.copy()
+    height, width = out.shape[:2]
+    top, left = max(0, down), max(0, right)
+    bottom, end = min(height, frame.shape[0] + down), min(width, frame.shape[1] + right)
+    if top < bottom and left < end:
+        there, here = (
+            (slice(top, bottom), slice(left, end)),
+            (slice(top - down, bottom - down), slice(left - right, end - right)),
+        )
+        cut, actor = np.ascontiguousarray(mask[here]), np.ascontiguousarray(frame[here])
+        out[there] = paste(actor, cut, np.ascontiguousarray(out[there]))
+    return out
