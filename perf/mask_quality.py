@@ -102,7 +102,8 @@ def main() -> None:
                 boxes = prompt_boxes(source.track(video, *frames[0].shape[:2]), *frames[0].shape[:2], BOXED)
                 print(f"{'':24} {kind:6} {against_boxes(track, boxes)}", flush=True)
                 if kind == "people":
-                    found = track
+                    _, three = timed(threefold(frames, track), Found(people.networks))
+                    print(f"{'':24} people, three persons: {three:.1f} ms", flush=True)
                     track, cost = timed(frames, Prompted(people.networks, boxes))
                     print(
                         f"{'':24} people --prompts ucf101-24: {against_boxes(track, boxes)}  {cost:5.1f} ms", flush=True
