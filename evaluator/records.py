@@ -1,6 +1,6 @@
-"""Results records: what evaluation writes under ``results/``, one model per table, checked when it is read.
+"""Results records: the files that evaluation writes in ``results/``, one model class per table, checked on reading.
 
-Others may have written them. Fields that older versions did not write have their defaults here.
+They may come from strangers. Fields that older versions did not write have defaults here.
 """
 
 import importlib.metadata
@@ -21,7 +21,7 @@ from evaluator.metrics.names import HEADINGS, KINDS, is_own, own_arrows
 from evaluator.testsets import CLUSTERS, TestSet
 from evaluator.time_order import TIMES, drop_parts
 
-LONGEST = 4096  # characters of a name or a path
+LONGEST = 4096  # largest number of characters of a name or a path
 _FIX = "give a file that `bench eval` has written under results/, or score the model again"
 
 
@@ -41,7 +41,7 @@ def _is_seed(value: object) -> bool:
     return len(str(value)[:99]) <= 64
 
 
-def _is_percent(value: object) -> bool:  # a mean may be off by its last digit
+def _is_percent(value: object) -> bool:  # with a tolerance for the rounding error of a mean
     return isinstance(value, (int, float)) and math.isfinite(value) and -1e-9 <= value <= 100 + 1e-9
 
 
@@ -73,20 +73,20 @@ PercentOrNull = Annotated[int | float | None, Says(_PERCENT, _is_percent, null=T
 Points = Annotated[int | float, Says("a number from -100 to 100", _is_points)]
 DropName = Annotated[str, Says("drop_ORDER_FIGURE, such as drop_shuffled_iid", _is_drop)]
 FigureName = Annotated[str, Says(f"one of {', '.join(HEADINGS)}", _is_figure)]
-Shown = Annotated[  # as text, if at all
+Shown = Annotated[  # only shown as text
     object, Says(f"something of at most {LONGEST} characters", lambda value: len(repr(value)) <= LONGEST, null=True)
 ]
 
 
 class Share(Record):
-    """A share in percent, of ``n`` videos (or pairs)."""
+    """A share in percent of ``n`` videos (or pairs)."""
 
     percent: Percent
     n: Count
 
 
 class Figure(Share):
-    """With the ends of its 95 % interval, and how many videos more belong to the set but were not scored."""
+    """A share with the ends of its 95 % interval, and the number of videos of the set that were not scored."""
 
     missing: Count
     low: PercentOrNull
@@ -94,7 +94,7 @@ class Figure(Share):
 
 
 class Confusion(Record):
-    """ConflFG videos of one class under stills of another: what the answers were."""
+    """The answers for ConflFG videos with a mover of one class and a still donor of another."""
 
     mover: Text
     donor: Text
@@ -104,7 +104,7 @@ class Confusion(Record):
 
 
 class ScoredSet(Record):
-    """A test set, where it was, and its figures; those of ConflFG have ``donor``, ``prefers_mover``, ``confusion``."""
+    """A test set, its place, and its figures; ConflFG sets have ``donor``, ``prefers_mover`` and ``confusion``."""
 
     name: Name
     kind: Name
@@ -125,7 +125,7 @@ class ScoredSet(Record):
 
     @property
     def places(self) -> dict[str, str]:
-        """Where the benchmark was, as :func:`~benchmark_builder.benchmark.manifest.places_of` takes it."""
+        """The places of the benchmark, as :func:`~benchmark_builder.benchmark.manifest.places_of` takes them."""
         return _given(folder=self.folder, folder_relative=self.folder_relative)
 
 
@@ -165,7 +165,7 @@ class TimedSet(Record):
 
 
 class Pair(Record):
-    """A SCUBA set with its SCUFO or shaken set; null where no video could be paired."""
+    """A SCUBA set and its SCUFO or shaken set; null if no video could be paired."""
 
     scuba: Text
     scufo: Text
@@ -173,7 +173,7 @@ class Pair(Record):
 
 
 class Iid(Record):
-    """Which ordinary test videos were scored, and where the dataset was."""
+    """The ordinary test videos that were scored, and the place of the dataset."""
 
     split: Name = "test"
     fold: Annotated[int, Field(ge=1, lt=2**63), Says("a whole number from 1")] = 1
@@ -182,7 +182,7 @@ class Iid(Record):
 
     @property
     def places(self) -> dict[str, str]:
-        """Where the dataset was, as :func:`~benchmark_builder.benchmark.manifest.places_of` takes it."""
+        """The places of the dataset, as :func:`~benchmark_builder.benchmark.manifest.places_of` takes them."""
         return _given(root=self.root, root_relative=self.root_relative)
 
 
@@ -241,17 +241,17 @@ class Slices(Record):
 
 
 class Computed(FileRecord):
-    """What follows from predictions alone: :func:`evaluator.metrics.figures.compute` makes it.
+    """The figures that are computed from predictions alone, by :func:`evaluator.metrics.figures.compute`.
 
     Attributes:
-        figures: name -> figure of the main split, those of :mod:`~evaluator.metrics.names` that could be measured.
-        other: split -> the same, for benchmarks of other splits.
-        split: the main one.
-        cluster: what the intervals' bootstrap drew whole.
-        sets, pairs: the test sets; the SCUBA sets with what is paired with them.
-        per_class: class name -> figure name -> share, for the main split's classes that occur.
-        kinds: kinds that do not ship -> what is said of them.
-        timed, drops: test sets in other orders of time; ``drop_ORDER_FIGURE`` -> what is lost, for the main split.
+        figures: name -> figure of the main split, for each name of :mod:`~evaluator.metrics.names` that could be measured.
+        other: split -> such figures, for benchmarks of other splits.
+        split: the main split.
+        cluster: the unit of the intervals' bootstrap, such as the source video.
+        sets, pairs: the test sets; the SCUBA sets with the sets paired with them.
+        per_class: class name -> figure name -> share, for the classes that occur in the main split.
+        kinds: user's kind -> its description.
+        timed, drops: test sets in other orders of time; ``drop_ORDER_FIGURE`` -> the loss of accuracy, for the main split.
         slices: the figures per group of videos, one entry per attribute.
     """
 
@@ -271,12 +271,12 @@ class Computed(FileRecord):
 
     @property
     def own_arrows(self) -> dict[str, str]:
-        """Figures of kinds that do not ship -> which way is good, ``↑`` or ``↓``."""
+        """Figure of a user's kind -> whether high is good, ``↑``, or low, ``↓``."""
         return own_arrows(self.kinds, [name for named in (self.figures, *self.other.values()) for name in named])
 
     @classmethod
     def of(cls, document: object, path: Path | str, fix: str = _FIX) -> Self:
-        """As of every record; test sets have different names, and figures and kinds ship or are described."""
+        """As for every record; also, names of test sets are unique, and figures and kinds are known or described."""
         record = super().of(document, path, fix)
         names = [s.name for s in record.sets] + [t.name for t in record.timed]
         own = record.own_arrows
@@ -305,17 +305,18 @@ class Computed(FileRecord):
 
 
 class ResultsRecord(Computed):
-    """One model on its test sets.
+    """The results of one model on its test sets.
 
     Attributes:
-        method, model, seed: what it is called in the leaderboard.
-        protocol: how clips were cut, in a word; ``sampling``: in full; ``precision``: of the network.
-        checkpoint, checkpoint_sha256: the file, or ``checkpoint_sha256`` alone, of predictions of other programs.
-        kind, notes: which kind of model it was, and what had to be assumed of it.
-        classes: names in label order; empty where an older version wrote the record.
-        limit: only so many videos of each set were scored; None for all.
-        iid: the ordinary test videos; None where they were not scored.
-        version, versions: of this toolkit; of it and of libraries.
+        method, model, seed: its names in the leaderboard.
+        protocol: short name of the clip sampling; ``sampling``: all its settings; ``precision``: the network's.
+        checkpoint, checkpoint_sha256: the file and its digest; for predictions of other programs only
+            ``checkpoint_sha256``.
+        kind, notes: the kind of model, and what had to be assumed about it.
+        classes: names in label order; empty if an older version wrote the record.
+        limit: largest number of videos scored per set; None for all.
+        iid: the ordinary test videos; None if they were not scored.
+        version, versions: version of this toolkit; versions of it and of libraries.
     """
 
     format: Annotated[int, Field(ge=1), Says("a whole number from 1")]
@@ -338,8 +339,8 @@ class ResultsRecord(Computed):
     sampling: dict[Text, Shown] | None = None
 
     def placed(self, sets: Sequence[TestSet], out: Path, root: Path) -> Self:
-        """The record with where its benchmarks and, in ``root``, its dataset are: as absolute paths, and relative to
-        ``out``, so that what is moved together is found again."""
+        """A copy with the paths of its benchmarks and of its dataset (``root``): absolute, and relative to ``out``,
+        so that they are found again if all are moved together."""
         described = [
             kept if s.benchmark is None else kept.replaced(**paths_from(out, folder=s.benchmark.folder))
             for kept, s in zip(self.sets, sets, strict=True)
@@ -350,13 +351,13 @@ class ResultsRecord(Computed):
 
 @dataclass(frozen=True)
 class Scored:
-    """What scoring found and wrote.
+    """The result of scoring.
 
     Attributes:
         record: the results.
-        path: the record's file; ``leaderboard``: that of the table that got its row; None where nothing was written.
-        computed: names of the sets that were predicted now; the predictions of the others were there.
-        speed: ``videos``, ``seconds`` and ``idle_percent`` of predicting them.
+        path: the record's file; ``leaderboard``: the table to which its row was added; None if nothing was written.
+        computed: names of the sets that were predicted in this run; predictions of the others existed.
+        speed: ``videos``, ``seconds`` and ``idle_percent`` of these predictions.
         slices: csv files of the figures per group, and of the ids that are in no group.
     """
 
@@ -368,13 +369,13 @@ class Scored:
     slices: tuple[Path, ...] = ()
 
     def plain(self) -> dict[str, object]:
-        """The record as JSON has it, and under ``record`` its path, ``leaderboard``, ``computed`` and ``speed``."""
+        """The record as plain JSON values, with its path as ``record``, and ``leaderboard``, ``computed``, ``speed``."""
         paths = {"record": self.path, "leaderboard": self.leaderboard}
         told = {name: str(path) for name, path in paths.items() if path is not None}
         return {**self.record.plain(), **told, "computed": list(self.computed), "speed": dict(self.speed)}
 
     def __getitem__(self, name: str) -> object:
-        """A field of :meth:`plain`, for code of the last release, when this was a dictionary."""
+        """A field of :meth:`plain`, for code written for the last release, in which this was a dictionary."""
         warnings.warn(f"Scored[{name!r}]: use its attributes, or plain()", DeprecationWarning, 2)
         return self.plain()[name]
 
@@ -384,33 +385,34 @@ def _given(**places: str | None) -> dict[str, str]:
 
 
 def write_record(path: Path, record: ResultsRecord) -> None:
-    """Write a results record, whole or not at all.
+    """Write a results record; after an error there is no partial file.
 
     Raises:
-        BenchError: a field that :func:`read_record` would refuse, such as a name of thousands of characters.
+        BenchError: a field is not valid for :func:`read_record`, such as a name of thousands of characters.
     """
     said: Mapping[str, object] = {**record.plain(), "format": ResultsRecord.FORMAT, "version": version()}
     write_json(path, ResultsRecord.of(said, path, "give it a shorter name, or report this").plain())
 
 
 def read_record(path: Path) -> ResultsRecord:
-    """Read a results record; fields that older versions did not write have their defaults.
+    """Read a results record; fields that older versions did not write get their defaults.
 
     Raises:
-        BenchError: it is none, of a later format, or a field is not what it should be; the file and field are named.
+        BenchError: it is not a results record, its format is newer, or a field is not valid; the error names file
+            and field.
     """
     return ResultsRecord.of(read_json(path, "results record", _FIX), path)
 
 
 def check_names(**names: str) -> None:
-    """Refuse, before any work, what no record can hold: BenchError names the option."""
+    """Raise BenchError before any work if a name is not valid in a record; the error names the option."""
     for option, name in names.items():
         if len(name) > LONGEST:
             raise BenchError(f"--{option} is {shown(name)}: longer than {LONGEST} characters; give a shorter one")
 
 
 def version() -> str:
-    """Version of this package, ``0+unknown`` where it runs without being installed."""
+    """Version of this package; ``0+unknown`` if it is not installed."""
     try:
         return importlib.metadata.version("albar-bench")
     except importlib.metadata.PackageNotFoundError:

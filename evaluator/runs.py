@@ -1,4 +1,5 @@
-"""Runs read back from disk: their records, test sets and predictions; recomputed and compared without a network."""
+"""Reads runs from disk (records, test sets, predictions), recomputes their figures and compares them; no network is
+run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,11 +21,11 @@ from evaluator.time_order import TimeOrder
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One results record with what it was computed from.
+    """One results record with the test sets and predictions from which it was computed.
 
     Attributes:
-        path: the record.
-        record: what the file says.
+        path: the record's file.
+        record: its content.
         sets: the test sets, in the record's order.
         predictions: set name -> predictions.
         timed: sets with the frames of their clips in another order; what is done to the clips is in the record alone.
@@ -38,20 +39,20 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What to call it: method and, where they have one, model and seed."""
+        """Its name: the method, with model and seed if the record has them."""
         extra = [self.record.model] if self.record.model else []
         extra += [f"seed {self.record.seed}"] if self.record.seed not in ("", None) else []
         return f"{self.record.method} ({', '.join(extra)})" if extra else self.record.method
 
 
 def find_records(paths: Sequence[Path]) -> list[Path]:
-    """The results records that the paths name: a record itself, or every one in a folder.
+    """The results records at the paths; each path is a record, or a folder with records.
 
-    A folder is an ``--out`` folder of `bench eval` or `bench score`, one of `bench compare` (whose ``results`` is such
-    a folder), or ``results`` inside of one.
+    A folder is an ``--out`` folder of `bench eval` or `bench score`, one of `bench compare` (its ``results`` is such a
+    folder), or ``results`` in one of these.
 
     Raises:
-        BenchError: a path without records.
+        BenchError: a path has no records.
     """
     found: dict[Path, None] = {}
     for path in paths:
@@ -68,7 +69,7 @@ _WHERE = "give an --out folder of `bench eval` or `bench compare`, or a record i
 
 
 def _places(folder: Path) -> list[Path]:
-    """Where the records of a folder can be."""
+    """The subfolders of a folder that can contain records."""
     places = [folder / "results", folder / "results" / "results"]
     return [*places, folder] if _is_results(folder) else places
 
@@ -78,7 +79,7 @@ def _is_results(folder: Path) -> bool:
 
 
 def _out(record: Path) -> Path:
-    """The ``--out`` folder that a record is in, also where it is named from inside."""
+    """The ``--out`` folder that contains a record, also if the record is given by a relative path inside it."""
     return record.absolute().parent.parent
 
 
@@ -103,12 +104,11 @@ def find_rows(paths: Sequence[Path]) -> list[dict[str, str]]:
 
 
 class Found:
-    """Finds the test sets of records, wherever they are now, and reads each once.
+    """Finds the test sets of records, also if they were moved, and reads each of them once.
 
     Args:
-        benchmarks: where benchmarks are now, if not where they were when they were scored: their folders, or a folder
-            that holds them.
-        root: the dataset's folder, likewise.
+        benchmarks: folders of benchmarks that were moved after they were scored, or a folder that contains them.
+        root: the dataset's folder, if it was moved.
     """
 
     def __init__(self, benchmarks: Sequence[Path] = (), root: Path | None = None) -> None:
@@ -122,10 +122,10 @@ class Found:
         self._sets: dict[tuple[str, str], TestSet] = {}
 
     def benchmark(self, record: ResultsRecord, described: ScoredSet, path: Path) -> TestSet:
-        """A benchmark that was scored: whichever folder holds the very videos, by its manifest's digest.
+        """The benchmark that was scored: the folder with the same videos, that is, with the same manifest digest.
 
         Raises:
-            BenchError: it is nowhere, or what is there has changed since.
+            BenchError: it is missing, or it has changed since it was scored.
         """
         name, wanted = described.name, described.digest
         key = (wanted, str(record.limit))
@@ -147,14 +147,14 @@ class Found:
                 raise BenchError(f"{path}: its benchmark {name} is not in {tried}; name its folder with --benchmarks")
             s = benchmark_set(same, self.root)
             self._sets[key] = s if record.limit is None else limited(s, record.limit)
-        # The folder may be called otherwise now; the record and its predictions go by the old name.
+        # The folder may have a new name; the record and its predictions use the old one.
         return replace(self._sets[key], name=name)
 
     def iid(self, record: ResultsRecord, described: ScoredSet, path: Path) -> TestSet | None:
-        """The ordinary test videos that were scored; None where the dataset is not on this machine.
+        """The ordinary test videos that were scored; None if the dataset is not on this machine.
 
         Raises:
-            BenchError: the dataset that was scored has changed since, or ``root`` is not it.
+            BenchError: the dataset has changed since it was scored, or ``root`` is another dataset.
         """
         place, dataset, wanted = record.iid or Iid(), record.dataset, described.digest
         key = (wanted, str(record.limit))
@@ -170,7 +170,7 @@ class Found:
             except (BenchError, OSError, ValueError):
                 if self.root is not None:
                     raise
-                continue  # the folder holds something else, or no folder can have this name
+                continue  # the folder contains something else, or its name is not valid
             s = s if record.limit is None else limited(s, record.limit)
             if s.digest == wanted:
                 return self._sets.setdefault(key, s)
@@ -183,7 +183,7 @@ class Found:
 def _is_built(folder: Path) -> bool:
     try:
         return (folder / MANIFEST).is_file()
-    except (OSError, ValueError):  # a name that no folder can have
+    except (OSError, ValueError):  # the name is not valid for a folder
         return False
 
 
@@ -193,18 +193,18 @@ def _digest(folder: Path, limit: int | None) -> str:
 
 
 def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = None, found: Found | None = None) -> Run:
-    """Read a record, its predictions, and the test sets they belong to.
+    """Read a record, its predictions, and their test sets.
 
-    The dataset's videos are not needed: where they are not on this machine, the predictions tell which were scored.
+    The dataset's videos are not needed: if they are not on this machine, the predictions say which were scored.
 
     Args:
-        path: the record.
-        benchmarks: where the benchmarks are now, if not where they were when they were scored.
-        root: the dataset's folder, likewise.
-        found: test sets that several runs share; ``benchmarks`` and ``root`` are its own then.
+        path: the record's file.
+        benchmarks: folders of benchmarks that were moved after they were scored.
+        root: the dataset's folder, if it was moved.
+        found: test sets that several runs share; ``benchmarks`` and ``root`` are then not used.
 
     Raises:
-        BenchError: a benchmark is not there or is another one than was scored; predictions are missing or damaged.
+        BenchError: a benchmark is missing or not the one that was scored; predictions are missing or damaged.
     """
     found = found or Found(benchmarks, root)
     record = read_record(path)
@@ -239,7 +239,7 @@ def _predictions(path: Path, described: ScoredSet | TimedSet) -> Path:
     try:
         file = inside(_out(path), described.predictions)
         there = file.is_file()
-    except (BenchError, ValueError, OSError) as error:  # a name that no file can have
+    except (BenchError, ValueError, OSError) as error:  # OSError and ValueError: the name is not valid for a file
         raise BenchError(f"{path}: predictions of {name}: {str(error)[:200]}; run `bench eval` again") from None
     if not there:
         raise BenchError(f"{path}: the predictions of {name} are not in {file}; run `bench eval` again")
@@ -247,7 +247,7 @@ def _predictions(path: Path, described: ScoredSet | TimedSet) -> Path:
 
 
 def _told(record: ResultsRecord, described: ScoredSet, p: Predictions) -> TestSet:
-    """The ordinary test videos as far as their predictions tell; which were missing is not known, but how many."""
+    """The ordinary test videos, from their predictions; of videos without prediction only the number is known."""
     items = [Item(i, label, i, Path(i)) for i, label in zip(p.ids, p.labels.tolist(), strict=True)]
     absent = tuple(f"missing {k}" for k in range(described.top1.missing))
     return TestSet(
@@ -257,15 +257,15 @@ def _told(record: ResultsRecord, described: ScoredSet, p: Predictions) -> TestSe
 
 
 def recompute(run: Run, cluster: str | None = None) -> Computed:
-    """The record's figures again, from the predictions; the same digits unless a file was altered.
+    """Compute the record's figures again from the predictions; all digits are the same unless a file was changed.
 
-    ``cluster``: other intervals, see :meth:`~evaluator.testsets.TestSet.clusters`; None takes the record's.
+    ``cluster``: unit of the bootstrap, see :meth:`~evaluator.testsets.TestSet.clusters`; None: that of the record.
     """
     return compute(run.sets, run.predictions, run.record.bootstrap_seed, cluster or run.record.cluster, run.timed)
 
 
 def clustered(run: Run, cluster: str | None) -> Run:
-    """The run with its intervals drawn by ``cluster``; None leaves it as it is."""
+    """The run with intervals of a bootstrap over ``cluster``; None: the run unchanged."""
     if cluster in (None, run.record.cluster):
         return run
     again = recompute(run, cluster)
@@ -278,12 +278,12 @@ def clustered(run: Run, cluster: str | None) -> Run:
 
 
 def compare_runs(a: Run, b: Run, seed: int = 0, cluster: str = "source") -> dict[str, Comparison]:
-    """Compare two runs on every figure that both have; A minus B.
+    """Compare two runs in every figure that both have; differences are A minus B.
 
     Args:
         a, b: the runs.
-        seed: of the bootstrap.
-        cluster: what it draws whole, one of :data:`~evaluator.testsets.CLUSTERS`.
+        seed: seed of the bootstrap.
+        cluster: unit that it draws, one of :data:`~evaluator.testsets.CLUSTERS`.
 
     Raises:
         BenchError: they were not measured on the same videos.

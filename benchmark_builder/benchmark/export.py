@@ -1,7 +1,7 @@
 """Converts layouts (`bench export`), and writes manifests for published benchmarks (`bench import`).
 
-The published layouts: a folder of JPEG frames ``<video>__<n>`` a video (StillMix, mmaction2), or a zip of them, a still
-being one ``.jpg`` (ALBAR); alongside them a list file of lines "name frames label".
+The published layouts: one folder of JPEG frames ``<video>__<n>`` per video (StillMix, mmaction2), or one zip of them,
+and one ``.jpg`` for a still (ALBAR); alongside, a list file with lines "name frames label".
 """
 
 import re
@@ -43,7 +43,7 @@ from benchmark_builder.utils.text import plain_path, read_lines, read_records
 from benchmark_builder.video.record import LONGEST, check_id
 
 SHIPPED = ("ucf101", "hmdb51", "kinetics400")  # datasets whose classes and labels are part of this toolkit
-IMPORTED = "imported"  # the name of the protocol in protocol.json of an import
+IMPORTED = "imported"  # name of the protocol in the protocol.json of an import
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class ExportMaker:
     out: Path
     source: Benchmark
     layout: layouts.Layout
-    files: Mapping[str, str] = field(default_factory=dict)  # id -> where it is written, where the layout does not say
+    files: Mapping[str, str] = field(default_factory=dict)  # id -> file to write, if it differs from the layout's
     least: int = 0  # minimum size of a file in bytes
 
     def make(self, row: Row) -> list[Row]:
-        """Decode and write again; in the row only the place and format of the video change."""
+        """Decode the video and write it again; in its row only file and format change."""
         still = self.source.about.still
         file = self.files.get(row.id) or self.layout.file_of(row.id, still)
         digest = layouts.PixelDigest(row.height, row.width)
@@ -77,7 +77,8 @@ class ExportMaker:
                              "such files; build larger or longer videos")  # fmt: skip
         if row.mask_file:
             copy_whole(inside(self.source.folder, row.mask_file), inside(self.out, row.mask_file))
-        # Lossless copies of a lossy original hold that original's pixels; otherwise the composed ones stay named.
+        # A lossless copy of a lossy original has the pixels of that original; otherwise the digest of the composed
+        # pixels is kept.
         lossy = not layouts.is_exact(self.source.protocol.layout)
         pixels = digest.hexdigest() if lossy and self.layout.exact else row.pixels_xxh128
         return [replace(row, file=file, pixels_xxh128=pixels, file_sha256=layouts.digest(self.out / file))]
@@ -92,11 +93,11 @@ def export(
     root: Path | None = None,
     scuba: Path | None = None,
 ) -> Report:
-    """Write a benchmark in another layout, with its manifest; ``frames`` and ``zip`` get a list file too.
+    """Write a benchmark in another layout, with its manifest; ``frames`` and ``zip`` also get a list file.
 
     Raises:
-        BenchError: ``folder`` is no benchmark, ``layout`` is virtual (that is built, not exported), or ``out`` holds
-            something else.
+        BenchError: ``folder`` is not a benchmark, ``layout`` is virtual (it can be built, but not exported), or ``out``
+        contains something else.
     """
     return _export(read_benchmark(folder, root, scuba), out, layout, workers, progress)
 
@@ -114,20 +115,20 @@ def export_for(
 ) -> tuple[Report, list[str]]:
     """Write a benchmark in the format of another project's loader: layout, names and list files.
 
-    ``out`` is a benchmark, too: it can be verified and scored. ``names.csv`` says which video has which name.
+    ``out`` is also a benchmark: it can be verified and scored. ``names.csv`` lists the new name of each video.
 
     Args:
         name: a key of :data:`benchmark_builder.benchmark.peers.PEERS`.
-        folder, root, scuba: the benchmark, and where its dataset and its SCUBA benchmark are, if they have moved.
-        layout: one that the loader reads; None for its usual one.
-        quality: of JPEGs, 1..100.
+        folder, root, scuba: the benchmark, and the folders of its dataset and its SCUBA benchmark, if they have moved.
+        layout: a layout that the loader reads; None for its usual one.
+        quality: JPEG quality, 1..100.
 
     Returns:
         The report, and lines that tell the user what to set in that project.
 
     Raises:
-        BenchError: as :func:`export`; the loader does not read the layout or the data set, or two videos would have one
-            name; nothing is written then.
+        BenchError: as :func:`export`; the loader does not read the layout or the dataset, or two videos would have the
+            same name. Nothing is written then.
     """
     source, peer = read_benchmark(folder, root, scuba), peer_of(name)
     dataset = scored_as(source.dataset)
@@ -188,13 +189,13 @@ def _export(
 
 
 def _exported_from(video: Row, row: Row) -> bool:
-    """Whether a row of an export says what the row of its source says, but for where and how the video is stored."""
+    """Whether a row of an export agrees with the row of its source, except for the place and format of the video."""
     return video == replace(row, file=video.file, pixels_xxh128=video.pixels_xxh128, file_sha256=video.file_sha256)
 
 
 @dataclass(frozen=True)
 class ImportMaker:
-    """Reads one published video and describes it. An item is (name, frames, label), a line of the list."""
+    """Makes the row of one published video. An item is (name, frames, label), a line of the list."""
 
     folder: Path
     classes: list[str]
@@ -202,7 +203,7 @@ class ImportMaker:
     fps: float
 
     def make(self, item: tuple[str, int, int]) -> Row:
-        """The row. The length of a still is that in the list; other videos have their real length."""
+        """The row. A still has the length in the list; other videos have their real length."""
         name, listed, label = item
         source, mark, number = name.rpartition("__")
         if not mark or not number.isdigit():
@@ -244,7 +245,7 @@ class ImportMaker:
 
 
 def find(folder: Path, name: str) -> Path:
-    """The video called ``name`` in a published folder: a folder of frames, a zip, or a still. BenchError if none."""
+    """The video ``name`` in a published folder: a folder of frames, a zip, or a still. BenchError if it is missing."""
     for top in ("", "videos/"):
         for suffix in ("", ".zip", ".jpg"):
             path = found_inside(folder, f"{top}{name}{suffix}")
@@ -268,25 +269,25 @@ def import_published(
 ) -> Benchmark:
     """Give a published benchmark a manifest, so that it can be verified, previewed and scored.
 
-    A folder that `bench export` wrote has its manifest already and is read as it is. What is odd is taken as it is and
-    listed in failures.csv: videos of another length than their list says (``length``), videos that are in the
-    folder but not in the list (``unlisted``, not taken), and single labels of HMDB51's videos that are not what their
-    names say (``label``).
+    A folder that `bench export` wrote already has a manifest and can be read directly. Some problems do not stop the
+    import, but are listed in failures.csv: videos whose length differs from the list (``length``), videos in the folder
+    that are not in the list (``unlisted``; they are not imported), and single labels of HMDB51 videos that contradict
+    their names (``label``).
 
     Args:
-        folder: holds ``<video>__<n>`` folders of frames, zips, or stills (also below ``videos/``).
+        folder: contains ``<video>__<n>`` folders of frames, zips, or stills (also below ``videos/``).
         kind: a registered name, such as ``scuba``.
-        dataset: whose classes the labels are.
-        list_file: lines "name frames label"; None for list.txt in the folder.
+        dataset: the dataset of the labels.
+        list_file: file with lines "name frames label"; None for list.txt in the folder.
         backgrounds: name of the background set, e.g. ``places365``.
-        split, fps: what the tables shall say.
-        label_base: the list's first label, 0 or 1.
-        out: where to write the tables, so that ``folder`` may be read-only; None for ``folder`` itself. The videos stay
-            where they are. If they move, the same import with their new folder and the same ``out`` says where to.
+        split, fps: the values for the tables.
+        label_base: the first label of the list, 0 or 1.
+        out: folder for the tables, so that ``folder`` may be read-only; None for ``folder`` itself. The videos are not
+            moved. If they are moved later, run the same import with their new folder and the same ``out``.
 
     Raises:
-        BenchError: no list, a bad line, labels that contradict the names of the videos, or videos that are missing or
-            unreadable; nothing is written then.
+        BenchError: the list is missing, a line of it is wrong, labels contradict the names of the videos, or videos are
+            missing or unreadable. Nothing is written then.
     """
     ImportSettings(
         kind=kind, dataset=dataset, list_file=list_file, backgrounds=backgrounds, split=split, label_base=label_base,
@@ -320,7 +321,7 @@ def import_published(
     if elsewhere and _finished(out):
         return _moved(out, described, paths)
     others = [p.name for p in entries(out)] if elsewhere and out.is_dir() else []
-    if not {PROTOCOL, FAILURES, MANIFEST, SUMS, LIST}.issuperset(others):  # those of an import that was stopped
+    if not {PROTOCOL, FAILURES, MANIFEST, SUMS, LIST}.issuperset(others):  # files of a stopped import are accepted
         raise BenchError(f"--out {out}: is not empty and no import ({others[0]}); choose another folder")
     _require_writable(out)
     for path in out.glob(".tmp-*"):  # of an import that was killed
@@ -353,7 +354,7 @@ def import_published(
 
 
 def _finished(folder: Path) -> bool:
-    """Whether a folder holds a benchmark; an import that was stopped before its last table is none."""
+    """Whether a folder contains a benchmark; an import that was stopped before its last table does not count."""
     if not (folder / MANIFEST).is_file():
         return False
     if (folder / SUMS).is_file():
@@ -362,7 +363,7 @@ def _finished(folder: Path) -> bool:
 
 
 def _moved(out: Path, described: ProtocolRecord, paths: dict[str, str]) -> Benchmark:
-    """The import in ``out``, whose videos are now in the folder that ``paths`` names."""
+    """The import in ``out`` whose videos were moved to the folder in ``paths``."""
     old = read_benchmark(out)
     changed = difference(old.protocol, described, described.plain())
     if changed:
@@ -385,7 +386,7 @@ def _classes(dataset: str) -> list[str]:
 
 
 def _require_writable(out: Path) -> None:
-    """Report before the work, not after it, that the tables cannot be written."""
+    """Raise BenchError before the work if the tables cannot be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
@@ -396,8 +397,8 @@ def _require_writable(out: Path) -> None:
 
 
 def _unlisted(folder: Path, taken: set[str]) -> list[str]:
-    """Relative names of the videos in a published folder that are not among ``taken``: folders of pictures, zips, and,
-    where stills are taken or by their name, pictures."""
+    """Relative names of the videos in a published folder that are not in ``taken``: folders of pictures, zips, and
+    pictures, if stills are in ``taken`` or the picture's name is that of a video."""
     stills = any(name.endswith(".jpg") for name in taken)
     holders = {parent.as_posix() for name in taken for parent in PurePosixPath(name).parents}
     left: list[str] = []
@@ -422,7 +423,7 @@ def _unlisted(folder: Path, taken: set[str]) -> list[str]:
 def _read_list(
     path: Path, label_base: int, classes: list[str]
 ) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]:
-    """(name, frames, label from 0) of every line, and (name, what is odd about its label)."""
+    """(name, frames, label from 0) of every line, and (name, problem) of every label that contradicts the name."""
     fix = "give the list of lines 'name frames label' as --list"
     lines: list[tuple[Labelled, int]] = []
     for number, line in read_lines(path, "list", fix):

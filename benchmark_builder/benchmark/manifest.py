@@ -74,8 +74,8 @@ class Row:
     file_sha256: str = ""
 
     def derived(self, **own: Any) -> "Row":
-        """The row of a video made from this SCUBA video: its partner's id, no masks of its own (``mask_sha256`` stays,
-        and names the masks of the SCUBA video), and what it changes."""
+        """The row of a video made from this SCUBA video: this video's id as partner, no mask file (``mask_sha256`` is
+        kept; it is the digest of the SCUBA video's masks), and ``changes``."""
         return dataclasses.replace(self, mask_file="", partner_id=self.id, **own)
 
     def made_from(self, scuba: "Row", own: Collection[str] = ()) -> bool:
@@ -83,7 +83,7 @@ class Row:
 
         ``own``: columns that this video's kind does not copy.
         """
-        # Benchmarks built before version 2 do not name the masks of their SCUBA videos.
+        # Benchmarks built before version 2 do not record the masks of their SCUBA videos.
         names = INHERITED if self.mask_sha256 else tuple(n for n in INHERITED if n != "mask_sha256")
         return all(getattr(self, name) == getattr(scuba, name) for name in names if name not in own)
 
@@ -100,7 +100,7 @@ _TYPES = {f.name: f.type for f in dataclasses.fields(Row)}
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A built benchmark that was read from disk. Frames are decoded when they are needed.
+    """A built benchmark, read from disk. Frames are decoded when they are needed.
 
     Attributes:
         folder: where it is stored.
@@ -119,12 +119,12 @@ class Benchmark:
 
     @property
     def kind(self) -> str:
-        """A name of the table of kinds, such as ``scuba``, or that of a user's kind."""
+        """A name in the table of kinds, such as ``scuba``, or the name of a user's kind."""
         return self.protocol.kind
 
     @property
     def about(self) -> kinds.About:
-        """What is said of its kind. Raises BenchError if that is neither registered here nor described."""
+        """The description of its kind. Raises BenchError if the kind is neither registered nor described here."""
         return kinds.about(self.kind, self.protocol.described, str(self.folder / PROTOCOL))
 
     @property
@@ -165,8 +165,8 @@ class Benchmark:
 
     @cached_property
     def videos(self) -> Path:
-        """The folder that ``file`` of every row is relative to: this one, or, of an import whose tables are stored
-        apart, the published one. It may be gone."""
+        """The folder to which ``file`` of every row is relative: this one, or the published folder of an import with
+        ``out``. It may be missing."""
         places = places_of(self.folder, self.protocol.paths, "videos")
         return next((p for p in places if p.is_dir()), places[0]) if places else self.folder
 
@@ -177,10 +177,10 @@ class Benchmark:
     def frames(self, row: Row, check: bool = True) -> Iterator[np.ndarray]:
         """Yield the video's frames: uint8 (H, W, 3), RGB, 0..255.
 
-        ``check``: compare the video's file with its digest first. What a virtual one is composed from always is.
+        ``check``: compare the video's file with its digest first. The sources of a virtual video are always compared.
 
         Raises:
-            ChangedFile: the video, or what a virtual one is composed from, is not what the manifest describes.
+            ChangedFile: the video, or a source of a virtual video, differs from its digest in the manifest.
             BenchError: it is missing or cannot be read.
         """
         path = self.path(row)
@@ -206,7 +206,7 @@ class Benchmark:
             )
         try:
             settings = kind.read(self.protocol)
-        except BenchError as error:  # it names protocol.json, but not whose
+        except BenchError as error:  # its message has no folder
             raise BenchError(f"{self.folder}: {error}") from None
         frames: Iterator[np.ndarray] = settings.compose(self, row)
         return frames
@@ -250,11 +250,11 @@ class Benchmark:
     def origin(self) -> "Benchmark":
         """The SCUBA benchmark from which this one was made.
 
-        Looked for at ``scuba``, where the protocol says, and alongside this folder. One whose manifest has changed
-        since is taken only if the very one is not there.
+        It is looked for at ``scuba``, at the path in the protocol, and alongside this folder. A benchmark whose
+        manifest has changed is used only if the original one is not found.
 
         Raises:
-            BenchError: this one does not say what it was made from, it is gone, or ``scuba`` is another.
+            BenchError: the protocol does not name it, it is missing, or ``scuba`` is another benchmark.
         """
         digest = self.protocol.origin.manifest_sha256
         if digest is None:
@@ -276,11 +276,11 @@ class Benchmark:
         return read_benchmark(found, self.root)
 
     def base(self, row: Row) -> Row:
-        """The SCUBA video, of :attr:`origin`, that a video was made from.
+        """The SCUBA video, in :attr:`origin`, from which a video was made.
 
         Raises:
             ChangedFile: it was built again later, from other inputs.
-            BenchError: it is gone.
+            BenchError: it is missing.
         """
         scuba = self.origin
         found = scuba.by_id.get(row.partner_id)
@@ -317,11 +317,11 @@ def first_rows(rows: Iterable[Row]) -> list[Row]:
 
 
 def places_of(folder: Path, paths: Mapping[str, str], name: str, given: Path | None = None) -> list[Path]:
-    """Possible places of the data from which a benchmark was made: only ``given``, otherwise those in protocol.json.
+    """Possible places of the sources of a benchmark: only ``given``, or if that is None, those in protocol.json.
 
     Args:
-        folder: the benchmark's.
-        paths: what its protocol.json says: the place as an absolute path, and relative to ``folder``.
+        folder: the benchmark's folder.
+        paths: the places in its protocol.json, each as an absolute path and as a path relative to ``folder``.
         name: ``root``, ``scuba`` or ``videos``.
     """
     if given is not None:
@@ -332,17 +332,17 @@ def places_of(folder: Path, paths: Mapping[str, str], name: str, given: Path | N
 
 
 def paths_from(folder: Path, /, **places: Path) -> dict[str, str]:
-    """What protocol.json says of places: each as an absolute path, and relative to ``folder``, which moves along."""
+    """The places for protocol.json: each as an absolute path, and relative to ``folder`` in case both are moved."""
     paths: dict[str, str] = {}
     for name, place in places.items():
         paths[name] = str(place.resolve())
-        with contextlib.suppress(ValueError):  # another drive: there is no relative path
+        with contextlib.suppress(ValueError):  # on another drive there is no relative path
             paths[f"{name}_relative"] = Path(os.path.relpath(place.resolve(), folder.resolve())).as_posix()
     return paths
 
 
 def moved_paths(source: Benchmark, folder: Path) -> dict[str, str]:
-    """What protocol.json of a copy in ``folder`` says of the places of ``source``."""
+    """The places of ``source`` for the protocol.json of a copy in ``folder``."""
     found = {}
     for name, given in (("root", source.root), ("scuba", source.scuba)):
         places = places_of(source.folder, source.protocol.paths, name, given)
@@ -353,7 +353,7 @@ def moved_paths(source: Benchmark, folder: Path) -> dict[str, str]:
 
 
 def _holds(folder: Path, digest: str) -> bool:
-    """Whether a folder holds the benchmark whose manifest has this SHA-256."""
+    """Whether a folder contains the benchmark whose manifest has this SHA-256."""
     manifest = folder / MANIFEST
     return manifest.is_file() and sha256_file(manifest) == digest
 
@@ -363,11 +363,11 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
 
     Args:
         folder: where it is stored.
-        root, scuba: where its dataset and its SCUBA benchmark are, if they have moved.
+        root, scuba: folders of its dataset and its SCUBA benchmark, if they have moved.
 
     Raises:
-        BenchError: no benchmark here, an unfinished build, or a manifest that is not one (bad column, number or id,
-            or a file that would lie outside the folder).
+        BenchError: the folder has no benchmark or an unfinished build, or the manifest is wrong (a bad column, number
+            or id, or a file outside the folder).
     """
     protocol = read_protocol(folder)
     path = folder / MANIFEST
@@ -377,7 +377,7 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
     rows = [_parse(record, f"{path}, line {line}") for line, record in records]
     doubled = [name for name, count in Counter(row.id for row in rows).items() if count > 1]
     if doubled:
-        raise BenchError(f"{path}: id {sorted(doubled)[0]!r} stands twice; build it again")
+        raise BenchError(f"{path}: id {sorted(doubled)[0]!r} occurs twice; build it again")
     benchmark = Benchmark(folder, protocol, rows, root, scuba)
     for row in rows:
         benchmark.path(row)
@@ -392,7 +392,7 @@ def read_benchmark(folder: Path, root: Path | None = None, scuba: Path | None = 
 
 
 def write_benchmark(folder: Path, protocol: ProtocolRecord, rows: list[Row], failures: list[dict[str, str]]) -> None:
-    """Write the tables of a finished build; manifest.csv comes last, so that where it is, all of them are."""
+    """Write the tables of a finished build; manifest.csv comes last, so if it exists, all tables exist."""
     write_json(folder / PROTOCOL, protocol.replaced(format=ProtocolRecord.FORMAT, versions=versions()).plain())
     write_csv(folder / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
     (folder / MANIFEST).unlink(missing_ok=True)
@@ -406,7 +406,7 @@ def write_benchmark(folder: Path, protocol: ProtocolRecord, rows: list[Row], fai
 
 
 def versions() -> dict[str, str]:
-    """Versions of the software that decides pixels and bytes."""
+    """Versions of the software that determines pixels and bytes."""
     import importlib.metadata
 
     names = ["albar-bench", "av", "numpy", "opencv-python-headless", "pillow", "imageio-ffmpeg"]
@@ -426,13 +426,13 @@ def _text(value: object) -> str:
 
 
 def plain_row(record: object, where: str) -> Row:
-    """A row as ``asdict`` and JSON give it. Raises BenchError if it is none, as of a manifest's row."""
+    """A row from the dict that ``asdict`` or JSON gives. Raises BenchError if it is not valid as a manifest's row."""
     if not isinstance(record, dict) or record.keys() != set(COLUMNS):
         raise BenchError(f"{where}: not a row of a manifest; build the benchmark again")
     return _parse({name: _text(value) for name, value in record.items()}, where)
 
 
-# Valid ranges of the numbers in a row. Builds write no others, and readers allocate memory by them.
+# Valid ranges of the numbers in a row. Builds write no other values, and readers allocate memory for them.
 _LIMITS: dict[str, tuple[float, float]] = {
     "label": (0, 10**6), "donor_label": (0, 10**6), "frames": (1, 10**6), "fps": (1e-3, 1e5), "width": (1, 2**16),
     "height": (1, 2**16), "mask_coverage": (0, 1), "covered": (0, 1), "seed": (-(2**63), 2**64), "variant": (0, 10**9),
@@ -463,7 +463,7 @@ def _parse(record: dict[str, str], where: str) -> Row:
                 value = float(text) if kind in (float, float | None) else int(text)
             except ValueError:
                 raise BenchError(f"{where}: {name} is {text[:40]!r}, not a number; {fix}") from None
-            if not low <= value <= high:  # also what is no number, as floats have it
+            if not low <= value <= high:  # also true for NaN
                 raise BenchError(f"{where}: {name} is {text[:40]}, not from {low:g} to {high:g}; {fix}")
             values[name] = value
     check_id(values["id"])

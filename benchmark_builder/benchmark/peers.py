@@ -40,11 +40,11 @@ class Item:
 
     Attributes:
         id: its id in the benchmark or dataset.
-        source: the id of the dataset's video it was made from; its own, of the ordinary test set.
-        label, class_name: 0-based; the moving actor's.
+        source: id of the dataset's video from which it was made; in the ordinary test set, its own id.
+        label, class_name: 0-based label and class of the moving actor.
         frames: number of frames; 0 if a list needs no count.
-        donor_label: ConflFG: class of the still actor.
-        suffix: of the file to write, ``""`` for a folder of frames.
+        donor_label: ConflFG: label of the still actor.
+        suffix: suffix of the file to write; ``""`` for a folder of frames.
     """
 
     id: str
@@ -67,9 +67,9 @@ class Task:
         split: the dataset's split, such as ``test1`` or ``val``.
         classes: class names in label order.
         layout: how the videos are stored.
-        out: the folder that is written.
+        out: the folder to write.
         items: sorted by id.
-        about: what is said of the benchmark's kind; None for ``iid``.
+        about: description of the benchmark's kind; None for ``iid``.
     """
 
     dataset: str
@@ -84,38 +84,39 @@ class Task:
 
     @property
     def part(self) -> str:
-        """``train``, ``test`` or ``val``: which of a loader's lists this is; anything else is the usual test set."""
+        """The loader's list for this split: ``train``, ``val`` or ``test``, as in the split's name. If the name has
+        none of these: ``val`` for Kinetics, ``test`` for others."""
         found = re.search(r"train|val|test", self.split)
         return found[0] if found else "val" if self.dataset == "kinetics400" else "test"
 
     @property
     def fold(self) -> int:
-        """Which official split, from 1."""
+        """Number of the official split, from 1."""
         found = re.search(r"(\d+)$", self.split)
         return int(found[1]) if found else 1
 
 
 class Peer(ABC):
-    """How one project's loader finds videos. ``named`` below is (item, name, file relative to ``task.out``) of each."""
+    """How one project's loader finds videos. ``named`` below: (item, name, file relative to ``task.out``) of each."""
 
     name = ""
-    frame = JPEG_NAME  # of the pictures in a folder or zip
-    least = 0  # minimum size in bytes of a file that is read
+    frame = JPEG_NAME  # name of the pictures in a folder or zip
+    least = 0  # smallest file that the loader reads, in bytes
 
     @abstractmethod
     def layouts(self, task_kind: str, dataset: str) -> tuple[str, ...]:
-        """The layouts that it reads, its usual one first; of ``iid``, ``video`` stands for the dataset's own files."""
+        """The layouts that it reads, the usual one first; for ``iid``, ``video`` means the dataset's own files."""
 
     def frame_name(self, dataset: str) -> str:
-        """The pattern of frame names, numbers from 1."""
+        """The pattern of frame names; numbers start at 1."""
         return self.frame
 
     def folder(self, task: Task) -> str:
-        """Where the videos are stored, relative to ``task.out``."""
+        """The folder of the videos, relative to ``task.out``."""
         return "videos"
 
     def named(self, task: Task) -> dict[str, str]:
-        """id -> the video's name below :meth:`folder`, without suffix. Raises BenchError if two would have one name."""
+        """id -> name of the video below :meth:`folder`, without suffix. BenchError if two would have the same name."""
         return _names(self.name, task.items, flat=False)
 
     def check(self, task: Task) -> None:
@@ -145,7 +146,7 @@ class StillMix(Peer):
     def named(self, task: Task) -> dict[str, str]:
         try:
             return _names(self.name, task.items, flat=True)
-        except BenchError:  # lists may name folders, too
+        except BenchError:  # lists may also contain folders
             return _names(self.name, task.items, flat=False)
 
     def _list(self, task: Task, prefix: str = "") -> str:
@@ -170,7 +171,7 @@ class StillMix(Peer):
         return said if task.layout == "video" else [*said, f"filename_tmpl = '{self.frame_name(task.dataset)}'"]
 
 
-# Names of the sets in ALBAR's loader: in capitals, except for these.
+# Names of the sets in ALBAR's loader: capitals, except these.
 _SETS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "kinetics400": "K400"}
 _BACKGROUNDS = {"stripes": "Stripe", "stripe": "Stripe", "places365": "Places365", "place365": "Places365"}
 
@@ -192,7 +193,7 @@ class Albar(Peer):
     def check(self, task: Task) -> None:
         if task.kind == "iid" and task.dataset not in ("ucf101", "hmdb51"):
             _without_blanks(self.name, task.out)
-        if task.kind != "iid" and task.dataset == "hmdb51":  # it cuts seven characters, "__0.zip", off the name
+        if task.kind != "iid" and task.dataset == "hmdb51":  # it removes seven characters, "__0.zip", from the name
             long = next((i.id for i in task.items if not re.search(r"__\d$", i.id)), None)
             if long is not None:
                 raise BenchError(f"--for albar: its loader reads up to 10 videos per source (__0 to __9), so not "
@@ -201,7 +202,7 @@ class Albar(Peer):
     def named(self, task: Task) -> dict[str, str]:
         if task.kind != "iid":
             return _names(self.name, task.items, flat=True, clean=str)
-        # UCF101's and HMDB51's labels are looked up by folder and file; only blanks would split a line.
+        # Labels of UCF101 and HMDB51 are looked up by folder and file; only blanks would split a line.
         return _names(self.name, task.items, flat=False)
 
     def lists(self, task: Task, named: Sequence[tuple[Item, str, str]]) -> dict[str, str]:
@@ -218,12 +219,12 @@ class Albar(Peer):
         return {f"annotation_{part}_fullpath_resizedvids.txt": lines}
 
     def _labels(self, task: Task) -> str:
-        """Kinetics' table of labels; that of a data set which the loader does not know has the same form."""
+        """Kinetics' table of labels; for a dataset that the loader does not know, a table of the same form."""
         return f"{'k400' if task.dataset == 'kinetics400' else task.dataset}_val_labels.csv"
 
     def _ucf101(self, task: Task, named: Sequence[tuple[Item, str, str]]) -> dict[str, str]:
         classes = {name: label + 1 for label, name in enumerate(task.classes)}
-        classes["HandStandPushups"] = classes.get("HandstandPushups", 0)  # as the files of that class spell it
+        classes["HandStandPushups"] = classes.get("HandstandPushups", 0)  # the spelling in this class's file names
         files: dict[str, str] = {}
         if task.kind == "iid":
             part = "train" if task.part == "train" else "test"
@@ -231,7 +232,7 @@ class Albar(Peer):
             lines = _lines(rows) if part == "train" else "".join(f"{file}\n" for file, _ in rows)
             files[f"ucfTrainTestlist/{part}list{task.fold:02d}.txt"] = lines
         else:
-            # The class is what stands before "_g0", so that of groups from 10 on is the whole rest of the name.
+            # The loader takes the text before "_g0" as the class; for groups from 10 on this is the whole name.
             for item, name, _ in named:
                 key = f"{name}{item.suffix}".removeprefix("v_").split("_g0")[0]
                 classes.setdefault(key, item.label + 1)
@@ -317,7 +318,7 @@ class VideoMAE(Peer):
         _without_blanks(self.name, task.out)
 
     def named(self, task: Task) -> dict[str, str]:
-        """Its results call a video by the file's name up to the first dot, so that must be unique."""
+        """Its results name a video by its file name up to the first dot, so this must be unique."""
         try:
             return _names(self.name, task.items, flat=True, clean=_no_dots)
         except BenchError:
@@ -345,10 +346,10 @@ def peer_of(name: str) -> Peer:
 
 
 def layout_for(peer: Peer, kind: str, dataset: str, asked: str | None) -> str:
-    """The layout to write for a peer: the one that the user asked for, else its usual one.
+    """The layout to write for a peer: ``asked``, or if that is None, its usual one.
 
     Raises:
-        BenchError: its loader does not read the layout that was asked for.
+        BenchError: its loader does not read the layout ``asked``.
     """
     known = peer.layouts(kind, dataset)
     if asked is not None and asked not in known:
@@ -357,7 +358,7 @@ def layout_for(peer: Peer, kind: str, dataset: str, asked: str | None) -> str:
 
 
 def names_csv(named: Iterable[tuple[Item, str, str]]) -> str:
-    """The text of :data:`NAMES`: which video has which name, in the order of the lists."""
+    """The text of :data:`NAMES`: the name of each video, in the order of the lists."""
     rows = [[item.id, name, file, item.label, item.class_name] for item, name, file in named]
     return csv_text([NAME_COLUMNS, *rows])
 
@@ -373,7 +374,7 @@ def _names(
     for item in items:
         parts = [clean(part) for part in PurePosixPath(item.id).parts]
         name = "_".join(parts) if joined else parts[-1] if flat else "/".join(parts)
-        # By letters of one case: file systems of other machines do not tell them apart.
+        # Compared in lower case: some file systems ignore case.
         other = taken.setdefault(name.casefold(), item.id)
         if other != item.id:
             raise BenchError(f"--for {peer}: {other} and {item.id} would both be called {name!r}; rename one of them")
@@ -395,7 +396,7 @@ def _without_blanks(peer: str, out: Path) -> None:
 
 
 def _csv(rows: Iterable[Iterable[object]]) -> str:
-    """A csv file that other programs look names up in: cells as they are, not made neutral for spreadsheets."""
+    """A csv file in which other programs look up names: cells are not changed for the safety of spreadsheets."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

@@ -1,6 +1,6 @@
-"""protocol.json: what decided a benchmark, as a record.
+"""protocol.json as a record: all settings and sources that determine a benchmark.
 
-A field that older versions did not write has a default here: what was done then, or None where nothing is known.
+A field that older versions did not write has a default: the behaviour of those versions, or None if it is unknown.
 """
 
 import re
@@ -17,7 +17,7 @@ from benchmark_builder.utils.records import FileRecord, Missing, Record, Says, T
 
 PROTOCOL = "protocol.json"
 FIX = "give a folder that `bench build` has finished"
-_NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")  # letters that no file name, path or table can have
+_NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")  # characters that are invalid in file names and tables
 T = TypeVar("T")
 
 
@@ -30,7 +30,7 @@ def _is_shard(value: object) -> bool:
 
 
 def _are_places(value: object) -> bool:
-    """Whether a table holds paths that a disk can have, or nothing."""
+    """Whether a table contains only valid paths, or nothing."""
     return isinstance(value, dict) and all(
         len(v) < 4096 and all(len(part) < 256 for part in re.split(r"[/\\]", v)) for v in value.values()
     )
@@ -50,7 +50,7 @@ Rules = Annotated[int, Field(ge=1, le=1000), Says("a whole number from 1")]
 
 
 class Backgrounds(Record):
-    """Where the backgrounds came from; a source may say more of itself."""
+    """The source of the backgrounds; a source may add fields."""
 
     name: Text
     kind: TextOrMissing = None
@@ -59,14 +59,14 @@ class Backgrounds(Record):
 
 
 class Masks(Record):
-    """Where the masks came from; a source may say more of itself."""
+    """The source of the masks; a source may add fields."""
 
     kind: TextOrMissing = None
     actors: object = None
 
 
 class MaskSettings(Record):
-    """What was done to the masks; None where it is not recorded."""
+    """How the masks were processed; None if it is not recorded."""
 
     unannotated: TextOrMissing = None
     smooth: Annotated[int | None, Field(ge=0, le=1000), Says("a whole number from 0 to 1000")] = None
@@ -78,11 +78,11 @@ class MaskSettings(Record):
 
 
 class Named(Record):
-    """The named protocol, and what differs from it."""
+    """The named protocol, and the settings that differ from it."""
 
     name: TextOrMissing = None
-    version: Rules = 1  # of the rules by which videos are made (docs/protocols.md)
-    file_version: object = None  # of a user's own file
+    version: Rules = 1  # version of the rules for making videos (docs/protocols.md)
+    file_version: object = None  # version in a user's own protocol file
     values: Annotated[dict[str, object], Says("a table")] = Field(default_factory=dict[str, object])  # likewise
     changed: Annotated[
         dict[str, dict[str, object]] | list[str],
@@ -91,12 +91,12 @@ class Named(Record):
 
     @property
     def changes(self) -> dict[str, dict[str, object]]:
-        """Settings that differ -> ``here`` and ``protocol``, their values. The first version wrote no values."""
+        """Setting that differs -> its values ``here`` and in ``protocol``. The first version wrote no values."""
         return self.changed if isinstance(self.changed, dict) else {name: {} for name in self.changed}
 
 
 class Conflfg(Record):
-    """The settings of ConflFG; the first version recorded neither ``still_area`` nor ``rules``."""
+    """The settings of ConflFG; the first version did not record ``still_area`` and ``rules``."""
 
     order: Annotated[Literal["behind", "front"] | None, Says("behind or front")] = None
     place: TextOrMissing = None
@@ -107,7 +107,7 @@ class Conflfg(Record):
 
 
 class Part(Record):
-    """A part of a data set: :meth:`benchmark_builder.builders.Subset.describe` makes them."""
+    """A part of a dataset, as :meth:`benchmark_builder.builders.Subset.describe` returns it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -117,28 +117,29 @@ class Part(Record):
 
 
 class Origin(Record):
-    """The benchmark that another was made or exported from: its manifest's digest, and what its protocol.json said."""
+    """The benchmark from which another was made or exported: the digest of its manifest, and its protocol.json."""
 
     manifest_sha256: TextOrMissing = None
 
 
 class ProtocolRecord(FileRecord):
-    """What decided a benchmark.
+    """All settings and sources that determine a benchmark.
 
     Attributes:
-        kind: of test videos.
-        dataset, split, classes: the dataset's registered name; which part of it; its classes in label order, also those
-            without a video here.
+        kind: the kind of test videos.
+        dataset, split, classes: the dataset's registered name; the part of it; its classes in label order, including
+            classes without a video here.
         protocol: the named protocol.
         layout, jpeg_quality: how the videos are stored.
-        still_area: which frames may be the still of SCUFO and shaken SCUFO; None: any frame with a mask.
-        shake: amplitude of the camera of shaken SCUFO.
-        settings: those of a kind that does not ship; ``described``: what that kind says of itself.
-        subset: which parts of the dataset it holds; None for all.
-        paths: places on the machine where it was built, ``NAME`` and ``NAME_relative``.
-        origin: the SCUBA benchmark that it was made from.
-        exported_from, exported_for: of an export.
-        versions: of the libraries that decide pixels.
+        still_area: smallest mask area of a frame that may be the still of SCUFO and shaken SCUFO, as a share 0..1 of
+            the video's median area; None: any frame with a mask.
+        shake: amplitude of the camera motion in shaken SCUFO.
+        settings: settings of a user's own kind; ``described``: that kind's description of itself.
+        subset: the parts of the dataset in this benchmark; None: all of it.
+        paths: paths on the machine where it was built, ``NAME`` and ``NAME_relative``.
+        origin: the SCUBA benchmark from which it was made.
+        exported_from, exported_for: for an export, its source and the project it is for.
+        versions: versions of the libraries that determine pixels.
     """
 
     WHAT: ClassVar[str] = "a benchmark's protocol"
@@ -169,7 +170,7 @@ class ProtocolRecord(FileRecord):
 
     @classmethod
     def of(cls, document: object, path: Path | str, fix: str = FIX) -> Self:
-        """As of every record; and no text in it may hold a letter that no file name can have."""
+        """As for every record; also, no text may contain a character that is invalid in file names."""
         record = super().of(document, path, fix)
         for name, value in _texts(document):
             if _NO_TEXT.search(value):
@@ -181,21 +182,20 @@ def read_protocol(folder: Path, fix: str = FIX) -> ProtocolRecord:
     """The protocol.json of a folder.
 
     Raises:
-        BenchError: there is none, it is of a later format, or a field in it is not what it must be; the message names
-            the field.
+        BenchError: it is missing, its format is newer, or a field is not valid; the message names the field.
     """
     return ProtocolRecord.of(read_json(folder / PROTOCOL, "benchmark", fix), folder / PROTOCOL, fix)
 
 
 def required(value: T | None, name: str, folder: Path = Path()) -> T:
-    """The value of a field that a benchmark of this kind must have; BenchError, which names it, if it is missing."""
+    """The value of a field that a benchmark of this kind must have. Raises BenchError, with its name, if missing."""
     if value is None:
         raise BenchError(f"{folder / PROTOCOL}: lacks {name}; {FIX}")
     return value
 
 
 def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a protocol, keys too, with the name of its field. JSON is not nested deep (``read_json``)."""
+    """Yield every text in a protocol, also keys, with its field's name. ``read_json`` limits the depth of JSON."""
     if isinstance(value, str):
         yield name, value
     elif isinstance(value, Mapping):

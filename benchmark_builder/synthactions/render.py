@@ -26,16 +26,16 @@ from benchmark_builder.utils.rng import generator
 from benchmark_builder.utils.runner import Report
 from benchmark_builder.video.encode import open_video
 
-# Raised whenever the same settings render other pixels, so that one folder never holds videos of two renderers.
+# Increase it with every change of the rendered pixels: one folder then never contains videos of two renderers.
 REVISION = 4
-RECORD = "synthactions.json"  # written last: where it is, the dataset is whole
+RECORD = "synthactions.json"  # written last, so the dataset is complete if it exists
 _BEGUN = ".rendering.json"
 _COLUMNS = ["id", "label", "class", "split", "scenery", "clothing"]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a video before it is drawn. ``scenery`` and ``clothing`` are names of kinds."""
+    """The properties of a video that are chosen before it is drawn. ``scenery`` and ``clothing`` are names of kinds."""
 
     id: str
     label: int
@@ -52,7 +52,7 @@ class Facts:
 
 
 def clip_facts(settings: SynthSettings, split: str, index: int) -> Facts:
-    """Which class, scenery and clothing video ``index`` (from 0) of ``split`` has; its class is index modulo 8."""
+    """The class, scenery and clothing of video ``index`` (from 0) of ``split``; the class is index modulo 8."""
     if split not in SPLITS:
         raise BenchError(f"--split {split}: synthactions has {', '.join(SPLITS)}")
     label = index % len(CLASSES)
@@ -70,12 +70,12 @@ def clip_facts(settings: SynthSettings, split: str, index: int) -> Facts:
 
 
 def clip_points(settings: SynthSettings, facts: Facts) -> tuple[np.ndarray, np.ndarray]:
-    """Where the actor's joints are in every frame.
+    """The positions of the actor's joints in every frame.
 
     Returns:
         float64 (T, 15, 2), points in the order of ``motions.POINTS``, (x right, y down) in pixels, where pixel (0, 0)
-        has its centre at the origin; and float64 (T,), the actor's standing height in pixels. Where it stands and its
-        height when nearest are drawn once a video, the same way for every class.
+        has its centre at the origin; and float64 (T,), the actor's standing height in pixels. The actor's place and its
+        largest height are drawn once per video, in the same way for every class.
     """
     height, width = settings.shape
     rng = generator(settings.seed, facts.id, "motion")
@@ -89,7 +89,7 @@ def clip_points(settings: SynthSettings, facts: Facts) -> tuple[np.ndarray, np.n
 
 
 def render_clip(settings: SynthSettings, split: str, index: int) -> tuple[np.ndarray, np.ndarray, Facts]:
-    """Draw one video. Depends on the settings' picture size, length, rate, bias and seed, never on their counts.
+    """Draw one video. It depends on picture size, length, rate, bias and seed in the settings, not on their counts.
 
     Args:
         settings: of the dataset.
@@ -97,8 +97,8 @@ def render_clip(settings: SynthSettings, split: str, index: int) -> tuple[np.nda
         index: number of the video in its split, from 0.
 
     Returns:
-        uint8 (T, H, W, 3) RGB; bool (T, H, W), True on the actor, exact: outside of it every frame is the same
-        still scenery; and the video's :class:`Facts`.
+        uint8 (T, H, W, 3) RGB; bool (T, H, W), True on the actor and exact: all other pixels show the same still
+        scenery in every frame; and the video's :class:`Facts`.
     """
     facts = clip_facts(settings, split, index)
     height, width = settings.shape
@@ -114,11 +114,11 @@ def render_clip(settings: SynthSettings, split: str, index: int) -> tuple[np.nda
 
 
 def render_if_missing(root: Path | None, say: Callable[[str], None], progress: bool = True) -> None:
-    """Render synthactions at its defaults where there is none yet.
+    """Render synthactions with its default settings if it does not exist yet.
 
     Args:
         root: its folder; None for ``$BENCH_DATA/synthactions``.
-        say: takes a line for the user.
+        say: called with each line for the user.
         progress: show a bar.
 
     Raises:
@@ -131,21 +131,21 @@ def render_if_missing(root: Path | None, say: Callable[[str], None], progress: b
 
 
 def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progress: bool = True) -> Report:
-    """Render the dataset into ``root``; what is there already and whole is kept.
+    """Render the dataset into ``root``; complete files that exist are kept.
 
     Layout: ``videos/CLASS/NAME.mp4`` (H.264), ``masks/CLASS/NAME.zip`` (exact, the ``truth`` mask source), ``splits/``
-    (classInd.txt, trainlist01.txt, testlist01.txt, testlist01_unbiased.txt, in UCF101's form), ``facts.csv`` (every
-    video's class, scenery and clothing) and, last, ``synthactions.json`` (the settings).
+    (classInd.txt, trainlist01.txt, testlist01.txt, testlist01_unbiased.txt, in UCF101's format), ``facts.csv`` (class,
+    scenery and clothing of every video) and finally ``synthactions.json`` (the settings).
 
     Args:
-        root: a new or empty folder, or one that a render with the same settings began or finished.
+        root: a new or empty folder, or one in which a render with the same settings was started or finished.
         settings: of the dataset.
         workers: processes.
         progress: show a bar.
 
     Raises:
-        BenchError: the folder holds something else or other settings, another render is at work in it, a video could
-            not be rendered, or a file cannot be written.
+        BenchError: the folder contains something else or a render with other settings, another render is running in it,
+        a video could not be rendered, or a file cannot be written.
     """
     if workers < 1:
         raise BenchError(f"--workers {workers}: give 1 or more")
@@ -161,20 +161,20 @@ def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progre
 
 @dataclass(frozen=True)
 class _Clip:
-    """One video that is wanted: what is known of it, and its number in its split."""
+    """One video to render: its properties, and its number in its split."""
 
     facts: Facts
     index: int
 
     @property
     def row(self) -> dict[str, Any]:
-        """Where it is written."""
+        """The video's file."""
         return {"file": f"videos/{self.facts.id}.mp4", "mask_file": f"masks/{self.facts.id}.zip"}
 
 
 @dataclass(frozen=True)
 class RenderMaker:
-    """Draws one video of the dataset in ``root`` and writes it."""
+    """Renders videos of the dataset in ``root`` and writes them."""
 
     root: Path
     settings: SynthSettings
@@ -191,7 +191,7 @@ class RenderMaker:
 
 
 class _Render(runner.Filling):
-    """What is the rendered dataset's own: its record, its lists; it is whole or not there."""
+    """The part of the runner for rendering: the dataset's record and lists. A dataset with failures gets neither."""
 
     lock, journal = ".rendering.lock", ".rendering.jsonl"
     busy, title = "another render is at work here", "render synthactions"
@@ -206,7 +206,7 @@ class _Render(runner.Filling):
         return clip.facts.id
 
     def claim(self) -> None:
-        """Refuse a folder that holds anything but this very dataset; else note in it what it is to hold."""
+        """Raise BenchError if the folder contains anything but this dataset; otherwise write its settings there."""
         root, record, fix = self.out, self._record, "give another --out, or delete the folder"
         for path in (root / RECORD, root / _BEGUN):
             if path.exists():
@@ -215,7 +215,7 @@ class _Render(runner.Filling):
                     return
                 if path.name == RECORD or any((root / "videos").rglob("*.mp4")):
                     raise BenchError(f"{path}: rendered with other settings ({_difference(found, record)}); {fix}")
-                shutil.rmtree(root / "masks", ignore_errors=True)  # begun, and nothing came of it
+                shutil.rmtree(root / "masks", ignore_errors=True)  # of a render that made no video
                 break
         else:
             if others := held(root):
@@ -227,7 +227,7 @@ class _Render(runner.Filling):
         write_json(root / _BEGUN, record)
 
     def earlier(self) -> Iterator[Entry]:
-        # Files under their final names are whole.
+        # Files with their final names are complete.
         for clip in self._videos:
             if all((self.out / file).is_file() for file in clip.row.values()):
                 yield Entry(clip.facts.id, "made", [clip.row])
@@ -259,7 +259,7 @@ class _Render(runner.Filling):
 
 
 def read_record(root: Path) -> dict[str, Any]:
-    """The record of a finished render: ``revision``, ``classes`` and ``settings``. BenchError if there is none."""
+    """The record of a finished render: ``revision``, ``classes``, ``settings``. Raises BenchError if it is missing."""
     fix = "run `bench data render` with this folder as --out; videos that are there are kept"
     record = read_json(root / RECORD, "finished render of synthactions", fix)
     classes = record.get("classes") if isinstance(record, dict) else None
@@ -270,7 +270,7 @@ def read_record(root: Path) -> dict[str, Any]:
 
 
 def _difference(found: Any, record: dict[str, Any]) -> str:
-    """Name the settings that differ, there against here."""
+    """The settings that differ in two records, in words."""
     there = found.get("settings") if isinstance(found, dict) else None
     if not isinstance(there, dict):
         return "its record is not readable"
@@ -283,7 +283,7 @@ def _write_lists(root: Path, facts: list[Facts]) -> None:
     splits = root / "splits"
     write_text(splits / "classInd.txt", "".join(f"{k} {name}\n" for k, name in enumerate(CLASSES, 1)))
     for split, name in SPLITS.items():
-        # As in UCF101, only the training list carries the (1-based) label.
+        # As in UCF101, only the training list contains the (1-based) labels.
         labelled = split == "train"
         lines = [f"{f.id}.mp4" + (f" {f.label + 1}" if labelled else "") + "\n" for f in facts if f.split == split]
         write_text(splits / name, "".join(lines))

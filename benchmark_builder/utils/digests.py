@@ -1,8 +1,8 @@
-"""Digests of files that are asked for often: computed once, then kept in one cache while the file stays as it is.
+"""A cache for digests of files: a digest is computed once, and again only after the file has changed.
 
 The cache is a SQLite file in ``$BENCH_CACHE`` (default: ``albar-bench`` in the user's cache folder). An entry is keyed
-by path, and holds as long as size, modification time and change time of the file are the same. Where the cache cannot
-be used (no rights), digests are computed each time; nothing else changes.
+by path, and is valid as long as the file's size, modification time and change time are the same. If the cache cannot be
+used (missing permissions), digests are computed each time; nothing else changes.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file
 
-# A file that changed so recently may change again without another time stamp: its digest is not kept yet.
+# A file that has just changed may change again without a new time stamp, so its digest is not stored yet.
 SETTLED = 2.0  # seconds; the coarsest time stamps that file systems have (FAT)
 
 _memory: dict[bytes, tuple[str, str]] = {}  # path -> (stamp, digest), of this process
@@ -32,13 +32,13 @@ def cache_folder() -> Path:
 
 
 def known_digest(path: Path, compute: Callable[[Path], str] = sha256_file) -> str:
-    """The digest of a file or a folder, from the cache where that is current.
+    """The digest of a file or a folder, from the cache if that is up to date.
 
-    It finds what was replaced or written to. Bits that a disk loses leave no trace in time stamps.
+    Files that were replaced or written are noticed. Bits that a disk has lost are not, since time stamps stay the same.
 
     Args:
         path: the file or the folder.
-        compute: its digest, from its bytes; always the same function for the same path.
+        compute: function that computes the digest from the bytes; always use the same function for a path.
 
     Raises:
         BenchError: it is missing or cannot be read.
@@ -62,7 +62,7 @@ def known_digest(path: Path, compute: Callable[[Path], str] = sha256_file) -> st
 
 
 def _stamp(path: Path) -> tuple[str, float]:
-    """What changes whenever a file, or a folder of files, does; and the newest time in it, in seconds."""
+    """A stamp that differs after a file, or a file in a folder, was changed; and the newest time in it, in seconds."""
     facts = path.stat()
     if not path.is_dir():
         return _facts(facts), max(facts.st_mtime, facts.st_ctime)
@@ -80,7 +80,7 @@ def _facts(facts: os.stat_result) -> str:
 
 
 def _connection() -> sqlite3.Connection | None:
-    """The cache, opened once per process; None where it cannot be used."""
+    """The cache, opened once per process; None if it cannot be used."""
     global _database
     if _database[0] != os.getpid():
         _database = os.getpid(), None
@@ -89,9 +89,9 @@ def _connection() -> sqlite3.Connection | None:
             file.parent.mkdir(parents=True, exist_ok=True)
             try:
                 opened = _open(file)
-            except sqlite3.OperationalError:  # locked for long, or no rights
+            except sqlite3.OperationalError:  # locked for too long, or missing permissions
                 raise
-            except sqlite3.DatabaseError:  # damaged: made anew
+            except sqlite3.DatabaseError:  # damaged: a new one is created
                 file.unlink(missing_ok=True)
                 opened = _open(file)
             _database = os.getpid(), opened

@@ -1,7 +1,7 @@
-"""The journal of a folder that is being filled: what became of each item, so that a killed run goes on.
+"""The journal of a folder that is being filled: the result of each item, so that a killed run can be continued.
 
-A line of JSON per item: ``id``, ``state``, ``value`` (its rows, or the reason why it was not made), and what belongs to
-it. Where there is no journal, the tables of a finished run say the same (:func:`from_tables`).
+It has one line of JSON per item: ``id``, ``state``, ``value`` (its rows, or the reason why it was not made), and
+details. If there is no journal, the tables of a finished run contain the same (:func:`from_tables`).
 """
 
 import json
@@ -30,16 +30,16 @@ NOT_MADE = ("failed", "left out")
 
 @dataclass
 class Entry:
-    """What became of one item, a line of the journal.
+    """The result of one item, a line of the journal.
 
     Attributes:
-        id: the item's.
-        state: ``made``, ``failed`` or ``left out``; any other is a note on an item, an entry of its own.
-        rows: what was made of it. Of an item that was not made: what an earlier run had made and is still there.
-        reason: why it was not made; what a note says.
-        notes: on an item that was made.
-        details: a traceback.
-        on: a digest of what decides whether the item is left out.
+        id: id of the item.
+        state: ``made``, ``failed`` or ``left out``; any other word is the kind of a note, which is a separate entry.
+        rows: its rows. If the item was not made: the rows of an earlier run whose files still exist.
+        reason: why it was not made, or the text of a note.
+        notes: notes on an item that was made.
+        details: traceback of an unexpected error.
+        on: digest of the files that decide whether the item is left out.
     """
 
     id: str
@@ -56,7 +56,7 @@ class Entry:
         return self.state in NOT_MADE
 
     def line(self) -> str:
-        """The entry as JSON: ``value`` holds the rows of what was made, else the reason."""
+        """The entry as a line of JSON: ``value`` has the rows if it was made, otherwise the reason."""
         made = self.state == "made"
         more = {"notes": self.notes, "details": self.details, "on": self.on, "rows": [] if made else self.rows}
         value = {"id": self.id, "state": self.state, "value": self.rows if made else self.reason}
@@ -64,7 +64,7 @@ class Entry:
 
     @classmethod
     def read(cls, line: str) -> "Entry":
-        """What :meth:`line` gives. ValueError, KeyError or TypeError for anything else."""
+        """The entry of a line that :meth:`line` wrote. Raises ValueError, KeyError or TypeError for anything else."""
         record = json.loads(line)
         made = record["state"] == "made"
         rows = record["value"] if made else record.get("rows") or []
@@ -82,20 +82,20 @@ class Entry:
 
 
 class Journal:
-    """What became of each item, in a file with a line each."""
+    """The results of all items, in a file with one line per item."""
 
     def __init__(self, out: Path, path: Path, files: Sequence[str], entries: Iterable[Entry]) -> None:
-        """Write the file anew, and keep it open to add to it.
+        """Write a new file, and keep it open to append to it.
 
         Args:
             out: the folder that is filled.
             path: the journal's file.
-            files: columns of a row that name files below ``out``.
-            entries: what is known.
+            files: columns of a row with paths of files below ``out``.
+            entries: the entries so far.
         """
         self.out, self.path, self.files = out, path, files
         self.entries: dict[str, Entry] = {}
-        self._notes: dict[str, set[str]] = {}  # by what they are about, keys of entries
+        self._notes: dict[str, set[str]] = {}  # item -> keys of its notes in entries
         for entry in entries:
             self._set(entry)
         write_text(self.path, "".join(entry.line() for entry in self.entries.values()))
@@ -112,30 +112,30 @@ class Journal:
             self.entries[key] = entry
 
     def made(self) -> set[str]:
-        """Ids of what was made and has every file still there."""
+        """Ids of the items that were made and whose files all exist."""
         return {key for key, e in self.entries.items() if e.state == "made" and all(map(self.is_there, e.rows))}
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """What was made of an item; nothing of one that was left out."""
+        """The rows of an item; empty if nothing was made from it."""
         return self.entries[name].rows if name in self.entries else []
 
     def all_rows(self) -> list[dict[str, Any]]:
-        """Everything that was made and is to be listed."""
+        """All rows, as the tables list them."""
         return [row for entry in self.entries.values() for row in entry.rows]
 
     def is_there(self, row: dict[str, Any]) -> bool:
-        """Whether every file that a row names exists."""
+        """Whether all files of a row exist."""
         return all((self.out / row[f]).exists() for f in self.files if row.get(f))
 
     def forget(self, name: str) -> None:
-        """Delete what was made of an item, so that nothing of it stays if it cannot be made again."""
+        """Delete the files of an item, so that no old file remains if the item cannot be made again."""
         for row in self.rows(name):
             for file in filter(None, map(row.get, self.files)):
                 remove(inside(self.out, file))
         self.add(Entry(name, "failed", reason="changed since it was built; not built again yet"))
 
     def add(self, entry: Entry) -> None:
-        """Write an entry. Of an item that was made before and now was not, what is there stays."""
+        """Append an entry. If the item was made earlier and not this time, its rows with existing files are kept."""
         if entry.missing:
             entry.rows = [row for row in self.rows(entry.id) if self.is_there(row)]
         self._set(entry)
@@ -145,11 +145,11 @@ class Journal:
             os.fsync(self._handle.fileno())
 
     def failures(self, listed: Iterable[pool.Note], there: "Iterable[str]") -> list[dict[str, str]]:
-        """What failures.csv lists: what was not made, and notes.
+        """The rows of failures.csv: items that were not made, and notes.
 
         Args:
-            listed: what is known without the journal; of items that were left out before any work began, say.
-            there: names of what was made, which ``listed`` no longer says is not.
+            listed: entries that are not in the journal, such as items that were left out before the work began.
+            there: names of items that were made; ``listed`` entries that say they were not made are dropped.
         """
         entries, known = self.entries.values(), set(there)
         reasons = {(e.id, e.state): e.reason for e in entries if e.state != "made"}
@@ -158,19 +158,19 @@ class Journal:
         return [{"id": i, "kind": kind, "reason": reason} for (i, kind), reason in sorted(reasons.items())]
 
     def write_reasons(self) -> None:
-        """Write the log of tracebacks, and what items were left out for, alongside the tables."""
+        """Write the log of tracebacks and the digests of items that were left out, alongside the tables."""
         missing = [e for e in self.entries.values() if e.missing]
         write_log(self.out, {e.id: e.details for e in missing if e.details})
         write_left_out(self.out, {e.id: e.on for e in missing if e.on})
 
     def close(self) -> None:
-        with suppress(OSError):  # said when it was written
+        with suppress(OSError):  # already reported when it was written
             self._handle.close()
 
 
 def read_entries(path: Path, check_row: Callable[[Any], None]) -> Iterator[Entry]:
-    """The entries of a journal, but the line that a kill cut short (or that is no entry, and is made again); none where
-    there is no journal. ``check_row`` raises BenchError for what is no row."""
+    """Yield the entries of a journal; nothing if there is no journal. Lines that are not entries, or that a kill cut
+    short, are skipped, so their items are made again. ``check_row`` raises BenchError if something is not a row."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -184,10 +184,10 @@ def read_entries(path: Path, check_row: Callable[[Any], None]) -> Iterator[Entry
 
 
 def from_tables(folder: Path, rows: Mapping[str, list[dict[str, Any]]], fix: str) -> Iterator[Entry]:
-    """Entries of a finished run: ``rows`` by the name of the item, and what its failures.csv lists.
+    """Yield the entries of a finished run: ``rows`` (item -> its rows) and the entries of its failures.csv.
 
     Raises:
-        BenchError: the table of failures is missing or damaged; ``fix`` says what to do then.
+        BenchError: the table of failures is missing or damaged; the message ends with ``fix``.
     """
     for name, made in rows.items():
         yield Entry(name, "made", made)

@@ -1,8 +1,8 @@
-"""Work spread over processes: independent items in, results out as they come, errors kept with their item.
+"""Processes independent items in several processes and yields each result when it is ready.
 
-Every part of the toolkit that works through many videos does it here, so that one item never costs another: an
-exception that nobody foresaw, or a process that is killed or crashes (no memory, a decoder's segmentation fault), is
-the result of the item alone, a :class:`~benchmark_builder.utils.errors.Crashed`.
+Every part of the toolkit that processes many videos uses this pool, so that a failure affects only its item: the error
+is the item's result. After an unexpected exception, or if a process is killed or crashes (no memory, a segmentation
+fault in a decoder), that result is a :class:`~benchmark_builder.utils.errors.Crashed`.
 """
 
 import atexit
@@ -33,7 +33,7 @@ from benchmark_builder.utils.errors import BenchError, Crashed, system_error
 
 @dataclass(frozen=True)
 class Note:
-    """Something to list that is no failure of an item: ``id`` of what it is about, a ``kind``, a ``reason``."""
+    """A row of failures.csv that is not the failure of an item: the ``id`` it refers to, its ``kind``, a ``reason``."""
 
     id: str
     kind: str
@@ -41,16 +41,16 @@ class Note:
 
 
 class Maker(Protocol):
-    """What a build does with one item. Pickled once to each worker, so it may hold large tables."""
+    """Makes the result of one item. It is pickled once per worker, so it may contain large tables."""
 
     def make(self, item: Any) -> Any: ...
 
 
-MOST_WORKERS = 256  # each is a process of several hundred megabytes; the command line refuses more
+MOST_WORKERS = 256  # largest --workers of the command line: each worker needs several hundred megabytes
 
 
 def default_workers() -> int:
-    """The cores this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -59,19 +59,19 @@ def run(
 ) -> Generator[tuple[Any, Any], None, None]:
     """Yield ``(item, result or BenchError)`` in order of completion.
 
-    An unexpected exception, or the death of the process that worked on an item, is that item's result, a
-    :class:`Crashed`; an item whose process died, or that wanted memory, is tried once more, alone, after the others.
-    ``KeyboardInterrupt`` and ``SystemExit`` of this process pass through. Close the generator to stop the workers.
+    After an unexpected exception, or if an item's process ends, the item's result is a :class:`Crashed`. An item whose
+    process ended, or for which memory ran out, is tried once more after all others, while no other item is processed.
+    ``KeyboardInterrupt`` and ``SystemExit`` of this process are raised. Close the generator to stop the workers.
 
     Args:
-        maker: its ``make(item)`` gives an item's result.
+        maker: its ``make(item)`` returns an item's result.
         items: any number of them.
-        workers: processes. 1 works in this process, where a debugger reaches it, unless ``apart`` is True or
-            ``$BENCH_APART`` is 1, as the command line sets it: then a crash of that one worker costs its item alone.
-        apart: never work in this process.
+        workers: number of processes. 1 works in this process, where a debugger can be used, unless ``apart`` is True or
+            ``$BENCH_APART`` is 1 (the command line sets it): then it works in a process, whose crash affects one item.
+        apart: always use a separate process.
 
     Raises:
-        BenchError: worker processes end as they start.
+        BenchError: worker processes end while they start.
     """
     if workers <= 1 and not apart and os.environ.get("BENCH_APART") != "1":
         for item in items:
@@ -92,7 +92,7 @@ def run(
 
 @contextmanager
 def one_cv2_thread() -> Iterator[None]:
-    """Keep OpenCV to the thread that calls it: threads cost more than they give on frames, and change last bits."""
+    """Use one thread in OpenCV: on single frames more threads are slower, and they change the last bits of results."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -102,7 +102,7 @@ def one_cv2_thread() -> Iterator[None]:
 
 
 def die_with(parent: int) -> None:
-    """End this process soon after the process ``parent`` did: a killed parent cannot stop its workers."""
+    """End this process soon after the process ``parent`` has ended: a killed parent cannot stop its workers."""
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
@@ -112,17 +112,17 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-# How an item ends: its result, a foreseen error, or a Crashed.
+# The outcome of an item: its result, an expected error, or a Crashed.
 
 
 def _guarded(maker: Maker, item: Any) -> Any:
     try:
         return maker.make(item)
     except BenchError as error:
-        return error.with_traceback(None)  # frames would be kept, with all they hold
-    except OSError as error:  # a full disk or a file without rights costs its item, not the others
+        return error.with_traceback(None)  # a traceback would keep all local variables in memory
+    except OSError as error:  # such as a full disk or a missing permission; other items continue
         return _crashed(error) if error.errno is None or _wants_memory(error) else system_error(error)
-    except Exception as error:  # that nobody foresaw: it costs this item alone, and its traceback is kept
+    except Exception as error:  # unexpected: only this item fails, and its traceback is kept
         return _crashed(error)
 
 
@@ -138,7 +138,7 @@ def _crashed(error: Exception) -> Crashed:
 
 
 def _wants_memory(error: Exception) -> bool:
-    """Whether memory was wanting, or a GPU is out of order: then neither this process nor this try tells much."""
+    """Whether memory ran out or a GPU failed: the item may then succeed in a new process."""
     if isinstance(error, MemoryError):
         return True
     return bool(re.search(r"out ?of ?memory|cannot allocate|failed to allocate|\bCUDA\b", str(error), re.IGNORECASE))
@@ -148,17 +148,17 @@ def _wants_memory(error: Exception) -> bool:
 
 
 def _serve(tasks: "connection.Connection", faults: "connection.Connection | None", job: bytes, parent: int) -> None:
-    """Answer every item that comes with its result, until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it stops its workers
+    """Receive items and send their results, until the other end closes the connection."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the parent stops its workers
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     die_with(parent)
     if faults is not None:
         faulthandler.enable(file=faults.fileno(), all_threads=False)
     cv2.setNumThreads(1)
-    tqdm.set_lock(threading.RLock())  # its own one is a semaphore of the system's, which a killed process leaves
+    tqdm.set_lock(threading.RLock())  # tqdm's own lock is a system semaphore, which a killed process leaves behind
     try:
         maker = ForkingPickler.loads(job)
-    except Exception:  # the maker's module may raise anything while it is imported
+    except Exception:  # importing the maker's module may raise anything
         tasks.send((False, traceback.format_exc().strip().splitlines()[-1]))
         return
     tasks.send((True, ""))
@@ -173,20 +173,20 @@ def _serve(tasks: "connection.Connection", faults: "connection.Connection | None
 def _answer(maker: Maker, item: bytes) -> bytes:
     try:
         return bytes(ForkingPickler.dumps(_guarded(maker, ForkingPickler.loads(item))))
-    except Exception as error:  # the item or the result cannot be sent from process to process
+    except Exception as error:  # the item or the result cannot be pickled
         return bytes(ForkingPickler.dumps(_crashed(error)))
 
 
 # The parent's side.
 
 _MOMENT = 2.0  # seconds
-_MOST_STARTS = 3  # workers in a row that may end as they start
-_alive: dict[BaseProcess, int] = {}  # workers, and whose they are
+_MOST_STARTS = 3  # consecutive workers that may end while they start
+_alive: dict[BaseProcess, int] = {}  # worker -> id of the process that started it
 
 
 @atexit.register
 def _kill_all() -> None:
-    """Without this, an interpreter that ends would wait for its workers, and they for it."""
+    """Kill the workers when the interpreter ends: otherwise it would wait for them, and they for it."""
     for process, parent in list(_alive.items()):
         if parent == os.getpid():
             process.kill()
@@ -196,13 +196,13 @@ class _Worker:
     """One process and the item it works on."""
 
     def __init__(self, job: bytes) -> None:
-        context = multiprocessing.get_context("spawn")  # the threads of torch and others do not survive a fork
+        context = multiprocessing.get_context("spawn")  # threads, as torch has, do not survive a fork
         self.tasks, theirs = context.Pipe()
-        # Where a crash in C leaves the traceback of the Python around it. (On Windows it would need a file.)
+        # After a crash in C code, the Python traceback is in this pipe. (Windows would need a file.)
         faults = context.Pipe(duplex=False) if os.name == "posix" else (None, None)
         self.faults: Any = faults[0]
         fault_end: Any = faults[1]
-        self.ready, self.why, self.item = False, "", None  # why: it could not begin
+        self.ready, self.why, self.item = False, "", None  # why: reason why it could not start
         self.process = context.Process(target=_serve, args=(theirs, fault_end, job, os.getpid()))
         try:
             with _without_interrupts():
@@ -217,7 +217,7 @@ class _Worker:
         _alive[self.process] = os.getpid()
 
     def end(self) -> str:
-        """Wait for a process that is ending; how it ended."""
+        """Wait until the process has ended; returns how it ended, in words."""
         self.process.join(5)
         self.stop()
         code = self.process.exitcode or 0
@@ -230,25 +230,25 @@ class _Worker:
         return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
     def dump(self) -> str:
-        """What a crash in C left, without the addresses, which differ from run to run."""
+        """The traceback of a crash in C code, without addresses, which differ between runs."""
         if self.faults is None:
             return ""
         os.set_blocking(self.faults.fileno(), False)
         try:
             text = os.read(self.faults.fileno(), 1 << 16).decode(errors="replace")
-        except OSError:  # nothing there
+        except OSError:  # the pipe is empty
             return ""
         return re.sub(r"0x[0-9a-f]{6,}", "0x…", text)
 
     def stop(self) -> None:
-        """End the process at once, whatever it does."""
+        """Kill the process at once."""
         if self.process.is_alive():
             self.process.kill()
         self.process.join()
         _alive.pop(self.process, None)
 
     def close(self) -> None:
-        """Let an idle process end by itself; kill it if it does not."""
+        """Let an idle process end; kill it if it does not."""
         self._close()
         self.process.join(5)
         self.stop()
@@ -261,11 +261,11 @@ class _Worker:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back while a process starts. The process inherits that, so that it prints no traceback of its own."""
+    """Block Ctrl-C while a process starts. The process inherits this, so that Ctrl-C does not print its traceback."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # its start would let signals through again
+    resource_tracker.ensure_running()  # starting it later would unblock the signals
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -274,12 +274,12 @@ def _without_interrupts() -> Iterator[None]:
 
 
 def _spread(job: bytes, items: Iterable[Any], workers: int) -> Generator[tuple[Any, Any], None, None]:
-    """Yield ``(item, result)``; a worker that died is replaced, its item's result is a :class:`Crashed`."""
+    """Yield ``(item, result)``; a worker that has ended is replaced, and its item's result is a :class:`Crashed`."""
     crew = _Crew(job, workers)
     todo, returned, results = iter(items), deque[Any](), deque[tuple[Any, Any]]()
     try:
         while True:
-            while crew.free:  # work is handed out before results are, so that no worker waits for who takes them
+            while crew.free:  # give out work before yielding results, so that no worker waits for the caller
                 if returned:
                     item = returned.popleft()
                 else:
@@ -292,7 +292,7 @@ def _spread(job: bytes, items: Iterable[Any], workers: int) -> Generator[tuple[A
                         returned.append(item)
                 except BenchError:
                     raise
-                except Exception as error:  # the item cannot be sent from process to process
+                except Exception as error:  # the item cannot be pickled
                     results.append((item, _crashed(error)))
             while results:
                 yield results.popleft()
@@ -308,25 +308,25 @@ def _spread(job: bytes, items: Iterable[Any], workers: int) -> Generator[tuple[A
 
 
 class _NotBegun:
-    """The result of an item whose worker ended before it could begin."""
+    """The result of an item whose worker ended before it started the item."""
 
 
 class _Crew:
-    """The workers of one run: hired when there is work, replaced when they die."""
+    """The workers of one run: started when there is work, replaced when they end."""
 
     def __init__(self, job: bytes, workers: int) -> None:
         self.job, self.workers = job, workers
-        self.busy: dict[Any, _Worker] = {}  # by their end of the pipe
+        self.busy: dict[Any, _Worker] = {}  # connection -> worker
         self.idle: list[_Worker] = []
         self.failed_starts = 0
 
     @property
     def free(self) -> bool:
-        """Whether another item can be given."""
+        """Whether another item can be given to a worker."""
         return len(self.busy) < self.workers
 
     def give(self, item: Any) -> bool:
-        """Send an item to a worker; False if that worker has ended meanwhile, or none could be started.
+        """Send an item to a worker; returns False if that worker has ended, or if no worker could be started now.
 
         Raises:
             BenchError: no worker can be started.
@@ -334,7 +334,7 @@ class _Crew:
         """
         try:
             worker = self.idle.pop() if self.idle else _Worker(self.job)
-        except OSError as error:  # no memory for a process, or too many of them
+        except OSError as error:  # no memory for a process, or too many processes
             self._failed_start(str(system_error(error)))
             return False
         try:
@@ -350,7 +350,7 @@ class _Crew:
         return True
 
     def wait(self) -> list[tuple[Any, Any]]:
-        """What the workers have to say; waits until one of them has. Pairs of item and result, possibly none."""
+        """Wait until a worker reports something; returns pairs of item and result, which may be none."""
         results = []
         for channel in connection.wait(list(self.busy)):
             worker = self.busy[channel]
@@ -362,7 +362,7 @@ class _Crew:
                 continue
             except Exception as error:  # a result that cannot be read in this process
                 message = _crashed(error)
-            if not worker.ready:  # its first word
+            if not worker.ready:  # its first message
                 worker.ready, worker.why = message
                 if worker.ready:
                     self.failed_starts = 0
@@ -370,13 +370,13 @@ class _Crew:
             del self.busy[channel]
             results.append((worker.item, message))
             if isinstance(message, Crashed) and message.again:
-                worker.close()  # what it holds may be what is wanting
+                worker.close()  # this may free the memory that is needed
             else:
                 self.idle.append(worker)
         return results
 
     def stop(self) -> None:
-        """End all workers; those that work get a moment to clear away what they have half written."""
+        """End all workers; busy ones get a moment to delete their half-written files."""
         for worker in self.busy.values():
             worker.process.terminate()
         end = time.monotonic() + _MOMENT
@@ -387,7 +387,7 @@ class _Crew:
             worker.close()
 
     def _failed(self, worker: "_Worker") -> "Crashed | _NotBegun":
-        """What to say of the item of a worker that has ended."""
+        """The result of the item of a worker that has ended."""
         how, dump = worker.end(), worker.dump()
         worker.close()
         if not worker.ready:
@@ -397,7 +397,7 @@ class _Crew:
         return Crashed(said, f"the process {how}\n{dump}", again=True)
 
     def _failed_start(self, why: str) -> None:
-        """Do with fewer workers; give up if there are none."""
+        """Continue with fewer workers; raises BenchError if none is left."""
         self.failed_starts += 1
         if self.failed_starts < _MOST_STARTS:
             return

@@ -1,8 +1,8 @@
-"""Records in files as models: each field says once what it must be, and a file of someone else is checked against it.
+"""Records in files as pydantic models: each field defines once which values are valid, and every file is checked.
 
-Reading is strict: no text is a number, no boolean is one, and none is infinite. What a record has beyond its fields is
-kept and written again. What is wrong raises :class:`~benchmark_builder.utils.errors.BenchError`, one line that names
-the file, the field and what it must be.
+Reading is strict: a text or a boolean is not accepted as a number, and numbers must be finite. Unknown fields are kept
+and written again. A wrong value raises :class:`~benchmark_builder.utils.errors.BenchError`, one line that names the
+file, the field and the valid values.
 """
 
 import json
@@ -21,13 +21,13 @@ from benchmark_builder.utils.errors import BenchError
 
 @dataclass(frozen=True)
 class Says:
-    """What the value of a field must be, in words for errors; a part of the field's type.
+    """The valid values of a field, in words for errors; part of the field's type annotation.
 
     Attributes:
         words: such as ``a whole number from 1``.
-        check: whether a value of the right type is allowed; None for all.
-        null: whether a file may have ``null`` here. A field whose default is None and that has no ``null`` is one that
-            may be missing.
+        check: function that says whether a value of the right type is valid; None: all are.
+        null: whether a file may have ``null`` here. A field with default None and without ``null`` may be missing, but
+            not ``null``.
     """
 
     words: str
@@ -50,7 +50,7 @@ class Says:
 
 @dataclass(frozen=True)
 class Missing:
-    """A part of the type of a table that may be missing, but is not ``null``."""
+    """Part of the type annotation of a table that may be missing, but may not be ``null``."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(_no_null, handler(source))
@@ -66,7 +66,7 @@ Text = Annotated[str, Says("text")]
 
 
 class Record(BaseModel):
-    """A table of a file, or a whole file: frozen, and strict when it is made."""
+    """A table in a file, or a whole file: immutable, and checked strictly when it is created."""
 
     model_config = ConfigDict(
         frozen=True, extra="allow", strict=True, allow_inf_nan=False, validate_default=False, defer_build=True,
@@ -74,7 +74,7 @@ class Record(BaseModel):
     )  # fmt: skip
 
     def plain(self) -> dict[str, object]:
-        """The record as JSON has it: what was read or given, and no defaults."""
+        """The record as plain JSON values: only fields that were read or given, no defaults."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
     def has(self, field: str) -> bool:
@@ -82,41 +82,41 @@ class Record(BaseModel):
         return field in self.model_fields_set
 
     def replaced(self, **changes: object) -> Self:
-        """The same with some fields changed. Raises BenchError if a value is not what the field must be."""
+        """A copy with some fields changed. Raises BenchError if a value is not valid for its field."""
         try:
             return type(self).model_validate(self._values() | changes)
         except ValidationError as error:
             raise BenchError(f"{wrong(error)}; report this") from None
 
     def without(self, *fields: str) -> Self:
-        """The same without some fields."""
+        """A copy without some fields."""
         return type(self).model_validate({k: v for k, v in self._values().items() if k not in fields})
 
     def _values(self) -> dict[str, object]:
-        more = self.model_extra or {}  # a file may call them as it likes, also like an attribute
+        more = self.model_extra or {}  # their names are the file's, and may equal an attribute's
         own = {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
         return own | more
 
 
 class FileRecord(Record):
-    """A record that is a file, with the number of its format."""
+    """A record that is a whole file, with the number of its format."""
 
-    FORMAT: ClassVar[int] = 1  # that this version writes
+    FORMAT: ClassVar[int] = 1  # the format that this version writes
     WHAT: ClassVar[str] = "a record"
 
     format: Annotated[int, Field(ge=1), Says("a whole number from 1")] = 1
 
     @classmethod
     def of(cls, document: object, path: Path | str, fix: str) -> Self:
-        """The record that a file holds.
+        """The record from the content of a file.
 
         Args:
-            document: what JSON or another reader gave.
-            path: of the file, for errors.
-            fix: what to do about a file that is wrong.
+            document: the content as plain values, for example from JSON.
+            path: path of the file, for errors.
+            fix: what the user can do about a wrong file, for errors.
 
         Raises:
-            BenchError: it is none, of a later format, or a field is not what it must be; file and field are named.
+            BenchError: it is not such a record, its format is newer, or a field is not valid; the error names both.
         """
         if not isinstance(document, dict):
             raise BenchError(f"{path}: not {cls.WHAT}; {fix}")
@@ -130,12 +130,12 @@ class FileRecord(Record):
 
     @classmethod
     def upgraded(cls, document: dict[str, object]) -> Mapping[str, object]:
-        """What an older version wrote, as this one writes it. The one place for that, beside the fields' defaults."""
+        """The content of an older format in the present one. All such changes are here, or are defaults of fields."""
         return document
 
     @classmethod
     def made(cls, values: Mapping[str, object], path: Path | str, fix: str = "correct the part that says so") -> Self:
-        """A new record from plain values (tuples become lists, as in JSON). Raises as :meth:`of`."""
+        """A new record from plain values (tuples become lists, as in JSON). Raises the same errors as :meth:`of`."""
         try:
             document = json.loads(json.dumps(values))
         except (TypeError, ValueError) as error:
@@ -143,13 +143,13 @@ class FileRecord(Record):
         return cls.of(document, path, fix)
 
     def __getitem__(self, name: str) -> object:
-        """A field as JSON has it, for code of the last release, when records were dictionaries."""
+        """A field as a plain JSON value, for code written for the last release, in which records were dictionaries."""
         warnings.warn(f"{type(self).__name__}[{name!r}]: use its attributes, or plain()", DeprecationWarning, 2)
         return self.plain()[name]
 
 
 def wrong(error: ValidationError, what: str = "a record") -> str:
-    """The first thing that is wrong with a record, in words: the field, its value, and what it must be."""
+    """The first error in a record, in words: the field, its value, and the valid values."""
     found = error.errors(include_url=False)[0]
     place, value = tuple(found["loc"]), found["input"]
     name = _name(place)
@@ -187,11 +187,11 @@ def _name(place: tuple[int | str, ...]) -> str:
 
 
 def one_line(name: str) -> str:
-    """The name of a field for an error: on one line, cut where it is long."""
+    """The name of a field for an error: on one line, shortened if it is long."""
     return (name if name.isprintable() else ascii(name)[1:-1])[:60]
 
 
 def shown(value: object) -> str:
-    """A value for an error, on one line, cut where it is long."""
+    """A value for an error: on one line, shortened if it is long."""
     text = " ".join(_SHORT.repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"

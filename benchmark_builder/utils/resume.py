@@ -1,7 +1,7 @@
-"""What every run that fills a folder needs to go on after a kill: whose folder it is, one run at a time, what failed.
+"""For runs that fill a folder and can be continued after a kill: the check of the folder, its lock, its failures.
 
-A folder that is being filled may hold, besides its own files, a lock, temporary files (``.tmp-*``) and hidden files of
-the system (``.DS_Store``): none of them says that the folder is somebody else's.
+Such a folder may also contain a lock, temporary files (``.tmp-*``) and hidden files of the system (``.DS_Store``); they
+do not matter when a run checks whether it may use the folder.
 """
 
 import tempfile
@@ -16,21 +16,21 @@ from benchmark_builder.utils.files import read_json, write_json, write_text
 from benchmark_builder.utils.folders import entries
 
 FAILURES, FAILURE_COLUMNS = "failures.csv", ["id", "kind", "reason"]  # what was not made and why, and notes
-LOG = "errors.log"  # tracebacks of items that failed unexpectedly; gone once they are made
-LEFT_OUT = ".left-out.json"  # for each item left out, a digest of what that depended on
+LOG = "errors.log"  # tracebacks of items that failed unexpectedly; deleted after these are made
+LEFT_OUT = ".left-out.json"  # item that was left out -> digest of the files that decided this
 
 
 @contextmanager
 def sole_run(folder: Path, lock: Path, refusal: str) -> Iterator[None]:
-    """Make ``folder`` and hold its ``lock``.
+    """Context manager: make ``folder`` and hold its ``lock``.
 
     Args:
-        folder: made if it is missing.
-        lock: a file in it, or below; hidden.
-        refusal: what to say of the folder if another run holds the lock.
+        folder: created if it is missing.
+        lock: a hidden file in it or in a subfolder.
+        refusal: the message if another run holds the lock.
 
     Raises:
-        BenchError: another run holds the lock; or the folder cannot be made or written.
+        BenchError: another run holds the lock, or the folder cannot be created or written.
     """
     try:
         if folder.exists() and not folder.is_dir():
@@ -41,7 +41,7 @@ def sole_run(folder: Path, lock: Path, refusal: str) -> Iterator[None]:
     except Timeout:
         raise BenchError(f"{folder}: {refusal}; wait for it or choose another --out") from None
     except OSError as error:
-        if str(error.filename).startswith(str(folder)):  # the lock's own name tells a user nothing
+        if str(error.filename).startswith(str(folder)):  # the lock's name would not help a user
             error.filename = str(folder)
         raise system_error(error, folder) from None
     except NotImplementedError as error:  # a file system that cannot lock
@@ -53,16 +53,16 @@ def sole_run(folder: Path, lock: Path, refusal: str) -> Iterator[None]:
 
 
 def held(folder: Path, but: Iterable[str] = ()) -> list[str]:
-    """Names of what ``folder`` holds, without hidden and temporary files and the names in ``but``, in natural order.
+    """Names in ``folder``, without hidden and temporary files and the names in ``but``, in natural order.
 
-    Empty if the folder is missing. This says whether a folder is free to be filled.
+    Empty if the folder is missing. A folder is free to be filled if this is empty.
     """
     own = frozenset(but)
     return [path.name for path in entries(folder) if path.name not in own] if folder.is_dir() else []
 
 
 def lists_failures(path: Path) -> bool:
-    """Whether a file is a list of failures that a run left."""
+    """Whether a file is a list of failures, as a run writes it."""
     try:
         with open(path, encoding="utf-8", errors="replace") as handle:
             return handle.readline(100).strip() == ",".join(FAILURE_COLUMNS)
@@ -71,12 +71,12 @@ def lists_failures(path: Path) -> bool:
 
 
 def occupied(folder: Path) -> list[str]:
-    """:func:`held`, but for the lists that a run leaves that made nothing: they refuse no other run."""
+    """:func:`held` without the lists of a run that made nothing: they do not prevent another run."""
     return held(folder, (FAILURES, LOG) if lists_failures(folder / FAILURES) else ())
 
 
 def write_log(folder: Path, details: Mapping[str, str]) -> None:
-    """Write the tracebacks of failed items, by id, to the folder's :data:`LOG`; without any, there is no log."""
+    """Write the tracebacks of failed items (id -> traceback) to the folder's :data:`LOG`; if empty, delete the log."""
     path = folder / LOG
     if not details:
         path.unlink(missing_ok=True)
@@ -89,7 +89,7 @@ def write_log(folder: Path, details: Mapping[str, str]) -> None:
 
 
 def read_log(folder: Path) -> dict[str, str]:
-    """What :func:`write_log` wrote: traceback by id; nothing where there is no log."""
+    """Read a file of :func:`write_log`: id -> traceback; empty if there is no log."""
     try:
         lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -105,18 +105,18 @@ def read_log(folder: Path) -> dict[str, str]:
 
 
 def logged(reason: str) -> str:
-    """A reason with a word on where its traceback is."""
+    """A reason, with a hint where its traceback is."""
     return f"{reason}; traceback in {LOG}"
 
 
 def keep_tracebacks(results: Mapping[str, object]) -> str:
-    """Write the tracebacks of unexpected failures, by id, for a command that fills no folder.
+    """Write the tracebacks of unexpected failures for a command that fills no folder.
 
     Args:
-        results: what became of each item; only what is a :class:`~benchmark_builder.utils.errors.Crashed` counts.
+        results: id -> result of each item; only results :class:`~benchmark_builder.utils.errors.Crashed` are used.
 
     Returns:
-        A line that says where they are; "" where nothing crashed.
+        A line that says where they are; "" if nothing crashed.
     """
     details = {name: found.details for name, found in results.items() if isinstance(found, Crashed)}
     if not details:
@@ -127,7 +127,7 @@ def keep_tracebacks(results: Mapping[str, object]) -> str:
 
 
 def write_left_out(folder: Path, depended: Mapping[str, str]) -> None:
-    """Keep, for each item that was left out, the digest of what that depended on; an item without is tried again."""
+    """Store the digest of each item that was left out (see ``depends``); an item without a digest is tried again."""
     path = folder / LEFT_OUT
     known = {name: digest for name, digest in depended.items() if digest}
     if known:
@@ -137,7 +137,7 @@ def write_left_out(folder: Path, depended: Mapping[str, str]) -> None:
 
 
 def read_left_out(folder: Path) -> dict[str, str]:
-    """What :func:`write_left_out` kept. A file that cannot be read counts as empty: then all is tried again."""
+    """Read a file of :func:`write_left_out`. An unreadable file counts as empty: all items are then tried again."""
     if not (folder / LEFT_OUT).is_file():
         return {}
     try:

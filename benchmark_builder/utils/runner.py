@@ -1,9 +1,9 @@
-"""The one runner: many items worked through in several processes, each item's failure its own.
+"""The runner: processes many items in several processes; a failure affects only its item.
 
-:func:`work` is for commands that write no folder of results (`bench data inspect`, `bench verify`). :func:`fill` is for
-those that fill a folder (`bench build`, `bench segment`, `bench data render`): it locks the folder, reads what is done
-from the journal, works through the rest, and lets the command write its tables last. A killed run leaves whole files
-and a journal; the next run does what is missing and ends with the same tables.
+Commands that write no folder of results (`bench data inspect`, `bench verify`) use :func:`work`. Commands that fill a
+folder (`bench build`, `bench segment`, `bench data render`) use :func:`fill`: it locks the folder, finds the finished
+items in the journal, processes the others, and then the command writes its tables. A killed run leaves complete files
+and a journal; the next run makes the missing items and writes the same tables as a run that was not killed.
 """
 
 from abc import ABC, abstractmethod
@@ -24,10 +24,10 @@ from benchmark_builder.utils.resume import keep_tracebacks, logged, sole_run
 
 @dataclass(frozen=True)
 class Report:
-    """What a run did in ``folder``. ``made`` and ``kept`` count videos.
+    """The result of a run in ``folder``. ``made`` and ``kept`` count videos.
 
-    ``failures``: dicts of id, kind (``left out``, ``failed``, or that of a note), reason; failures.csv holds the same.
-    ``changed``: items that were made before, and again now, because what they are made from has changed since.
+    ``failures``: dicts of id, kind (``left out``, ``failed``, or the kind of a note), reason; the rows of failures.csv.
+    ``changed``: items that were made again because their sources have changed since they were made.
     """
 
     folder: Path
@@ -45,13 +45,13 @@ class Report:
         return [f for f in self.failures if f["kind"] == "left out"]
 
 
-# Items worked through.
+# Without a folder of results.
 
 
 @dataclass(frozen=True)
 class Worked:
-    """What became of items, in order of completion: ``made``, pairs of item and result, and ``failed``, of item and
-    error. ``log``: a line that says where the tracebacks of unexpected errors are; empty without any."""
+    """The results of items in order of completion: ``made`` has pairs of item and result, ``failed`` pairs of item and
+    error. ``log``: a line that says where the tracebacks of unexpected errors are; empty if there were none."""
 
     made: list[tuple[Any, Any]]
     failed: list[tuple[Any, BenchError]]
@@ -68,15 +68,15 @@ def work(
     unit: str = "video",
     progress: bool = True,
 ) -> Worked:
-    """Work through items for a command that writes no folder of results.
+    """Process items for a command that writes no folder of results.
 
     Args:
-        maker: its ``make(item)`` gives an item's result.
-        items: what to work on.
-        name: the item's id, which stands in the log of tracebacks.
+        maker: its ``make(item)`` returns an item's result.
+        items: the items to process.
+        name: function for the item's id, which is used in the log of tracebacks.
         workers: processes.
-        title, unit: what the progress bar says and counts.
-        progress: show it.
+        title, unit: title of the progress bar, and the name of what it counts.
+        progress: show the progress bar.
     """
     made, failed = list[tuple[Any, Any]](), list[tuple[Any, BenchError]]()
     with closing(_each(maker, items, workers, len(items), title, unit, progress)) as results:
@@ -88,7 +88,7 @@ def work(
 def _each(
     maker: pool.Maker, items: Sequence[Any], workers: int, total: int, title: str, unit: str, progress: bool
 ) -> Generator[tuple[Any, Any], None, None]:
-    """Items and their results, with a bar of ``total`` items, of which those that are not in ``items`` are done."""
+    """Yield items with their results, with a bar of ``total`` items; those not in ``items`` count as done."""
     bar = tqdm(total=total, initial=total - len(items), desc=title, unit=unit, disable=not progress)
     with bar, closing(pool.run(maker, items, workers)) as results:
         for item, result in results:
@@ -96,12 +96,12 @@ def _each(
             bar.update()
 
 
-# A folder filled.
+# With a folder of results.
 
 
 @dataclass(frozen=True)
 class Made:
-    """What was made of one item: its rows (dicts of plain JSON values), notes on it, and whether it is new."""
+    """The result of one item: its rows (dicts of plain JSON values), notes on it, and whether it is new."""
 
     rows: list[dict[str, Any]]
     notes: Sequence[pool.Note] = ()
@@ -109,16 +109,17 @@ class Made:
 
 
 class Filling(ABC):
-    """A command that fills a folder: what :func:`fill` has to know of it.
+    """A command that fills a folder, as :func:`fill` needs it.
 
     Attributes:
         out: the folder.
-        lock, journal: files in it, hidden.
-        busy: what to say of the folder if another run holds the lock.
-        maker: makes one item. A method ``depends(item)`` of it may give a digest of what decides whether an item is
-            left out; an item is tried again only if that has changed. Without, it is tried in every run.
-        title, unit: what the progress bar says and counts.
-        files: columns of a row that name files below ``out``; empty for none.
+        lock, journal: names of hidden files in it.
+        busy: the message if another run holds the lock.
+        maker: makes one item. It may have a method ``depends(item)``, which returns a digest of the files that decide
+            whether the item is left out; such an item is tried again only if the digest has changed. Without the method
+            it is tried again in every run.
+        title, unit: title of the progress bar, and the name of what it counts.
+        files: columns of a row with paths of files below ``out``; may be empty.
     """
 
     out: Path
@@ -131,33 +132,33 @@ class Filling(ABC):
     files: tuple[str, ...] = ("file",)
 
     def name(self, item: Any) -> str:
-        """The item's id, which stands in the journal and in failures.csv."""
+        """The item's id, which is used in the journal and in failures.csv."""
         return str(item.id)
 
     @abstractmethod
     def claim(self) -> None:
-        """Refuse a folder that holds something else; note in it what it is to hold. Raises BenchError."""
+        """Mark the folder as this command's. Raises BenchError if it contains something else."""
 
     @abstractmethod
     def earlier(self) -> Iterable[Entry]:
-        """What a finished run made, from its tables; asked where there is no journal."""
+        """The results of a finished run, from its tables; called if there is no journal."""
 
     @abstractmethod
     def check_row(self, row: Any) -> None:
-        """Raise BenchError for what no run wrote as a row into the journal."""
+        """Raise BenchError if a row of the journal is not one that a run wrote."""
 
     def begin(self, journal: Journal) -> None:
-        """Before it is decided what is to be made; the folder is locked and its own."""
+        """Called before the items to make are chosen; the folder is locked and marked."""
 
     def current(self, item: Any, rows: list[dict[str, Any]]) -> bool:
-        """Whether an item and the rows that were made of it still belong together; else it is made again."""
+        """Whether the rows made from an item are still up to date; if False, the item is made again."""
         return True
 
     def ready(self) -> None:
-        """Once the files of items that have changed are gone."""
+        """Called after the files of changed items are deleted."""
 
     def made(self, result: Any) -> Made:
-        """What the maker returned of an item, as the runner takes it."""
+        """The maker's result of an item, in the form that the runner needs."""
         assert isinstance(result, Made)
         return result
 
@@ -166,17 +167,17 @@ class Filling(ABC):
         """Write the tables. ``made`` counts new rows."""
 
     def tidy(self) -> None:
-        """At the end, however it came: leave what the same command can go on from, and nothing else."""
+        """Called at the end, also after an error: delete everything that the same command cannot continue from."""
 
 
 def fill(task: Filling, items: Sequence[Any], workers: int = 1, progress: bool = True) -> Report:
-    """Make every item that is not made yet, then let the command write its tables.
+    """Make every missing item, then let the command write its tables.
 
-    An item that failed is tried again in every run. So is one that was left out, unless the maker says what that
-    depended on and it is the same as before.
+    A failed item is tried again in every run. An item that was left out is tried again too, unless the maker has a
+    method ``depends(item)`` and its digest is unchanged.
 
     Raises:
-        BenchError: another run is at work in the folder, or the folder holds something else or cannot be written.
+        BenchError: another run is working in the folder, or the folder contains something else or cannot be written.
     """
     out = task.out
     new = not out.exists()
@@ -191,13 +192,13 @@ def fill(task: Filling, items: Sequence[Any], workers: int = 1, progress: bool =
                     with closing(Journal(out, path, task.files, entries)) as journal:
                         return _fill(task, journal, items, workers, progress)
                 finally:
-                    remove_leftovers(out)  # of workers that were stopped, whose encoders may live a moment more
+                    remove_leftovers(out)  # of stopped workers, whose encoders may run for a moment longer
             finally:
                 task.tidy()
     except OSError as error:
         raise system_error(error, out) from None
     finally:
-        if new:  # and nothing came of it: as if it had never been tried
+        if new:  # delete it if it is still empty
             with suppress(OSError):
                 out.rmdir()
 
@@ -220,7 +221,7 @@ def _fill(task: Filling, journal: Journal, items: Sequence[Any], workers: int, p
 
 
 def _left_out_again(task: Filling, journal: Journal, items: Sequence[Any]) -> set[str]:
-    """Names of items that were left out for what is still the same."""
+    """Names of items that were left out and whose ``depends`` digest is unchanged."""
     depends = getattr(task.maker, "depends", None)
     if depends is None:
         return set()
@@ -230,7 +231,7 @@ def _left_out_again(task: Filling, journal: Journal, items: Sequence[Any]) -> se
 
 
 def _note(task: Filling, journal: Journal, item: Any, result: Any) -> int:
-    """Write down what became of an item; how many new rows that is."""
+    """Write the result of an item into the journal; returns the number of new rows."""
     name = task.name(item)
     if isinstance(result, LeftOut):
         depends = getattr(task.maker, "depends", None)

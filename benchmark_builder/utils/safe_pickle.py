@@ -1,9 +1,9 @@
-"""Reads pickles from others safely: numpy arrays, PyTorch tensors and plain containers, nothing else.
+"""Reads pickles from others safely. They may contain numpy arrays, PyTorch tensors and plain containers only.
 
-Python's own unpickler calls what the file names, and takes its word for sizes. Here the opcodes are carried out by
-this module: a name in the file only ever selects one of a few functions below, which check what they are given. A file
-cannot make anything run, cannot make numpy or torch follow its pointers, shapes or strides, and cannot take memory out
-of proportion to its own size.
+Python's own unpickler calls any function that the file names, and trusts its sizes. This module interprets the opcodes
+itself: a name in the file can only select one of a few functions below, which check their arguments. A file cannot run
+code, cannot make numpy or torch use unchecked pointers, shapes or strides, and cannot use much more memory than its own
+size.
 """
 
 import codecs
@@ -22,30 +22,31 @@ import numpy as np
 
 from benchmark_builder.utils.errors import BenchError
 
-MOST_BYTES = 2**30  # of a file; the scores of 30,000 videos in 700 classes are 170 MB as float64
+MOST_BYTES = 2**30  # largest file; the scores of 30,000 videos in 700 classes are 170 MB as float64
 MOST_STEPS = 60_000_000  # opcodes; the annotations of UCF101-24 need 300,000
 MOST_CONTAINERS = 5_000_000  # lists, tuples, dicts and arrays
 DEEPEST = 64  # containers within containers
-# What a value may hold when everything that it refers to is counted as often as it is referred to, in relation to the
-# file's size: a list of a list, each named twice, and so on, is small in the file and vast once it is walked through.
+# Largest size of a value in relation to the file's size, if an object counts once per reference to it. A list that
+# contains another list twice, which again contains a list twice, and so on, is small in the file, but huge for a
+# program that visits every element.
 MOST_GROWTH, SLACK = 16, 2**20
 
 _Function = Callable[..., Any]
 
 
 class Refused(ValueError):
-    """The file asks for what no data file needs; the message says for what."""
+    """The file contains something that a data file does not need; the message says what."""
 
 
 class _Array:
-    """An array that is announced, until its content comes; ``keys``: where the memo holds it."""
+    """An array whose content comes later in the file; ``keys``: its places in the memo."""
 
     def __init__(self) -> None:
         self.keys: list[int] = []
 
 
 class _Dtype(_Array):
-    """A type of numbers whose byte order comes later."""
+    """A type of numbers whose byte order comes later in the file."""
 
     def __init__(self, spec: str) -> None:
         super().__init__()
@@ -53,24 +54,24 @@ class _Dtype(_Array):
 
 
 class Name:
-    """A global name that the file mentions and that is only ever an argument, such as ``numpy.ndarray``."""
+    """A global name in the file that may only be used as an argument, such as ``numpy.ndarray``."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
 
 
 class Anything:
-    """What a call that is not carried out would have made; it may be called, too."""
+    """Stands for the result of a call that was not made; it may be called too."""
 
 
 class Machine:
-    """Carries out the opcodes of pickles in one block of bytes.
+    """Interprets the opcodes of pickles in one block of bytes.
 
     Args:
         data: the bytes.
-        find: what a global name stands for: a function, a :class:`Name`, or :class:`Refused` is raised.
-        persistent: what a persistent id stands for; None: it is refused.
-        lenient: what is not known is :class:`Anything` instead of refused, sets are admitted (as lists).
+        find: returns the function or :class:`Name` for a global name, or raises :class:`Refused`.
+        persistent: returns the value for a persistent id; None: persistent ids are refused.
+        lenient: unknown names give :class:`Anything` and are not refused; sets are accepted (as lists).
     """
 
     def __init__(
@@ -85,16 +86,16 @@ class Machine:
         self.copied = 0  # bytes of arrays and encoded texts
 
     def grow(self, size: int) -> None:
-        """Count bytes that are copied out of the file: a plain file holds each once."""
+        """Count the bytes that are copied from the file; a plain file needs each of them once."""
         self.copied += size
         if self.copied > 2 * len(self.data) + SLACK:
             raise Refused("it unpacks the same bytes again and again")
 
     def load(self, at: int = 0) -> tuple[Any, int]:
-        """The value of the pickle that begins at byte ``at``, and where it ends.
+        """The value of the pickle that begins at byte ``at``, and the position after its end.
 
         Raises:
-            Refused: it asks for anything but data, is nested too deep, refers to itself, or is out of proportion.
+            Refused: it contains something other than data, is nested too deep, contains itself, or is too large.
             Exception: of any kind, where it is damaged.
         """
         data, find = self.data, self.find
@@ -177,7 +178,7 @@ class Machine:
             elif op == 0x75:  # SETITEMS
                 items, stack = stack, marks.pop()
                 _fill(stack[-1], items)
-            elif op in _SIZED:  # bytes and texts with their length before them
+            elif op in _SIZED:  # bytes and texts, preceded by their length
                 width, decode = _SIZED[op]
                 end = pos + width
                 pos, end = end, end + int.from_bytes(data[pos:end], "little")
@@ -214,7 +215,7 @@ class Machine:
             elif op == 0x8A or op == 0x8B:  # LONG1, LONG4
                 end = pos + (1 if op == 0x8A else 4)
                 pos, end = end, end + int.from_bytes(data[pos:end], "little")
-                if end - pos > 10:  # 64 bits with their sign, and the magic number of PyTorch
+                if end - pos > 10:  # enough for 64 bits with a sign, and for PyTorch's magic number
                     raise Refused("it holds a number of more than 64 bits")
                 if end > size:
                     raise Refused("it is cut short")
@@ -231,7 +232,7 @@ class Machine:
                 if type(text) is not str or type(module) is not str:
                     raise Refused("it is damaged")
                 stack.append(find(module, text))
-            elif op == 0x95:  # FRAME: how much would be read at once
+            elif op == 0x95:  # FRAME: how many bytes a reader may read at once
                 pos += 8
             elif op == 0x80:  # PROTO
                 if data[pos] > 5:
@@ -321,7 +322,7 @@ _U2, _U4, _U8, _I4, _F8 = (struct.Struct(f).unpack_from for f in ("<H", "<I", "<
 _FLOATS = re.compile(rb"(?:G.{8}){8,4096}+", re.DOTALL)
 _FLOAT = np.dtype([("op", "u1"), ("value", ">f8")])
 _UTF8, _LATIN1 = ("utf-8", "surrogatepass"), ("latin-1",)
-# Opcodes of bytes and texts: how many bytes their length takes, and how to decode them.
+# Opcodes of bytes and texts -> (number of bytes of the length field, how to decode the content).
 _SIZED: dict[int, tuple[int, tuple[str, ...] | None]] = {
     0x43: (1, None), 0x42: (4, None), 0x8E: (8, None), 0x96: (8, None),  # bytes, and a bytearray
     0x8C: (1, _UTF8), 0x58: (4, _UTF8), 0x8D: (8, _UTF8),
@@ -335,7 +336,7 @@ _SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
 
 
 def _line(data: bytes | mmap.mmap, pos: int, most: int) -> tuple[bytes, int]:
-    """The line that begins at ``pos``, without its end, and where the next begins."""
+    """The line that begins at ``pos``, without its newline, and the position of the next line."""
     end = data.find(b"\n", pos, pos + most + 1)
     if end < 0:
         raise Refused("a line in it is cut short or too long")
@@ -343,7 +344,7 @@ def _line(data: bytes | mmap.mmap, pos: int, most: int) -> tuple[bytes, int]:
 
 
 def _fill(target: object, items: list[object]) -> None:
-    """Set the items of a dictionary, which come as key, value, key, value …; those of what is not made are dropped."""
+    """Set the items of a dictionary, given as key, value, key, value …; items of an :class:`Anything` are dropped."""
     if (type(target) is not dict and type(target) is not Anything) or len(items) % 2:
         raise Refused("it is damaged")
     made = target if type(target) is dict else {}
@@ -353,7 +354,7 @@ def _fill(target: object, items: list[object]) -> None:
 
 
 def _key(value: object) -> object:
-    """A dictionary's key: text or a number, or a short tuple of them. Hashing what is nested deep ends the process."""
+    """Check a dictionary's key: text, a number, or a short tuple of them. Hashing deeply nested keys crashes Python."""
     if type(value) in _SCALARS or isinstance(value, (np.str_, np.bytes_, np.number, np.bool_)):
         return value
     if type(value) is tuple and len(value) <= 8 and all(type(v) in _SCALARS for v in value):
@@ -370,11 +371,11 @@ def _list(value: object) -> list[object]:
 
 
 def _check_extent(value: Any, most: int) -> None:
-    """Refuse a value that is nested too deep, holds itself, or is vast once it is walked through.
+    """Refuse a value that is nested too deep, contains itself, or is too large if every reference is followed.
 
-    A place in a container counts 8 bytes, an array its bytes, each as often as it is referred to.
+    An element of a container counts 8 bytes, an array its bytes, once per reference.
     """
-    done: dict[int, tuple[int, int]] = {}  # containers: their bytes, and how deep they are
+    done: dict[int, tuple[int, int]] = {}  # id of a container -> (its bytes, its depth)
 
     def walk(item: Any, depth: int) -> tuple[int, int]:
         kind = type(item)
@@ -409,7 +410,7 @@ _SPEC = re.compile(r"b1|[iu][1248]|f[248]|[?bBhHiIlLqQefd]|[SU][0-9]{1,6}")
 
 @lru_cache(1000)
 def _dtype_of(spec: Any) -> np.dtype[Any]:
-    """A type of plain numbers or of texts of a fixed length."""
+    """A numpy type of plain numbers, or of texts of a fixed length."""
     if type(spec) is bytes:
         spec = str(spec, "ascii")
     if type(spec) is not str or not _SPEC.fullmatch(spec):
@@ -422,7 +423,7 @@ def _dtype(machine: Machine, spec: Any, align: Any = False, copy: Any = True) ->
 
 
 def _built_dtype(made: _Dtype, state: Any) -> np.dtype[Any]:
-    """With the byte order of its state, which may hold nothing else that matters."""
+    """The type with the byte order in its state; other entries of the state must have their defaults."""
     if type(state) is not tuple or not 5 <= len(state) <= 9 or any(part is not None for part in state[2:5]):
         raise Refused("it asks for arrays of compound types")
     order = str(state[1], "latin-1") if type(state[1]) is bytes else state[1]
@@ -442,7 +443,7 @@ def _plain_dtype(value: Any) -> np.dtype[Any]:
 
 
 def _bytes(value: object) -> bytes:
-    """The bytes of an array; Python 2's come as text."""
+    """The bytes of an array; in pickles of Python 2 they are text."""
     data = value.encode("latin-1") if type(value) is str else value
     if type(data) is not bytes:
         raise Refused("it has an array of objects")
@@ -450,7 +451,7 @@ def _bytes(value: object) -> bytes:
 
 
 def _array(machine: Machine, data: bytes, dtype: np.dtype[Any], shape: Any, order: Literal["C", "F"]) -> np.ndarray:
-    """A new array of exactly these bytes."""
+    """A new array from exactly these bytes."""
     if type(shape) is not tuple:
         shape = tuple(shape) if type(shape) is list else (shape,)
     most, count = max(len(data), 2**16), dtype.itemsize
@@ -463,7 +464,7 @@ def _array(machine: Machine, data: bytes, dtype: np.dtype[Any], shape: Any, orde
     machine.grow(count)
     if dtype.kind == "U" and (np.frombuffer(data, dtype.str[0] + "u4") > 0x10FFFF).any():
         raise Refused("it has letters that do not exist")
-    if dtype.kind == "b":  # any other byte than 0 and 1 would be neither
+    if dtype.kind == "b":  # bytes other than 0 and 1 are not valid booleans
         return (np.frombuffer(data, np.uint8) != 0).reshape(shape, order=order)
     return np.ndarray(shape, dtype, data, order=order).copy("K")
 
@@ -513,7 +514,7 @@ _LATIN = ("latin1", "latin-1", "iso-8859-1")
 
 
 def encode(machine: Machine, text: object, encoding: object = "latin1") -> bytes:
-    """How Python 3 writes bytes into a file that Python 2 can read."""
+    """Bytes that Python 3 has written as text, in a file for Python 2."""
     if type(text) is not str or encoding not in _LATIN:
         raise Refused("it asks for another encoding than Latin-1")
     machine.grow(len(text))
@@ -525,7 +526,7 @@ def _empty_bytes(machine: Machine) -> bytes:
 
 
 def ordered(machine: Machine, items: Any = ()) -> dict[Any, Any]:
-    """An OrderedDict, as a dict; Python 2 gives its items as a list of pairs."""
+    """An OrderedDict, as a dict; in pickles of Python 2 the items are a list of pairs."""
     if type(items) not in (list, tuple):
         raise Refused("it makes an OrderedDict of what is no list")
     machine.grow(16 * len(items))
@@ -539,7 +540,7 @@ def ordered(machine: Machine, items: Any = ()) -> dict[Any, Any]:
 
 # --- torch
 
-# What a storage holds: numpy's type, or how many bytes each number takes where numpy has none.
+# Type of a storage -> numpy's type, or the number of bytes per number if numpy has no such type.
 STORAGES: dict[str, str | int] = {
     "FloatStorage": "f4", "DoubleStorage": "f8", "HalfStorage": "f2", "BFloat16Storage": 2, "LongStorage": "i8",
     "IntStorage": "i4", "ShortStorage": "i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "b1",
@@ -550,13 +551,13 @@ TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 
 
 def storage_width(name: str) -> int:
-    """How many bytes a number of a storage takes."""
+    """Number of bytes of each number in a storage."""
     spec = STORAGES[name]
     return spec if isinstance(spec, int) else int(spec[1])
 
 
 def storage_claim(claim: object) -> tuple[str, str, int]:
-    """Of a persistent id: the storage's type, its key, and how many numbers it has."""
+    """The parts of a persistent id: the storage's type, its key, and how many numbers it has."""
     if type(claim) is not tuple or len(claim) < 5 or claim[0] != "storage" or any(claim[5:]):
         raise Refused("it has a tensor of an unknown kind")
     kind, key, count = claim[1], claim[2], _int(claim[4])
@@ -566,7 +567,7 @@ def storage_claim(claim: object) -> tuple[str, str, int]:
 
 
 def _storage(machine: Machine, data: object) -> np.ndarray:
-    """The numbers of one tensor's storage (1D), from what ``torch.save`` wrote of it into the pickle."""
+    """The numbers of one tensor's storage (1D), from the bytes that ``torch.save`` wrote into the pickle."""
     block = _bytes(data)
     claims: list[tuple[str, str, int]] = []
 
@@ -582,7 +583,7 @@ def _storage(machine: Machine, data: object) -> np.ndarray:
     inner = Machine(block, find, persistent)
     inner.steps, inner.containers = machine.steps, machine.containers
     at, parts = 0, []
-    for _ in range(5):  # magic number, protocol, system, the storage, the keys of all storages
+    for _ in range(5):  # pickles: magic number, protocol, system, the storage, the keys of all storages
         part, at = inner.load(at)
         parts.append(part)
     machine.steps, machine.containers = inner.steps, inner.containers
@@ -607,7 +608,7 @@ def _storage(machine: Machine, data: object) -> np.ndarray:
 def _tensor(
     machine: Machine, storage: object, offset: object, size: object, stride: object, *rest: object
 ) -> np.ndarray:
-    """A tensor as an array; hooks and the gradient flag are left out."""
+    """A tensor as an array; hooks and the gradient flag are ignored."""
     if not isinstance(storage, np.ndarray) or type(size) is not tuple or type(stride) is not tuple:
         raise Refused("it has a tensor of an unknown kind")
     check_view(storage.size, offset, size, stride)
@@ -617,14 +618,14 @@ def _tensor(
 
 
 def check_view(count: int, offset: Any, size: Sequence[Any], stride: Sequence[Any]) -> None:
-    """Refuse a tensor that reaches beyond the ``count`` numbers of its storage, or repeats them without end."""
+    """Refuse a tensor that extends beyond the ``count`` numbers of its storage, or repeats them too often."""
     if len(size) != len(stride) or len(size) > 8:
         raise Refused("it has a tensor of an impossible shape")
     numbers = [_int(n) for n in itertools.chain([offset], size, stride)]
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if min(numbers) < 0 or offset > count or max(size, default=0) > max(count, 2**16):
         raise Refused("it has a tensor larger than its storage")
-    if math.prod(size) > max(count, 2**16):  # a broadcast tensor repeats its numbers
+    if math.prod(size) > max(count, 2**16):  # broadcast tensors may repeat numbers, up to this size
         raise Refused("it has a tensor larger than its storage")
     if 0 not in size and last >= count:
         raise Refused("it has a tensor that reaches beyond its storage")
@@ -653,18 +654,18 @@ def _find(module: str, name: str) -> object:
 
 
 def load(path: Path, what: str, fix: str = "get the file from its publisher") -> Any:
-    """Unpickle ``path`` admitting plain containers, numbers, texts, numpy arrays and PyTorch tensors (as arrays).
+    """Unpickle a file of plain containers, numbers, texts, numpy arrays and PyTorch tensors (as arrays).
 
-    Text of Python 2 is read as Latin-1. OrderedDicts come as dicts.
+    Text of Python 2 is read as Latin-1. OrderedDicts become dicts.
 
     Args:
         path: the file.
-        what: what it should be, for messages.
-        fix: what the user can do about a file that is refused, for messages.
+        what: name of the expected content, for messages.
+        fix: what the user can do if the file is refused, for messages.
 
     Raises:
-        BenchError: the file is missing, too large, no pickle, asks for anything else, is nested more than
-            :data:`DEEPEST` deep, or would take memory out of proportion to its size.
+        BenchError: the file is missing, too large, not a pickle, contains anything else, is nested more than
+        :data:`DEEPEST` deep, or would use much more memory than its size.
     """
     try:
         if path.stat().st_size > MOST_BYTES:

@@ -1,4 +1,4 @@
-"""Predictions on disk, of this toolkit and of other frameworks."""
+"""Files of predictions, from this toolkit and from other frameworks."""
 
 from benchmark_builder.utils.moved import names_of
 

@@ -1,6 +1,6 @@
-"""Per-video predictions on disk, CSV or Parquet: `id,label,pred`, then one column of softmax probabilities per class.
+"""Files of predictions per video, CSV or Parquet: `id,label,pred`, then one column of softmax probabilities per class.
 
-Nothing here needs torch or a GPU, so figures can be checked, or computed from another framework's output, on any
+This module needs no torch and no GPU, so figures can be checked, or computed from another framework's output, on any
 machine.
 """
 
@@ -21,27 +21,27 @@ from benchmark_builder.utils.folders import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from benchmark_builder.utils.text import composed, csv_text, letters, meant, plain_path, read_text
 
 FIXED = ["id", "label", "pred"]
-MOST_CELLS, MOST_LETTERS = 10**8, 2**28  # of a Parquet file; 30,000 videos in 700 classes are 2e7 cells
-FORMATS = (".csv", ".parquet")  # told apart by the file's suffix; the same digits come back from either
+MOST_CELLS, MOST_LETTERS = 10**8, 2**28  # limits for a Parquet file; 30,000 videos in 700 classes are 2e7 cells
+FORMATS = (".csv", ".parquet")  # chosen by the file's suffix; both give back the same digits
 FIX = "give a file of columns id,label,pred and one score column per class, as `bench eval` writes"
 _SUFFIXES = VIDEO_SUFFIXES | PICTURE_SUFFIXES | {".zip"}
-# Columns that are rows' numbers: pandas' index, written by default to csv and, after filtering, to Parquet.
+# Columns with row numbers: pandas writes its index by default to csv and, after filtering, to Parquet.
 _INDEX = re.compile(r"|index|level_\d+|unnamed: \d+|__index_level_\d+__", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The outputs of a network for every video of one test set, sorted by id, so that row order has no effect.
+    """The outputs of a network for the videos of one test set, sorted by id, so the order of rows has no effect.
 
     Attributes:
-        name: its name in messages: the path of the file.
+        name: name for messages, the path of the file.
         classes: class names, in label order.
         ids: N video ids, sorted, unique.
         labels: int64 (N,), 0-based true classes.
-        scores: float64 (N, C), finite; softmax probabilities 0..1 where our own evaluation wrote them.
+        scores: float64 (N, C), finite; softmax probabilities 0..1 if this toolkit wrote them.
         missing: sorted ids that belong to the test set but were not scored.
-        chosen: int64 (N,), the class that the file names as its answer, where it names one: always one of the highest
-            score, but where several are highest (scores rounded to four digits, say) only the file knows which.
+        chosen: int64 (N,), the answers in the file, if it has them. Each is a class with the highest score; if several
+            classes have that score (for example after rounding to four digits), the file decides.
     """
 
     name: str
@@ -54,8 +54,8 @@ class Predictions:
 
     @property
     def pred(self) -> np.ndarray:
-        """int64 (N,): the class of the highest score; of several equal ones, the answer in the file, otherwise the
-        first."""
+        """int64 (N,): the class with the highest score; if several are equal, the answer in the file, or else the
+        first of them."""
         if self.chosen is not None:
             return self.chosen
         return self.scores.argmax(1) if len(self.ids) else np.zeros(0, np.int64)
@@ -79,20 +79,20 @@ def make_predictions(
     """Check and sort predictions.
 
     Args:
-        name: file (or other name) for messages.
+        name: file name (or another name) for messages.
         classes: C class names in label order.
         ids, labels, scores: N ids, int (N,), float (N, C), in any order.
         expected: id -> label of every video of the test set; None skips the comparison.
-        allow_missing: note missing ids in ``missing`` instead of refusing them.
-        preds: N answers, int; each must be a class of the highest score. None takes the first of those.
+        allow_missing: list missing ids in ``missing``; if False, they are an error.
+        preds: N answers, int; each must be a class with the highest score. None: the first such class.
 
     Raises:
-        BenchError: a doubled, unknown or missing id, a label other than the test set's or outside the classes, a
-            score that is NaN or infinite, the wrong number of scores, or an answer that is not of the highest score.
+        BenchError: an id is duplicate, unknown or missing; a label differs from the test set's or is out of range; a
+            score is NaN or infinite; the number of scores is wrong; or an answer does not have the highest score.
     """
     doubled = [(i, n) for i, n in Counter(ids).items() if n > 1]
     if doubled:
-        raise BenchError(f"{name}: id {doubled[0][0]!r} stands {_times(doubled[0][1])}; keep one row per video")
+        raise BenchError(f"{name}: id {doubled[0][0]!r} occurs {_times(doubled[0][1])}; keep one row per video")
     if not classes or scores.shape != (len(ids), len(classes)):
         raise BenchError(f"{name}: scores of shape {scores.shape} do not fit {len(ids)} ids and {len(classes)} classes")
     broken = np.flatnonzero(~np.isfinite(scores).all(1))
@@ -146,7 +146,7 @@ def _not_highest(preds: np.ndarray, scores: np.ndarray) -> list[int]:
 
 
 class VideoNames:
-    """Finds the videos of a test set by the names in other programs: with suffix, with parent folders, or without.
+    """Finds the videos of a test set by the names that other programs use, with or without suffix and parent folders.
 
     Args:
         ids: ids of the test set.
@@ -159,8 +159,8 @@ class VideoNames:
             self._last.setdefault(PurePosixPath(composed(video_id)).name, []).append(video_id)
 
     def find(self, name: str) -> list[str]:
-        """The ids that ``name`` can mean: the id itself; else whatever is the same with ``/`` for a backslash, composed
-        letters and no suffix of videos, where one of the two may lack the folders at its start."""
+        """The ids that ``name`` can mean: the same id if it exists. Otherwise ids that are equal after backslashes
+        become ``/``, letters are composed (NFC) and video suffixes are removed; either may lack parent folders."""
         for exact in (name, meant(name)):
             if exact in self._ids:
                 return [exact]
@@ -179,10 +179,10 @@ class VideoNames:
         return []
 
     def resolved(self, names: Sequence[str], where: str) -> list[str]:
-        """The id of each name; a name that means none stays as it is, for the caller to refuse.
+        """The id of each name; an unknown name is returned unchanged, and the caller must refuse it.
 
         Raises:
-            BenchError: a name that can mean several videos.
+            BenchError: a name can mean several videos.
         """
         ids = []
         for name in names:
@@ -194,7 +194,7 @@ class VideoNames:
 
 
 def without_ids(path: Path, count: int | None = None) -> BenchError:
-    """The error for predictions without ids, if no list gives their order."""
+    """The error for predictions without ids and without a list that gives their order."""
     what = "predictions" if count is None else f"{count} predictions"
     return BenchError(
         f"{path}: holds {what} without video ids, and nothing says in which order; give the list file that they were "
@@ -208,10 +208,10 @@ def write_predictions(
     rows: Iterable[tuple[str, int, np.ndarray]],
     preds: Mapping[str, int] | None = None,
 ) -> None:
-    """Write rows of (id, label, scores (C,)), sorted by id, whole or not at all; Parquet where the suffix says so.
+    """Write rows of (id, label, scores (C,)), sorted by id, as CSV or Parquet (by suffix); never a partial file.
 
-    CSV has the fewest digits that read back as the same number of the scores' dtype (float32: about nine); Parquet has
-    that dtype's own bytes. ``preds``: id -> the answer, where it is not merely the first class of the highest score.
+    CSV has the fewest digits that give back the same number in the scores' dtype (float32: about nine); Parquet stores
+    that dtype. ``preds``: id -> the answer, if it is not simply the first class with the highest score.
     """
     chosen = sorted(rows, key=lambda row: row[0])
     answers = [int(np.argmax(scores)) if preds is None else preds[video_id] for video_id, _, scores in chosen]
@@ -231,19 +231,19 @@ def read_predictions(
 ) -> Predictions:
     """Read a predictions file, CSV or (``.parquet``) Parquet.
 
-    Columns are found by name, whatever their order; a column that numbers rows (pandas' index) is ignored. A CSV may
-    have semicolons or tabs between its cells (then a decimal comma is read, too) and a byte order mark. Ids may carry a
-    suffix, backslashes or the folders above, as :class:`VideoNames` reads them.
+    Columns are found by name, in any order; a column of row numbers (pandas' index) is ignored. A CSV may have
+    semicolons or tabs between cells (a decimal comma is then accepted) and a byte order mark. Ids may have a suffix,
+    backslashes or parent folders, see :class:`VideoNames`.
 
     Args:
-        path: the file; rows may stand in any order.
-        classes: the test set's classes; None takes the header's.
+        path: the file; rows may be in any order.
+        classes: the test set's classes; None: the classes in the header.
         expected: id -> label of every video of the test set; None skips the comparison.
         allow_missing: accept a file without some of those videos.
         order: ids of the rows, for a file that has no column of ids.
 
     Raises:
-        BenchError: everything that :func:`make_predictions` refuses, other columns, a cell that is no number, no ids
+        BenchError: as :func:`make_predictions`; also wrong columns, a cell that is not a number, or a file without ids
             and no ``order``.
     """
     if not path.is_file():
@@ -257,7 +257,7 @@ def read_predictions(
         given = table.texts(columns.at["id"]) if "id" in columns.at else None
     except BenchError:
         raise
-    except (OSError, ValueError, csv.Error, MemoryError) as error:  # pyarrow's errors are of these, too
+    except (OSError, ValueError, csv.Error, MemoryError) as error:  # pyarrow's errors are subclasses of these
         raise BenchError(f"{path}: cannot be read ({(str(error).splitlines() or ['?'])[0]}); {FIX}") from None
     if given is None and len(order or ()) != len(scores):
         raise BenchError(f"{path}: {len(scores)} rows, but its list names {len(order or ())} videos; "
@@ -274,11 +274,11 @@ class _Columns:
     """The meaning of the columns of a table.
 
     Attributes:
-        at: place of ``id`` (where there is one), ``label`` and ``pred``.
+        at: index of ``id`` (if the file has it), ``label`` and ``pred``.
         names: class names in label order.
-        scores: place of each class's column.
-        found: the class columns' names in the file's order.
-        moved: whether that order is not the label order.
+        scores: index of each class's column.
+        found: names of the class columns in the order of the file.
+        moved: whether this order differs from the label order.
     """
 
     def __init__(
@@ -306,7 +306,7 @@ class _Columns:
         self.found = [names[k] for k in left]
         self.names = list(self.found) if classes is None else list(classes)
         if len(set(self.found)) != len(self.found):
-            raise BenchError(f"{path}: a class name stands twice in the header; give every class one column")
+            raise BenchError(f"{path}: a class name occurs twice in the header; give every class one column")
         self.scores, self.moved = left, False
         if wanted is None or self.found == wanted:
             return
@@ -374,7 +374,7 @@ def class_number(cell: Any, classes: Sequence[str]) -> int:
 def _read_csv(path: Path, classes: Sequence[str] | None) -> _Table:
     text = read_text(path, "predictions file", FIX)
     first = text.split("\n", 1)[0]
-    told = re.fullmatch(r'"?sep=(.)"?', first.strip())  # Excel's own first line
+    told = re.fullmatch(r'"?sep=(.)"?', first.strip())  # Excel may start a file with this line
     delimiter = told.group(1) if told else next((d for d in ",;\t|" if _fits(first, d)), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows, lines = [], []
@@ -385,7 +385,7 @@ def _read_csv(path: Path, classes: Sequence[str] | None) -> _Table:
         if not header:
             header = [meant(name) for name in record]
         elif len(record) != len(header):
-            _Columns(path, header, classes, set(), True)  # says so where the columns are wrong, too
+            _Columns(path, header, classes, set(), True)  # raises the clearer error if the columns are wrong
             raise BenchError(f"{path}, line {reader.line_num}: {len(record)} cells under {len(header)} columns; {FIX}")
         else:
             rows.append(record)
@@ -456,10 +456,10 @@ def _read_parquet(path: Path) -> _ColumnTable:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path)  # not read_table, which takes a partition of the folder's name for a column
+    file = pq.ParquetFile(path)  # read_table would add a column for a folder name like key=value
     if file.metadata.num_rows * file.metadata.num_columns > MOST_CELLS:
         raise ValueError(f"it has {file.metadata.num_rows} rows of {file.metadata.num_columns} columns")
-    # Texts as a dictionary: a long one that is repeated takes no room in the file, but does when it is written out.
+    # Read texts as a dictionary: a long text that is repeated needs little space in the file, but much when expanded.
     texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
     table = pq.ParquetFile(path, read_dictionary=texts).read()
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -474,7 +474,7 @@ def _read_parquet(path: Path) -> _ColumnTable:
 
 
 def _as_written(column: np.ndarray) -> np.ndarray:
-    """Numbers as a CSV would give them back, float64: those of float32 and less by way of their decimal digits."""
+    """Numbers as a CSV would give them back, float64: float32 and smaller types are converted by decimal digits."""
     if column.dtype.kind == "f" and column.dtype.itemsize < 8:
         return column.astype(str).astype(float)
     return column.astype(float)
@@ -506,7 +506,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def _class_difference(found: list[str], wanted: list[str]) -> str:
     if sorted(found) == sorted(wanted):
-        return "the class columns stand in another order than the test set's; order them by label"
+        return "the class columns are in another order than the test set's classes; order them by label"
     if len(found) != len(wanted):
         return f"{len(found)} class columns, but the test set has {len(wanted)} classes; score it with its own test set"
     k = next(k for k, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b)

@@ -53,14 +53,14 @@ def read_any_predictions(
         path: ``.csv``, ``.tsv`` or ``.parquet`` (ours), ``.pkl``, ``.pickle``, ``.json``, ``.npy`` or ``.txt`` (see the
             table above). A pickle is read without running code in it.
         test_set: the test set of the predictions.
-        listing: the list file that the other framework read (``video [frames] label`` a line); its order is the
-            scores' order. Needed where the file has no ids.
+        listing: the list file that the other framework read (lines ``video [frames] label``); its order is the order
+            of the scores. Needed if the file has no ids.
         allow_missing: accept a file without some videos.
 
     Raises:
-        BenchError: all that ``make_predictions`` refuses; a pickle that would run code; a
-            file without ids and without ``listing``; another number of scores than the list has lines; a label in the
-            dump or the list that is not the test set's.
+        BenchError: as ``make_predictions``; also a pickle that would run code; a file without ids and no ``listing``;
+            the numbers of scores and of lines in the list differ; a label in the file or the list differs from the
+            test set's.
     """
     names = VideoNames(test_set.labels)
     order = None if listing is None else _order(listing, test_set, names)
@@ -108,8 +108,8 @@ def read_any_predictions(
 
 
 def _order(listing: Path, test_set: TestSet, names: VideoNames) -> list[str]:
-    """Ids in the order of a list file (or of a table with a column ``id``, such as a manifest.csv), whose labels must
-    be the test set's."""
+    """Ids in the order of a list file (or of a table with a column ``id``, such as a manifest.csv); its labels must
+    be those of the test set."""
     fix = "give the list file that the predictions were made from"
     ids: list[str] = []
     seen: dict[str, int] = {}
@@ -121,7 +121,7 @@ def _order(listing: Path, test_set: TestSet, names: VideoNames) -> list[str]:
     for number, line in lines:
         where = f"{listing}, line {number}"
         meant: dict[str, int | None] = dict.fromkeys(names.find(line))
-        # Labels and counts stand at the end; a class folder may hold spaces and digits.
+        # Labels and counts are at the end; a class folder may contain spaces and digits.
         for pattern in (r"(.+?)[\s,;]+(-?\d+)", r"(.+?)[\s,;]+-?\d+[\s,;]+(-?\d+)"):
             if match := re.fullmatch(pattern, line):
                 meant |= dict.fromkeys(names.find(match.group(1).strip("\"'")), int(match.group(2)))
@@ -137,7 +137,7 @@ def _order(listing: Path, test_set: TestSet, names: VideoNames) -> list[str]:
             told = f"label {label} of {video_id!r}, the test set says {known}"
             raise BenchError(f"{where}: {told}; {fix}, with labels that count from 0")
         if video_id in seen:
-            raise BenchError(f"{where}: {video_id!r} stands in line {seen[video_id]} already; {fix}")
+            raise BenchError(f"{where}: {video_id!r} is already in line {seen[video_id]}; {fix}")
         seen[video_id] = number
         ids.append(video_id)
     return ids
@@ -159,7 +159,7 @@ def _check_order(ids: Sequence[str], order: Sequence[str] | None, path: Path, li
 
 @dataclass(frozen=True)
 class _Entry:
-    """One video of a dump, unchecked but for its whole numbers; ``name`` None: it does not say."""
+    """One video of a file; only its whole numbers are checked. ``name`` is None if the file does not give it."""
 
     scores: Any
     name: str | None = None
@@ -186,7 +186,7 @@ def _entry(value: object, path: Path, classes: Sequence[str], name: str | None =
     if not isinstance(value, dict):
         return _Entry(value, name)
     scores = _field(value, _SCORES)
-    if scores is None and all(c in value for c in classes):  # a record: a column per class
+    if scores is None and all(c in value for c in classes):  # a record with one column per class
         scores = [value[c] for c in classes]
     own = _field(value, _NAMES)
     name = own if name is None and isinstance(own, str) else name
@@ -195,7 +195,7 @@ def _entry(value: object, path: Path, classes: Sequence[str], name: str | None =
 
 
 def _field(entry: dict[object, object], names: Sequence[str]) -> object:
-    """The first of the fields that is there; mmaction2 1.0 wraps labels and scores in ``{"item": …}``."""
+    """The first of the fields that exists; mmaction2 1.0 wraps labels and scores in ``{"item": …}``."""
     value = next((entry[name] for name in names if entry.get(name) is not None), None)
     return value.get("item") if isinstance(value, dict) else value
 
@@ -209,7 +209,7 @@ def _dimensions(value: object) -> int:
 
 
 def _number(value: object, path: Path, classes: Sequence[str]) -> int | None:
-    """A class: its number, alone in an array or not, or its name."""
+    """The label of a class, from its number (also as an array with one element) or its name."""
     if value is None:
         return None
     try:
@@ -239,9 +239,9 @@ def _is_videomae(path: Path) -> bool:
 
 
 def _videomae(path: Path) -> dict[str, dict[str, object]]:
-    """Lines ``id [logits] label chunk split``; the softmax is averaged over a video's views, as their merging does.
+    """Lines ``id [logits] label chunk split``; the softmax is averaged over a video's views, as VideoMAE does.
 
-    Scores that are probabilities already are averaged as they are.
+    Scores that are already probabilities are averaged without softmax.
     """
     views: dict[str, list[np.ndarray]] = {}
     labels: dict[str, int] = {}
@@ -278,7 +278,7 @@ def _npy(path: Path) -> Any:
     try:
         array = np.load(path, allow_pickle=False)
         if isinstance(array, np.ndarray) and not array.size and max(array.shape) > 0:
-            raise ValueError(f"its shape is {array.shape}")  # a million rows of nothing take no room in the file
+            raise ValueError(f"its shape is {array.shape}")  # a million empty rows need no space in the file
         return array
     except FileNotFoundError:
         raise BenchError(f"{path}: no such predictions file; name another") from None

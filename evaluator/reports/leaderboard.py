@@ -158,7 +158,7 @@ def read_leaderboard(path: Path) -> list[dict[str, str]]:
     if unknown is not None:
         raise BenchError(f"{path}: column {unknown!r} is not a leaderboard's; {_FIX}")
     if len({c for c in columns if c}) < len([c for c in columns if c]):
-        raise BenchError(f"{path}: a column stands twice; {_FIX}")
+        raise BenchError(f"{path}: a column occurs twice; {_FIX}")
     rows = []
     for line, record in enumerate(records, 2):
         where = f"{path}, line {line}"

@@ -180,7 +180,7 @@ def _edit(old: str, new: str) -> str:
 EXPECTED = {i: label for i, (label, _) in SCUBA_A.items()}
 BAD = {
     "missing id": (_edit("v3__0,2,1,0.25,0.5,0.25\n", ""), "no row for 'v3__0'"),
-    "doubled id": (_edit("v3__0", "v2__0"), "id 'v2__0' stands twice"),
+    "doubled id": (_edit("v3__0", "v2__0"), "id 'v2__0' occurs twice"),
     "unknown id": (_edit("v3__0", "v9__0"), "id 'v9__0' is not in the test set"),
     "NaN score": (_edit("v1__0,0,0,0.5", "v1__0,0,0,nan"), "scores of 'v1__0' are not all finite"),
     "infinite score": (_edit("v1__0,0,0,0.5", "v1__0,0,0,inf"), "scores of 'v1__0' are not all finite"),
@@ -327,7 +327,7 @@ def test_class_columns_in_another_order_need_answers_that_agree(tmp_path: Path) 
         ("id,label,pred,a,b\nv,99999999999999999999,0,1,0\n", "p.csv"),
         ("id,label,pred,a,b\nv,0,0,1,\n", "line 2: could not convert"),
         ("id,label,pred,a,b\nv,0,0,1,NaN\n", "not all finite"),
-        ("id,label,pred,a,a\nv,0,0,1,0\n", "stands twice"),
+        ("id,label,pred,a,a\nv,0,0,1,0\n", "occurs twice"),
         ("id,label,pred,a,b,extra\nv,0,0,1,0,0\n", "3 class columns, but the test set has 2"),
         ('id,label,pred,a,b\n"v,0,0,1,0\n', "cells under 5 columns"),
     ],
