@@ -244,7 +244,7 @@ class Computed(FileRecord):
     """The figures that are computed from predictions alone, by :func:`evaluator.metrics.figures.compute`.
 
     Attributes:
-        figures: name -> figure of the main split, for each name of :mod:`~evaluator.metrics.names` that could be measured.
+        figures: name -> figure of the main split, for the names of :mod:`~evaluator.metrics.names` that were measured.
         other: split -> such figures, for benchmarks of other splits.
         split: the main split.
         cluster: the unit of the intervals' bootstrap, such as the source video.
@@ -276,7 +276,7 @@ class Computed(FileRecord):
 
     @classmethod
     def of(cls, document: object, path: Path | str, fix: str = _FIX) -> Self:
-        """As for every record; also, names of test sets are unique, and figures and kinds are known or described."""
+        """As for every record; names of test sets must also be unique, and figures and kinds known or described."""
         record = super().of(document, path, fix)
         names = [s.name for s in record.sets] + [t.name for t in record.timed]
         own = record.own_arrows
@@ -369,7 +369,7 @@ class Scored:
     slices: tuple[Path, ...] = ()
 
     def plain(self) -> dict[str, object]:
-        """The record as plain JSON values, with its path as ``record``, and ``leaderboard``, ``computed``, ``speed``."""
+        """The record as plain JSON values, with its path as ``record``, ``leaderboard``, ``computed``, ``speed``."""
         paths = {"record": self.path, "leaderboard": self.leaderboard}
         told = {name: str(path) for name, path in paths.items() if path is not None}
         return {**self.record.plain(), **told, "computed": list(self.computed), "speed": dict(self.speed)}

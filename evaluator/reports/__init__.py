@@ -1,1 +1,1 @@
-"""Leaderboards, charts, the report page."""
+"""Leaderboards, charts and the report page."""

@@ -16,7 +16,7 @@ from evaluator.reports.screen import BASELINES, change_text, literal, print_tabl
 
 
 def read_compared(path: Path) -> list[dict[str, str]]:
-    """Rows of compare.csv as text. BenchError if it is none."""
+    """Rows of compare.csv as text. Raises BenchError if the file is not such a table."""
     fix = "give a compare.csv that `bench compare` has written"
     names, records = read_table(path, "table of `bench compare`", fix)
     own = own_figures({OWN: record[-1]} for record in records) if names[-1:] == [OWN] else {}
@@ -25,7 +25,7 @@ def read_compared(path: Path) -> list[dict[str, str]]:
         raise BenchError(f"{path}: columns are not those of a table of `bench compare` ({', '.join(columns)}); {fix}")
     rows = []
     for line, given in numbered_records(path, names, "table of `bench compare`", fix):
-        row = dict.fromkeys(columns, "") | given  # a table made before a kind was added lacks its figures
+        row = dict.fromkeys(columns, "") | given  # a table from before a kind was added has no figures of it
         where = f"{path}, line {line}: "
         whole(row["seeds"], f"{where}seeds")
         for name in columns[2:]:
@@ -41,7 +41,7 @@ def show_compared(path: Path, console: Console | None = None) -> None:
 
 
 def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
-    """One row per method; in brackets the change of the mean against the baseline's."""
+    """One row per method; in brackets is the difference of the mean from the baseline's."""
     known = headings(own_figures(rows))
     names = [name for name in known if any(row[f"{name}_mean"] for row in rows)]
     base = next((row for row in rows if row["method"] in BASELINES), None)

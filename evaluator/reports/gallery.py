@@ -1,4 +1,4 @@
-"""The report's gallery: chosen videos in all versions, as small H.264 data URIs, with the answer of each model."""
+"""The report's gallery: some videos in all versions, as small H.264 data URIs, with each model's answer."""
 
 import base64
 import tempfile
@@ -24,15 +24,16 @@ from evaluator.predictions.files import Predictions
 from evaluator.runs import Run
 from evaluator.testsets import TestSet, pair_sets
 
-# Baseline profile in 4:2:0 plays in every browser; CRF 30 at this size is for looking at, not for measuring.
+# Every browser plays baseline profile in 4:2:0; CRF 30 at this size is good enough to look at.
 CODEC = {"vcodec": "libx264", "preset": "slow", "crf": 30, "profile:v": "baseline", "movflags": "+faststart"}
 HEIGHT, FRAMES = 160, 120
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one model said: ``confidence`` in percent, None where its scores are no probabilities. ``good``: right, or
-    wrong for a kind of which low accuracy is good. ``donor``: it is ConflFG's still donor that was named."""
+    """The answer of one model: ``confidence`` in percent, None if its scores are not probabilities. ``good``: the
+    answer is right, or it is wrong and the kind is one for which low accuracy is good. ``donor``: the answer is
+    ConflFG's still donor."""
 
     run: str
     pred: str
@@ -44,7 +45,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a video: what it is, and where it can be read a data URI of it (else why it cannot)."""
+    """One version of a video: its description and its data URI, or the reason why it cannot be read."""
 
     kind: str
     title: str
@@ -56,7 +57,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Card:
-    """A video with all its versions."""
+    """One video in all its versions."""
 
     id: str
     class_name: str
@@ -64,14 +65,14 @@ class Card:
 
 
 def build_gallery(runs: Sequence[Run], videos: int = 4, height: int = HEIGHT) -> list[Card]:
-    """Cards of a few videos, spread over the first SCUBA set of the first run that has one.
+    """Cards of a few videos, chosen evenly from the first SCUBA set of the first run that has such a set.
 
     Args:
-        runs: whose predictions to show; a run without a version's test set shows nothing there.
-        videos: how many.
+        runs: the runs with the predictions; a run without the test set of a version has no answer there.
+        videos: number of videos.
         height: largest height of the small videos, in pixels.
 
-    A video that cannot be read has the reason in its place.
+    If a video cannot be read, the card shows the reason.
     """
     for run in runs:
         scuba = next((s for s in run.sets if s.kind == "scuba" and s.benchmark), None)
@@ -148,9 +149,9 @@ def small_video(frames: Iterator[np.ndarray], fps: float, height: int = HEIGHT, 
     """Encode frames, uint8 (H, W, 3) RGB, as a small MP4 that every browser plays; a ``data:`` URI.
 
     Args:
-        frames: the first ``most`` of them are taken.
-        fps: frames a second.
-        height: pixels; a smaller picture keeps its size, an odd side is cut to an even one.
+        frames: frames; only the first ``most`` are used.
+        fps: frames per second.
+        height: largest height in pixels; smaller pictures keep their size, odd sides are cropped to even ones.
 
     Raises:
         BenchError: there are no frames, or they cannot be encoded.

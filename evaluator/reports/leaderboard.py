@@ -1,4 +1,4 @@
-"""The leaderboard CSV: one row per (checkpoint, benchmark set), numbers as numbers, safe for two processes at once."""
+"""The leaderboard CSV: one row per checkpoint and collection of test sets; several processes may write it at once."""
 
 import hashlib
 import math
@@ -16,7 +16,7 @@ from evaluator.records import ResultsRecord, version
 from evaluator.time_order import TIMES, drop_parts
 
 NAME = "leaderboard.csv"
-# Figures and intervals are percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
+# Figures and intervals are in percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
 COLUMNS = [
     "dataset", "method", "model", *FIGURES,
     *EXTRA,
@@ -26,8 +26,8 @@ COLUMNS = [
     "seed", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256", "manifests", "version",
     "cluster",
 ]  # fmt: skip
-# Figures of kinds that do not ship, as "avg_NAME ↓; contra_NAME ↑"; the last column, after those of these figures.
-# Missing where no row has one.
+# Figures of users' kinds, as "avg_NAME ↓; contra_NAME ↑"; the last column, after the columns of these figures.
+# It is missing if no row has such figures.
 OWN = "own_figures"
 _FIX = "give a leaderboard.csv that `bench eval` has written"
 _DIGEST = re.compile(r"=([0-9a-f]{12}|published-[^;]*)(?=; |$)")
@@ -43,10 +43,10 @@ def _counts(figures: Iterable[str]) -> list[str]:
 
 
 def own_figures(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Figures of kinds that do not ship that some row has -> which way is good, ``↑`` or ``↓``.
+    """Figure of a user's kind in any row -> whether high is good, ``↑``, or low, ``↓``.
 
     Raises:
-        BenchError: a row's :data:`OWN` names something else.
+        BenchError: a row's :data:`OWN` is something else.
     """
     found: dict[str, str] = {}
     for row in rows:
@@ -72,8 +72,7 @@ def drops_in(names: Iterable[str]) -> list[str]:
 
 
 def columns_of(rows: Iterable[Mapping[str, str]]) -> list[str]:
-    """:data:`COLUMNS`; after them those of the drops that some row has; then those of the figures of kinds that do not
-    ship."""
+    """:data:`COLUMNS`, then the columns of drops that any row has, then the columns of figures of users' kinds."""
     rows = list(rows)
     own = own_figures(rows)
     drops = drops_in(name for row in rows for name, cell in row.items() if cell)
@@ -84,9 +83,9 @@ def columns_of(rows: Iterable[Mapping[str, str]]) -> list[str]:
 def row_of(record: ResultsRecord) -> dict[str, object]:
     """The leaderboard row of a results record.
 
-    ``manifests`` lists ``name=digest`` (12 hex digits, joined by "; ") of every set scored; rows are comparable where
-    the digests agree. ``protocol`` is how clips were sampled; ``split`` and ``built_by`` (the protocol that built them)
-    are the benchmarks'.
+    ``manifests`` lists ``name=digest`` (12 hex digits, joined by "; ") for every scored set; rows are comparable if the
+    digests are the same. ``protocol`` is the clip sampling; ``split`` and ``built_by`` are the benchmarks' split and
+    protocol.
     """
     row: dict[str, object] = {column: "" for column in COLUMNS}
     for name in ("dataset", "method", "model", "seed", "split", "protocol", "checkpoint", "cluster"):
@@ -112,10 +111,10 @@ def row_of(record: ResultsRecord) -> dict[str, object]:
 
 
 def update(path: Path, record: ResultsRecord) -> None:
-    """Put the record's row into the leaderboard; it replaces one of the same checkpoint, protocol and manifests.
+    """Add the record's row to the leaderboard; it replaces a row with the same checkpoint, protocol and manifests.
 
     Raises:
-        BenchError: ``path`` is there and is no leaderboard.
+        BenchError: ``path`` exists and is not a leaderboard.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
@@ -128,18 +127,19 @@ def update(path: Path, record: ResultsRecord) -> None:
 
 
 def check(path: Path) -> None:
-    """Raise BenchError, before any work, if the file exists and is not a leaderboard."""
+    """Raise BenchError before any work if the file exists and is not a leaderboard."""
     if path.exists():
         read_leaderboard(path)
 
 
 def read_leaderboard(path: Path) -> list[dict[str, str]]:
-    """Rows as text, in the file's order, with exactly the columns of :func:`columns_of`.
+    """The rows as text, in the order of the file, with exactly the columns of :func:`columns_of`.
 
-    A file that a spreadsheet has saved (with a byte order mark, or semicolons and decimal commas) reads the same.
+    A file saved by a spreadsheet (with a byte order mark, or semicolons and decimal commas) gives the same rows.
 
     Raises:
-        BenchError: no such file, other columns, or a figure or count that is none; the line and column are named.
+        BenchError: the file is missing, has other columns, or has a cell that is not a valid figure or count; the error
+            names line and column.
     """
     if not path.is_file():
         raise BenchError(f"{path}: no leaderboard here; run `bench eval` first")
@@ -182,21 +182,21 @@ def read_leaderboard(path: Path) -> list[dict[str, str]]:
 
 
 def number(text: str, where: str = "figure", least: float = -math.inf, most: float = math.inf) -> float | None:
-    """A cell as a finite number from ``least`` to ``most``, None where it is blank."""
+    """A cell as a finite number from ``least`` to ``most``; None if it is blank."""
     if not text:
         return None
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and least - 1e-9 <= value <= most + 1e-9):  # a mean may be off by its last digit
+    if not (math.isfinite(value) and least - 1e-9 <= value <= most + 1e-9):  # tolerance: rounding error of a mean
         what = "a number" if math.isinf(least) else f"a number from {least:g} to {most:g}"
         raise BenchError(f"{where} is {text[:40]!r}, not {what}; run `bench eval` again, or correct the cell")
     return value
 
 
 def whole(text: str, where: str = "count") -> int:
-    """A cell as a count, 0 where it is blank."""
+    """A cell as a count; 0 if it is blank."""
     value = number(text, where, 0.0, 1e15) or 0.0
     if not value.is_integer():
         raise BenchError(f"{where} is {text[:40]!r}, not a whole number; run `bench eval` again, or correct the cell")
@@ -204,17 +204,17 @@ def whole(text: str, where: str = "count") -> int:
 
 
 def digests(row: Mapping[str, str]) -> frozenset[str]:
-    """Digests of the sets behind a row; rows are comparable where these agree. Names may hold any sign."""
+    """Digests of the sets of a row; rows with the same digests are comparable. Names may contain any character."""
     return frozenset(_DIGEST.findall(row["manifests"])) or frozenset((row["manifests"],))
 
 
 def videos_digest(parts: Iterable[str]) -> str:
-    """Eight hex digits that identify a collection of test sets, independent of their order."""
+    """Eight hex digits that identify a collection of test sets in any order."""
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:8]
 
 
 def groups(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """A letter per row: rows of one dataset with the same letter were measured on the same videos."""
+    """One letter per row: rows of a dataset with the same letter were measured on the same videos."""
     letters: dict[tuple[str, frozenset[str]], str] = {}
     result = []
     for row in rows:
@@ -228,6 +228,6 @@ def _letter(k: int) -> str:
 
 
 def as_text(row: Mapping[str, object]) -> dict[str, str]:
-    """A row as read from the file."""
+    """One row, as it was read from the file."""
     texts = {name: repr(value) if isinstance(value, float) else str(value) for name, value in row.items()}
     return {name: text.encode("utf-8", "backslashreplace").decode("utf-8") for name, text in texts.items()}

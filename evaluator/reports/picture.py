@@ -1,4 +1,4 @@
-"""One picture of the leaderboard: bars per figure, a colour per row, whiskers for the 95 % intervals."""
+"""The leaderboard as a bar chart: one group of bars per figure, one colour per row, whiskers for the 95 % intervals."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,17 +9,18 @@ from benchmark_builder.utils.pictures import literal, new_figure, save_figure
 from evaluator.metrics.names import FIGURES, HEADINGS
 from evaluator.reports.leaderboard import groups, number
 
-MOST_ROWS, MOST_DATASETS = 24, 6  # more bars than that cannot be told apart, and each costs time to draw
+MOST_ROWS, MOST_DATASETS = 24, 6  # more bars cannot be distinguished, and drawing each takes time
 
 
 def plot_leaderboard(rows: Sequence[Mapping[str, str]], path: Path) -> None:
-    """Draw leaderboard rows as a bar chart into ``path`` (PNG, PDF or SVG, as its suffix says), one panel per dataset.
+    """Draw leaderboard rows as a bar chart in ``path`` (PNG, PDF or SVG, by its suffix), one panel per dataset.
 
-    Rows measured on different videos carry the letters that the table on screen shows. Of more than
-    :data:`MOST_ROWS` rows of a dataset (or :data:`MOST_DATASETS` datasets) the last are drawn, and the title says so.
+    Rows measured on different videos have the same letters as in the table on screen. If a dataset has more than
+    :data:`MOST_ROWS` rows, or if there are more than :data:`MOST_DATASETS` datasets, only the last are drawn, and
+    the title says so.
 
     Raises:
-        BenchError: no rows, or a suffix that is none of the three.
+        BenchError: there are no rows, or the suffix is none of these three.
     """
     from matplotlib import colormaps
 
@@ -56,7 +57,7 @@ def plot_leaderboard(rows: Sequence[Mapping[str, str]], path: Path) -> None:
         left = f" (the last {len(drawn)} of {len(of)} rows)" if len(drawn) < len(of) else ""
         axes.set_title(literal(f"{dataset}{left}"))
         axes.spines[["top", "right"]].set_visible(False)
-        # A legend leaves out labels that start with an underscore, so the names are put in afterwards.
+        # matplotlib leaves out legend labels that start with an underscore, so names are set afterwards.
         below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08)} if len(drawn) > 6 else {}
         stand_in = ["name"] * len(handles)
         legend = axes.legend(handles, stand_in, frameon=False, fontsize=8, ncols=min(3, len(drawn)), **below)

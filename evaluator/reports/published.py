@@ -1,4 +1,4 @@
-"""The published figures as separate leaderboard rows, which are shown next to the user's and marked."""
+"""The published figures as leaderboard rows, which are marked and shown next to the user's rows."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,13 +13,13 @@ from manifests import resource
 RESULTS, BY_BACKGROUND = "published_results.csv", "published_by_background.csv"
 DOWNSTREAM = "published_downstream.csv"
 MARK = "published"
-# The papers say: 32 frames with stride 2 at 224 pixels, Swin-T. The number of views differs by method.
+# From the papers: 32 frames with stride 2 at 224 pixels, Swin-T. The number of views differs between methods.
 PROTOCOL = "published: Swin-T, clips 32x2-224, views differ by method"
 MODEL = "Swin-T"
 BACKGROUNDS = ("places365", "vqgan", "stripes")
-IMPOSSIBLE = "cannot be: contrasted accuracy lies between SCUBA − SCUFO and SCUBA"
-_HALF = 0.005  # figures are printed with two digits after the point
-# Headings of what the papers print beyond the headline figures.
+IMPOSSIBLE = "impossible: contrasted accuracy must be between SCUBA − SCUFO and SCUBA"
+_HALF = 0.005  # rounding error of figures that are printed with two decimals
+# Headings of the further figures in the papers.
 _DETAILS = {
     **{f"scuba_{name}": f"SCUBA {name} ↑" for name in BACKGROUNDS},
     **{f"scufo_{name}": f"SCUFO {name} ↓" for name in BACKGROUNDS},
@@ -37,10 +37,10 @@ def tables() -> list[str]:
 
 
 def published_rows(table: str) -> list[dict[str, str]]:
-    """Rows of a published table, with the leaderboard's columns; ``manifests`` says that they are published.
+    """Rows of a published table, with the leaderboard's columns; ``manifests`` marks them as published.
 
-    ``dataset`` is the table's name: ``ucf101-updated`` was not measured on the videos that ``ucf101`` means elsewhere.
-    ``source`` and ``note`` come on top: where the figures are printed, and what is to be known of them.
+    ``dataset`` is the table's name, since ``ucf101-updated`` was not measured on the same videos as ``ucf101``. There
+    are two more columns: ``source``, where the figures are printed, and ``note``, a remark on them.
 
     Raises:
         BenchError: no such table.
@@ -61,15 +61,15 @@ def published_rows(table: str) -> list[dict[str, str]]:
 
 
 def is_published(row: Mapping[str, str]) -> bool:
-    """Whether a leaderboard row is from a paper."""
+    """Whether a leaderboard row comes from a paper."""
     return row["manifests"].startswith(f"{MARK}=")
 
 
 def impossible(record: Mapping[str, str]) -> bool:
     """Whether a row's contrasted accuracy contradicts its SCUBA and SCUFO accuracies by more than rounding.
 
-    Every pair that is right on SCUBA and wrong on SCUFO counts: in each background set at least SCUBA − SCUFO of the
-    pairs do, and at most SCUBA, and at most 100 − SCUFO. The same then holds for the means over the sets.
+    It is the share of pairs that are right on SCUBA and wrong on SCUFO. In each background set this share is at least
+    SCUBA − SCUFO, at most SCUBA, and at most 100 − SCUFO. The same is true for the means over the sets.
     """
     scuba, scufo = ([float(record[f"{kind}_{b}"]) for b in BACKGROUNDS] if f"{kind}_{BACKGROUNDS[0]}" in record
                     else [float(record[f"avg_{kind}"])] for kind in ("scuba", "scufo"))  # fmt: skip
@@ -80,7 +80,7 @@ def impossible(record: Mapping[str, str]) -> bool:
 
 
 def noted(record: Mapping[str, str]) -> str:
-    """A row's note; a figure that cannot be is named there."""
+    """A row's note, which also names a figure that is impossible."""
     note = record.get("note", "")
     if "contra_acc" in record and impossible(record) and "impossible" not in note:
         note = f"{note}; {IMPOSSIBLE}" if note else IMPOSSIBLE
@@ -88,9 +88,9 @@ def noted(record: Mapping[str, str]) -> str:
 
 
 def details(table: str) -> list[tuple[str, list[str], list[list[str]]]]:
-    """What the papers print beyond the headline figures of a table: (title, headings, rows), source and note last.
+    """Further figures in the papers for a table: (title, headings, rows); the last cells are source and note.
 
-    A figure that cannot be is marked ‡.
+    An impossible figure is marked ‡.
     """
     found = []
     of_table = [r for r in records(BY_BACKGROUND) if r["table"] == table]
@@ -99,13 +99,13 @@ def details(table: str) -> list[tuple[str, list[str], list[list[str]]]]:
     found += [_detail(f"Further published figures of {table}", "method", more, ["aras"])] if more else []
     if table == "hmdb51":
         found.append(
-            _detail("Published figures of what is built on the debiased network", "method", records(DOWNSTREAM))
+            _detail("Published figures of models built on the debiased network", "method", records(DOWNSTREAM))
         )
     return found
 
 
 def sources(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """A line for each source and note of published rows: which methods it is of, and what it says."""
+    """One line for each source and note of published rows, with its methods."""
     lines: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:
         if is_published(row):
@@ -131,7 +131,7 @@ def _detail(
 
 
 def _averaged(record: Mapping[str, str]) -> dict[str, str]:
-    """A row by background set with the means over the sets."""
+    """A row with figures per background set, and the means over the sets."""
     row = dict(record)
     for kind in ("scuba", "scufo"):
         row[f"avg_{kind}"] = f"{sum(float(record[f'{kind}_{b}']) for b in BACKGROUNDS) / len(BACKGROUNDS):.2f}"

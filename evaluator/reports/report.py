@@ -1,4 +1,4 @@
-"""`bench report`: results as one self-contained page that needs no network."""
+"""`bench report`: results as one self-contained page, which needs no internet connection."""
 
 import contextlib
 import time
@@ -32,7 +32,7 @@ def report(
     out: Path,
     **options: Any,
 ) -> Path:
-    """Write the page.
+    """Write the report page.
 
     Args:
         paths: ``--out`` folders of `bench eval`, folders of `bench compare`, or records in ``results/``.
@@ -41,7 +41,7 @@ def report(
             ``benchmarks``, ``root``, ``title``, ``cluster``.
 
     Raises:
-        BenchError: no results, or test sets and predictions that are not those of the results.
+        BenchError: there are no results, or test sets or predictions do not belong to the results.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -84,7 +84,7 @@ def report(
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: shown(value) if type(value) is str else value,  # Markup is left as it is
+        finalize=lambda value: shown(value) if type(value) is str else value,  # Markup stays unchanged
     )
     template = environment.from_string(source)
     page = template.render(content)
@@ -94,7 +94,7 @@ def report(
 
 
 def _delete_leftovers(folder: Path) -> None:
-    """Delete the half-written pages of killed reports: one is written in a moment, so an old one is nobody's."""
+    """Delete half-written pages of killed reports. Writing takes a moment, so old temporary files are not in use."""
     for path in folder.glob(".tmp-*.htm*") if folder.is_dir() else []:
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _MOMENT:
@@ -102,7 +102,7 @@ def _delete_leftovers(folder: Path) -> None:
 
 
 _MOMENT = 60  # seconds
-# Anchor, heading, and what must not be empty for the section to be there.
+# Anchor, heading, and the variable that must not be empty for the section to be shown.
 _SECTIONS = (
     ("leaderboard", "Leaderboard", "rows"),
     ("bias", "Accuracy against bias", "scatter"),
@@ -115,8 +115,8 @@ _SECTIONS = (
     ("published", "Published figures", "details"),
     ("how", "How it was measured", "measured"),
 )
-_SCATTER = "IID accuracy against contrasted accuracy, with 95 % intervals; the same figures stand in the leaderboard"
-_BARS = "Accuracy on every test set, with 95 % intervals; the same figures stand under How it was measured"
+_SCATTER = "IID accuracy against contrasted accuracy, with 95 % intervals; the leaderboard has the same figures"
+_BARS = "Accuracy on every test set, with 95 % intervals; the section How it was measured has the same figures"
 
 
 def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict[str, object]:
@@ -146,7 +146,7 @@ def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict
         notes.append(f"† {PROTOCOL}; measured by the authors on their own videos: not comparable digit by digit.")
         notes += sources(rows)
     how = f"{', '.join(datasets)}. " if len(datasets) == 1 else ""
-    how += "↑ higher is better, ↓ lower is better; coloured is the change against the baseline on the same videos."
+    how += "↑ higher is better, ↓ lower is better; the change against the baseline on the same videos is coloured."
     return {
         "naming": naming,
         "headings": [_heading(*known[n]) for n in names],
@@ -249,10 +249,10 @@ def _slices(run: Run) -> list[dict[str, object]]:
 
 
 def _comparisons(runs: Sequence[Run]) -> list[dict[str, object]]:
-    """Every run against the first baseline (or else the first run) that was measured on the same videos, one of the
-    same model if there is any."""
+    """Compare every run with the first baseline measured on the same videos (without a baseline, the first run); one
+    with the same model is preferred."""
     found = []
-    # The first run and the first baseline on the same videos, of any model and of each.
+    # The first run and the first baseline on the same videos, over all models and per model.
     firsts: dict[tuple[object, ...], Run] = {}
     videos = [frozenset(s.digest for s in run.sets) for run in runs]
     for run, key in zip(runs, videos, strict=True):

@@ -1,4 +1,4 @@
-"""The leaderboard on screen: figures with arrows, and the change against the baseline measured on the same videos."""
+"""The leaderboard on screen: figures with arrows, and the change against the baseline on the same videos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ BASELINES = ("baseline", "None")
 
 
 def baseline_figures(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]]:
-    """For each row the figures to compare it with: the mean of the baseline rows of its dataset, model and videos.
+    """For each row, the figures to compare it with: the mean of the baseline rows with its dataset, model and videos.
 
-    Empty where there is no such row, or where the row is a baseline itself.
+    Empty if there is no such row, or if the row itself is a baseline.
     """
     keys = [(row["dataset"], row["model"], letter) for row, letter in zip(rows, groups(rows), strict=True)]
     values: dict[tuple[str, str, str], dict[str, list[float]]] = {}
@@ -37,7 +37,7 @@ def baseline_figures(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]
 
 
 def mixed_datasets(rows: Sequence[Mapping[str, str]]) -> set[str]:
-    """Data sets whose rows were not all measured on the same videos."""
+    """Datasets with rows that were measured on different videos."""
     found: dict[str, set[str]] = {}
     for row, letter in zip(rows, groups(rows), strict=True):
         found.setdefault(row["dataset"], set()).add(letter)
@@ -45,15 +45,15 @@ def mixed_datasets(rows: Sequence[Mapping[str, str]]) -> set[str]:
 
 
 def shown_figures(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """The published figures always; of the further ones those that some row has."""
+    """The figures to show: those of the papers always, others if any row has them."""
     names = (*HEADINGS, *own_figures(rows))
     return [name for name in names if name in FIGURES or any(row.get(name) for row in rows)]
 
 
 def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
-    """The leaderboard as a rich table. Rows of a dataset that were measured on different videos get letters."""
+    """The leaderboard as a rich table. If rows of a dataset were measured on different videos, rows get letters."""
     letters, mixed = groups(rows), mixed_datasets(rows)
-    # What all rows share stands in the title, so that the figures fit a terminal of 80 columns.
+    # Values that are the same in all rows are in the title, so that the figures fit in 80 columns.
     own = [row for row in rows if not is_published(row)] or list(rows)
     candidates = {c: {row[c] for row in (own if c == "protocol" else rows)} for c in ("dataset", "model", "protocol")}
     naming = [c for c in ("dataset", "method", "model", "protocol") if c == "method" or len(candidates[c]) > 1]
@@ -167,10 +167,10 @@ def show(paths: Sequence[Path], console: Console | None = None, published: str |
 
 
 def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str = "source") -> None:
-    """Print A minus B for every figure both have: difference, 95 % interval (``cluster`` as for
+    """Print A minus B for every figure that both have: difference, 95 % interval (``cluster`` as in
     :func:`~evaluator.runs.compare_runs`), exact McNemar test."""
     compared = compare_runs(a, b, cluster=cluster)
-    table = Table(title=literal(f"{a.name} minus {b.name}, percent points", "table.title"))
+    table = Table(title=literal(f"{a.name} minus {b.name}, percentage points", "table.title"))
     for heading in (
         "Figure",
         "Difference",
@@ -192,20 +192,20 @@ def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str
         table.add_row(f"{heading} {arrow}", *cells)
     if correlated:
         table.caption = (
-            f"* more videos than {CLUSTERS[cluster]}: McNemar takes them for independent; go by the interval."
+            f"* more videos than {CLUSTERS[cluster]}: McNemar's test assumes independent videos; use the interval."
         )
     print_table(table, console)
 
 
 def literal(text: object, style: str = "") -> Text:
-    """A name for the screen as it stands: brackets are no markup, control characters are shown, not obeyed."""
+    """A name as literal text: brackets are not read as markup, and control characters are shown, not executed."""
     return Text(shown(text), style)
 
 
 def print_table(table: Table, console: Console | None = None) -> None:
-    """Print a table whole, whatever the width of a file or pipe."""
+    """Print a table; into a file or pipe, without shortening it."""
     console = console or Console()
-    if not console.is_terminal:  # a file or a pipe has no width: cut nothing off
+    if not console.is_terminal:  # a file or a pipe has no width, so nothing is cut off
         console.width = max(
             console.width, console.measure(table, options=console.options.update(max_width=400)).maximum
         )
@@ -227,7 +227,7 @@ def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, floa
 
 
 def change_text(change: float, arrow: str, digits: int) -> Text:
-    """A change in brackets, green where it is to the good: ``arrow`` says which way that is."""
+    """A change in brackets, green if it is an improvement; ``arrow`` says whether high or low is better."""
     good = (change > 0) == (arrow == "↑")
     colour = "dim" if abs(change) < 0.5 / 10**digits else "green" if good else "red"
     return Text(f" ({change:+.{digits}f})", colour)

@@ -1,4 +1,4 @@
-"""Charts of the report as inline SVG. Colours come from the page's style sheet, so that they follow light and dark."""
+"""Charts of the report as inline SVG. The page's style sheet sets the colours, for light and dark mode."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from html import escape as html_escape
 
 from benchmark_builder.utils.text import shown
 
-COLOURS = 8  # of the style sheet, s0 to s7
+COLOURS = 8  # in the style sheet, s0 to s7
 BAR, GAP, LABEL, PLOT, VALUE = 16, 12, 190, 720, 60
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A point or bar: ``series`` counts the model, ``low`` and ``high`` end its interval (None: no interval)."""
+    """A point or bar: ``series`` is the model's number, ``low`` and ``high`` are the interval (None: no interval)."""
 
     series: int
     name: str
@@ -33,11 +33,11 @@ class Spot:
 
 
 def bars(groups: Sequence[tuple[str, Sequence[Mark]]], title: str) -> str:
-    """Horizontal bars 0..100, a group a test set, whiskers for the intervals.
+    """Horizontal bars 0..100, one group per test set, with whiskers for the intervals.
 
     Args:
-        groups: (heading, bars) each; a heading says which way is good.
-        title: read out by screen readers.
+        groups: (heading, bars) per group; the heading says whether high or low is good.
+        title: text for screen readers.
     """
     parts, y = [], 22
     for heading, marks in groups:
@@ -68,7 +68,7 @@ def bars(groups: Sequence[tuple[str, Sequence[Mark]]], title: str) -> str:
 
 
 def scatter(points: Sequence[Spot], x_name: str, y_name: str, title: str) -> str:
-    """Points in the square 0..100 with whiskers both ways; each carries its number, ``series`` + 1."""
+    """Points in the square 0..100 with whiskers in both directions; each shows its number, ``series`` + 1."""
     side, left, bottom, top = 360, 56, 44, 14
     parts = []
     for t in (0, 25, 50, 75, 100):
@@ -101,7 +101,7 @@ def _svg(width: float, height: float, title: str, body: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Text for the inside of a tag or an attribute."""
+    """Text, escaped for use in an element or an attribute."""
     return html_escape(shown(text), quote=True)
 
 

@@ -1,7 +1,7 @@
 "use strict";
 const said = document.getElementById("said");
 
-// Sorting: a number column starts with its highest value, a text column with A; blanks stay last.
+// Sorting: number columns start with the highest value, text columns with A; blanks are always last.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
@@ -27,7 +27,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// Colours: the system's, light, dark.
+// Colours: those of the system, light, dark.
 const theme = document.getElementById("theme");
 const themes = ["system", "light", "dark"];
 let chosen = 0;
@@ -39,7 +39,7 @@ theme.addEventListener("click", () => {
   theme.setAttribute("aria-label", theme.textContent);
 });
 
-// One model's classes at a time; without scripts all are shown.
+// Show the classes of one model at a time; without scripts all are shown.
 const select = document.getElementById("run");
 if (select) {
   const pick = () => document.querySelectorAll(".run").forEach((div) => { div.hidden = div.id !== select.value; });
