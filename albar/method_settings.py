@@ -1,4 +1,4 @@
-"""The settings of a training method: a model, or the user's own dataclass. Imports without torch."""
+"""The settings of a training method: a pydantic model, or the user's own dataclass. This module imports no torch."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from benchmark_builder.utils.options import SettingsModel
 
 
 class MethodSettings(SettingsModel):
-    """A method's settings; a method with settings subclasses this. Each field says its type, range, default and help,
-    see :func:`benchmark_builder.utils.options.setting`; `--set NAME=VALUE` and tables ``[options]`` change them."""
+    """Base class for the settings of a method. Each field defines its type, range, default and help, see
+    :func:`benchmark_builder.utils.options.setting`; `--set NAME=VALUE` and tables ``[options]`` change them."""
 
     PAIR: ClassVar[str] = "--set"
 

@@ -1,5 +1,5 @@
-"""All settings of StillMix (Li et al., ICCV 2023): of the mix, of its bank of still frames, and of the 2-D reference
-network that chooses them. What depends on the preset is in the tables here. Imports without torch."""
+"""All settings of StillMix (Li et al., ICCV 2023): for the mix, for its bank of still frames, and for the 2-D reference
+network that selects them. The tables here have the values that depend on the preset. This module imports no torch."""
 
 from typing import Any, Literal
 
@@ -12,18 +12,18 @@ class StillMixSettings(MethodSettings):
 
     a: float = setting(
         200.0,
-        "Of the Beta distribution, with b; published for HMDB51 and UCF101: 200 and 200, λ close to 0.5.",
+        "a of the Beta distribution; published for HMDB51 and UCF101: a = b = 200, so λ is close to 0.5.",
         ge=1e-3,
         le=1e6,
     )
-    b: float = setting(200.0, "Of the Beta distribution, with a.", ge=1e-3, le=1e6)
+    b: float = setting(200.0, "b of the Beta distribution.", ge=1e-3, le=1e6)
     p: float = share(
         0.75,
-        "Chance of a clip to be mixed. Published for Swin-T on HMDB51: 0.75 from Kinetics weights with τ = 0.1 "
-        "(finetune), 0.5 from ImageNet's with τ = 0.5 (scratch).",
+        "Probability that a clip is mixed. Published for Swin-T on HMDB51: 0.75 with Kinetics weights and τ = 0.1 "
+        "(finetune), 0.5 with ImageNet's and τ = 0.5 (scratch).",
     )
     frames: Literal["bank", "random"] = setting(
-        "bank", "Where z comes from: bank, or random, a random frame of a different clip of the batch."
+        "bank", "Source of z: bank, or random (a random frame of a different clip of the batch)."
     )
 
 
@@ -31,7 +31,7 @@ MIX = {"finetune": StillMixSettings(), "scratch": StillMixSettings(p=0.5)}
 
 
 class BankSettings(SettingsModel):
-    """Settings of the bank and of the reference run: part of a run's settings, see
+    """Settings of the bank and of the reference run; part of a run's settings, see
     :class:`albar.training.settings.TrainSettings`."""
 
     reference: PathSetting | None = setting(
@@ -42,7 +42,7 @@ class BankSettings(SettingsModel):
     )
     tau: float | None = setting(
         None,
-        "Share of frames, those from which the reference guesses worst, left out of stillmix's bank.",
+        "Share of the frames to leave out of stillmix's bank: those from which the reference guesses worst.",
         shown="the preset's",
         of="share",
         ge=0,
@@ -52,25 +52,25 @@ class BankSettings(SettingsModel):
     bank: int = setting(1024, "Frames in stillmix's bank.", of="frames", ge=1)
     bank_resize: Literal["plain", "antialias"] | None = setting(
         None,
-        "How they are stretched to the clip: plain (bilinear of the nearest four pixels, as published) or antialias.",
+        "How they are resized to the clip: plain (bilinear from the nearest four pixels, as published) or antialias.",
         shown="the preset's",
     )
     score_every: int = setting(
         1,
-        "The 2-D reference scores every so many frames of a video; published: all, on Kinetics each 20th.",
+        "The 2-D reference scores each n-th frame of a video; published: every frame, for Kinetics each 20th.",
         of="frames",
         ge=1,
     )
 
 
-# Of the bank, by preset, where the settings say None. τ is published for Swin-T on HMDB51, from Kinetics' weights and
-# from ImageNet's.
+# Values of the bank by preset, for settings that are None. τ is published for Swin-T on HMDB51, with Kinetics' weights
+# and with ImageNet's.
 TAU = {"finetune": 0.1, "scratch": 0.5}
 BANK_RESIZE = {"finetune": "plain", "scratch": "antialias"}
-RESIZED_BEFORE = {"bank_resize": "antialias"}  # what runs did whose record does not say it
+RESIZED_BEFORE = {"bank_resize": "antialias"}  # value for runs whose record does not have it
 
-REFERENCE = "reference2d"  # what `bench train` calls the reference run
-# How it is trained in `finetune`; published are 0.04 at 256 frames a step and 0.01 at 64.
+REFERENCE = "reference2d"  # name of the reference run in `bench train`
+# Its recipe with `finetune`; published: 0.04 with 256 frames per step, 0.01 with 64.
 PUBLISHED: dict[str, Any] = {
     "epochs": 50,
     "batch": 64,
@@ -91,5 +91,6 @@ PUBLISHED: dict[str, Any] = {
     "weights": "IMAGENET1K_V1",
     "dropout": 0.0,
 }
-# Published training crops: the frame squashed to a square of so many pixels, of which a random 224 are taken.
+# Published training crops: the frame is squashed to a square with sides of so many pixels, and a random square of 224
+# pixels is cut from it.
 SQUASHED = {"swin_t_2d": 232, "resnet50_2d": 256}

@@ -1,14 +1,15 @@
-"""SDN, "Why can't I dance in the mall?" (Choi et al., NeurIPS 2019): features that do not say which scene it is, and no
-answer where the actor is hidden.
+"""SDN, "Why can't I dance in the mall?" (Choi et al., NeurIPS 2019): features without information on the scene, and an
+uncertain answer if the actor is hidden.
 
-With φ the pooled features, f the action head, g a scene head, R_α the reversal of the gradient (times −α), s the
-scene's shares as another network sees them, and x̃ the clip with its actors filled by each frame's mean colour:
+φ are the pooled features, f is the action head, g a scene head, R_α the reversal of the gradient (times −α), s the
+scene probabilities of another network, and x̃ the clip with its actors replaced by each frame's mean colour:
 
     stage 1:  L = CE(f φ(x), y) + CE(g R_α φ(x), s)
     stage 2:  L + ω_ent Σ p̃ log p̃,    p̃ = softmax f φ(x̃)
 
-Stage 2 takes one optimiser step with the sum, of the step's own clips; the published code takes two, the second with
-other clips. It trains the new layers alone for some epochs at a rate of their own; here all train throughout.
+In stage 2, one optimiser step uses the sum for the same clips; the published code makes two steps, the second with
+other clips. That code also trains only the new layers for some epochs, with their own rate; here all layers are always
+trained.
 """
 
 import math
@@ -35,14 +36,12 @@ class SdnSettings(MethodSettings):
     ent: float = setting(1.0, "ω_ent; at 0 stage 2 changes α only.", ge=0)
     stage2: float = share(
         0.5,
-        "Share of the run after which stage 2 begins. Published: a second run, from the end of the first.",
+        "Share of the run after which stage 2 starts. Published: a second run, which starts from the first.",
     )
-    coverage: float = share(
-        0.7, "A clip counts towards the entropy if at least this share of its frames shows an actor."
-    )
-    hidden: int = setting(3, "Hidden layers of g, as wide as the features.", of="layers", ge=0, le=1000)
+    coverage: float = share(0.7, "A clip is used for the entropy if at least this share of its frames shows an actor.")
+    hidden: int = setting(3, "Hidden layers of g, with the width of the features.", of="layers", ge=0, le=1000)
     norm: Literal["batch", "layer"] = setting(
-        "batch", "Of these layers: batch (published) or layer, which needs no large batch."
+        "batch", "Norm of these layers: batch (published) or layer, which needs no large batch."
     )
     lr: float = setting(1.0, "Learning rate of g, as a factor of the run's.", ge=0)
 
@@ -95,9 +94,9 @@ class SDN(Method):
         if s.ent > 0 and second:
             if batch.actors is None:
                 raise BenchError("SDN has no masks of the actors; give --masks, a mask source for this dataset")
-            # Of the published code's option `is_mask_adv` the sense is inverted, and the entropy is that of a head
-            # which lies behind the reversal and never sees a label, so the features are taught the opposite. What
-            # the paper means is the action head's entropy, and no reversal.
+            # In the published code the option `is_mask_adv` is inverted, and the entropy is that of a head after the
+            # reversal which is not trained with labels, so the features learn the opposite. The paper means the entropy
+            # of the action head, without reversal.
             clips, counts = without_actors(batch.clips, batch.actors, s.coverage)
             each = sum_p_log_p(model(clips))
             negative_entropy = (each * counts).sum() / counts.sum().clamp(min=1)
@@ -107,7 +106,7 @@ class SDN(Method):
 
 
 def scene_head(width: int, scenes: int, hidden: int, norm: str) -> nn.Sequential:
-    """g: ``hidden`` times Linear, norm, ReLU, then Linear; (B, width) -> logits (B, scenes)."""
+    """The head g: ``hidden`` times Linear, norm, ReLU, then Linear; (B, width) -> logits (B, scenes)."""
     kind = nn.BatchNorm1d if norm == "batch" else nn.LayerNorm
     layers: list[nn.Module] = []
     for _ in range(hidden):
@@ -127,15 +126,15 @@ class _Reversed(torch.autograd.Function):
 
 
 def reversed_gradient(x: torch.Tensor, alpha: float) -> torch.Tensor:
-    """``x`` itself, whose gradient is multiplied by −α (Ganin & Lempitsky, ICML 2015)."""
+    """``x`` unchanged, but its gradient is multiplied by −α (Ganin & Lempitsky, ICML 2015)."""
     return _Reversed.apply(x, alpha)
 
 
 def without_actors(clips: torch.Tensor, actors: torch.Tensor, coverage: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Clips with the actors filled by each frame's mean colour, and which of them count.
+    """Clips with the actors replaced by each frame's mean colour, and which of the clips count.
 
-    A frame without a mask may show people that were not found (the published code lets them through), so all of it
-    is filled.
+    A frame without a mask may show people that were not found (the published code keeps such frames), so the whole
+    frame is replaced.
 
     Args:
         clips: (B, 3, T, H, W).
@@ -143,11 +142,11 @@ def without_actors(clips: torch.Tensor, actors: torch.Tensor, coverage: float) -
         coverage: 0..1.
 
     Returns:
-        Clips of the same shape; 1 (counts) or 0, float (B,): an actor in at least ``coverage`` of the frames, and in
-        one at least.
+        Clips of the same shape; and float (B,), 1 if the clip counts, otherwise 0. It counts if at least ``coverage``
+        of its frames, and at least one, show an actor.
     """
     masked = actors > 0
     found = masked.flatten(3).any(dim=3)[..., None, None]  # (B, 1, T, 1, 1)
     filled = torch.where(masked | ~found, clips.mean(dim=(3, 4), keepdim=True), clips)
-    least = max(1, math.ceil(coverage * clips.shape[2] - 1e-6))  # 0.7 · 10 is 7, whatever binary makes of it
+    least = max(1, math.ceil(coverage * clips.shape[2] - 1e-6))  # 1e-6: 0.7 · 10 must be 7 in floating point too
     return filled, (found.sum(dim=(1, 2, 3, 4)) >= least).to(clips.dtype)

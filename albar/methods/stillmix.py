@@ -1,10 +1,10 @@
-"""StillMix (Li et al., ICCV 2023): a still frame from which a 2-D network guesses the class is mixed into the clip,
-at every instant. What is still then says nothing about the class; the label stays.
+"""StillMix (Li et al., ICCV 2023): every frame of the clip is mixed with the same still frame, one from which a 2-D
+network can guess the class. The still content then gives no information on the class; the label is unchanged.
 
     λ ~ Beta(a, b),    x' = λ x + (1 − λ) tile(z),    z drawn for each clip from the bank of biased frames
 
-The bank is made by the 2-D reference network. Without one, ``frames=random`` takes a random frame of another clip of
-the batch: the paper's variant "Random". All settings are in :mod:`albar.stillmix_settings`.
+The bank is made with the 2-D reference network. ``frames=random`` needs no reference and takes a random frame of
+another clip of the batch: the paper's variant "Random". All settings are in :mod:`albar.stillmix_settings`.
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ class StillMix(Method):
         return dataclasses.replace(batch, clips=torch.lerp(x, still, per_clip(weight)))
 
     def biased_frames(self, x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
-        """z of each clip, normalised: (B, 3, 1, H, W)."""
+        """The frame z for each clip, normalised: (B, 3, 1, H, W)."""
         index = torch.randint(len(self.bank), (len(x),), generator=draw).to(x.device)
         return normalise(self.bank[index].unsqueeze(2), self.sampling).to(x.dtype)
 
@@ -57,14 +57,14 @@ def frames_of_others(x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     """A random frame of a different clip, for each clip of (B, 3, T, H, W): (B, 3, 1, H, W)."""
     batch, _, frames = x.shape[:3]
     if batch < 2:
-        raise BenchError("StillMix takes frames of other clips, but a batch holds one; raise --batch to 2 or more")
+        raise BenchError("StillMix takes frames of other clips, but a batch has one clip; set --batch to 2 or more")
     other = (torch.arange(batch) + torch.randint(1, batch, (batch,), generator=draw)) % batch
     frame = torch.randint(frames, (batch,), generator=draw)
     return x[other.to(x.device), :, frame.to(x.device)].unsqueeze(2)
 
 
 def fitted(bank: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    """Pictures uint8 (Q, 3, h, w) at ``size`` (H, W), stretched as the paper does; some at a time, to save memory."""
+    """Pictures uint8 (Q, 3, h, w), resized to ``size`` (H, W) as in the paper; a few at a time, to save memory."""
     if bank.shape[-2:] == size:
         return bank
     return torch.cat([pictures.resize(part, list(size), antialias=True) for part in bank.split(64)])

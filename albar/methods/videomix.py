@@ -1,7 +1,7 @@
-"""VideoMix (Yun et al., 2020), spatial: CutMix with one box through all frames.
+"""VideoMix (Yun et al., 2020), spatial version: CutMix with the same box in all frames.
 
 λ ~ Beta(α, α);  a box of int(W √(1 − λ)) × int(H √(1 − λ)) around a uniform pixel, clipped to the picture
-x' = x[π] in the box, x around it;    y' = λ' y + (1 − λ') y[π],  1 − λ' = the clipped box's share of the area
+x' = x[π] in the box, x outside;    y' = λ' y + (1 − λ') y[π],  1 − λ' = the clipped box's share of the area
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ class VideoMixSettings(MethodSettings):
     alpha: float = beta_setting(1.0, "α of the Beta distribution; published: 1.")
     p: float = share(
         0.25,
-        "Chance of a clip to be mixed. Published for Swin-T on HMDB51: 0.25 from Kinetics weights (finetune), 0.75 "
-        "from ImageNet's (scratch).",
+        "Probability that a clip is mixed. Published for Swin-T on HMDB51: 0.25 with Kinetics weights (finetune), 0.75 "
+        "with ImageNet's (scratch).",
     )
 
 
@@ -57,7 +57,7 @@ class VideoMix(Method):
 
 
 def box(height: int, width: int, lam: float, draw: torch.Generator) -> tuple[slice, slice]:
-    """Rows and columns of the box above; empty where a side is below 2 pixels."""
+    """Rows and columns of the box above; empty if a side has less than 2 pixels."""
     sides = []
     for size in (height, width):
         half = int(size * math.sqrt(1 - lam)) // 2

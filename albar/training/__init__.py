@@ -1,1 +1,1 @@
-"""The trainer and what it needs."""
+"""The trainer, its settings, and the files of a run."""

@@ -1,4 +1,4 @@
-"""Where a network runs, in which numbers, and compiled or not."""
+"""The device of a network, its precision, and torch.compile."""
 
 import contextlib
 from collections.abc import Iterator
@@ -17,20 +17,20 @@ __all__ = ["compiled", "make_accelerator", "pick_device", "tf32"]
 
 
 def make_accelerator(device: str, precision: str, folder: Path) -> Accelerator:
-    """Accelerate on ``device``, or on each process's own where several were started (`accelerate launch`).
+    """Accelerate on ``device``, or with several processes (`accelerate launch`), on each process's own device.
 
     Args:
         device: as for :func:`pick_device`.
         precision: ``float32``, ``tf32``, ``bf16`` or ``auto`` (bf16 on a GPU, else float32).
-        folder: of the run, in which its trackers write.
+        folder: the run's folder, in which its trackers write.
     """
     on = pick_device(device)
     if on.type == "cuda" and on.index is not None:
         torch.cuda.set_device(on)
-    # Accelerate keeps one state per process, of the first run's precision and device; a library may run several.
+    # Accelerate keeps the state of the first run (precision, device) per process; one process may have several runs.
     AcceleratorState._reset_state(reset_partial_state=world_size() == 1)
     bf16 = precision == "bf16" or (precision == "auto" and on.type == "cuda")
-    # ALBAR's two forwards of a step must see the same buffers, so none is broadcast in between.
+    # The two forward passes of an ALBAR step must use the same buffers, so none is broadcast in between.
     return Accelerator(
         cpu=on.type == "cpu",
         mixed_precision="bf16" if bf16 else "no",
@@ -42,7 +42,7 @@ def make_accelerator(device: str, precision: str, folder: Path) -> Accelerator:
 
 @contextlib.contextmanager
 def tf32(on: bool) -> Iterator[None]:
-    """Multiply float32 matrices in TF32 inside, on GPUs that can; the settings are restored afterwards."""
+    """Context manager: use TF32 for float32 matrix products on GPUs that support it, and then restore the settings."""
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("high" if on else "highest")
     torch.backends.cudnn.allow_tf32 = on
@@ -54,24 +54,24 @@ def tf32(on: bool) -> Iterator[None]:
 
 
 def compiled(network: nn.Module, twice: bool) -> nn.Module:
-    """``network`` through torch.compile; ``twice``: for an objective that is differentiated twice."""
+    """``network`` with torch.compile; ``twice``: for an objective that is differentiated twice."""
     return Compiled(network) if twice else torch.compile(network)  # type: ignore[return-value]
 
 
 class Compiled(nn.Module):
-    """A network through torch.compile, except where its input requires a gradient: that pass is differentiated twice
-    (ALBAR's penalty), which compiled code cannot be, and so runs uncompiled."""
+    """A network with torch.compile. If its input requires a gradient, the pass is not compiled: it is differentiated
+    twice (ALBAR's penalty), and compiled code cannot be."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network, self.compiled = network, torch.compile(network)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """As the network's."""
+        """The same as the network's ``forward``."""
         logits: torch.Tensor = (self.network if x.requires_grad else self.compiled)(x)
         return logits
 
     def no_sync(self) -> AbstractContextManager[None]:
-        """Of a network on several devices: no exchange of gradients inside."""
+        """For a network on several devices: context manager without exchange of gradients."""
         context: AbstractContextManager[None] = self.network.no_sync()  # type: ignore[operator]
         return context

@@ -1,4 +1,4 @@
-"""What a method needs alongside the clips, made from what the user has: masks, scenes, a bank of stills."""
+"""Data that a method needs in addition to the clips: masks, scenes, a bank of stills."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ __getattr__ = renamed(__name__, {"Beside": "Extras"})
 
 @dataclass(frozen=True)
 class Extras:
-    """What a run has alongside its clips.
+    """The data of a run in addition to its clips.
 
     Attributes:
         actors: masks of the training videos, or None.
@@ -38,16 +38,16 @@ class Extras:
     notes: tuple[str, ...]
 
     def companions(self, classes: int, settings: TrainSettings) -> Companions:
-        """The same, as methods take it."""
+        """These data in the form that methods take."""
         scenes = self.scenes.shape[1] if self.scenes is not None else 0
         return Companions(classes, settings.clip_sampling, scenes, self.bank)
 
 
 def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], device: torch.device) -> Extras:
-    """Make what ``method`` needs for the training videos.
+    """Make the data that ``method`` needs for the training videos.
 
     Raises:
-        BenchError: something it needs is missing; the message names the option that gives it.
+        BenchError: something is missing; the message names the option for it.
     """
     s, root, notes = settings, dataset_root(settings.dataset, settings.root), []
     actors = scenes = bank = None
@@ -59,7 +59,7 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
                 f"{s.method} does not change them"
             )
     if "scenes" in method.needs:
-        from albar.data.scenes import guessed_scenes, known_scenes  # torchvision, which small networks do without
+        from albar.data.scenes import guessed_scenes, known_scenes  # imports torchvision, which is not always needed
 
         if s.places is not None:
             scenes = guessed_scenes(videos, s.places, device, s.progress)
@@ -83,23 +83,23 @@ def tau(settings: TrainSettings) -> float:
 
 
 def bank_resize(settings: TrainSettings) -> str:
-    """How the bank's frames are stretched."""
+    """How the bank's frames are resized."""
     return settings.bank_resize or BANK_RESIZE[settings.preset_name]
 
 
 def without_folder(spec: str) -> str:
-    """A mask source's ``KIND:PATH`` with only the last part of its path: where a file is does not change a result."""
+    """A mask source's ``KIND:PATH`` with only the last part of the path: a file's folder does not change a result."""
     kind, colon, path = spec.partition(":")
     return f"{kind}{colon}{Path(path).name}" if path else spec
 
 
 def mask_spec(settings: TrainSettings) -> str:
-    """The mask source: the user's, else what `bench build` takes for the dataset."""
+    """The mask source: the user's, or else the one that `bench build` uses for the dataset."""
     return settings.masks or resolve("default", settings.dataset, {})[0].masks
 
 
 def deciding(method: Method, settings: TrainSettings) -> dict[str, object]:
-    """Which of the above decide a run's result, plain types, for its record."""
+    """Those of the data above that determine a run's result, as plain types for its record."""
     known: dict[str, object] = {}
     if "actors" in method.needs:
         known["masks"] = without_folder(mask_spec(settings))

@@ -1,4 +1,4 @@
-"""What a run logs while it trains: metrics.csv, one row per epoch, and the same and every step for TensorBoard."""
+"""The logs of a training run: metrics.csv with one row per epoch; TensorBoard with the epochs and every step."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,29 +12,29 @@ METRICS, BOARD = "metrics.csv", "tensorboard"
 
 
 class Logs:
-    """Context manager; writes into a run's folder. TensorBoard's files are for looking: a resumed run may log the steps
-    since its last state twice, metrics.csv never does."""
+    """Context manager; writes logs into a run's folder. After a resume, TensorBoard may show the steps since the last
+    saved state twice; metrics.csv never does."""
 
     def __init__(self, folder: Path, accelerator: Accelerator | None) -> None:
-        """folder: of the run; accelerator: whose trackers log in it, by its first process only; None: none do."""
+        """folder: the run's folder. accelerator: its trackers log there, in the first process only; None: none do."""
         self.folder, self.accelerator = folder, accelerator
 
     def __enter__(self) -> "Logs":
         if self.accelerator is not None:
-            self.accelerator.init_trackers(BOARD)  # the name is that of TensorBoard's folder
+            self.accelerator.init_trackers(BOARD)  # name of TensorBoard's folder
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
-        # Not end_training(), which would also part the processes.
+        # Not end_training(): it would also end the group of processes.
         for tracker in self.accelerator.trackers if self.accelerator is not None else ():
             tracker.finish()
 
     def step(self, step: int, terms: Mapping[str, float]) -> None:
-        """The terms of one update."""
+        """Log the terms of one update."""
         self._log("step", terms, step)
 
     def epoch(self, row: Mapping[str, float], rows: Sequence[Mapping[str, float]]) -> None:
-        """The newest row, and all of them."""
+        """Log the newest row, and write the table of all rows."""
         columns = list(dict.fromkeys(name for r in rows for name in r))
         write_csv(self.folder / METRICS, columns, list(rows))
         self._log("epoch", row, int(row["epoch"]))

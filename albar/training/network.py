@@ -1,4 +1,4 @@
-"""The network that a run starts from: built by name, with random, published or trained weights."""
+"""The network at the start of a run: built by name, with random, published or trained weights."""
 
 import warnings
 from collections.abc import Callable
@@ -22,7 +22,8 @@ def first_network(settings: TrainSettings, classes: list[str], say: Say) -> nn.M
     """The network of ``settings`` for ``classes``, on the CPU; clips (B, 3, T, H, W) -> logits (B, classes).
 
     Raises:
-        BenchError: unknown network or weights, weights that do not fit, or (``keep_head``) a head of other classes.
+        BenchError: the network or the weights are unknown, the weights do not fit, or with ``keep_head`` their head has
+            another number of classes.
     """
     s = settings
     with warnings.catch_warnings(record=True) as caught:
@@ -39,12 +40,12 @@ def first_network(settings: TrainSettings, classes: list[str], say: Say) -> nn.M
         elif s.keep_head:
             raise BenchError(f"--keep-head: {warning.message}; train on the classes of the weights, or leave it out")
         else:
-            say(f"{warning.message}; the head starts fresh")
+            say(f"{warning.message}; the head starts with random weights")
     return network
 
 
 def _take_weights(network: nn.Module, own: Checkpoint, settings: TrainSettings, classes: list[str], say: Say) -> None:
-    """The weights of the toolkit's own checkpoint; its head too where the classes are the same."""
+    """Load the weights of a checkpoint of this toolkit; also its head if the classes are the same."""
     s = settings
     of_folders = own.model.startswith(huggingface.PREFIX) and s.model_name.startswith(huggingface.PREFIX)
     if own.model != s.model_name and not of_folders:
@@ -62,10 +63,10 @@ def _take_weights(network: nn.Module, own: Checkpoint, settings: TrainSettings, 
 
 
 def check_network(network: nn.Module, name: str, clip: torch.Tensor, classes: int) -> None:
-    """Pass one clip, float32 (1, 3, T, H, W), through the network before anything is decoded.
+    """Test the network with one clip, float32 (1, 3, T, H, W), before anything is decoded.
 
     Raises:
-        BenchError: it does not take such clips, or does not give (1, classes).
+        BenchError: it does not accept such clips, or does not return (1, classes).
     """
     try:
         with torch.no_grad():

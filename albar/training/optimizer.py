@@ -1,4 +1,4 @@
-"""The optimiser: which parameters learn how fast, and how the rate moves over a run."""
+"""The optimiser: the learning rate of each group of parameters, and how it changes during a run."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,9 @@ from torch import nn
 from albar.training.recipe import RECIPES as RECIPES
 from albar.training.recipe import Recipe as Recipe
 
-# Learnt by mmcv's groups without decay, at the full rate: the longest of the keys in StillMix's configurations that are
-# in a name decides (mmcv 1.3.9, DefaultOptimizerConstructor), and `backbone`, which lowers the rate, is shorter.
+# mmcv trains these parameters without decay at the full rate: of the keys in StillMix's configurations that occur in a
+# parameter's name, the longest applies (mmcv 1.3.9, DefaultOptimizerConstructor); `backbone`, which lowers the rate, is
+# shorter.
 _TABLES = ("relative_position_bias_table", "absolute_pos_embed")
 
 
@@ -19,8 +20,8 @@ def make_optimiser(
     """The optimiser; each of its groups has ``factor``, by which :func:`set_rate` multiplies ``recipe.lr``.
 
     Args:
-        head: the part of ``model`` that learns at the full rate.
-        extra: what a method trains besides the network, at ``extra_lr`` times the full rate.
+        head: the part of ``model`` that is trained with the full rate.
+        extra: modules that a method trains in addition to the network, with ``extra_lr`` times the full rate.
     """
     heads = {id(p) for p in head.parameters()}
     tables = {id(p) for n, p in model.named_parameters() if recipe.decay == "mmcv" and any(t in n for t in _TABLES)}
@@ -45,13 +46,13 @@ def make_optimiser(
 
 
 def set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, progress: float) -> None:
-    """Set every group's rate for a step at ``progress`` 0..1 of the run."""
+    """Set the learning rate of every group for a step at ``progress`` 0..1 of the run."""
     for group in optimiser.param_groups:
         group["lr"] = recipe.lr * group["factor"] * recipe.rate(progress)
 
 
 def _by_decay(recipe: Recipe, named: list[tuple[str, nn.Parameter]]) -> Iterator[tuple[float, list[nn.Parameter]]]:
-    """(weight decay, parameters), without empty groups."""
+    """Pairs of (weight decay, parameters), without empty groups."""
     spared = [p for n, p in named if recipe.decay == "weights" and (p.ndim <= 1 or "position" in n or "pos_" in n)]
     ids = {id(p) for p in spared}
     for decay, params in ((recipe.weight_decay, [p for _, p in named if id(p) not in ids]), (0.0, spared)):

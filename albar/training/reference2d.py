@@ -1,6 +1,6 @@
-"""StillMix's 2-D reference network (Li et al., ICCV 2023): it sees single frames, so it learns what a still shows.
+"""StillMix's 2-D reference network (Li et al., ICCV 2023): it gets single frames, so it learns what stills show.
 
-Every training frame is scored by it; :mod:`albar.data.still_bank` draws StillMix's bank from the scores.
+It scores every training frame; :mod:`albar.data.still_bank` draws StillMix's bank from the scores.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,17 +32,18 @@ _SCORED_AT_ONCE = 64
 def reference_settings(
     settings: TrainSettings, folder: Path | None = None, own: Mapping[str, object] | None = None
 ) -> TrainSettings:
-    """Those of the reference run for ``settings``: one frame per clip, a network without time, plain cross-entropy.
+    """Settings of the reference run for ``settings``: one frame per clip, a network without time, plain cross-entropy.
 
-    A network that takes single frames (small3d, NAME_2d) is its own reference; else the image network of its family:
-    Swin-T for Swin and other transformers, ResNet-50 for convolutions. In ``finetune`` an image network starts from
-    ImageNet's weights and is trained as published, whatever the recipe of the video network, on random crops of
-    squashed frames (:data:`albar.stillmix_settings.SQUASHED`); else as that is.
+    If the network takes single frames (small3d, NAME_2d), the reference is the same network. Otherwise it is the image
+    network of its family: Swin-T for Swin and other transformers, ResNet-50 for convolutions. With ``finetune`` an
+    image network starts from ImageNet's weights and is trained with the published recipe, not the video network's, on
+    random crops of squashed frames (:data:`albar.stillmix_settings.SQUASHED`). Without it, the video network's recipe
+    is used.
 
     Args:
-        settings: of the run that needs it.
-        folder: where it is stored; None: ``settings.reference``, or next to the run.
-        own: settings of :data:`albar.stillmix_settings.PUBLISHED` that the user wants otherwise.
+        settings: settings of the run that needs the reference.
+        folder: the folder of the reference run; None: ``settings.reference``, or a folder next to the run.
+        own: the user's changes to :data:`albar.stillmix_settings.PUBLISHED`.
     """
     name = settings.model_name
     changes: dict[str, object] = {"weights": None}
@@ -65,7 +66,7 @@ def reference_settings(
         clip=clip,
         out=folder or settings.reference or beside / f"{safe_name(settings.dataset)}-{NAME}-s{settings.seed}",
         reference=None,
-        keep_head=False,  # ImageNet's classes are never the dataset's
+        keep_head=False,  # ImageNet's classes differ from the dataset's
         **changes,
     )
 
@@ -74,15 +75,15 @@ def train_reference(settings: TrainSettings, say: Say = lambda line: None) -> Pa
     """Train the reference network and score the training frames with it; resumable.
 
     Args:
-        settings: of the reference run itself.
-        say: takes lines for the user.
+        settings: settings of the reference run itself.
+        say: called with each line for the user.
 
     Returns:
-        The run's folder, which then holds ``scores.csv``: video id, frame index, the probability of the true class and
-        the highest probability.
+        The run's folder, which then contains ``scores.csv``: video id, frame index, the probability of the true class
+        and the highest probability.
     """
     if settings.clip_sampling.frames != 1:
-        raise BenchError("a 2-D reference sees single frames; leave the clip setting frames out")
+        raise BenchError("a 2-D reference takes single frames; leave out the clip setting frames")
     checkpoint = train(settings, say)
     path = checkpoint.parent / SCORES
     if not path.is_file():
@@ -98,7 +99,7 @@ def train_reference(settings: TrainSettings, say: Say = lambda line: None) -> Pa
 def score_frames(
     checkpoint: Path, videos: Sequence[Video], every: int, device: str, progress: bool
 ) -> list[dict[str, object]]:
-    """A row of :data:`COLUMNS` for each ``every``-th frame, each looked at whole, stretched to the clip's size."""
+    """One row of :data:`COLUMNS` for each ``every``-th frame; whole frames are resized to the clip's size."""
     loaded, on = load_checkpoint(checkpoint), pick_device(device)
     network, clips_as = loaded.network().to(on), loaded.sampling
     rows: list[dict[str, object]] = []
@@ -118,12 +119,13 @@ def score_frames(
 
 
 def finished(folder: Path) -> bool:
-    """Whether a reference run is done."""
+    """Whether a reference run is finished."""
     return (folder / MODEL).is_file() and (folder / SCORES).is_file()
 
 
 def with_reference(settings: TrainSettings, say: Say = lambda line: None) -> TrainSettings:
-    """``settings`` with the folder of a finished reference run, trained now if one is needed and missing."""
+    """``settings`` with the folder of a finished reference run; it is trained now if the method needs it and it is
+    missing."""
     if "bank" not in make_method(settings.method, settings.preset_name, settings.options).needs:
         return settings
     reference = reference_settings(settings)

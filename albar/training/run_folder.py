@@ -1,4 +1,4 @@
-"""The folder of a training run: whose it is, the record of all that decides its result, the state to resume from."""
+"""The folder of a training run: the record of everything that determines its result, and the state to resume from."""
 
 from pathlib import Path
 
@@ -18,26 +18,26 @@ SETTINGS, STATE = "settings.json", "last.pt"
 
 
 class RunFolder:
-    """A run's folder: settings.json (the record), last.pt (the state to resume from), model.ckpt once finished.
+    """A run's folder: settings.json (the record), last.pt (the state to resume from), and at the end model.ckpt.
 
     Attributes:
         path: the folder.
-        state, checkpoint: last.pt and model.ckpt in it, whether they exist or not.
+        state, checkpoint: paths of last.pt and model.ckpt in it, which may not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
         self.path, self.state, self.checkpoint = path, path / STATE, path / MODEL
 
     def claim(self, record: RunRecord, method: AnySettings) -> None:
-        """Make the folder this run's, or check that it is.
+        """Write the record of this run into the folder, or check that the folder belongs to this run.
 
         Args:
-            record: of this run.
-            method: the settings of its method; their defaults, and those of the recipe, fill what a record of an
-                earlier version does not have.
+            record: the record of this run.
+            method: the settings of its method; their defaults, and those of the recipe, replace fields that are missing
+                in a record of an earlier version.
 
         Raises:
-            BenchError: the folder holds another run (what differs is named) or other files.
+            BenchError: the folder contains another run (the error says what differs) or other files.
         """
         path = self.path / SETTINGS
         if path.exists():
@@ -45,7 +45,7 @@ class RunFolder:
             found = RunRecord.of(read_json(path, "record of a run", fix), path, fix).as_now(record, method).plain()
             wanted = record.plain()
             begun = any((self.path / name).exists() for name in (STATE, MODEL))
-            if found != wanted and not begun:  # it failed before anything was learnt: nothing would be lost
+            if found != wanted and not begun:  # the other run has no saved state, so nothing is lost
                 write_json(path, wanted)
             elif found != wanted:
                 was, now = first_difference(found, wanted)
@@ -62,7 +62,8 @@ class RunFolder:
         """Write the state to resume from.
 
         Raises:
-            BenchError: a weight is not finite: the loss shows it one step later, when such weights would be saved.
+            BenchError: a weight is not finite. The loss shows this only one step later, when the weights are already
+                saved.
         """
         values = [v for v in network.state_dict().values() if v.is_floating_point()]
         if not all(torch.stack([v.isfinite().all() for v in values]).tolist()):
@@ -73,10 +74,10 @@ class RunFolder:
         state.save(self.state, network, extra, optimiser)
 
     def resume(self, network: nn.Module, extra: nn.Module | None, optimiser: torch.optim.Optimizer) -> State:
-        """Load the saved state of the run into these three, and return where it stands; a new state if none is saved.
+        """Load the saved state into these three objects, and return the run's state; a new one if none is saved.
 
         Raises:
-            BenchError: the saved state cannot be read, or is another run's.
+            BenchError: the saved state cannot be read, or belongs to another run.
         """
         path = self.state
         if not path.is_file():
@@ -96,11 +97,11 @@ class RunFolder:
             raise BenchError(f"{path}: not this run's state ({one_line(error)}); {fix}") from None
 
     def last_good(self) -> str:
-        """Where the last saved state is, for a message."""
+        """A note on where the last saved state is, for messages."""
         return f"the last good state is {self.state}" if self.state.is_file() else "no state was saved yet"
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of what an exception says, or its type where it says nothing."""
+    """The first line of an exception's message, or its type if the message is empty."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""settings.json of a training run: all that decides its result, as a record."""
+"""settings.json of a training run as a record: everything that determines its result."""
 
 import hashlib
 import json
@@ -28,10 +28,10 @@ Share = Annotated[int | float | None, Field(ge=0, le=1), Says("a number from 0 t
 
 
 class RunRecord(FileRecord):
-    """All that decides a run's result, plain types; files by name and content, wherever they are.
+    """Everything that determines a run's result, as plain types; files by name and digest, without their folders.
 
-    A checkpoint keeps it as its ``settings``, and its digest is over the fields in the order that they have here. None:
-    an older version did not write the field.
+    A checkpoint stores it as ``settings``. Its digest depends on the order of the fields, which is the order here. None
+    means that an older version did not write the field.
     """
 
     WHAT: ClassVar[str] = "the record of a run"
@@ -48,7 +48,7 @@ class RunRecord(FileRecord):
     precision: TextOrMissing = None  # resolved: ``float32``, ``tf32`` or ``bf16``
     compile: Annotated[bool | None, Says("true or false")] = None
     dropout: Share = None
-    beside: Table = None  # what the method needs alongside its clips
+    beside: Table = None  # data that the method needs in addition to the clips
     clip: Table = None
     dataset: TextOrMissing = None
     split: TextOrMissing = None
@@ -72,11 +72,11 @@ class RunRecord(FileRecord):
         """The record of a run.
 
         Args:
-            settings: of the run.
-            method: with its settings.
-            videos, kept_back: trained on, and kept back for validation.
-            processes: how many train together.
-            precision: ``float32``, ``tf32`` or ``bf16``, resolved.
+            settings: settings of the run.
+            method: the method with its settings.
+            videos, kept_back: the videos for training and for validation.
+            processes: number of processes that train together.
+            precision: ``float32``, ``tf32`` or ``bf16``; ``auto`` is already resolved.
         """
         s = settings
         said = {
@@ -106,17 +106,17 @@ class RunRecord(FileRecord):
             raise BenchError(f"the run's settings: {wrong(error)}; report this") from None
 
     def plain(self) -> dict[str, object]:
-        """As JSON has it, without defaults. Values are not copied: checkpoints of equal runs are equal byte for byte,
-        and in a pickle it counts which values are one object."""
+        """The record as plain JSON values, without defaults. Values are not copied: the bytes of a pickle depend on
+        which values are the same object, and checkpoints of equal runs must have equal bytes."""
         names = [name for name in type(self).model_fields if name in self.model_fields_set]
         return {name: getattr(self, name) for name in names} | (self.model_extra or {})
 
     def as_now(self, new: "RunRecord", method: AnySettings) -> "RunRecord":
-        """An earlier version's record as this one writes it: settings that did not exist have their defaults, which
-        do what was done then, and files are given by their names.
+        """A record of an earlier version in the present form: settings that did not exist then get their defaults,
+        which do the same as that version did, and files are given by their names.
 
         Args:
-            new: the record of the run that is to go on.
+            new: the record of the run that is to be continued.
             method: the settings of its method.
         """
         changes: dict[str, object] = {}
@@ -138,7 +138,7 @@ class RunRecord(FileRecord):
 
 
 def sources(settings: TrainSettings) -> dict[str, object]:
-    """The network and its first weights, for the record: files by name and digest."""
+    """The network and its initial weights for the record; files are given by name and digest."""
     model, weights = settings.model_name, settings.weights
     known: dict[str, object] = {"model": model, "weights": weights}
     if model.startswith(huggingface.PREFIX):
@@ -169,7 +169,7 @@ def digest(value: object) -> str:
 
 
 def first_difference(found: Mapping[str, object], wanted: Mapping[str, object], prefix: str = "") -> tuple[str, str]:
-    """How two records differ first, as ``name value`` of each."""
+    """The first difference of two records, as ``name value`` for each."""
     for name in sorted(wanted.keys() | found.keys()):
         a, b = found.get(name), wanted.get(name)
         if a != b:

@@ -1,4 +1,4 @@
-"""What a training run is decided by: options of the command line, or one TOML file, over a preset's recipe."""
+"""The settings of a training run: command line options or a TOML file, which change the recipe of a preset."""
 
 import tomllib
 from collections.abc import Mapping
@@ -19,49 +19,52 @@ from manifests import resource
 if TYPE_CHECKING:
     from albar.clips.clips import ClipSampling
 
-METHOD, CLIPS, RUNNING = "Method", "Clips", "Running"  # headings of the options in --help
+METHOD, CLIPS, RUNNING = "Method", "Clips", "Running"  # headings in --help
 
 
 def own(name: str, shown: str = "") -> Any:
-    """A field of the recipe, which the preset decides where it is None."""
+    """A field of the recipe; None: the preset's value."""
     return like(Recipe, name, shown=shown)
 
 
 class TrainSettings(BankSettings):
-    """Settings of a run. None means: what the preset or the model says.
+    """Settings of a run. None means the value of the preset or the model.
 
     Attributes:
         method: a name of :data:`albar.methods.METHODS`, or ``package.module:Name``.
-        dataset, root, split, fold: what to train on, as in :func:`benchmark_builder.datasets.read_dataset`.
+        dataset, root, split, fold: the training data, as in :func:`benchmark_builder.datasets.read_dataset`.
         model: a name of :data:`albar.models.MODELS`, or ``package.module:Name``; None: ``small3d`` for synthactions,
-            else ``swin3d_t``.
-        weights: None (random), a published set's name (``KINETICS400_V1``), or a file: weights, or a checkpoint of this
-            toolkit (or its run's folder), whose head is kept where its classes are the dataset's.
-        keep_head: refuse weights whose head is for another number of classes; else the head starts fresh, and that is
-            said.
-        preset: ``finetune`` or ``scratch``: recipe and method settings; None: ``finetune`` with weights,
-            else ``scratch``.
-        options: settings of the method to change, e.g. ``{"adv": 0.5}``.
-        sampling: name of a clip sampling; None: the model's.
-        clip: clip settings to change, e.g. ``{"frames": 16}``.
+            otherwise ``swin3d_t``.
+            weights: None (random), the name of published weights (``KINETICS400_V1``), or a file: weights, or a
+                checkpoint of this toolkit (or its run's folder). The head of a checkpoint is kept if its classes are the
+                dataset's.
+            keep_head: refuse weights whose head has another number of classes; if False, such a head is replaced by a
+                new one, with a message.
+            preset: ``finetune`` or ``scratch``: recipe and method settings; None: ``finetune`` with weights,
+                otherwise ``scratch``.
+            options: changed settings of the method, e.g. ``{"adv": 0.5}``.
+            sampling: name of a clip sampling; None: the model's.
+            clip: changed clip settings, e.g. ``{"frames": 16}``.
         epochs, batch, accumulate, optimiser, lr, backbone_lr, momentum, weight_decay, decay, warmup, warmup_from,
             schedule, by_epoch, milestones, gamma, clip_gradient: see :class:`albar.training.recipe.Recipe`.
-        seed: of every draw: initial weights, validation part, order, clips, dropout.
-        limit: use only so many videos of the split, drawn from the seed.
-        validation: share of the videos kept back to watch the run; they are never trained on and choose nothing. Clips
-            of one UCF101 group (one filmed scene) stay together.
-        validation_split: watch the dataset's own split of this name instead (``val``).
-        masks: mask source of the methods that need actors, ``KIND`` or ``KIND:PATH``; None: the dataset's own default.
-        places: file of a Places365 ResNet's weights, for methods that need scenes (synthactions knows its scenes).
-        reference, tau, bank, bank_resize, score_every: StillMix's, see :class:`albar.stillmix_settings.BankSettings`.
-        dropout: share of the features that the head does not see in training.
+        seed: seed of all random draws: initial weights, validation part, order, clips, dropout.
+        limit: number of videos of the split to use, drawn with the seed; None: all.
+        validation: share of the videos kept for validation. They are not used for training, and nothing is selected by
+            the validation results. Clips of one UCF101 group (one filmed scene) stay together.
+        validation_split: use this split of the dataset for validation instead (``val``).
+        masks: mask source for methods that need actors, ``KIND`` or ``KIND:PATH``; None: the dataset's default.
+        places: file of a Places365 ResNet's weights, for methods that need scenes (the scenes of synthactions are
+            known).
+        reference, tau, bank, bank_resize, score_every: for StillMix, see
+            :class:`albar.stillmix_settings.BankSettings`.
+        dropout: share of the features that are dropped before the head in training.
         out: the run's folder; None: runs/DATASET-METHOD-sSEED.
         workers: decoding processes, 0 for none; None: none on a CPU, one per core with a GPU.
-        cache_mb: keep all decoded frames in memory if they need no more than this.
+        cache_mb: keep all decoded frames in memory if they need at most so many megabytes.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, …
         precision: ``float32``, ``tf32``, ``bf16``, or ``auto``: bf16 on a GPU, else float32.
-        compile: run the network through torch.compile; passes that are differentiated twice run as they are.
-        save_steps: also write the state to resume from every so many steps; 0: after each epoch only.
+        compile: use torch.compile for the network; passes that are differentiated twice are not compiled.
+        save_steps: number of steps after which the state to resume from is also saved; 0: after each epoch only.
         tensorboard: also log the metrics for TensorBoard.
         progress: show bars.
     """
@@ -70,7 +73,7 @@ class TrainSettings(BankSettings):
     dataset: Word = setting("synthactions", "What to train on; synthactions is rendered first if missing.")
     root: PathSetting | None = setting(None, "Its folder.", shown="$BENCH_DATA/DATASET")
     split: Word = setting("train", "Which split.")
-    fold: int = setting(1, "Which official split, from 1.", ge=1)
+    fold: int = setting(1, "Number of the official split, from 1.", ge=1)
     model: Word | None = setting(
         None,
         f"{MODELS.help()}, or hf:FOLDER_OR_NAME.",
@@ -79,14 +82,14 @@ class TrainSettings(BankSettings):
     )
     weights: Word | None = setting(
         None,
-        "A published set's name (KINETICS400_V1), or a file: weights, or a model.ckpt of an earlier run, which then "
-        "also says --model and --clip.",
+        "Name of published weights (KINETICS400_V1), or a file: weights, or a model.ckpt of an earlier run, which also "
+        "sets --model and --clip.",
         panel=CLIPS,
     )
     keep_head: bool = setting(
         False,
         "Refuse weights whose head has another number of classes.",
-        shown="their head starts fresh",
+        shown="such a head is replaced",
         flag="--keep-head/--fresh-head",
         panel=CLIPS,
     )
@@ -122,10 +125,8 @@ class TrainSettings(BankSettings):
     clip_gradient: float | None = own("clip_gradient")
     seed: int = setting(0, "Seed of every random draw.")
     limit: int | None = setting(None, "Train on so many videos only, drawn from the seed.", of="videos", ge=1)
-    validation: float = setting(
-        0.1, "Share of the training videos kept back to watch the run; chooses nothing.", of="share", ge=0, lt=1
-    )
-    validation_split: Word | None = setting(None, "Watch the dataset's own split instead, e.g. val.")
+    validation: float = setting(0.1, "Share of the training videos used for validation only.", of="share", ge=0, lt=1)
+    validation_split: Word | None = setting(None, "Validate on this split of the dataset instead, e.g. val.")
     masks: Word | None = setting(
         None,
         "Actors for actorcutmix and sdn, KIND or KIND:PATH as in `bench build`.",
@@ -133,7 +134,7 @@ class TrainSettings(BankSettings):
         panel=METHOD,
     )
     places: PathSetting | None = setting(None, "Weights of a Places365 ResNet: scenes for sdn.", panel=METHOD)
-    dropout: float = setting(0.0, "Share of the features that the head does not see.", of="share", ge=0, lt=1)
+    dropout: float = setting(0.0, "Share of the features dropped before the head.", of="share", ge=0, lt=1)
     out: PathSetting | None = setting(None, "The run's folder.", shown="runs/DATASET-METHOD-sSEED")
     workers: int | None = setting(
         None, "Decoding processes.", shown="none on a CPU", of="processes", ge=0, le=1024, panel=RUNNING
@@ -143,7 +144,7 @@ class TrainSettings(BankSettings):
     precision: Literal["auto", "float32", "tf32", "bf16"] = setting("auto", "auto: bf16 on a GPU.", panel=RUNNING)
     compile: bool = setting(False, "Through torch.compile.", panel=RUNNING)
     save_steps: int = setting(
-        0, "Also keep the state every so many steps; 0: after each epoch.", of="steps", ge=0, le=10**9, panel=RUNNING
+        0, "Also save the state after so many steps; 0: each epoch only.", of="steps", ge=0, le=10**9, panel=RUNNING
     )
     tensorboard: bool = setting(True, "Log for TensorBoard.", panel=RUNNING)
     progress: bool = setting(True, "Show progress bars.")
@@ -167,7 +168,7 @@ class TrainSettings(BankSettings):
 
     @property
     def recipe(self) -> Recipe:
-        """The preset's, with what was set here instead."""
+        """The preset's recipe with the values that are set here."""
         own = {name: getattr(self, name) for name in Recipe.setting_names()}
         return RECIPES[self.preset_name].replaced(**{k: v for k, v in own.items() if v is not None})
 
@@ -188,7 +189,7 @@ class TrainSettings(BankSettings):
 
 
 class ConfigFile(SettingsModel):
-    """A file of settings."""
+    """Option for a file of settings."""
 
     config: PathSetting | None = setting(
         None,
@@ -199,7 +200,7 @@ class ConfigFile(SettingsModel):
 
 
 def default_folder(dataset: str, method: str, seed: int) -> Path:
-    """Where a run lies by convention."""
+    """The default folder of a run."""
     return Path("runs") / f"{safe_name(dataset)}-{safe_name(method)}-s{seed}"
 
 
@@ -209,15 +210,16 @@ def recipes() -> list[str]:
 
 
 def read_config(path: Path, method: str | None = None) -> dict[str, Any]:
-    """Settings of one run from a TOML file whose keys are :class:`TrainSettings`'s, with tables ``[options]``,
-    ``[clip]`` and ``[method.NAME]``: what holds for that method alone.
+    """Settings of one run from a TOML file. Its keys are those of :class:`TrainSettings`, with tables ``[options]``,
+    ``[clip]`` and ``[method.NAME]``; the last is used for that method only.
 
     Args:
-        path: the file, or a name of :func:`recipes`. Relative paths in it count from its folder.
-        method: whose table to take.
+        path: the file, or a name of :func:`recipes`. Relative paths in it are relative to its folder.
+        method: the method whose table is used.
 
     Raises:
-        BenchError: no such file, not TOML, an unknown key (with the nearest known one) or a value of another kind.
+        BenchError: the file is missing or not TOML, has an unknown key (the error names the nearest known one), or a
+            value of another type.
     """
     found = _read_toml(path)
     if isinstance(found.get("method"), str):
@@ -227,7 +229,7 @@ def read_config(path: Path, method: str | None = None) -> dict[str, Any]:
 
 
 def read_configs(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """As :func:`read_config` for several methods: what they share, and the table of each."""
+    """As :func:`read_config`, for several methods: their shared settings, and the table of each method."""
     from albar.methods import METHODS
 
     found = _read_toml(path)
@@ -257,7 +259,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         text = resource("training", f"{path}.toml").read_text("utf-8") if shipped else read_text(path, "settings", fix)
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also a number without end
+    except (ValueError, RecursionError) as error:  # ValueError: also for a number with too many digits
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise BenchError(f"{path}: not TOML ({reason}); correct it there") from None
 
@@ -268,8 +270,8 @@ def _checked(name: str, value: Any, path: Path) -> Any:
 
 
 def make_settings(config: Path | None, given: Mapping[str, Any], source: Path | None = None) -> TrainSettings:
-    """Settings from a file or a shipped recipe, what is ``given`` (None: not given) taking precedence; tables are
-    merged by key. Errors name the file, or ``source``, the file that ``given`` was read from."""
+    """Settings from a file or a shipped recipe; values in ``given`` (None: not given) take precedence, and tables are
+    merged by key. Errors name the file, or ``source``, the file from which ``given`` was read."""
     from albar.methods import make_method
 
     base = read_config(config, given.get("method")) if config is not None else {}
@@ -285,7 +287,7 @@ def make_settings(config: Path | None, given: Mapping[str, Any], source: Path | 
 
 
 def _as_the_weights_say(given: dict[str, Any]) -> dict[str, Any]:
-    """Where the weights are a checkpoint of this toolkit: its network and its clips, unless others are named."""
+    """If the weights are a checkpoint of this toolkit: its network and clip settings, unless others are given."""
     weights = given.get("weights")
     if not isinstance(weights, str) or {"model", "sampling"} <= given.keys():
         return given
@@ -299,7 +301,7 @@ def _as_the_weights_say(given: dict[str, Any]) -> dict[str, Any]:
     if own is None or own.model not in MODELS.names() or given.get("model", own.model) != own.model:
         return given
     made = {**given, "model": own.model}
-    if "sampling" not in given:  # what differs from the network's usual clips
+    if "sampling" not in given:  # take the clip settings that differ from the network's usual ones
         usual = sampling(model_spec(own.model).sampling or own.sampling).to_dict()
         own_clip = {k: v for k, v in own.sampling.to_dict().items() if k not in usual or v != usual[k]}
         made["clip"] = own_clip | given.get("clip", {})

@@ -1,4 +1,4 @@
-"""Which videos of a split are trained on, and which are kept back for validation."""
+"""Divides the videos of a split into those for training and those for validation."""
 
 from albar.training.settings import TrainSettings
 from benchmark_builder.datasets import Listing
@@ -7,10 +7,10 @@ from benchmark_builder.video.record import Video, group_of
 
 
 def divide(listing: Listing, settings: TrainSettings) -> tuple[list[Video], list[Video]]:
-    """The videos to train on, and those kept back for validation.
+    """The videos for training, and those for validation.
 
-    Lots belong to (seed, group): clips cut from one filmed scene stay on one side, or validation would see its scenes
-    and people in training.
+    The draw depends on (seed, group), so clips cut from one filmed scene stay together: otherwise scenes and people of
+    validation videos would also be in the training videos.
     """
     videos = listing.videos
     if settings.limit is not None:

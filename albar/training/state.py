@@ -1,4 +1,4 @@
-"""Where a training run stands: what a stopped run needs to go on, and the rows of metrics.csv."""
+"""The state of a training run: what a stopped run needs to continue, and the rows of metrics.csv."""
 
 import dataclasses
 import math
@@ -15,20 +15,20 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import read_table
 from benchmark_builder.utils.weights import write_torch_file
 
-# Columns of metrics.csv that say how fast a machine was, and not what was learnt. They are kept there alone, so that
-# identical runs have identical states.
+# Columns of metrics.csv about the machine's speed. They are stored only there, so that identical runs have identical
+# states.
 CLOCK = ("clips_per_second", "seconds", "cpu_seconds")
 
 
 @dataclasses.dataclass
 class State:
-    """Where a run stands, plain types.
+    """The state of a run, as plain types.
 
     Attributes:
-        step: steps done.
+        step: number of finished steps.
         rows: one per finished epoch, as in metrics.csv.
-        sums: of each term over the clips of the epoch so far.
-        clips: of the epoch so far.
+        sums: sum of each term over the clips of the epoch so far.
+        clips: number of clips of the epoch so far.
     """
 
     step: int = 0
@@ -40,7 +40,7 @@ class State:
         self._start_clock()
 
     def _start_clock(self) -> None:
-        """Of the epoch so far, of this process: seconds, processor seconds, clips."""
+        """Seconds, processor seconds and clips of the epoch so far, in this process."""
         self._seconds, self._cpu_seconds, self._timed = 0.0, 0.0, 0
         self._clock = time.monotonic(), time.process_time()
 
@@ -51,7 +51,7 @@ class State:
         self._clock = now
 
     def count(self, terms: dict[str, float], clips: int) -> None:
-        """One step is done."""
+        """Count one finished step."""
         self._tick()
         self.step += 1
         self.clips += clips
@@ -60,9 +60,9 @@ class State:
             self.sums[name] = self.sums.get(name, 0.0) + value * clips
 
     def end_epoch(self, epoch: int, lr: float, watched: dict[str, float]) -> dict[str, float]:
-        """Turn the sums into a row, and return it: means of the terms, the rate, what was watched, time and speed.
+        """Make a row from the sums, and return it: means of the terms, learning rate, validation results, time, speed.
 
-        Time is counted from the epoch's start, or from where the run was taken up again within it.
+        Time counts from the start of the epoch, or from where the run was resumed in it.
         """
         row: dict[str, float] = {"epoch": epoch, "step": self.step, "lr": lr}
         row |= {name: total / self.clips for name, total in self.sums.items()}
@@ -76,9 +76,9 @@ class State:
         return row
 
     def save(self, path: Path, model: nn.Module, extra: nn.Module | None, optimiser: torch.optim.Optimizer) -> None:
-        """Write all that a stopped run needs; ``extra`` is what the method trains in addition to the network.
+        """Write everything that a stopped run needs; ``extra``: what the method trains in addition to the network.
 
-        Identical runs write identical bytes: the times stay in metrics.csv.
+        Identical runs write identical bytes: times are only in metrics.csv.
         """
         state = dataclasses.asdict(self)
         state["rows"] = [{k: v for k, v in row.items() if k not in CLOCK} for row in self.rows]
@@ -92,7 +92,7 @@ class State:
 
     @classmethod
     def read(cls, saved: Any, folder: Path) -> "State":
-        """From what :meth:`save` wrote under ``state``; the times of finished epochs come from the run's metrics.csv.
+        """The state that :meth:`save` wrote as ``state``; times of finished epochs are read from the run's metrics.csv.
 
         Raises:
             ValueError: it is malformed.
@@ -100,7 +100,7 @@ class State:
         names = [field.name for field in dataclasses.fields(cls)]
         if not isinstance(saved, Mapping) or not set(names) <= set(saved):
             raise ValueError("its entry 'state' is malformed")
-        state = cls(**{name: saved[name] for name in names})  # earlier versions kept the times, too
+        state = cls(**{name: saved[name] for name in names})  # earlier versions also stored times
         whole = all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in (state.step, state.clips))
         tables = isinstance(state.rows, list) and all(_numbers(row) for row in [*state.rows, state.sums])
         if not (whole and tables):
@@ -115,7 +115,7 @@ def _numbers(row: object) -> bool:
 
 
 def _times(path: Path) -> dict[int, dict[str, float]]:
-    """The clock's columns by epoch; what cannot be read is left empty in the next table."""
+    """Epoch -> its columns about time; unreadable values are left empty in the next table."""
     try:
         names, rows = read_table(path)
     except BenchError:

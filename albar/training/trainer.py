@@ -1,4 +1,4 @@
-"""The training loop, written once for every method: :func:`train`, :meth:`Run.train_epoch`, :meth:`Run.train_step`."""
+"""The training loop for all methods: :func:`train`, :meth:`Run.train_epoch`, :meth:`Run.train_step`."""
 
 import contextlib
 import importlib.metadata
@@ -36,27 +36,27 @@ from benchmark_builder.utils.rng import generator
 
 
 def train(settings: TrainSettings, say: Say = lambda line: None) -> Path:
-    """Train, or go on with, a run.
+    """Start or continue a training run.
 
-    The run's folder holds settings.json (all that decides the result), metrics.csv (one row per epoch), tensorboard/,
-    last.pt (the state to resume from) and, once finished, model.ckpt (see :mod:`albar.checkpoint`). A stopped run goes
-    on from last.pt. On one CPU with one number of threads, last.pt and model.ckpt are the same byte for byte, whether
-    the run was stopped or not and whatever its folder is called. Started in several processes by `accelerate launch`,
-    each takes its share of every batch.
+    The run's folder contains settings.json (everything that determines the result), metrics.csv (one row per epoch),
+    tensorboard/, last.pt (the state to resume from) and at the end model.ckpt (see :mod:`albar.checkpoint`). A stopped
+    run continues from last.pt. On the same CPU with the same number of threads, the bytes of last.pt and model.ckpt do
+    not depend on whether the run was stopped, nor on the name of its folder. With several processes (`accelerate
+    launch`), each takes its share of every batch.
 
     Args:
-        settings: of the run.
-        say: takes lines for the user.
+        settings: settings of the run.
+        say: called with each line for the user.
 
     Returns:
         The path of model.ckpt.
 
     Raises:
-        BenchError: bad settings, unreadable data, a folder that holds another run, a loss that is not finite.
+        BenchError: settings are wrong, data are unreadable, the folder contains another run, or the loss is not finite.
     """
     run = Run(settings, say)
     checkpoint = run.folder.checkpoint
-    if not run.main:  # the first process owns the folder; the others train along
+    if not run.main:  # only the first process writes into the folder
         with _own_draws(run.device), tf32(settings.precision == "tf32"):
             run.wait()
             if not checkpoint.is_file():
@@ -66,7 +66,7 @@ def train(settings: TrainSettings, say: Say = lambda line: None) -> Path:
         run.folder.claim(run.record, run.method.settings)
         run.wait()
         if checkpoint.is_file():
-            say(f"{checkpoint} is there already; nothing to do")
+            say(f"{checkpoint} already exists; nothing to do")
         else:
             with _own_draws(run.device), tf32(settings.precision == "tf32"):
                 run.fit()
@@ -74,7 +74,7 @@ def train(settings: TrainSettings, say: Say = lambda line: None) -> Path:
 
 
 class Run:
-    """One training run: data, network, optimiser, and where it stands.
+    """One training run: data, network, optimiser and state.
 
     ``fit`` trains it: ``train_epoch`` for each epoch, which calls ``train_step`` for each batch.
     """
@@ -93,7 +93,7 @@ class Run:
         self.record = RunRecord.of_run(settings, self.method, self.videos, self.kept_back, self.processes, precision)
 
     def _read_videos(self) -> None:
-        """Read the classes, the videos to train on and those kept back for validation."""
+        """Read the classes, the videos for training and those for validation."""
         s = self.settings
         listing = read_dataset(s.dataset, s.root, s.split, s.fold)
         for note in listing.notes:
@@ -103,7 +103,7 @@ class Run:
                 f"{len(listing.missing)} videos of {s.dataset}'s split {s.split!r} are missing, first "
                 f"{listing.missing[0]}; complete the dataset"
             )
-        for line in listing.summary():  # unusable names; the rest is trained on
+        for line in listing.summary():  # videos with unusable names; the others are used
             self.say(line)
         self.classes = listing.classes
         self.videos, self.kept_back = divide(listing, s)
@@ -120,7 +120,7 @@ class Run:
             )
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until all processes are here."""
         self.accelerator.wait_for_everyone()
 
     def fit(self) -> None:
@@ -145,7 +145,7 @@ class Run:
         self.say(f"wrote {self.folder.checkpoint} ({idle:.1f} % of the time spent waiting for clips)")
 
     def _prepare(self) -> None:
-        """Make all that the loop needs: network, what the method needs, optimiser, saved state, clips."""
+        """Prepare the loop: network, data of the method, optimiser, saved state, clips."""
         s, r = self.settings, self.recipe
         torch.manual_seed(_word(s.seed, "weights"))
         self.network = first_network(s, self.classes, self.say).to(self.device)
@@ -160,7 +160,7 @@ class Run:
         self.optimiser = make_optimiser(r, self.network, head, extra, self.method.extra_lr)
         self.state = self.folder.resume(self.network, extra, self.optimiser)
         if self.folder.state.is_file():
-            self.say(f"going on from step {self.state.step} ({self.folder.state})")
+            self.say(f"continuing from step {self.state.step} ({self.folder.state})")
         self.model: nn.Module = self.accelerator.prepare_model(self.network)
         if s.compile:
             self.model = compiled(self.model, twice=self.method.double_backward)
@@ -175,7 +175,7 @@ class Run:
         self.model.train()
 
     def _read_clips(self) -> None:
-        """The clips to train on, and those of the validation videos; decoded frames are kept in memory if they fit."""
+        """The clips for training and for validation; decoded frames are kept in memory if they fit."""
         s = self.settings
         self.workers = s.workers if s.workers is not None else self._usual_workers()
         cache = FrameCache(self.videos, s.cache_mb, s.progress)
@@ -194,11 +194,11 @@ class Run:
         return tqdm(total=self.steps, initial=self.state.step, desc=name, unit="step", disable=hidden)
 
     def train_epoch(self, stream: Iterator[Sample], logs: Logs, bar: "tqdm[Any]") -> None:
-        """Train to the end of the epoch in which the run is; then validation, a row of metrics.csv, the saved state.
+        """Train to the end of the present epoch; then validate, write a row of metrics.csv, and save the state.
 
         Args:
-            stream: the batches from the run's next step on.
-            logs, bar: take the terms of each step.
+            stream: the batches, starting with the run's next step.
+            logs, bar: logs and progress bar, which get the terms of each step.
         """
         save_steps = self.settings.save_steps
         for _ in range(self.state.step % self.epoch_steps, self.epoch_steps):
@@ -218,7 +218,7 @@ class Run:
             self._save()
 
     def _next(self, stream: Iterator[Sample]) -> Sample:
-        """The next batch; the time spent waiting for it is counted."""
+        """The next batch; the waiting time is added to the state."""
         asked = time.monotonic()
         sample = next(stream)
         self.waited += time.monotonic() - asked
@@ -228,10 +228,10 @@ class Run:
         self.folder.save(self.state, self.network, self.method.extra, self.optimiser)
 
     def train_step(self, sample: Sample) -> dict[str, float]:
-        """One update of the weights; returns the loss's terms, means over its forward passes and the processes.
+        """Update the weights once; returns the terms of the loss, as means over forward passes and processes.
 
         Raises:
-            BenchError: a term or the gradient is not finite; nothing is updated then.
+            BenchError: a term or the gradient is not finite; the weights are then not updated.
         """
         set_rate(self.optimiser, self.recipe, self.recipe.progress(self.state.step, self.steps))
         self.optimiser.zero_grad(set_to_none=True)
@@ -245,12 +245,12 @@ class Run:
         return numbers
 
     def _gradients(self, sample: Sample) -> dict[str, torch.Tensor]:
-        """Forward and backward passes of one step: the gradients are summed up, the loss and its terms returned."""
+        """Forward and backward passes of one step: adds up the gradients, returns the loss and its terms."""
         step, parts, rank = self.state.step, self.recipe.accumulate, self.accelerator.process_index
         sums: dict[str, torch.Tensor] = {}
         for part, micro in enumerate(zip(*(field.split(self.recipe.batch) for field in sample), strict=True)):
-            # Every pass owns its draws, so a resumed run needs no generator's state: dropout takes torch's global
-            # generator, methods take theirs.
+            # Every pass has its own seeds, so a resumed run needs no state of a generator: dropout uses torch's global
+            # generator, methods use their own.
             word = _word(self.settings.seed, f"step/{step}" if rank == part == 0 else f"step/{step}/{rank}.{part}")
             torch.manual_seed(word)
             draw = torch.Generator().manual_seed(word ^ 1)
@@ -268,7 +268,7 @@ class Run:
         return sums
 
     def _batch(self, sample: Sample) -> Batch:
-        """A batch of the loader as methods take it, on the device."""
+        """A batch of the loader, on the device and in the form that methods take."""
         clips, labels, actors = (
             part.to(self.device, non_blocking=True) for part in (sample.clip, sample.label, sample.actors)
         )
@@ -288,7 +288,7 @@ class Run:
         )
 
     def _entropy(self) -> tuple[str, ...]:
-        """The forms of entropy that the method's settings name."""
+        """The forms of entropy in the method's settings."""
         settings = self.method.settings
         parts = (settings, *(getattr(settings, name) for name in settings.setting_names()))
         return tuple(part.entropy for part in parts if isinstance(getattr(part, "entropy", None), str))
@@ -311,13 +311,13 @@ class Run:
 
 @contextlib.contextmanager
 def _own_draws(device: torch.device) -> Iterator[None]:
-    """Whatever the run draws from torch's global generators, the caller's stay as they were."""
+    """Context manager: restores the states of torch's global generators after the run."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
 
 
 def _word(seed: int, variant: str) -> int:
-    """A seed for a torch generator, from the project's own."""
+    """A seed for a torch generator, drawn from the project's own generator."""
     return int(generator(seed, "train", variant).integers(2**62)) * 2
 
 

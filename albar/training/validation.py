@@ -1,4 +1,4 @@
-"""Accuracy on the validation videos while a network trains. It is logged, and nothing is chosen by it."""
+"""Accuracy on the validation videos during training. It is only logged; nothing is selected by it."""
 
 import torch
 from torch import nn
@@ -16,9 +16,10 @@ def watch(
     workers: int,
     device: torch.device,
 ) -> dict[str, float]:
-    """Accuracy on the validation videos, %: ``val_acc`` on the clips, ``val_still_acc`` on their middle frame repeated.
+    """Accuracy on the validation videos in percent: ``val_acc`` for the clips, ``val_still_acc`` for clips of their
+    middle frame, repeated.
 
-    The second hints at SCUFO: how often the class is right with nothing moving. Empty without videos.
+    The second is similar to SCUFO: how often the class is right although nothing moves. Empty if there are no videos.
     """
     if videos is None:
         return {}
