@@ -35,13 +35,13 @@ class TrainSettings(BankSettings):
         dataset, root, split, fold: the training data, as in :func:`benchmark_builder.datasets.read_dataset`.
         model: a name of :data:`albar.models.MODELS`, or ``package.module:Name``; None: ``small3d`` for synthactions,
             otherwise ``swin3d_t``.
-            weights: None (random), the name of published weights (``KINETICS400_V1``), or a file: weights, or a
-                checkpoint of this toolkit (or its run's folder). The head of a checkpoint is kept if its classes are the
-                dataset's.
-            keep_head: refuse weights whose head has another number of classes; if False, such a head is replaced by a
-                new one, with a message.
-            preset: ``finetune`` or ``scratch``: recipe and method settings; None: ``finetune`` with weights,
-                otherwise ``scratch``.
+        weights: None (random), the name of published weights (``KINETICS400_V1``), or a file: weights, or a
+            checkpoint of this toolkit (or its run's folder). The head of a checkpoint is kept if its classes are the
+            dataset's.
+        keep_head: refuse weights whose head has another number of classes; if False, such a head is replaced by a
+            new one, with a message.
+        preset: ``finetune`` or ``scratch``: recipe and method settings; None: ``finetune`` with weights,
+            otherwise ``scratch``.
             options: changed settings of the method, e.g. ``{"adv": 0.5}``.
             sampling: name of a clip sampling; None: the model's.
             clip: changed clip settings, e.g. ``{"frames": 16}``.

@@ -97,7 +97,7 @@ def export(
 
     Raises:
         BenchError: ``folder`` is not a benchmark, ``layout`` is virtual (it can be built, but not exported), or ``out``
-        contains something else.
+            contains something else.
     """
     return _export(read_benchmark(folder, root, scuba), out, layout, workers, progress)
 

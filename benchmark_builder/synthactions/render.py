@@ -145,7 +145,7 @@ def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progre
 
     Raises:
         BenchError: the folder contains something else or a render with other settings, another render is running in it,
-        a video could not be rendered, or a file cannot be written.
+            a video could not be rendered, or a file cannot be written.
     """
     if workers < 1:
         raise BenchError(f"--workers {workers}: give 1 or more")

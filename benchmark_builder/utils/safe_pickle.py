@@ -665,7 +665,7 @@ def load(path: Path, what: str, fix: str = "get the file from its publisher") ->
 
     Raises:
         BenchError: the file is missing, too large, not a pickle, contains anything else, is nested more than
-        :data:`DEEPEST` deep, or would use much more memory than its size.
+            :data:`DEEPEST` deep, or would use much more memory than its size.
     """
     try:
         if path.stat().st_size > MOST_BYTES:
