@@ -251,7 +251,7 @@ class Computed(FileRecord):
         sets, pairs: the test sets; the SCUBA sets with the sets paired with them.
         per_class: class name -> figure name -> share, for the classes that occur in the main split.
         kinds: user's kind -> its description.
-        timed, drops: test sets in other orders of time; ``drop_ORDER_FIGURE`` -> the loss of accuracy, for the main split.
+        timed, drops: test sets in other orders of time; ``drop_ORDER_FIGURE`` -> the drop, for the main split.
         slices: the figures per group of videos, one entry per attribute.
     """
 

@@ -42,9 +42,9 @@ class TrainSettings(BankSettings):
             new one, with a message.
         preset: ``finetune`` or ``scratch``: recipe and method settings; None: ``finetune`` with weights,
             otherwise ``scratch``.
-            options: changed settings of the method, e.g. ``{"adv": 0.5}``.
-            sampling: name of a clip sampling; None: the model's.
-            clip: changed clip settings, e.g. ``{"frames": 16}``.
+        options: changed settings of the method, e.g. ``{"adv": 0.5}``.
+        sampling: name of a clip sampling; None: the model's.
+        clip: changed clip settings, e.g. ``{"frames": 16}``.
         epochs, batch, accumulate, optimiser, lr, backbone_lr, momentum, weight_decay, decay, warmup, warmup_from,
             schedule, by_epoch, milestones, gamma, clip_gradient: see :class:`albar.training.recipe.Recipe`.
         seed: seed of all random draws: initial weights, validation part, order, clips, dropout.
