@@ -1,33 +1,34 @@
-"""An ALBAR training step against the published one written plainly: the same network, batch, loss and gradients.
+"""Compares an ALBAR training step with a plain version of the published step: same network, batch, loss, gradients.
 
     python perf/albar_step.py                                              # CPU, small3d
     python perf/albar_step.py --device cuda --model swin3d_t --frames 16 --size 112 --batch 32 --bf16 --compile \
         --static-frames 2 8
 
-Published: the still clip is copied T times, two forwards of the full clip, float32 (TF32 on a GPU), double backward
-through the penalty, a plain AdamW. It is printed next to:
+Published: the still frame is copied T times, two forward passes of full clips, float32 (TF32 on a GPU), double backward
+through the penalty, a plain AdamW. The script prints it next to:
 
-- *the same mathematics*: the still clip is a view, AdamW is fused; then, each on top of that, one forward over both
-  clips, channels-last-3d memory, and --compile (torch.compile of the moving clip's pass, as the trainer does it). Their
-  gradients (of all parameters as one vector) must be the published ones but for rounding. How much that is, the same
-  step in float64 tells: the published gradient in float32 is r away from it, another order of the same sums may be as
-  far on the other side, so 2 r is the most that two right answers are apart; 4 r is allowed.
-- *fewer still frames*: as few as give the same logits, and those of --static-frames. The penalty then takes the frames'
-  shares of the gradient for equal, which they are in networks that look at each frame alone (there the trainer's `auto`
-  shortens the clip, with a penalty, too) and not in others: this gradient differs.
-- --bf16: under autocast.
-- *what each term costs* over a baseline step, and the step's peak memory.
-- *the input side*: what share of a run the device waits for clips that are decoded from rendered videos meanwhile.
+- *the same mathematics*: the still clip is a view, AdamW is fused; then, each added to that, one forward pass for both
+  clips, channels-last-3d memory, and --compile (torch.compile for the moving clip's pass, as in the trainer). Their
+  gradients (of all parameters as one vector) must equal the published ones except for rounding. The same step in
+  float64 gives the size of the rounding: the published gradient in float32 differs from it by r. Another order of the
+  same sums may differ as much in the opposite direction, so two correct results differ by at most 2 r; 4 r is allowed.
+- *fewer still frames*: the smallest number with the same logits, and the numbers of --static-frames. The penalty then
+  assumes that all frames have the same share of the gradient. This is true for networks that process each frame alone
+  (for these the trainer's `auto` also shortens the clip with a penalty), and not for others: this gradient differs.
+- --bf16: with autocast.
+- *the cost of each term* in addition to a baseline step, and the step's peak memory.
+- *the input side*: the share of a run in which the device waits for clips, which are decoded from rendered videos.
 
-Why the trainer has no setting for one forward, nor for channels-last-3d: measured on one CPU core (torch 2.14), times
-the published speed, small3d (16 clips of 8 x 48 x 48), swin3d_t (2 of 16 x 64 x 64), r3d_18 (4 of 8 x 64 x 64):
+The trainer has no setting for one forward pass and none for channels-last-3d because of these speeds relative to the
+published step, measured on one CPU core (torch 2.14) with small3d (16 clips of 8 x 48 x 48), swin3d_t (2 of
+16 x 64 x 64), r3d_18 (4 of 8 x 64 x 64):
 
-    one forward          0.68  0.54  0.72   the penalty then differentiates through the moving clips, too
+    one forward pass     0.68  0.54  0.72   the penalty then also differentiates through the moving clips
     channels-last-3d     1.03  1.06  0.87
     moving clip compiled 1.01
 
-One forward also mixes both kinds of clips in BatchNorm's statistics, so r3d_18's gradient is another. No GPU was at
-hand; where these lines say otherwise on one, a setting is worth its code.
+One forward pass also mixes both kinds of clips in BatchNorm's statistics, so r3d_18's gradient differs. This was not
+measured on a GPU; if it is faster there, a setting would be useful.
 """
 
 import argparse
@@ -59,7 +60,7 @@ Loss = Callable[[nn.Module, Batch], torch.Tensor]
 
 
 def objective(moving: torch.Tensor, logits: torch.Tensor, gradient: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """ALBAR's, as published: p log p of the softmax, and the gradient's norm for each column of pixels."""
+    """ALBAR's terms as published: p log p of the softmax, and the norm of the gradient for each column of pixels."""
     w, p = PUBLISHED, functional.softmax(logits, dim=1)
     return (
         functional.cross_entropy(moving, labels)
@@ -90,7 +91,7 @@ def baseline(model: nn.Module, batch: Batch) -> torch.Tensor:
 
 
 class Bench:
-    """Times steps of one network on one batch, each from the same weights."""
+    """Measures steps of one network on one batch; each starts from the same weights."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options, self.device = options, torch.device(options.device)
@@ -98,7 +99,7 @@ class Bench:
         self.clips = clips.replaced({k: v for k, v in (("frames", options.frames), ("size", options.size)) if v})
         torch.manual_seed(0)
         self.model = build_model(options.model, options.classes, self.clips).to(self.device).train()
-        for module in self.model.modules():  # equal gradients need equal draws: none
+        for module in self.model.modules():  # no dropout, since gradients are compared
             if isinstance(module, nn.Dropout) or type(module).__name__ == "StochasticDepth":
                 module.p = 0.0
         shape = (options.batch, 3, self.clips.frames, self.clips.size, self.clips.size)
@@ -107,14 +108,14 @@ class Bench:
         self.start = {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def albar(self, static: int | str, **weights: float) -> Loss:
-        """The trainer's own loss."""
+        """The trainer's loss."""
         method = make_method("albar", "finetune", {**PUBLISHED, "static_frames": static, **weights})
         method.prepare(self.model, self.batch.clips[:1], Companions(self.options.classes, self.clips))
         self.still = getattr(method, "static_frames", 0)
         return lambda model, batch: method.loss(model, batch, torch.Generator().manual_seed(0), 0.0)[0]
 
     def gradient(self, loss: Loss, model: nn.Module, batch: Batch, bf16: bool = False) -> torch.Tensor:
-        """Of all parameters, as one float64 vector."""
+        """The gradient of all parameters, as one float64 vector."""
         model.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
             loss(model, batch).backward()
@@ -123,12 +124,12 @@ class Bench:
     def step(
         self, loss: Loss, model: nn.Module, batch: Batch, bf16: bool = False, fused: bool = True
     ) -> tuple[float, float]:
-        """(seconds of the fastest step: CPU seconds on a CPU, wall-clock seconds on a GPU; MiB at the peak)."""
+        """(seconds of the fastest step: CPU seconds on a CPU, wall-clock seconds on a GPU; peak memory in MiB)."""
         optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=fused)
         on_cpu = self.device.type == "cpu"
         clock, best = time.process_time if on_cpu else time.perf_counter, float("inf")
         for k in range(self.options.steps + 1):
-            if k == 1:  # the first warms up
+            if k == 1:  # the first step is a warm-up
                 reset_peak(self.device)
             began = clock()
             optimiser.zero_grad(set_to_none=True)
@@ -147,13 +148,13 @@ def reset_peak(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return
-    with contextlib.suppress(OSError, AttributeError):  # elsewhere than on Linux the peak is that of all so far
+    with contextlib.suppress(OSError, AttributeError):  # not on Linux: the peak includes all earlier work
         ctypes.CDLL("libc.so.6").malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak(device: torch.device) -> float:
-    """MiB: of the GPU's memory, or of this process's."""
+    """Peak memory in MiB: the GPU's, or this process's."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     try:
@@ -164,7 +165,7 @@ def peak(device: torch.device) -> float:
 
 
 def idle(bench: Bench, loss: Loss, videos: int, bf16: bool) -> None:
-    """Train on rendered videos as the trainer does, decoding in other processes, and print the share of waiting."""
+    """Train on rendered videos as the trainer does, with decoding processes, and print the share of waiting time."""
     options, size = bench.options, max(bench.clips.size, 48)
     clips: ClipSampling = bench.clips.replaced({"resize": size, "flip": 0.0})
     workers = options.workers if options.workers is not None else max(1, default_workers())
@@ -181,7 +182,7 @@ def idle(bench: Bench, loss: Loss, videos: int, bf16: bool) -> None:
             sample = next(stream, None)
             if sample is None:
                 break
-            if steps == 0:  # the workers have started
+            if steps == 0:  # all workers have started
                 began = time.perf_counter()
             else:
                 waited += time.perf_counter() - asked
@@ -192,12 +193,12 @@ def idle(bench: Bench, loss: Loss, videos: int, bf16: bool) -> None:
                 value = loss(bench.model, batch)
             value.backward()
             optimiser.step()
-            value.item()  # as the trainer reads its terms
+            value.item()  # the trainer also reads its terms
             steps += 1
         took = time.perf_counter() - began
     print(
         f"input: {steps} steps of {options.batch} clips from {videos} videos of {frames} frames at {size} pixels, "
-        f"{workers} decoding processes: {steps * options.batch / took:.1f} clips a second, "
+        f"{workers} decoding processes: {steps * options.batch / took:.1f} clips per second, "
         f"{100 * waited / took:.1f} % of the time spent waiting for clips"
     )
 
@@ -211,12 +212,12 @@ def main() -> None:
     parser.add_argument("--size", type=int)
     parser.add_argument("--classes", type=int, default=8)
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--static-frames", type=int, nargs="*", default=[], help="still frames, beside the fewest")
-    parser.add_argument("--bf16", action="store_true", help="ours under bf16 autocast, too")
+    parser.add_argument("--static-frames", type=int, nargs="*", default=[], help="further numbers of still frames")
+    parser.add_argument("--bf16", action="store_true", help="also with bf16 autocast")
     parser.add_argument("--compile", action="store_true", help="also with torch.compile")
-    parser.add_argument("--videos", type=int, default=64, help="rendered for the input side; 0: leave it out")
-    parser.add_argument("--epochs", type=int, default=2, help="of the input side")
-    parser.add_argument("--workers", type=int, help="decoding processes.  [default: one a core]")
+    parser.add_argument("--videos", type=int, default=64, help="videos to render for the input side; 0: leave it out")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs of the input side")
+    parser.add_argument("--workers", type=int, help="decoding processes.  [default: one per core]")
     options = parser.parse_args()
     bench = Bench(options)
     model, batch, on = bench.model, bench.batch, bench.device
@@ -230,7 +231,7 @@ def main() -> None:
     rounding = distance(wanted, bench.gradient(published, exact, Batch(batch.clips.double(), batch.labels)))
     del exact
     reference, memory = bench.step(published, model, batch, fused=False)
-    print(f"{options.model}, {tuple(batch.clips.shape)}, {on}; times are of the fastest of {options.steps} steps")
+    print(f"{options.model}, {tuple(batch.clips.shape)}, {on}; times are those of the fastest of {options.steps} steps")
     print(f"published step: {1000 * reference:.1f} ms, peak {memory:.0f} MiB, rounding r = {rounding:.1e}\n")
 
     def show(name: str, loss: Loss, model: nn.Module = model, batch: Batch = batch, bf16: bool = False) -> float:
@@ -257,7 +258,7 @@ def main() -> None:
         show("bf16", full, bf16=True)
     print()
 
-    short = bench.albar("auto", gp=0.0)  # as few as the logits allow
+    short = bench.albar("auto", gp=0.0)  # the smallest number with the same logits
     counts = dict.fromkeys([bench.still, *options.static_frames, bench.clips.frames])
     for n in counts:
         loss = bench.albar(n)

@@ -1,8 +1,8 @@
-"""Damage copies of real clips in many ways and build from all of them: nothing hangs, nothing is lost without a word.
+"""Damages copies of real clips in many ways and builds from them: no build may hang, no problem may stay unreported.
 
     python perf/corruption_test.py
 
-Every healthy copy must be built. A broken one is either built from the frames it still has, or listed in failures.csv.
+Every healthy copy must be built. A damaged copy is built from its readable frames, or listed in failures.csv.
 """
 
 import argparse

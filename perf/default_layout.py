@@ -1,10 +1,10 @@
-"""The default layout against the bare H.264 encoder fed the same raw frames through a pipe, CPU seconds.
+"""Compares the default layout with the H.264 encoder alone, which gets the same raw frames by a pipe; CPU seconds.
 
     python perf/default_layout.py
 
-The bare side is ffmpeg with the very options of :mod:`benchmark_builder.video.encode`, one process a video, its frames
-written to its standard input by this script: the least that any builder of these files can cost. Feeding them counts
-for both sides. What is on top of it here is Python's start-up, decoding, masks, compositing and digests.
+The encoder alone is ffmpeg with the options of :mod:`benchmark_builder.video.encode`, one process per video; this
+script writes the frames to its standard input. Any builder of these files needs at least this time. Writing the frames
+counts on both sides. The build's additional time is Python's start-up, decoding, masks, compositing and digests.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> None:
         root = dataset(folder, options.videos)
         shared = ("--per-video", options.per_video, "--workers", 1)
         ours, _ = cost(build_command(root, folder / "ours", *shared))
-        # The composed frames, exactly: a lossless twin of the benchmark, one video in memory at a time.
+        # The exact composed frames, from a lossless copy of the benchmark; one video is in memory at a time.
         cost(build_command(root, folder / "twin", *shared, "--layout", "virtual"))
         bare, frames = 0.0, 0
         twin = read_benchmark(folder / "twin")
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def encode(raw: Path, out: Path, width: int, height: int, fps: float) -> float:
-    """CPU seconds of encoding a raw file fed through a pipe, the feeding included."""
+    """CPU seconds for encoding a raw file sent by a pipe, including the sending."""
     import resource
     import time
 

@@ -1,9 +1,9 @@
-"""How near the default layout's near-lossless H.264 comes to the frames it was given: PSNR, and bytes a frame.
+"""The quality of the near-lossless H.264 of the default layout: PSNR against the original frames, bytes per frame.
 
     python perf/encode_quality.py
 
-On a real clip (see :mod:`sources`), as the layout ``video`` writes it, beside the same encoder fed RGB that
-ffmpeg turns into planes. Chroma at half the resolution is nearly all of what the RGB figure lacks.
+It encodes a real clip (see :mod:`sources`) as the layout ``video`` does, and with the same encoder from RGB frames that
+ffmpeg converts. Nearly all of the loss in the RGB figure comes from chroma at half the resolution.
 """
 
 import tempfile
@@ -18,7 +18,7 @@ from benchmark_builder.video.encode import H264, open_video
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """dB, of two videos of values 0..255."""
+    """PSNR in dB of two videos with values 0..255."""
     return float(10 * np.log10(255**2 / ((a.astype(np.float64) - b) ** 2).mean()))
 
 
@@ -39,7 +39,7 @@ def main() -> None:
             luma = np.array([0.299, 0.587, 0.114])
             size = (folder / file).stat().st_size / len(frames) / 1000
             print(f"{what}: luma {psnr(frames @ luma, back @ luma):.1f} dB, RGB {psnr(frames, back):.1f} dB, "
-                  f"{size:.1f} kB a frame")  # fmt: skip
+                  f"{size:.1f} kB per frame")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""The frames layout against the published procedure, CPU seconds on the same clips, pictures and JPEG quality.
+"""Compares the frames layout with the published procedure: CPU seconds for the same clips, pictures and JPEG quality.
 
     python perf/frames_layout.py
 
-The published scripts (StillMix, ICCV 2023), written plainly: read each JPEG frame with imageio, resize the background
-with Pillow for every frame, composite in floating point, write with imageio at quality 75. They start from frames that
-somebody has extracted before; this toolkit starts from the video, and its decoding counts. Both run as one process of
-their own, start-up included. The ratio is given twice: for a script that reads a frame again for each background, as a
-loop over output folders does, and for one that reads it once.
+A plain version of the published scripts (StillMix, ICCV 2023) reads each JPEG frame with imageio, resizes the
+background with Pillow for every frame, composites in floating point, and writes with imageio at quality 75. It starts
+from extracted frames; this toolkit starts from the video, and its decoding counts. Each side is one process, including
+its start-up. There are two ratios: for a script that reads a frame again for each background (a loop over output
+folders), and for one that reads it once.
 """
 
 import argparse
@@ -21,7 +21,7 @@ BACKGROUNDS = 5
 
 
 def published(frames: Path, backgrounds: Path, out: Path, read_once: bool) -> None:
-    """The published procedure on one folder of frames a video; a box mask."""
+    """The published procedure, on one folder of frames per video, with a box as mask."""
     import imageio.v2 as imageio
     from PIL import Image
 
@@ -47,7 +47,7 @@ def published(frames: Path, backgrounds: Path, out: Path, read_once: bool) -> No
 
 
 def extract(root: Path, target: Path) -> None:
-    """Frames as JPEG, quality 95: what the published scripts start from (not timed)."""
+    """Write frames as JPEG with quality 95, the input of the published scripts (not measured)."""
     from benchmark_builder.layouts.layout import JPEG_NAME, jpeg
     from benchmark_builder.video.decode import read_frames
 
@@ -76,11 +76,11 @@ def main() -> None:
         flags = ("--layout", "frames", "--jpeg-quality", 75, "--per-video", BACKGROUNDS, "--workers", 1)
         ours, _ = cost(build_command(root, folder / "ours", "--backgrounds", f"images:{images}", *flags))
         made = sum(1 for _ in (folder / "ours" / "videos").rglob("*.jpg"))
-        print(f"{made} composed frames; bench build: {ours:.1f} CPU s ({1000 * ours / made:.2f} ms a frame)")
+        print(f"{made} composed frames; bench build: {ours:.1f} CPU s ({1000 * ours / made:.2f} ms per frame)")
         for role in ("published", "published-read-once"):
             theirs, _ = cost([sys.executable, __file__, "--role", role, "--folder", folder])
             assert sum(1 for _ in (folder / role).rglob("*.jpg")) == made
-            print(f"{role}: {theirs:.1f} CPU s ({1000 * theirs / made:.2f} ms a frame), ratio {theirs / ours:.1f}")
+            print(f"{role}: {theirs:.1f} CPU s ({1000 * theirs / made:.2f} ms per frame), ratio {theirs / ours:.1f}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Clips a second of evaluation's input side against the published kind of loader; same clips, same views.
+"""Compares the speed of evaluation's loader, in clips per second, with the published kind of loader; same clips.
 
     python perf/input_speed.py
 
-The published loader, written plainly: every frame of every video is decoded, one after another, whatever the clip
-needs; the clip's frames are scaled, cropped, turned into floats and normalised one by one as PIL pictures. A SCUFO
-video, one frame repeated, is decoded like any other. Ours ends at the same place: float32, normalised, ready for the
+A plain version of the published loader decodes every frame of every video, one after another, also frames that the clip
+does not need; it scales, crops, converts to float and normalises the clip's frames one by one as PIL pictures. It also
+decodes all frames of a SCUFO video, although they are equal. Both loaders give float32 clips, normalised, ready for the
 network.
-Seconds are of CPU, so that other work on the machine counts for neither side; one process, one thread each. Both are
-run in turns, and the median of the turns counts.
+Times are CPU seconds, so other work on the machine does not count; each side has one process with one thread. Both run
+in turns, and the median of the turns is used.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from evaluator.testsets import TestSet, benchmark_set, iid_set
 
 
 def test_sets(folder: Path, videos: int, per_video: int) -> list[TestSet]:
-    """IID, SCUBA and SCUFO of copies of a real clip, built as the defaults build them."""
+    """IID, SCUBA and SCUFO from copies of a real clip, built with the default settings."""
     root, run = dataset(folder, videos), Run(workers=1, progress=False, say=lambda line: None)
     masks = f"ucf101-24:{root / 'annotations' / 'pyannot.pkl'}"
     scuba, scufo = folder / "scuba", folder / "scufo"
@@ -40,7 +40,7 @@ def test_sets(folder: Path, videos: int, per_video: int) -> list[TestSet]:
 
 
 def published(sets: list[TestSet], s: ClipSampling) -> Iterator[torch.Tensor]:
-    """The published kind of loader: float32 (3, T, S, S) a video."""
+    """The published kind of loader: float32 (3, T, S, S) per video."""
     prepare = transforms.Compose([
         transforms.ToPILImage(), transforms.Resize(s.resize), transforms.CenterCrop(s.size), transforms.ToTensor(),
         transforms.Normalize(s.mean, s.std),
@@ -58,7 +58,7 @@ def published(sets: list[TestSet], s: ClipSampling) -> Iterator[torch.Tensor]:
 
 
 def ours(sets: list[TestSet], s: ClipSampling) -> Iterator[torch.Tensor]:
-    """The evaluation's own: float32 (3, T, S, S) a video, manifest digests checked as `bench eval` does."""
+    """The evaluation's loader: float32 (3, T, S, S) per video; it checks the manifest's digests like `bench eval`."""
     prepare = Normaliser(s)
     for batch in batches(order(sets), s):
         if batch.errors:
@@ -68,7 +68,7 @@ def ours(sets: list[TestSet], s: ClipSampling) -> Iterator[torch.Tensor]:
 
 
 def seconds(work: Callable[[], Iterator[torch.Tensor]]) -> tuple[float, int]:
-    """CPU seconds, and how many clips came."""
+    """CPU seconds, and the number of clips."""
     start = time.process_time()
     count = sum(1 for _ in work())
     return time.process_time() - start, count
@@ -77,7 +77,7 @@ def seconds(work: Callable[[], Iterator[torch.Tensor]]) -> tuple[float, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=12, help="source videos of 240 frames")
-    parser.add_argument("--per-video", type=int, default=2, help="SCUBA (and SCUFO) videos of each")
+    parser.add_argument("--per-video", type=int, default=2, help="SCUBA (and SCUFO) videos per source video")
     parser.add_argument("--sampling", default="32x2-224")
     parser.add_argument("--turns", type=int, default=5)
     options = parser.parse_args()
@@ -98,7 +98,7 @@ def main() -> None:
             assert clips == theirs[0][1]
             a, b = (clips / median(spent for spent, _ in turns) for turns in (theirs, mine))
             label = "+".join(s.kind for s in kinds)
-            print(f"{label:16} {clips:3} clips: published {a:5.2f}, ours {b:6.2f} a CPU second; ratio {b / a:.2f}"
+            print(f"{label:16} {clips:3} clips: published {a:5.2f}, ours {b:6.2f} per CPU second; ratio {b / a:.2f}"
                   + (f"; mean difference {difference:.3f} standard deviations" if difference else ""))  # fmt: skip
 
 

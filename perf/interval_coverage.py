@@ -1,8 +1,9 @@
-"""How often the 95 % interval covers the truth, drawn by source video and, wrongly, by video.
+"""How often the 95 % interval contains the true value, with a bootstrap by source video and, incorrectly, by video.
 
     python perf/interval_coverage.py [RUNS]
 
-Simulated predictions: 200 sources of five variants, right with 60 % on average, variants of a source correlated by 1/3.
+Simulated predictions: 200 sources with five variants, correct with 60 % on average; the correlation of variants of a
+source is 1/3.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""Kill a build at random moments, start it again each time, and compare the end with an undisturbed build.
+"""Kills a build at random moments, starts it again each time, and compares the result with a build without kill.
 
     python perf/kill_test.py
 
-Each round: SIGKILL at a moment drawn over the length of a build, then a second run to the end; all tables and digests
-must equal the undisturbed build's, and no temporary file may be left.
+Each round: SIGKILL at a random moment of the build, then a second run to the end; all tables and digests must equal
+those of the build without kill, and no temporary file may remain.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main() -> None:
                 process.wait(moment)
                 early += 1
             except subprocess.TimeoutExpired:
-                # Only the command itself: its workers must notice and end on their own.
+                # Kill only the command itself: its workers must notice this and end.
                 os.kill(process.pid, signal.SIGKILL)
                 process.wait()
             subprocess.run(command, check=True, **quiet)
@@ -59,7 +59,7 @@ def main() -> None:
                 f"{k + 1}: killed after {moment:.2f} s of {length:.2f}: {'equal' if same else 'DIFFERENT'}", flush=True
             )
             shutil.rmtree(out)
-        print(f"{equal} of {options.kills} equal the undisturbed build ({early} ended before the kill)")
+        print(f"{equal} of {options.kills} equal the build without kill ({early} ended before the kill)")
         raise SystemExit(equal != options.kills)
 
 

@@ -1,9 +1,9 @@
-"""Do two runs learn alike? Their loss curves, and how far they are apart beside what another seed changes.
+"""Compares the loss curves of two training runs, with the difference that another seed makes as the scale.
 
     python perf/loss_curves.py RUN OTHER SAME_AS_RUN_WITH_ANOTHER_SEED
 
-Each is the folder of a run of `bench train`. Of every term and accuracy in metrics.csv, the mean distance over the
-epochs is printed. OTHER agrees with RUN where it is no further away than another seed is.
+Each argument is the folder of a run of `bench train`. For every term and accuracy in metrics.csv, the mean distance
+over the epochs is printed. OTHER agrees with RUN if its distance is not larger than that of the other seed.
 """
 
 import argparse

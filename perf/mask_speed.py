@@ -1,11 +1,11 @@
-"""Frames a second of the mask sources that compute their masks, with random weights: speed needs no trained ones.
+"""Frames per second of the mask sources that compute masks. Weights are random: the speed does not depend on them.
 
 python perf/mask_speed.py                                    # motion, tiny SAM, SAM ViT-B, Mask R-CNN on the CPU
 python perf/mask_speed.py --device cuda --half --sources vit_b vit_h maskrcnn --frames 64
-python perf/mask_speed.py --synth 8                          # plumbing: a tiny random SAM's IoU on synthactions
+python perf/mask_speed.py --synth 8                          # a test of all parts: a tiny random SAM on synthactions
 
-The networks run on one thread of a CPU, as they do in a worker. Of Mask R-CNN, the time without people: random weights
-are sure of nobody, and each person found adds a mask to paste.
+The networks run on one thread of a CPU, as they do in a worker. For Mask R-CNN it is the time without people: with
+random weights it finds no person, and each person would add the time for pasting a mask.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def drawn(network: torch.nn.Module, name: str) -> torch.nn.Module:
 
 
 def runner(name: str, device: torch.device, chunk: int, half: bool) -> Callable[[list[np.ndarray]], None]:
-    """What a source does with the decoded frames of a video."""
+    """The work of a source on the decoded frames of a video."""
     if name == "motion":
         return lambda frames: void(motion_masks.follow(frames, *frames[0].shape[:2]))
     if name == "maskrcnn":
@@ -101,7 +101,7 @@ def sam2_runner(device: torch.device, chunk: int) -> Callable[[list[np.ndarray]]
 
 
 def void(result: object) -> None:
-    """For the sake of its time alone."""
+    """Ignores a result: only the time is measured."""
 
 
 def speed(names: list[str], device: torch.device, chunk: int, half: bool, count: int) -> None:
@@ -113,7 +113,7 @@ def speed(names: list[str], device: torch.device, chunk: int, half: bool, count:
         on = torch.device("cpu") if name == "motion" else device
         run = runner(name, on, chunk, half)
         if on.type == "cuda":
-            run(frames[:chunk])  # the first kernels are compiled and chosen
+            run(frames[:chunk])  # warm-up: kernels are compiled and selected
             torch.cuda.synchronize()
         start, used = time.perf_counter(), time.process_time()
         run(frames)
@@ -124,13 +124,13 @@ def speed(names: list[str], device: torch.device, chunk: int, half: bool, count:
         number = "bfloat16 encoder" if half and name in sam_model_registry else "float32"
         print(
             f"{name:9} on {on}, {number}: {len(frames) / wall:.3g} frames/s by the clock, "
-            f"{len(frames) / used:.3g} a CPU second{memory}",
+            f"{len(frames) / used:.3g} per CPU second{memory}",
             flush=True,
         )
 
 
 def synth(count: int) -> None:
-    """IoU with the exact masks of a tiny random SAM prompted with their boxes: shows that all is connected, no more."""
+    """IoU of a tiny random SAM, prompted with boxes, with the exact masks; only a test that all parts work together."""
     predictor, scores, by_box = SamPredictor(drawn(tiny_sam(), "tiny")), [], []
     settings = SynthSettings()
     for index in range(count):
@@ -144,7 +144,7 @@ def synth(count: int) -> None:
             by_box.append(iou(whole, masks[k]))
     print(
         f"synthactions, {count} videos, {len(scores)} frames: mean IoU {np.mean(scores):.3f} of a tiny SAM with random "
-        f"weights (plumbing only), {np.mean(by_box):.3f} of the boxes it was prompted with"
+        f"weights (a test of the parts only), {np.mean(by_box):.3f} of the boxes used as prompts"
     )
 
 

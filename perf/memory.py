@@ -1,4 +1,4 @@
-"""Peak memory of a build on a clip and on one ten times longer, and at 1080p: resident MB of the one worker process.
+"""Peak memory of a build for a clip and for one ten times longer, and at 1080p: resident MB of the worker process.
 
 python perf/memory.py
 """
@@ -19,7 +19,7 @@ from benchmark_builder.video.encode import open_video
 
 
 def make(folder: Path, name: str, frames: int, height: int, width: int) -> Path:
-    """A dataset of one video: noise that slides, and a box that stays."""
+    """A dataset with one video: moving noise and a box at a fixed place."""
     root = folder / name
     video = f"SoccerJuggling/v_SoccerJuggling_g01_c{1:02d}"
     image = Noise().image(generator(0, name, "image"), height, width)[0]
@@ -37,7 +37,7 @@ def make(folder: Path, name: str, frames: int, height: int, width: int) -> Path:
 
 
 def peak(command: list[object]) -> float:
-    """Largest resident size, MB, of any process of a build (its encoders are smaller than the worker)."""
+    """Largest resident size, in MB, of any process of a build (encoders are smaller than the worker)."""
     code = (
         "import resource, subprocess, sys; "
         "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); "

@@ -1,7 +1,7 @@
-"""What the `motion` masks are worth, measured: on real clips, on synthactions, and their speed and memory.
+"""The quality of the `motion` masks on real clips and on synthactions, and their speed and memory.
 
 python perf/motion_masks.py                       # real clips from $BENCH_CLIPS (default ../shared/clips)
-python perf/motion_masks.py --sheets FOLDER       # contact sheets too, to look at
+python perf/motion_masks.py --sheets FOLDER       # also contact sheets
 python perf/motion_masks.py --synth 24            # mean IoU on 24 synthactions videos of 240 pixels
 python perf/motion_masks.py --memory 1000         # peak memory over 1,000 frames of 1080p
 """
@@ -29,11 +29,11 @@ CLIPS = Path(os.environ.get("BENCH_CLIPS", Path(__file__).resolve().parents[1] /
 
 
 def box_bar(track: MaskTrack, boxes: BoxTrack) -> tuple[float, float, float]:
-    """Against loose annotated boxes, over the annotated frames.
+    """Compares masks with loose annotated boxes, over the annotated frames.
 
     Returns:
-        Share of frames in which 85 % of the mask lies inside the box and it fills 12 to 60 % of it; and the medians
-        of both shares. A frame that is not covered fails.
+        Share of frames in which 85 % of the mask is inside the box and the mask fills 12 to 60 % of the box; and the
+        medians of both shares. A frame without a mask fails.
     """
     inside, fill = [], []
     for t in np.flatnonzero(boxes.covered):
@@ -50,7 +50,8 @@ def box_bar(track: MaskTrack, boxes: BoxTrack) -> tuple[float, float, float]:
 
 
 def real(sheets: Path | None) -> None:
-    """Every real clip: frames a second of one thread, covered frames, confidence, and the bar where boxes exist."""
+    """For every real clip: frames per second on one thread, covered frames, confidence, and if boxes exist, the test
+    above."""
     table = UCF101_24Boxes(CLIPS / "annotations/ucf101_24_pyannot.pkl", CLIPS)
     print(f"{'clip':45} {'fps':>6} {'covered':>8} {'conf.':>6} {'area':>6}  bar (median inside, fill)")
     for path in sorted(p for p in CLIPS.rglob("*") if p.suffix in (".avi", ".mp4") and p.stem != "corrupted"):
@@ -77,7 +78,7 @@ def real(sheets: Path | None) -> None:
 
 
 def sheet(path: Path, track: MaskTrack, out: Path) -> None:
-    """Twenty frames with everything outside the mask darkened; greyed where the source covers nothing."""
+    """Twenty frames, darkened outside the mask; frames without a mask are grey."""
     count = len(track.covered)
     wanted = set(np.linspace(0, count - 1, 20).astype(int).tolist())
     tiles = []
@@ -94,7 +95,7 @@ def sheet(path: Path, track: MaskTrack, out: Path) -> None:
 
 
 def synth(count: int, size: int, frames: int) -> None:
-    """Mean IoU against exact masks, with the camera standing still (as rendered) and with it panning."""
+    """Mean IoU with the exact masks, with a still camera (as rendered) and with a panning one."""
     scores: dict[str, list[float]] = {"still": [], "panning": []}
     for index in range(count):
         settings = SynthSettings(size=size, width=size * 4 // 3, frames=frames, fps=20)
@@ -127,7 +128,7 @@ def _iou(images: np.ndarray, masks: np.ndarray) -> float:
 
 
 def memory(count: int) -> None:
-    """Peak resident memory over ``count`` frames of 1080p, made one by one."""
+    """Peak resident memory for ``count`` frames of 1080p, which are made one by one."""
 
     def frames() -> Iterator[np.ndarray]:
         scene = np.random.default_rng(0).integers(0, 255, (68, 122, 3)).astype(np.uint8)

@@ -1,8 +1,8 @@
-"""Cost per video as the number of videos grows: CPU milliseconds of building, reading and verifying, and their ratio.
+"""CPU time per video for different numbers of videos: milliseconds for building, reading and verifying, and ratios.
 
-Each size is a data set of tiny videos (one file under many names) of 20 classes. SCUBA, SCUFO and ConflFG are built in
-the virtual layout by one process; then every ConflFG video is read back, which composes it from its SCUBA and source
-videos, and both benchmarks are verified. A cost that is linear in the number of videos has the ratio 1.
+Each size is a dataset of tiny videos (one file with many names) in 20 classes. One process builds SCUBA, SCUFO and
+ConflFG in the virtual layout; then every ConflFG video is read, which composes it from its SCUBA and source videos, and
+both benchmarks are verified. If the time is linear in the number of videos, the ratio is 1.
 
 python perf/scale.py --sizes 1000 5000 20000
 """
@@ -27,7 +27,8 @@ QUIET = Run(workers=1, progress=False, say=lambda line: None)
 
 
 def make(root: Path, count: int, classes: int) -> None:
-    """A data set of ``count`` videos, evenly of ``classes`` classes, and its masks; every file is a link to one."""
+    """A dataset of ``count`` videos, evenly in ``classes`` classes, with masks; all files are links to one video and
+    one mask file."""
     video = np.random.default_rng(0).integers(0, 256, (FRAMES, SIDE, SIDE, 3), np.uint8)
     mask = np.zeros((FRAMES, SIDE, SIDE), bool)
     mask[:, 8:24, 10:20] = True
@@ -44,7 +45,7 @@ def make(root: Path, count: int, classes: int) -> None:
 
 
 def cpu() -> float:
-    """CPU seconds of this process and of the encoders that it has waited for."""
+    """CPU seconds of this process and of its finished encoders."""
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
 
@@ -61,7 +62,7 @@ def sound(folder: Path) -> None:
 
 
 def measure(folder: Path, count: int, classes: int) -> dict[str, float]:
-    """CPU milliseconds per video of each step, encoders included."""
+    """CPU milliseconds per video for each step, including encoders."""
     make(folder / "data", count, classes)
     root, made = folder / "data" / "videos", {k: folder / k for k in ("scuba", "scufo", "conflfg")}
     masks = f"stored:{folder / 'data' / 'masks'}"
@@ -94,7 +95,7 @@ def main() -> None:
     found = {}
     for count in options.sizes:
         with tempfile.TemporaryDirectory() as name:
-            os.environ["BENCH_CACHE"] = f"{name}/cache"  # digests are computed, not remembered from another run
+            os.environ["BENCH_CACHE"] = f"{name}/cache"  # digests are computed, not taken from an earlier run
             found[count] = measure(Path(name), count, options.classes)
     first, last = found[options.sizes[0]], found[options.sizes[-1]]
     print("\n" + "step".ljust(16) + "".join(f"{count:>10d}" for count in options.sizes) + "     ratio")

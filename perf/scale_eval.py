@@ -1,7 +1,8 @@
-"""Cost per video, and per row of a leaderboard, as their number grows: CPU milliseconds of scoring, and their ratio.
+"""CPU time of scoring per video, and per row of a leaderboard, for different numbers of them, and ratios.
 
-The benchmarks are tables alone (scoring reads no video): SCUBA, SCUFO and ConflFG of so many videos each, five variants
-of one source, with random scores. The leaderboards hold rows of such runs. A cost that is linear has the ratio 1.
+The benchmarks are tables only (scoring reads no video): SCUBA, SCUFO and ConflFG with so many videos each, five
+variants per source, and random scores. The leaderboards contain rows of such runs. If the time is linear, the ratio is
+1.
 
     python perf/scale_eval.py --videos 1000 5000 20000 --rows 10 300 1000
 """
@@ -33,7 +34,7 @@ KINDS, VARIANTS = ("scuba", "scufo", "conflfg"), 5
 
 
 def tables(folder: Path, count: int, classes: list[str]) -> list[Path]:
-    """Benchmarks of ``count`` videos each, without the videos."""
+    """Benchmarks with ``count`` videos each, as tables without video files."""
     blank: dict[str, Any] = {
         f.name: 0 if f.type in (int, float) else "" for f in dataclasses.fields(Row) if f.default is dataclasses.MISSING
     }
@@ -54,7 +55,7 @@ def tables(folder: Path, count: int, classes: list[str]) -> list[Path]:
 
 
 def predict(folder: Path, benchmarks: list[Path], seed: int, suffix: str = ".csv") -> list[Path]:
-    """Random scores of every video, written as `bench eval` does."""
+    """Write random scores for every video, in the form of `bench eval`."""
     rng = np.random.default_rng(seed)
     files = []
     for benchmark in benchmarks:
@@ -117,7 +118,7 @@ def by_rows(folder: Path, count: int) -> dict[str, float]:
 
 
 def timed(step: Callable[[], object]) -> float:
-    """CPU milliseconds of a step."""
+    """CPU milliseconds of one step."""
     before = time.process_time()
     step()
     return 1000 * (time.process_time() - before)
@@ -137,11 +138,11 @@ def compare(title: str, what: str, sizes: list[int], measure: Callable[[Path, in
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=int, nargs="+", default=[1000, 5000, 20000], help="of each benchmark")
-    parser.add_argument("--rows", type=int, nargs="+", default=[10, 300, 1000], help="of the leaderboard")
+    parser.add_argument("--videos", type=int, nargs="+", default=[1000, 5000, 20000], help="videos per benchmark")
+    parser.add_argument("--rows", type=int, nargs="+", default=[10, 300, 1000], help="numbers of leaderboard rows")
     parser.add_argument("--classes", type=int, default=51)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:  # what is loaded once (matplotlib, scipy, pyarrow) counts for nobody
+    with tempfile.TemporaryDirectory() as name:  # load matplotlib, scipy and pyarrow before measuring
         by_rows(Path(name), 1)
     with tempfile.TemporaryDirectory() as name:
         by_videos(Path(name), 100, ["a", "b", "c"])

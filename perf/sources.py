@@ -1,7 +1,7 @@
-"""What the builder's benchmarks work on: a dataset in UCF101's layout, with boxes as masks.
+"""The data for the measurements of the builder: a dataset in UCF101's layout, with boxes as masks.
 
-Everything is written below ``$TMPDIR``. On a disk, the system's share of the seconds goes up and down with the disk's
-state; `TMPDIR=/dev/shm` leaves it out of both sides.
+All files are written below ``$TMPDIR``. On a disk, the system time depends on the state of the disk;
+`TMPDIR=/dev/shm` avoids this for both sides.
 """
 
 import os
@@ -23,13 +23,13 @@ CLIP = CLIPS / "ucf101" / "videos" / "SoccerJuggling" / "v_SoccerJuggling_g23_c0
 
 
 def clip(folder: Path) -> Path:
-    """A real UCF101 clip (320x240, 240 frames) where the clips are at hand, else a rendered one of that size."""
+    """A real UCF101 clip (320x240, 240 frames) if the clips are available, otherwise a rendered one of that size."""
     if CLIP.is_file():
         return CLIP
     from benchmark_builder.synthactions import SynthSettings, render_clip
     from benchmark_builder.video.encode import open_video
 
-    print("no real clips (set BENCH_CLIPS): taking a rendered one")
+    print("no real clips (set BENCH_CLIPS): using a rendered one")
     settings = SynthSettings(size=240, width=320, frames=240, fps=30, train=1, test=0)
     frames = render_clip(settings, "train", 0)[0]
     path = folder / "rendered.mp4"
@@ -40,7 +40,7 @@ def clip(folder: Path) -> Path:
 
 
 def box(frame: int) -> tuple[int, int, int, int]:
-    """The actor's box on a frame, x, y, width, height in pixels of 320x240: it drifts, and fills about a seventh."""
+    """The actor's box in a frame, x, y, width, height in pixels of 320x240: it moves slowly, and covers about 1/7."""
     return 100 + frame // 6, 48 + frame // 12, 86, 120
 
 
@@ -63,7 +63,7 @@ def dataset(folder: Path, videos: int) -> Path:
 
 
 def pictures(folder: Path, count: int = 20) -> Path:
-    """Background pictures as JPEG, 256x256 like Places365's: noise of a photograph's spectrum (amplitude 1/f)."""
+    """Background pictures as JPEG, 256x256 as in Places365: noise with the spectrum of photographs (amplitude 1/f)."""
     from benchmark_builder.utils.rng import generator
 
     target = folder / "pictures"
@@ -80,7 +80,7 @@ def pictures(folder: Path, count: int = 20) -> Path:
 
 
 def cost(command: list[object]) -> tuple[float, float]:
-    """Run a command to its end: (CPU seconds of it and its children, wall seconds). Start-up is included."""
+    """Run a command: (CPU seconds of it and its children, wall seconds), including start-up."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([str(c) for c in command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

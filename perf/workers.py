@@ -1,4 +1,4 @@
-"""Two workers against one, wall seconds of the same build, start-up included.
+"""Compares the wall seconds of a build with two workers and with one, including start-up.
 
 python perf/workers.py
 """

@@ -1,4 +1,4 @@
-"""The command line as a user calls it."""
+"""Runs the command line as a user does."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ def bench(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 def error_of(*words: object) -> str:
-    """Run a command that must fail: returns its last line on standard error, having checked there is no traceback."""
+    """Run a command that must fail; check that there is no traceback, and return its last line on standard error."""
     done = bench(*words)
     assert done.returncode not in (0, 2), done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Makers that fail in every way, in a module that a worker process imports at no cost."""
+"""Makers that fail in every way, in a module that worker processes import quickly."""
 
 import ctypes
 import os
@@ -32,7 +32,7 @@ WAYS: dict[str, Callable[[], Any]] = {
 
 @dataclass(frozen=True)
 class Maker:
-    """Does what the item names; gives any other item back, with the process that had it."""
+    """Does what the item says; returns any other item with the id of the process."""
 
     def make(self, item: Any) -> Any:
         return WAYS[item]() if isinstance(item, str) and item in WAYS else (item, os.getpid())
@@ -40,7 +40,7 @@ class Maker:
 
 @dataclass(frozen=True)
 class Once:
-    """Dies at an item's first try, if another worker has the memory, so to say. ``folder``: where tries are noted."""
+    """Ends its process at an item's first try, as if other workers used the memory. ``folder``: notes of the tries."""
 
     folder: Path
 
@@ -54,7 +54,7 @@ class Once:
 
 @dataclass(frozen=True)
 class Slow:
-    """Works for long on what is not 0; notes its process in ``folder``."""
+    """Works for a long time on items other than 0; writes its process id into ``folder``."""
 
     folder: Path
 
@@ -68,7 +68,7 @@ class Slow:
 
 @dataclass
 class Unstartable:
-    """Cannot be unpickled: raises, or ends the process."""
+    """Cannot be unpickled: this raises an error or ends the process."""
 
     dies: bool
 

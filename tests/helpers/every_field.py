@@ -1,4 +1,4 @@
-"""Benchmarks whose protocol and manifest are changed field by field."""
+"""Benchmarks for tests that change protocol and manifest field by field."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ QUIET = Run(workers=1, progress=False, say=lambda line: None)
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every kind of benchmark, composed on reading, of two videos with three frames."""
+    """Every kind of benchmark in the virtual layout, with two videos of three frames."""
     base = tmp_path_factory.mktemp("odd")
     root = make_actions(base / "ucf", per_class=1, frames=3)
     lists = root / "ucfTrainTestlist"
@@ -41,7 +41,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def kept(built: Path) -> Iterator[Path]:
-    """The same; its tables are as they were after each test."""
+    """The same benchmarks; their tables are restored after each test."""
     tables = {p: p.read_bytes() for p in (built / "b").glob("*/*") if p.is_file()}
     yield built
     for path, data in tables.items():
@@ -49,7 +49,7 @@ def kept(built: Path) -> Iterator[Path]:
 
 
 def operations(folder: Path, out: Path) -> dict[str, Callable[[], object]]:
-    """What one does with a benchmark."""
+    """Use a benchmark in all ways."""
 
     def frames() -> None:
         benchmark = read_benchmark(folder)

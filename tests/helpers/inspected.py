@@ -1,4 +1,4 @@
-"""Videos that `bench data inspect` is to look at."""
+"""Videos for `bench data inspect`."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -13,7 +13,7 @@ from benchmark_builder.utils.errors import BenchError
 
 
 def encode(path: Path, frames: int = 40, codec: str = "mpeg4", steps: Callable[[int], int] | None = None) -> None:
-    """A moving square as a file of any container, 25 fps; ``steps(k)`` ticks of 1/1000 s after frame k instead."""
+    """Write a moving square into a file of any container, 25 fps; with ``steps``, frame k lasts ``steps(k)`` ms."""
     video, _ = moving_square(8)
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
@@ -30,7 +30,7 @@ def encode(path: Path, frames: int = 40, codec: str = "mpeg4", steps: Callable[[
 
 
 def run(*arguments: object) -> tuple[object, str]:
-    """The command's error (None if its exit status is 0) and what it printed."""
+    """The command's error (None if its exit status is 0) and its output."""
     result = CliRunner().invoke(app, ["data", "inspect", *map(str, arguments)], env={"COLUMNS": "200"})
     assert result.exception is None or isinstance(result.exception, BenchError), result.output
     return result.exception, result.output

@@ -1,11 +1,11 @@
-"""End a command at its n-th operation on the file system, for n = 1, 2, …; start it again; compare with no kill.
+"""Ends a command at its n-th file system operation, for n = 1, 2, …; starts it again; compares with a full run.
 
     python tests/kill_everywhere.py SCENARIO FOLDER FIRST STRIDE [HOW]
 
-HOW: ``kill`` (at once, nothing is cleared away), ``interrupt`` (Ctrl-C) or ``full`` (the disk refuses that operation).
-Tried are the first FIRST operations and every STRIDE-th of the others. One process forks: it has loaded everything,
-so a kill costs milliseconds. Prints a line of JSON: how many operations there are, how many kills were tried, and of
-those that did not end as an undisturbed run does, what was wrong.
+HOW: ``kill`` (at once, nothing is deleted), ``interrupt`` (Ctrl-C) or ``full`` (the disk refuses that operation).
+It tries the first FIRST operations and every STRIDE-th of the others. A process that has loaded everything is forked
+for each, so one try takes milliseconds. It prints a line of JSON: the number of operations, the number of tries, and
+the error for each try that ended differently from a run without kill.
 """
 
 import errno
@@ -58,7 +58,7 @@ def scuba(root: Path, out: Path, layout: str = "virtual", **options: object) -> 
 
 
 class Scenario:
-    """What is run: ``start`` makes the folder as it is before (or leaves it missing), ``run`` is the command."""
+    """One test: ``start`` makes the folder as before the command (or leaves it missing), ``run`` is the command."""
 
     def __init__(self, folder: Path) -> None:
         self.root = dataset(folder)
@@ -71,7 +71,7 @@ class Scenario:
         raise NotImplementedError
 
     def again(self, out: Path) -> None:
-        """What is run after the kill."""
+        """The command after the kill."""
         self.run(out)
 
     def check(self, out: Path) -> list[str]:
@@ -94,7 +94,7 @@ class BuildVideo(Scenario):
 
 
 class Extend(Scenario):
-    """A finished benchmark of which a mask was missing that is there now."""
+    """A finished benchmark; a mask that was missing then exists now."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -111,7 +111,7 @@ class Extend(Scenario):
 
 
 class OtherSettings(Scenario):
-    """A build of which everything is left out, then one with other settings in the same folder."""
+    """A build that leaves everything out, then one with other settings in the same folder."""
 
     def run(self, out: Path) -> None:
         shutil.move(self.root / "masks", self.folder / "elsewhere")
@@ -128,7 +128,7 @@ class OtherSettings(Scenario):
 
 
 class Scufo(Scenario):
-    """Made again from a SCUBA that has changed."""
+    """A benchmark that is made again because its SCUBA benchmark has changed."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -161,7 +161,7 @@ class Export(Scenario):
 
 
 class ExportFor(Scenario):
-    """Names and list files of another project."""
+    """An export with names and list files for another project."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -172,7 +172,7 @@ class ExportFor(Scenario):
 
 
 class ExportVideos(Scenario):
-    """Ordinary videos, decoded for another project."""
+    """An export of ordinary videos, decoded for another project."""
 
     def run(self, out: Path) -> None:
         export_dataset("stillmix", "ucf101", out, self.root, "all", progress=False, say=lambda line: None)
@@ -208,7 +208,7 @@ class Import(Scenario):
 
 
 class ImportElsewhere(Scenario):
-    """The tables in a folder of their own."""
+    """An import with its tables in a separate folder."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -228,7 +228,7 @@ class Render(Scenario):
 
 
 class FetchWeights(Scenario):
-    """Two networks of one wheel, fetched into ``out``, the first of them damaged."""
+    """Two networks from one wheel, fetched into ``out``; the first one is damaged there."""
 
     def __init__(self, folder: Path) -> None:
         for name in list(NETWORKS):
@@ -254,14 +254,14 @@ SCENARIOS = {c.__name__.lower(): c for c in Scenario.__subclasses__()}
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, but locks and journals."""
+    """Every file below a folder, except locks and journals."""
     journals = (".lock", "lock", ".jsonl")
     files = (p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(journals))
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
 def kill_at(n: int, folder: Path, how: str = "kill") -> Callable[[], int]:
-    """From now on, end this process at the n-th operation below ``folder``; returns a function that counts them."""
+    """From now on, end this process at the n-th operation below ``folder``; returns a function with the count."""
     seen = 0
     top = str(folder)
 
@@ -273,7 +273,7 @@ def kill_at(n: int, folder: Path, how: str = "kill") -> Callable[[], int]:
                 raise KeyboardInterrupt
             if how == "full":
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), *([] if path is None else [path]))
-            if cut is not None:  # in the middle of what was being written
+            if cut is not None:  # in the middle of a write
                 try:
                     os.ftruncate(cut, max(0, os.fstat(cut).st_size - 7))
                 except OSError:  # opened for reading
@@ -285,10 +285,10 @@ def kill_at(n: int, folder: Path, how: str = "kill") -> Callable[[], int]:
             if isinstance(args[0], str) and args[0].startswith(top) and args[2] & WRITES:
                 step(path=args[0])
         elif event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir"):
-            within_folder = event in ("os.remove", "os.rmdir") and args[-1] != -1  # of shutil.rmtree
+            within_folder = event in ("os.remove", "os.rmdir") and args[-1] != -1  # from shutil.rmtree
             if within_folder or str(args[0]).startswith(top):
                 step(path=args[0])
-        elif event == "subprocess.Popen" and how != "full":  # which writes nothing by itself
+        elif event == "subprocess.Popen" and how != "full":  # starting a process writes nothing
             step()
 
     fsync = os.fsync
@@ -303,7 +303,7 @@ def kill_at(n: int, folder: Path, how: str = "kill") -> Callable[[], int]:
 
 
 def forked(work: Callable[[], int]) -> int:
-    """The exit status of ``work`` in a process of its own."""
+    """The exit status of ``work`` in a separate process."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -341,7 +341,7 @@ def main(name: str, folder: Path, first: int, stride: int, how: str = "kill") ->
                 scenario.run(out)
             except KeyboardInterrupt:
                 return KILLED
-            except (BenchError, OSError) as error:  # of the latter the command line makes a line
+            except (BenchError, OSError) as error:  # the command line turns an OSError into one line
                 return KILLED if how == "full" and str(out) in str(error) else print(repr(error), file=sys.stderr) or 1
             return 0
 

@@ -1,4 +1,4 @@
-"""Masks as other tools write them."""
+"""Masks in the formats of other tools."""
 
 from typing import Any
 

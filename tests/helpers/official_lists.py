@@ -1,4 +1,4 @@
-"""Small copies of data sets' official layouts."""
+"""Small copies of datasets in their official layouts."""
 
 from pathlib import Path
 

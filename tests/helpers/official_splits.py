@@ -1,4 +1,4 @@
-"""Split files and folders of frames of data sets."""
+"""Split files and folders of frames of datasets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""People in real clips, outlined by hand: what ``tests/data/people/labels.json`` holds, and as masks.
+"""People in real clips, outlined by hand: the content of ``tests/data/people/labels.json``, also as masks.
 
 Coordinates are pixels of the decoded frame, as :func:`benchmark_builder.video.decode.read_frames` gives it: x to the
 right, y down, (0, 0) is the top left corner of the picture and (W, H) the bottom right one. Pixel (row r, column c)
@@ -81,7 +81,7 @@ def person_mask(person: Person, height: int, width: int) -> np.ndarray:
 
 
 def people_mask(clip: Clip, index: int, role: str) -> np.ndarray:
-    """Everyone of one role in one labelled frame, together: bool (H, W)."""
+    """The mask of all people with one role in a labelled frame: bool (H, W)."""
     mask = np.zeros((clip.height, clip.width), dtype=bool)
     for person in clip.frames[index]:
         if person.role == role:
@@ -96,7 +96,7 @@ def area(ring: Ring) -> float:
 
 
 def crossings(ring: Ring) -> list[tuple[int, int]]:
-    """Which edges of a ring touch one another though they are no neighbours, as pairs of edge numbers.
+    """Pairs of edges of a ring that touch although they are not neighbours, as edge numbers.
 
     It is empty for a simple polygon. Edge k goes from vertex k to the next one.
     """

@@ -1,4 +1,4 @@
-"""Small benchmarks, and reading them back."""
+"""Builds and reads small benchmarks."""
 
 from pathlib import Path
 

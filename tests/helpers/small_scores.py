@@ -1,4 +1,4 @@
-"""A small benchmark and predictions for it, by hand."""
+"""A small benchmark, and predictions for it that are written by hand."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ SCORES = {
 }
 
 
-# SCUFO: right on a alone.
+# SCUFO: only a is right.
 STILLS = {
     "jump/a": [0.7, 0.2, 0.1],
     "run fast/b": [0.6, 0.3, 0.1],
@@ -38,7 +38,7 @@ STILLS = {
 
 
 def benchmark(folder: Path, kind: str, split: str = "test1") -> TestSet:
-    """A benchmark of four videos, tables only: scoring reads no video."""
+    """A benchmark with four videos as tables only, since scoring reads no video."""
     blank = {
         f.name: 0 if f.type in (int, float) else "" for f in dataclasses.fields(Row) if f.default is dataclasses.MISSING
     } | {"frames": 1, "source_frames": "0-0", "fps": 25.0, "width": 8, "height": 8}

@@ -1,4 +1,4 @@
-"""A small data set, its benchmarks, and a checkpoint: what an evaluation needs."""
+"""A small dataset, its benchmarks and a checkpoint, as an evaluation needs them."""
 
 import copy
 import functools
@@ -25,7 +25,7 @@ QUIET = Run(workers=1, progress=False, say=lambda line: None)
 
 
 def save(path: Path, seed: int = 0, classes: list[str] | None = None, method: str = "baseline") -> Path:
-    """A checkpoint of random weights."""
+    """A checkpoint with random weights."""
     classes = classes or shipped_classes("ucf101")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -74,7 +74,7 @@ def _built_once(folder: Path) -> tuple[World, Path]:
 
 @pytest.fixture
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Built once and given to every test as it was built, at the same place, since its files name each other."""
+    """Built once, and restored for every test at the same place, since its files contain paths of each other."""
     built, saved = _built_once(tmp_path_factory.getbasetemp())
     shutil.rmtree(built.base)
     shutil.copytree(saved, built.base)

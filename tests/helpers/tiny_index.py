@@ -1,4 +1,4 @@
-"""A package index of one tiny wheel on this machine, and rows of the table of networks for what the wheel holds."""
+"""A local package index with one tiny wheel, and rows of the table of networks for the files in the wheel."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ CONTENT = {"tiny-a": b"weights of a" * 500, "tiny-b": bytes(range(256)) * 40}
 
 
 def row(name: str, content: bytes = b"", sha256: str | None = None, without: str = "--masks motion") -> Network:
-    """A row for a member of the tiny wheel, of the content that is expected."""
+    """A row for a file in the tiny wheel, with the digest of the expected content."""
     content = content or CONTENT[name]
     wheel = Wheel("tinynets", "1.0", WHEEL, 20_000, f"tinynets/modules/{name}.tflite")
     digest = hashlib.sha256(content).hexdigest() if sha256 is None else sha256
@@ -26,14 +26,14 @@ def row(name: str, content: bytes = b"", sha256: str | None = None, without: str
 
 
 def web_row(url: str, content: bytes, unasked: bool = False) -> Network:
-    """A row for a file at an address."""
+    """A row for a file at a web address."""
     digest = hashlib.sha256(content).hexdigest()
     source = Address(url)
     return Network("tiny-web", "tests", "MIT", "web.pth", len(content), digest, source, unasked, option="--own FILE")
 
 
 def write_wheel(path: Path, contents: Mapping[str, bytes] = CONTENT) -> Path:
-    """A wheel that pip takes, with a file for each content."""
+    """A wheel that pip accepts, with one file per content."""
     info = "tinynets-1.0.dist-info"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in contents.items():
@@ -45,16 +45,16 @@ def write_wheel(path: Path, contents: Mapping[str, bytes] = CONTENT) -> Path:
 
 
 class Server:
-    """What the index has and how it behaves.
+    """The content of the index and its behaviour.
 
     Attributes:
-        files: content by name.
-        page: ``json``, ``html``, ``page`` (no index at all) or ``link`` (one with a broken address).
-        status: what it answers every request with, but 200.
-        digest: what its page says of the wheel; None: the truth.
-        slow: seconds that it waits before a file.
-        stall: it stops after half of a file, until set to False.
-        wants: the Authorization that it asks for.
+        files: name -> content.
+        page: ``json``, ``html``, ``page`` (not an index) or ``link`` (an index with a broken address).
+        status: status of every answer, if not 200.
+        digest: digest of the wheel on the page; None: the correct one.
+        slow: seconds before a file is sent.
+        stall: if True, sending stops after half of a file until this is False.
+        wants: the Authorization that is required.
         asked: (path, Authorization) of every request.
     """
 
@@ -71,7 +71,7 @@ class Server:
         return f"{self.url}/simple"
 
     def times(self, name: str) -> int:
-        """How often a file was asked for."""
+        """How often a file was requested."""
         return sum(path.endswith(f"/{name}") for path, _ in self.asked)
 
     def answer(self, path: str, sent: str | None) -> tuple[int, str, bytes]:
@@ -101,7 +101,7 @@ class Server:
 
 @contextmanager
 def serving() -> Iterator[Server]:
-    """A server with an empty index, until the end of the block."""
+    """Context manager: a server with an empty index."""
     server = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -137,7 +137,7 @@ def serving() -> Iterator[Server]:
 
 
 def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until something is so; fail after ``seconds``."""
+    """Wait until a condition is true; fail after ``seconds``."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen"
@@ -148,13 +148,13 @@ HUB_FILES = ("config.json", "model.safetensors")
 
 
 def hub_row() -> Network:
-    """A row for a repository of the Hugging Face hub."""
+    """A row for a repository on the Hugging Face hub."""
     source = HubFolder("me/tiny", HUB_FILES)
     return Network("tiny-hub", "tests", "MIT", "tiny-hub", 1000, "", source, unasked=True, option="--own FOLDER")
 
 
 def hub_cache(folder: Path) -> Path:
-    """The repository in a cache of the hub, as it keeps it: large files are links to blobs named by their SHA-256."""
+    """The repository in a cache of the hub, in its form: large files are links to blobs named by their SHA-256."""
     repository = folder / "models--me--tiny"
     snapshot = repository / "snapshots" / "0123abcd"
     for part in (repository / "refs", repository / "blobs", snapshot):
@@ -163,7 +163,7 @@ def hub_cache(folder: Path) -> Path:
     weights = bytes(range(200)) * 5
     blob = repository / "blobs" / hashlib.sha256(weights).hexdigest()
     blob.write_bytes(weights)
-    (repository / "blobs" / ("c" * 40)).write_text("{}")  # a small file's name is git's
+    (repository / "blobs" / ("c" * 40)).write_text("{}")  # a small file is named by its git hash
     (snapshot / "model.safetensors").symlink_to(f"../../blobs/{blob.name}")
     (snapshot / "config.json").symlink_to(f"../../blobs/{'c' * 40}")
     return snapshot

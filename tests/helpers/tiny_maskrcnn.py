@@ -29,7 +29,7 @@ class Backbone(torch.nn.Module):
 
 
 def tiny_maskrcnn() -> MaskRCNN:
-    """A Mask R-CNN for pictures of 64 pixels that knows people alone."""
+    """A Mask R-CNN for pictures of 64 pixels whose only class is people."""
     return MaskRCNN(
         Backbone(), min_size=64, max_size=96, rpn_anchor_generator=AnchorGenerator(((16, 32),), ((0.5, 1.0),)),
         box_roi_pool=MultiScaleRoIAlign(["0"], 3, 2), mask_roi_pool=MultiScaleRoIAlign(["0"], 4, 2),
@@ -50,7 +50,7 @@ class Heads(torch.nn.Module):
 
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of a tiny Mask R-CNN, known to the source as ``tiny``."""
+    """The file of a tiny Mask R-CNN, which the source knows as ``tiny``."""
     monkeypatch.setitem(NETWORKS, "tiny", Network(tiny_maskrcnn))
     network = tiny_maskrcnn()
     draw = torch.Generator().manual_seed(int(generator(0, "tiny", "weights").integers(2**31)))

@@ -1,4 +1,4 @@
-"""Tiny Hugging Face folders of random weights, made on the spot, and a dataset with benchmarks to score them on."""
+"""Makes tiny Hugging Face folders with random weights, and a dataset with benchmarks for scoring them."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ FRAMES, SIZE = 4, 32
 def huggingface_folder(
     folder: Path, kind: str, classes: list[str] | int, preprocessor: dict[str, Any] | None = None, **changes: Any
 ) -> Path:
-    """A folder as ``save_pretrained`` writes it: VideoMAE, TimeSformer or ViViT with two layers of 32 channels."""
+    """A folder from ``save_pretrained``: VideoMAE, TimeSformer or ViViT with two layers of 32 channels."""
     from transformers import AutoConfig, AutoModelForVideoClassification
 
     settings: dict[str, Any] = {
@@ -30,7 +30,7 @@ def huggingface_folder(
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = AutoModelForVideoClassification.from_config(AutoConfig.for_model(kind, **settings))
-    # Logits of random heads differ by hundredths; larger ones tell a right preprocessing from a wrong one.
+    # Logits of random heads differ by hundredths; larger differences show whether the preprocessing is right.
     with torch.no_grad():
         network.classifier.weight.mul_(50)
     network.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""A tiny SAM of known answers."""
+"""A tiny SAM with known answers."""
 
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ SIDE, PATCH = 64, 16
 
 
 def tiny_sam(embed_dim: int = 32) -> Sam:
-    """A SAM of 64-pixel pictures and 4x4 embeddings; weights as torch initialises them."""
+    """A SAM for 64-pixel pictures with 4x4 embeddings; weights have torch's initial values."""
     grid = SIDE // PATCH
     return Sam(
         image_encoder=ImageEncoderViT(
@@ -32,7 +32,7 @@ def tiny_sam(embed_dim: int = 32) -> Sam:
 
 
 def drawn(network: torch.nn.Module, name: str, scale: float = 1.0) -> torch.nn.Module:
-    """Fill every weight from the generator that this test owns."""
+    """Draw every weight with this test's own generator."""
     draw = torch.Generator().manual_seed(int(generator(0, name, "weights").integers(2**31)))
     with torch.no_grad():
         for value in network.state_dict().values():
@@ -43,7 +43,7 @@ def drawn(network: torch.nn.Module, name: str, scale: float = 1.0) -> torch.nn.M
 
 @pytest.fixture
 def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of a tiny SAM, known to the source as ``tiny``."""
+    """The file of a tiny SAM, which the source knows as ``tiny``."""
     monkeypatch.setitem(sam_module.MODELS, "tiny", Model(tiny_sam, "tiny.pth"))
     path = tmp_path / "tiny.pth"
     torch.save(drawn(tiny_sam(), "tiny").state_dict(), path)

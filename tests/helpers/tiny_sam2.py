@@ -1,4 +1,4 @@
-"""A tiny SAM 2 of known answers."""
+"""A tiny SAM 2 with known answers."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from transformers.models.sam2_video import Sam2VideoVideoProcessor
 
 from benchmark_builder.utils.rng import generator
 
-SIDE = 64  # pixels of the tiny network's pictures: its feature maps have 16, 8 and 4
+SIDE = 64  # side of the tiny network's pictures in pixels: its feature maps have sides of 16, 8 and 4
 
 
-CHANNELS = 128  # the network wants more channels than its memory has, which is 64 always
+CHANNELS = 128  # must be more than the channels of the network's memory, which are always 64
 
 
 def tiny_sam2() -> Sam2VideoModel:
@@ -49,7 +49,7 @@ def tiny_sam2() -> Sam2VideoModel:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of a tiny SAM 2, as transformers saves it."""
+    """A checkpoint of a tiny SAM 2 in the format of transformers."""
     path = tmp_path_factory.mktemp("sam2") / "tiny"
     tiny_sam2().save_pretrained(path)
     size = {"height": SIDE, "width": SIDE}

@@ -1,4 +1,4 @@
-"""Tiny videos that the tests make themselves."""
+"""Makes tiny videos for tests."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from benchmark_builder.video.encode import FFV1, open_video
 
 
 def moving_square(frames: int = 8, height: int = 32, width: int = 48, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """A noisy video with a square actor that moves: uint8 (T, H, W, 3) RGB and bool (T, H, W)."""
+    """A noisy video with a moving square as actor: uint8 (T, H, W, 3) RGB, and its mask, bool (T, H, W)."""
     rng = np.random.default_rng(seed)
     video = rng.integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
     masks = np.zeros((frames, height, width), dtype=bool)
@@ -26,7 +26,7 @@ def write_video(path: Path, video: np.ndarray, fps: float = 10.0) -> None:
 
 
 def make_actions(root: Path, per_class: int = 2, frames: int = 8, height: int = 32, width: int = 48) -> Path:
-    """A dataset in UCF101's layout, with stored masks: two real class names, lossless videos."""
+    """A dataset in UCF101's layout with stored masks, two real class names and lossless videos."""
     for c, name in enumerate(("Archery", "Basketball")):
         for k in range(per_class):
             video, masks = moving_square(frames, height, width, seed=10 * c + k)

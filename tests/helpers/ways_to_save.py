@@ -1,4 +1,4 @@
-"""The ways in which programs save a text file."""
+"""Ways in which programs save a text file."""
 
 import unicodedata
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 NFC, NFD = "Müller_é", unicodedata.normalize("NFD", "Müller_é")
 
 
-# How a text file may have been saved; all say the same.
+# Ways to save a text file; all have the same content.
 SAVED: dict[str, Callable[[str], bytes]] = {
     "plain": lambda text: text.encode(),
     "bom": lambda text: b"\xef\xbb\xbf" + text.encode(),
