@@ -1,4 +1,4 @@
-"""Groups of commands as tables: the module of a command is imported when the command is called, not for the list of
+"""Groups of commands as tables. A command's module is imported when the command is called, and not for the list of
 commands in `--help`."""
 
 import copy
@@ -17,7 +17,7 @@ class Command:
 
     Attributes:
         place: ``module:name`` of its function, or of a :class:`typer.Typer` with its own commands.
-        about: its line in the list of commands, the first paragraph of its help.
+        about: its line in the list of commands; the first paragraph of its help.
         kind: the class of the command.
     """
 
@@ -42,7 +42,7 @@ class Table:
 
     Attributes:
         about: its help.
-        commands: by name, in the order of the list.
+        commands: name -> command, in the order of the list.
         kind: the class of the group.
     """
 
@@ -68,7 +68,7 @@ class Group(TyperGroup):
         return list(self.table)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of a name, None if there is none."""
+        """The command with this name; None if there is none."""
         found = super().get_command(ctx, cmd_name)
         if found is None and cmd_name in self.table:
             found = self.commands[cmd_name] = self.table[cmd_name].load(cmd_name)

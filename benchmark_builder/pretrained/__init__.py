@@ -1,6 +1,6 @@
-"""Trained networks of others: the table of them, where their weights are, and how they are fetched.
+"""Published trained networks: the table of them, the places of their weights, and their download.
 
-:func:`weights_file` is for whoever runs a network. A new network is one row in ``table.py``.
+Code that runs a network calls :func:`weights_file`. To add a network, add a row to ``table.py``.
 """
 
 from benchmark_builder.pretrained.store import fetch, weights_file

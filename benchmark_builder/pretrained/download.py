@@ -1,4 +1,4 @@
-"""A file from the web: whole, bounded in size, through the user's proxies, without sending a password elsewhere."""
+"""Downloads a file from the web, with a size limit and the user's proxies; passwords go to their own server only."""
 
 import base64
 import hashlib
@@ -15,18 +15,18 @@ from typing import Any
 
 from benchmark_builder.utils.errors import BenchError
 
-TIMEOUT = 30.0  # seconds in which nothing arrives
+TIMEOUT = 30.0  # seconds without any data
 PIECE = 2**18
-LONG = 20_000_000  # bytes from which on a progress bar is shown, on a terminal
+LONG = 20_000_000  # bytes; larger downloads show a progress bar on a terminal
 
 
 def download(url: str, path: Path, most: int) -> str:
-    """Write what an address has to ``path``; returns its SHA-256.
+    """Download ``url`` to ``path``; returns the SHA-256 of the content.
 
     Args:
-        url: http or https; a user name and a password in it are sent to this server alone, and never printed.
-        path: written as the bytes arrive; give a temporary one.
-        most: bytes; a longer answer is refused.
+        url: http or https; a user name and password in it are sent to this server only, and never printed.
+        path: the file; it may be partial after an error, so give a temporary one.
+        most: largest number of bytes; a longer answer is refused.
 
     Raises:
         BenchError: the server cannot be reached, refuses, sends too much, or stops before the end.
@@ -54,7 +54,7 @@ def download(url: str, path: Path, most: int) -> str:
 
 @contextmanager
 def opened(url: str, accept: str = "*/*") -> Iterator[Any]:
-    """The answer of a server, to be read with ``read``; BenchError as :func:`download` raises it."""
+    """The answer of a server, to be read with ``read``. Raises BenchError as :func:`download`."""
     address = without_password(url)
     if not address.startswith(("http://", "https://")):
         raise BenchError(f"{address}: neither http nor https")
@@ -82,7 +82,7 @@ def without_password(url: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in one short line."""
+    """The error in one short line."""
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code}"
     inner = error.reason if isinstance(error, urllib.error.URLError) else error

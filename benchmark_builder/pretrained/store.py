@@ -1,7 +1,7 @@
-"""Where the weights of trained networks are kept, and how they come there: verified, and whole or not at all.
+"""The store of weights of trained networks, and how they get there: verified, never as partial files.
 
-They are looked for in ``$BENCH_WEIGHTS`` (a folder of files, for machines without a network), then where they are kept:
-``weights/`` in the cache folder, torch hub's checkpoints for what torch knows, the Hugging Face hub's cache.
+They are looked for in ``$BENCH_WEIGHTS`` (a folder of files, for machines without internet), then in the store:
+``weights/`` in the cache folder, torch hub's checkpoints (files that torch also uses), or the Hugging Face hub's cache.
 """
 
 import hashlib
@@ -38,20 +38,20 @@ def on_stderr(line: str) -> None:
 
 
 def weights_file(name: str, given: Path | None = None, say: Say = on_stderr) -> Path:
-    """The file of a network's weights, verified; a small network's is fetched if it is missing.
+    """The verified file of a network's weights; weights of a small network are fetched if they are missing.
 
     Args:
         name: a name of :data:`~benchmark_builder.pretrained.table.NETWORKS`.
-        given: a file of the user's that must be this network's, instead of looking for one.
-        say: takes the one line that tells of a download.
+        given: the user's file, which must be this network's; None: look for one.
+        say: called with a line about a download.
 
     Returns:
-        The file; a folder for a network of the Hugging Face hub. Its digest is the one in the table, by a cached
-        digest that is computed anew once the file's size or time stamps change.
+        The file; a folder for a network of the Hugging Face hub. Its digest is that in the table (a cached digest is
+        used, which is computed again if the file's size or time stamps change).
 
     Raises:
-        BenchError: no such network; the file is another one; or it is missing and cannot be fetched (the message says
-            how to bring it, and what works without it).
+        BenchError: the network is unknown; the file is another one; or it is missing and cannot be fetched (the message
+            says how to get it, and what works without it).
     """
     network = network_of(name)
     if given is not None:
@@ -62,7 +62,7 @@ def weights_file(name: str, given: Path | None = None, say: Say = on_stderr) -> 
         wrong = fault(network, path)
         if not wrong:
             return path
-        if path != kept_at(network) or not isinstance(network.source, Wheel):  # what others may use is not replaced
+        if path != kept_at(network) or not isinstance(network.source, Wheel):  # others may use the file: keep it
             raise BenchError(f"{path}: {wrong}; delete it and run `bench weights fetch {name}`{_own(network)}")
     if network.unasked:
         return fetch(name, say=say)
@@ -74,19 +74,20 @@ def weights_file(name: str, given: Path | None = None, say: Say = on_stderr) -> 
 
 
 def fetch(name: str, source: Path | None = None, say: Say = on_stderr) -> Path:
-    """Bring a network's weights to where they are kept; nothing is done where they are there.
+    """Fetch a network's weights into the store, unless they are already there.
 
     Args:
         name: a name of :data:`~benchmark_builder.pretrained.table.NETWORKS`.
         source: the user's file (for a network of a wheel: the file or the wheel; of the Hugging Face hub: the folder),
-            copied after it was verified; None: from where the table says.
-        say: takes lines about what is done.
+            copied after it was verified; None: the source in the table.
+            say: called with lines about the progress.
 
     Returns:
         The file; a folder for a network of the Hugging Face hub.
 
     Raises:
-        BenchError: it cannot be had (every way that was tried is named), is another file, or cannot be written.
+        BenchError: it cannot be fetched (the message names every way that was tried), is another file, or cannot be
+            written.
     """
     network = network_of(name)
     target = kept_at(network)
@@ -95,7 +96,7 @@ def fetch(name: str, source: Path | None = None, say: Say = on_stderr) -> Path:
         wrong = fault(network, found) if found is not None else ""
         if found is not None and not wrong:
             return found
-        if found is not None and (found != target or isinstance(network.source, HubFolder)):  # not ours to replace
+        if found is not None and (found != target or isinstance(network.source, HubFolder)):  # not our file: keep it
             raise BenchError(f"{found}: {wrong}; delete it and run `bench weights fetch {name}` again")
         if isinstance(network.source, HubFolder):
             return _from_hub(network, network.source, say)
@@ -114,16 +115,16 @@ def fetch(name: str, source: Path | None = None, say: Say = on_stderr) -> Path:
                 _from_address(network, network.source, target, say)
     except OSError as error:
         if source is None or not str(error.filename).startswith(str(source)):
-            error.filename = error.filename2 = None  # a temporary file's name tells a user nothing
+            error.filename = error.filename2 = None  # a temporary file's name would not help a user
         raise system_error(error, target.parent) from None
     return target
 
 
 def find(network: Network) -> Path | None:
-    """Where the weights are, not verified; None if they are missing.
+    """The place of the weights, which are not verified; None if they are missing.
 
     Raises:
-        BenchError: ``$BENCH_WEIGHTS`` is no folder.
+        BenchError: ``$BENCH_WEIGHTS`` is not a folder.
     """
     folder = os.environ.get("BENCH_WEIGHTS")
     if folder and not Path(folder).is_dir():
@@ -137,7 +138,7 @@ def find(network: Network) -> Path | None:
 
 
 def state(network: Network) -> tuple[str, Path | None]:
-    """Whether the weights are there: ``yes``, ``no``, or ``damaged`` (another file, or unreadable); and where."""
+    """Whether the weights exist: ``yes``, ``no``, or ``damaged`` (another file, or unreadable); and their place."""
     path = find(network)
     if path is None:
         return "no", None
@@ -148,13 +149,13 @@ def state(network: Network) -> tuple[str, Path | None]:
 
 
 def kept_at(network: Network) -> Path:
-    """Where the weights are kept once they are there."""
+    """The place for the weights in the store."""
     folder = torch_hub() if isinstance(network.source, Address) else cache_folder() / "weights"
     return folder / network.file
 
 
 def torch_hub() -> Path:
-    """The folder in which torch hub keeps downloaded checkpoints. Torch is not imported for it."""
+    """The folder of torch hub's downloaded checkpoints; found without importing torch."""
     hub = sys.modules.get("torch.hub")
     if hub is not None:
         return Path(hub.get_dir()) / "checkpoints"
@@ -164,14 +165,14 @@ def torch_hub() -> Path:
 
 
 def is_published(network: Network, path: Path) -> bool:
-    """Whether nothing is wrong with a file or a folder, as :func:`fault` looks at it."""
+    """Whether :func:`fault` finds no error in a file or a folder."""
     return not fault(network, path)
 
 
 def fault(network: Network, path: Path) -> str:
-    """What is wrong with weights that are there; "" if nothing is, or if no digest says what they should be.
+    """The error in existing weights, in words; "" if there is none, or if no digest is published.
 
-    In the Hugging Face hub's cache, large files are links to files that are named by their own SHA-256.
+    In the Hugging Face hub's cache, large files are links to files whose names are their SHA-256.
 
     Raises:
         BenchError: they cannot be read.
@@ -195,14 +196,14 @@ def hub_folder(repository: str, files: tuple[str, ...]) -> Path:
     """The folder with files of a repository on the Hugging Face hub, downloaded into the hub's cache if missing.
 
     Raises:
-        BenchError: it is not there and cannot be downloaded; the message says why, not how to fix it.
+        BenchError: it is missing and cannot be downloaded; the message says why, but not how to fix it.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     found = _hub_cached(repository, files)
     if found is not None:
-        return found  # no question to the network for what is there
+        return found  # no request to the hub for existing files
     try:
         folder = Path(snapshot_download(repository, allow_patterns=list(files)))
         if _has_weights(folder, files):
@@ -235,7 +236,7 @@ def _has_weights(folder: Path, files: tuple[str, ...]) -> bool:
 
 @contextmanager
 def _alone(folder: Path, say: Say) -> Iterator[None]:
-    """Make ``folder``, be the only process that fetches into it, and delete what a killed one left."""
+    """Context manager: make ``folder``, lock it for one process, and delete temporary files of a killed one."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
@@ -244,7 +245,7 @@ def _alone(folder: Path, say: Say) -> Iterator[None]:
         except Timeout:
             say(f"{folder}: another process is fetching weights; waiting for it")
             lock.acquire()
-    except NotImplementedError:  # a file system that cannot lock: both fetch, and files appear whole
+    except NotImplementedError:  # a file system without locks: two processes may fetch, which is safe
         yield
         return
     try:
@@ -257,7 +258,7 @@ def _alone(folder: Path, say: Say) -> Iterator[None]:
 
 
 def _copy(network: Network, source: Path, target: Path) -> None:
-    """The user's file, verified while nobody can change it: as the copy that it becomes."""
+    """Copy the user's file, and verify the copy, which nobody else can change."""
     if isinstance(network.source, HubFolder):
         missing = [name for name in network.source.files if not (source / name).is_file()]
         if missing:
@@ -277,7 +278,7 @@ def _copy(network: Network, source: Path, target: Path) -> None:
         _check(network, source, "give another file as --from")
         return
     most = 2 * network.size if not isinstance(network.source, Wheel) else wheels.MOST_WHEEL
-    if source.stat().st_size > most:  # no need to copy it to see that
+    if source.stat().st_size > most:  # refused before it is copied
         raise BenchError(f"{source}: larger than {network.file} ({size_text(network.size)}); give that as --from")
     with whole_file(target) as temporary:
         if isinstance(network.source, Wheel) and zipfile.is_zipfile(source):
@@ -295,8 +296,8 @@ def _from_wheel(network: Network, wheel: Wheel, target: Path, say: Say) -> None:
         f"{wheel.project} {wheel.version}: downloads {size_text(wheel.size)}, keeps {size_text(network.size)} "
         f"at {target.parent}"
     )
-    # What else the wheel holds comes along, so that it is downloaded once; what was asked for is written last: once
-    # it is there, nothing is left over, whenever this process is killed.
+    # Other networks in the wheel are stored too, so that it is downloaded once. The requested one is written last:
+    # if it exists, the others were written, even if this process is killed.
     rows = [n for n in NETWORKS.values() if isinstance(n.source, Wheel) and n.source.file == wheel.file]
     others = [n for n in rows if n != network and not (kept_at(n).is_file() and is_published(n, kept_at(n)))]
     wanted = [*others, network]
@@ -311,7 +312,7 @@ def _from_wheel(network: Network, wheel: Wheel, target: Path, say: Say) -> None:
                 try:
                     contents[each.name] = _member(each, path)
                 except BenchError:
-                    if each is network:  # another says what it lacks when it is asked for
+                    if each is network:  # errors of the others are reported when they are requested
                         raise
         except BenchError as error:
             tried.append(f"{error}" if str(error).startswith(way) else f"{way}: {error}")
@@ -330,7 +331,7 @@ def _member(network: Network, path: Path) -> bytes:
     """The bytes of a network's file in a wheel.
 
     Raises:
-        BenchError: it is not there, or another one.
+        BenchError: it is missing, or is another file.
     """
     assert isinstance(network.source, Wheel)
     data = wheels.member(path, network.source.member, network.size)
@@ -399,7 +400,7 @@ def _facts(network: Network) -> str:
 
 
 def size_text(size: int) -> str:
-    """Bytes for people: ``250 kB``, ``6.4 MB``, ``2.56 GB``."""
+    """A number of bytes as text: ``250 kB``, ``6.4 MB``, ``2.56 GB``."""
     if size < 1_000_000:
         return f"{size / 1000:.0f} kB"
     return f"{size / 1e6:.3g} MB" if size < 1_000_000_000 else f"{size / 1e9:.3g} GB"

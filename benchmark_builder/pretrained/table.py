@@ -1,4 +1,4 @@
-"""The table of trained networks: what each is for, its licence, and where its weights come from."""
+"""The table of trained networks: the use, the licence and the source of each."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from benchmark_builder.utils.errors import BenchError
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A package's wheel that holds the file; a package registry (PyPI or a mirror of it) has it.
+    """A package's wheel that contains the file; it comes from PyPI or a mirror of it.
 
     Attributes:
-        project, version, file: of the wheel; ``file`` is its name.
-        size: bytes of the wheel.
+        project, version, file: the package, its version, and the wheel's file name.
+        size: size of the wheel in bytes.
         member: name of the file inside the wheel.
     """
 
@@ -24,18 +24,18 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address on the web; the file is kept where torch hub keeps checkpoints, so that both share it."""
+    """A web address; the file is stored in torch hub's folder of checkpoints, so that both share it."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
 class HubFolder:
-    """A repository on the Hugging Face hub; its files are kept in the hub's own cache.
+    """A repository on the Hugging Face hub; its files are stored in the hub's own cache.
 
     Attributes:
         repository: OWNER/NAME.
-        files: what is taken of it.
+        files: the files that are needed.
     """
 
     repository: str
@@ -43,7 +43,7 @@ class HubFolder:
 
 
 def origin(source: Wheel | Address | HubFolder) -> str:
-    """Where weights come from, in words."""
+    """The source of weights, in words."""
     if isinstance(source, Wheel):
         return f"PyPI, {source.project} {source.version}"
     return source.url if isinstance(source, Address) else f"hf.co/{source.repository}"
@@ -54,15 +54,15 @@ class Network:
     """The weights of one trained network.
 
     Attributes:
-        name: what it is asked for by.
+        name: its name in commands.
         use: the option that needs it.
-        licence: its short name.
-        file: name of the file, or of the folder, that holds the weights.
-        size: bytes; about, where no whole digest is published.
-        sha256: of the file, lower-case hex. The first 8 digits where no more are published; "" where none are.
-        source: where it comes from.
-        unasked: whether it is fetched when it is first needed; else only by ``bench weights fetch``.
-        option: the option that takes weights of the user's own instead; "" if there is none.
+        licence: short name of its licence.
+        file: name of the file or the folder with the weights.
+        size: size in bytes; approximate if no whole digest is published.
+        sha256: SHA-256 of the file, lower-case hex; only the first 8 digits if no more are published; "" if none are.
+        source: where it is fetched from.
+        unasked: whether it is fetched when it is first needed; if False, only by ``bench weights fetch``.
+        option: the option for the user's own weights instead; "" if there is none.
         without: what works without this network, for messages; "" if nothing does.
     """
 
@@ -158,12 +158,12 @@ NETWORKS = {row.name: row for row in _ROWS}
 
 
 def network_of_file(file: str) -> Network | None:
-    """The row whose file has that name; None if there is none."""
+    """The row with this file name; None if there is none."""
     return next((network for network in NETWORKS.values() if network.file == file), None)
 
 
 def network_of(name: str) -> Network:
-    """The row of that name.
+    """The row with this name.
 
     Raises:
         BenchError: there is none.

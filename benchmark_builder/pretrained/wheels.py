@@ -1,7 +1,7 @@
-"""Files inside a package's wheel, without installing the package.
+"""Reads files in a package's wheel, without installing the package.
 
-The wheel is fetched by pip, which knows the user's mirrors, passwords and proxies; without pip, or where that fails,
-straight from the package index that pip or uv would ask.
+The wheel is fetched with pip, which knows the user's mirrors, passwords and proxies. If pip is missing or fails, it is
+fetched directly from the package index that pip or uv would use.
 """
 
 import configparser
@@ -26,15 +26,15 @@ from benchmark_builder.utils.files import open_zip, zip_member
 
 PYPI = "https://pypi.org/simple"
 MOST_WHEEL = 2**28  # bytes
-MOST_PAGE = 2**24  # bytes of an index's page about one project; PyPI's longest have a few million
+MOST_PAGE = 2**24  # bytes of an index's page on one project; PyPI's longest have a few million
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"  # PEP 691; PEP 503
 
 
 def ways(wheel: Wheel) -> Iterator[tuple[str, Callable[[Path], Path]]]:
-    """How a wheel can be brought, the best first: what to call it, and what does it.
+    """The ways to fetch a wheel, the best first: pairs of a name and a function.
 
-    Each takes a folder to download to, gives the wheel's path, and raises BenchError if it fails, or OSError if the
-    folder cannot be written.
+    Each function takes a folder for the download, returns the wheel's path, and raises BenchError if it fails, or
+    OSError if the folder cannot be written.
     """
     yield "pip", partial(_by_pip, wheel)
     for index in indexes():
@@ -42,10 +42,10 @@ def ways(wheel: Wheel) -> Iterator[tuple[str, Callable[[Path], Path]]]:
 
 
 def member(path: Path, name: str, size: int) -> bytes:
-    """The bytes of a wheel's member, of which the caller checks the digest.
+    """The bytes of a file in a wheel; the caller checks the digest.
 
     Raises:
-        BenchError: it is no wheel, damaged, has no such member, or one of more than ``size`` bytes.
+        BenchError: it is not a wheel, is damaged, has no such file, or the file has more than ``size`` bytes.
     """
     try:
         if path.stat().st_size > MOST_WHEEL:
@@ -90,7 +90,7 @@ def _from_index(wheel: Wheel, index: str, folder: Path) -> Path:
     with opened(page, _ACCEPT) as response:
         try:
             text = response.read(MOST_PAGE + 1)
-        except Exception as error:  # whatever a server that breaks off makes http.client raise
+        except Exception as error:  # http.client raises many types if a server breaks off
             raise BenchError(reason(error)) from None
         kind, base = response.headers.get_content_type(), response.geturl()
     if len(text) > MOST_PAGE:
@@ -115,7 +115,7 @@ def _from_index(wheel: Wheel, index: str, folder: Path) -> Path:
 
 
 def _json_links(text: bytes) -> dict[str, tuple[str, str]]:
-    """File name -> (address, SHA-256 or ""), of a page after PEP 691."""
+    """File name -> (address, SHA-256 or ""), from a page in the format of PEP 691."""
     try:
         files = json.loads(text)["files"]
         return {str(f["filename"]): (str(f["url"]), str(f.get("hashes", {}).get("sha256", ""))) for f in files}
@@ -124,7 +124,7 @@ def _json_links(text: bytes) -> dict[str, tuple[str, str]]:
 
 
 def _html_links(text: bytes) -> dict[str, tuple[str, str]]:
-    """The same, of a page after PEP 503."""
+    """The same, from a page in the format of PEP 503."""
     links: dict[str, tuple[str, str]] = {}
 
     class Links(HTMLParser):
@@ -143,7 +143,7 @@ def _html_links(text: bytes) -> dict[str, tuple[str, str]]:
 
 
 def indexes() -> list[str]:
-    """The package indexes that pip or uv would ask: by their environment variables, pip's files, else PyPI."""
+    """The package indexes that pip or uv would use: from environment variables, pip's files, or else PyPI."""
     env = os.environ
     if env.get("PIP_NO_INDEX") or env.get("UV_NO_INDEX") or env.get("UV_OFFLINE"):
         return []
@@ -155,7 +155,7 @@ def indexes() -> list[str]:
 
 
 def _configured() -> str:
-    """``index-url`` of pip's configuration files, the last of which wins."""
+    """``index-url`` in pip's configuration files; the last one takes precedence."""
     home = Path.home()
     files = [
         Path("/etc/pip.conf"), home / ".pip" / "pip.conf",
