@@ -33,6 +33,7 @@ from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.record import Video
 
 SELFIE, POSE = "mediapipe-selfie", "mediapipe-pose"
+SPECK = 0.04  # of a person's largest part
 UNSEEN = 0.7  # what motion's confidence counts where the networks see nobody
 
 
@@ -156,8 +157,20 @@ def _hard(outlines: list[list[np.ndarray | None]], piece: Piece) -> list[np.ndar
     for outline in outlines:
         for mask, soft in zip(masks, outline, strict=True):
             if soft is not None:
-                mask |= soft > 0.5
+                mask |= _without_specks(soft > 0.5)
     return masks
+
+
+def _without_specks(mask: np.ndarray) -> np.ndarray:
+    """A person's mask bool (H, W) without the parts that are smaller than SPECK of the largest."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    if count <= 2:
+        return mask
+    areas = stats[:, cv2.CC_STAT_AREA]
+    keep = areas >= SPECK * areas[1:].max()
+    keep[0] = False
+    kept: np.ndarray = keep[labels]
+    return kept
 
 
 def _spread(sampled: np.ndarray, count: int) -> np.ndarray:
