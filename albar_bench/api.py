@@ -38,6 +38,7 @@ def build_scuba(
     limit: int | None = None,
     only: Sequence[str] = (),
     shard: str | None = None,
+    subset: str | None = None,
     workers: int | None = None,
     mask_options: Mapping[str, Any] | None = None,
     **settings: Any,
@@ -49,10 +50,10 @@ def build_scuba(
         root: its folder; None for ``$BENCH_DATA/DATASET``.
         out: folder to write; None for ``$BENCH_DATA/benchmarks/DATASET-scuba-BACKGROUND``.
         split, fold: the official split. protocol: a named protocol or a TOML file; it decides everything that is not in
-        ``settings``. seed: seed of every random draw. limit, only, shard: which part of the videos, as in the command's
-        options of these names. workers: processes; None for one per core. mask_options: settings of the mask source
-        that are not part of a protocol, such as ``sam_checkpoint``. settings: changed settings of the protocol, such as
-        ``masks="motion"``, ``per_video=1``, ``layout="zip"``.
+        ``settings``. seed: seed of every random draw. limit, only, shard, subset: which part of the videos, as in the
+        command's options of these names. workers: processes; None for one per core. mask_options: settings of the mask
+        source that are not part of a protocol, such as ``sam_checkpoint``. settings: changed settings of the protocol,
+        such as ``masks="motion"``, ``per_video=1``, ``layout="zip"``.
 
     Returns:
         The finished benchmark; its ``failures`` list what was left out.
@@ -62,7 +63,7 @@ def build_scuba(
     """
     from benchmark_builder.builders import build_scuba as build
 
-    part = Subset(limit, tuple(only), shard)
+    part = Subset(limit, tuple(only), shard, subset)
     report = build(
         dataset, _path(root), split, fold, protocol=protocol, seed=seed, out=_path(out), subset=part, run=_run(workers),
         mask_options=mask_options, **settings,
@@ -316,7 +317,7 @@ def score(
     files: Any = predictions if isinstance(predictions, (list, tuple)) else [predictions]
     many: Any = benchmarks if isinstance(benchmarks, (list, tuple)) else [benchmarks]
     wanted = [b if isinstance(b, str) and b.startswith(IID) else Path(b) for b in many]
-    return Result(run([Path(f) for f in files], wanted, _path(out), **options))
+    return Result(run([Path(f) for f in files], wanted, _path(out), log.info, **options))
 
 
 def train(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from benchmark_builder import kinds
 from benchmark_builder.backgrounds import background_source
 from benchmark_builder.benchmark.build import Report, made_from, run_build
 from benchmark_builder.benchmark.manifest import Benchmark, Row, first_rows, moved_paths, paths_from, read_benchmark
-from benchmark_builder.benchmark.protocol_record import PROTOCOL, Part, ProtocolRecord
-from benchmark_builder.datasets import dataset_root, read_dataset
+from benchmark_builder.benchmark.protocol_record import PROTOCOL, Listed, Part, ProtocolRecord
+from benchmark_builder.datasets import Listing, dataset_root, read_dataset
+from benchmark_builder.datasets.subset import ChosenIds, IdList, read_subset
 from benchmark_builder.kinds.base import Kind, kind_named, own_settings
 from benchmark_builder.kinds.scuba import ScubaMaker
 from benchmark_builder.layouts.layout import LAYOUTS, Layout
@@ -20,6 +22,7 @@ from benchmark_builder.start_from import benchmark_folder
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.utils.text import shown
 from benchmark_builder.video.digest_cache import known_digest
 from benchmark_builder.video.record import Video
 
@@ -50,14 +53,40 @@ class Subset:
         limit: only the first N sources.
         only: ids, or beginnings of ids (for example a class); empty for all.
         shard: ``i/n``: every n-th source from the i-th (from 1), for n machines.
+        listed: a list of ids, as :func:`~benchmark_builder.datasets.subset.read_subset` takes it; the others are left.
     """
 
     limit: int | None = None
     only: tuple[str, ...] = ()
     shard: str | None = None
+    listed: str | None = None
 
     def __post_init__(self) -> None:
-        PartSettings(limit=self.limit, only=self.only, shard=self.shard)
+        PartSettings(limit=self.limit, only=self.only, shard=self.shard, subset=self.listed)
+
+    @cached_property
+    def id_list(self) -> IdList | None:
+        """The list of ids, read once. Raises BenchError if it cannot be read."""
+        return None if self.listed is None else read_subset(self.listed)
+
+    def missing(self, listing: Listing, say: Callable[[str], None]) -> list[pool.Note]:
+        """For failures.csv: what of this part the dataset's folder lacks, and ids of the list that the dataset does not
+        have. ``say`` gets a line on the list.
+
+        Raises:
+            BenchError: the list names no video of the dataset.
+        """
+        left = [(i, pool.Note(name, "left out", reason)) for i, name, reason in listing.left_out if self.named([i])]
+        if self.id_list is None:
+            return [note for _, note in left]
+        chosen = self.id_list.chosen([*(v.id for v in listing.videos), *(i for i, _, _ in listing.left_out)])
+        say(chosen.message)
+        return [note for i, note in left if i in chosen.ids] + self.unknown(chosen)
+
+    def unknown(self, chosen: ChosenIds) -> list[pool.Note]:
+        """The ids of the list that name no video, for failures.csv."""
+        reason = f"--subset {chosen.listed.label} names it, but there is no such video"
+        return [pool.Note(shown(name), "unknown", reason) for name in chosen.unknown]
 
     def of(self, videos: list[Video]) -> list[Video]:
         """The chosen videos. Raises BenchError if ``only`` names nothing."""
@@ -79,6 +108,9 @@ class Subset:
             if not any(i.startswith(name) for i in ids):
                 raise BenchError(f"--only {name}: no video's id begins so; `bench data list` shows the ids")
         chosen = self.named(ids)
+        if self.id_list is not None:
+            listed = self.id_list.chosen(ids).ids
+            chosen = [i for i in chosen if i in listed]
         if self.shard is not None:
             first, count = map(int, self.shard.split("/"))
             chosen = chosen[first - 1 :: count]
@@ -86,7 +118,10 @@ class Subset:
 
     def describe(self) -> list[Part] | None:
         """The entry in protocol.json: None for all videos, otherwise this part."""
-        return None if self == Subset() else [Part(limit=self.limit, only=list(self.only), shard=self.shard)]
+        if self == Subset():
+            return None
+        listed = {} if self.id_list is None else {"listed": Listed(**self.id_list.described())}  # type: ignore[arg-type]
+        return [Part(limit=self.limit, only=list(self.only), shard=self.shard, **listed)]
 
 
 def build_scuba(
@@ -144,7 +179,7 @@ def build_scuba(
         "jpeg_quality": settings.jpeg_quality,
         "paths": paths_from(out, root=root),
     }
-    missing = [pool.Note(name, "left out", reason) for i, name, reason in listing.left_out if subset.named([i])]
+    missing = subset.missing(listing, run.say)
     maker = ScubaMaker(
         out, root, masks, backgrounds, settings.per_video, seed, settings.mask_settings, _layout(settings)
     )
@@ -203,6 +238,11 @@ def build_kind(
     same = made_from(out) == source.digest  # otherwise draws that depend on all videos are made again
     bases = first_rows(source.rows) if found.per_source else source.rows
     rows = subset.of_rows(bases)
+    unknown: list[pool.Note] = []
+    if subset.id_list is not None:
+        chosen_ids = subset.id_list.chosen(r.source_id for r in bases)
+        run.say(chosen_ids.message)
+        unknown = subset.unknown(chosen_ids)
 
     def current(row: Row, videos: list[Row]) -> bool:
         if found.drawn_from_all and not same:
@@ -212,7 +252,7 @@ def build_kind(
     record = ProtocolRecord.made(written, out / PROTOCOL).replaced(subset=subset.describe())
     known = {row.id for row in bases}
     report = run_build(
-        out, record, maker, rows, lambda r: r.id, _workers(run), run.progress, current=current, known=known
+        out, record, maker, rows, lambda r: r.id, _workers(run), run.progress, unknown, current=current, known=known
     )
     if report.benchmark is not None and (summary := made.summary(report.benchmark.rows)):
         run.say(summary)

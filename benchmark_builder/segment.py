@@ -141,7 +141,7 @@ def segment(
     if differing(named):
         run.say(differing(named))
     record = {"masks": source.describe(), "dataset": safe_name(dataset), "format": FORMAT}
-    missing = [pool.Note(name, "left out", reason) for i, name, reason in listing.left_out if subset.named([i])]
+    missing = subset.missing(listing, run.say)
     out = out or data_root() / "masks" / f"{safe_name(dataset)}-{safe_name(KINDS.kind(settings.masks))}"
     task = _Segment(out, SegmentMaker(out, source, root), record, missing)
     return runner.fill(task, subset.of(listing.videos), run.workers or pool.default_workers(), run.progress)

@@ -192,6 +192,10 @@ class PartSettings(SettingsModel):
     shard: Shard | None = setting(
         None, "i/n: every n-th source from the i-th, for n machines.", give="i/n with 1 <= i <= n, such as 2/8"
     )
+    subset: str | None = setting(
+        None, "Only sources that a list of ids names: FILE.json:NAME (such as UTD's debiased splits), or a .json, .txt "
+        "or .csv file.", metavar="LIST",
+    )  # fmt: skip
 
 
 class RunSettings(SettingsModel):

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from albar.clips.clips import ClipSampling, Normaliser
 from albar.training.accelerator import pick_device
 from benchmark_builder.datasets import data_root, dataset_root, registered_dataset
+from benchmark_builder.datasets.subset import ChosenIds, read_subset
 from benchmark_builder.masks import mask_source
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, read_json, sha256_file, write_json
@@ -27,13 +28,13 @@ from evaluator.models import ScoredModel, load_model
 from evaluator.models.base import Network, apply_options
 from evaluator.options import EvalOptions as EvalOptions
 from evaluator.predictions.files import Predictions, read_predictions, softmax, write_predictions
-from evaluator.records import ResultsRecord, Scored, TimedSet, check_names, read_record, write_record
+from evaluator.records import ResultsRecord, Scored, TimedSet, check_names, read_record, subset_said, write_record
 from evaluator.reports import leaderboard
 from evaluator.reports.slices import write_slices
 from evaluator.results_folder import results_folder
 from evaluator.slices.figures import slice_figures
 from evaluator.slices.table import read_slices
-from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, in_time, limited
+from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, in_time, limited, listed_sets
 from evaluator.time_order import FROZEN, TimeOrder
 
 Row = tuple[str, int, np.ndarray]
@@ -71,7 +72,7 @@ def evaluate(
     options = options or EvalOptions()
     model = apply_options(spec, options.model) if isinstance(spec, ScoredModel) else load_model(spec, options.model)
     sampling = model.clips
-    sets = gather(model, benchmarks, options)
+    sets, chosen = gather(model, benchmarks, options)
     columns = {s.name: model.columns(s.classes, s.name) for s in sets}
     processes = Processes(pick_device(options.device))
     timed = in_other_orders(sets, benchmarks is not None, options, say if processes.main else lambda line: None)
@@ -84,7 +85,7 @@ def evaluate(
     attributes = read_slices(options.slices, sets, options.quantiles) if processes.main else []
     if processes.main:
         leaderboard.check(out / leaderboard.NAME)
-        for line in describe_model(model, precision):
+        for line in (*describe_model(model, precision), *([chosen.message] if chosen else [])):
             say(line)
 
     tag = "-".join(filter(None, (file_tag(model.method, model.digest), variant)))
@@ -124,7 +125,8 @@ def evaluate(
             "bootstrap_seed": options.seed, "limit": options.limit,
             "iid": {"split": options.split, "fold": options.fold} if options.iid else None,
             "versions": {"albar-bench": version(), "torch": torch.__version__},
-            **computed.plain(), **({"slices": [s.record.plain() for s in sliced]} if sliced else {}),
+            **subset_said(chosen), **computed.plain(),
+            **({"slices": [s.record.plain() for s in sliced]} if sliced else {}),
         }  # fmt: skip
         record = ResultsRecord.made(said, "the results", "give it a shorter name, or report this")
         described = [s.replaced(predictions=stores[s.name].csv.relative_to(out).as_posix()) for s in record.sets]
@@ -151,8 +153,10 @@ def _with_scuba(s: TestSet, sets: Sequence[TestSet]) -> TestSet:
     return s if found is None else replace(s, benchmark=replace(s.benchmark, scuba=found))
 
 
-def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalOptions) -> list[TestSet]:
-    """The test sets to score, all of the same dataset (the model's, if it is known)."""
+def gather(
+    model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalOptions
+) -> tuple[list[TestSet], ChosenIds | None]:
+    """The test sets to score, all of the same dataset (the model's, if it is known), and what ``--subset`` chose."""
     folders = list(benchmarks or [])
     sets = [benchmark_set(folder, options.root) for folder in folders]
     dataset = _dataset(model, options, sets)
@@ -166,13 +170,17 @@ def gather(model: ScoredModel, benchmarks: Sequence[Path] | None, options: EvalO
         if s.dataset != dataset:
             whose = f"{model.source} was trained on" if dataset == model.dataset else "the others are of"
             raise BenchError(f"{s.name} is of {s.dataset}, {whose} {dataset}; choose another")
+    chosen = None
+    if options.subset is not None and sets:
+        sets, chosen = listed_sets(sets, read_subset(options.subset))
+    for s in sets:
         if s.absent and not options.allow_missing:
             more = f" (and {len(s.absent) - 1} more)" if len(s.absent) > 1 else ""
             fix = "get it, pass --allow-missing to score the rest, or --no-iid"
             raise BenchError(f"{s.name}: {s.absent[0]!r}{more} is missing in the dataset's folder; {fix}")
     if options.limit is not None:
         sets = [limited(s, options.limit) for s in sets]
-    return sets
+    return sets, chosen
 
 
 def in_other_orders(sets: Sequence[TestSet], named: bool, options: EvalOptions, say: Say) -> list[TestSet]:

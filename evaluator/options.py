@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from albar.parts import METHODS
-from benchmark_builder.settings import MovedDataset, NetworkSettings
+from benchmark_builder.settings import MovedDataset, NetworkSettings, PartSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import (
     Paths,
@@ -84,6 +84,8 @@ class ScoringOptions(SettingsModel):
         seed: seed of the bootstrap intervals.
         cluster: the unit that they draw, one of :data:`~evaluator.testsets.CLUSTERS`.
         suffix: file suffix of the written predictions, one of :data:`~evaluator.predictions.files.FORMATS`.
+        subset: a list of ids, as :func:`~benchmark_builder.datasets.subset.read_subset` takes it: only the videos
+            whose sources it names are scored.
         slices: csv files of columns id,attribute,value, or names of :data:`~evaluator.parts.SLICES`: every
             figure is computed for each group of videos, too.
         quantiles: into how many groups of equal size the numbers of a source of slices are divided.
@@ -101,6 +103,7 @@ class ScoringOptions(SettingsModel):
         ".csv", "Predictions as csv or parquet.", flag="--format", give="csv or parquet", metavar="[csv|parquet]",
         shown="csv",
     )  # fmt: skip
+    subset: str | None = like(PartSettings, "subset")
     slices: Sources = setting(
         (), f"Figures per group of videos, and the gap between groups: {SLICES.help()}, or a csv file of columns "
         "id,attribute,value[,start,end] (docs/slices.md).", give="csv files, or names of slices", metavar="FILE ...",

@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from benchmark_builder.benchmark.manifest import paths_from
+from benchmark_builder.datasets.subset import ChosenIds
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, write_json
 from benchmark_builder.utils.records import FileRecord, Missing, Record, Says, shown
@@ -172,6 +173,19 @@ class Pair(Record):
     contra_acc: Figure | None
 
 
+class ListedSources(Record):
+    """Which sources were scored by ``--subset``: the file, the name of the list in it, and a digest of its ids.
+
+    ``ids``: the sources of the test sets that it names; ``unknown``: ids of the list that name none.
+    """
+
+    file: Text
+    name: Text
+    sha256: Name
+    ids: list[Name]
+    unknown: list[Text] = Field(default_factory=list[str])
+
+
 class Iid(Record):
     """The ordinary test videos that were scored, and the place of the dataset."""
 
@@ -315,6 +329,7 @@ class ResultsRecord(Computed):
         kind, notes: the kind of model, and what had to be assumed about it.
         classes: names in label order; empty if an older version wrote the record.
         limit: largest number of videos scored per set; None for all.
+        subset: only the videos that a list names were scored.
         iid: the ordinary test videos; None if they were not scored.
         version, versions: version of this toolkit; versions of it and of libraries.
     """
@@ -333,6 +348,7 @@ class ResultsRecord(Computed):
     notes: list[Text] = Field(default_factory=list[str])
     bootstrap_seed: Annotated[int, Says("a seed", _is_seed)] = 0
     limit: Annotated[int | None, Field(ge=1, lt=2**63), Says("a whole number from 1", null=True)] = None
+    subset: Annotated[ListedSources | None, Missing()] = None
     iid: Iid | None = None
     version: Text = ""
     versions: dict[Text, Text] | None = None
@@ -378,6 +394,14 @@ class Scored:
         """A field of :meth:`plain`, for code written for the last release, in which this was a dictionary."""
         warnings.warn(f"Scored[{name!r}]: use its attributes, or plain()", DeprecationWarning, 2)
         return self.plain()[name]
+
+
+def subset_said(chosen: ChosenIds | None) -> dict[str, object]:
+    """The entry of a record for what ``--subset`` chose; empty without it."""
+    if chosen is None:
+        return {}
+    said = {**chosen.listed.described(), "ids": sorted(chosen.ids), "unknown": [i[:LONGEST] for i in chosen.unknown]}
+    return {"subset": said}
 
 
 def _given(**places: str | None) -> dict[str, str]:

@@ -15,7 +15,7 @@ from evaluator.metrics.paired import Comparison, compare
 from evaluator.predictions.files import Predictions, read_predictions
 from evaluator.records import Computed, Iid, ResultsRecord, ScoredSet, TimedSet, read_record
 from evaluator.reports.leaderboard import NAME, as_text, read_leaderboard, row_of
-from evaluator.testsets import Item, TestSet, benchmark_set, iid_set, limited, limited_digest
+from evaluator.testsets import Item, TestSet, benchmark_set, iid_set, limited, limited_digest, listed_digest, listed_set
 from evaluator.time_order import TimeOrder
 
 
@@ -136,7 +136,7 @@ class Found:
             recorded = places_of(out, described.places, "folder")
             default = [data_root() / "benchmarks" / name]
             there = [p for p in (*named, *others, *recorded, *default) if _is_built(p)]
-            same = next((p for p in there if _digest(p, record.limit) == wanted), None)
+            same = next((p for p in there if _digest(p, record) == wanted), None)
             if same is None:
                 where = next((p for p in there if p not in others), None)
                 if where is not None:
@@ -145,8 +145,7 @@ class Found:
                     )
                 tried = ", ".join(map(str, dict.fromkeys((*recorded, *default))))
                 raise BenchError(f"{path}: its benchmark {name} is not in {tried}; name its folder with --benchmarks")
-            s = benchmark_set(same, self.root)
-            self._sets[key] = s if record.limit is None else limited(s, record.limit)
+            self._sets[key] = _part(benchmark_set(same, self.root), record)
         # The folder may have a new name; the record and its predictions use the old one.
         return replace(self._sets[key], name=name)
 
@@ -171,7 +170,7 @@ class Found:
                 if self.root is not None:
                     raise
                 continue  # the folder contains something else, or its name is not valid
-            s = s if record.limit is None else limited(s, record.limit)
+            s = _part(s, record)
             if s.digest == wanted:
                 return self._sets.setdefault(key, s)
             if folder in recorded:
@@ -187,9 +186,17 @@ def _is_built(folder: Path) -> bool:
         return False
 
 
-def _digest(folder: Path, limit: int | None) -> str:
+def _digest(folder: Path, record: ResultsRecord) -> str:
+    """The digest of what a record scored of the benchmark in a folder."""
     digest = sha256_file(folder / MANIFEST)
-    return digest if limit is None else limited_digest(digest, limit)
+    digest = digest if record.subset is None else listed_digest(digest, record.subset.sha256)
+    return digest if record.limit is None else limited_digest(digest, record.limit)
+
+
+def _part(s: TestSet, record: ResultsRecord) -> TestSet:
+    """What a record scored of a test set."""
+    s = s if record.subset is None else listed_set(s, set(record.subset.ids), record.subset.sha256)
+    return s if record.limit is None else limited(s, record.limit)
 
 
 def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = None, found: Found | None = None) -> Run:

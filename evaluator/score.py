@@ -1,25 +1,26 @@
 """`bench score`: figures from predictions alone, for users of any framework. Needs neither torch nor the videos."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmark_builder.datasets import data_root
+from benchmark_builder.datasets.subset import read_subset
 from benchmark_builder.utils.errors import BenchError
 from evaluator.metrics.figures import compute, file_tag, plain, version
 from evaluator.options import ScoreOptions
-from evaluator.predictions.files import Predictions, write_predictions
+from evaluator.predictions.files import Predictions, of_videos, write_predictions
 from evaluator.predictions.mmaction import read_any_predictions
-from evaluator.records import ResultsRecord, Scored, check_names, write_record
+from evaluator.records import ResultsRecord, Scored, check_names, subset_said, write_record
 from evaluator.reports import leaderboard
 from evaluator.reports.slices import write_slices
 from evaluator.results_folder import results_folder
 from evaluator.slices.figures import slice_figures
 from evaluator.slices.table import read_slices
-from evaluator.testsets import TestSet, benchmark_set, iid_set
+from evaluator.testsets import TestSet, benchmark_set, iid_set, listed_sets
 
 IID = "iid:"
 
@@ -28,6 +29,7 @@ def score(
     files: Sequence[Path],
     benchmarks: Sequence[Path | str],
     out: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> Scored:
     """Figures of predictions that exist already.
@@ -37,8 +39,10 @@ def score(
         benchmarks: folders of the benchmarks, in the files' order; ``iid:DATASET`` for the ordinary test split.
             With SCUBA and its SCUFO, contrasted accuracy is computed too.
         out: where to put ``predictions/``, ``results/`` and the row of ``leaderboard.csv``; None writes nothing.
+        say: function that shows lines to the user.
         options: fields of :class:`~evaluator.options.ScoreOptions`: ``method``, ``model``, ``root``, ``lists``,
-            ``allow_missing``, ``seed``, ``cluster``, ``suffix``, ``slices``, ``quantiles``.
+            ``allow_missing``, ``seed``, ``cluster``, ``suffix``, ``slices``, ``quantiles``,
+            ``subset``.
 
     Returns:
         The results record, and where it was written.
@@ -63,11 +67,17 @@ def score(
     sets = [_set(b, o.root) for b in benchmarks]
     if len({s.name for s in sets}) < len(sets):
         raise BenchError("two of the benchmarks have the same name; give each benchmark once")
+    whole, chosen = sets, None
+    if o.subset is not None:
+        sets, chosen = listed_sets(sets, read_subset(o.subset))
+        say(chosen.message)
     attributes = read_slices(o.slices, sets, o.quantiles)
     predictions = {
-        s.name: read_any_predictions(path, s, lists[k] if lists else None, o.allow_missing)
-        for k, (path, s) in enumerate(zip(files, sets, strict=True))
+        s.name: read_any_predictions(path, s, lists[k] if lists else None, o.allow_missing or chosen is not None)
+        for k, (path, s) in enumerate(zip(files, whole, strict=True))
     }
+    if chosen is not None:
+        predictions = {s.name: of_videos(predictions[s.name], s.labels, o.allow_missing) for s in sets}
     digest = _digest(list(predictions.values()))
     computed = compute(sets, predictions, seed, cluster)
     sliced = slice_figures(sets, predictions, attributes, seed, cluster, computed.own_arrows)
@@ -77,7 +87,7 @@ def score(
         "seed": "", "checkpoint": "", "checkpoint_sha256": digest, "protocol": "predictions", "sampling": None,
         "bootstrap_seed": seed, "iid": {} if any(s.kind == "iid" for s in sets) else None,
         "versions": {"albar-bench": version()},
-        **computed.plain(), **({"slices": [s.record.plain() for s in sliced]} if sliced else {}),
+        **subset_said(chosen), **computed.plain(), **({"slices": [s.record.plain() for s in sliced]} if sliced else {}),
     }  # fmt: skip
     record = ResultsRecord.made(said, "the results", "give it a shorter name, or report this")
     if out is None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from benchmark_builder import kinds
 from benchmark_builder.benchmark.manifest import MANIFEST, PROTOCOL, Benchmark, read_benchmark
 from benchmark_builder.benchmark.protocol_record import read_protocol
 from benchmark_builder.datasets import data_root, read_dataset, scored_as
+from benchmark_builder.datasets.subset import ChosenIds, IdList
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.registry import safe_name
@@ -275,3 +276,29 @@ def in_time(s: TestSet, time: TimeOrder) -> TestSet:
     """A test set with its clips in another order; another name and digest, so that predictions never mix."""
     time = replace(time, videos=s.videos) if time.name == FROZEN else time
     return replace(s, name=f"{s.name}+{time.name}", digest=time.digest(s.digest), time=time, plain=s.name)
+
+
+def listed_sets(sets: list[TestSet], listed: IdList) -> tuple[list[TestSet], ChosenIds]:
+    """Of each set the videos whose source a list names (``--subset``), and what the list means for all of them.
+
+    Raises:
+        BenchError: the list names no video of one of the sets.
+    """
+    chosen = listed.chosen({i for s in sets for i in (*s.sources.values(), *s.absent)})
+    made = [listed_set(s, chosen.ids, listed.sha256) for s in sets]
+    for s in made:
+        if not s.items:
+            raise BenchError(f"--subset {listed.label}: names no video of {s.name}; leave one of them out")
+    return made, chosen
+
+
+def listed_set(s: TestSet, ids: Collection[str], sha256: str) -> TestSet:
+    """The videos of a set that were made from the sources ``ids``, chosen by a list with this digest."""
+    items = [item for item in s.items if item.source_id in ids]
+    absent = tuple(name for name in s.absent if name in ids)
+    return replace(s, items=items, absent=absent, digest=listed_digest(s.digest, sha256))
+
+
+def listed_digest(digest: str, sha256: str) -> str:
+    """The digest of the videos that a list of this digest names, of a set with this ``digest``."""
+    return hashlib.sha256(f"{digest} listed {sha256}".encode()).hexdigest()

@@ -15,6 +15,7 @@ from albar.stillmix_settings import RESIZED_BEFORE
 from albar.training.extras import deciding, without_folder
 from albar.training.optimizer import Recipe
 from albar.training.settings import TrainSettings
+from benchmark_builder.datasets.subset import ChosenIds
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file
 from benchmark_builder.utils.records import FileRecord, Says, Text, wrong
@@ -53,6 +54,7 @@ class RunRecord(FileRecord):
     dataset: TextOrMissing = None
     split: TextOrMissing = None
     fold: Whole = None
+    subset: Table = None  # the list that named the videos; only where one did
     limit: Annotated[int | None, Says("a whole number", null=True)] = None
     validation: Share = None
     seed: Whole = None
@@ -68,6 +70,7 @@ class RunRecord(FileRecord):
         kept_back: Sequence[Video],
         processes: int,
         precision: str,
+        chosen: ChosenIds | None = None,
     ) -> Self:
         """The record of a run.
 
@@ -77,6 +80,7 @@ class RunRecord(FileRecord):
             videos, kept_back: the videos for training and for validation.
             processes: number of processes that train together.
             precision: ``float32``, ``tf32`` or ``bf16``; ``auto`` is already resolved.
+            chosen: what the list of ``subset`` means for the dataset.
         """
         s = settings
         said = {
@@ -94,6 +98,7 @@ class RunRecord(FileRecord):
             "dataset": s.dataset,
             "split": s.split,
             "fold": s.fold,
+            **({"subset": {**chosen.listed.described(), "unknown": list(chosen.unknown)}} if chosen else {}),
             "limit": s.limit,
             "validation": s.validation,
             "seed": s.seed,

@@ -10,6 +10,7 @@ from pydantic import model_validator
 from albar.parts import MODELS
 from albar.stillmix_settings import BankSettings
 from albar.training.recipe import RECIPES, Milestones, Recipe
+from benchmark_builder.settings import PartSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import PathSetting, SettingsModel, Table, Word, like, setting
 from benchmark_builder.utils.registry import safe_name
@@ -48,7 +49,9 @@ class TrainSettings(BankSettings):
         epochs, batch, accumulate, optimiser, lr, backbone_lr, momentum, weight_decay, decay, warmup, warmup_from,
             schedule, by_epoch, milestones, gamma, clip_gradient: see :class:`albar.training.recipe.Recipe`.
         seed: seed of all random draws: initial weights, validation part, order, clips, dropout.
-        limit: number of videos of the split to use, drawn with the seed; None: all.
+        subset: use only the videos that a list of ids names, as
+            :func:`~benchmark_builder.datasets.subset.read_subset` takes it.
+        limit: number of videos of the split (and subset) to use, drawn with the seed; None: all.
         validation: share of the videos kept for validation. They are not used for training, and nothing is selected by
             the validation results. Clips of one UCF101 group (one filmed scene) stay together.
         validation_split: use this split of the dataset for validation instead (``val``).
@@ -124,6 +127,7 @@ class TrainSettings(BankSettings):
     gamma: float | None = own("gamma")
     clip_gradient: float | None = own("clip_gradient")
     seed: int = setting(0, "Seed of every random draw.")
+    subset: str | None = like(PartSettings, "subset")
     limit: int | None = setting(None, "Train on so many videos only, drawn from the seed.", of="videos", ge=1)
     validation: float = setting(0.1, "Share of the training videos used for validation only.", of="share", ge=0, lt=1)
     validation_split: Word | None = setting(None, "Validate on this split of the dataset instead, e.g. val.")

@@ -1,9 +1,25 @@
 """Divides the videos of a split into those for training and those for validation."""
 
+from dataclasses import replace
+
 from albar.training.settings import TrainSettings
 from benchmark_builder.datasets import Listing
+from benchmark_builder.datasets.subset import ChosenIds, read_subset
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.record import Video, group_of
+
+
+def chosen_by_list(listing: Listing, settings: TrainSettings) -> tuple[Listing, ChosenIds | None]:
+    """The listing with only the videos that ``subset`` names, and what the list means for it; None without a list.
+
+    Raises:
+        BenchError: the list cannot be read, or names no video of the split.
+    """
+    if settings.subset is None:
+        return listing, None
+    chosen = read_subset(settings.subset).chosen([*(v.id for v in listing.videos), *listing.missing])
+    videos = [v for v in listing.videos if v.id in chosen.ids]
+    return replace(listing, videos=videos, missing=tuple(i for i in listing.missing if i in chosen.ids)), chosen
 
 
 def divide(listing: Listing, settings: TrainSettings) -> tuple[list[Video], list[Video]]:

@@ -25,7 +25,7 @@ from albar.training.optimizer import make_optimiser, set_rate
 from albar.training.run_folder import RunFolder
 from albar.training.run_record import RunRecord, digest
 from albar.training.settings import TrainSettings
-from albar.training.split import divide
+from albar.training.split import chosen_by_list, divide
 from albar.training.validation import watch
 from benchmark_builder.datasets import read_dataset
 from benchmark_builder.utils.errors import BenchError
@@ -90,7 +90,9 @@ class Run:
         self._read_videos()
         bf16 = self.accelerator.mixed_precision == "bf16"
         precision = "bf16" if bf16 else "tf32" if settings.precision == "tf32" else "float32"
-        self.record = RunRecord.of_run(settings, self.method, self.videos, self.kept_back, self.processes, precision)
+        self.record = RunRecord.of_run(
+            settings, self.method, self.videos, self.kept_back, self.processes, precision, self.chosen
+        )
 
     def _read_videos(self) -> None:
         """Read the classes, the videos for training and those for validation."""
@@ -98,6 +100,9 @@ class Run:
         listing = read_dataset(s.dataset, s.root, s.split, s.fold)
         for note in listing.notes:
             self.say(note)
+        listing, self.chosen = chosen_by_list(listing, s)
+        if self.chosen is not None:
+            self.say(self.chosen.message)
         if listing.missing:
             raise BenchError(
                 f"{len(listing.missing)} videos of {s.dataset}'s split {s.split!r} are missing, first "

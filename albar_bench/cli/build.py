@@ -45,7 +45,7 @@ class BuildOptions(RunSettings, PartSettings, VideoSettings):
     def part(self) -> "Subset":
         from benchmark_builder.builders import Subset
 
-        return Subset(self.limit, self.only, self.shard)
+        return Subset(self.limit, self.only, self.shard, self.subset)
 
 
 PANEL = "Protocol's settings"  # an option has priority over the protocol

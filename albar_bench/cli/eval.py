@@ -10,8 +10,8 @@ from evaluator.options import EvalFiles, EvalOptions, ModelOptions
 
 OF_MODEL = ("model", "weights", "classes", "sampling", "clip", "views", "crops", "method", "trust")
 OPTIONS = (
-    "dataset", "root", "iid", "split", "fold", "batch", "workers", "device", "precision", "limit", "allow_missing",
-    "seed", "cluster", "suffix", "slices", "quantiles", "time", "masks", "mask_set",
+    "dataset", "root", "iid", "split", "fold", "batch", "workers", "device", "precision", "subset", "limit",
+    "allow_missing", "seed", "cluster", "suffix", "slices", "quantiles", "time", "masks", "mask_set",
 )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def score(
     from evaluator.score import score as compute
 
     wanted = [name if name.startswith("iid:") else Path(name) for name in benchmark]
-    scored = compute(predictions, wanted, out, **dict(options))
+    scored = compute(predictions, wanted, out, say, **dict(options))
     for name, figure in scored.record.figures.items():
         interval = "" if figure.low is None else f"  [{figure.low:.2f}, {figure.high:.2f}]"
         lacking = f", {figure.missing} missing" if figure.missing else ""

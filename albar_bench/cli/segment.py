@@ -42,7 +42,7 @@ def segment(
     report = write_masks(
         **own.model_dump(include={"dataset", "root", "split", "fold", "protocol", "masks", "out"}),
         options={**actors, **folder, "prompts": own.prompts, **network},
-        subset=Subset(own.limit, own.only, own.shard),
+        subset=Subset(own.limit, own.only, own.shard, own.subset),
         run=Run(own.workers, say=say),
     )
     say_failures(report.failures, report.folder)

@@ -289,7 +289,7 @@ def _joined(parts: list[Part] | None) -> list[Part] | None:
     """The parts without duplicates; None if they include all shards of a count."""
     if parts is None:
         return None
-    shards = {part.shard for part in parts if part.shard and not part.only and part.limit is None}
+    shards = {part.shard for part in parts if part.shard and part == Part(limit=None, only=[], shard=part.shard)}
     counts = {int(shard.partition("/")[2]) for shard in shards}
     if any(all(f"{i}/{n}" in shards for i in range(1, n + 1)) for n in counts):
         return None

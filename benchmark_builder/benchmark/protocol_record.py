@@ -106,6 +106,17 @@ class Conflfg(Record):
     rules: Rules = 1
 
 
+class Listed(Record):
+    """A list of ids that a part was chosen by: :meth:`benchmark_builder.datasets.subset.IdList.described`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: Text
+    name: Text
+    sha256: Text
+    ids: Annotated[int, Field(ge=0, le=10**9), Says("a whole number")]
+
+
 class Part(Record):
     """A part of a dataset, as :meth:`benchmark_builder.builders.Subset.describe` returns it."""
 
@@ -114,6 +125,7 @@ class Part(Record):
     limit: Annotated[int | None, Field(ge=0, le=10**9), Says("a whole number", null=True)]
     only: list[str]
     shard: Annotated[str | None, Says("i/n", _is_shard, null=True)]
+    listed: Annotated[Listed | None, Missing()] = None
 
 
 class Origin(Record):

@@ -10,21 +10,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import parse_json, whole_file, write_text
-from benchmark_builder.utils.folders import PICTURE_SUFFIXES, VIDEO_SUFFIXES
-from benchmark_builder.utils.text import composed, csv_text, letters, meant, plain_path, read_text
+from benchmark_builder.utils.text import composed, csv_text, letters, meant, read_text
+from benchmark_builder.utils.video_names import VideoNames as VideoNames
 
 FIXED = ["id", "label", "pred"]
 MOST_CELLS, MOST_LETTERS = 10**8, 2**28  # limits for a Parquet file; 30,000 videos in 700 classes are 2e7 cells
 FORMATS = (".csv", ".parquet")  # chosen by the file's suffix; both give back the same digits
 FIX = "give a file of columns id,label,pred and one score column per class, as `bench eval` writes"
-_SUFFIXES = VIDEO_SUFFIXES | PICTURE_SUFFIXES | {".zip"}
 # Columns with row numbers: pandas writes its index by default to csv and, after filtering, to Parquet.
 _INDEX = re.compile(r"|index|level_\d+|unnamed: \d+|__index_level_\d+__", re.IGNORECASE)
 
@@ -136,6 +135,23 @@ def make_predictions(
     )
 
 
+def of_videos(p: Predictions, expected: Mapping[str, int], allow_missing: bool = False) -> Predictions:
+    """The predictions of some of the videos.
+
+    Args:
+        p: predictions.
+        expected: id -> label of the videos.
+        allow_missing: note missing ids in ``missing`` instead of refusing them.
+
+    Raises:
+        BenchError: none of the videos was predicted, or one was not.
+    """
+    at = [k for k, video_id in enumerate(p.ids) if video_id in expected]
+    preds = None if p.chosen is None else p.chosen[at]
+    ids = [p.ids[k] for k in at]
+    return make_predictions(p.name, p.classes, ids, p.labels[at], p.scores[at], expected, allow_missing, preds)
+
+
 def _not_highest(preds: np.ndarray, scores: np.ndarray) -> list[int]:
     """Rows whose answer is not a class with the highest score."""
     if not len(preds):
@@ -143,54 +159,6 @@ def _not_highest(preds: np.ndarray, scores: np.ndarray) -> list[int]:
     inside = (preds >= 0) & (preds < scores.shape[1])
     own = np.take_along_axis(scores, np.where(inside, preds, 0)[:, None], 1)[:, 0]
     return np.flatnonzero(~inside | (own < scores.max(1))).tolist()
-
-
-class VideoNames:
-    """Finds the videos of a test set by the names that other programs use, with or without suffix and parent folders.
-
-    Args:
-        ids: ids of the test set.
-    """
-
-    def __init__(self, ids: Iterable[str]) -> None:
-        self._ids = set(ids)
-        self._last: dict[str, list[str]] = {}
-        for video_id in self._ids:
-            self._last.setdefault(PurePosixPath(composed(video_id)).name, []).append(video_id)
-
-    def find(self, name: str) -> list[str]:
-        """The ids that ``name`` can mean: the same id if it exists. Otherwise ids that are equal after backslashes
-        become ``/``, letters are composed (NFC) and video suffixes are removed; either may lack parent folders."""
-        for exact in (name, meant(name)):
-            if exact in self._ids:
-                return [exact]
-        plain = plain_path(name)
-        short = plain[: plain.rfind(".")] if PurePosixPath(plain).suffix.lower() in _SUFFIXES else plain
-        for tried in dict.fromkeys((plain, short)):
-            found = []
-            for video_id in self._last.get(PurePosixPath(tried).name, []):
-                own = composed(video_id)
-                if own == tried:
-                    return [video_id]
-                if f"/{own}".endswith(f"/{tried}") or f"/{tried}".endswith(f"/{own}"):
-                    found.append(video_id)
-            if found:
-                return sorted(found)
-        return []
-
-    def resolved(self, names: Sequence[str], where: str) -> list[str]:
-        """The id of each name; an unknown name is returned unchanged, and the caller must refuse it.
-
-        Raises:
-            BenchError: a name can mean several videos.
-        """
-        ids = []
-        for name in names:
-            found = self.find(name)
-            if len(found) > 1:
-                raise BenchError(f"{where}: {name!r} can be {found[0]!r} or {found[1]!r}; give the whole id")
-            ids.append(found[0] if found else name)
-        return ids
 
 
 def without_ids(path: Path, count: int | None = None) -> BenchError:

@@ -12,7 +12,7 @@ from albar_bench.cli.options import Chosen, with_options
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import PathSetting, SettingsModel, setting, share
 
-BUILD = """dataset root split fold seed out workers limit only shard keep-going protocol masks prompts actors
+BUILD = """dataset root split fold seed out workers limit only shard subset keep-going protocol masks prompts actors
 unannotated
 smooth smooth-how dilate feather min-area min-valid sam-checkpoint sam-model box-margin drift min-score min-track device
 chunk backgrounds fit grey per-video layout jpeg-quality"""
@@ -23,16 +23,17 @@ NAMES = {
     "build conflfg": f"{BUILD} from order place max-covered min-visible still-area",
     "segment": """dataset root split fold protocol masks actors prompts numbering out sam-checkpoint sam-model
     box-margin
-    drift min-score min-track device chunk workers limit only shard keep-going""",
-    "train": """config dataset root split fold limit validation validation-split seed out preset set static-frames masks
+    drift min-score min-track device chunk workers limit only shard subset keep-going""",
+    "train": """config dataset root split fold subset limit validation validation-split seed out preset set
+    static-frames masks
     places reference tau model weights keep-head sampling clip epochs batch accumulate optimiser lr backbone-lr
     weight-decay decay warmup schedule clip-gradient precision compile workers device save-steps tensorboard""",
     "eval": """benchmarks model weights classes sampling clip views crops method trust dataset out root iid split fold
     batch workers device precision limit allow-missing seed cluster format time masks mask-set no-benchmarks
-    slices quantiles""",
+    slices quantiles subset""",
     "compare": """methods seeds first-seed dataset root benchmarks config model weights preset epochs batch lr limit
     masks places device jobs out""",
-    "score": "benchmark out method model root lists allow-missing seed cluster format slices quantiles",
+    "score": "benchmark out method model root lists allow-missing seed cluster format slices quantiles subset",
     "report": "out published gallery benchmarks root title cluster",
     "versus": "benchmarks root cluster",
     "leaderboard": "published",

@@ -20,7 +20,7 @@ from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches, 
 from albar.methods.base import Method
 from albar.training.optimizer import Recipe
 from albar.training.settings import TrainSettings
-from albar.training.split import divide
+from albar.training.split import chosen_by_list, divide
 from albar.training.trainer import train
 from benchmark_builder.datasets import Listing
 from benchmark_builder.utils.errors import BenchError
@@ -702,6 +702,23 @@ def test_clips_of_one_ucf101_group_stay_on_one_side() -> None:
     kept = divide(listing, TrainSettings(dataset="ucf101", validation=0.3))[1]
     groups = {v.id[:-4] for v in kept}
     assert len(kept) == 4 * len(groups) and 0 < len(groups) < 25
+
+
+def test_a_list_of_ids_chooses_the_training_videos(run: Callable[..., Path], tmp_path: Path) -> None:
+    listed = tmp_path / "ids.txt"
+    listed.write_text("".join(f"v{k:02d}\n" for k in range(10)) + "gone\n")
+    said: list[str] = []
+    whole = load_checkpoint(run("whole", epochs=1)).settings
+    made = load_checkpoint(run("part", said.append, epochs=1, subset=str(listed))).settings
+    assert "subset" not in whole and whole["training_videos"] != made["training_videos"]
+    found = made["subset"]
+    assert isinstance(found, dict) and (found["file"], found["ids"], found["unknown"]) == ("ids.txt", 11, ["gone"])
+    assert any("10 videos; 1 of its 11 ids are unknown here: gone" in line for line in said)
+    listing, chosen = chosen_by_list(run.listing, TrainSettings(subset=str(listed)))  # type: ignore[attr-defined]
+    assert chosen is not None and [v.id for v in listing.videos] == [f"v{k:02d}" for k in range(10)]
+    listed.write_text("another\n")
+    with pytest.raises(BenchError, match="--subset ids.txt"):
+        run("none", epochs=1, subset=str(listed))
 
 
 # --- what a method needs alongside the clips --------------------------------------------------------------------------
