@@ -717,7 +717,7 @@ def test_a_list_of_ids_chooses_the_training_videos(run: Callable[..., Path], tmp
     listing, chosen = chosen_by_list(run.listing, TrainSettings(subset=str(listed)))  # type: ignore[attr-defined]
     assert chosen is not None and [v.id for v in listing.videos] == [f"v{k:02d}" for k in range(10)]
     listed.write_text("another\n")
-    with pytest.raises(BenchError, match="--subset ids.txt"):
+    with pytest.raises(BenchError, match=r"--subset ids\.txt"):
         run("none", epochs=1, subset=str(listed))
 
 
