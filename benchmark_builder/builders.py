@@ -8,14 +8,15 @@ from typing import Any
 
 from benchmark_builder import kinds
 from benchmark_builder.backgrounds import background_source
-from benchmark_builder.benchmark.build import Report, made_from, run_build
+from benchmark_builder.benchmark.build import Report, corrections_in, made_from, run_build
 from benchmark_builder.benchmark.manifest import Benchmark, Row, first_rows, moved_paths, paths_from, read_benchmark
 from benchmark_builder.benchmark.protocol_record import PROTOCOL, Listed, Part, ProtocolRecord
-from benchmark_builder.datasets import Listing, dataset_root, read_dataset
+from benchmark_builder.datasets import Listing, all_ids, dataset_root, read_dataset
 from benchmark_builder.datasets.subset import ChosenIds, IdList, read_subset
 from benchmark_builder.kinds.base import Kind, kind_named, own_settings
 from benchmark_builder.kinds.scuba import ScubaMaker
 from benchmark_builder.layouts.layout import LAYOUTS, Layout
+from benchmark_builder.masks.corrections import corrected, updated
 from benchmark_builder.protocols import LATER, Settings, differing, names, protocol_masks, resolve
 from benchmark_builder.settings import PartSettings, RunSettings
 from benchmark_builder.start_from import benchmark_folder
@@ -136,6 +137,8 @@ def build_scuba(
     subset: Subset | None = None,
     run: Run | None = None,
     mask_options: Mapping[str, object] | None = None,
+    corrections: Sequence[Path | str] = (),
+    correction_numbering: str = "0",
     **chosen: object,
 ) -> Report:
     """Build SCUBA videos of a dataset.
@@ -148,6 +151,9 @@ def build_scuba(
         out: folder to write; None for the conventional one.
         mask_options: settings of the mask source that no protocol decides, such as a checkpoint; those that are None
             are the source's default.
+        corrections, correction_numbering: manual corrections of the masks, as in
+            :class:`~benchmark_builder.settings.CorrectionSettings`. If they change, the videos that they change are
+            made again.
 
     Raises:
         BenchError: anything the user can fix; nothing is left half-written.
@@ -159,7 +165,11 @@ def build_scuba(
     for note in listing.notes:
         run.say(note)
     asked = {k for k, v in chosen.items() if v is not None}
-    masks = protocol_masks(settings, named, root, asked, mask_options)
+    source = protocol_masks(settings, named, root, asked, mask_options)
+    videos = subset.of(listing.videos)
+    masks, by_hand = corrected(
+        source, corrections, correction_numbering, listing.videos, lambda: all_ids(dataset, root, listing), run.say
+    )
     backgrounds = background_source(settings.backgrounds, settings.fit, settings.grey)
     if differing(named):
         run.say(differing(named))
@@ -183,12 +193,20 @@ def build_scuba(
     maker = ScubaMaker(
         out, root, masks, backgrounds, settings.per_video, seed, settings.mask_settings, _layout(settings)
     )
-    videos = subset.of(listing.videos)
+    before, digests = corrections_in(out), {} if by_hand is None else by_hand.digests
+    by_hand = updated(before, by_hand, {video.id for video in videos}, out)
     record = ProtocolRecord.made(written, out / PROTOCOL).replaced(subset=subset.describe())
+    if by_hand is not None:
+        record = record.replaced(corrections=by_hand)
+
+    def current(video: Video, rows: list[Row]) -> bool:
+        was = "" if before is None else before.digests.get(video.id, "")
+        same = was == digests.get(video.id, "")
+        return same and (not rows or known_digest(video.path) == rows[0].source_sha256)
+
     return run_build(
-        out, record, maker, videos, lambda v: v.id, _workers(run), run.progress, missing, "source_id",
-        lambda video, rows: not rows or known_digest(video.path) == rows[0].source_sha256,
-    )  # fmt: skip
+        out, record, maker, videos, lambda v: v.id, _workers(run), run.progress, missing, "source_id", current
+    )
 
 
 def build_kind(

@@ -15,18 +15,21 @@ from typing import Any
 
 import numpy as np
 
+from benchmark_builder.audit.masks import audit_masks
+from benchmark_builder.audit.review import read_review, write_review
 from benchmark_builder.benchmark.manifest import paths_from, versions
 from benchmark_builder.benchmark.masked import COLUMNS, FIX, TABLE, read_masks_table, whole_row
 from benchmark_builder.builders import Run, Subset
-from benchmark_builder.datasets import data_root, dataset_root, read_dataset
+from benchmark_builder.datasets import all_ids, data_root, dataset_root, read_dataset
 from benchmark_builder.masks import KINDS, MaskSource
 from benchmark_builder.masks.base import confidence_of, mean_confidence
+from benchmark_builder.masks.corrections import CorrectionsRecord, corrected, updated
 from benchmark_builder.masks.stored import ORIGIN, MaskWriter, StoredTrack
 from benchmark_builder.masks.treatment import full_masks
 from benchmark_builder.protocols import differing, protocol_masks, resolve
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError, LeftOut
-from benchmark_builder.utils.files import inside, read_json, sha256_file, write_csv, write_json
+from benchmark_builder.utils.files import inside, read_json, remove, sha256_file, write_csv, write_json
 from benchmark_builder.utils.journal import NOT_MADE, Entry, Journal, from_tables
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, occupied
@@ -113,6 +116,9 @@ def segment(
     out: Path | None = None,
     subset: Subset | None = None,
     run: Run | None = None,
+    corrections: Sequence[Path | str] = (),
+    correction_numbering: str = "0",
+    review: Path | None = None,
 ) -> Report:
     """Write a source's masks for a dataset's videos. A second run writes missing ones; another split is added.
 
@@ -122,6 +128,10 @@ def segment(
         masks: ``KIND`` or ``KIND:PATH``; None for the protocol's.
         options: the source's settings, as :func:`~benchmark_builder.masks.mask_source` takes them.
         out: folder to write; None for ``$BENCH_DATA/masks/DATASET-KIND``.
+        corrections, correction_numbering: manual corrections, as in
+            :class:`~benchmark_builder.settings.CorrectionSettings`. If they change, the masks of the videos that they
+            change are written again.
+        review: also write a table of videos by doubt (:mod:`benchmark_builder.audit.review`).
 
     Raises:
         BenchError: anything the user can fix: bad settings, ``out`` in use, or filled from another source.
@@ -137,14 +147,23 @@ def segment(
     settings, named = resolve(protocol, dataset, chosen)
     asked = {k for k, v in chosen.items() if v is not None}
     others = {k: v for k, v in (options or {}).items() if k not in chosen}
+    filled = read_review(review) if review is not None else {}
     source = protocol_masks(settings, named, root, asked, others)
     if differing(named):
         run.say(differing(named))
     record = {"masks": source.describe(), "dataset": safe_name(dataset), "format": FORMAT}
     missing = subset.missing(listing, run.say)
     out = out or data_root() / "masks" / f"{safe_name(dataset)}-{safe_name(KINDS.kind(settings.masks))}"
-    task = _Segment(out, SegmentMaker(out, source, root), record, missing)
-    return runner.fill(task, subset.of(listing.videos), run.workers or pool.default_workers(), run.progress)
+    videos, workers = subset.of(listing.videos), run.workers or pool.default_workers()
+    source, by_hand = corrected(
+        source, corrections, correction_numbering, listing.videos, lambda: all_ids(dataset, root, listing), run.say
+    )
+    task = _Segment(out, SegmentMaker(out, source, root), record, missing, by_hand, videos)
+    report = runner.fill(task, videos, workers, run.progress)
+    if review is not None and (report.made or report.kept):
+        ids = {video.id for video in listing.videos}
+        write_review(review, audit_masks(out, root, workers, run.progress), ids, int(correction_numbering), filled)
+    return report
 
 
 class _Segment(runner.Filling):
@@ -153,8 +172,18 @@ class _Segment(runner.Filling):
     lock, journal = f"{WORK}/lock", f"{WORK}/journal.jsonl"
     busy, title = "another `bench segment` is running in this folder", "segment"
 
-    def __init__(self, out: Path, maker: SegmentMaker, record: dict[str, Any], missing: Sequence[pool.Note]) -> None:
+    def __init__(
+        self,
+        out: Path,
+        maker: SegmentMaker,
+        record: dict[str, Any],
+        missing: Sequence[pool.Note],
+        corrections: CorrectionsRecord | None,
+        videos: Sequence[Video],
+    ) -> None:
         self.out, self.maker, self._record, self._missing = out, maker, record, missing
+        self._corrections, self._videos = corrections, videos
+        self._before: CorrectionsRecord | None = None  # the corrections that the folder's masks were made with
         self._finished = False
 
     def claim(self) -> None:
@@ -170,6 +199,9 @@ class _Segment(runner.Filling):
                 there, here = (json.dumps(found.get(differing), sort_keys=True) for found in (old, now))
                 raise BenchError(f"{self.out}: holds masks of another run ({differing}: {there}, now {here}); {fix}")
             new = differing is not None
+            if not new and old.get("corrections") is not None and self._has_masks():
+                self._before = CorrectionsRecord.read(old["corrections"], path, fix)
+            updated(self._before, self._corrections, (), self.out)  # refuses a run without corrections
         else:
             if others := occupied(self.out):
                 raise BenchError(f"{self.out}: is not empty and holds no masks of `bench segment` ({others[0]}); {fix}")
@@ -190,9 +222,18 @@ class _Segment(runner.Filling):
     def check_row(self, row: Any) -> None:
         inside(self.out, whole_row(row)["file"])
 
+    def current(self, item: Any, rows: list[dict[str, Any]]) -> bool:
+        before, now = (record.digests if record else {} for record in (self._before, self._corrections))
+        return before.get(item.id, "") == now.get(item.id, "")
+
     def ready(self) -> None:
+        for video in self._videos:  # also zips that no table and no journal names
+            if not self.current(video, []):
+                remove(inside(self.out, _file(video.id)))
+        by_hand = updated(self._before, self._corrections, {video.id for video in self._videos}, self.out)
+        record = self._record if by_hand is None else self._record | {"corrections": by_hand.plain()}
         paths = paths_from(self.out, root=self.maker.root)
-        write_json(self.out / ORIGIN, self._record | {"paths": paths, "versions": versions()})
+        write_json(self.out / ORIGIN, record | {"paths": paths, "versions": versions()})
 
     def finish(self, journal: Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
         rows = {row["id"]: whole_row(row) for row in journal.all_rows() if journal.is_there(row)}
@@ -210,7 +251,8 @@ class _Segment(runner.Filling):
         self._finished = True
         asked = {video.id for video in items}
         named = asked | {note.id for note in self._missing}  # what an earlier run could not do stays listed
-        return Report(self.out, made, len(asked & rows.keys()) - made, [f for f in failures if f["id"] in named])
+        kept, shown = len(asked & rows.keys()) - made, [f for f in failures if f["id"] in named]
+        return Report(self.out, made, kept, shown, changed)
 
     def _has_masks(self) -> bool:
         """Whether a run has written masks that may not be in a table yet."""

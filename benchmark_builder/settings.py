@@ -11,7 +11,7 @@ from pydantic import AfterValidator, model_validator
 
 from benchmark_builder.parts import BACKGROUNDS, DATASETS, LAYOUTS
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.options import PathSetting, SettingsModel, like, setting, setting_error, share
+from benchmark_builder.utils.options import Paths, PathSetting, SettingsModel, like, setting, setting_error, share
 from benchmark_builder.utils.pictures import CHARTS, PLAYING, SHEETS
 
 
@@ -310,6 +310,32 @@ class NetworkSettings(SettingsModel):
     chunk: int = setting(8, "Number of frames that the GPU processes together.", of="frames", ge=1)
     mask_set: tuple[str, ...] = setting(
         (), "Any setting of the mask source, also of your own source, as NAME=VALUE; may be given several times."
+    )
+
+
+class CorrectionSettings(SettingsModel):
+    """Manual corrections of masks, see :mod:`benchmark_builder.masks.corrections`.
+
+    Attributes:
+        corrections: csv files and folders.
+        correction_numbering: number of a video's first frame in names of PNGs, and in the csv's column ``frames``.
+    """
+
+    corrections: Paths = setting(
+        (),
+        "Corrected by hand: FILE.csv (columns id, verdict: keep or leave out; also frames, reason) or FOLDER "
+        "(FOLDER/ID/00012.png, the mask of frame 12); may be given several times.",
+    )
+    correction_numbering: Literal["0", "1"] = setting("0", "Number of a video's first frame in --corrections.")
+
+
+class ReviewSettings(SettingsModel):
+    """Where the table of videos to look at goes."""
+
+    review: PathSetting | None = setting(
+        None,
+        "Write a table (.csv) of the videos by doubt (see `bench audit masks`), worst first, with empty columns "
+        "verdict, frames and reason: fill them in and give it as --corrections.",
     )
 
 

@@ -11,6 +11,7 @@ from albar_bench.cli.options import Chosen, given_of, with_options
 from albar_bench.cli.say import say
 from albar_bench.cli.tree import made
 from benchmark_builder.settings import (
+    CorrectionSettings,
     DonorSettings,
     LayoutSettings,
     NetworkSettings,
@@ -58,12 +59,13 @@ def scuba(
     build: BuildOptions,
     settings: Scuba,
     network: Network,
+    by_hand: CorrectionSettings,
     virtual: Annotated[bool, typer.Option("--virtual", help="Short for --layout virtual.")] = False,
 ) -> None:
     """Composite the actor of every video over backgrounds that are unrelated to the action."""
     if virtual:
         settings["layout"] = "virtual"
-    _end(build.keep_going, _scuba(build, settings, network)[1])
+    _end(build.keep_going, _scuba(build, settings | by_hand.model_dump(), network)[1])
 
 
 @with_options
@@ -193,7 +195,8 @@ def _finish(report: "Report") -> tuple[Path, str]:
 
     say_failures(report.failures, report.folder)
     if report.changed:
-        say(f"built again, since their sources have changed: {len(report.changed)} items, such as {report.changed[0]}")
+        why = "since their sources or corrections have changed"
+        say(f"made again, {why}: {len(report.changed)} items, such as {report.changed[0]}")
     if report.benchmark is None:
         if not report.failures:
             raise BenchError(f"{report.folder}: nothing was built: this part of the dataset has no videos")

@@ -6,7 +6,15 @@ from albar_bench.cli.build import Network, say_failures
 from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
 from benchmark_builder.parts import MASKS
-from benchmark_builder.settings import ActorSettings, FolderSettings, PartSettings, RunSettings, VideoSettings
+from benchmark_builder.settings import (
+    ActorSettings,
+    CorrectionSettings,
+    FolderSettings,
+    PartSettings,
+    ReviewSettings,
+    RunSettings,
+    VideoSettings,
+)
 from benchmark_builder.utils.options import PathSetting, setting
 
 # One paragraph per kind, so that --help shows them as a list.
@@ -33,6 +41,8 @@ def segment(
     actors: Annotated[dict[str, Any], Chosen(ActorSettings)],
     folder: Annotated[dict[str, Any], Chosen(FolderSettings)],
     network: Network,
+    by_hand: CorrectionSettings,
+    review: ReviewSettings,
 ) -> None:
     """Write the masks of any source to disk once; builds reuse them with `--masks stored:FOLDER`. Can be resumed."""
     from benchmark_builder.builders import Run, Subset
@@ -44,13 +54,19 @@ def segment(
         options={**actors, **folder, "prompts": own.prompts, **network},
         subset=Subset(own.limit, own.only, own.shard, own.subset),
         run=Run(own.workers, say=say),
+        review=review.review,
+        **by_hand.model_dump(),
     )
     say_failures(report.failures, report.folder)
+    if report.changed:
+        say(f"made again, since their corrections have changed: {len(report.changed)}, such as {report.changed[0]}")
     counts = f"{len(report.left_out)} left out, {len(report.failed)} failed"
     videos = report.made + report.kept
     if not videos:
         raise BenchError(f"{report.folder}: no masks were written: {counts} (see above)")
     say(f"{report.folder}: masks of {videos} videos ({report.made} new, {report.kept} kept), {counts}")
+    if review.review is not None:
+        say(f"{review.review}: fill in verdict, frames and reason, then give it as --corrections")
     if report.failed and not own.keep_going:
         raise BenchError(
             f"{report.folder / 'failures.csv'}: {len(report.failed)} failed, the rest is written; fix what it lists "

@@ -169,6 +169,24 @@ def _siblings(rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def _by_hand(benchmark: Benchmark) -> list[str]:
+    """Contradictions between the tables and the manual corrections in protocol.json."""
+    corrections = benchmark.protocol.corrections
+    if corrections is None or benchmark.kind != "scuba":
+        return []
+    built = {row.source_id for row in benchmark.rows}
+    listed = {note["id"] for note in _notes(benchmark.folder) if note["kind"] == "left out"}
+    problems = []
+    for name, video in corrections.videos.items():
+        if video.left_out is None:
+            continue
+        if name in built:
+            problems.append(f"{name}: is left out by hand in {PROTOCOL}, but in the manifest")
+        elif name not in listed:
+            problems.append(f"{name}: is left out by hand in {PROTOCOL}, but not listed in {FAILURES}")
+    return problems
+
+
 def _origin(benchmark: Benchmark) -> Benchmark | None:
     """The SCUBA benchmark from which a benchmark was made, if it is available and unchanged."""
     digest = benchmark.protocol.origin.manifest_sha256
@@ -199,6 +217,7 @@ def verify(
     except BenchError as error:
         return [*problems, str(error)]
     problems += _siblings(benchmark.rows)
+    problems += _by_hand(benchmark)
     checker = RowChecker(benchmark, _origin(benchmark))
     done = work(checker, benchmark.rows, lambda row: row.id, workers, title="verify", progress=progress)
     for _, found in done.made:

@@ -22,6 +22,7 @@ from benchmark_builder.benchmark.manifest import (
 )
 from benchmark_builder.benchmark.protocol_record import PROTOCOL, Part, ProtocolRecord, read_protocol
 from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.masks.corrections import CorrectionsRecord
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, remove, write_csv, write_json, write_text
@@ -30,7 +31,7 @@ from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, 
 
 WORK, JOURNAL = ".build", "journal.jsonl"
 # What may differ between two runs into one folder: the place of the sources, and the selected part.
-_FREE = ("paths", "subset", "versions", "format")
+_FREE = ("paths", "subset", "versions", "format", "corrections")
 
 
 @dataclass(frozen=True)
@@ -254,9 +255,18 @@ def _first_difference(name: str, old: object, new: object) -> str:
 
 
 def _settings(value: object) -> object:
-    """A setting without the digest of the manifest that a build starts from: which of its rows have changed is looked
-    up row by row (``current``)."""
-    return {k: v for k, v in value.items() if k != "manifest_sha256"} if isinstance(value, dict) else value
+    """A setting without what is compared video by video (``current``): the digest of the manifest that a build starts
+    from, and the corrections of its masks."""
+    free = ("manifest_sha256", "corrections")
+    return {k: v for k, v in value.items() if k not in free} if isinstance(value, dict) else value
+
+
+def corrections_in(out: Path) -> CorrectionsRecord | None:
+    """The manual corrections that what is in ``out`` was made with; None without any, or where nothing was built."""
+    for path in (out / WORK / PROTOCOL, out / PROTOCOL):
+        if path.is_file():
+            return _known(path).corrections
+    return None
 
 
 def made_from(out: Path, exported: bool = False) -> str | None:

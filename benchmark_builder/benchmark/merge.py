@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmark_builder.benchmark.build import Report, difference, run_build
 from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES, Benchmark, Row, moved_paths, read_benchmark
 from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.masks.corrections import joined
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import copy_whole, inside
@@ -70,11 +71,14 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
                     f"{benchmark.folder}: {row.id} is another video than in {part_of[row.id][1]}; build anew"
                 )
             part_of.setdefault(row.id, (benchmark.videos, benchmark.folder))
+    by_hand = [benchmark.protocol.corrections for benchmark in found if benchmark.protocol.corrections is not None]
     subsets = [benchmark.protocol.subset for benchmark in found]
     whole = None in subsets
     protocol = first.protocol.without("versions", "format").replaced(
         paths=moved_paths(first, out), subset=None if whole else [part for subset in subsets for part in subset or ()]
     )
+    if by_hand:
+        protocol = protocol.replaced(corrections=joined(by_hand))
     return run_build(
         out,
         protocol,

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from pydantic import ConfigDict, Field
 
 from benchmark_builder.layouts.layout import LAYOUTS
+from benchmark_builder.masks.corrections import CorrectionsRecord
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
 from benchmark_builder.utils.records import FileRecord, Missing, Record, Says, Text, one_line, shown
@@ -142,6 +143,7 @@ class ProtocolRecord(FileRecord):
         dataset, split, classes: the dataset's registered name; the part of it; its classes in label order, including
             classes without a video here.
         protocol: the named protocol.
+        corrections: manual corrections of the masks; None without any.
         layout, jpeg_quality: how the videos are stored.
         still_area: smallest mask area of a frame that may be the still of SCUFO and shaken SCUFO, as a share 0..1 of
             the video's median area; None: any frame with a mask.
@@ -163,6 +165,7 @@ class ProtocolRecord(FileRecord):
     split: Text = ""
     masks: Masks = Field(default_factory=Masks)
     mask_settings: MaskSettings = Field(default_factory=MaskSettings)
+    corrections: Annotated[CorrectionsRecord | None, Missing()] = None
     protocol: Named = Field(default_factory=Named)
     per_video: Whole = None
     seed: Annotated[int | None, Field(ge=-(2**63), le=2**64), Says("a whole number")] = None

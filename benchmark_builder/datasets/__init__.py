@@ -151,6 +151,20 @@ def read_dataset(name: str, root: Path | None = None, split: str = "auto", fold:
     return listing
 
 
+def all_ids(name: str, root: Path | None, listing: Listing) -> set[str]:
+    """Ids of all videos of a dataset, of every split; also of those that are listed and missing.
+
+    Args:
+        name, root: as in :func:`read_dataset`.
+        listing: of one split; used alone if there is no list of all videos.
+    """
+    try:
+        whole = read_dataset(name, root, "all")
+    except BenchError:
+        whole = listing
+    return {v.id for one in (listing, whole) for v in one.videos} | {*listing.missing, *whole.missing, *whole.there}
+
+
 def _own(name: str, read: Any, root: Path, split: str, fold: int) -> Listing:
     """The checked result of a reader that is not part of this toolkit."""
     try:

@@ -119,6 +119,20 @@ def reads_of(source: object, video: Video) -> list[Path] | None:
     return source.reads(video) if isinstance(source, Reads) else None
 
 
+@runtime_checkable
+class Corrects(Protocol):
+    """A source with manual corrections; an optional extension of :class:`MaskSource`."""
+
+    def correction(self, video_id: str) -> str:
+        """A digest of the corrections of a video; "" for none. If it changes, the video is made again."""
+        ...
+
+
+def correction_of(source: object, video_id: str) -> str:
+    """The digest of a source's corrections of a video; "" for none."""
+    return source.correction(video_id) if isinstance(source, Corrects) else ""
+
+
 def pack(mask: np.ndarray) -> bytes:
     """A mask, bool (H, W), as compressed bits."""
     return zlib.compress(np.packbits(mask).tobytes(), 1)

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -19,6 +19,9 @@ from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.files import found_inside, open_zip, read_json, whole_file, zip_member
 from benchmark_builder.video.decode import png_size
 from benchmark_builder.video.record import LONGEST, Video
+
+if TYPE_CHECKING:
+    from benchmark_builder.masks.corrections import CorrectionsRecord
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp, so that equal masks give equal bytes
 LENGTH, CONFIDENCE = "length.txt", "confidence.txt"
@@ -164,9 +167,13 @@ class StoredMasks:
         if not self.folder.is_dir():
             raise BenchError(f"{self.folder}: no such folder of masks; give --masks stored:FOLDER")
         self.origin = _origin(self.folder)
+        self.corrections = None if self.origin is None else _corrections(self.folder)
 
     def track(self, video: Video, height: int, width: int) -> StoredTrack:
         path = found_inside(self.folder, f"{video.id}.zip")
+        by_hand = None if self.corrections is None else self.corrections.videos.get(video.id)
+        if by_hand is not None and by_hand.left_out is not None:
+            raise LeftOut(by_hand.left_out)
         if not path.is_file():
             raise LeftOut(f"no masks: {path.name} is not in {self.folder}")
         return StoredTrack(path, height, width)
@@ -174,6 +181,10 @@ class StoredMasks:
     def reads(self, video: Video) -> list[Path]:
         """The zip of the video."""
         return [found_inside(self.folder, f"{video.id}.zip")]
+
+    def correction(self, video_id: str) -> str:
+        """The digest of the corrections that the masks of a video were stored with; "" for none."""
+        return "" if self.corrections is None else self.corrections.digests.get(video_id, "")
 
     def describe(self) -> dict[str, object]:
         """``kind``, and ``origin`` if `bench segment` wrote the folder: the source of its masks."""
@@ -198,3 +209,14 @@ def _origin(folder: Path) -> dict[str, object] | None:
     if not isinstance(origin, dict) or "kind" not in origin:
         raise BenchError(f"{path}: not a record of `bench segment`; {fix}")
     return origin
+
+
+def _corrections(folder: Path) -> "CorrectionsRecord | None":
+    """The corrections that `bench segment` recorded in a folder; None without any."""
+    path, fix = folder / ORIGIN, "restore the file, or run the same `bench segment` again"
+    found = read_json(path, "record of `bench segment`", fix).get("corrections")
+    if found is None:
+        return None
+    from benchmark_builder.masks.corrections import CorrectionsRecord
+
+    return CorrectionsRecord.read(found, path, fix)

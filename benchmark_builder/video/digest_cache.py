@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from benchmark_builder.layouts import layout as layouts
-from benchmark_builder.masks.base import MaskSource, Reads
+from benchmark_builder.masks.base import MaskSource, Reads, correction_of
 from benchmark_builder.utils import digests
 from benchmark_builder.utils.digests import cache_folder
 from benchmark_builder.utils.errors import BenchError, ChangedFile
@@ -42,7 +42,7 @@ def require_digest(path: Path, sha256: str, fix: str) -> None:
 
 
 def depends_on(video: Video, masks: MaskSource) -> str | None:
-    """A digest of the files that decide the masks of a video; None if the mask source does not list them.
+    """A digest of the files and corrections that decide the masks of a video; None if the source lists no files.
 
     Sources list them in an optional method ``reads(video)`` (:class:`benchmark_builder.masks.base.Reads`). Files that
     are used for all videos are in their description.
@@ -56,4 +56,5 @@ def depends_on(video: Video, masks: MaskSource) -> str | None:
         except BenchError:
             found = "missing"
         total.update(f"{found}\n".encode())
+    total.update(correction_of(masks, video.id).encode())
     return total.hexdigest()
