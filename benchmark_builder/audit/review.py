@@ -1,8 +1,8 @@
 """The table of ``bench segment --review``: videos by doubt, worst first, with empty columns for the user.
 
-Columns: ``id``; the figures of :mod:`benchmark_builder.audit.masks` (``length`` is the number of frames); ``note``, why a
-video has no masks; and the user's: ``verdict`` (``keep`` or ``leave out``), ``frames`` (whose mask is wrong and is not
-used), ``reason``. A video without masks has doubt 1. The table can be given as ``--corrections``.
+Columns: ``id``; the figures of :mod:`benchmark_builder.audit.masks` (``length`` is the number of frames); ``note``, why
+a video has no masks; and the user's: ``verdict`` (``keep`` or ``leave out``), ``frames`` (whose mask is wrong and is
+not used), ``reason``. A video without masks has doubt 1. The table can be given as ``--corrections``.
 """
 
 from collections.abc import Collection, Mapping

@@ -5,11 +5,11 @@
 - FILE.csv with the columns ``id`` and ``verdict`` (``keep``, ``leave out`` or empty), and, if there are any, ``frames``
   (frames whose mask is wrong and is not used, such as ``3 7-9``) and ``reason``. Other columns are ignored, so a table
   of ``bench segment --review`` can be filled in and given.
-- FOLDER/ID/00012.png: the corrected mask of frame 12, as in the mask source ``folder``; only corrected frames are there.
-  An empty mask says that there is no actor on the frame.
+- FOLDER/ID/00012.png: the corrected mask of frame 12, as in the mask source ``folder``; only corrected frames are
+  there. An empty mask says that there is no actor on the frame.
 
-A frame whose mask is not used counts as one without a mask, unless a folder has another one for it. A video that is left
-out stays so, whatever else is corrected in it.
+A frame whose mask is not used counts as one without a mask, unless a folder has another one for it. A video that is
+left out stays so, whatever else is corrected in it.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from benchmark_builder.utils.files import inside, sha256_file
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, files_below, series
 from benchmark_builder.utils.records import Record, Says, Text, wrong
 from benchmark_builder.utils.text import composed, letters, read_table, shown
-from benchmark_builder.video.decode import VideoInfo, png_size, probe
+from benchmark_builder.video.decode import VideoInfo, coded_length, png_size, probe
 from benchmark_builder.video.record import Video
 from benchmark_builder.video.selection import count_frames, indices, ranges
 
@@ -287,8 +287,8 @@ def corrected(
     found = read_corrections(settings, videos, others, say)
     record = found.record()
     say(
-        f"corrections: {record.frames} masks replaced, {record.removed} not used, {len(record.left_out)} videos left out "
-        f"(frame numbers start at {settings.correction_numbering})"
+        f"corrections: {record.frames} masks replaced, {record.removed} not used, {len(record.left_out)} videos "
+        f"left out (frame numbers start at {settings.correction_numbering})"
     )
     if before is not None:
         both = dict(before.videos)
@@ -326,6 +326,7 @@ class _Reading:
     removed: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     verdicts: dict[str, tuple[Path, str, str]] = field(default_factory=dict)  # file, verdict, reason
     infos: dict[str, VideoInfo | None] = field(default_factory=dict)
+    lengths: dict[str, int | None] = field(default_factory=dict)
 
     def id_of(self, name: str) -> str | None:
         """The id of a video named by its id, or by the last part of it if no other video has the same; else None."""
@@ -342,7 +343,9 @@ class _Reading:
     def length(self, video_id: str) -> int | None:
         """Number of frames of a video; None if it is unknown."""
         info = self._info(video_id)
-        return info.frames or None if info else None
+        if info is not None and video_id not in self.lengths:  # some headers do not say it
+            self.lengths[video_id] = info.frames or coded_length(self.videos[video_id].path) or None
+        return self.lengths.get(video_id)
 
     def size(self, video_id: str) -> tuple[int, int] | None:
         """(height, width) of a video; None if it is unknown."""
@@ -382,8 +385,8 @@ def read_corrections(
         say: prints a line per problem if there are many.
 
     Raises:
-        BenchError: a file is missing or cannot be read; or ids, verdicts, frame numbers or sizes of masks are wrong. All
-            problems are listed.
+        BenchError: a file is missing or cannot be read; or ids, verdicts, frame numbers or sizes of masks are wrong.
+            All problems are listed.
     """
     by_id = {video.id: video for video in videos}
     reading = _Reading(by_id, others, int(settings.correction_numbering))
@@ -490,7 +493,7 @@ def _read_table(path: Path, reading: _Reading) -> None:
 
 
 def _parsed(text: str) -> list[tuple[int, int]] | None:
-    """Numbers in a text such as ``3 7-9``, also separated by commas, as inclusive ranges; None if it is no such text."""
+    """Numbers in a text such as ``3 7-9`` or ``3, 7-9`` as inclusive ranges; None if it is no such text."""
     found = []
     for part in filter(None, re.split(r"[,;\s]+", re.sub(r"\s*-\s*", "-", text.strip()))):
         match = _RANGE.fullmatch(part)

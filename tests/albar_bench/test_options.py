@@ -18,12 +18,13 @@ smooth smooth-how dilate feather min-area min-valid sam-checkpoint sam-model box
 chunk backgrounds fit grey per-video layout jpeg-quality"""
 # Names that users type: none of them may be lost.
 NAMES = {
-    "build scuba": f"{BUILD} virtual",
+    "build scuba": f"{BUILD} virtual corrections correction-numbering",
     "build scufo": f"{BUILD} from shaken shake still-area",
     "build conflfg": f"{BUILD} from order place max-covered min-visible still-area",
     "segment": """dataset root split fold protocol masks actors prompts numbering out sam-checkpoint sam-model
     box-margin
-    drift min-score min-track device chunk workers limit only shard subset keep-going""",
+    drift min-score min-track device chunk workers limit only shard subset keep-going corrections correction-numbering
+    review""",
     "train": """config dataset root split fold subset limit validation validation-split seed out preset set
     static-frames masks
     places reference tau model weights keep-head sampling clip epochs batch accumulate optimiser lr backbone-lr
