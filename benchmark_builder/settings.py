@@ -174,6 +174,13 @@ class VideoSettings(SettingsModel):
     fold: int = setting(1, "Number of the official split, from 1.", ge=1)
 
 
+class SegmentSettings(SettingsModel):
+    """Which dataset of untrimmed videos; see :func:`~benchmark_builder.datasets.segments.read_segments`."""
+
+    dataset: str = setting(..., "ucf-crime or thumos14.")
+    root: PathSetting | None = like(VideoSettings, "root", shown="$BENCH_DATA/DATASET")
+
+
 def _shard(value: str) -> str:
     first, _, count = value.partition("/")
     if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from albar.clips.clips import ClipSampling, Normaliser
 from albar.training.accelerator import pick_device
-from benchmark_builder.datasets import data_root, dataset_root, registered_dataset
+from benchmark_builder.datasets import classes_of, data_root, dataset_root, registered_dataset
 from benchmark_builder.datasets.subset import ChosenIds, read_subset
 from benchmark_builder.masks import mask_source
 from benchmark_builder.utils.errors import BenchError
@@ -244,7 +244,7 @@ def _earlier(
 
 def _dataset(model: ScoredModel, options: EvalOptions, sets: Sequence[TestSet]) -> str:
     chosen = safe_name(options.dataset or "")
-    if chosen and model.dataset and chosen != model.dataset:
+    if chosen and model.dataset and classes_of(chosen) != classes_of(model.dataset):
         raise BenchError(f"--dataset {options.dataset}: {model.source} was trained on {model.dataset}; leave it out")
     dataset = chosen or model.dataset or (sets[0].dataset if sets else "")
     if not dataset:

@@ -55,6 +55,10 @@ DATA = Table(
             "Render *synthactions*: only the motion of the actor is the class; with exact masks. Can be resumed.",
         ),
         "list": Command(f"{CLI}.data:list_command", "List a dataset's videos as CSV: id, label, class, file."),
+        "segments": Command(
+            f"{CLI}.data:segments",
+            "Print the annotated segments of a dataset of untrimmed videos as CSV: id, class, start, end, unit, split.",
+        ),
         "inspect": Command(
             f"{CLI}.data:inspect",
             "Decode every video and report problems of a copy. Exit status 1 if a video is missing, unreadable, or "

@@ -2,7 +2,7 @@
 
 from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
-from benchmark_builder.settings import InspectSettings, RenderRun, SynthSettings, VideoSettings
+from benchmark_builder.settings import InspectSettings, RenderRun, SegmentSettings, SynthSettings, VideoSettings
 
 
 @with_options
@@ -33,6 +33,22 @@ def list_command(videos: VideoSettings) -> None:
     sys.stdout.write("\n".join(map(shown, table.split("\n"))) if sys.stdout.isatty() else table)
     for line in listing.summary():
         say(line, err=True)
+
+
+@with_options
+def segments(videos: SegmentSettings) -> None:
+    """Print the annotated segments of a dataset of untrimmed videos as CSV: id, class, start, end, unit, split."""
+    import sys
+
+    from benchmark_builder.datasets.segments import read_segments
+    from benchmark_builder.utils.text import csv_text, shown
+
+    found, notes = read_segments(videos.dataset, videos.root)
+    for note in notes:
+        say(note, err=True)
+    rows = ([s.video_id, s.class_name, f"{s.start:g}", f"{s.end:g}", s.unit, s.split] for s in found)
+    table = csv_text([["id", "class_name", "start", "end", "unit", "split"], *rows])
+    sys.stdout.write("\n".join(map(shown, table.split("\n"))) if sys.stdout.isatty() else table)
 
 
 @with_options

@@ -92,6 +92,9 @@ Reader = Callable[[Path, str, int], Listing]
 
 # Datasets that use the classes, labels and classifiers of another dataset.
 SCORED_AS = {"jhmdb": "hmdb51"}
+# Datasets with the classes of another dataset in the same order: its networks can be scored on them, as on a dataset of
+# its own (their figures are not those of the other's test split).
+CLASSES_OF = {"aras": "kinetics400", "mimetics": "kinetics400"}
 
 
 def data_root() -> Path:
@@ -120,6 +123,11 @@ def registered_dataset(name: str) -> str:
 def scored_as(name: str) -> str:
     """The dataset whose classes, labels and checkpoints are used for ``name``; usually ``name`` itself."""
     return SCORED_AS.get(name, name)
+
+
+def classes_of(name: str) -> str:
+    """The dataset whose classes ``name`` has, in label order; usually ``name`` itself."""
+    return CLASSES_OF.get(name, name)
 
 
 def read_dataset(name: str, root: Path | None = None, split: str = "auto", fold: int = 1) -> Listing:

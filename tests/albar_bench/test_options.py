@@ -49,6 +49,7 @@ NAMES = {
     "audit masks": "root out sheet videos columns height workers",
     "data render": "out size width frames fps train test bias seed workers",
     "data list": "dataset root split fold",
+    "data segments": "dataset root",
     "data inspect": "dataset root split fold workers csv",
 }
 
