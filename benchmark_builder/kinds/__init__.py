@@ -26,6 +26,7 @@ KINDS = Registry(
         "human-only": "benchmark_builder.kinds.human_only:HumanOnly",
         "background-only": "benchmark_builder.kinds.background_only:BackgroundOnly",
         "swap": "benchmark_builder.kinds.swap:Swap",
+        "appearance-free": "benchmark_builder.kinds.appearance_free:AppearanceFree",
     },
     {
         "shaken": "A still of every SCUBA video with a swaying camera, so that detecting a still video does not help.",
@@ -33,6 +34,8 @@ KINDS = Registry(
         "background-only": "Remove the actor and fill in the background (HAT); low accuracy is good.",
         "swap": "Show the actor over the moving, filled-in background of another video (HAT); the label is the actor's "
         "class.",
+        "appearance-free": "Move noise along the optical flow of every source video, so that no single frame shows "
+        "anything.",
     },
 )
 NAME = re.compile(r"[a-z][a-z0-9]{0,30}")

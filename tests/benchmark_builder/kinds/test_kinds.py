@@ -89,8 +89,8 @@ def predictions(folder: Path, benchmark: Path, right: bool) -> Path:
 def test_the_table_says_what_the_figures_are_called() -> None:
     assert names.FIGURES == ("iid", "avg_scuba", "avg_scufo", "conflfg", "contra_acc")
     assert names.EXTRA == (
-        "avg_shaken", "human_only", "background_only", "swap", "contra_shaken", "conflfg_donor", "swap_background",
-        "swap_wins", "swap_same", "unbiased_scuba",
+        "avg_shaken", "human_only", "background_only", "swap", "appearance_free", "contra_shaken", "conflfg_donor",
+        "swap_background", "swap_wins", "swap_same", "unbiased_scuba",
     )  # fmt: skip
     assert names.HEADINGS["contra_acc"] == ("Contra. Acc.", "↑") and names.HEADINGS["conflfg_donor"][1] == "↓"
     assert [about.name for about in kinds.shipped()] == list(kinds.KINDS.shipped)
