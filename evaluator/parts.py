@@ -13,6 +13,7 @@ SLICES = Registry(
     {
         "pa-hmdb51": "evaluator.slices.pa_hmdb51:read",
         "mimetics": "evaluator.slices.mimetics:read",
+        "synthactions": "evaluator.slices.synthactions:read",
         "temporal-static": "evaluator.slices.classes:temporal_static",
         "classes": "evaluator.slices.classes:read",
         "quantiles": "evaluator.slices.numbers:read",
@@ -24,6 +25,7 @@ SLICES = Registry(
     {
         "pa-hmdb51": "pa-hmdb51[:FOLDER] (people in HMDB51)",
         "mimetics": "mimetics[:FILE] (object, scene, mimed)",
+        "synthactions": "synthactions[:ROOT] (whether scenery and clothing agree with the class)",
         "temporal-static": "temporal-static (32 + 32 classes of Kinetics-400)",
         "classes": "classes:FILE.csv",
         "quantiles": "quantiles:FILE.csv (numbers)",

@@ -53,7 +53,8 @@ def group(attribute: Attribute, sets: Sequence[TestSet]) -> Groups:
         of[s.name] = {}
         for item in s.items:
             said = segments.get(item.source_id)
-            value = None if said is None else longest_value(said, _frames(s, item.id, attribute))
+            ranged = said is not None and said[0].start is not None
+            value = None if said is None else longest_value(said, _frames(s, item.id, attribute) if ranged else None)
             if value is None:
                 without.setdefault(item.source_id, NO_LABEL if said is None else NO_FRAMES)
             else:

@@ -66,7 +66,14 @@ def read_slices(words: Sequence[str], sets: Sequence[TestSet], quantiles: int = 
 
 
 def _is_file(word: str) -> bool:
-    """Whether a word is a csv file rather than the name of a source."""
+    """Whether a word is a csv file rather than the name of a source. Raises BenchError if it is neither."""
     if word.partition(":")[0] in SLICES:
         return False
-    return ":" not in word or Path(word).suffix.lower() in (".csv", ".tsv", ".txt") or Path(word).is_file()
+    try:
+        if Path(word).is_file() or Path(word).suffix.lower() in (".csv", ".tsv", ".txt"):
+            return True
+    except (OSError, ValueError):  # a name that no file can have
+        pass
+    if ":" not in word:
+        raise BenchError(f"--slices {word}: neither a file nor a source of slices; {SLICES.choices()}")
+    return False

@@ -380,3 +380,25 @@ print(json.dumps(compute(sets, p).plain()["figures"]))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == record["figures"]
+
+
+def test_slices_of_an_evaluation(world: World) -> None:
+    """IID and benchmarks alike; the figures of a group are those of its predictions alone."""
+    table = world.base / "s.csv"
+    table.write_text("id,attribute,value,start,end\nv_Archery_g01_c01.avi,size,far,0,1\n"
+                     "v_Archery_g01_c01.avi,size,near,2,90\nBasketball/v_Basketball_g01_c01,size,far,,\n")  # fmt: skip
+    record = world.run("sliced", [world.scuba, world.scufo], slices=(str(table), "mask-area", "camera-motion"))
+    size, area, camera = record["slices"]
+    assert (size["groups"], area["attribute"], camera["attribute"]) == (["far", "near"], "mask area", "camera motion")
+    assert sorted(size["unlabelled"]["first"]) == ["Archery/v_Archery_g02_c01", "Basketball/v_Basketball_g02_c01"]
+    of = {"far": "Basketball/v_Basketball_g01_c01", "near": "Archery/v_Archery_g01_c01"}
+    for name, kind in (("iid", "iid"), ("avg_scuba", "scuba"), ("avg_scufo", "scufo")):
+        (s,) = [s for s in record["sets"] if s["kind"] == kind]
+        with open(world.base / "sliced" / s["predictions"], newline="") as handle:
+            rows = list(csv.DictReader(handle))
+        for group, source in of.items():
+            own = [r["label"] == r["pred"] for r in rows if r["id"].split("__")[0] == source]
+            figure = size["figures"][name]["groups"][group]
+            assert (figure["percent"], figure["n"]) == (100 * sum(own) / len(own), 1 if kind == "iid" else 2)
+    assert len(list((world.base / "sliced/results").glob("*-slices*.csv"))) == 2
+    assert refused(lambda: world.run("x", slices=("none.csv",))) and not (world.base / "x").exists()

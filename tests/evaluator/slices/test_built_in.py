@@ -14,6 +14,10 @@ from tiny_videos import make_actions, write_video
 from benchmark_builder.builders import build_scuba
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.masks.stored import write_masks
+from benchmark_builder.synthactions.looks import CLOTHING
+from benchmark_builder.synthactions.render import clip_facts
+from benchmark_builder.synthactions.settings import SynthSettings
+from benchmark_builder.utils.files import write_csv
 from evaluator.parts import SLICES
 from evaluator.records import Slices
 from evaluator.score import score
@@ -174,6 +178,29 @@ def test_mask_area(tmp_path: Path) -> None:
     assert "takes nothing after the colon" in refused(lambda: score([files[0]], [files[1]], slices="mask-area:x"))
 
 
+def test_the_gap_of_a_network_that_reads_clothing_is_found_on_synthactions(tmp_path: Path) -> None:
+    """Right in 90 % where clothing agrees with the class, in 30 % where it does not; scenery does not matter."""
+    facts = [clip_facts(SynthSettings(), "test_unbiased", k) for k in range(1200)]
+    write_csv(tmp_path / "facts.csv", list(facts[0].row()), [f.row() for f in facts])
+    agrees = {f.id: f.clothing == tuple(CLOTHING)[f.label] for f in facts}
+    seen = {True: 0, False: 0}
+    right = {}
+    for i, own in agrees.items():  # exactly these shares, not drawn
+        tenths = 9 if own else 3
+        right[i] = [int(seen[own] * tenths % 10 < tenths)]
+        seen[own] += 1
+    got = found(tmp_path, f"synthactions:{tmp_path}", right)
+    clothing, scenery = got["clothing agrees"].figures["avg_scuba"], got["scenery agrees"].figures["avg_scuba"]
+    assert {g: v.n for g, v in clothing.groups.items()} == {
+        "yes": sum(agrees.values()), "no": len(agrees) - sum(agrees.values()),
+    }  # fmt: skip
+    assert clothing.gap and scenery.gap and (clothing.gap.largest, clothing.worst) == ("yes", "no")
+    assert 50 < clothing.gap.low <= 60 <= clothing.gap.high < 70
+    assert scenery.gap.low == 0  # no gap
+    (tmp_path / "facts.csv").write_text("id,class,split,scenery,clothing\na,jumping jacks of mine,test,x,y\n")
+    assert "is none of synthactions" in refused(lambda: found(tmp_path, f"synthactions:{tmp_path}", right))
+
+
 def test_parts_of_a_mask() -> None:
     mask = np.zeros((20, 30), bool)
     assert parts_of(mask) == 0
@@ -193,6 +220,8 @@ def test_camera_speed_is_that_of_the_background(tmp_path: Path) -> None:
     write_video(tmp_path / "pan.mkv", pan)
     assert camera_speed(tmp_path / "still.mkv") == 0
     assert camera_speed(tmp_path / "pan.mkv") == pytest.approx(2.5, abs=0.1)  # trackers are right to 0.1 pixel
+    # Of a longer video pairs of neighbours are kept, so the speed is per frame, whatever the length.
+    assert camera_speed(tmp_path / "pan.mkv", pairs=1) == pytest.approx(2.5, abs=0.1)
     write_video(tmp_path / "one.mkv", still[:1])
     assert "has one frame" in refused(lambda: camera_speed(tmp_path / "one.mkv"))
 

@@ -146,6 +146,8 @@ def test_a_wrong_table_is_one_line(tmp_path: Path, pair: tuple[list[Path], list[
 
 def test_a_source_that_is_none(tmp_path: Path, pair: tuple[list[Path], list[Path]]) -> None:
     assert "no such table of slices" in refused(lambda: score(*pair, slices=tmp_path / "none.csv"))
+    message = refused(lambda: score(*pair, slices="pahmdb"))
+    assert "neither a file nor a source of slices; choose from pa-hmdb51" in message
     assert "no such source of slices" in refused(lambda: score(*pair, slices="no-such:x.json"))
     same = [slices(tmp_path, TABLE), slices(tmp_path, TABLE, "t.csv")]
     assert "two sources have an attribute 'skin tone'" in refused(lambda: score(*pair, slices=same))
