@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_builder import kinds
-from benchmark_builder.backgrounds import background_source
+from benchmark_builder.backgrounds import BackgroundSource, MovingSource, background_source
 from benchmark_builder.benchmark.build import Report, corrections_in, made_from, run_build
 from benchmark_builder.benchmark.manifest import Benchmark, Row, first_rows, moved_paths, paths_from, read_benchmark
 from benchmark_builder.benchmark.protocol_record import PROTOCOL, Listed, Part, ProtocolRecord
@@ -187,7 +187,7 @@ def build_scuba(
         "seed": seed,
         "layout": settings.layout,
         "jpeg_quality": settings.jpeg_quality,
-        "paths": paths_from(out, root=root),
+        "paths": paths_from(out, root=root, **_background_paths(backgrounds)),
     }
     missing = subset.missing(listing, run.say)
     maker = ScubaMaker(
@@ -207,6 +207,11 @@ def build_scuba(
     return run_build(
         out, record, maker, videos, lambda v: v.id, _workers(run), run.progress, missing, "source_id", current
     )
+
+
+def _background_paths(source: BackgroundSource) -> dict[str, Path]:
+    """The folder of background videos, which are read again for the virtual layout; empty for other sets."""
+    return {"backgrounds": source.folder} if isinstance(source, MovingSource) else {}
 
 
 def build_kind(

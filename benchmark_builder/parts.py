@@ -54,10 +54,14 @@ BACKGROUNDS = Registry(
     {
         "stripes": "benchmark_builder.backgrounds.stripes:Stripes",
         "images": "benchmark_builder.backgrounds.images:ImageFolder",
+        "video": "benchmark_builder.backgrounds.moving:VideoFolder",
         "plain": "benchmark_builder.backgrounds.plain:Plain",
         "noise": "benchmark_builder.backgrounds.plain:Noise",
     },
-    {"images": "images:FOLDER (Places365's test_256 …)"},
+    {
+        "images": "images:FOLDER (Places365's test_256 …)",
+        "video": "video:FOLDER (moving scenery)",
+    },
 )
 
 # Each is `read(root, split, fold) -> Listing`, in a module where `WHERE` explains where to get the dataset and how to

@@ -1,15 +1,19 @@
-"""Background sources: for (video, variant), one RGB image (H, W, 3), the same for the whole video.
+"""Background sources: for (video, variant), one RGB image (H, W, 3) for the whole video, or one per frame.
 
-``--backgrounds stripes``, ``plain``, ``noise`` or ``images:FOLDER`` name a source; :func:`background_source` creates
-it.
+``--backgrounds stripes``, ``plain``, ``noise``, ``images:FOLDER`` or ``video:FOLDER`` name a source;
+:func:`background_source` creates it, and :func:`draw` draws a background from it.
 """
 
 import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from benchmark_builder.backgrounds.moving import Clip
 from benchmark_builder.parts import BACKGROUNDS
 from benchmark_builder.settings import BackgroundSettings
 from benchmark_builder.utils.errors import BenchError
@@ -32,6 +36,53 @@ class BackgroundSource(Protocol):
     def describe(self) -> dict[str, object]:
         """The entry in protocol.json."""
         ...
+
+
+@runtime_checkable
+class MovingSource(Protocol):
+    """A background source whose backgrounds move also has :meth:`clip`, which is then used in place of ``image``.
+
+    Attributes:
+        folder: the folder of the videos.
+    """
+
+    folder: Path
+
+    def clip(self, rng: np.random.Generator) -> tuple[Clip, tuple[str, ...]]:
+        """Draw one background that moves, and drawn names that could not be used."""
+        ...
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One drawn background.
+
+    Attributes:
+        shown: the picture, uint8 (H, W, 3) RGB, or the clip.
+        name: its name in the set.
+        unreadable: drawn names that could not be read.
+    """
+
+    shown: np.ndarray | Clip
+    name: str
+    unreadable: tuple[str, ...]
+
+    def frames(self, height: int, width: int) -> Iterator[np.ndarray]:
+        """The background of every frame, without end: uint8 (height, width, 3) RGB. Raises as :meth:`Clip.frames`."""
+        return self.shown.frames(height, width) if isinstance(self.shown, Clip) else repeat(self.shown)
+
+    @property
+    def parts(self) -> dict[str, np.ndarray | str]:
+        """What a layout stores to compose the video again."""
+        return {"clip": self.shown.stored()} if isinstance(self.shown, Clip) else {"background": self.shown}
+
+
+def draw(source: BackgroundSource, rng: np.random.Generator, height: int, width: int) -> Drawn:
+    """Draw a background: one picture for the whole video or, if the source is moving, a clip."""
+    if isinstance(source, MovingSource):
+        clip, unreadable = source.clip(rng)
+        return Drawn(clip, clip.name, unreadable)
+    return Drawn(*source.image(rng, height, width))
 
 
 KINDS = BACKGROUNDS

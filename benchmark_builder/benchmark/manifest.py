@@ -229,6 +229,18 @@ class Benchmark:
             "bring it back, or give its folder with --root"
         )
 
+    @property
+    def background_folder(self) -> Path:
+        """The folder of ``--backgrounds video:FOLDER``. Raises BenchError if it cannot be found."""
+        places = places_of(self.folder, self.protocol.paths, "backgrounds")
+        found = next((place for place in places if place.is_dir()), None)
+        if found is None:
+            raise BenchError(
+                f"{self.folder}: the folder of its background videos is not in {', '.join(map(str, places)) or 'it'}; "
+                "bring it back"
+            )
+        return found
+
     def source(self, row: Row) -> Path:
         """The dataset's video from which a row was made, checked against its digest.
 
@@ -344,7 +356,7 @@ def paths_from(folder: Path, /, **places: Path) -> dict[str, str]:
 def moved_paths(source: Benchmark, folder: Path) -> dict[str, str]:
     """The places of ``source`` for the protocol.json of a copy in ``folder``."""
     found = {}
-    for name, given in (("root", source.root), ("scuba", source.scuba)):
+    for name, given in (("root", source.root), ("scuba", source.scuba), ("backgrounds", None)):
         places = places_of(source.folder, source.protocol.paths, name, given)
         here = next((p for p in places if p.is_dir()), places[-1] if places else None)
         if here is not None:

@@ -1,18 +1,21 @@
-"""SCUBA: the actor over an unrelated background, the same picture for the whole video (StillMix, ICCV 2023).
+"""SCUBA: the actor over an unrelated background (StillMix, ICCV 2023).
 
-``frame·M + background·(1 − M)`` for every frame; a source is decoded once for all its backgrounds.
+``frame·M + background·(1 − M)`` for every frame. The background is the same picture for the whole video or, with
+``--backgrounds video:FOLDER``, the frames of another video; a source is decoded once for all its backgrounds.
 """
 
 import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from benchmark_builder.backgrounds import BackgroundSource, background_source
+from benchmark_builder.backgrounds import BackgroundSource, MovingSource, background_source, draw
+from benchmark_builder.backgrounds.moving import Clip, VideoFolder
 from benchmark_builder.benchmark.manifest import Benchmark, Row
 from benchmark_builder.benchmark.protocol_record import required
 from benchmark_builder.kinds.base import About, Kind
@@ -46,8 +49,11 @@ class Scuba(Kind):
     )
 
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
-        background = virtual.read(benchmark.path(row), "background")
-        return _composed(benchmark, row, background)
+        path = benchmark.path(row)
+        if virtual.has_text(path, "clip"):
+            clip = Clip.read(virtual.read_text(path, "clip"), benchmark.background_folder, path)
+            return _composed(benchmark, row, clip.frames(row.height, row.width))
+        return _composed(benchmark, row, repeat(virtual.read(path, "background")))
 
     @classmethod
     def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
@@ -57,10 +63,10 @@ class Scuba(Kind):
         if row.mask_source != kind:
             problems.append(f"mask source {row.mask_source!r} is not {kind!r}, the one in protocol.json")
         backgrounds = benchmark.protocol.backgrounds
-        if backgrounds.kind in DRAWN:
-            source = background_source(backgrounds.kind, backgrounds.fit or "cover")
-            draw = generator(row.seed, row.source_id, f"background/{row.variant}")
-            name = source.image(draw, row.height, row.width)[1]
+        source = _drawn_again(benchmark)
+        if source is not None:
+            rng = generator(row.seed, row.source_id, f"background/{row.variant}")
+            name = draw(source, rng, row.height, row.width).name
             if row.background != name:
                 problems.append(f"background {row.background!r} is not {name!r}, the one that its seed gives")
         if row.source_file and row.variant == 0:  # once per source; wrong values in its other rows are found
@@ -71,11 +77,25 @@ class Scuba(Kind):
         return problems
 
 
-def _composed(benchmark: Benchmark, row: Row, background: np.ndarray) -> Iterator[np.ndarray]:
+def _drawn_again(benchmark: Benchmark) -> BackgroundSource | None:
+    """The background set from which `bench verify` draws again; None if it needs files that are missing or changed."""
+    known = benchmark.protocol.backgrounds
+    if known.kind in DRAWN:
+        return background_source(known.kind, known.fit or "cover")
+    if known.kind != "video":
+        return None
+    try:
+        source = VideoFolder(benchmark.background_folder, known.fit or "cover")
+        return source if source.describe()["listing_sha256"] == known.plain().get("listing_sha256") else None
+    except BenchError:
+        return None
+
+
+def _composed(benchmark: Benchmark, row: Row, backgrounds: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     source, track = benchmark.source(row), benchmark.masks(row)
     feather = float(required(benchmark.protocol.mask_settings.feather, "mask_settings.feather", benchmark.folder))
     for index, frame in source_frames(source, indices(row.source_frames), row.height, row.width, benchmark.version):
-        yield compose(frame, track.mask(index), background, feather)
+        yield compose(frame, track.mask(index), next(backgrounds), feather)
 
 
 @dataclass(frozen=True)
@@ -118,7 +138,8 @@ class ScubaMaker:
         require_valid(track, self.settings, video.id)
         chosen = choose_frames(track.covered, self.settings.unannotated, video.id)
         draws = [generator(self.seed, video.id, f"background/{n}") for n in range(self.per_video)]
-        drawn = [self.backgrounds.image(draw, height, width) for draw in draws]
+        drawn = [draw(self.backgrounds, rng, height, width) for rng in draws]
+        shown_behind = [one.frames(height, width) for one in drawn]
         ids = [f"{video.id}__{n}" for n in range(self.per_video)]
         files = [self.layout.file_of(i) for i in ids]
         digests = [layouts.PixelDigest(height, width) for _ in ids]
@@ -139,8 +160,8 @@ class ScubaMaker:
                 mask_writer.write(index, mask)
                 shown.append(index)
                 areas.append(int(np.count_nonzero(mask)))
-                for sink, (background, _, _), digest in zip(sinks, drawn, digests, strict=True):
-                    image = compose(frame, mask, background, self.settings.feather, image)
+                for sink, backgrounds, digest in zip(sinks, shown_behind, digests, strict=True):
+                    image = compose(frame, mask, next(backgrounds), self.settings.feather, image)
                     digest.update(image)
                     sink.write(image)
             if not shown:
@@ -149,8 +170,8 @@ class ScubaMaker:
                 )
             if not any(areas):
                 raise LeftOut(f"the mask of {video.id} is empty on every frame")
-        for file, (background, _, _) in zip(files, drawn, strict=True):
-            self.layout.store(self.out / file, {"background": background})
+        for file, one in zip(files, drawn, strict=True):
+            self.layout.store(self.out / file, one.parts)
         mask_sha256, source_sha256 = layouts.digest(self.out / mask_file), known_digest(video.path)
         rows: list[Row | Note] = [
             Row(
@@ -171,7 +192,7 @@ class ScubaMaker:
                 mask_file=mask_file,
                 mask_sha256=mask_sha256,
                 mask_coverage=round(sum(areas) / (len(shown) * height * width), 6),
-                background=drawn[n][1],
+                background=drawn[n].name,
                 seed=self.seed,
                 variant=n,
                 partner_id=ids[n],
@@ -180,8 +201,9 @@ class ScubaMaker:
             )
             for n in range(self.per_video)
         ]
-        unreadable = sorted({name for _, _, skipped in drawn for name in skipped})
-        notes = [Note(name, "unreadable background", "not a picture; another one was drawn") for name in unreadable]
+        unreadable = sorted({name for one in drawn for name in one.unreadable})
+        said = "video that can be decoded completely" if isinstance(self.backgrounds, MovingSource) else "picture"
+        notes = [Note(name, "unreadable background", f"not a {said}; another one was drawn") for name in unreadable]
         if damaged:
             notes.append(
                 Note(video.id, "damaged", f"{len(damaged)} frames that the decoder could not decode completely")

@@ -89,8 +89,9 @@ class Layout:
             for _ in range(count):
                 sink.write(image)
 
-    def store(self, path: Path, parts: Mapping[str, np.ndarray]) -> None:
-        """Store the parts from which a video is composed again: named images uint8 (H, W, 3) RGB or bool (H, W).
+    def store(self, path: Path, parts: Mapping[str, np.ndarray | str]) -> None:
+        """Store the parts from which a video is composed again: named images uint8 (H, W, 3) RGB or bool (H, W), or
+        texts.
 
         A layout that stores whole videos does nothing.
         """

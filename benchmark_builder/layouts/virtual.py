@@ -1,7 +1,8 @@
 """The ``virtual`` layout: stores the parts needed to compose a video again, instead of its frames.
 
-A file is a zip of PNGs: a SCUBA video's background, a still, or a ConflFG donor with its mask. The other parts are the
-dataset, the masks stored alongside the videos, and the manifest. Each kind composes its videos
+A file is a zip of PNGs: a SCUBA video's background, a still, or a ConflFG donor with its mask. A background that moves
+is not stored: the file says which video it is, with its digest. The other parts are the dataset, the masks stored
+alongside the videos, and the manifest. Each kind composes its videos
 (:meth:`benchmark_builder.kinds.base.Kind.compose`), with the same pixels as in the lossless layout.
 """
 
@@ -30,7 +31,7 @@ class Virtual(Layout):
     def open(self, path: Path, width: int, height: int, fps: float) -> Iterator[Sink]:
         yield _Nothing()
 
-    def store(self, path: Path, parts: Mapping[str, np.ndarray]) -> None:
+    def store(self, path: Path, parts: Mapping[str, np.ndarray | str]) -> None:
         write(path, parts)
 
 
@@ -39,10 +40,13 @@ class _Nothing:
         """Frames are used only for the digest."""
 
 
-def write(path: Path, images: Mapping[str, np.ndarray]) -> None:
-    """Store named images, uint8 (H, W, 3) RGB or bool (H, W), without loss, completely or not at all."""
+def write(path: Path, parts: Mapping[str, np.ndarray | str]) -> None:
+    """Store named images, uint8 (H, W, 3) RGB or bool (H, W), without loss, and texts; completely or not at all."""
     with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name, image in images.items():
+        for name, image in parts.items():
+            if isinstance(image, str):
+                archive.writestr(zipfile.ZipInfo(f"{name}.json", ZIP_DATE), image.encode())
+                continue
             stored = image.astype(np.uint8) * 255 if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
             ok, png = cv2.imencode(".png", stored)
             if not ok:
@@ -52,7 +56,28 @@ def write(path: Path, images: Mapping[str, np.ndarray]) -> None:
 
 def read(path: Path, name: str) -> np.ndarray:
     """One stored image: uint8 (H, W, 3) RGB. Raises BenchError if it is missing or cannot be read."""
+    return picture(_member(path, f"{name}.png"), f"{path}:{name}.png")
+
+
+def read_text(path: Path, name: str) -> str:
+    """One stored text. Raises BenchError if it is missing or cannot be read."""
+    return _member(path, f"{name}.json").decode("utf-8", "replace")
+
+
+def has_text(path: Path, name: str) -> bool:
+    """Whether a file has a stored text. Raises BenchError if it cannot be read."""
     try:
-        return picture(zip_member(open_zip(path), f"{name}.png"), f"{path}:{name}.png")
+        return f"{name}.json" in open_zip(path).namelist()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
+
+
+def _member(path: Path, name: str) -> bytes:
+    try:
+        return zip_member(open_zip(path), name)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise BenchError(f"{path}: not a readable virtual video ({error}); build it again") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> BenchError:
+    return BenchError(f"{path}: not a readable virtual video ({error}); build it again")
