@@ -62,7 +62,6 @@ class Scuba(Kind):
         kind = benchmark.protocol.masks.kind or row.mask_source
         if row.mask_source != kind:
             problems.append(f"mask source {row.mask_source!r} is not {kind!r}, the one in protocol.json")
-        backgrounds = benchmark.protocol.backgrounds
         source = _drawn_again(benchmark)
         if source is not None:
             rng = generator(row.seed, row.source_id, f"background/{row.variant}")

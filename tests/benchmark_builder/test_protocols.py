@@ -150,7 +150,8 @@ def test_senseless_settings_are_refused_with_their_flag(change: dict, flag: str)
 def test_backgrounds_keep_their_contract(tmp_path: Path, kind: str, height: int, width: int) -> None:
     (tmp_path / "grey.png").write_bytes(cv2.imencode(".png", np.full((9, 20), 77, np.uint8))[1].tobytes())
     (tmp_path / "alpha.png").write_bytes(cv2.imencode(".png", np.full((30, 8, 4), 99, np.uint8))[1].tobytes())
-    spec = f"images:{tmp_path}" if kind == "images" else kind
+    write_video(tmp_path / "picture.mkv", np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8))
+    spec = f"{kind}:{tmp_path}" if kind in ("images", "video") else kind
     for fit in ("cover", "stretch"):
         source = background_source(spec, fit)
         image, name, unreadable = source.image(generator(0, "v", "background/0"), height, width)
