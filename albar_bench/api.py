@@ -53,7 +53,8 @@ def build_scuba(
         ``settings``. seed: seed of every random draw. limit, only, shard, subset: which part of the videos, as in the
         command's options of these names. workers: processes; None for one per core. mask_options: settings of the mask
         source that are not part of a protocol, such as ``sam_checkpoint``. settings: changed settings of the protocol,
-        such as ``masks="motion"``, ``per_video=1``, ``layout="zip"``.
+        such as ``masks="motion"``, ``per_video=1``, ``layout="zip"``; also ``corrections=[...]``, masks corrected by
+        hand (docs/masks.md).
 
     Returns:
         The finished benchmark; its ``failures`` list what was left out.

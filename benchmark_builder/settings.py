@@ -448,7 +448,7 @@ class MaskAuditSettings(MovedDataset):
     )
     videos: int = setting(12, "How many videos the sheet shows.", of="videos", ge=1, le=1000)
     columns: int = like(PreviewSettings, "columns", 6)
-    height: int = like(PreviewSettings, "height", 120)
+    height: int = like(PreviewSettings, "height", 180)
 
 
 NETWORK: dict[str, Any] = {name: field.default for name, field in NetworkSettings.model_fields.items()}

@@ -13,7 +13,18 @@ import pytest
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "kill_everywhere.py"
 QUICK = ("extend", "scufo", "segment", "import", "render", "othersettings", "exportvideos", "fetchweights")
-ALL = (*QUICK, "buildvirtual", "buildframes", "buildvideo", "export", "exportfor", "merge", "importelsewhere")
+ALL = (
+    *QUICK,
+    "corrected",
+    "segmentcorrected",
+    "buildvirtual",
+    "buildframes",
+    "buildvideo",
+    "export",
+    "exportfor",
+    "merge",
+    "importelsewhere",
+)
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
 

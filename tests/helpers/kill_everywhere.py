@@ -151,6 +151,46 @@ class Segment(Scenario):
         return []
 
 
+def corrections(folder: Path, name: str, *rows: str) -> list[Path]:
+    """A table of manual corrections."""
+    path = folder / name
+    path.write_text("".join(f"{line}\n" for line in ("id,verdict,frames", *rows)))
+    return [path]
+
+
+ARCHERY, BALL = "Archery/v_Archery_g01_c01", "Basketball/v_Basketball_g01_c01"
+
+
+class Corrected(Scenario):
+    """A benchmark that is made again because its manual corrections have changed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.old = corrections(folder, "old.csv", f"{ARCHERY},,1", f"{BALL},leave out,")
+        self.new = corrections(folder, "new.csv", f"{ARCHERY},,2", f"{BALL},keep,0")
+        self.make(folder / "before", self.old)
+
+    def make(self, out: Path, by_hand: list[Path]) -> None:
+        scuba(self.root, out, corrections=by_hand)
+
+    def start(self, out: Path) -> None:
+        shutil.copytree(self.folder / "before", out)
+
+    def run(self, out: Path) -> None:
+        self.make(out, self.new)
+
+
+class SegmentCorrected(Corrected):
+    """The same with masks of `bench segment`."""
+
+    def make(self, out: Path, by_hand: list[Path]) -> None:
+        masks = f"stored:{self.root / 'masks'}"
+        segment.segment("ucf101", self.root, "all", masks=masks, out=out, run=QUIET, corrections=by_hand)
+
+    def check(self, out: Path) -> list[str]:
+        return []
+
+
 class Export(Scenario):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -250,7 +290,7 @@ class FetchWeights(Scenario):
         return [n for n, content in tiny_index.CONTENT.items() if content != store.weights_file(n).read_bytes()]
 
 
-SCENARIOS = {c.__name__.lower(): c for c in Scenario.__subclasses__()}
+SCENARIOS = {c.__name__.lower(): c for base in (Scenario, Corrected) for c in base.__subclasses__()}
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -18,9 +18,11 @@ from albar_bench.cli import app as cli
 from benchmark_builder.audit.masks import audit_masks
 from benchmark_builder.audit.review import COLUMNS, read_review
 from benchmark_builder.audit.verify import verify
+from benchmark_builder.benchmark.export import export
 from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.benchmark.merge import merge
 from benchmark_builder.builders import Run, Subset, build_scuba, build_scufo
+from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.masks.base import PackedTrack
 from benchmark_builder.masks.corrections import CorrectedTrack, Correction
 from benchmark_builder.masks.stored import StoredTrack
@@ -230,6 +232,18 @@ def test_merged_parts_keep_the_corrections_of_all(root: Path, tmp_path: Path) ->
     assert set(merged.benchmark.protocol.corrections.videos) == {ARCHERY, BALL}
     build(root, tmp_path / "direct", tmp_path / "mine")
     assert read_benchmark(tmp_path / "direct").protocol.corrections == merged.benchmark.protocol.corrections
+
+
+def test_an_export_of_a_corrected_benchmark_verifies_and_follows(root: Path, tmp_path: Path) -> None:
+    painted(tmp_path / "mine", ARCHERY, 3)
+    table = verdicts(tmp_path / "v.csv", (BALL, "leave out", "", "why"))
+    build(root, tmp_path / "out", tmp_path / "mine", table)
+    export(tmp_path / "out", tmp_path / "exported", Layout("frames"), progress=False)
+    assert verify(tmp_path / "exported", progress=False) == []
+    painted(tmp_path / "mine", ARCHERY, 4)
+    build(root, tmp_path / "out", tmp_path / "mine", table)
+    report = export(tmp_path / "out", tmp_path / "exported", Layout("frames"), progress=False)
+    assert list(report.changed) == [f"{ARCHERY}__0"] and verify(tmp_path / "exported", progress=False) == []
 
 
 def test_verify_finds_a_video_that_should_be_left_out(root: Path, tmp_path: Path) -> None:
