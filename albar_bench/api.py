@@ -40,7 +40,7 @@ def build_scuba(
     shard: str | None = None,
     subset: str | None = None,
     workers: int | None = None,
-    mask_options: Mapping[str, Any] | None = None,
+    mask_options: Mapping[str, object] | None = None,
     **settings: Any,
 ) -> Benchmark:
     """Composite the actor of every video over backgrounds that are unrelated to the action.
@@ -229,7 +229,7 @@ def evaluate(
     classes: Sequence[str] | None = None,
     network: str | None = None,
     weights: str | None = None,
-    clip: Mapping[str, Any] | None = None,
+    clip: Mapping[str, object] | None = None,
     views: int | None = None,
     crops: int | None = None,
     trust: bool = False,
@@ -286,7 +286,7 @@ def evaluate(
         )
     elif isinstance(model, Benchmark) or not isinstance(model, (str, PathLike)):
         raise BenchError(f"model: is a {type(model).__name__}; give an nn.Module, a path or a name")
-    many: Any = benchmarks if isinstance(benchmarks, (list, tuple)) else [benchmarks]
+    many = _several(benchmarks)
     orders: Any = (time,) if isinstance(time, str) else tuple(time)
     ordinary = not many if iid is None else iid
     settings = EvalOptions(model=own, iid=ordinary, time=orders, progress=_shows_progress(), **options)
@@ -315,8 +315,8 @@ def score(
     from evaluator.score import IID
     from evaluator.score import score as run
 
-    files: Any = predictions if isinstance(predictions, (list, tuple)) else [predictions]
-    many: Any = benchmarks if isinstance(benchmarks, (list, tuple)) else [benchmarks]
+    files = _several(predictions)
+    many = _several(benchmarks)
     wanted = [b if isinstance(b, str) and b.startswith(IID) else Path(b) for b in many]
     return Result(run([Path(f) for f in files], wanted, _path(out), log.info, **options))
 
@@ -364,7 +364,7 @@ def leaderboard(results: "Place | Sequence[Place]") -> pd.DataFrame:
     from evaluator.reports.leaderboard import OWN, columns_of, number
     from evaluator.runs import find_rows
 
-    many: Any = results if isinstance(results, (list, tuple)) else [results]
+    many = _several(results)
     rows = find_rows([Path(r) for r in many])
     columns = columns_of(rows)
     table = pd.DataFrame([dict.fromkeys(columns, "") | row for row in rows], columns=columns)
@@ -374,6 +374,11 @@ def leaderboard(results: "Place | Sequence[Place]") -> pd.DataFrame:
         if column not in text:
             table[column] = pd.to_numeric(table[column].map(number))
     return table
+
+
+def _several(given: object) -> list[Any]:
+    """One value, or the values of a list or tuple, as a list."""
+    return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
 def _path(place: Place | None) -> Path | None:

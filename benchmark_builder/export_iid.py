@@ -121,7 +121,7 @@ def export_dataset(
     return report, peer.settings(task)
 
 
-class _Export(runner.Filling):
+class _Export(runner.Filling[Video]):
     """What is an export's own: its record, the lists of a loader. The journal stays, since no table says from which
     source a video was decoded."""
 
@@ -174,14 +174,13 @@ class _Export(runner.Filling):
         for name in [name for name in journal.entries if name not in self.maker.files]:  # gone from the dataset
             del journal.entries[name]
 
-    def current(self, item: Any, rows: list[dict[str, Any]]) -> bool:
-        video: Video = item
+    def current(self, video: Video, rows: list[dict[str, Any]]) -> bool:
         file, row = self.maker.files[video.id], (rows or [{}])[0]
         if linked(video, self.maker.layout):
             return row.get("link") == file and _is_link(video.path, self.out / file)
         return row.get("file") == file and row["sha256"] == known_digest(video.path)
 
-    def finish(self, journal: Journal, items: Sequence[object], made: int, changed: Sequence[str]) -> Report:
+    def finish(self, journal: Journal, items: Sequence[Video], made: int, changed: Sequence[str]) -> Report:
         out, task, files = self.out, self._task, self.maker.files
         counts = {name: entry.rows[0].get("frames", 0) for name, entry in journal.entries.items() if entry.rows}
         failures = journal.failures(self._missing, ())

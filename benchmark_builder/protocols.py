@@ -30,7 +30,7 @@ def names() -> list[str]:
     return sorted(found)
 
 
-def kind_of(name: str, value: Any) -> Any:
+def kind_of(name: str, value: object) -> object:
     """What of a setting's value two builds must share to have the same setting: of masks, prompts and backgrounds the
     kind alone, since a path names no content (protocol.json has digests of that)."""
     if name not in SPECS or not isinstance(value, str):
@@ -106,7 +106,7 @@ def _near(name: str, known: Collection[str]) -> str:
 
 
 def resolve(
-    protocol: str, dataset: str, chosen: Mapping[str, Any], base: Mapping[str, Any] | None = None
+    protocol: str, dataset: str, chosen: Mapping[str, object], base: Mapping[str, object] | None = None
 ) -> tuple[Settings, dict[str, Any]]:
     """The settings of a protocol for a dataset, after the user's choices.
 
@@ -185,7 +185,7 @@ def protocol_masks(
     return source
 
 
-def _recorded(described: Mapping[str, Any], name: str) -> Any:
+def _recorded(described: Mapping[str, Any], name: str) -> object:
     """A setting in what a source, or one that it was made from, says of itself; None if none says it."""
     if name in described and not isinstance(described[name], dict):
         return described[name]
@@ -207,5 +207,5 @@ def differing(named: Mapping[str, Any]) -> str:
     return f"differs from protocol {named['name']}: {', '.join(parts)}" if parts else ""
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "not applied" if value is None else str(value) or "none"

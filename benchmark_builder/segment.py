@@ -166,7 +166,7 @@ def segment(
     return report
 
 
-class _Segment(runner.Filling):
+class _Segment(runner.Filling[Video]):
     """The part of the runner for masks: segment.json, masks.csv; runs for other videos add to them."""
 
     lock, journal = f"{WORK}/lock", f"{WORK}/journal.jsonl"
@@ -235,7 +235,7 @@ class _Segment(runner.Filling):
         paths = paths_from(self.out, root=self.maker.root)
         write_json(self.out / ORIGIN, record | {"paths": paths, "versions": versions()})
 
-    def finish(self, journal: Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
+    def finish(self, journal: Journal, items: Sequence[Video], made: int, changed: Sequence[str]) -> Report:
         rows = {row["id"]: whole_row(row) for row in journal.all_rows() if journal.is_there(row)}
         for video in items:  # an earlier version did not name the files
             if video.id in rows:

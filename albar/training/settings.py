@@ -268,7 +268,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise BenchError(f"{path}: not TOML ({reason}); correct it there") from None
 
 
-def _checked(name: str, value: Any, path: Path) -> Any:
+def _checked(name: str, value: object, path: Path) -> object:
     made = TrainSettings.value_in_file(name, value, path)
     return path.parent / made if isinstance(made, Path) else made
 

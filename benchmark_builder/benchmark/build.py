@@ -84,7 +84,7 @@ def run_build(
     return report
 
 
-class _Build(runner.Filling):
+class _Build(runner.Filling[Any]):
     """The part of the runner for builds: the protocol, the parts of a dataset, the manifest."""
 
     lock, journal = f"{WORK}/lock", f"{WORK}/{JOURNAL}"

@@ -190,7 +190,7 @@ class RenderMaker:
         return runner.Made([clip.row])
 
 
-class _Render(runner.Filling):
+class _Render(runner.Filling[_Clip]):
     """The part of the runner for rendering: the dataset's record and lists. A dataset with failures gets neither."""
 
     lock, journal = ".rendering.lock", ".rendering.jsonl"
@@ -201,9 +201,8 @@ class _Render(runner.Filling):
         self.out, self.maker, self._record, self._videos = root, maker, record, videos
         self._new = not root.exists()
 
-    def name(self, item: Any) -> str:
-        clip: _Clip = item
-        return clip.facts.id
+    def name(self, item: _Clip) -> str:
+        return item.facts.id
 
     def claim(self) -> None:
         """Raise BenchError if the folder contains anything but this dataset; otherwise write its settings there."""
@@ -232,13 +231,13 @@ class _Render(runner.Filling):
             if all((self.out / file).is_file() for file in clip.row.values()):
                 yield Entry(clip.facts.id, "made", [clip.row])
 
-    def check_row(self, row: Any) -> None:
+    def check_row(self, row: object) -> None:
         if not isinstance(row, dict) or row.keys() != set(self.files):
             raise BenchError(f"{self.out / self.journal}: not a line of a render; delete it")
         for file in row.values():
             inside(self.out, file)
 
-    def finish(self, journal: Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
+    def finish(self, journal: Journal, items: Sequence[_Clip], made: int, changed: Sequence[str]) -> Report:
         root, failures = self.out, journal.failures((), ())
         journal.write_reasons()
         if failures:

@@ -168,7 +168,7 @@ class Journal:
             self._handle.close()
 
 
-def read_entries(path: Path, check_row: Callable[[Any], None]) -> Iterator[Entry]:
+def read_entries(path: Path, check_row: Callable[[object], None]) -> Iterator[Entry]:
     """Yield the entries of a journal; nothing if there is no journal. Lines that are not entries, or that a kill cut
     short, are skipped, so their items are made again. ``check_row`` raises BenchError if something is not a row."""
     try:

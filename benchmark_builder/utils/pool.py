@@ -23,7 +23,7 @@ from multiprocessing import connection, resource_tracker
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
 from tqdm import tqdm
@@ -40,10 +40,16 @@ class Note:
     reason: str
 
 
-class Maker(Protocol):
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_Taken = TypeVar("_Taken", contravariant=True)
+_Given = TypeVar("_Given", covariant=True)
+
+
+class Maker(Protocol[_Taken, _Given]):
     """Makes the result of one item. It is pickled once per worker, so it may contain large tables."""
 
-    def make(self, item: Any) -> Any: ...
+    def make(self, item: _Taken) -> _Given: ...
 
 
 MOST_WORKERS = 256  # largest --workers of the command line: each worker needs several hundred megabytes
@@ -55,8 +61,8 @@ def default_workers() -> int:
 
 
 def run(
-    maker: Maker, items: Iterable[Any], workers: int, apart: bool = False
-) -> Generator[tuple[Any, Any], None, None]:
+    maker: Maker[Item, Result], items: Iterable[Item], workers: int, apart: bool = False
+) -> "Generator[tuple[Item, Result | BenchError], None, None]":
     """Yield ``(item, result or BenchError)`` in order of completion.
 
     After an unexpected exception, or if an item's process ends, the item's result is a :class:`Crashed`. An item whose
@@ -79,7 +85,7 @@ def run(
                 result = _guarded(maker, item)
             yield item, result
         return
-    job, again = bytes(ForkingPickler.dumps(maker)), list[Any]()
+    job, again = bytes(ForkingPickler.dumps(maker)), list[Item]()
     with closing(_spread(job, items, max(1, workers))) as results:
         for item, result in results:
             if isinstance(result, Crashed) and result.again:
@@ -115,7 +121,7 @@ def _watch(parent: int) -> None:
 # The outcome of an item: its result, an expected error, or a Crashed.
 
 
-def _guarded(maker: Maker, item: Any) -> Any:
+def _guarded(maker: Maker[Item, Result], item: Item) -> Result | BenchError:
     try:
         return maker.make(item)
     except BenchError as error:
@@ -199,10 +205,12 @@ class _Worker:
         context = multiprocessing.get_context("spawn")  # threads, as torch has, do not survive a fork
         self.tasks, theirs = context.Pipe()
         # After a crash in C code, the Python traceback is in this pipe. (Windows would need a file.)
-        faults = context.Pipe(duplex=False) if os.name == "posix" else (None, None)
-        self.faults: Any = faults[0]
-        fault_end: Any = faults[1]
-        self.ready, self.why, self.item = False, "", None  # why: reason why it could not start
+        ends: tuple[connection.Connection | None, connection.Connection | None] = (
+            context.Pipe(duplex=False) if os.name == "posix" else (None, None)
+        )
+        self.faults, fault_end = ends
+        self.ready, self.why = False, ""  # why: reason why it could not start
+        self.item: Any = None
         self.process = context.Process(target=_serve, args=(theirs, fault_end, job, os.getpid()))
         try:
             with _without_interrupts():
@@ -273,10 +281,10 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _spread(job: bytes, items: Iterable[Any], workers: int) -> Generator[tuple[Any, Any], None, None]:
+def _spread(job: bytes, items: Iterable[Item], workers: int) -> Generator[tuple[Item, Any], None, None]:
     """Yield ``(item, result)``; a worker that has ended is replaced, and its item's result is a :class:`Crashed`."""
-    crew = _Crew(job, workers)
-    todo, returned, results = iter(items), deque[Any](), deque[tuple[Any, Any]]()
+    crew: _Crew[Item] = _Crew(job, workers)
+    todo, returned, results = iter(items), deque[Item](), deque[tuple[Item, object]]()
     try:
         while True:
             while crew.free:  # give out work before yielding results, so that no worker waits for the caller
@@ -311,7 +319,7 @@ class _NotBegun:
     """The result of an item whose worker ended before it started the item."""
 
 
-class _Crew:
+class _Crew(Generic[Item]):
     """The workers of one run: started when there is work, replaced when they end."""
 
     def __init__(self, job: bytes, workers: int) -> None:
@@ -325,7 +333,7 @@ class _Crew:
         """Whether another item can be given to a worker."""
         return len(self.busy) < self.workers
 
-    def give(self, item: Any) -> bool:
+    def give(self, item: Item) -> bool:
         """Send an item to a worker; returns False if that worker has ended, or if no worker could be started now.
 
         Raises:
@@ -349,9 +357,9 @@ class _Crew:
         self.busy[worker.tasks] = worker
         return True
 
-    def wait(self) -> list[tuple[Any, Any]]:
+    def wait(self) -> list[tuple[Item, object]]:
         """Wait until a worker reports something; returns pairs of item and result, which may be none."""
-        results = []
+        results = list[tuple[Item, object]]()
         for channel in connection.wait(list(self.busy)):
             worker = self.busy[channel]
             try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 from tqdm import tqdm
 
@@ -19,6 +19,7 @@ from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.utils.files import remove_leftovers
 from benchmark_builder.utils.journal import Entry, Journal, read_entries
+from benchmark_builder.utils.pool import Item, Result
 from benchmark_builder.utils.resume import keep_tracebacks, logged, sole_run
 
 
@@ -49,25 +50,25 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Worked:
+class Worked(Generic[Item, Result]):
     """The results of items in order of completion: ``made`` has pairs of item and result, ``failed`` pairs of item and
     error. ``log``: a line that says where the tracebacks of unexpected errors are; empty if there were none."""
 
-    made: list[tuple[Any, Any]]
-    failed: list[tuple[Any, BenchError]]
+    made: list[tuple[Item, Result]]
+    failed: list[tuple[Item, BenchError]]
     log: str = ""
 
 
 def work(
-    maker: pool.Maker,
-    items: Sequence[Any],
-    name: Callable[[Any], str],
+    maker: pool.Maker[Item, Result],
+    items: Sequence[Item],
+    name: Callable[[Item], str],
     workers: int,
     *,
     title: str,
     unit: str = "video",
     progress: bool = True,
-) -> Worked:
+) -> Worked[Item, Result]:
     """Process items for a command that writes no folder of results.
 
     Args:
@@ -78,16 +79,25 @@ def work(
         title, unit: title of the progress bar, and the name of what it counts.
         progress: show the progress bar.
     """
-    made, failed = list[tuple[Any, Any]](), list[tuple[Any, BenchError]]()
+    made, failed = list[tuple[Item, Result]](), list[tuple[Item, BenchError]]()
     with closing(_each(maker, items, workers, len(items), title, unit, progress)) as results:
         for item, result in results:
-            (failed if isinstance(result, BenchError) else made).append((item, result))
+            if isinstance(result, BenchError):
+                failed.append((item, result))
+            else:
+                made.append((item, result))
     return Worked(made, failed, keep_tracebacks({name(item): error for item, error in failed}))
 
 
 def _each(
-    maker: pool.Maker, items: Sequence[Any], workers: int, total: int, title: str, unit: str, progress: bool
-) -> Generator[tuple[Any, Any], None, None]:
+    maker: pool.Maker[Item, Result],
+    items: Sequence[Item],
+    workers: int,
+    total: int,
+    title: str,
+    unit: str,
+    progress: bool,
+) -> Generator[tuple[Item, Result | BenchError], None, None]:
     """Yield items with their results, with a bar of ``total`` items; those not in ``items`` count as done."""
     bar = tqdm(total=total, initial=total - len(items), desc=title, unit=unit, disable=not progress)
     with bar, closing(pool.run(maker, items, workers)) as results:
@@ -108,7 +118,7 @@ class Made:
     new: bool = True
 
 
-class Filling(ABC):
+class Filling(ABC, Generic[Item]):
     """A command that fills a folder, as :func:`fill` needs it.
 
     Attributes:
@@ -144,33 +154,33 @@ class Filling(ABC):
         """The results of a finished run, from its tables; called if there is no journal."""
 
     @abstractmethod
-    def check_row(self, row: Any) -> None:
+    def check_row(self, row: object) -> None:
         """Raise BenchError if a row of the journal is not one that a run wrote."""
 
     def begin(self, journal: Journal) -> None:
         """Called before the items to make are chosen; the folder is locked and marked."""
 
-    def current(self, item: Any, rows: list[dict[str, Any]]) -> bool:
+    def current(self, item: Item, rows: list[dict[str, Any]]) -> bool:
         """Whether the rows made from an item are still up to date; if False, the item is made again."""
         return True
 
     def ready(self) -> None:
         """Called after the files of changed items are deleted."""
 
-    def made(self, result: Any) -> Made:
+    def made(self, result: object) -> Made:
         """The maker's result of an item, in the form that the runner needs."""
         assert isinstance(result, Made)
         return result
 
     @abstractmethod
-    def finish(self, journal: Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:
+    def finish(self, journal: Journal, items: Sequence[Item], made: int, changed: Sequence[str]) -> Report:
         """Write the tables. ``made`` counts new rows."""
 
     def tidy(self) -> None:
         """Called at the end, also after an error: delete everything that the same command cannot continue from."""
 
 
-def fill(task: Filling, items: Sequence[Any], workers: int = 1, progress: bool = True) -> Report:
+def fill(task: Filling[Item], items: Sequence[Item], workers: int = 1, progress: bool = True) -> Report:
     """Make every missing item, then let the command write its tables.
 
     A failed item is tried again in every run. An item that was left out is tried again too, unless the maker has a
@@ -203,7 +213,7 @@ def fill(task: Filling, items: Sequence[Any], workers: int = 1, progress: bool =
                 out.rmdir()
 
 
-def _fill(task: Filling, journal: Journal, items: Sequence[Any], workers: int, progress: bool) -> Report:
+def _fill(task: Filling[Item], journal: Journal, items: Sequence[Item], workers: int, progress: bool) -> Report:
     task.begin(journal)
     done = journal.made() | _left_out_again(task, journal, items)
     before = [(task.name(item), item) for item in items if task.name(item) in done]
@@ -220,7 +230,7 @@ def _fill(task: Filling, journal: Journal, items: Sequence[Any], workers: int, p
     return task.finish(journal, items, made, changed)
 
 
-def _left_out_again(task: Filling, journal: Journal, items: Sequence[Any]) -> set[str]:
+def _left_out_again(task: Filling[Item], journal: Journal, items: Sequence[Item]) -> set[str]:
     """Names of items that were left out and whose ``depends`` digest is unchanged."""
     depends = getattr(task.maker, "depends", None)
     if depends is None:
@@ -230,7 +240,7 @@ def _left_out_again(task: Filling, journal: Journal, items: Sequence[Any]) -> se
     return {name for name, item in asked if name in left_out and left_out[name] == depends(item)}
 
 
-def _note(task: Filling, journal: Journal, item: Any, result: Any) -> int:
+def _note(task: Filling[Item], journal: Journal, item: Item, result: object) -> int:
     """Write the result of an item into the journal; returns the number of new rows."""
     name = task.name(item)
     if isinstance(result, LeftOut):

@@ -31,7 +31,7 @@ DEEPEST = 64  # containers within containers
 # program that visits every element.
 MOST_GROWTH, SLACK = 16, 2**20
 
-_Function = Callable[..., Any]
+_Function = Callable[..., object]
 
 
 class Refused(ValueError):
@@ -77,7 +77,7 @@ class Machine:
     def __init__(
         self,
         data: bytes | mmap.mmap,
-        find: Callable[[str, str], Any],
+        find: Callable[[str, str], object],
         persistent: _Function | None = None,
         lenient: bool = False,
     ) -> None:
@@ -91,7 +91,7 @@ class Machine:
         if self.copied > 2 * len(self.data) + SLACK:
             raise Refused("it unpacks the same bytes again and again")
 
-    def load(self, at: int = 0) -> tuple[Any, int]:
+    def load(self, at: int = 0) -> tuple[object, int]:
         """The value of the pickle that begins at byte ``at``, and the position after its end.
 
         Raises:
@@ -370,7 +370,7 @@ def _list(value: object) -> list[object]:
     return value
 
 
-def _check_extent(value: Any, most: int) -> None:
+def _check_extent(value: object, most: int) -> None:
     """Refuse a value that is nested too deep, contains itself, or is too large if every reference is followed.
 
     An element of a container counts 8 bytes, an array its bytes, once per reference.
@@ -409,7 +409,7 @@ _SPEC = re.compile(r"b1|[iu][1248]|f[248]|[?bBhHiIlLqQefd]|[SU][0-9]{1,6}")
 
 
 @lru_cache(1000)
-def _dtype_of(spec: Any) -> np.dtype[Any]:
+def _dtype_of(spec: object) -> np.dtype:
     """A numpy type of plain numbers, or of texts of a fixed length."""
     if type(spec) is bytes:
         spec = str(spec, "ascii")
@@ -418,11 +418,11 @@ def _dtype_of(spec: Any) -> np.dtype[Any]:
     return np.dtype(spec)
 
 
-def _dtype(machine: Machine, spec: Any, align: Any = False, copy: Any = True) -> _Dtype:
+def _dtype(machine: Machine, spec: str, align: object = False, copy: object = True) -> _Dtype:
     return _Dtype(spec)
 
 
-def _built_dtype(made: _Dtype, state: Any) -> np.dtype[Any]:
+def _built_dtype(made: _Dtype, state: object) -> np.dtype:
     """The type with the byte order in its state; other entries of the state must have their defaults."""
     if type(state) is not tuple or not 5 <= len(state) <= 9 or any(part is not None for part in state[2:5]):
         raise Refused("it asks for arrays of compound types")
@@ -434,7 +434,7 @@ def _built_dtype(made: _Dtype, state: Any) -> np.dtype[Any]:
     return made.dtype.newbyteorder(order)  # type: ignore[arg-type]
 
 
-def _plain_dtype(value: Any) -> np.dtype[Any]:
+def _plain_dtype(value: object) -> np.dtype:
     if isinstance(value, _Dtype):
         return value.dtype
     if not isinstance(value, np.dtype):
@@ -450,7 +450,7 @@ def _bytes(value: object) -> bytes:
     return data
 
 
-def _array(machine: Machine, data: bytes, dtype: np.dtype[Any], shape: Any, order: Literal["C", "F"]) -> np.ndarray:
+def _array(machine: Machine, data: bytes, dtype: np.dtype, shape: object, order: Literal["C", "F"]) -> np.ndarray:
     """A new array from exactly these bytes."""
     if type(shape) is not tuple:
         shape = tuple(shape) if type(shape) is list else (shape,)
@@ -491,7 +491,9 @@ def _scalar(machine: Machine, dtype: object, data: object = b"") -> object:
     return _array(machine, _bytes(data), dtype, (1,), "C")[0]
 
 
-def _frombuffer(machine: Machine, data: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> np.ndarray:
+def _frombuffer(
+    machine: Machine, data: object, dtype: object, shape: object, order: object, axes: Any = None
+) -> np.ndarray:
     if order not in ("C", "F", "K"):
         raise Refused("it has an array of an unknown order")
     array = _array(machine, _bytes(data), _plain_dtype(dtype), shape, "F" if order == "F" else "C")
@@ -502,7 +504,7 @@ def _frombuffer(machine: Machine, data: Any, dtype: Any, shape: Any, order: Any,
     return array
 
 
-def _int(value: Any) -> int:
+def _int(value: object) -> int:
     if type(value) is not int:
         raise Refused("it has something else where a number must be")
     return value
@@ -525,7 +527,7 @@ def _empty_bytes(machine: Machine) -> bytes:
     return b""
 
 
-def ordered(machine: Machine, items: Any = ()) -> dict[Any, Any]:
+def ordered(machine: Machine, items: Any = ()) -> dict[object, object]:
     """An OrderedDict, as a dict; in pickles of Python 2 the items are a list of pairs."""
     if type(items) not in (list, tuple):
         raise Refused("it makes an OrderedDict of what is no list")
@@ -631,7 +633,7 @@ def check_view(count: int, offset: Any, size: Sequence[Any], stride: Sequence[An
         raise Refused("it has a tensor that reaches beyond its storage")
 
 
-_FOUND: dict[tuple[str, str], Any] = {
+_FOUND: dict[tuple[str, str], object] = {
     ("numpy", "ndarray"): Name("numpy", "ndarray"),
     ("numpy", "dtype"): _dtype,
     ("_codecs", "encode"): encode,

@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -26,6 +26,7 @@ from benchmark_builder.utils.safe_pickle import Refused
 from benchmark_builder.utils.torch_files import check_torch_file
 
 SAFETENSORS = ".safetensors"
+Value = TypeVar("Value")
 MOST_STAND_INS = 200  # maximum number of types of objects next to the weights
 # Names under which training programs store the weights, the most common first.
 _TABLES = ("state_dict", "model_state_dict", "model", "weights", "module", "net", "network", "model_state", "params")
@@ -276,7 +277,7 @@ def _tables(content: object, depth: int = 3) -> dict[str, dict[str, torch.Tensor
     return found
 
 
-def without_prefix(tensors: Mapping[str, Any], known: Collection[str] = ()) -> dict[str, Any]:
+def without_prefix(tensors: Mapping[str, Value], known: Collection[str] = ()) -> dict[str, Value]:
     """The table without the prefixes that wrappers added to *every* name, in any order and number.
 
     Args:

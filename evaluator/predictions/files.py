@@ -323,7 +323,7 @@ class _Table:
             raise BenchError(f"{self.path}, line {self.lines[k]}: {error}; {FIX}") from None
 
 
-def class_number(cell: Any, classes: Sequence[str]) -> int:
+def class_number(cell: object, classes: Sequence[str]) -> int:
     """A label: a whole number (``3`` or ``3.0``), or the class's name. Raises ValueError."""
     text = str(cell).strip()
     try:

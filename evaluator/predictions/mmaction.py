@@ -16,7 +16,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -65,6 +64,7 @@ def read_any_predictions(
     names = VideoNames(test_set.labels)
     order = None if listing is None else _order(listing, test_set, names)
     suffix = path.suffix.lower()
+    dump: object
     if suffix in (*FORMATS, ".tsv"):
         return read_predictions(path, test_set.classes, test_set.labels, allow_missing, order)
     if suffix == ".txt":
@@ -161,7 +161,7 @@ def _check_order(ids: Sequence[str], order: Sequence[str] | None, path: Path, li
 class _Entry:
     """One video of a file; only its whole numbers are checked. ``name`` is None if the file does not give it."""
 
-    scores: Any
+    scores: object
     name: str | None = None
     label: int | None = None
     pred: int | None = None
@@ -274,7 +274,7 @@ def _videomae(path: Path) -> dict[str, dict[str, object]]:
     return found
 
 
-def _npy(path: Path) -> Any:
+def _npy(path: Path) -> np.ndarray:
     try:
         array = np.load(path, allow_pickle=False)
         if isinstance(array, np.ndarray) and not array.size and max(array.shape) > 0:
@@ -286,7 +286,7 @@ def _npy(path: Path) -> Any:
         raise BenchError(f"{path}: not readable as .npy ({(str(error).splitlines() or ['?'])[0]}); {_FIX}") from None
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path) -> object:
     text = read_text(path, "predictions file", "name another")
     try:
         return parse_json(text)
