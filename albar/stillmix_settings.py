@@ -1,7 +1,7 @@
 """All settings of StillMix (Li et al., ICCV 2023): for the mix, for its bank of still frames, and for the 2-D reference
 network that selects them. The tables here have the values that depend on the preset. This module imports no torch."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from albar.method_settings import MethodSettings
 from benchmark_builder.utils.options import PathSetting, SettingsModel, setting, share
@@ -71,7 +71,7 @@ RESIZED_BEFORE = {"bank_resize": "antialias"}  # value for runs whose record doe
 
 REFERENCE = "reference2d"  # name of the reference run in `bench train`
 # Its recipe with `finetune`; published: 0.04 with 256 frames per step, 0.01 with 64.
-PUBLISHED: dict[str, Any] = {
+PUBLISHED: dict[str, object] = {
     "epochs": 50,
     "batch": 64,
     "accumulate": 1,

@@ -18,7 +18,7 @@ from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import copy_whole, inside, read_json, remove, write_csv, write_json
-from benchmark_builder.utils.journal import Entry, Journal
+from benchmark_builder.utils.journal import Entry, Journal, PlainRow
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LOG, held, occupied
 from benchmark_builder.utils.runner import Report
@@ -174,7 +174,7 @@ class _Export(runner.Filling[Video]):
         for name in [name for name in journal.entries if name not in self.maker.files]:  # gone from the dataset
             del journal.entries[name]
 
-    def current(self, video: Video, rows: list[dict[str, Any]]) -> bool:
+    def current(self, video: Video, rows: list[PlainRow]) -> bool:
         file, row = self.maker.files[video.id], (rows or [{}])[0]
         if linked(video, self.maker.layout):
             return row.get("link") == file and _is_link(video.path, self.out / file)

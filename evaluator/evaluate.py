@@ -411,7 +411,7 @@ class Store:
         note: the same name with ``.json``: digests, sampling, and why each missing video is missing.
     """
 
-    def __init__(self, out: Path, test_set: TestSet, tag: str, suffix: str, made_from: dict[str, Any]) -> None:
+    def __init__(self, out: Path, test_set: TestSet, tag: str, suffix: str, made_from: dict[str, object]) -> None:
         self.set = test_set
         self.csv = out / "predictions" / f"{test_set.name}--{tag}{suffix}"
         self.note = self.csv.with_suffix(".json")
@@ -456,7 +456,7 @@ def _seed(value: Any) -> int | str:
     return value if usable and not isinstance(value, bool) else ""
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 

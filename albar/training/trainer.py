@@ -198,7 +198,7 @@ class Run:
         name = f"{self.settings.method} s{self.settings.seed}"
         return tqdm(total=self.steps, initial=self.state.step, desc=name, unit="step", disable=hidden)
 
-    def train_epoch(self, stream: Iterator[Sample], logs: Logs, bar: "tqdm[Any]") -> None:
+    def train_epoch(self, stream: Iterator[Sample], logs: Logs, bar: "tqdm[object]") -> None:
         """Train to the end of the present epoch; then validate, write a row of metrics.csv, and save the state.
 
         Args:

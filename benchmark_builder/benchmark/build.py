@@ -26,7 +26,7 @@ from benchmark_builder.masks.corrections import CorrectionsRecord
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, remove, write_csv, write_json, write_text
-from benchmark_builder.utils.journal import Entry, Journal, from_tables
+from benchmark_builder.utils.journal import Entry, Journal, PlainRow, from_tables
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, held, occupied
 
 WORK, JOURNAL = ".build", "journal.jsonl"
@@ -84,7 +84,7 @@ def run_build(
     return report
 
 
-class _Build(runner.Filling[Any]):
+class _Build(runner.Filling[object]):
     """The part of the runner for builds: the protocol, the parts of a dataset, the manifest."""
 
     lock, journal = f"{WORK}/lock", f"{WORK}/{JOURNAL}"
@@ -96,10 +96,10 @@ class _Build(runner.Filling[Any]):
         out: Path,
         protocol: ProtocolRecord,
         maker: pool.Maker,
-        name: Callable[[Any], str],
+        name: Callable[[object], str],
         listed: Sequence[pool.Note],
         by: str,
-        current: Callable[[Any, list[Row]], bool] | None,
+        current: Callable[[object, list[Row]], bool] | None,
         known: Container[str] | None,
         title: str,
     ) -> None:
@@ -155,7 +155,7 @@ class _Build(runner.Filling[Any]):
                     journal.forget(name)
                     del journal.entries[name]
 
-    def current(self, item: Any, rows: list[dict[str, Any]]) -> bool:
+    def current(self, item: Any, rows: list[PlainRow]) -> bool:
         return self._current is None or self._current(item, [Row(**row) for row in rows])
 
     def ready(self) -> None:

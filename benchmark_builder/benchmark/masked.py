@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmark_builder.benchmark.manifest import places_of, read_benchmark
 from benchmark_builder.benchmark.protocol_record import PROTOCOL
@@ -153,7 +152,7 @@ def read_masks_table(folder: Path) -> list[dict[str, str]]:
             raise error from None
 
 
-def whole_row(row: Any) -> dict[str, str]:
+def whole_row(row: object) -> dict[str, str]:
     """A row of masks.csv with all columns. Raises BenchError if it is none, also not one of an earlier version."""
     if not isinstance(row, dict) or list(row) not in (COLUMNS, OLD_COLUMNS):
         raise BenchError(f"not a row of {TABLE}; {FIX}")

@@ -20,7 +20,7 @@ from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, read_json, write_csv, write_json, write_text
-from benchmark_builder.utils.journal import Entry, Journal
+from benchmark_builder.utils.journal import Entry, Journal, PlainRow
 from benchmark_builder.utils.resume import held
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.utils.runner import Report
@@ -44,7 +44,7 @@ class Facts:
     scenery: str
     clothing: str
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> PlainRow:
         """The video's row in facts.csv: id, label (0-based), class, split, scenery, clothing."""
         row = asdict(self)
         row["class"] = row.pop("class_name")
@@ -167,7 +167,7 @@ class _Clip:
     index: int
 
     @property
-    def row(self) -> dict[str, Any]:
+    def row(self) -> PlainRow:
         """The video's file."""
         return {"file": f"videos/{self.facts.id}.mp4", "mask_file": f"masks/{self.facts.id}.zip"}
 
@@ -197,7 +197,7 @@ class _Render(runner.Filling[_Clip]):
     busy, title = "another render is at work here", "render synthactions"
     files = ("file", "mask_file")
 
-    def __init__(self, root: Path, maker: RenderMaker, record: dict[str, Any], videos: Sequence[_Clip]) -> None:
+    def __init__(self, root: Path, maker: RenderMaker, record: dict[str, object], videos: Sequence[_Clip]) -> None:
         self.out, self.maker, self._record, self._videos = root, maker, record, videos
         self._new = not root.exists()
 

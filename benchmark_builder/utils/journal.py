@@ -26,6 +26,7 @@ from benchmark_builder.utils.resume import (
 from benchmark_builder.utils.text import read_records
 
 NOT_MADE = ("failed", "left out")
+PlainRow = dict[str, Any]  # a row of a table as plain JSON values: column -> value
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Entry:
 
     id: str
     state: str
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[PlainRow] = field(default_factory=list)
     reason: str = ""
     notes: list[dict[str, str]] = field(default_factory=list)
     details: str = ""
@@ -115,15 +116,15 @@ class Journal:
         """Ids of the items that were made and whose files all exist."""
         return {key for key, e in self.entries.items() if e.state == "made" and all(map(self.is_there, e.rows))}
 
-    def rows(self, name: str) -> list[dict[str, Any]]:
+    def rows(self, name: str) -> list[PlainRow]:
         """The rows of an item; empty if nothing was made from it."""
         return self.entries[name].rows if name in self.entries else []
 
-    def all_rows(self) -> list[dict[str, Any]]:
+    def all_rows(self) -> list[PlainRow]:
         """All rows, as the tables list them."""
         return [row for entry in self.entries.values() for row in entry.rows]
 
-    def is_there(self, row: dict[str, Any]) -> bool:
+    def is_there(self, row: PlainRow) -> bool:
         """Whether all files of a row exist."""
         return all((self.out / row[f]).exists() for f in self.files if row.get(f))
 
@@ -183,7 +184,7 @@ def read_entries(path: Path, check_row: Callable[[object], None]) -> Iterator[En
             yield entry
 
 
-def from_tables(folder: Path, rows: Mapping[str, list[dict[str, Any]]], fix: str) -> Iterator[Entry]:
+def from_tables(folder: Path, rows: Mapping[str, list[PlainRow]], fix: str) -> Iterator[Entry]:
     """Yield the entries of a finished run: ``rows`` (item -> its rows) and the entries of its failures.csv.
 
     Raises:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.utils.files import remove_leftovers
-from benchmark_builder.utils.journal import Entry, Journal, read_entries
+from benchmark_builder.utils.journal import Entry, Journal, PlainRow, read_entries
 from benchmark_builder.utils.pool import Item, Result
 from benchmark_builder.utils.resume import keep_tracebacks, logged, sole_run
 
@@ -113,7 +113,7 @@ def _each(
 class Made:
     """The result of one item: its rows (dicts of plain JSON values), notes on it, and whether it is new."""
 
-    rows: list[dict[str, Any]]
+    rows: list[PlainRow]
     notes: Sequence[pool.Note] = ()
     new: bool = True
 
@@ -160,7 +160,7 @@ class Filling(ABC, Generic[Item]):
     def begin(self, journal: Journal) -> None:
         """Called before the items to make are chosen; the folder is locked and marked."""
 
-    def current(self, item: Item, rows: list[dict[str, Any]]) -> bool:
+    def current(self, item: Item, rows: list[PlainRow]) -> bool:
         """Whether the rows made from an item are still up to date; if False, the item is made again."""
         return True
 

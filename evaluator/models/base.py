@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 
@@ -42,7 +41,7 @@ class ScoredModel:
     outputs: int | None = None
     strict: bool = False
     dataset: str = ""
-    seed: Any = ""
+    seed: object = ""
     lasting: bool = True
     notes: tuple[str, ...] = ()
     own_sampling: ClipSampling | None = None

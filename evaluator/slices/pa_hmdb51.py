@@ -8,7 +8,6 @@ and have gaps. A value is a code, or a list of codes where several people are se
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from benchmark_builder.datasets import data_root
 from benchmark_builder.utils.errors import BenchError
@@ -76,7 +75,7 @@ def read(request: Request) -> list[Attribute]:
     return [*made, Attribute(REVIEWED, found[REVIEWED], source, digest, LICENCE)]
 
 
-def _segments(given: Any, codes: dict[int, str]) -> Iterable[Segment]:
+def _segments(given: object, codes: dict[int, str]) -> Iterable[Segment]:
     """The ranges of one attribute of a video. Raises ValueError with the reason if they are none."""
     if not isinstance(given, list):
         raise ValueError("its ranges are not a list")
