@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from small_builds import QUIET
-from tiny_videos import make_actions
+from tiny_videos import make_actions, write_video
 from typer.testing import CliRunner
 
 from albar_bench.cli import app as cli
@@ -405,6 +405,31 @@ def test_the_review_lists_videos_and_can_be_given_back(root: Path, tmp_path: Pat
     assert again[0]["reason"] == "'=1+1"  # no formula for a spreadsheet; read back as it was
     assert read_review(table)[rows[0]["id"]]["reason"] == "=1+1"
     assert run(root, out, table, review=table).made == 0
+
+
+def test_the_review_counts_frames_as_the_corrections_do(tmp_path: Path) -> None:
+    root = make_actions(tmp_path / "ucf", per_class=1)
+    still = np.full((FRAMES, HEIGHT, WIDTH, 3), 99, np.uint8)  # noise would be a camera cut at every frame
+    write_video(root / "videos" / f"{ARCHERY}.mkv", still)
+    painted(tmp_path / "mine", ARCHERY, 4)  # the fourth frame: the mask jumps there
+    run(root, tmp_path / "out", tmp_path / "mine", correction_numbering="1", review=tmp_path / "review.csv")
+    with open(tmp_path / "review.csv", newline="") as handle:
+        row = next(row for row in csv.DictReader(handle) if row["id"] == ARCHERY)
+    assert (row["worst_frame"], row["worst_iou"]) == ("4", "0.0")
+
+
+def test_corrections_of_other_splits_are_no_mistakes(tmp_path: Path) -> None:
+    root = make_actions(tmp_path / "ucf", per_class=1)
+    (root / "ucfTrainTestlist").mkdir()
+    (root / "ucfTrainTestlist" / "testlist01.txt").write_text(f"{ARCHERY}.avi\n")
+    (root / "ucfTrainTestlist" / "trainlist01.txt").write_text(f"{BALL}.avi 1\n")
+    table = verdicts(tmp_path / "v.csv", (ARCHERY, "", "1", ""), (BALL, "leave out", "", ""))
+    masks = f"stored:{root / 'masks'}"
+    for split, changed in (("test", ARCHERY), ("train", BALL)):
+        report = segment("ucf101", root, split, masks=masks, out=tmp_path / "out", run=QUIET, corrections=[table])
+        record = json.loads((tmp_path / "out" / "segment.json").read_text())["corrections"]
+        assert changed in record["videos"] and report.failed == []
+    assert list(record["videos"]) == [ARCHERY, BALL] and record["left_out"] == [BALL]
 
 
 def test_the_review_does_not_replace_another_file(root: Path, tmp_path: Path) -> None:
