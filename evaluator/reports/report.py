@@ -13,7 +13,7 @@ from benchmark_builder.utils.files import write_text
 from benchmark_builder.utils.text import shown
 from evaluator.metrics.names import ARROW, NAMES, headings, ordered
 from evaluator.options import ReportOptions
-from evaluator.records import version
+from evaluator.records import ListedSources, TimedSet, version
 from evaluator.reports.gallery import build_gallery
 from evaluator.reports.leaderboard import as_text, groups, number, own_figures, row_of, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
@@ -278,6 +278,19 @@ def _drawn(run: Run) -> str:
     return CLUSTERS[run.record.cluster]
 
 
+def _subset(listed: ListedSources | None) -> str:
+    if listed is None:
+        return ""
+    name = f"{listed.file}:{listed.name}" if listed.name else listed.file
+    return f"{name} ({len(listed.ids)} source videos, {len(listed.unknown)} unknown ids, {listed.sha256[:12]})"
+
+
+def _timed(t: TimedSet) -> str:
+    said = f"seed {t.seed}, " if t.time == "shuffled" else ""
+    masks = f"masks {t.masks.get('kind')}, " if t.masks else ""
+    return f"{t.name} ({said}{masks}{t.digest[:12]})"
+
+
 def _measured(run: Run) -> dict[str, object]:
     record = run.record
     facts = {
@@ -287,5 +300,7 @@ def _measured(run: Run) -> dict[str, object]:
         "Versions": ", ".join(f"{k} {v}" for k, v in (record.versions or {}).items()),
         "Intervals": f"95 %, bootstrap over {_drawn(run)}",
         "Only the first": f"{record.limit} videos of each set" if record.limit else "",
+        "Only named in": _subset(record.subset),
+        "Other orders of frames": ", ".join(map(_timed, record.timed)),
     }  # fmt: skip
     return {"name": run.name, "facts": [(k, v) for k, v in facts.items() if v], "sets": record.sets}

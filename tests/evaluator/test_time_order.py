@@ -170,6 +170,7 @@ def test_a_record_is_read_back_recomputed_and_shown(scored: tuple[World, dict], 
     assert "Drop in another order of frames" in text and "frozen background ↓" in text and "shuffled ↑" in text
     page = report([Path(record["record"])], tmp_path / "r.html", gallery=0).read_text()
     assert 'id="time"' in page and "frozen background" in page
+    assert "ucf101-iid+frozen-background (masks stored, " in page and "ucf101-iid+shuffled (seed 0, " in page
 
 
 @pytest.mark.parametrize(
