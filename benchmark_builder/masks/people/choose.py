@@ -9,8 +9,9 @@ from benchmark_builder.masks.people.persons import Person
 ACTOR = 0.27  # of the best person's score: below it, a person only watches
 TOGETHER = 0.5  # of a person's looks, the share in which another must be seen to be compared with it
 THERE = 0.35  # mean presence below which the networks saw no person
+SEEN = 0.04  # share of the picture from which on a person who does not move is clearly seen
 CLEAR = 0.25  # motion from which on a person surely acts
-STILL = 0.35  # what someone counts who does not move, of 1
+STILL = 0.4  # what someone counts who does not move, of 1
 
 
 def actors(people: list[Person], evidence: Evidence) -> list[Person]:
@@ -51,14 +52,16 @@ def _motion(person: Person, evidence: Evidence) -> float:
 def confidence(people: list[Person], evidence: Evidence, count: int) -> np.ndarray:
     """How surely someone acts on each of ``count`` sampled frames: float32 (count,), 0..1, smoothed over a second.
 
-    The presence that the networks see, less where the person does not move.
+    The square of the presence that the networks see; less for a person who does not move, above all a small one.
     """
     best = np.zeros(count, np.float32)
     for person in people:
         looks = sorted(person.presence)
         there = float(np.mean(list(person.presence.values())))
-        acts = STILL + (1.0 - STILL) * min(1.0, _motion(person, evidence) / CLEAR)
-        seen = [acts * max(there, person.presence[t]) for t in looks]
+        area = float(np.mean([(m > 127).mean() for m in person.masks.values()]))
+        acts = STILL * min(1.0, area / SEEN) + (1.0 - STILL) * min(1.0, _motion(person, evidence) / CLEAR)
+        # Squared: people are seen with 0.9 and more, what is taken for people in water or tiles with 0.5 to 0.75.
+        seen = [acts * there * max(there, person.presence[t]) for t in looks]
         line = np.interp(np.arange(count), looks, seen, left=0.0, right=0.0)
         best = np.maximum(best, line.astype(np.float32))
     smooth: np.ndarray = cv2.GaussianBlur(best[None], (0, 0), 4.0, borderType=cv2.BORDER_REPLICATE)[0]
