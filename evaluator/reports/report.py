@@ -235,15 +235,13 @@ def _slices(run: Run) -> list[dict[str, object]]:
     tables: list[dict[str, object]] = []
     for s in run.record.slices:
         names = ordered(s.figures)
+        figures = [s.figures[name] for name in names]
+        rows = [(group, [(f.groups.get(group), f.gap is not None and f.worst == group) for f in figures])
+                for group in s.groups]  # fmt: skip
         tables.append({
             "name": run.name, "attribute": s.attribute, "source": s.source, "few": FEW,
-            "headings": [_heading(*known[name]) for name in names],
-            "rows": [
-                (group, [(s.figures[name].groups.get(group), s.figures[name].worst == group) for name in names])
-                for group in s.groups
-            ],
-            "gaps": [s.figures[name].gap for name in names],
-            "notes": notes_of(s),
+            "headings": [_heading(*known[name]) for name in names], "rows": rows,
+            "gaps": [f.gap for f in figures], "notes": notes_of(s),
         })  # fmt: skip
     return tables
 

@@ -22,7 +22,8 @@ COLUMNS = [
 def slice_rows(slices: Sequence[Slices]) -> Iterator[dict[str, object]]:
     """A row per attribute, figure and group; the gap of the figure stands in each of its rows.
 
-    ``few``: whether the group has fewer than 30 source videos. ``worst``: whether the figure is worst there. Figures
+    ``few``: whether the group has fewer than 30 source videos. ``worst``: whether the figure is worst there, if there
+    are several groups. Figures
     are percent, ``gap`` and its limits percent points; None where there is no interval or no gap.
     """
     for s in slices:
@@ -33,7 +34,7 @@ def slice_rows(slices: Sequence[Slices]) -> Iterator[dict[str, object]]:
                     "attribute": s.attribute, "source": s.source, "figure": figure, "group": group,
                     "percent": value.percent, "low": value.low, "high": value.high, "n": value.n,
                     "sources": value.sources, "missing": value.missing, "few": value.sources < FEW,
-                    "worst": group == s.figures[figure].worst, "gap": gap and gap.percent,
+                    "worst": gap is not None and group == s.figures[figure].worst, "gap": gap and gap.percent,
                     "gap_low": gap and gap.low, "gap_high": gap and gap.high, "largest": gap.largest if gap else "",
                     "smallest": gap.smallest if gap else "", "cluster": s.cluster,
                 }  # fmt: skip
@@ -77,7 +78,9 @@ def show_slices(slices: Sequence[Slices], own: Mapping[str, str] | None = None, 
             said = " ".join(known[figure])
             for group, value in groups_of(s, figure):
                 missing = f"{value.n} of {value.n + value.missing}" if value.missing else str(value.n)
-                marks = " ".join(filter(None, ("worst" if group == sliced.worst else "", _FEW if _few(value) else "")))
+                marks = " ".join(
+                    filter(None, ("worst" if sliced.gap and group == sliced.worst else "", _FEW if _few(value) else ""))
+                )
                 table.add_row(
                     said, literal(group), f"{value.percent:.2f}", _interval(value.low, value.high), missing,
                     str(value.sources), marks,

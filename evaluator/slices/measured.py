@@ -19,6 +19,7 @@ from evaluator.slices.table import Request
 
 FRAMES = 16  # of a video that are looked at, evenly in time
 SMALLEST = 0.05  # a part of a mask smaller than this share of its largest part is no actor of its own
+APART = 4  # frames, between the two that are compared for the motion of the camera
 WIDTH = 320  # pixels; camera motion is measured on frames of at most this width
 
 
@@ -68,8 +69,8 @@ def actors(request: Request) -> list[Attribute]:
 def camera_motion(request: Request) -> list[Attribute]:
     """``camera-motion``: how far the background moves per frame, percent of the frame's width; quantile groups.
 
-    The motion of the background is estimated between 16 to 31 pairs of neighbouring frames of the source video, as the
-    mask source ``motion`` does; the figure is the median over the pairs of the mean displacement of the four corners.
+    The motion of the background is estimated in 16 to 31 pairs of frames of the source video, as the mask source
+    ``motion`` does; the figure is the median over the pairs of the mean displacement of the four corners.
 
     Raises:
         BenchError: no source video is on this machine, or a word follows the name.
@@ -98,36 +99,45 @@ def _source_speed(benchmark: Benchmark, row: Row) -> float:
 
 
 def camera_speed(path: Path, pairs: int = FRAMES) -> float:
-    """How far the background moves between neighbouring frames, percent of the frame's width.
+    """How far the background moves per frame, percent of the frame's width.
 
-    The median over at least ``pairs`` pairs of neighbours, evenly in time (fewer than twice as many; all of a shorter
-    video).
+    Frames that are four apart are compared, since a slow camera moves less than a pixel between neighbours; the figure
+    is the median over at least ``pairs`` such pairs, evenly in time (fewer than twice as many; all of a shorter video).
 
     Raises:
         BenchError: the video is damaged or has one frame.
     """
-    chosen: list[tuple[np.ndarray, np.ndarray]] = []
-    step, before = 1, None
+    chosen: list[tuple[int, np.ndarray, np.ndarray]] = []  # index of the first frame, and both frames
+    waiting: dict[int, np.ndarray] = {}
+    step, index, grey = 1, 0, np.zeros((0, 0), np.uint8)
     for index, frame in enumerate(read_frames(path)):  # the length is not known before, and may not fit in memory
-        if index % step in (0, 1 % step):
-            scale = min(1.0, WIDTH / frame.shape[1])
-            size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
-            grey = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-            if before is not None and (index - 1) % step == 0:
-                chosen.append((before, grey))
-            before = grey
+        first = waiting.pop(index - APART, None)
+        if first is None and index % step:
+            continue
+        scale = min(1.0, WIDTH / frame.shape[1])
+        size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
+        grey = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        if first is not None:
+            chosen.append((index - APART, first, grey))
+        if index % step == 0:
+            waiting[index] = grey
         if len(chosen) == 2 * pairs:
-            chosen, step = chosen[::2], 2 * step
-    if not chosen:
-        raise BenchError(f"{path}: has one frame, so nothing moves; leave it out")
+            step *= 2
+            chosen = [pair for pair in chosen if pair[0] % step == 0]
+            waiting = {k: kept for k, kept in waiting.items() if k % step == 0}
+    apart = APART
+    if not chosen:  # a video of at most four frames: its first and its last
+        if index == 0:
+            raise BenchError(f"{path}: has one frame, so nothing moves; leave it out")
+        chosen, apart = [(0, waiting[0], grey)], index
     speeds = []
-    for first, second in chosen:
+    for _, first, second in chosen:
         height, width = first.shape
         matrix, _ = background_motion(first, second)
         corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], float)
         moved = corners @ matrix.T
         shift = moved[:, :2] / moved[:, 2:] - corners[:, :2]
-        speeds.append(100 * float(np.linalg.norm(shift, axis=1).mean()) / width)
+        speeds.append(100 * float(np.linalg.norm(shift, axis=1).mean()) / width / apart)
     return float(np.median(speeds))
 
 
