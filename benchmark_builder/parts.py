@@ -82,6 +82,8 @@ DATASETS = Registry(
         "ssv2": "benchmark_builder.datasets.ssv2:read",
         "ucf-crime": "benchmark_builder.datasets.ucf_crime:read",
         "thumos14": "benchmark_builder.datasets.thumos14:read",
+        "hat-kinetics400": "benchmark_builder.datasets.hat:kinetics400",
+        "hat-ucf101": "benchmark_builder.datasets.hat:ucf101",
         "folder": "benchmark_builder.datasets.folder:read",
     },
     {"folder": "folder (one folder of videos per class)"},

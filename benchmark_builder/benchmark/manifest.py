@@ -156,6 +156,11 @@ class Benchmark:
         return {row.id: row for row in self.rows}
 
     @cached_property
+    def by_source(self) -> dict[str, Row]:
+        """Source id -> the row of its first variant."""
+        return {row.source_id: row for row in first_rows(self.rows)}
+
+    @cached_property
     def sources_by_label(self) -> dict[int, list[Row]]:
         """Label -> the row of each source's first variant, sorted by id; labels in order."""
         table: dict[int, list[Row]] = {}

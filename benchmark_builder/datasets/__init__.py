@@ -91,7 +91,7 @@ def _first(names: Sequence[str], shown: int) -> str:
 Reader = Callable[[Path, str, int], Listing]
 
 # Datasets that use the classes, labels and classifiers of another dataset.
-SCORED_AS = {"jhmdb": "hmdb51"}
+SCORED_AS = {"jhmdb": "hmdb51", "hat-kinetics400": "kinetics400", "hat-ucf101": "ucf101"}
 # Datasets with the classes of another dataset in the same order: its networks can be scored on them, as on a dataset of
 # its own (their figures are not those of the other's test split).
 CLASSES_OF = {"aras": "kinetics400", "mimetics": "kinetics400"}

@@ -40,6 +40,12 @@ class BackgroundOnly(WithoutActor):
         columns: dict[str, Any] = {"background": self.set_name}
         return columns, self.counted(scuba, row, columns)
 
+    def again(
+        self, benchmark: Benchmark, scuba: Benchmark, row: Row, base: Row
+    ) -> tuple[dict[str, Any], Iterator[np.ndarray]]:
+        columns: dict[str, Any] = {"background": benchmark.background_set}
+        return columns, self.counted(scuba, base, columns)
+
     def counted(self, scuba: Benchmark, row: Row, columns: dict[str, Any]) -> Iterator[np.ndarray]:
         """The filled frames; then ``columns`` gets the share that was never uncovered."""
         count = Count()

@@ -1,6 +1,8 @@
 """What kinds share that need only the sources and masks of a SCUBA benchmark: one video per source video."""
 
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -18,6 +20,8 @@ from benchmark_builder.utils.folders import VIDEO_SUFFIXES, entries
 from benchmark_builder.utils.options import PathSetting
 from benchmark_builder.video.compositing import paste
 from benchmark_builder.video.selection import indices, source_frames
+
+FILES = ("inpainted", "pairs")  # settings that are files of the user, of which protocol.json has only the names
 
 
 class FromSources(Derived):
@@ -40,13 +44,31 @@ class FromSources(Derived):
         return ""
 
     def written(self, scuba: Benchmark) -> dict[str, object]:
-        return {
-            "backgrounds": {"kind": self.about.name, "name": self.set_name},
-            "settings": self.model_dump(mode="json", exclude_none=True),
-        }
+        # The name of a file or folder is enough to tell builds apart: nothing is composed again from it.
+        values = {k: v.name if isinstance(v, Path) else v for k, v in self.model_dump(exclude_none=True).items()}
+        return {"backgrounds": {"kind": self.about.name, "name": self.set_name}, "settings": values}
+
+    @classmethod
+    def read(cls, protocol: ProtocolRecord) -> Self:
+        values: dict[str, Any] = {k: v for k, v in protocol.settings.items() if k not in FILES}
+        return cls(**values)
 
     def started(self, scuba: Benchmark, row: Row, seed: int) -> tuple[dict[str, Any], Iterator[np.ndarray]]:
         return {"background": self.set_name}, self.frames(scuba, row, seed)
+
+    def redrawn(self, benchmark: Benchmark, scuba: Benchmark) -> Callable[[Row, Row], list[str]]:
+        def problems(row: Row, base: Row) -> list[str]:
+            return [
+                f"{name} is {getattr(row, name)!r}, but should be {value!r}"
+                for name, value in self.recomputed(benchmark, scuba, row, base).items()
+                if getattr(row, name) != value
+            ]
+
+        return problems
+
+    def recomputed(self, benchmark: Benchmark, scuba: Benchmark, row: Row, base: Row) -> dict[str, Any]:
+        """What the columns of a row that are not the SCUBA row's ``base`` should be."""
+        return {"background": benchmark.background_set}
 
 
 class WithoutActor(FromSources):
@@ -59,20 +81,6 @@ class WithoutActor(FromSources):
     inpainted: PathSetting | None = setting(
         None, "Folder of your own inpainted videos or folders of frames, FOLDER/ID; ID is a source video's."
     )
-
-    @classmethod
-    def read(cls, protocol: ProtocolRecord) -> Self:
-        settings: dict[str, Any] = {name: v for name, v in protocol.settings.items() if name != "inpainted"}
-        return cls(**settings)
-
-    def written(self, scuba: Benchmark) -> dict[str, object]:
-        said = super().written(scuba)
-        if self.inpainted is not None:  # its name is enough to tell builds apart; the videos are not composed again
-            said["settings"] = {**self._settings(), "inpainted": self.inpainted.name}
-        return said
-
-    def _settings(self) -> dict[str, object]:
-        return self.model_dump(mode="json", exclude_none=True, exclude={"inpainted"})
 
     def check(self, scuba: Benchmark) -> str:
         if self.inpainted is not None and not self.inpainted.is_dir():
@@ -96,6 +104,20 @@ class WithoutActor(FromSources):
         if self.inpainted is None:
             return fill(shown_frames(scuba, row), count)
         return _inpainted(self.inpainted, scuba, row)
+
+    def recomputed(self, benchmark: Benchmark, scuba: Benchmark, row: Row, base: Row) -> dict[str, Any]:
+        columns, frames = self.again(benchmark, scuba, row, base)
+        if "inpainted" in benchmark.protocol.settings:
+            columns["covered"] = None
+        else:
+            deque(frames, maxlen=0)  # the share that was never uncovered is known at the end
+        return columns
+
+    @abstractmethod
+    def again(
+        self, benchmark: Benchmark, scuba: Benchmark, row: Row, base: Row
+    ) -> tuple[dict[str, Any], Iterator[np.ndarray]]:
+        """As :meth:`started`, for a built video, whose SCUBA row is ``base``; ``inpainted`` frames are not needed."""
 
     def summary(self, rows: Sequence[Row]) -> str:
         known = [(row.covered, self.weight(row)) for row in rows if row.covered is not None]

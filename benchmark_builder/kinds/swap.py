@@ -8,7 +8,8 @@ centre of the picture if a mask is empty). Edges are hard. The distance between 
 (:mod:`benchmark_builder.kinds.class_distances`): HAT only publishes its pairs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import cv2
@@ -20,7 +21,10 @@ from benchmark_builder.kinds.base import About, setting
 from benchmark_builder.kinds.class_distances import class_distances, far_and_close
 from benchmark_builder.kinds.filling import Count
 from benchmark_builder.kinds.sources import WithoutActor, shown_frames
+from benchmark_builder.kinds.swap_pairs import last_part, pair_of, read_pairs
 from benchmark_builder.utils.errors import BenchError, ChangedFile, LeftOut
+from benchmark_builder.utils.files import sha256_file
+from benchmark_builder.utils.options import PathSetting
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.compositing import paste
 from benchmark_builder.video.selection import indices
@@ -33,6 +37,8 @@ class Swap(WithoutActor):
         pairing: the class of the background's video: ``random``: any other class; ``far``, ``close``: the third of the
             other classes with the largest or smallest distance; ``same``: the same class. The class is drawn uniformly,
             then its video.
+        pairs: a pickle of HAT's pairs, which then decide instead of ``pairing``.
+        pairs_sha256: of that file.
         distances: for far and close, class name -> its distances to all classes with videos, in label order, as text.
     """
 
@@ -56,14 +62,22 @@ class Swap(WithoutActor):
     pairing: Literal["random", "far", "close", "same"] = setting(
         "random", "Class of the background's video: any other, one of the farthest or closest third, or the same."
     )
+    pairs: PathSetting | None = setting(
+        None, "One of HAT's pickles of pairs (actionswap_far_1.pickle …), instead of --pairing."
+    )
+    pairs_sha256: str = ""
     distances: dict[str, str] = Field(default_factory=dict)
 
     @property
     def set_name(self) -> str:
-        return self.pairing
+        if self.pairs is None:
+            return self.pairing
+        return "".join(c if c.isascii() and c.isalnum() else "-" for c in self.pairs.stem.removeprefix("actionswap_"))
 
     def check(self, scuba: Benchmark) -> str:
         said = super().check(scuba)
+        if self.pairs is not None:
+            return _pairs_here(self.pairs, scuba)
         if self.pairing != "same" and len({row.label for row in scuba.rows}) < 2:
             raise BenchError(
                 f"{scuba.folder}: contains only one class ({scuba.rows[0].class_name}), but backgrounds are of another "
@@ -77,6 +91,8 @@ class Swap(WithoutActor):
         )
 
     def prepared(self, scuba: Benchmark, seed: int, workers: int = 1, progress: bool = False) -> Self:
+        if self.pairs is not None:
+            return self.model_copy(update={"pairs_sha256": sha256_file(self.pairs)})
         if self.pairing not in ("far", "close"):
             return self
         return self.model_copy(update={"distances": class_distances(scuba, workers, progress)})
@@ -85,8 +101,11 @@ class Swap(WithoutActor):
         """The SCUBA row of the video whose background is shown.
 
         Raises:
-            LeftOut: there is no other video of the class.
+            LeftOut: there is no other video of the class, or no pair of this video in HAT's pickle.
+            BenchError: the pair's label is that of another class.
         """
+        if self.pairs is not None:
+            return _paired(self.pairs, scuba, row)
         by_label = scuba.sources_by_label
         others = sorted(by_label.keys() - {row.label})
         if self.pairing == "same":
@@ -152,21 +171,51 @@ class Swap(WithoutActor):
 
     @classmethod
     def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
+        if benchmark.protocol.settings.get("pairs_sha256"):
+            return []
         same = benchmark.background_set == "same"
         if (row.donor_label == row.label) == same:
             return []
         return [f"the background's video is of {'another' if same else 'the same'} class"]
 
-    def redrawn(self, benchmark: Benchmark, scuba: Benchmark) -> Callable[[Row, Row], list[str]]:
-        def problems(row: Row, base: Row) -> list[str]:
-            drawn = self.columns(scuba, base, self.donor(scuba, base, row.seed))
-            return [
-                f"{name} is {getattr(row, name)!r}, but its seed gives {value!r}"
-                for name, value in drawn.items()
-                if getattr(row, name) != value
-            ]
+    def again(
+        self, benchmark: Benchmark, scuba: Benchmark, row: Row, base: Row
+    ) -> tuple[dict[str, Any], Iterator[np.ndarray]]:
+        # HAT's pickle is not needed again: the row says which pair it was.
+        donor = scuba.by_id[row.donor_id] if self.pairs_sha256 else self.donor(scuba, base, row.seed)
+        columns = self.columns(scuba, base, donor)
+        return columns, self.composed(scuba, base, donor, columns)
 
-        return problems
+
+def _paired(path: Path, scuba: Benchmark, row: Row) -> Row:
+    pair = pair_of(read_pairs(path), row.source_id)
+    if pair is None:
+        raise LeftOut(f"{path.name} has no pair for {row.source_id}")
+    donor = scuba.by_source.get(pair.name) or scuba.by_source.get(last_part(pair.name))
+    if donor is None:
+        raise LeftOut(f"{scuba.folder} has no video {pair.name}, the background that {path.name} names")
+    if donor.label != pair.label:
+        raise BenchError(
+            f"{path}: label of {pair.name} is {pair.label}, but {donor.label} in {scuba.folder}; give the pairs of "
+            f"{scuba.dataset}"
+        )
+    return donor
+
+
+def _pairs_here(path: Path, scuba: Benchmark) -> str:
+    """A message on the pairs in a pickle that differ from what a SCUBA benchmark has."""
+    pairs = read_pairs(path)
+    missing, others = 0, 0
+    for source_id in scuba.by_source:
+        pair = pair_of(pairs, source_id)
+        donor = pair and (scuba.by_source.get(pair.name) or scuba.by_source.get(last_part(pair.name)))
+        missing += donor is None
+        others += bool(pair and donor and donor.frames != pair.frames)
+    said = f"{missing} of {len(scuba.by_source)} videos have no pair here and are left out" if missing else ""
+    if others:
+        counted = f"{others} backgrounds have another number of frames here than in it; those here are used"
+        said = f"{said}; {counted}" if said else counted
+    return f"{path}: {said}" if said else ""
 
 
 def background_frames(frames: int, backgrounds: int) -> list[int]:

@@ -32,8 +32,8 @@ HEIGHT, FRAMES = 160, 120
 @dataclass(frozen=True)
 class Verdict:
     """The answer of one model: ``confidence`` in percent, None if its scores are not probabilities. ``good``: the
-    answer is right, or it is wrong and the kind is one for which low accuracy is good. ``donor``: the answer is
-    ConflFG's still donor."""
+    answer is right, or it is wrong and the kind is one for which low accuracy is good. ``donor``: the answer is the
+    class of the donor (ConflFG: of the still actor; swap: of the background's video)."""
 
     run: str
     pred: str

@@ -13,7 +13,7 @@ from benchmark_builder.utils.files import write_text
 from benchmark_builder.utils.text import shown
 from evaluator.metrics.names import ARROW, NAMES, headings, ordered
 from evaluator.options import ReportOptions
-from evaluator.records import ListedSources, TimedSet, version
+from evaluator.records import Confusion, ListedSources, TimedSet, version
 from evaluator.reports.gallery import build_gallery
 from evaluator.reports.leaderboard import as_text, groups, number, own_figures, row_of, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
@@ -219,13 +219,17 @@ def _classes(run: Run) -> dict[str, object]:
     table = run.record.per_class
     known = headings(run.record.own_arrows)
     names = [name for name in known if any(name in cells for cells in table.values())]
-    confusions = [c for s in run.record.sets for c in s.confusion]
-    confusions.sort(key=lambda c: (-c.said_donor, c.said_mover, c.mover, c.donor))
+    confusions: dict[str, list[Confusion]] = {}  # title of a kind -> those of its sets
+    for s in run.record.sets:
+        if s.confusion:
+            confusions.setdefault(NAMES.get(s.kind, s.kind), []).extend(s.confusion)
+    for cells in confusions.values():
+        cells.sort(key=lambda c: (-c.said_donor, c.said_mover, c.mover, c.donor))
     return {
         "name": run.name,
         "headings": [_heading(*known[name]) for name in names],
         "rows": [(name, [cells.get(figure) for figure in names]) for name, cells in table.items()],
-        "confusions": confusions[:20],
+        "confusions": {title: cells[:20] for title, cells in confusions.items()},
     }
 
 

@@ -17,7 +17,7 @@ from small_builds import QUIET, scuba
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.export import export
 from benchmark_builder.benchmark.manifest import Benchmark, read_benchmark
-from benchmark_builder.builders import build_conflfg, build_scuba, build_scufo
+from benchmark_builder.builders import build_conflfg, build_kind, build_scuba
 from benchmark_builder.layouts import frames, zipped
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts.layout import Layout
@@ -153,7 +153,7 @@ def test_a_row_that_no_reader_could_use_is_refused(small: Benchmark, old: str, n
 UNKNOWABLE = {"pixels_xxh128"}  # of a lossy layout: the pixels before they were encoded
 
 
-@pytest.mark.parametrize("kind", ["scuba", "scufo", "shaken", "conflfg"])
+@pytest.mark.parametrize("kind", ["scuba", "scufo", "shaken", "conflfg", "human-only", "background-only", "swap"])
 def test_a_row_that_lies_in_any_column_is_found_though_the_sums_agree(
     folder_of_actions: Callable, tmp_path: Path, kind: str
 ) -> None:
@@ -161,7 +161,7 @@ def test_a_row_that_lies_in_any_column_is_found_though_the_sums_agree(
     if kind == "conflfg":
         build_conflfg(source, out=tmp_path / kind, run=QUIET, order="front", max_covered=1.0)
     elif kind != "scuba":
-        build_scufo(source, out=tmp_path / kind, run=QUIET, shaken=kind == "shaken")
+        build_kind(kind, source, out=tmp_path / kind, run=QUIET)
     path = tmp_path / kind / "manifest.csv"
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert verify(path.parent, progress=False) == []
