@@ -254,7 +254,7 @@ def evaluate(
             is noted in the record.
         network: ``package.module:Name`` of a checkpoint's network, if it is not part of this toolkit.
         weights, clip, views, crops, trust: as in the options of `bench eval`. options: further fields of
-        :class:`evaluator.evaluate.EvalOptions`, such as ``batch``, ``device``, ``seed``.
+        :class:`evaluator.evaluate.EvalOptions`, such as ``batch``, ``device``, ``seed``, ``slices``.
 
     Raises:
         BenchError: a model or benchmark is missing, classes differ, or a video cannot be read or was changed.

@@ -31,7 +31,8 @@ FIX = "get the file again"
 
 
 def read(root: Path, split: str, fold: int) -> Listing:
-    """List Mimetics. Ids are file stems; splits ``test``, ``all`` and ``auto`` are all clips of the list.
+    """List Mimetics. Ids are ``ID_START_END`` with padded times, whatever the files are called; splits ``test``, ``all``
+    and ``auto`` are all clips of the list.
 
     Raises:
         BenchError: another split or fold, or the list is missing or invalid.
@@ -53,23 +54,22 @@ def read(root: Path, split: str, fold: int) -> Listing:
             videos, said = videos_of_classes(folder, found, strange)
             notes += [note for note in said if "not in a class folder" not in note]
             files += [p for paths in videos.values() for p in paths] + files_of(folder, VIDEO_SUFFIXES)[0]
-    stems = {composed(p.stem) for p in files}
-    names: dict[str, int] = {}  # as on disk if there, otherwise padded
+    names: dict[str, str] = {}  # as a file may be called -> id
+    of: dict[str, int] = {}
     for (video, start, end), label in labels.items():
-        padded, plain = f"{video}_{start:06d}_{end:06d}", f"{video}_{start}_{end}"
-        names[plain if plain in stems and padded not in stems else padded] = label
-    other = []
+        video_id = f"{video}_{start:06d}_{end:06d}"
+        names |= {video_id: video_id, f"{video}_{start}_{end}": video_id}
+        of[video_id] = label
     match = class_matcher(classes)
-    moved = []
+    other, moved = [], []
     for file in files:
-        label_said = names.get(composed(file.stem))
-        if label_said is None:
+        video_id = names.get(composed(file.stem), "")
+        if not video_id:
             other.append(file)
             continue
-        folder_label = match(file.parent.name)
-        if folder_label not in (None, label_said):
+        if match(file.parent.name) not in (None, of[video_id]):
             moved.append(file)
-        catalogue.add(file.stem, file, label_said)
+        catalogue.add(video_id, file, of[video_id])
     if other:
         first = told(min(other, key=lambda p: natural(p.name)), root)
         notes.append(f"{root}: {len(other)} videos are not in {LIST} and are left out; the first: {first}")
@@ -79,8 +79,8 @@ def read(root: Path, split: str, fold: int) -> Listing:
             f"{root}: {len(moved)} videos are in the folder of another class than in {LIST}, which is used; the first: "
             f"{said_first}"
         )
-    listing = catalogue.listing("test", list(names), notes, path)
-    return replace(listing, there=tuple(sorted(stems)))
+    listing = catalogue.listing("test", list(of), notes, path)
+    return replace(listing, there=tuple(sorted({composed(file.stem) for file in files})))
 
 
 def _labels(path: Path, classes: list[str]) -> dict[tuple[str, int, int], int]:

@@ -88,9 +88,7 @@ def camera_motion(request: Request) -> list[Attribute]:
     if not numbers:
         first = f"; the first: {unusable[0][1]}" if unusable else ""
         raise BenchError(f"--slices {request.word}: no source video can be read{first}; give the dataset with --root")
-    made = by_quantile(
-        "camera motion", numbers, "source videos", _digest(numbers), request, " % of the width per frame", unusable
-    )
+    made = by_quantile("camera motion", numbers, "source videos", _digest(numbers), request, " % per frame", unusable)
     return [made]
 
 

@@ -66,7 +66,8 @@ def test_mimetics(tmp_path: Path) -> None:
           "zumba,bbbbbbbbbbb,4,14,test", "archery,ddddddddddd,1,2,test", "archery,eeeeeeeeeee,5,6,test")  # fmt: skip
     listing = read_dataset("mimetics", tmp_path)
     assert {v.id: v.class_name for v in listing.videos} == {
-        "-abc_d-efgh_000003_000013": "archery", "bbbbbbbbbbb_4_14": "zumba", "ddddddddddd_000001_000002": "archery",
+        "-abc_d-efgh_000003_000013": "archery", "bbbbbbbbbbb_000004_000014": "zumba",
+        "ddddddddddd_000001_000002": "archery",
     }  # fmt: skip
     assert [v.label for v in listing.videos] == [K400.index(v.class_name) for v in listing.videos]
     assert listing.missing == ("eeeeeeeeeee_000005_000006",)

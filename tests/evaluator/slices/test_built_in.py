@@ -220,7 +220,7 @@ def test_camera_speed_is_that_of_the_background(tmp_path: Path) -> None:
     write_video(tmp_path / "pan.mkv", pan)
     assert camera_speed(tmp_path / "still.mkv") == 0
     assert camera_speed(tmp_path / "pan.mkv") == pytest.approx(2.5, abs=0.1)  # trackers are right to 0.1 pixel
-    # Of a longer video pairs of neighbours are kept, so the speed is per frame, whatever the length.
+    # Of a longer video every second pair is kept, and so on; the speed stays per frame.
     assert camera_speed(tmp_path / "pan.mkv", pairs=1) == pytest.approx(2.5, abs=0.1)
     write_video(tmp_path / "one.mkv", still[:1])
     assert "has one frame" in refused(lambda: camera_speed(tmp_path / "one.mkv"))
