@@ -31,7 +31,7 @@ FIX = "get the file again"
 
 
 def read(root: Path, split: str, fold: int) -> Listing:
-    """List Mimetics. Ids are ``ID_START_END`` with padded times, whatever the files are called; splits ``test``, ``all``
+    """List Mimetics. Ids are ``ID_START_END`` with padded times, however files are called; splits ``test``, ``all``
     and ``auto`` are all clips of the list.
 
     Raises:
