@@ -58,4 +58,10 @@ def _drop(parts: Sequence[tuple[Part, Part, int]], name: str, seed: int) -> dict
     """A drop as a record has it; each part: outcomes on plain clips, on others, and number of videos that belong."""
     found = compare([a for a, _, _ in parts], [b for _, b, _ in parts], name, seed)
     missing = sum(total for _, _, total in parts) - found.n
-    return {"points": found.difference, "low": found.low, "high": found.high, "n": found.n, "missing": missing}
+    low, high = found.low, found.high
+    if low == high:
+        # All videos changed alike, so resamples do not vary: the exact limit for so many sources of which none differs
+        # (Clopper and Pearson, 1934), as for figures of 0 and 100 %.
+        width = 100 * (1 - 0.025 ** (1 / found.sources))
+        low, high = max(low - width, -100.0), min(high + width, 100.0)
+    return {"points": found.difference, "low": low, "high": high, "n": found.n, "missing": missing}

@@ -26,13 +26,14 @@ from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.still_background import MARGIN, still_background
 from evaluator.inference.clips import read_clips
-from evaluator.predictions.files import read_predictions
+from evaluator.metrics.drops import drops
+from evaluator.predictions.files import Predictions, read_predictions
 from evaluator.records import read_record
 from evaluator.reports.leaderboard import read_leaderboard
 from evaluator.reports.report import report
 from evaluator.reports.screen import show
 from evaluator.runs import clustered, load_run, recompute
-from evaluator.testsets import TestSet, benchmark_set, iid_set, in_time
+from evaluator.testsets import Item, TestSet, benchmark_set, iid_set, in_time
 from evaluator.time_order import FROZEN, TIMES, TimeOrder, drop_name, drop_parts
 
 ORDERS = ("one-frame", "shuffled", "reversed")
@@ -265,3 +266,20 @@ def test_predictions_of_an_order_are_those_of_its_clips(world: World) -> None:
     assert np.abs(scores["plain"][:, 0] - scores["plain"][:, 1]).max() > 0.1
     assert np.allclose(scores["reversed"], scores["plain"][:, ::-1], atol=1e-6)
     assert np.allclose(scores["one-frame"][:, 0], scores["one-frame"][:, 1], atol=1e-6)
+
+
+def test_a_drop_of_nothing_still_has_an_interval() -> None:
+    """If all of n sources answer alike, the exact limit is that of 0 of n: 3.7/n, about 2.3 points for 160."""
+    ids = [f"v{k}" for k in range(160)]
+    labels, scores = np.zeros(160, np.int64), np.tile([0.9, 0.1], (160, 1))
+    items = [Item(i, 0, i, Path(i)) for i in ids]
+    s = TestSet("s", "iid", "d", ["a", "b"], "test", "", False, "x", items)
+    t = in_time(s, TimeOrder("reversed"))
+    right, wrong = (Predictions("p", ["a", "b"], ids, labels, v) for v in (scores, scores[:, ::-1]))
+    width = 100 * (1 - 0.025 ** (1 / 160))
+    for after, points, low, high in ((right, 0, -width, width), (wrong, 100, 100 - width, 100)):
+        found = drops([s], [t], {s.name: right, t.name: after}, "test")["drops"]
+        assert isinstance(found, dict)
+        d = found["drop_reversed_iid"]
+        assert math.isclose(d["points"], points) and math.isclose(d["low"], low) and math.isclose(d["high"], high)
+    assert 2.2 < width < 2.4
