@@ -2,11 +2,12 @@
 "Unbiasing through Textual Descriptions", CVPR 2025).
 
 ``FILE.json:NAME`` is a list of a table ``{NAME: [id, …], …}``; ``FILE.json`` a list of ids; ``FILE.txt`` has an id per
-line, which a number (a label) may follow; ``FILE.csv`` has a column ``id`` or ``video_id``. An id may have a suffix, or
-lack the folders at its start, as in :class:`~benchmark_builder.utils.video_names.VideoNames`.
+line, which one or two numbers (frames, label) may follow; ``FILE.csv`` has a column ``id`` or ``video_id``. An id may
+have a suffix, or lack the folders at its start, as in :class:`~benchmark_builder.utils.video_names.VideoNames`.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from benchmark_builder.utils.video_names import VideoNames
 FIX = "give FILE.json:NAME, or a .json, .txt or .csv file of ids"
 COLUMNS = ("id", "video_id")  # of a csv file; the first that it has
 SHOWN = 5  # unknown ids in a message
+NUMBERS = 2  # behind an id in lists of training programs: number of frames, label
+_NUMBER = re.compile(r"\s+\d+$")
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,14 @@ class IdList:
         known = set(ids)
         names, found, unknown = VideoNames(known), set(), []
         for name in self.ids:
-            means = names.find(name)
+            means, bare = names.find(name), name
+            for _ in range(NUMBERS):
+                if not means:
+                    bare = _NUMBER.sub("", bare)
+                    means = names.find(bare)
             if len(means) > 1:
                 several = f"{shown(means[0])!r} or {shown(means[1])!r}"
                 raise BenchError(f"--subset {self.label}: {shown(name)!r} can be {several}; give the whole id")
-            if not means and name.rpartition(" ")[2].isdecimal():  # a label behind it
-                means = names.find(name.rpartition(" ")[0].strip())
             found |= set(means)
             unknown += [] if means else [name]
         if not found:
@@ -147,8 +152,11 @@ def _of_json(path: Path, name: str, word: str) -> list[str]:
 
 
 def _of_csv(path: Path) -> list[str]:
-    columns, rows = read_table(path, "list of ids", FIX)
-    at = next((columns.index(c) for c in COLUMNS if c in columns), None)
-    if at is None:
+    for delimiter in ",;\t":
+        columns, rows = read_table(path, "list of ids", FIX, delimiter)
+        at = next((columns.index(c) for c in COLUMNS if c in columns), None)
+        if at is not None:
+            break
+    else:
         raise BenchError(f"--subset {path}: has no column {' or '.join(COLUMNS)}; name the column of ids so")
     return [row[at].strip() for row in rows if len(row) > at]

@@ -33,6 +33,8 @@ def written(path: Path, content: object) -> str:
         ("a.txt", "\n".join(f"{i} 3" for i in IDS) + "\n\n", ""),
         ("a.txt", "\ufeff" + "\r\n".join(i.rpartition("/")[2] + ".avi" for i in IDS), ""),
         ("a.csv", "n,id\n" + "".join(f"{k},{i}\n" for k, i in enumerate(IDS)), ""),
+        ("a.txt", "\n".join(f"{i}\t16  {k}" for k, i in enumerate(IDS)), ""),
+        ("a.csv", "n;id\n" + "".join(f"{k};{i}\n" for k, i in enumerate(IDS)), ""),
         ("a.csv", "video_id,acc_top1\n" + "".join(f"{i}.mp4,0.5\n" for i in IDS), ""),
     ],
 )
