@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row, first_rows
 from benchmark_builder.kinds.base import About, setting
@@ -17,6 +18,7 @@ from benchmark_builder.kinds.sources import FromSources, shown_frames
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.utils.runner import work
+from benchmark_builder.utils.text import shown
 from benchmark_builder.video.compositing import paste
 from benchmark_builder.video.selection import indices, source_frames
 
@@ -46,6 +48,13 @@ class HumanOnly(FromSources):
         "hat", "Colour outside the mask: HAT's (123, 116, 103), or the measured mean of the sources."
     )
     rgb: str = " ".join(str(int(value)) for value in HAT_MEAN)
+
+    @model_validator(mode="after")
+    def _is_colour(self) -> Self:
+        values = self.rgb.split()
+        if len(values) != 3 or not all(v.isascii() and v.isdigit() and len(v) < 4 and int(v) < 256 for v in values):
+            raise BenchError(f"rgb is {shown(self.rgb)[:40]!r}, not three numbers from 0 to 255; build it again")
+        return self
 
     @property
     def set_name(self) -> str:

@@ -8,6 +8,7 @@ centre of the picture if a mask is empty). Edges are hard. The distance between 
 (:mod:`benchmark_builder.kinds.class_distances`): HAT only publishes its pairs.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -26,6 +27,7 @@ from benchmark_builder.utils.errors import BenchError, ChangedFile, LeftOut
 from benchmark_builder.utils.files import sha256_file
 from benchmark_builder.utils.options import PathSetting
 from benchmark_builder.utils.rng import generator
+from benchmark_builder.utils.text import shown
 from benchmark_builder.video.compositing import paste
 from benchmark_builder.video.selection import indices
 
@@ -142,7 +144,7 @@ class Swap(WithoutActor):
     def composed(self, scuba: Benchmark, row: Row, donor: Row, columns: dict[str, Any]) -> Iterator[np.ndarray]:
         """The frames; then ``columns`` gets the share of the background's actor that was never uncovered."""
         size = columns["width"], columns["height"]
-        right, down = map(int, columns["donor_shift"].split())
+        right, down = _pixels(columns["donor_shift"], row.id)
         count = Count()
         backgrounds = self.background(scuba, donor, count)
         at, scaled = -1, np.empty(0)
@@ -229,6 +231,14 @@ def scaled_size(row: Row, donor: Row) -> tuple[int, int]:
     """(height, width) of a background whose short side is as long as that of the actor's video."""
     scale = min(row.height, row.width) / min(donor.height, donor.width)
     return int(donor.height * scale + 0.5), int(donor.width * scale + 0.5)
+
+
+def _pixels(text: str, name: str) -> tuple[int, int]:
+    """The two numbers of ``donor_shift``, which may have been written by others."""
+    found = re.fullmatch(r"(-?[0-9]{1,6}) (-?[0-9]{1,6})", text)
+    if found is None:
+        raise BenchError(f"{name}: donor_shift is {shown(text)[:40]!r}, not two numbers of pixels; build it again")
+    return int(found[1]), int(found[2])
 
 
 def _shift(scuba: Benchmark, row: Row, donor: Row, height: int, width: int) -> tuple[int, int]:

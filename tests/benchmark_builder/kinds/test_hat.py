@@ -242,3 +242,22 @@ def test_figures_of_swap(base: Path, made: dict[str, Benchmark], tmp_path: Path)
     by_name = {s.name: s for s in record.sets}
     assert by_name["swap"].donor is not None and by_name["swap-same"].donor is None
     assert sum(c.said_donor for c in by_name["swap"].confusion) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "old", "new", "said"),
+    [
+        ("human-only", "protocol.json", "123 116 103", "1 2 999", "rgb is '1 2 999'"),
+        ("human-only", "protocol.json", "123 116 103", "red", "rgb is 'red'"),
+        ("swap", "manifest.csv", "5 7", "5 x", "donor_shift is '5 x'"),
+    ],
+)
+def test_virtual_videos_with_odd_values_say_what_is_wrong(
+    base: Path, tmp_path: Path, kind: str, file: str, old: str, new: str, said: str
+) -> None:
+    build_kind(kind, base, out=tmp_path / "b", run=QUIET, layout="virtual")
+    path = tmp_path / "b" / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(BenchError, match=said):
+        frames_of(tmp_path / "b", f"{WIDE}__0")
