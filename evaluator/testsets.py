@@ -67,6 +67,8 @@ class TestSet:
         absent: what belongs to the split and cannot be scored: ids whose files are not in the dataset's folder, and
             files whose names cannot be used.
         built_by: name of the protocol that built the benchmark; empty for IID.
+        same_donors: of a part of a set, whether all donors of the whole set have the class of their video; None: as
+            the items are.
         videos: id -> the dataset's video; empty for benchmarks.
         time: what is done to its clips, if they are not shown as they are; then ``plain`` is the name of the set that
             shows them so.
@@ -84,6 +86,7 @@ class TestSet:
     absent: tuple[str, ...] = ()
     built_by: str = ""
     benchmark: Benchmark | None = field(default=None, repr=False, compare=False)
+    same_donors: bool | None = field(default=None, compare=False)
     videos: Mapping[str, Video] = field(default_factory=dict, repr=False, compare=False)
     time: TimeOrder | None = field(default=None, compare=False)
     plain: str = ""
@@ -143,6 +146,8 @@ class TestSet:
     @property
     def has_same_donors(self) -> bool:
         """Whether every video has a donor of its own class, so that the donor does not mislead."""
+        if self.same_donors is not None:
+            return self.same_donors
         return bool(self.items) and all(item.donor_label == item.label for item in self.items)
 
     def frames(self, item: Item) -> Iterator[np.ndarray]:
@@ -264,7 +269,8 @@ def pair_sets(sets: list[TestSet], kind: str) -> list[tuple[TestSet, TestSet]]:
 
 def limited(s: TestSet, limit: int) -> TestSet:
     """The first ``limit`` videos of a set, by id; its digest differs from the whole set's."""
-    return replace(s, items=s.items[:limit], digest=limited_digest(s.digest, limit))
+    digest = limited_digest(s.digest, limit)
+    return replace(s, items=s.items[:limit], digest=digest, same_donors=s.has_same_donors)
 
 
 def limited_digest(digest: str, limit: int) -> str:

@@ -127,4 +127,5 @@ def restricted(s: TestSet, p: Predictions, of: dict[str, str], name: str) -> tup
         p, ids=[p.ids[k] for k in at], labels=p.labels[at], scores=p.scores[at], missing=missing, chosen=chosen
     )
     items = [item for item in s.items if of.get(item.id) == name]
-    return replace(s, items=items, absent=tuple(i for i in s.absent if of.get(i) == name)), kept
+    absent = tuple(i for i in s.absent if of.get(i) == name)
+    return replace(s, items=items, absent=absent, same_donors=s.has_same_donors), kept

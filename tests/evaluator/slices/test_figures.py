@@ -1,6 +1,7 @@
 """Figures per group: by hand, with what is left out, in records and on screen; planted gaps."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from small_scores import refused
 from small_slices import made
 
 import albar_bench as ab
+from evaluator.predictions.files import read_predictions
 from evaluator.records import read_record
 from evaluator.reports.report import report
 from evaluator.reports.slices import show_slices
 from evaluator.score import score
 from evaluator.slices.figures import FEW
+from evaluator.slices.groups import restricted
+from evaluator.testsets import benchmark_set, limited
 
 # Source video -> whether its variants are right. Light: 3 of 4 and 1 of 2 videos; dark: 1 of 4.
 RIGHT = {"jump/a": [1, 1, 1, 0], "jump/b": [1, 0], "jump/c": [1, 0, 0, 0], "jump/d": [0]}
@@ -151,6 +155,19 @@ def test_a_source_that_is_none(tmp_path: Path, pair: tuple[list[Path], list[Path
     assert "no such source of slices" in refused(lambda: score(*pair, slices="no-such:x.json"))
     same = [slices(tmp_path, TABLE), slices(tmp_path, TABLE, "t.csv")]
     assert "two sources have an attribute 'skin tone'" in refused(lambda: score(*pair, slices=same))
+
+
+def test_a_group_of_a_swap_set_keeps_what_the_whole_set_is(tmp_path: Path) -> None:
+    """Whether backgrounds are those of the same class is a property of the set, not of a group of it."""
+    files = made(tmp_path / "b", {"jump/a": [1], "jump/b": [0]})
+    s = benchmark_set(files[1])
+    a, b = s.items
+    mixed = replace(s, items=[replace(a, donor_label=0), replace(b, donor_label=1)])
+    p = read_predictions(files[0], s.classes, s.labels)
+    part, kept = restricted(mixed, p, {"jump/a__0": "x", "jump/b__0": "y"}, "x")
+    assert [item.id for item in part.items] == kept.ids == ["jump/a__0"]
+    assert not part.has_same_donors and not limited(mixed, 1).has_same_donors
+    assert replace(mixed, items=mixed.items[:1]).has_same_donors
 
 
 def planted(
