@@ -23,7 +23,7 @@ def prompted_people(piece: Piece, boxes: Boxes, networks: Networks) -> list[tupl
     for places in _by_actor(piece, boxes).values():
         person = Person()
         looks = [k for k in range(0, len(piece.frames), 2 * KEY) if k in places]
-        for k in looks or sorted(k for k in places if k % 2 == 0)[:1]:
+        for k in looks or sorted(places)[:1]:
             seen = _in_box(piece.frames[k], places[k], networks)
             if seen is not None:
                 person.put(k // 2, seen[0], max(0.2, seen[1]), seen[1])

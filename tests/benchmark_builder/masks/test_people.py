@@ -113,6 +113,14 @@ def test_boxes_say_who_acts(tmp_path: Path) -> None:
     assert min(iou(track.mask(k), masks[k][1]) for k in range(3, 12)) > 0.8
 
 
+@pytest.mark.parametrize("only", [1, 2, 5])
+def test_one_frame_with_a_box(only: int) -> None:
+    frames, masks = scene(7, (RED, 90, 0.0))
+    boxes = [[ActorBox(0, 78, 20, 103, 84)] if k == only else [] for k in range(7)]
+    track = follow(iter(frames), HEIGHT, WIDTH, Prompted(ColouredPeople(), boxes))
+    assert np.flatnonzero(track.covered).tolist() == [only] and iou(track.mask(only), masks[only][0]) > 0.8
+
+
 def test_a_box_in_which_nobody_is_seen_covers_nothing() -> None:
     frames, _ = scene(9, (RED, 40, 3.0))
     boxes = [[ActorBox(0, 130, 20, 180, 84)]] * 9
