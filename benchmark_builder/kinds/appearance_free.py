@@ -43,6 +43,7 @@ class AppearanceFree(FromSources):
         short="no looks",
         figure="appearance_free",
         heading="Appearance free",
+        published="APPEARANCE_FREE",
     )
 
     flow: str = setting(
