@@ -16,12 +16,13 @@ import numpy as np
 from benchmark_builder.benchmark.manifest import Benchmark, Row
 from benchmark_builder.benchmark.protocol_record import ProtocolRecord
 from benchmark_builder.kinds.base import About, setting
-from benchmark_builder.kinds.flow import Flow, flow_named
+from benchmark_builder.kinds.flow import flow_named
 from benchmark_builder.kinds.sources import FromSources
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.rng import generator
+from benchmark_builder.video.flow import Flow
 from benchmark_builder.video.noise import moving_noise
 from benchmark_builder.video.selection import indices, source_frames
 

@@ -11,11 +11,11 @@ import torch
 from torch.nn import functional
 from torchvision.models.optical_flow import raft_large, raft_small
 
-from benchmark_builder.kinds.flow import FIX, Flow
 from benchmark_builder.masks.networks.weights import computing, fitting
 from benchmark_builder.utils.device import pick_device
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.weights import read_weights
+from benchmark_builder.video.flow import FIX, Flow
 
 STEPS = 12  # updates of the flow, torchvision's default
 MULTIPLE = 8  # both sides of a frame must be a multiple
