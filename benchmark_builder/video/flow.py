@@ -1,4 +1,4 @@
-"""What a method of optical flow has to offer: :class:`Flow`. The methods are in ``kinds/flow.py`` and ``kinds/raft.py``."""
+"""What a method of optical flow has to offer (:class:`Flow`); the methods: ``kinds/flow.py``, ``kinds/raft.py``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
