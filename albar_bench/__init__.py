@@ -18,12 +18,14 @@ from benchmark_builder.utils.lazy import exports
 
 if TYPE_CHECKING:
     from albar_bench.api import (
+        Explained,
         Result,
         build_conflfg,
         build_kind,
         build_scuba,
         build_scufo,
         evaluate,
+        explain,
         leaderboard,
         load_benchmark,
         score,
@@ -35,12 +37,12 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "BenchError", "Benchmark", "Result", "__version__", "build_conflfg", "build_kind", "build_scuba", "build_scufo",
-    "evaluate", "leaderboard", "load_benchmark", "score", "train",
+    "BenchError", "Benchmark", "Explained", "Result", "__version__", "build_conflfg", "build_kind", "build_scuba",
+    "build_scufo", "evaluate", "explain", "leaderboard", "load_benchmark", "score", "train",
 ]  # fmt: skip
 
-_API = ("Result", "build_conflfg", "build_kind", "build_scuba", "build_scufo", "evaluate", "leaderboard",
-        "load_benchmark", "score", "train")  # fmt: skip
+_API = ("Explained", "Result", "build_conflfg", "build_kind", "build_scuba", "build_scufo", "evaluate", "explain",
+        "leaderboard", "load_benchmark", "score", "train")  # fmt: skip
 __getattr__, __dir__ = exports(
     __name__,
     {name: "albar_bench.api" for name in _API}

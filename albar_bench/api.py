@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmark_builder.kinds.base import Kind
+    from evaluator.explain.explain import Explained as Found
     from evaluator.records import Scored
 
 log = logging.getLogger("albar_bench")
@@ -259,12 +260,9 @@ def evaluate(
     Raises:
         BenchError: a model or benchmark is missing, classes differ, or a video cannot be read or was changed.
     """
-    from torch import nn
-
     from evaluator.evaluate import EvalOptions
     from evaluator.evaluate import evaluate as run
     from evaluator.models import ModelOptions
-    from evaluator.models.factory import from_object
 
     own = ModelOptions(
         model=network,
@@ -276,22 +274,80 @@ def evaluate(
         crops=crops,
         trust=trust,
     )
-    made: Any = model
-    if isinstance(model, nn.Module):
-        made = from_object(model, f"{type(model).__module__}.{type(model).__qualname__}", classes)
-    elif classes is not None:
-        raise BenchError(
-            "classes: can be given only for a module; leave it out for a file or a name (or use `bench "
-            "eval --classes FILE`)"
-        )
-    elif isinstance(model, Benchmark) or not isinstance(model, (str, PathLike)):
-        raise BenchError(f"model: is a {type(model).__name__}; give an nn.Module, a path or a name")
+    made = _model(model, classes)
     many = _several(benchmarks)
     orders: Any = (time,) if isinstance(time, str) else tuple(time)
     ordinary = not many if iid is None else iid
     settings = EvalOptions(model=own, iid=ordinary, time=orders, progress=_shows_progress(), **options)
     scored = run(made, [Path(b) for b in many], Path(out), settings, log.info)
     return Result(scored)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What :func:`explain` found.
+
+    Attributes:
+        found: figures per video, means, and the files.
+    """
+
+    found: "Found" = field(repr=False)
+
+    @property
+    def written(self) -> list[Path]:
+        """The tables and pictures."""
+        return self.found.written
+
+    @cached_property
+    def videos(self) -> pd.DataFrame:
+        """One row per video: the columns of attribution.csv (:class:`evaluator.explain.explain.Explanation`)."""
+        from evaluator.explain.explain import COLUMNS
+
+        rows = [{**asdict(one), "difference": one.difference} for one in self.found.videos]
+        return pd.DataFrame(rows, columns=COLUMNS)
+
+    @cached_property
+    def means(self) -> pd.DataFrame:
+        """One row per figure of a benchmark, percent: ``inside``, ``area`` and ``difference``; no row for a video."""
+        from evaluator.explain.explain import SUMMARY_COLUMNS
+
+        return pd.DataFrame([asdict(mean) for mean in self.found.means], columns=SUMMARY_COLUMNS)
+
+
+def explain(
+    model: "nn.Module | Place",
+    what: "Benchmark | Place",
+    sampling: str | None = None,
+    out: Place = "explain",
+    *,
+    classes: Sequence[str] | None = None,
+    network: str | None = None,
+    weights: str | None = None,
+    clip: Mapping[str, Any] | None = None,
+    views: int | None = None,
+    crops: int | None = None,
+    trust: bool = False,
+    **options: Any,
+) -> Explained:
+    """Show where a network looks, by integrated gradients, and how much of that is on the actor.
+
+    Args:
+        model, sampling, classes, network, weights, clip, views, crops, trust: as for :func:`evaluate`.
+        what: a benchmark, or a video.
+        out: folder for attribution.csv, summary.csv, sheet.png and the animation.
+        options: further fields of :class:`evaluator.options.ExplainOptions`, such as ``steps``, ``limit``, ``target``.
+
+    Raises:
+        BenchError: the model gives no gradients, the model or video is missing, or no video could be explained.
+    """
+    from evaluator.explain.explain import explain as run
+    from evaluator.options import ExplainOptions, ModelOptions
+
+    own = ModelOptions(
+        model=network, weights=weights, sampling=sampling, clip=dict(clip or {}), views=views, crops=crops, trust=trust
+    )
+    settings = ExplainOptions(**{"progress": _shows_progress(), **options}, out=Path(out))
+    return Explained(run(_model(model, classes), Path(what), settings, own, log.info))
 
 
 def score(
@@ -379,6 +435,24 @@ def leaderboard(results: "Place | Sequence[Place]") -> pd.DataFrame:
 def _several(given: object) -> list[Any]:
     """One value, or the values of a list or tuple, as a list."""
     return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _model(model: Any, classes: Sequence[str] | None) -> Any:
+    """A module as a model to score; a path or a name as it is."""
+    from torch import nn
+
+    from evaluator.models.factory import from_object
+
+    if isinstance(model, nn.Module):
+        return from_object(model, f"{type(model).__module__}.{type(model).__qualname__}", classes)
+    if classes is not None:
+        raise BenchError(
+            "classes: can be given only for a module; leave it out for a file or a name (or use `bench "
+            "eval --classes FILE`)"
+        )
+    if isinstance(model, Benchmark) or not isinstance(model, (str, PathLike)):
+        raise BenchError(f"model: is a {type(model).__name__}; give an nn.Module, a path or a name")
+    return model
 
 
 def _path(place: Place | None) -> Path | None:

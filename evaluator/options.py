@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from albar.parts import METHODS
-from benchmark_builder.settings import MovedDataset, NetworkSettings, PartSettings
+from benchmark_builder.settings import MovedDataset, MovedOrigins, NetworkSettings, PartSettings, PreviewSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import (
     Paths,
@@ -218,6 +218,45 @@ class EvalOptions(ScoringOptions):
         if self.masks is not None and FROZEN not in self.time:
             raise self.wrong("masks", self.masks, f"is for --time {FROZEN} only; leave it out")
         return self
+
+
+class ExplainOptions(MovedOrigins):
+    """How a network is explained.
+
+    Attributes:
+        target: the class whose logit is explained: ``label``, ``predicted`` or a class name; None: ``label`` for a
+            benchmark, ``predicted`` for a video.
+        baseline: where integration starts: ``black``, or ``mean``, the mean colour of the clip sampling.
+        steps: gradients per clip. batch: clips per pass.
+        limit: explain only the first N videos (by id). video: explain only the videos of this id or source id.
+        videos, columns, height, animation: what the sheet and the animation show.
+        masks, mask_set: source of the masks of a single video; benchmarks have their own.
+    """
+
+    target: str | None = setting(
+        None, "The class to explain: label, predicted, or a class name.", shown="label; for a single video predicted"
+    )
+    baseline: Literal["black", "mean"] = setting(
+        "black", "Where integration starts: a black clip, or the mean colour of the model's normalisation."
+    )
+    steps: int = setting(32, "Gradients per clip; more are more exact.", of="steps", ge=1, le=1000)
+    batch: int = setting(8, "Clips per pass.", of="clips", ge=1, le=2**16)
+    limit: int | None = setting(None, "Only the first N videos of a benchmark, by id.", of="videos", ge=1)
+    video: str | None = setting(None, "Only the videos of a benchmark with this id or source id.", metavar="ID")
+    videos: int = setting(
+        4, "How many videos the pictures show, spread over those explained.", of="videos", ge=1, le=1000
+    )
+    columns: int = like(PreviewSettings, "columns", 6)
+    height: int = like(PreviewSettings, "height", 160)
+    animation: Literal["gif", "mp4"] = setting("gif", "The format of the animation.")
+    masks: Word | None = setting(
+        None, "Mask source of a single video, KIND or KIND:PATH (`bench segment --help` lists them)."
+    )
+    mask_set: tuple[str, ...] = like(NetworkSettings, "mask_set", ())
+    device: Word = like(EvalOptions, "device", "auto")
+    seed: int = like(ScoringOptions, "seed", 0)
+    progress: bool = like(EvalOptions, "progress", True)
+    out: PathSetting = setting(Path("explain"), "Tables and pictures go here.")
 
 
 class EvalFiles(SettingsModel):

@@ -91,6 +91,10 @@ COMMANDS: dict[str, Command | Table] = {
         "Score a model: IID, SCUBA (↑), SCUFO (↓), ConflFG (↑), contrasted accuracy (↑).",
         variadic(benchmarks=is_benchmark, time=is_order, slices=is_slices),
     ),
+    "explain": Command(
+        f"{CLI}.explain:explain",
+        "Show where a network looks, by integrated gradients, and how much of that is on the actor.",
+    ),
     "compare": Command(
         f"{CLI}.compare:compare",
         "Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.",

@@ -20,17 +20,16 @@ from benchmark_builder.benchmark.sheets import (
     paper,
     scaled,
     strip,
+    write_animation,
     write_sheet,
     written,
 )
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.settings import PreviewSettings
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import whole_file
 from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.pictures import PLAYING, SHEETS, check_suffix
 from benchmark_builder.video.decode import probe, read_frames
-from benchmark_builder.video.encode import H264, open_video
 from benchmark_builder.video.selection import indices
 
 PLAYED, MOST_PLAYED = 10, 600  # maximum seconds and frames of a video in an animation
@@ -114,7 +113,8 @@ def animation(folder: Path, out: Path, videos: int | None = None, **settings: An
     Raises:
         BenchError: a wrong setting, another suffix, or no benchmark at ``folder``.
     """
-    s, suffix = PreviewSettings(out=out, videos=videos, **settings), check_suffix(out, PLAYING)
+    s = PreviewSettings(out=out, videos=videos, **settings)
+    check_suffix(out, PLAYING)
     height = s.height
     if is_segmented(folder):
         fps, panels = _segmented_panels(read_masked(folder, s.root), s.videos or 1, height)
@@ -124,19 +124,8 @@ def animation(folder: Path, out: Path, videos: int | None = None, **settings: An
         _check_size(rows[:1], 1, height)
         width = max(2, round(rows[0].width * height / rows[0].height / 2) * 2)
         height += height % 2
-        fps, panels = rows[0].fps, _as_wide([_played(found, row, height, width) for row in rows])
-    if suffix == ".mp4":
-        with open_video(out, panels[0].shape[2], panels[0].shape[1], fps, {**H264, "crf": 18}) as encoder:
-            for frame in (f for panel in panels for f in panel):
-                encoder.write(frame)
-        return out
-    from PIL import Image
-
-    frames = [Image.fromarray(f) for panel in panels for f in panel]
-    with whole_file(out) as temporary:
-        pause = round(1000 / fps)
-        frames[0].save(temporary, format="GIF", save_all=True, append_images=frames[1:], duration=pause, loop=0)
-    return out
+        fps, panels = rows[0].fps, [_played(found, row, height, width) for row in rows]
+    return write_animation(out, panels, fps)
 
 
 def _check_size(rows: Sequence[Row], columns: int, height: int) -> None:
@@ -156,7 +145,7 @@ def _segmented_bands(masked: MaskedFolder, count: int, columns: int, height: int
 
 
 def _segmented_panels(masked: MaskedFolder, count: int, height: int) -> tuple[float, list[np.ndarray]]:
-    """Frames per second, and frames with outlines of each video: uint8 (T, H, W, 3), with even H and equal, even W."""
+    """Frames per second, and frames with outlines of each video: uint8 (T, H, W, 3), with even H and W."""
     videos = _spread(masked.videos, count)
     height, rates, panels = height + height % 2, [], []
     for video in videos:
@@ -171,7 +160,7 @@ def _segmented_panels(masked: MaskedFolder, count: int, height: int) -> tuple[fl
             written(one, video.id, (4, 14))
         panels.append(np.pad(panel, ((0, 0), (0, 0), (0, panel.shape[2] % 2), (0, 0)), constant_values=PAPER))
         rates.append(rate)
-    return rates[0], _as_wide(panels)
+    return rates[0], panels
 
 
 def _spread(items: Sequence[T], count: int) -> list[T]:
@@ -192,12 +181,6 @@ def _played(found: Family, row: Row, height: int, width: int) -> np.ndarray:
             panel[t, 20:, left : left + width] = frames[t]
             written(panel[t], name, (left + 4, 14))
     return panel
-
-
-def _as_wide(panels: list[np.ndarray]) -> list[np.ndarray]:
-    """Panels, uint8 (T, H, W, 3), widened with paper to the widest: a video may lack a version that others have."""
-    widest = max(panel.shape[2] for panel in panels)
-    return [np.pad(p, ((0, 0), (0, 0), (0, widest - p.shape[2]), (0, 0)), constant_values=PAPER) for p in panels]
 
 
 def spread_rows(rows: Sequence[Row], count: int) -> list[Row]:

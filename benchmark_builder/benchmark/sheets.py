@@ -10,9 +10,10 @@ from benchmark_builder import MOST_PIXELS
 from benchmark_builder.benchmark.masked import MaskedVideo
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import whole_file
-from benchmark_builder.utils.pictures import SHEETS, check_suffix
+from benchmark_builder.utils.pictures import PLAYING, SHEETS, check_suffix
 from benchmark_builder.utils.text import shown
 from benchmark_builder.video.decode import read_frames
+from benchmark_builder.video.encode import H264, open_video
 
 LABEL, GAP, PAPER, INK = 84, 6, 250, 40
 GREY = 128  # of the picture behind a mask whose video is missing
@@ -134,6 +135,31 @@ def check_pixels(height: int, sizes: Iterable[tuple[int, int]], columns: int, li
     if lines * len(known) * columns * height * wide > MOST_PIXELS:
         raise BenchError(f"--height {height}: a preview of more than {MOST_PIXELS} pixels; ask for fewer --videos or "
                          "--columns, or a smaller --height")  # fmt: skip
+
+
+def write_animation(out: Path, panels: Sequence[np.ndarray], fps: float) -> Path:
+    """Write panels, uint8 (T, H, W, 3) RGB with even H and W, playing one after the other, as GIF or MP4.
+
+    Narrower panels get paper on their right.
+
+    Raises:
+        BenchError: another suffix.
+    """
+    suffix = check_suffix(out, PLAYING)
+    widest = max(panel.shape[2] for panel in panels)
+    wide = [np.pad(p, ((0, 0), (0, 0), (0, widest - p.shape[2]), (0, 0)), constant_values=PAPER) for p in panels]
+    if suffix == ".mp4":
+        with open_video(out, widest, wide[0].shape[1], fps, {**H264, "crf": 18}) as encoder:
+            for frame in (f for panel in wide for f in panel):
+                encoder.write(frame)
+        return out
+    from PIL import Image
+
+    frames = [Image.fromarray(f) for panel in wide for f in panel]
+    with whole_file(out) as temporary:
+        pause = round(1000 / fps)
+        frames[0].save(temporary, format="GIF", save_all=True, append_images=frames[1:], duration=pause, loop=0)
+    return out
 
 
 def write_sheet(out: Path, bands: Sequence[np.ndarray]) -> Path:
