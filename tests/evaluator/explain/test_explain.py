@@ -252,7 +252,7 @@ class _Scripted(nn.Module):
 
 
 def test_means_draw_source_videos() -> None:
-    """Two sources, whose videos are all alike: a replicate draws the one, the other or both, so the interval is whole."""
+    """Two sources whose own videos are alike: a replicate has the one, the other or both, so the interval is whole."""
     values = {"a": (0.8, 4), "b": (0.2, 4)}
     videos = [
         Explanation(f"{source}{k}", source, "x", explained="x", inside=inside, area=0.1)
