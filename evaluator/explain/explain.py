@@ -44,10 +44,10 @@ from evaluator.testsets import Item, TestSet, benchmark_set, limited
 FIGURES = ("inside", "area", "difference")
 COLUMNS = [
     "id", "source_id", "class_name", "explained", "predicted", "clips", "inside", "area", "difference", "score",
-    "baseline_score", "gap", "reason",
+    "baseline_score", "gap", "absolute", "reason",
 ]  # fmt: skip
 SUMMARY_COLUMNS = ["figure", "percent", "low", "high", "videos", "sources", "missing"]
-LARGE_GAP = 0.05  # of the difference of the scores
+LARGE_GAP = 0.05  # of the sum of the absolute attributions
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Explanation:
         clips: number of test clips. inside, area: see the module, 0..1; None without masks. score, baseline_score: the
             logit for the clip and for the baseline, mean over clips.
         gap: sum of the attributions minus (score − baseline_score), mean over clips of its absolute value.
-        reason: why there are no figures.
+        absolute: sum of the absolute attributions, mean over clips. reason: why there are no figures.
     """
 
     id: str
@@ -74,6 +74,7 @@ class Explanation:
     score: float | None = None
     baseline_score: float | None = None
     gap: float | None = None
+    absolute: float | None = None
     reason: str = ""
 
     @property
@@ -164,8 +165,9 @@ def explain(
         raise BenchError(found[0].reason)
     worst = max(good, key=_relative_gap)
     if _relative_gap(worst) > LARGE_GAP:
-        say(f"{worst.id}: attributions differ from the change of the score by {100 * _relative_gap(worst):.0f} %; give "
-            f"more than --steps {options.steps}")  # fmt: skip
+        wrong_by = f"{100 * _relative_gap(worst):.0f} % of their absolute sum"
+        say(f"{worst.id}: attributions sum to the change of the score with an error of {wrong_by}; give more than --steps "
+            f"{options.steps}")  # fmt: skip
     means = [] if s.benchmark is None else means_of(found, options.seed)
     return Explained(found, means, _written(options, s, found, means, pictures))
 
@@ -241,6 +243,7 @@ class _Explainer:
         explanation = Explanation(
             item.id, item.source_id, label, names[target], names[predicted], len(clips),
             None if masks is None else inside / total, None if masks is None else area, score, at_baseline, gap,
+            total / len(clips),
         )  # fmt: skip
         return explanation, shown
 
@@ -329,8 +332,7 @@ def _test_set(model: ScoredModel, what: Path, options: ExplainOptions) -> TestSe
 
 
 def _relative_gap(one: Explanation) -> float:
-    change = abs((one.score or 0.0) - (one.baseline_score or 0.0))
-    return (one.gap or 0.0) / change if change > 0 else 0.0
+    return (one.gap or 0.0) / one.absolute if one.absolute else 0.0
 
 
 def _written(

@@ -21,7 +21,9 @@ from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.selection import indices
 from evaluator.explain.attribution import NotExplainable, attribute
-from evaluator.explain.explain import Explanation, means_of
+from evaluator.explain.explain import Explanation, explain, means_of
+from evaluator.models.factory import from_object
+from evaluator.options import ExplainOptions
 
 SIDE, FRAMES = 32, 8
 WHOLE = ClipSampling(frames=FRAMES, stride=1, size=SIDE, resize=SIDE)  # a clip is the video, pixel by pixel
@@ -85,6 +87,7 @@ def test_a_linear_network_is_explained_exactly(built: Path, tmp_path: Path) -> N
         assert row.inside == pytest.approx(share(frames_of(built / "scuba", str(name)), masks), rel=SHARE_TOLERANCE)
         assert row.area == pytest.approx(masks.mean(), rel=EPS)
         assert row.explained == row.class_name
+        assert row.absolute == pytest.approx(abs(row.score - row.baseline_score), rel=5760 * EPS)  # all of one sign
         # Completeness: the sums are those of 20·12·8·3 float32 values.
         assert abs(row.gap) <= 5760 * EPS * (abs(row.score) + abs(row.baseline_score))
     assert 0 < videos.inside.min() and videos.inside.max() < 1
@@ -158,21 +161,28 @@ def test_completeness(steps: int, share: float) -> None:
 
 
 def test_too_few_steps_are_said(built: Path, tmp_path: Path) -> None:
+    """One step gives ¾ of each value, so the sum lacks ¼ of the change, which is the score s³."""
     model: Any = Cube()
     model.sampling = WHOLE
-    said = []
-    from evaluator.explain.explain import explain
-    from evaluator.models.factory import from_object
-    from evaluator.options import ExplainOptions
-
-    options = {"limit": 1, "progress": False, "baseline": "mean"}
-    for steps in (1, 3):
+    options: Any = {"limit": 1, "progress": False, "baseline": "mean", "out": tmp_path / "out"}
+    said: list[str] = []
+    one, three = (
         explain(
-            from_object(model, "a:Cube"), built / "scuba", ExplainOptions(steps=steps, out=tmp_path / "o", **options),
-            say=said.append,
-        )  # fmt: skip
-    assert [line for line in said if "--steps" in line] == [line for line in said if "by 25 %" in line]
-    assert sum("more than --steps 1" in line for line in said) == 1
+            from_object(model, "a:Cube"), built / "scuba", ExplainOptions(steps=steps, **options), say=said.append
+        ).videos[0]
+        for steps in (1, 3)
+    )
+    size = SIDE * SIDE * FRAMES * 3
+    assert one.gap is not None and one.absolute and one.score and three.gap is not None
+    clip = frames_of(built / "scuba", one.id)
+    values = (clip / 255 - np.array(WHOLE.mean)) / np.array(WHOLE.std)
+    # s is a sum of values of both signs, so its error is relative to their sizes.
+    error = 3 * size * EPS * np.abs(values).sum() / abs(values.sum())
+    assert one.gap == pytest.approx(abs(values.sum()) ** 3 / 4, rel=error)
+    assert one.absolute == pytest.approx(0.75 * values.sum() ** 2 * np.abs(values).sum(), rel=error)
+    assert three.gap <= error * abs(one.score)
+    warned = [line for line in said if "--steps" in line]
+    assert len(warned) == 1 and f"an error of {100 * one.gap / one.absolute:.0f} %" in warned[0]
 
 
 def test_results_are_files_that_repeat(built: Path, tmp_path: Path) -> None:
