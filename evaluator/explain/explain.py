@@ -166,8 +166,8 @@ def explain(
     worst = max(good, key=_relative_gap)
     if _relative_gap(worst) > LARGE_GAP:
         wrong_by = f"{100 * _relative_gap(worst):.0f} % of their absolute sum"
-        say(f"{worst.id}: attributions sum to the change of the score with an error of {wrong_by}; give more than --steps "
-            f"{options.steps}")  # fmt: skip
+        say(f"{worst.id}: attributions sum to the change of the score with an error of {wrong_by}; give more "
+            f"than --steps {options.steps}")  # fmt: skip
     means = [] if s.benchmark is None else means_of(found, options.seed)
     return Explained(found, means, _written(options, s, found, means, pictures))
 
