@@ -1,4 +1,4 @@
-"""Which of a shot's people act, and how surely."""
+"""Decides which people of a shot are actors, and with what confidence."""
 
 import cv2
 import numpy as np
@@ -6,16 +6,16 @@ import numpy as np
 from benchmark_builder.masks.motion.evidence import Evidence
 from benchmark_builder.masks.people.persons import Person
 
-ACTOR = 0.27  # of the best person's score: below it, a person only watches
-TOGETHER = 0.5  # of a person's looks, the share in which another must be seen to be compared with it
-THERE = 0.35  # mean presence below which the networks saw no person
-SEEN = 0.04  # share of the picture from which on a person who does not move is clearly seen
-CLEAR = 0.25  # motion from which on a person surely acts
-STILL = 0.4  # what someone counts who does not move, of 1
+ACTOR = 0.27  # share of the best person's score; a person below it is a spectator
+TOGETHER = 0.5  # two people are compared if the other one is seen in this share of a person's frames
+THERE = 0.35  # a person with a lower mean presence is ignored
+SEEN = 0.04  # share of the picture: a still person of this size counts as clearly seen
+CLEAR = 0.25  # motion at which the confidence is highest
+STILL = 0.4  # weight of a person who does not move, 0..1
 
 
 def actors(people: list[Person], evidence: Evidence) -> list[Person]:
-    """The people who act: those who move, of those seen clearly, the large ones before the small ones.
+    """The actors: people with high presence who move. Large people get a higher score than small ones.
 
     People are compared with those who are there at the same time. Someone who hardly moves is an actor where nobody
     else moves more; a spectator is none while someone acts.
@@ -35,12 +35,12 @@ def actors(people: list[Person], evidence: Evidence) -> list[Person]:
 
 
 def _together(person: Person, other: Person) -> float:
-    """0..1: of the looks at a person, the share in which the other is seen, too; 1 for itself."""
+    """0..1: in what share of a person's frames the other person is seen, too; 1 for the person itself."""
     return len(person.masks.keys() & other.masks.keys()) / len(person.masks)
 
 
 def _motion(person: Person, evidence: Evidence) -> float:
-    """0..1: how much of the person moves against the background, over its life."""
+    """0..1: how much of the person moves relative to the background, averaged over all its frames."""
     values = []
     for t, mask in person.masks.items():
         small = cv2.resize(mask, evidence.moving[t].shape[::-1], interpolation=cv2.INTER_AREA) > 127
@@ -50,9 +50,9 @@ def _motion(person: Person, evidence: Evidence) -> float:
 
 
 def confidence(people: list[Person], evidence: Evidence, count: int) -> np.ndarray:
-    """How surely someone acts on each of ``count`` sampled frames: float32 (count,), 0..1, smoothed over a second.
+    """The confidence of each of ``count`` sampled frames: float32 (count,), 0..1, smoothed over about a second.
 
-    The square of the presence that the networks see; less for a person who does not move, above all a small one.
+    It is the square of the presence, lower for a person who does not move, and lowest for a small one.
     """
     best = np.zeros(count, np.float32)
     for person in people:
@@ -60,7 +60,7 @@ def confidence(people: list[Person], evidence: Evidence, count: int) -> np.ndarr
         there = float(np.mean(list(person.presence.values())))
         area = float(np.mean([(m > 127).mean() for m in person.masks.values()]))
         acts = STILL * min(1.0, area / SEEN) + (1.0 - STILL) * min(1.0, _motion(person, evidence) / CLEAR)
-        # Squared: people are seen with 0.9 and more, what is taken for people in water or tiles with 0.5 to 0.75.
+        # Squared: real people have a presence of 0.9 or more; patterns in water or tiles have 0.5 to 0.75.
         seen = [acts * there * max(there, person.presence[t]) for t in looks]
         line = np.interp(np.arange(count), looks, seen, left=0.0, right=0.0)
         best = np.maximum(best, line.astype(np.float32))

@@ -1,4 +1,4 @@
-"""The two networks of ``people``, run by OpenCV, and the square regions that they look at.
+"""The two networks of ``people``, run by OpenCV, and their square input regions.
 
 Both come from MediaPipe (Apache-2.0). Selfie segmentation separates people from background in a whole picture and is
 best for people who fill much of it. The pose network (BlazePose; Bazarevsky et al., 2020) sees one person in a region
@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-SIDE = 256  # pixels; the side of what either network sees
+SIDE = 256  # pixels: side of the input of both networks
 _HIPS, _REACH = 33, 34  # key points: the middle of the hips, and a point on the circle around the whole body
 _TRUNK = (11, 12, 24, 23)  # shoulders and hips
 _LIMBS = (
@@ -19,13 +19,13 @@ _LIMBS = (
     (23, 25), (25, 27), (27, 29), (29, 31), (27, 31), (24, 26), (26, 28), (28, 30), (30, 32), (28, 32),  # legs
     (11, 12), (12, 24), (24, 23), (23, 11), (0, 11), (0, 12), (0, 7), (0, 8),  # trunk and head
 )  # fmt: skip
-FLESH = 0.2  # of the radius of the circle around the body, about 25 cm: how far from the bones a body's outline is
-_MARGIN = 1.25  # the region is this much larger than that circle, as in MediaPipe's own tracking
+FLESH = 0.2  # maximum distance of the outline from the skeleton, as a share of the radius of the circle
+_MARGIN = 1.25  # the side of the region divided by the diameter of that circle, as in MediaPipe
 
 
 @dataclass(frozen=True)
 class Region:
-    """A square of the picture: its centre and side in pixels, and the angle, in radians, at which up is in it."""
+    """A square of the picture: its centre and side in pixels, and its rotation in radians."""
 
     x: float
     y: float
@@ -60,12 +60,12 @@ def around(box: tuple[float, float, float, float], margin: float, least: float =
 
 @dataclass(frozen=True)
 class Seen:
-    """What the pose network sees in a region.
+    """The result of the pose network for a region.
 
     Attributes:
-        presence: 0..1, how surely a person is there.
-        mask: float32 (H, W), 0..1, that person's pixels.
-        region: where to look for the same person next.
+        presence: 0..1, the score that a person is there.
+        mask: float32 (H, W), 0..1, the score that a pixel belongs to that person.
+        region: the region for the same person on the next frame.
     """
 
     presence: float
@@ -102,7 +102,7 @@ class Networks:
         return cv2.resize(net.forward()[0, 0], (width, height), interpolation=cv2.INTER_LINEAR)
 
     def selfie_in(self, frame: np.ndarray, region: Region) -> np.ndarray:
-        """The same for a region alone; 0 outside of it."""
+        """The same for one region; 0 outside the region."""
         return region.lay(self.selfie(region.cut(frame)), *frame.shape[:2])
 
     def pose(self, frame: np.ndarray, region: Region) -> Seen:

@@ -1,4 +1,4 @@
-"""From looks at a person to its outline on every frame: soft masks carried along the flow, growth bounded."""
+"""Masks of a person on every frame: measured masks, propagated along the flow; their growth is limited."""
 
 import cv2
 import numpy as np
@@ -6,19 +6,19 @@ import numpy as np
 from benchmark_builder.masks.motion.evidence import Evidence
 from benchmark_builder.masks.people.persons import KEY, Person, pull
 
-KEEP = 0.45  # what a look counts on the next sampled frame
-LEAST = 0.02  # total weight below which nothing is known of a frame
-CUT_SIDE = 128  # pixels; the longer side at which a mask is fitted to the picture
-AGREE = 0.7  # least share of the larger of the two masks that both hold
+KEEP = 0.45  # weight of a measurement on the next sampled frame, relative to its own frame
+LEAST = 0.02  # minimum total weight; below it, the frame has no mask
+CUT_SIDE = 128  # pixels: longer side of the crop for GrabCut
+AGREE = 0.7  # minimum overlap of both masks, as a share of the larger one
 GROWTH = (
     0.06  # of the square root of the mask's area: how far an outline may grow between two sampled frames, plus 3 px
 )
 
 
 def steady(person: Person, frames: list[np.ndarray], evidence: Evidence) -> list[np.ndarray | None]:
-    """A person's soft mask on each sampled frame: float32 (H, W), 0..1; None where it is not there.
+    """A person's soft mask on each sampled frame: float32 (H, W), 0..1; None if it is not visible.
 
-    The weighted mean of the looks at it, fitted to the picture and carried along the flow both ways.
+    It is the weighted mean of the measured masks, fitted to the picture and propagated in both directions.
 
     Args:
         frames: uint8 (H, W, 3), every second frame.
@@ -44,7 +44,7 @@ def steady(person: Person, frames: list[np.ndarray], evidence: Evidence) -> list
             if state is not None:
                 total[t] = (state, mass) if before is None else (before[0] + state, before[1] + mass)
             if own is not None:
-                if step > 0:  # a frame's own look counts once
+                if step > 0:  # a frame's own measurement is counted once
                     held = total[t]
                     total[t] = (own, weight) if held is None else (held[0] + own, held[1] + weight)
                 state, mass = (own, weight) if state is None else (state + own, mass + weight)
@@ -81,7 +81,7 @@ def fitted(frame: np.ndarray, soft: np.ndarray) -> np.ndarray:
 
 
 def _bounded(masks: list[np.ndarray | None], evidence: Evidence) -> list[np.ndarray | None]:
-    """No outline grows from one frame to the next by more than a limb can move."""
+    """Limit the growth of an outline from one frame to the next."""
     before: np.ndarray | None = None
     for t, mask in enumerate(masks):
         if mask is not None and before is not None:
@@ -95,7 +95,7 @@ def _bounded(masks: list[np.ndarray | None], evidence: Evidence) -> list[np.ndar
 
 
 def all_frames(sampled: list[np.ndarray | None], evidence: Evidence, count: int) -> list[np.ndarray | None]:
-    """Soft masks of all ``count`` frames from those of every second one."""
+    """Soft masks of all ``count`` frames from those of every second frame."""
     found: list[np.ndarray | None] = []
     for t in range(count):
         k = t // 2

@@ -1,4 +1,4 @@
-"""Finding people in a shot and following them: which person is where, on every fourth frame.
+"""Finds and follows the people of a shot: where each person is on every fourth frame.
 
 Regions to look at come from motion, from the whole picture, and from what selfie segmentation takes for people. The
 pose network says whether a person is there; where it is unsure (seen from behind, upside down, half hidden), agreement
@@ -15,17 +15,17 @@ from benchmark_builder.masks.motion.evidence import Evidence, grid
 from benchmark_builder.masks.networks.prompts import part_boxes
 from benchmark_builder.masks.people.networks import Networks, Region, Seen, around
 
-KEY = 2  # sampled frames between two looks at a person who is followed
-LOOK = 8  # sampled frames between two looks for people who are not known yet
-RARE = 4  # such looks of which one is made where someone is followed already
-PATIENCE = 4  # looks in a row at which a person may be unsure before it is taken for lost
-UNEXPLAINED = 0.3  # share of what moves that no known person accounts for, from which on it is looked at at once
-NEW = 2  # people that one look may find
-LARGE = 0.06  # share of the picture from which on selfie segmentation alone may show a person
-CUT_OFF = 0.1  # of the picture's lower edge: so much of it shows a person who is not seen down to the feet
-PART = 0.25  # of a person's area: what is smaller and touches it is not a person of its own
-JUMP = 1.8  # how many times as large a mask may be as on the look before
-SURE = 0.5  # presence, or evidence in its place, from which on a person is there
+KEY = 2  # sampled frames from one measurement of a followed person to the next
+LOOK = 8  # sampled frames from one search for new people to the next
+RARE = 4  # while someone is followed, only every RARE-th search is made
+PATIENCE = 4  # uncertain measurements in a row after which a person is lost
+UNEXPLAINED = 0.3  # a larger share of the motion outside known people starts a search at once
+NEW = 2  # maximum number of people found by one search
+LARGE = 0.06  # share of the picture: selfie segmentation alone may find people of this size
+CUT_OFF = 0.1  # share of the picture's lower edge: a person who covers more is cut off by it
+PART = 0.25  # share of a person's area: a smaller person that touches it is part of it
+JUMP = 1.8  # maximum ratio of the areas of two consecutive masks
+SURE = 0.5  # minimum evidence for a new person
 
 
 @dataclass
@@ -67,7 +67,7 @@ def find_people(
     """
     finder = _Finder(frames, evidence, belief, networks, upright)
     for n, t in enumerate(range(0, len(frames), LOOK)):
-        # Where someone is followed already, people who come later may wait for a while.
+        # If someone is followed already, new people are searched for less often.
         if n % RARE == 0 or finder.unexplained(t) > UNEXPLAINED:
             finder.look(t)
     return finder.people
@@ -89,7 +89,7 @@ class _Finder:
         self._selfies: dict[int, np.ndarray] = {}
 
     def look(self, t: int) -> None:
-        """Look for people who are not known yet at the sampled frame ``t``, and follow them both ways."""
+        """Search for new people on the sampled frame ``t``, and follow them in both directions."""
         found = 0
         tried: list[Region] = []
         for region in self._regions(t):
@@ -105,7 +105,7 @@ class _Finder:
         self._look_large(t)
 
     def _matters(self, t: int, mask: np.ndarray) -> bool:
-        """May this be a person who acts, next to those who are followed: does it move, or is it nearly as large?
+        """Whether this may be an actor in addition to the people who are followed: it moves, or is large enough.
 
         What is small and touches someone is a part of that person, or what it stands on.
         """
@@ -117,12 +117,12 @@ class _Finder:
         return not here or area >= 0.3 * max(int(shown.sum()) for shown in here) or self._moves(t, mask) >= 0.2
 
     def _moves(self, t: int, mask: np.ndarray) -> float:
-        """0..1: what motion believes of the pixels of a mask bool (H, W), on the average."""
+        """0..1: the mean score from motion of the pixels of a mask bool (H, W)."""
         small = cv2.resize(mask.astype(np.float32), self.belief[t].shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
         return float(self.belief[t][small].mean()) if small.any() else 0.0
 
     def unexplained(self, t: int) -> float:
-        """0..1: of what motion takes for an actor, the share outside the people who are followed; 1 without any."""
+        """0..1: the share of the motion outside the people who are followed; 1 if nobody is followed."""
         here = [mask for mask in (person.shows(t) for person in self.people) if mask is not None]
         if not here:
             return 1.0
@@ -133,7 +133,7 @@ class _Finder:
         return float((moving & ~small).sum() / max(int(moving.sum()), least))
 
     def _regions(self, t: int) -> list[Region]:
-        """Where a person may be, most likely first."""
+        """Regions that may show a person, the most likely first."""
         full = cv2.resize(self.belief[t], (self.width, self.height), interpolation=cv2.INTER_LINEAR)
         rest = full > 0.5
         for person in self.people:
@@ -158,7 +158,7 @@ class _Finder:
         return regions
 
     def _best(self, t: int, region: Region) -> tuple[Seen, float]:
-        """The person in a region, looked at twice: the second time where the first look placed it."""
+        """The person in a region. The network runs twice; the second region comes from the first result."""
         first = self.networks.pose(self.frames[t], region)
         weight = self._evidence(t, first, region)
         if first.presence < 0.05 and weight < 0.3:
@@ -168,7 +168,7 @@ class _Finder:
         return (second, again) if again >= weight else (first, weight)
 
     def _evidence(self, t: int, seen: Seen, region: Region) -> float:
-        """0..1: presence, or, where that is low, how far motion or the other network agree with the mask."""
+        """0..1: the presence; if it is low, the agreement of motion and of the other network with the mask."""
         mask = seen.mask > 0.5
         if seen.presence >= 0.8 or mask.sum() < 60:
             return seen.presence if mask.sum() >= 60 else 0.0
@@ -193,7 +193,7 @@ class _Finder:
                 now = self._refined(at, self.networks.pose(self.frames[at], region))
                 same = _iou(now.mask > 0.5, carried > 0.5)
                 if now.presence < 0.3 or (now.presence < SURE and same < 0.5):
-                    # The circle of the key points may have gone wrong: look around what was carried here.
+                    # The region from the key points may be wrong: try the one around the propagated mask.
                     other = self._look_around(at, carried)
                     if other is not None:
                         other = self._refined(at, other)
@@ -223,7 +223,7 @@ class _Finder:
         self.people.append(person)
 
     def _refined(self, t: int, seen: Seen) -> Seen:
-        """A large person's mask joined with selfie segmentation's, which outlines large people better."""
+        """The mask of a large person, combined with selfie segmentation, which is better for large people."""
         mask = seen.mask > 0.5
         if mask.mean() < LARGE:
             return seen
@@ -232,7 +232,7 @@ class _Finder:
         votes = np.bincount(labels[mask], minlength=2)
         part = 1 + int(votes[1:].argmax())
         whole = labels == part
-        if float(whole[-1].mean()) < CUT_OFF:  # those seen whole, the pose network outlines better
+        if float(whole[-1].mean()) < CUT_OFF:  # the pose network is better for people who are seen from head to foot
             return seen
         if (whole & mask).sum() < 0.7 * mask.sum() or self._shared(t, whole, mask):
             return seen
@@ -241,7 +241,7 @@ class _Finder:
         return replace(seen, mask=share * selfie * near + (1.0 - share) * seen.mask)
 
     def _shared(self, t: int, whole: np.ndarray, mask: np.ndarray) -> bool:
-        """Does selfie segmentation show other people who are followed in the same piece?"""
+        """Whether the region of selfie segmentation also contains other followed people."""
         return self._covered(t, whole & ~mask) > 0.2
 
     def _look_around(self, t: int, carried: np.ndarray) -> Seen | None:
@@ -250,7 +250,7 @@ class _Finder:
             return None
         upright = around((x, y, x + w, y + h), 1.5)
         best = None
-        for angle in (0.0, np.pi, np.pi / 2, -np.pi / 2):  # on the feet, on the hands, lying
+        for angle in (0.0, np.pi, np.pi / 2, -np.pi / 2):  # upright, upside down, lying on either side
             seen = self.networks.pose(self.frames[t], Region(upright.x, upright.y, upright.side, angle))
             if best is None or seen.presence > best.presence:
                 best = seen
@@ -259,7 +259,7 @@ class _Finder:
         return best
 
     def _look_large(self, t: int) -> None:
-        """A person who fills much of the picture, as selfie segmentation sees it, and whom motion or pose confirm."""
+        """Find people who fill much of the picture with selfie segmentation; motion or pose must confirm them."""
         whole = self._selfie(t) > 0.5
         count, labels, stats, _ = cv2.connectedComponentsWithStats(whole.astype(np.uint8))
         for part in sorted(range(1, count), key=lambda k: -stats[k, cv2.CC_STAT_AREA])[:2]:
@@ -296,7 +296,7 @@ class _Finder:
         return self._selfies[t]
 
     def _carried(self, mask: np.ndarray, t: int, step: int) -> np.ndarray:
-        """A mask of the sampled frame t as it lies on t + step, led by the flow."""
+        """A mask of the sampled frame t, propagated along the flow to t + step."""
         way = 1 if step > 0 else -1
         for _ in range(abs(step)):
             t += way
@@ -304,12 +304,12 @@ class _Finder:
         return mask
 
     def _covered(self, t: int, mask: np.ndarray) -> float:
-        """0..1: the share of a mask bool (H, W) that people who are followed account for."""
+        """0..1: the share of a mask bool (H, W) that is covered by followed people."""
         here = [shown for shown in (person.shows(t) for person in self.people) if shown is not None]
         return float((np.any(here, axis=0) & mask).sum() / max(1, int(mask.sum()))) if here else 0.0
 
     def _known(self, t: int, mask: np.ndarray, but: Person | None = None) -> bool:
-        """Is this, by more than half, someone who is followed already?"""
+        """Whether more than half of this mask belongs to someone who is followed already."""
         area = max(1, int(mask.sum()))
         for person in self.people:
             here = person.shows(t)
@@ -320,7 +320,7 @@ class _Finder:
         return False
 
     def _explained(self, t: int, region: Region) -> bool:
-        """Does a person who is followed fill the middle of the region?"""
+        """Whether a followed person is in the middle of the region."""
         for person in self.people:
             here = person.shows(t)
             if here is None:
@@ -332,7 +332,7 @@ class _Finder:
 
 
 def pull(field: np.ndarray, flow: np.ndarray, share: float = 1.0) -> np.ndarray:
-    """A neighbour's values as seen from this frame: each pixel takes them from where its flow leads.
+    """The values of a neighbouring frame, moved to this frame along the flow.
 
     Args:
         field: float32 (H, W).

@@ -1,4 +1,4 @@
-"""People whose boxes are known: what is looked at, and what the masks are limited to."""
+"""Masks of people in given boxes."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from benchmark_builder.masks.people.persons import CUT_OFF, KEY, LARGE, Person
 Boxes = Sequence[Sequence[ActorBox]]
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of a piece's frames
 
-MARGIN = 0.12  # share of a box's width and height by which a mask may reach over it: boxes are drawn tightly
-FILLED = 0.1  # share of its box that a person fills at least
+MARGIN = 0.12  # share of a box's width and height by which it is enlarged, since boxes are tight
+FILLED = 0.1  # minimum share of a box that is covered by its mask
 
 
 def prompted_people(piece: Piece, boxes: Boxes, networks: Networks) -> list[tuple[Person, dict[int, np.ndarray]]]:
-    """Each actor of a piece that the networks see in its boxes, and where its mask may be: frame -> bool (H, W)."""
+    """Each actor that the networks find in its boxes, and the allowed pixels per frame: bool (H, W)."""
     found = []
     for places in _by_actor(piece, boxes).values():
         person = Person()
@@ -33,7 +33,7 @@ def prompted_people(piece: Piece, boxes: Boxes, networks: Networks) -> list[tupl
 
 
 def _by_actor(piece: Piece, boxes: Boxes) -> dict[int, dict[int, Box]]:
-    """actor -> frame of the piece -> its box; boxes that the piece does not show are left out."""
+    """actor -> frame of the piece -> its box; boxes outside the piece are left out."""
     height, width = piece.frames[0].shape[:2]
     actors: dict[int, dict[int, Box]] = {}
     for k in range(len(piece.frames)):
@@ -46,7 +46,7 @@ def _by_actor(piece: Piece, boxes: Boxes) -> dict[int, dict[int, Box]]:
 
 
 def _in_box(frame: np.ndarray, box: Box, networks: Networks) -> tuple[np.ndarray, float] | None:
-    """The soft mask float32 (H, W) of the person in a box, and its presence 0..1; None where no network sees one."""
+    """The soft mask float32 (H, W) of the person in a box, and its presence 0..1; None if no network finds one."""
     inside = _inside(box, frame.shape[:2])
     region = around(box, 1.3)
     best = None
@@ -66,7 +66,7 @@ def _in_box(frame: np.ndarray, box: Box, networks: Networks) -> tuple[np.ndarray
 
 
 def _inside(box: Box, shape: tuple[int, ...]) -> np.ndarray:
-    """bool (H, W): the box, a little enlarged."""
+    """bool (H, W): the slightly enlarged box."""
     wide, tall = MARGIN * (box[2] - box[0]), MARGIN * (box[3] - box[1])
     field = np.zeros(shape, np.uint8)
     first = (round(max(0.0, box[0] - wide)), round(max(0.0, box[1] - tall)))

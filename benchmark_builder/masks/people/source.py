@@ -1,12 +1,12 @@
-"""``people``: masks of the people who act, from motion and two small networks. No annotation is needed.
+"""``people``: masks of the actors, from motion and two small networks. No annotation is needed.
 
-Motion says who acts and when (:mod:`benchmark_builder.masks.motion`), or ``prompts`` does: the boxes of another source.
-The networks say where the person is. A person who is clearly seen and hardly moves is an actor, too; spectators are
-none while someone else acts. In a shot in which the networks see nobody, the masks are those of ``motion``, and are
-trusted less. A video without an actor is left out.
+Motion (:mod:`benchmark_builder.masks.motion`) shows who acts and when; with ``prompts``, the boxes of another source do.
+The networks show where the person is. A clearly visible person who hardly moves is an actor, too. Spectators are not
+actors while someone else acts. If the networks find nobody in a shot, the masks are those of ``motion``, with a lower
+confidence. A video without an actor is left out.
 
-Of the video, every second frame is used for motion, and every fourth for the networks; masks are carried to the other
-frames along the optical flow. It works on pictures of at most 240 rows.
+Motion is measured on every second frame, and the networks run on every fourth frame; masks are propagated to the other
+frames along the optical flow. The working size has at most 240 rows.
 """
 
 from pathlib import Path
@@ -33,12 +33,12 @@ from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.record import Video
 
 SELFIE, POSE = "mediapipe-selfie", "mediapipe-pose"
-SPECK = 0.04  # of a person's largest part
-UNSEEN = 0.7  # what motion's confidence counts where the networks see nobody
+SPECK = 0.04  # share of a person's largest part: smaller parts are removed
+UNSEEN = 0.7  # factor of motion's confidence if the networks find nobody
 
 
 class PeopleMasks:
-    """``people``: the default source where there are no annotations. Takes no PATH."""
+    """``people``: the default source for videos without annotations. Takes no PATH."""
 
     def __init__(
         self,
@@ -49,10 +49,10 @@ class PeopleMasks:
         min_score: float | None = None,
         min_track: int | None = None,
     ) -> None:
-        """Check the settings, and bring the networks' weights if they are missing.
+        """Check the settings, and fetch the networks' weights if they are missing.
 
         Args:
-            prompts: another source whose boxes say who acts, instead of motion.
+            prompts: another source; its boxes show who acts, instead of motion.
             actors, min_score, min_track: settings of that source.
 
         Raises:
@@ -109,7 +109,7 @@ class PeopleMasks:
 
 
 class Found:
-    """How ``people`` outlines the pieces of one video: it finds the people itself."""
+    """Makes the masks of the pieces of one video; finds the actors itself."""
 
     def __init__(self, networks: Networks) -> None:
         self._networks, self._upright, self._colours = networks, People(), Colours()
@@ -130,7 +130,7 @@ class Found:
 
 
 class Prompted:
-    """How ``people`` outlines the pieces of one video where boxes say who acts.
+    """Makes the masks of the pieces of one video for given boxes.
 
     Args:
         boxes: of each frame, as :func:`~benchmark_builder.masks.networks.prompts.prompt_boxes` gives them.
@@ -174,5 +174,5 @@ def _without_specks(mask: np.ndarray) -> np.ndarray:
 
 
 def _spread(sampled: np.ndarray, count: int) -> np.ndarray:
-    """Values of every second frame on all ``count`` frames: float32 (count,)."""
+    """Values of every second frame, repeated for all ``count`` frames: float32 (count,)."""
     return np.repeat(sampled, 2)[:count].astype(np.float32)
