@@ -1,6 +1,6 @@
 """``people``: masks of the actors, from motion and two small networks. No annotation is needed.
 
-Motion (:mod:`benchmark_builder.masks.motion`) shows who acts and when; with ``prompts``, the boxes of another source do.
+Motion (:mod:`benchmark_builder.masks.motion`) shows who acts; with ``prompts``, the boxes of another source do.
 The networks show where the person is. A clearly visible person who hardly moves is an actor, too. Spectators are not
 actors while someone else acts. If the networks find nobody in a shot, the masks are those of ``motion``, with a lower
 confidence. A video without an actor is left out.
