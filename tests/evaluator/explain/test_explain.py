@@ -16,7 +16,7 @@ import albar_bench as ab
 from albar.clips.clips import ClipSampling, eval_clips
 from albar_bench.cli.app import app
 from benchmark_builder.benchmark.manifest import read_benchmark
-from benchmark_builder.builders import build_scufo
+from benchmark_builder.builders import build_kind, build_scufo
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.selection import indices
@@ -116,6 +116,13 @@ def test_a_still_has_the_mask_of_its_frame(built: Path, tmp_path: Path) -> None:
         frame = frames_of(built / "scufo", row.id)[:1]
         assert videos.inside[row.id] == pytest.approx(share(frame, mask[None]), rel=SHARE_TOLERANCE)
         assert videos.area[row.id] == pytest.approx(mask.mean(), rel=EPS)
+
+
+def test_kinds_without_fitting_masks_are_refused(built: Path, tmp_path: Path) -> None:
+    build_kind("shaken", built / "scuba", out=tmp_path / "shaken", run=QUIET, layout="lossless")
+    with pytest.raises(BenchError, match="kind shaken have no masks that fit"):
+        explained(tmp_path / "shaken", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_masks_are_cut_like_the_clips(tmp_path: Path) -> None:
