@@ -579,7 +579,7 @@ def test_weights_for_other_classes_are_said_or_refused(run: Callable[..., Path],
     torch.save(Small3D(5).state_dict(), tmp_path / "five.pth")
     said: list[str] = []
     run("fresh", weights=str(tmp_path / "five.pth"), preset="scratch", say=said.append)
-    assert any("five.pth have a head for 5 classes" in line and "starts fresh" in line for line in said)
+    assert any("five.pth have a head for 5 classes" in line and "starts with random weights" in line for line in said)
     with pytest.raises(BenchError, match=r"--keep-head: .*five\.pth have a head for 5 classes, the dataset has \d"):
         run("kept", weights=str(tmp_path / "five.pth"), preset="scratch", keep_head=True)
 
@@ -620,7 +620,7 @@ def test_a_head_for_other_classes_of_the_same_number_starts_fresh(
     started = weights(first)
     assert all(torch.equal(made[k], started[k]) for k in made if not k.startswith("head."))
     assert not torch.equal(made["head.weight"], started["head.weight"])
-    assert any("class 1 is 'down', the dataset has 'up'" in line and "starts fresh" in line for line in said)
+    assert any("class 1 is 'down', the dataset has 'up'" in line and "starts with random weights" in line for line in said)
     with pytest.raises(BenchError, match=r"--keep-head: .*class 1 is 'down'"):
         run("kept", keep_head=True, **frozen)
 
