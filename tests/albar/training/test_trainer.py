@@ -620,7 +620,9 @@ def test_a_head_for_other_classes_of_the_same_number_starts_fresh(
     started = weights(first)
     assert all(torch.equal(made[k], started[k]) for k in made if not k.startswith("head."))
     assert not torch.equal(made["head.weight"], started["head.weight"])
-    assert any("class 1 is 'down', the dataset has 'up'" in line and "starts with random weights" in line for line in said)
+    assert any(
+        "class 1 is 'down', the dataset has 'up'" in line and "starts with random weights" in line for line in said
+    )
     with pytest.raises(BenchError, match=r"--keep-head: .*class 1 is 'down'"):
         run("kept", keep_head=True, **frozen)
 
