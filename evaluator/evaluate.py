@@ -47,6 +47,7 @@ def evaluate(
     out: Path,
     options: EvalOptions | None = None,
     say: Say = lambda line: None,
+    named: bool | None = None,
 ) -> Scored | None:
     """Score a model.
 
@@ -61,6 +62,8 @@ def evaluate(
             sampling are not computed again), ``results/….json`` and ``leaderboard.csv``.
         options: all other options.
         say: function that shows lines to the user.
+        named: whether the user chose the benchmarks, so that ``options.time`` is measured on them, too; None: if they
+            are given.
 
     Returns:
         The results record, the paths written, which sets were predicted, and what :func:`predict` returns.
@@ -75,7 +78,8 @@ def evaluate(
     sets, chosen = gather(model, benchmarks, options)
     columns = {s.name: model.columns(s.classes, s.name) for s in sets}
     processes = Processes(pick_device(options.device))
-    timed = in_other_orders(sets, benchmarks is not None, options, say if processes.main else lambda line: None)
+    named = benchmarks is not None if named is None else named
+    timed = in_other_orders(sets, named, options, say if processes.main else lambda line: None)
     columns |= {t.name: columns[t.plain] for t in timed}
     bf16 = options.precision == "bf16" or (options.precision == "auto" and processes.device.type == "cuda")
     precision = "bf16" if bf16 else "float32"

@@ -289,7 +289,10 @@ class Sweep(SettingsModel):
         training: settings that all runs share, fields of :class:`albar.training.settings.TrainSettings`.
         by_method: settings of one method's runs alone, by method.
         benchmarks: folders to score on; None: those of the dataset in ``$BENCH_DATA/benchmarks``.
-        out: gets ``runs/METHOD-sSEED``, ``results/`` and ``compare.csv``.
+        named: whether the user chose the benchmarks, so that ``time`` is measured on them, too; None: if they are
+            given.
+        time, slices, quantiles: as in :class:`EvalOptions`, for every run.
+        out: gets ``runs/METHOD-sSEED``, ``results/``, ``compare.csv``, and with slices ``compare-slices.csv``.
         source: the file that settings were read from, for errors to name.
         jobs: runs side by side, each on its share of the cores; None: one per core without a GPU, else one.
     """
@@ -303,6 +306,10 @@ class Sweep(SettingsModel):
     benchmarks: Paths | None = setting(None, "Built benchmarks, several after one another.",
                                        shown="those of the dataset in $BENCH_DATA/benchmarks",
                                        metavar="DIR ...")  # fmt: skip
+    named: bool | None = setting(None, "Whether the user chose the benchmarks.")
+    time: Times = like(EvalOptions, "time", ())
+    slices: Sources = like(ScoringOptions, "slices", ())
+    quantiles: int = like(ScoringOptions, "quantiles", 4)
     out: PathSetting = setting(Path("compare"), "Runs, results and compare.csv go here.")
     source: PathSetting | None = setting(None, "The file that settings were read from.")
     jobs: int | None = setting(None, "Runs side by side.", shown="one per core; with a GPU one", of="runs", ge=1, le=64)

@@ -98,7 +98,7 @@ COMMANDS: dict[str, Command | Table] = {
     "compare": Command(
         f"{CLI}.compare:compare",
         "Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.",
-        variadic(methods=is_anything, benchmarks=is_benchmark),
+        variadic(methods=is_anything, benchmarks=is_benchmark, time=is_order, slices=is_slices),
     ),
     "leaderboard": Command(
         f"{CLI}.reports:leaderboard",

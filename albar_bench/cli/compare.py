@@ -13,6 +13,7 @@ from evaluator.options import Sweep
 SHARED = (
     "dataset", "root", "model", "weights", "preset", "epochs", "batch", "lr", "limit", "masks", "places", "device",
 )  # fmt: skip
+OF_SWEEP = ("methods", "benchmarks", "time", "slices", "quantiles", "jobs", "out")
 
 
 class CompareSeeds(SettingsModel):
@@ -24,14 +25,19 @@ class CompareSeeds(SettingsModel):
 
 @with_options
 def compare(
-    sweep: Annotated[dict[str, Any], Chosen(Sweep, only=("methods", "benchmarks", "jobs", "out"))],
+    sweep: Annotated[dict[str, Any], Chosen(Sweep, only=OF_SWEEP)],
     drawn: CompareSeeds,
     given: Annotated[dict[str, Any], Chosen(TrainSettings, only=SHARED)],
     file: ConfigFile,
 ) -> None:
     """Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.
 
+    All kinds of test videos are scored. On synthactions they are built first; of other datasets, those that are built.
+    With one seed, the table has 95 % intervals over the test videos instead of deviations.
+
     Can be resumed: the same command continues a stopped one, and keeps finished runs.
+
+    Example: bench compare --methods baseline albar --seeds 3 --time one-frame
     """
     from albar.training.settings import read_configs
     from benchmark_builder.utils.errors import BenchError
@@ -50,7 +56,8 @@ def compare(
         source=file.config,
     )
     if training.get("dataset", "synthactions") == "synthactions":
-        wanted = wanted.replaced(benchmarks=_synthactions(training.get("root"), wanted.benchmarks))
+        built = _synthactions(training.get("root"), wanted.benchmarks)
+        wanted = wanted.replaced(benchmarks=built, named=bool(wanted.benchmarks))
     outcome = compare_methods(wanted, say)
     show_compared(outcome.table)
     say(f"{outcome.table}\n{wanted.out / 'results' / 'leaderboard.csv'}")
@@ -63,8 +70,9 @@ def compare(
 
 def _synthactions(root: Path | None, benchmarks: tuple[Path, ...] | None) -> tuple[Path, ...]:
     """The benchmarks of a render: every kind, and SCUBA of the unbiased split. Missing ones are built first."""
-    from benchmark_builder.builders import Run, build_conflfg, build_scuba, build_scufo
+    from benchmark_builder.builders import Run, build_kind, build_scuba
     from benchmark_builder.datasets import data_root
+    from benchmark_builder.kinds import KINDS
     from benchmark_builder.synthactions.render import render_if_missing
 
     render_if_missing(root, say)
@@ -72,12 +80,9 @@ def _synthactions(root: Path | None, benchmarks: tuple[Path, ...] | None) -> tup
         return benchmarks
     built = data_root() / "benchmarks"
     run = Run(say=lambda line: None)
-    scuba, scufo, shaken, conflfg, unbiased = (
-        built / f"synthactions-{kind}-stripes" for kind in ("scuba", "scufo", "shaken", "conflfg", "scuba-unbiased")
-    )
+    scuba, unbiased = (built / f"synthactions-{name}-stripes" for name in ("scuba", "scuba-unbiased"))
     build_scuba("synthactions", root, "test", out=scuba, run=run, per_video=1)
-    build_scufo(scuba, out=scufo, run=run)
-    build_scufo(scuba, out=shaken, shaken=True, run=run)
-    build_conflfg(scuba, out=conflfg, run=run)
+    others = [kind for kind in KINDS.shipped if kind != "scuba"]
+    made = [build_kind(kind, scuba, run=run).folder for kind in others]
     build_scuba("synthactions", root, "test_unbiased", out=unbiased, run=run, per_video=1)
-    return scuba, scufo, shaken, conflfg, unbiased
+    return scuba, *made, unbiased

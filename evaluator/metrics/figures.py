@@ -52,7 +52,7 @@ def compute(
     Raises:
         BenchError: sets belong to several datasets, or two sets have the same kind, backgrounds and split.
     """
-    _check(sets)
+    check_sets(sets)
     parts = figure_parts(sets, predictions, cluster)
     main = main_split(sets)
     by_split = {
@@ -174,7 +174,8 @@ def file_tag(method: str, sha256: str) -> str:
     return f"{plain(method)}-{sha256[:8]}"
 
 
-def _check(sets: Sequence[TestSet]) -> None:
+def check_sets(sets: Sequence[TestSet]) -> None:
+    """Raise BenchError if test sets cannot be scored together: other data sets or classes, or two of the same kind."""
     if not sets:
         raise BenchError("nothing to score: no IID set and no benchmark; build one or pass --benchmarks DIR")
     first = sets[0]

@@ -65,6 +65,15 @@ def read_slices(words: Sequence[str], sets: Sequence[TestSet], quantiles: int = 
     return found
 
 
+def check_slices(words: Sequence[str]) -> None:
+    """Raise BenchError before any work if a source is unknown or a csv file is wrong."""
+    for word in words:
+        if _is_file(word):
+            read_attributes(Path(word))
+        else:
+            SLICES.find(word)
+
+
 def _is_file(word: str) -> bool:
     """Whether a word is a csv file rather than the name of a source. Raises BenchError if it is neither."""
     if word.partition(":")[0] in SLICES:

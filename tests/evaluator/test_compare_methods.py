@@ -1,5 +1,6 @@
 """bench compare: what it plans, the table it makes, and a whole small sweep through the command."""
 
+import io
 import os
 import shutil
 import statistics
@@ -8,10 +9,21 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from benchmark_builder.synthactions import SynthSettings, render_dataset
 from benchmark_builder.utils.errors import BenchError
-from evaluator.compare_methods import Sweep, plan, tabulate
-from evaluator.reports.comparison import compared_table, read_compared
+from benchmark_builder.utils.files import write_csv
+from evaluator.compare_methods import (
+    Sweep,
+    columns_of,
+    compare_methods,
+    drops_of,
+    eval_options,
+    plan,
+    tabulate,
+)
+from evaluator.reports.comparison import compared_table, read_compared, show_compared
 from evaluator.reports.leaderboard import COLUMNS
 
 
@@ -30,7 +42,75 @@ def test_mean_and_deviation_are_those_of_the_seeds() -> None:
     assert (albar["method"], albar["seeds"]) == ("albar", 2)
     assert albar["iid_mean"] == 92.0 and albar["iid_sd"] == round(statistics.stdev([90.0, 94.0]), 4)
     assert albar["avg_scufo_mean"] == 1.0 and albar["avg_scufo_sd"] == "" and albar["conflfg_mean"] == ""
-    assert baseline["iid_sd"] == ""
+    assert baseline["iid_sd"] == "" and albar["iid_low"] == ""
+
+
+def test_with_one_seed_there_is_the_interval_over_videos_and_drops_are_given() -> None:
+    rows = [
+        row("albar", 0, iid=90.0, iid_low=85.0, iid_high=94.0, drop_one_frame_iid=-3.0, drop_one_frame_iid_low=-5.0)
+    ]
+    (line,) = tabulate(rows, ["albar"])
+    assert (line["iid_low"], line["iid_high"], line["iid_sd"]) == (85.0, 94.0, "")
+    assert (line["drop_one_frame_iid_mean"], line["drop_one_frame_iid_low"]) == (-3.0, -5.0)
+    assert columns_of([], drops_of(rows))[-4:] == [
+        f"drop_one_frame_iid_{what}" for what in ("mean", "sd", "low", "high")
+    ]
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny synthactions."""
+    root = tmp_path_factory.mktemp("render") / "synthactions"
+    render_dataset(root, SynthSettings(train=16, test=8, frames=4, size=32), progress=False)
+    return root
+
+
+def shown(path: Path) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    show_compared(path, console)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_many_figures_are_rows_with_their_intervals_and_changes(tmp_path: Path) -> None:
+    rows = [
+        row("baseline", 0, iid=96.0, iid_low=94.0, iid_high=98.0, swap=60.0, swap_background=35.0, swap_wins=62.0),
+        row("albar", 0, iid=97.0, swap=80.0, swap_background=5.0, swap_wins=90.0, drop_reversed_iid=-1.5),
+    ]
+    path = tmp_path / "compare.csv"
+    write_csv(path, columns_of([], drops_of(rows)), tabulate(rows, ["baseline", "albar"]))
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown(path).splitlines() if "│" in line]
+    assert lines == [
+        ["IID ↑", "96.0 [94.0, 98.0]", "97.0 (+1.0)"],
+        ["Swap ↑", "60.0", "80.0 (+20.0)"],
+        ["Swap background ↓", "35.0", "5.0 (-30.0)"],
+        ["Swap: action wins ↑", "62.0", "90.0 (+28.0)"],
+        ["IID: drop, reversed ↑", "–", "-1.5"],
+    ]
+    read = read_compared(path)
+    assert "[95 % interval over test videos]" in shown(path) and read[1]["drop_reversed_iid_mean"] == "-1.5"
+    path.write_text(path.read_text().replace(",-1.5,", ",-150,"))
+    with pytest.raises(BenchError, match="line 3: drop_reversed_iid_mean is '-150', not a number from -100 to 100"):
+        read_compared(path)
+
+
+def test_what_would_fail_after_training_is_found_before(tmp_path: Path, render: Path) -> None:
+    def refused(**given: object) -> str:
+        with pytest.raises(BenchError) as error:
+            compare_methods(
+                Sweep(methods=["baseline"], seeds=[0], training={"root": render}, out=tmp_path / "c", **given)
+            )
+        assert not (tmp_path / "c").exists()
+        return str(error.value)
+
+    assert "nowhere" in refused(benchmarks=[tmp_path / "nowhere"])
+    assert "--slices no-such: neither a file nor a source" in refused(slices=["no-such"])
+    assert "give their source with --masks" in refused(time=["frozen-background"])
+
+
+def test_a_run_is_scored_on_the_fold_it_was_not_trained_on(tmp_path: Path) -> None:
+    sweep = Sweep(methods=["baseline"], seeds=[0], training={"dataset": "hmdb51", "fold": 2, "model": "r3d_18"})
+    settings = plan(sweep.replaced(out=tmp_path))[1][0].settings
+    assert settings.fold == 2 and eval_options(sweep, settings).fold == 2
 
 
 def test_every_seed_trains_every_method_and_a_reference_is_planned_once(tmp_path: Path) -> None:
@@ -75,7 +155,8 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
 
     made = bench("data", "render", "--train", "32", "--test", "8", "--frames", "8", "--workers", "1")
     assert made.returncode == 0, made.stderr
-    words = ["compare", "--methods", "baseline", "mixup", "--seeds", "2", "--epochs", "1", "--jobs", "2"]
+    words = ["compare", "--methods", "baseline", "mixup", "--time", "one-frame", "--seeds", "2", "--jobs", "2"]
+    words += ["--epochs", "1"]
     first = bench(*words)
     assert first.returncode == 0, first.stderr
     assert "[4/4]" in first.stdout and "mixup" in first.stdout
@@ -86,13 +167,23 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
         "avg_scuba",
         "avg_scufo",
         "conflfg",
+        "conflfg_donor",
         "contra_acc",
         "avg_shaken",
         "contra_shaken",
         "unbiased_scuba",
+        "human_only",
+        "background_only",
+        "swap",
+        "swap_background",
+        "swap_wins",
+        "appearance_free",
     )
     assert all(0 <= float(r[f"{name}_mean"]) <= 100 for r in table for name in figures)
-    assert compared_table(table).row_count == 2
+    assert [name for name in table[0] if name.startswith("drop_") and name.endswith("_mean")] == [
+        "drop_one_frame_iid_mean"  # and not those of benchmarks that were found, not named
+    ]
+    assert compared_table(table).row_count == len(figures) + 1
     # The report reads the comparison's folder, whatever has moved since.
     moved = tmp_path / "moved"
     shutil.copytree(tmp_path / "compare", moved / "compare")
@@ -104,6 +195,6 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     again = bench(*words)
     assert again.returncode == 0, again.stderr
     assert checkpoint.stat().st_mtime_ns == before and (tmp_path / "compare" / "compare.csv").read_text() == text
-    other = bench(*words[:-4], "--epochs", "2")  # other runs lie there: each is told, nothing is overwritten
+    other = bench(*words[:-2], "--epochs", "2")  # other runs lie there: each is told, nothing is overwritten
     assert other.returncode == 1 and "runs failed" in other.stderr and "recipe.epochs" in other.stdout
     assert checkpoint.stat().st_mtime_ns == before

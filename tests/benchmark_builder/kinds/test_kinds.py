@@ -149,7 +149,7 @@ def test_its_figures_are_in_the_report_and_in_compare(scuba: Path, shuffled: Pat
     rows = read_leaderboard(tmp_path / "out" / "leaderboard.csv")
     lines = tabulate(rows, ["baseline", "mine"])
     pd.DataFrame(lines).reindex(columns=columns_of(own_figures(rows))).to_csv(tmp_path / "compare.csv", index=False)
-    headings = [str(column.header) for column in compared_table(read_compared(tmp_path / "compare.csv")).columns]
+    headings = [*compared_table(read_compared(tmp_path / "compare.csv")).columns[0].cells]  # more figures than methods
     assert "Avg shuffled ↓" in headings
 
 
