@@ -260,10 +260,13 @@ def describe_model(model: ScoredModel, precision: str) -> Iterator[str]:
     """The model record as lines: type, clip sampling, and assumptions."""
     s = model.clips
     changed = "" if s == model.own_sampling else " (changed from the model's own)"
+    placed = f"stride {s.stride}, from the {s.test_start}, {s.short} when short"
+    if s.even:
+        placed = f"evenly over the whole video, the {'middle' if s.test_start == 'centre' else 'first'} of each share"
     yield f"{model.source}: {model.kind}, {model.model}, {precision}, {model.digest[:12]}"
     yield (
-        f"clips{changed}: {s.frames} frames, stride {s.stride}, from the {s.test_start}, {s.short} when short; "
-        f"short side {s.resize}, crop {s.size}; {s.views} x {s.crops} views; "
+        f"clips{changed}: {s.frames} frames, {placed}; "
+        f"{'both sides' if s.squash else 'short side'} {s.resize}, crop {s.size}; {s.views} x {s.crops} views; "
         f"mean {_numbers(s.mean)}, std {_numbers(s.std)}"
     )
     for note in model.notes:
@@ -271,13 +274,14 @@ def describe_model(model: ScoredModel, precision: str) -> Iterator[str]:
 
 
 def protocol_name(sampling: ClipSampling, bf16: bool = False, variant: str = "") -> str:
-    """How clips were cut, as one word: ``32x2-224-centre``; frames x stride, crop size, start of the test clip.
+    """How clips were cut, as one word: ``32x2-224-centre``; frames x stride, crop size, start of the test clip. Frames
+    that are spread over the whole video have ``even`` instead of a stride.
 
     Then ``4x3`` if there are several views (clips x crops), and eight digits of a digest if the sampling is not the
     model's own, so that different samplings give different rows in a leaderboard.
     """
     several = f"{sampling.views}x{sampling.crops}" if sampling.views * sampling.crops > 1 else ""
-    word = f"{sampling.frames}x{sampling.stride}-{sampling.size}-{sampling.test_start}"
+    word = f"{sampling.frames}x{'even' if sampling.even else sampling.stride}-{sampling.size}-{sampling.test_start}"
     return "-".join(filter(None, (word, several, "bf16" if bf16 else "", variant)))
 
 

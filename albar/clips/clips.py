@@ -78,6 +78,9 @@ class ClipSampling(SettingsModel):
     flip: float = share(
         0.5, "Chance of a horizontal flip in training. Must be 0 where classes differ by direction only."
     )
+    even: bool = setting(
+        False, "Spread the frames evenly over the whole video, however long it is; the stride is then not used."
+    )
     short: Literal["clamp", "wrap"] = setting(
         "clamp", "After the last frame of a video that is too short: that frame again, or from the first again."
     )
@@ -113,9 +116,10 @@ class ClipSampling(SettingsModel):
         return self
 
     def to_dict(self) -> dict[str, object]:
-        """Plain types, for a checkpoint or JSON. ``squash`` is left out where it is off: earlier versions had none."""
+        """Plain types, for a checkpoint or JSON. ``squash`` and ``even`` are left out where they are off: earlier
+        versions had none."""
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in self.model_dump().items()}
-        return {k: v for k, v in values.items() if k != "squash" or v}
+        return {k: v for k, v in values.items() if k not in ("squash", "even") or v}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> "ClipSampling":
@@ -168,19 +172,36 @@ class Cut:
 
 
 def eval_indices(n_frames: int, sampling: ClipSampling, view: int = 0, views: int = 1) -> np.ndarray:
-    """Source frame of each frame of a test clip, ``view`` of ``views``: int64 (T,), each in 0..n_frames-1."""
+    """Source frame of each frame of a test clip, ``view`` of ``views``: int64 (T,), each in 0..n_frames-1.
+
+    With ``even``, the video is divided into T shares of equal length, and a frame is taken from each: its middle
+    (``test_start`` "first": its first), and for several views as many places evenly in the share.
+    """
     half_steps = 2 * view + (sampling.test_start == "centre")
+    if sampling.even:
+        _check_length(n_frames)
+        places = 2 * views * np.arange(sampling.frames) + half_steps  # in units of 1 / (2 views) of a share
+        return places * n_frames // (2 * views * sampling.frames)
     return _indices(n_frames, sampling, lambda room: room * half_steps // (2 * views))
 
 
 def train_indices(n_frames: int, sampling: ClipSampling, draw: np.random.Generator) -> np.ndarray:
-    """The same for a training clip, which starts anywhere."""
+    """The same for a training clip, which starts anywhere; with ``even``, anywhere in each share (TSN, Wang et al.,
+    ECCV 2016)."""
+    if sampling.even:
+        _check_length(n_frames)
+        places = (np.arange(sampling.frames) + draw.random(sampling.frames)) * n_frames / sampling.frames
+        return np.minimum(places.astype(np.int64), n_frames - 1)
     return _indices(n_frames, sampling, lambda room: int(draw.integers(room + 1)))
 
 
-def _indices(n_frames: int, s: ClipSampling, place: Callable[[int], int]) -> np.ndarray:
+def _check_length(n_frames: int) -> None:
     if n_frames < 1:
         raise BenchError("a clip was asked for from a video of no frames; leave the video out of the list")
+
+
+def _indices(n_frames: int, s: ClipSampling, place: Callable[[int], int]) -> np.ndarray:
+    _check_length(n_frames)
     stride = 1 if s.shrink_stride and s.frames * s.stride > n_frames else s.stride
     room = max(n_frames - ((s.frames - 1) * stride + 1), 0)  # how many frames later the clip could start
     indices = place(room) + stride * np.arange(s.frames)

@@ -11,7 +11,8 @@ HEADS = ("head", "fc", "classifier")
 
 
 def find_head(model: nn.Module) -> nn.Module:
-    """The module that turns features into logits: the one named as in :data:`HEADS` that is nested least deep.
+    """The module that turns features into logits: the one named as in :data:`HEADS` that is nested least deep; of
+    several, the only linear layer (VideoPrism's ``head`` is a pooling layer, its ``classifier`` gives the logits).
 
     Raises:
         BenchError: there is no such module, or more than one.
@@ -24,6 +25,8 @@ def head_name(model: nn.Module) -> str:
     found = [(name.count("."), name) for name, _ in model.named_modules() if name.split(".")[-1] in HEADS]
     least = min((depth for depth, _ in found), default=0)
     heads = [name for depth, name in found if depth == least]
+    if len(heads) > 1:
+        heads = [name for name in heads if isinstance(model.get_submodule(name), nn.Linear)] or heads
     if len(heads) != 1:
         count = "no" if not heads else "more than one"
         raise BenchError(

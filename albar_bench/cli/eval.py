@@ -21,8 +21,8 @@ def eval_command(
         str,
         typer.Argument(
             help="A checkpoint of `bench train` or of ALBAR's release; a network's name with --weights (swin3d_t, …); "
-            "hf:FOLDER_OR_NAME (VideoMAE, TimeSformer, ViViT); a TorchScript or .pt2 file (--trust); "
-            "package.module:factory.",
+            "hf:FOLDER_OR_NAME (VideoMAE, TimeSformer, ViViT, V-JEPA 2, VideoPrism); a TorchScript or .pt2 file "
+            "(--trust); package.module:factory.",
             metavar="MODEL",
         ),
     ],

@@ -305,7 +305,8 @@ class _Explainer:
         fps = s.benchmark.by_id[item.id].fps if s.benchmark else probe(item.path).fps
         frames = clip.expand(-1, self.sampling.frames, -1, -1).permute(1, 2, 3, 0).contiguous().numpy()
         known = None if mask is None else mask.numpy() >= 0.5
-        return Shown(f"{item.id}   [{said}]", frames, heat.numpy(), known, max(1.0, fps / self.sampling.stride))
+        step = item.frames / self.sampling.frames if self.sampling.even else self.sampling.stride
+        return Shown(f"{item.id}   [{said}]", frames, heat.numpy(), known, max(1.0, fps / step))
 
 
 def _test_set(model: ScoredModel, what: Path, options: ExplainOptions) -> TestSet:

@@ -12,7 +12,8 @@ FRAMES, SIZE = 4, 32
 def huggingface_folder(
     folder: Path, kind: str, classes: list[str] | int, preprocessor: dict[str, Any] | None = None, **changes: Any
 ) -> Path:
-    """A folder from ``save_pretrained``: VideoMAE, TimeSformer or ViViT with two layers of 32 channels."""
+    """A folder from ``save_pretrained``: VideoMAE, TimeSformer, ViViT, V-JEPA 2 or VideoPrism with two layers of 32
+    channels."""
     from transformers import AutoConfig, AutoModelForVideoClassification
 
     settings: dict[str, Any] = {
@@ -22,6 +23,16 @@ def huggingface_folder(
     if kind == "vivit":
         del settings["patch_size"]
         settings["tubelet_size"] = [2, 16, 16]
+    if kind == "vjepa2":
+        settings = {
+            "crop_size": SIZE, "patch_size": 16, "frames_per_clip": FRAMES, "hidden_size": 32, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "mlp_ratio": 2, "num_pooler_layers": 1, "pred_hidden_size": 32,
+            "pred_num_attention_heads": 2, "pred_num_hidden_layers": 1, "pred_num_mask_tokens": 1, **changes,
+        }  # fmt: skip
+    if kind == "videoprism_vision_model":
+        del settings["patch_size"], settings["num_hidden_layers"]
+        more = {"tubelet_size": [1, 16, 16], "num_spatial_layers": 1, "num_temporal_layers": 1}
+        settings = {**settings, **more, **changes}
     if isinstance(classes, int):
         settings["num_labels"] = classes
     else:

@@ -35,6 +35,10 @@ def coded(frames: int, height: int = 8, width: int = 8) -> np.ndarray:
         (8, {"shrink_stride": True}, [0, 2, 4, 6]),  # 4 · 2 = 8 fits
         (2, {"shrink_stride": True}, [0, 1, 1, 1]),
         (1, {"short": "wrap"}, [0, 0, 0, 0]),
+        (16, {"even": True}, [2, 6, 10, 14]),  # four shares of four: the third frame of each starts in its middle
+        (16, {"even": True, "test_start": "first"}, [0, 4, 8, 12]),
+        (10, {"even": True}, [1, 3, 6, 8]),  # middles at 1.25, 3.75, 6.25, 8.75
+        (3, {"even": True, "stride": 100}, [0, 1, 1, 2]),  # .375, 1.125, 1.875, 2.625
     ],
 )
 def test_indices_by_hand(n: int, changes: dict, wanted: list[int]) -> None:
@@ -56,6 +60,22 @@ def test_indices_stay_in_the_video(n: int, frames: int, stride: int, short: str,
         assert indices.min() >= 0 and indices.max() < n
         if (frames - 1) * stride < n and not shrink:  # it fits, so it is evenly spaced
             assert set(np.diff(indices)) <= {stride}
+
+
+@given(n=st.integers(1, 200), frames=st.integers(1, 40), views=st.integers(1, 4), seed=st.integers(0, 5))
+def test_even_indices_take_one_frame_from_each_share(n: int, frames: int, views: int, seed: int) -> None:
+    s = plain(frames=frames, even=True)
+    drawn = clips.train_indices(n, s, generator(seed, "v", "epoch/0"))
+    shares = np.arange(frames) * n / frames
+    for indices in (drawn, *(clips.eval_indices(n, s, view, views) for view in range(views))):
+        assert indices.shape == (frames,) and indices.dtype == np.int64
+        assert (indices >= np.floor(shares)).all() and (indices < np.ceil(shares + n / frames)).all()
+    assert "even" not in plain().to_dict() and s.from_dict(s.to_dict()) == s
+
+
+def test_several_views_of_even_frames_differ() -> None:
+    s = plain(frames=2, even=True)
+    assert [clips.eval_indices(24, s, k, 3).tolist() for k in range(3)] == [[2, 14], [6, 18], [10, 22]]
 
 
 def test_a_training_start_reaches_both_ends_and_only_them() -> None:

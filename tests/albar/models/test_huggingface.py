@@ -1,4 +1,4 @@
-"""VideoMAE, TimeSformer and ViViT as networks of the toolkit: axes, heads, clips, gradients, checkpoints."""
+"""VideoMAE, TimeSformer, ViViT, V-JEPA 2 and VideoPrism as networks of the toolkit: axes, heads, clips, gradients, checkpoints."""
 
 import json
 import pickle
@@ -13,13 +13,17 @@ from tiny_models import FRAMES, SIZE, huggingface_folder
 from albar.checkpoint import export_weights, load_checkpoint, save_checkpoint
 from albar.clips.clips import ClipSampling, normalise
 from albar.models import build_model, model_spec
+from albar.models.heads import find_head, logits_and_features
 from albar.models.huggingface import clip_sampling, pretrained
 from albar.models.weights import FreshHead
 from albar.training.run_record import sources
 from albar.training.settings import TrainSettings
 from benchmark_builder.utils.errors import BenchError
 
-KINDS = ("videomae", "timesformer", "vivit")
+PRISM = "videoprism_vision_model"
+KINDS = ("videomae", "timesformer", "vivit", "vjepa2", PRISM)
+# The argument that takes clips.
+PIXELS = {"vjepa2": "pixel_values_videos", PRISM: "pixel_values_videos"}
 CLASSES = ["run", "wave", "turn"]
 
 
@@ -37,7 +41,8 @@ def test_logits_are_the_librarys_own(kind: str, tmp_path: Path) -> None:
     ours = build_model(f"hf:{folder}", 3, spec.sampling, "pretrained").eval()  # type: ignore[arg-type]
     x = clips()
     with torch.no_grad():
-        assert torch.equal(ours(x), theirs(pixel_values=x.permute(0, 2, 1, 3, 4)).logits)
+        wanted = theirs(**{PIXELS.get(kind, "pixel_values"): x.permute(0, 2, 1, 3, 4)}).logits
+        assert torch.equal(ours(x), wanted.flatten(1)) and ours(x).shape == (2, 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -62,7 +67,8 @@ def test_the_gradient_penalty_differentiates_twice(kind: str, tmp_path: Path) ->
     x = clips().requires_grad_()
     (gradient,) = torch.autograd.grad(model(x).logsumexp(1).sum(), x, create_graph=True)
     gradient.flatten(1).norm(dim=1).mean().backward()
-    attention = [p.grad for n, p in model.named_parameters() if "attention" in n and n.endswith("weight")]
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad and n.endswith("weight")]
+    attention = [p.grad for n, p in named if "attention" in n or "_attn." in n]
     assert attention and all(g is not None and g.isfinite().all() and g.abs().max() > 0 for g in attention)
 
 
@@ -74,7 +80,7 @@ def test_random_networks_are_made_for_the_clips_and_weights_only_take_their_own(
         build_model(f"hf:{folder}", 5, short, "pretrained")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ("videomae", "timesformer", "vivit"))
 @pytest.mark.parametrize("changes", [{}, {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}])
 def test_normalisation_is_the_preprocessors(kind: str, changes: dict, tmp_path: Path) -> None:
     import importlib
@@ -94,8 +100,88 @@ def test_normalisation_is_the_preprocessors(kind: str, changes: dict, tmp_path: 
     assert (ours - theirs).abs().max() < 3e-6
 
 
-def test_a_checkpoint_needs_the_folder_no_more(tmp_path: Path) -> None:
-    folder = huggingface_folder(tmp_path / "t", "timesformer", CLASSES)
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "processor", "said", "wanted"),
+    [
+        # The short side of V-JEPA 2 is 8/7 of the crop whatever the file says; stride 4.
+        ("vjepa2", "vjepa2.video_processing_vjepa2.VJEPA2VideoProcessor", {"crop_size": SIZE}, (36, False, 4, False)),
+        # VideoPrism's pictures are squashed and have no normalisation; frames from the whole video.
+        (
+            PRISM, "llava_onevision.video_processing_llava_onevision.LlavaOnevisionVideoProcessor",
+            {"size": {"height": SIZE, "width": SIZE}, "do_normalize": False}, (SIZE, True, 2, True),
+        ),
+    ],
+)  # fmt: skip
+def test_pictures_are_those_of_newer_preprocessors(
+    kind: str, processor: str, said: dict, wanted: tuple, nested: bool, tmp_path: Path
+) -> None:
+    import importlib
+
+    module, name = processor.rsplit(".", 1)
+    theirs = getattr(importlib.import_module(f"transformers.models.{module}"), name)(**said)
+    folder = huggingface_folder(tmp_path / kind, kind, CLASSES)
+    if nested:
+        (folder / "processor_config.json").write_text(json.dumps({"video_processor": theirs.to_dict()}))
+    else:
+        theirs.save_pretrained(folder)
+    sampling, notes = clip_sampling(folder)
+    assert (sampling.resize, sampling.squash, sampling.stride, sampling.even) == wanted
+    assert (sampling.frames, sampling.size) == (FRAMES, SIZE) and len(notes) == 1
+    video = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (FRAMES, 3, SIZE, SIZE), dtype=np.uint8))
+    plain = theirs(video, return_tensors="pt", do_resize=False, do_center_crop=False)["pixel_values_videos"][0]
+    ours = normalise(video.transpose(0, 1), sampling).transpose(0, 1)
+    assert (ours - plain).abs().max() < 3e-6  # as above
+    # Without the file, its class's settings are the same.
+    for path in (folder / "processor_config.json", folder / "video_preprocessor_config.json"):
+        path.unlink(missing_ok=True)
+    assert clip_sampling(folder)[0] == sampling
+
+
+def test_v_jepa_2_takes_any_whole_number_of_tubelets_of_its_own_size(tmp_path: Path) -> None:
+    folder = huggingface_folder(tmp_path / "v", "vjepa2", CLASSES)
+    long = ClipSampling(frames=2 * FRAMES, size=SIZE, resize=SIZE)
+    model = build_model(f"hf:{folder}", 3, long, "pretrained").eval()
+    assert model(torch.zeros(1, 3, 2 * FRAMES, SIZE, SIZE)).shape == (1, 3)
+    # transformers would compute something for these, with wrong positions or without the last frame.
+    for shape in ((1, 3, FRAMES, 48, 48), (1, 3, FRAMES + 1, SIZE, SIZE)):
+        with pytest.raises(ValueError, match="takes 32 pixels, and a multiple of 2 frames"):
+            model(torch.zeros(shape))
+    with pytest.raises(BenchError, match="crop_size 32, the clip setting size is 48"):
+        build_model(f"hf:{folder}", 3, ClipSampling(frames=FRAMES, size=48, resize=48), "pretrained")
+    assert not any(p.requires_grad for n, p in model.named_parameters() if ".predictor." in n)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pretraining_without_a_head_starts_one_in_training_and_is_refused_in_scoring(kind: str, tmp_path: Path) -> None:
+    from transformers import AutoModel
+
+    folder = huggingface_folder(tmp_path / kind, kind, CLASSES)
+    body = AutoModel.from_pretrained(folder)
+    with torch.no_grad():
+        next(body.parameters()).fill_(0.25)  # not what a fresh network has
+    body.save_pretrained(folder)
+    with pytest.warns(FreshHead, match="have no head, the dataset has 3 classes"):
+        model = build_model(f"hf:{folder}", 3, model_spec(f"hf:{folder}").sampling, "pretrained")  # type: ignore[arg-type]
+    assert any((p == 0.25).all() for p in model.parameters())
+    with pytest.raises(BenchError, match="give the folder of a network trained to classify videos"):
+        pretrained(folder)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_are_what_the_last_layer_gets(kind: str, tmp_path: Path) -> None:
+    model = build_model(f"hf:{huggingface_folder(tmp_path / kind, kind, CLASSES)}", 3, ClipSampling(
+        frames=FRAMES, size=SIZE, resize=SIZE
+    )).eval()  # fmt: skip
+    logits, features = logits_and_features(model, clips())
+    assert features.shape == (2, 32)
+    head = find_head(model)
+    assert torch.allclose(features @ head.weight.T + head.bias, logits, atol=1e-5)  # type: ignore[operator,union-attr]
+
+
+@pytest.mark.parametrize("kind", ("timesformer", "vjepa2", PRISM))
+def test_a_checkpoint_needs_the_folder_no_more(kind: str, tmp_path: Path) -> None:
+    folder = huggingface_folder(tmp_path / "t", kind, CLASSES)
     sampling = model_spec(f"hf:{folder}").sampling
     network = build_model(f"hf:{folder}", 3, sampling, "pretrained").eval()  # type: ignore[arg-type]
     path = tmp_path / "model.ckpt"
@@ -178,7 +264,7 @@ def test_folders_that_will_not_do(tmp_path: Path) -> None:
         model_spec(f"hf:{tmp_path / 'nowhere'}")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
-    with pytest.raises(BenchError, match="'bert' is not one of timesformer, videomae, vivit"):
+    with pytest.raises(BenchError, match="'bert' is not one of timesformer, videomae, videoprism_vision_model, vivit, vjepa2"):
         model_spec(f"hf:{folder}")
     odd = {"num_frames": "many", "num_hidden_layers": 10**9, "hidden_size": 0, "image_size": [224, 10**6]}
     for name, value in odd.items():

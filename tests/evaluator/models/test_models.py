@@ -69,7 +69,7 @@ def check(world: World, out: Path, record: dict, network: Callable, sampling: Cl
             assert abs(found.scores[found.ids.index(row.id)].sum() - 1) < 1e-5
 
 
-@pytest.mark.parametrize("kind", ["videomae", "timesformer", "vivit"])
+@pytest.mark.parametrize("kind", ["videomae", "timesformer", "vivit", "vjepa2", "videoprism_vision_model"])
 def test_a_hugging_face_folder(world: World, kind: str, tmp_path: Path) -> None:
     from transformers import AutoModelForVideoClassification
 
@@ -84,14 +84,21 @@ def test_a_hugging_face_folder(world: World, kind: str, tmp_path: Path) -> None:
     record = scored.plain()
     theirs = AutoModelForVideoClassification.from_pretrained(folder).eval()
     vivit = kind == "vivit"
-    std = {"timesformer": (0.229, 0.224, 0.225), "videomae": (0.5,) * 3, "vivit": (0.25,) * 3}[kind]
+    prism = kind == "videoprism_vision_model"
+    stds = {"videomae": (0.5,) * 3, "vivit": (0.25,) * 3, "videoprism_vision_model": (1.0,) * 3}
+    std = stds.get(kind, (0.229, 0.224, 0.225))
     mean = (0.55, 0.6, 0.65) if vivit else (0.1, 0.2, 0.3)  # ViViT: (v / 127.5 - 1 - m) / s in v / 255
     sampling = ClipSampling(frames=4, stride=2, size=32, resize=36, mean=mean, std=std)
+    pixels = "pixel_values"
+    if prism:  # its pictures are squashed, and it has no normalisation unless the folder says so
+        sampling = sampling.replaced({"even": True, "mean": (0.0,) * 3, "squash": True, "crop": "random", "resize": 32})
+    if prism or kind == "vjepa2":
+        pixels = "pixel_values_videos"
     order = [turned.index(name.upper() + " ") for name in CLASSES]
-    check(world, tmp_path / "out", record, lambda c: theirs(pixel_values=c.transpose(1, 2)).logits, sampling, order)
+    check(world, tmp_path / "out", record, lambda c: theirs(**{pixels: c.transpose(1, 2)}).logits.flatten(1), sampling, order)
     assert (record["kind"], record["model"], record["method"]) == ("huggingface", kind, kind)
-    assert record["classes"] == CLASSES and record["sampling"]["resize"] == 36
-    assert "stride 2" in "\n".join(lines) and any("no file states it" in note for note in record["notes"])
+    assert record["classes"] == CLASSES and record["sampling"]["resize"] == (32 if prism else 36)
+    assert ("evenly over" if prism else "stride 2") in "\n".join(lines) and any("no file states it" in note for note in record["notes"])
     assert score(world, f"hf:{folder}", tmp_path / "out2", clip={"stride": 2})["figures"] == record["figures"]
 
 
