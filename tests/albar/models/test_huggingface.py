@@ -1,4 +1,4 @@
-"""VideoMAE, TimeSformer, ViViT, V-JEPA 2 and VideoPrism as networks of the toolkit: axes, heads, clips, gradients, checkpoints."""
+"""Video classifiers of Hugging Face as networks of the toolkit: axes, heads, clips, gradients, checkpoints."""
 
 import json
 import pickle
@@ -264,7 +264,9 @@ def test_folders_that_will_not_do(tmp_path: Path) -> None:
         model_spec(f"hf:{tmp_path / 'nowhere'}")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
-    with pytest.raises(BenchError, match="'bert' is not one of timesformer, videomae, videoprism_vision_model, vivit, vjepa2"):
+    with pytest.raises(
+        BenchError, match="'bert' is not one of timesformer, videomae, videoprism_vision_model, vivit, vjepa2"
+    ):
         model_spec(f"hf:{folder}")
     odd = {"num_frames": "many", "num_hidden_layers": 10**9, "hidden_size": 0, "image_size": [224, 10**6]}
     for name, value in odd.items():

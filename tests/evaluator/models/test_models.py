@@ -95,10 +95,19 @@ def test_a_hugging_face_folder(world: World, kind: str, tmp_path: Path) -> None:
     if prism or kind == "vjepa2":
         pixels = "pixel_values_videos"
     order = [turned.index(name.upper() + " ") for name in CLASSES]
-    check(world, tmp_path / "out", record, lambda c: theirs(**{pixels: c.transpose(1, 2)}).logits.flatten(1), sampling, order)
+    check(
+        world,
+        tmp_path / "out",
+        record,
+        lambda c: theirs(**{pixels: c.transpose(1, 2)}).logits.flatten(1),
+        sampling,
+        order,
+    )
     assert (record["kind"], record["model"], record["method"]) == ("huggingface", kind, kind)
     assert record["classes"] == CLASSES and record["sampling"]["resize"] == (32 if prism else 36)
-    assert ("evenly over" if prism else "stride 2") in "\n".join(lines) and any("no file states it" in note for note in record["notes"])
+    assert ("evenly over" if prism else "stride 2") in "\n".join(lines) and any(
+        "no file states it" in note for note in record["notes"]
+    )
     assert score(world, f"hf:{folder}", tmp_path / "out2", clip={"stride": 2})["figures"] == record["figures"]
 
 
