@@ -227,6 +227,7 @@ def evaluate(
     iid: bool | None = None,
     time: "str | Sequence[str]" = (),
     method: str | None = None,
+    trained_on: str | None = None,
     classes: Sequence[str] | None = None,
     network: str | None = None,
     weights: str | None = None,
@@ -250,7 +251,7 @@ def evaluate(
             benchmarks.
         time: also show the clips in these orders, for the drop against the plain clips: ``one-frame``, ``shuffled``,
             ``reversed``, ``frozen-background`` (with ``masks="KIND:PATH"``); see :mod:`evaluator.time_order`.
-        method: its name in the leaderboard.
+        method: its name in the leaderboard. trained_on: what it was trained on, if its files do not say it.
         classes: class names in the order of the module's outputs; None: the order of the benchmark is assumed, and this
             is noted in the record.
         network: ``package.module:Name`` of a checkpoint's network, if it is not part of this toolkit.
@@ -268,6 +269,7 @@ def evaluate(
         model=network,
         weights=weights,
         method=method,
+        trained_on=trained_on,
         sampling=sampling,
         clip=dict(clip or {}),
         views=views,
@@ -425,7 +427,7 @@ def leaderboard(results: "Place | Sequence[Place]") -> pd.DataFrame:
     columns = columns_of(rows)
     table = pd.DataFrame([dict.fromkeys(columns, "") | row for row in rows], columns=columns)
     text = ("dataset", "method", "model", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256",
-            "manifests", "version", "cluster", "seed", OWN)  # fmt: skip
+            "manifests", "version", "cluster", "trained_on", "seed", OWN)  # fmt: skip
     for column in columns:
         if column not in text:
             table[column] = pd.to_numeric(table[column].map(number))

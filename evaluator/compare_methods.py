@@ -20,6 +20,7 @@ from evaluator.metrics.names import EXTRA, FIGURES
 from evaluator.options import EvalOptions, ModelOptions, Sweep
 from evaluator.records import Slices
 from evaluator.reports.leaderboard import OWN, as_text, drops_in, number, own_figures, row_of
+from evaluator.reports.reference import chance_of
 from evaluator.results_folder import results_folder
 from evaluator.slices.table import check_slices
 from evaluator.testsets import benchmark_set, iid_set
@@ -28,7 +29,7 @@ from evaluator.time_order import FROZEN
 TABLE = "compare.csv"
 # Of each figure: mean and standard deviation over seeds; with one seed, the limits of its 95 % interval over videos.
 PARTS = ("mean", "sd", "low", "high")
-COLUMNS = ["method", "seeds", *(f"{figure}_{what}" for figure in (*FIGURES, *EXTRA) for what in PARTS)]
+COLUMNS = ["method", "seeds", *(f"{figure}_{what}" for figure in (*FIGURES, *EXTRA) for what in PARTS), "chance"]
 Say = Callable[[str], None]
 
 
@@ -185,7 +186,8 @@ def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[
     """One row per method, in the order of ``methods``: mean and standard deviation (n − 1) of each of its figures.
 
     A deviation is blank if there is only one row; then the limits of the 95 % interval over videos are given instead. A
-    figure is blank if no row has it.
+    figure is blank if no row has it. ``chance`` is the accuracy of a guess, percent; blank if it is unknown, or if
+    SCUBA videos are in no pair.
     """
     table, further, drops = [], own_figures(rows), drops_of(rows)
     for method in methods:
@@ -193,6 +195,7 @@ def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[
         line: dict[str, object] = {"method": method, "seeds": len(own)}
         if further:
             line[OWN] = "; ".join(f"{name} {arrow}" for name, arrow in further.items())
+        line["chance"] = chance_of(own)
         for name in (*FIGURES, *EXTRA, *drops, *further):
             line |= {f"{name}_{what}": value for what, value in _over_seeds(own, name).items()}
         if own:

@@ -21,6 +21,7 @@ from benchmark_builder.masks import mask_source
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, read_json, sha256_file, write_json
 from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.utils.text import shown
 from evaluator.inference.clips import Batch, ChangedFile, arranged, batches, order
 from evaluator.inference.processes import Processes
 from evaluator.metrics.figures import compute, file_tag, plain, version
@@ -85,7 +86,7 @@ def evaluate(
     precision = "bf16" if bf16 else "float32"
     protocol = {"sampling": sampling.to_dict(), "precision": precision, "columns": next(iter(columns.values()), [])}
     variant = "" if sampling == model.own_sampling else _short({"sampling": sampling.to_dict()})
-    check_names(method=model.method, model=model.model)
+    check_names(method=model.method, model=model.model, trained_on=model.trained_on)
     attributes = read_slices(options.slices, sets, options.quantiles) if processes.main else []
     if processes.main:
         leaderboard.check(out / leaderboard.NAME)
@@ -125,7 +126,8 @@ def evaluate(
             "dataset": dataset, "method": model.method, "model": model.model,
             "classes": list(sets[0].classes) if sets else [], "seed": _seed(model.seed), "checkpoint": model.source,
             "checkpoint_sha256": model.digest, "protocol": protocol_name(sampling, bf16, variant),
-            "sampling": protocol["sampling"], "kind": model.kind, "precision": precision, "notes": list(model.notes),
+            "sampling": protocol["sampling"], "kind": model.kind, "precision": precision,
+            "notes": list(model.notes), "trained_on": model.trained_on,
             "bootstrap_seed": options.seed, "limit": options.limit,
             "iid": {"split": options.split, "fold": options.fold} if options.iid else None,
             "versions": {"albar-bench": version(), "torch": torch.__version__},
@@ -269,6 +271,7 @@ def describe_model(model: ScoredModel, precision: str) -> Iterator[str]:
         f"{'both sides' if s.squash else 'short side'} {s.resize}, crop {s.size}; {s.views} x {s.crops} views; "
         f"mean {_numbers(s.mean)}, std {_numbers(s.std)}"
     )
+    yield f"trained on: {shown(model.trained_on)}"
     for note in model.notes:
         yield f"assumed: {note}"
 

@@ -48,6 +48,7 @@ class ModelOptions(SettingsModel):
         weights: weights of a network that is given by name: a file, or a name of published weights.
         classes: a file of class names, one per line, in the order of the model's outputs.
         method: its name in the leaderboard.
+        trained_on: all that it was trained on, in words.
         sampling: name of a clip sampling.
         clip: clip settings to change, e.g. ``{"stride": 4}``.
         views, crops: test clips per video and crops per clip, see :class:`~albar.clips.clips.ClipSampling`.
@@ -64,6 +65,10 @@ class ModelOptions(SettingsModel):
         None, "Class names of the model's outputs, one per line.", shown="the model's own, else the benchmark's"
     )
     method: str | None = setting(None, "Its name in the leaderboard.", shown="its own")
+    trained_on: Word | None = setting(
+        None, 'What it was trained on, for the leaderboard: "Kinetics-400, then HMDB51".',
+        shown="what its files say, else unknown", metavar="TEXT",
+    )  # fmt: skip
     sampling: Word | None = setting(None, "How clips are cut: albar-32x2-224, stillmix-4x3, …", shown="the model's")
     clip: Table = setting({}, "A setting of the clips, NAME=VALUE, e.g. stride=4; may be given several times.")
     views: int | None = setting(None, "Clips per video, evenly in time; softmax is averaged.")
@@ -119,6 +124,7 @@ class ScoreOptions(ScoringOptions):
 
     Attributes:
         method, model: what to call it in the leaderboard; empty: the first file's name.
+        trained_on: all that the model was trained on, in words; empty: unknown.
         root: the dataset's folder, for ``iid:DATASET``.
         lists: the list files that the predictions were made from, one for each file, or none; needed where predictions
             carry no ids.
@@ -126,6 +132,9 @@ class ScoreOptions(ScoringOptions):
 
     method: str = setting("", "Its name in the leaderboard.")
     model: str = setting("", "The network's name.")
+    trained_on: str = setting(
+        "", 'What it was trained on, for the leaderboard: "Kinetics-400, then HMDB51".', shown="unknown", metavar="TEXT"
+    )
     root: PathSetting | None = like(MovedDataset, "root", shown="where it was")
     lists: Paths = setting(
         (), "The list files that the predictions were made from, where they carry no ids.", metavar="FILE ..."
@@ -138,6 +147,15 @@ class Published(SettingsModel):
     published: str | None = setting(
         None, "Show published figures too: hmdb51, kinetics400, ucf101-updated or ucf101-boxes.", metavar="TABLE"
     )
+
+
+class Leaderboards(Published):
+    """What a leaderboard on screen shows."""
+
+    reference: bool = setting(
+        False, "Below each model, show the figures of a stillness detector: as the model on videos that move, at "
+        "chance on stills. It shows what contrasted accuracy would be without any use of motion.",
+    )  # fmt: skip
 
 
 class MovedRuns(MovedDataset):
@@ -154,7 +172,7 @@ class VersusOptions(MovedRuns):
     cluster: Literal["source", "group", "video"] = like(ScoringOptions, "cluster", "source")
 
 
-class ReportOptions(Published, MovedRuns):
+class ReportOptions(Leaderboards, MovedRuns):
     """What the page of a report shows.
 
     Attributes:

@@ -326,6 +326,8 @@ class ResultsRecord(Computed):
         protocol: short name of the clip sampling; ``sampling``: all its settings; ``precision``: the network's.
         checkpoint, checkpoint_sha256: the file and its digest; for predictions of other programs only
             ``checkpoint_sha256``.
+        trained_on: all that the model was trained on, in words; ``unknown`` if no file says it, empty in records of
+            older versions.
         kind, notes: the kind of model, and what had to be assumed about it.
         classes: names in label order; empty if an older version wrote the record.
         limit: largest number of videos scored per set; None for all.
@@ -344,6 +346,7 @@ class ResultsRecord(Computed):
     checkpoint_sha256: Text = ""
     classes: list[Text] = Field(default_factory=list[str])
     kind: Text = ""
+    trained_on: Text = ""
     precision: Text = ""
     notes: list[Text] = Field(default_factory=list[str])
     bootstrap_seed: Annotated[int, Says("a seed", _is_seed)] = 0
@@ -432,7 +435,8 @@ def check_names(**names: str) -> None:
     """Raise BenchError before any work if a name is not valid in a record; the error names the option."""
     for option, name in names.items():
         if len(name) > LONGEST:
-            raise BenchError(f"--{option} is {shown(name)}: longer than {LONGEST} characters; give a shorter one")
+            flag = f"--{option.replace('_', '-')}"
+            raise BenchError(f"{flag} is {shown(name)}: longer than {LONGEST} characters; give a shorter one")
 
 
 def version() -> str:

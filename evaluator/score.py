@@ -21,6 +21,7 @@ from evaluator.results_folder import results_folder
 from evaluator.slices.figures import slice_figures
 from evaluator.slices.table import read_slices
 from evaluator.testsets import TestSet, benchmark_set, iid_set, listed_sets
+from evaluator.training_data import UNKNOWN
 
 IID = "iid:"
 
@@ -40,9 +41,8 @@ def score(
             With SCUBA and its SCUFO, contrasted accuracy is computed too.
         out: where to put ``predictions/``, ``results/`` and the row of ``leaderboard.csv``; None writes nothing.
         say: function that shows lines to the user.
-        options: fields of :class:`~evaluator.options.ScoreOptions`: ``method``, ``model``, ``root``, ``lists``,
-            ``allow_missing``, ``seed``, ``cluster``, ``suffix``, ``slices``, ``quantiles``,
-            ``subset``.
+        options: fields of :class:`~evaluator.options.ScoreOptions`: ``method``, ``model``, ``trained_on``, ``root``,
+            ``lists``, ``allow_missing``, ``seed``, ``cluster``, ``suffix``, ``slices``, ``quantiles``, ``subset``.
 
     Returns:
         The results record, and where it was written.
@@ -61,7 +61,7 @@ def score(
         raise BenchError(
             f"{len(lists)} list files for {len(files)} predictions files; give each file its --lists, or none"
         )
-    check_names(method=method, model=model)
+    check_names(method=method, model=model, trained_on=o.trained_on)
     if out is not None:
         leaderboard.check(out / leaderboard.NAME)
     sets = [_set(b, o.root) for b in benchmarks]
@@ -85,6 +85,7 @@ def score(
         "format": ResultsRecord.FORMAT,
         "dataset": sets[0].dataset, "method": method or files[0].stem, "model": model, "classes": sets[0].classes,
         "seed": "", "checkpoint": "", "checkpoint_sha256": digest, "protocol": "predictions", "sampling": None,
+        "trained_on": o.trained_on or UNKNOWN,
         "bootstrap_seed": seed, "iid": {} if any(s.kind == "iid" for s in sets) else None,
         "versions": {"albar-bench": version()},
         **subset_said(chosen), **computed.plain(), **({"slices": [s.record.plain() for s in sliced]} if sliced else {}),

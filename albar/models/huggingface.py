@@ -298,7 +298,7 @@ def local_folder(name: str) -> Path:
 
 
 # Configurations, and the files of tokenizers.
-_TEXTS = ("*.json", "merges.txt", "vocab.txt", "*.model")
+_TEXTS = ("*.json", "README.md", "merges.txt", "vocab.txt", "*.model")
 
 
 @functools.cache

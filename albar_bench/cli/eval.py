@@ -8,7 +8,8 @@ from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
 from evaluator.options import EvalFiles, EvalOptions, ModelOptions
 
-OF_MODEL = ("model", "weights", "classes", "sampling", "clip", "views", "crops", "method", "trust")
+OF_MODEL = ("model", "weights", "classes", "sampling", "clip", "views", "crops", "method", "trained_on", "trust")
+UNNAMED = tuple(name for name in OF_MODEL if name not in ("method", "trained_on"))  # without those for the leaderboard
 OPTIONS = (
     "dataset", "root", "iid", "split", "fold", "batch", "workers", "device", "precision", "subset", "limit",
     "allow_missing", "seed", "cluster", "suffix", "slices", "quantiles", "time", "masks", "mask_set",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from albar_bench.cli.eval import OF_MODEL
+from albar_bench.cli.eval import UNNAMED
 from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
 from benchmark_builder.utils.text import shown
@@ -26,7 +26,7 @@ def explain(
         Path,
         typer.Argument(help="A video (a file, a folder of frames), or a built benchmark.", metavar="VIDEO|BENCHMARK"),
     ],
-    said: Annotated[dict[str, Any], Chosen(ModelOptions, only=tuple(n for n in OF_MODEL if n != "method"))],
+    said: Annotated[dict[str, Any], Chosen(ModelOptions, only=UNNAMED)],
     chosen: Annotated[dict[str, Any], Chosen(ExplainOptions, leave=("progress",))],
 ) -> None:
     """Show where a network looks, by integrated gradients, and how much of that is on the actor.

@@ -7,7 +7,7 @@ import typer
 
 from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
-from evaluator.options import Published, ReportOptions, ScoreOptions, VersusOptions
+from evaluator.options import Leaderboards, ReportOptions, ScoreOptions, VersusOptions
 
 Results = Annotated[
     list[Path],
@@ -16,11 +16,11 @@ Results = Annotated[
 
 
 @with_options
-def leaderboard(results: Results, options: Published) -> None:
+def leaderboard(results: Results, options: Leaderboards) -> None:
     """Print leaderboards as one table; published rows, and rows measured on other videos, are marked."""
     from evaluator.reports.screen import show
 
-    show(results, published=options.published)
+    show(results, published=options.published, reference=options.reference)
 
 
 @with_options

@@ -33,6 +33,12 @@ _FURTHER |= {UNBIASED_FIGURE: ("SCUBA unbiased", "↑")}
 FIGURES, EXTRA = tuple(_HEAD), tuple(_FURTHER)
 HEADINGS = {**_HEAD, **_FURTHER}
 
+# The columns of a table on screen, from the left: the main figures with those of the other contrasted kinds, since a
+# still with a moving camera shows what a still that does not move can hide; then the rest.
+_SIDE_BY_SIDE = [k.figure for k in (IID, *SHIPPED) if k.headline or k.contrasted]
+_SIDE_BY_SIDE += [k.contrast for k in SHIPPED if k.contrasted]
+TABLE = tuple(dict.fromkeys((*_SIDE_BY_SIDE, *HEADINGS)))
+
 # Kind -> title of one of its videos; its explanation; its title as a test set; whether high or low is good.
 KINDS = (IID.name, *(k.name for k in SHIPPED))
 TITLES = {k.name: k.title for k in (IID, *SHIPPED)}
@@ -71,12 +77,13 @@ def ordered(figures: Iterable[str]) -> list[str]:
 
 
 def headings(own: Mapping[str, str] | None = None) -> dict[str, tuple[str, str]]:
-    """The heading of every figure, and whether high or low is good.
+    """The heading of every figure, in the order of a table (:data:`TABLE`), and whether high or low is good.
 
     Args:
         own: figures of users' kinds -> whether high or low is good, as returned by :func:`own_arrows`.
     """
-    return {**HEADINGS, **{name: (_heading(name), arrow) for name, arrow in (own or {}).items()}}
+    further = {name: (_heading(name), arrow) for name, arrow in (own or {}).items()}
+    return {name: HEADINGS[name] for name in TABLE} | further
 
 
 def _heading(own: str) -> str:

@@ -9,6 +9,7 @@ from albar.clips.clips import ClipSampling, sampling
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import composed, letters, read_lines
 from evaluator.options import ModelOptions as ModelOptions
+from evaluator.training_data import UNKNOWN
 
 # Normalised clips, float32 (B, 3, T, S, S) on the device, to logits (B, outputs).
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -25,8 +26,9 @@ class ScoredModel:
         preprocessing: size, frames, stride, normalisation, views. None: unknown. classes: class names in the
         order of its outputs. None: unknown. outputs: number of outputs, if it is known before it runs. strict:
         its classes must be exactly the benchmark's, in the same order (checkpoints of this toolkit). dataset: the
-        training dataset, if known. seed: seed of its training run, if known. lasting: whether equal digests mean equal
-        predictions, so that predictions on disk can be used again. notes: assumptions that were made; printed and
+        training dataset, if known. trained_on: all that it was trained on, in words; see
+        :mod:`evaluator.training_data`. seed: seed of its training run, if known. lasting: whether equal digests mean
+        equal predictions, so that predictions on disk can be used again. notes: assumptions that were made; printed and
         stored. network: loads it onto a device, ready for use. own_sampling: the sampling before the user's changes.
     """
 
@@ -41,6 +43,7 @@ class ScoredModel:
     outputs: int | None = None
     strict: bool = False
     dataset: str = ""
+    trained_on: str = UNKNOWN
     seed: object = ""
     lasting: bool = True
     notes: tuple[str, ...] = ()
@@ -82,7 +85,7 @@ class ScoredModel:
 
 
 def apply_options(model: ScoredModel, options: ModelOptions) -> ScoredModel:
-    """The model with the user's name and sampling."""
+    """The model with the user's name, training data and sampling."""
     if options.classes is not None:
         if model.strict:
             options.refuse("classes", "a checkpoint contains its class names")
@@ -101,7 +104,10 @@ def apply_options(model: ScoredModel, options: ModelOptions) -> ScoredModel:
     if changes and clips is None:
         clips = replace(model, sampling=None).clips  # raises an error that says what to give
     clips = clips.replaced(changes) if clips is not None else None
-    return replace(model, sampling=clips, own_sampling=model.sampling, method=options.method or model.method)
+    told = options.trained_on or model.trained_on
+    return replace(
+        model, sampling=clips, own_sampling=model.sampling, method=options.method or model.method, trained_on=told
+    )
 
 
 def match_classes(known: Sequence[str], wanted: Sequence[str], source: str, where: str) -> list[int]:

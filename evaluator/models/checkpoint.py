@@ -8,6 +8,7 @@ from albar.checkpoint import load_checkpoint
 from albar.models import is_own
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.registry import safe_name
+from evaluator import training_data
 from evaluator.models.base import Network, ScoredModel
 
 NAME = "model.ckpt"
@@ -34,5 +35,5 @@ def load(path: Path, own: str | None = None) -> ScoredModel:
     return ScoredModel(
         source=str(path), kind="checkpoint", method=loaded.method, model=name, digest=loaded.digest,
         sampling=loaded.sampling, network=network, classes=list(loaded.classes), strict=True, dataset=loaded.dataset,
-        seed=loaded.settings.get("seed", ""),
+        trained_on=training_data.of_run(loaded.dataset, loaded.settings), seed=loaded.settings.get("seed", ""),
     )  # fmt: skip

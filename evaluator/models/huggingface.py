@@ -3,6 +3,7 @@
 import torch
 
 from albar.models import huggingface
+from evaluator import training_data
 from evaluator.models.base import Network, ScoredModel
 
 PREFIX = huggingface.PREFIX
@@ -24,4 +25,5 @@ def load(spec: str) -> ScoredModel:
         source=spec, kind="huggingface", method=name or folder.resolve().name,
         model=huggingface.read_config(folder)["model_type"], digest=huggingface.folder_digest(folder), sampling=clips,
         network=network, classes=classes, outputs=huggingface.outputs(folder), notes=tuple(notes),
+        trained_on=training_data.of_folder(folder, classes),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from albar.models import MODELS, build_model, model_spec
 from albar.models.weights import SAFETENSORS, fit_weights, prefix_of, read_weights
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file
+from evaluator import training_data
 from evaluator.models import checkpoint as ours
 from evaluator.models.base import ModelOptions, Network, ScoredModel
 
@@ -43,7 +44,8 @@ def load(name: str, options: ModelOptions) -> ScoredModel:
 
         state, categories = published(name, options.weights)
         digest = hashlib.sha256(f"torchvision {name} {options.weights}".encode()).hexdigest()
-        return _model(f"{name} --weights {file}", name, options.weights, state, digest, categories)
+        data = training_data.of_published(options.weights)
+        return _model(f"{name} --weights {file}", name, options.weights, state, digest, categories, trained_on=data)
     raise BenchError(f"{file}: no such file of weights; give {name} one")
 
 
@@ -85,6 +87,7 @@ def _model(
     digest: str,
     classes: list[str] | None = None,
     notes: tuple[str, ...] = (),
+    trained_on: str = training_data.UNKNOWN,
 ) -> ScoredModel:
     head = "head."
     if name in _TORCHVISION:
@@ -112,5 +115,5 @@ def _model(
         )
     return ScoredModel(
         source=source, kind="weights", method=method, model=name, digest=digest, sampling=clips, network=network,
-        classes=classes, outputs=outputs, notes=notes,
+        classes=classes, outputs=outputs, notes=notes, trained_on=trained_on,
     )  # fmt: skip

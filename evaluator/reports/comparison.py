@@ -8,10 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.text import numbered_records, read_table
+from benchmark_builder.utils.text import numbered_records, read_table, shown
 from evaluator.compare_methods import PARTS, columns_of
 from evaluator.metrics.names import headings
 from evaluator.reports.leaderboard import OWN, drops_in, number, own_figures, whole
+from evaluator.reports.reference import NOTE_OF_MEANS, is_reference, reference_of_means
 from evaluator.reports.screen import BASELINES, TIME_NOTE, change_text, literal, print_table
 from evaluator.time_order import ARROWS, TITLES, drop_parts
 
@@ -46,7 +47,9 @@ def show_compared(path: Path, console: Console | None = None) -> None:
 def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
     """One row per method, or one row per figure if there are more figures than methods.
 
-    In brackets is the difference of the mean from the baseline's.
+    In brackets is the difference of the mean from the baseline's. The last method is the stillness detector of the
+    baseline (:mod:`evaluator.reports.reference`), or of the first method if there is no baseline; there is none if no
+    stills were scored.
     """
     known = headings(own_figures(rows)) | _drop_headings(rows)
     names = [name for name in known if any(row[f"{name}_mean"] for row in rows)]
@@ -54,6 +57,9 @@ def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
     seeds = sorted({row["seeds"] for row in rows}, key=int)
     title = "Percent" + ("" if seeds == ["1"] else f", mean ± standard deviation over {' or '.join(seeds)} seeds")
     table = Table(title=literal(title, "table.title"), caption_justify="left")
+    of = base or (rows[0] if rows else None)
+    guessing = None if of is None else reference_of_means(of)
+    rows = [*rows, guessing] if guessing is not None else rows
     against = {id(row): base if row is not base else None for row in rows}
     if len(names) > len(rows):
         table.add_column("Figure", overflow="fold")
@@ -68,13 +74,15 @@ def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
             table.add_column(f"{heading} {arrow}", justify="right", min_width=8)
         for row in rows:
             cells = (_cell(row, name, known[name][1], against[id(row)]) for name in names)
-            table.add_row(literal(row["method"]), *cells)
+            table.add_row(literal(row["method"]), *cells, style="dim" if is_reference(row) else None)
     notes = ["↑ higher is better, ↓ lower is better; (change against the baseline)."]
     if any(row[f"{name}_low"] for row in rows for name in names):
         notes.append("[95 % interval over test videos], of one seed; other seeds may differ by more.")
     if any(map(drop_parts, names)):
         notes.append(f"Drops are percent points. {TIME_NOTE}")
-    table.caption = Text("\n".join(notes), "table.caption")
+    if of is not None and guessing is not None:
+        notes.append(NOTE_OF_MEANS.format(method=of["method"]))
+    table.caption = Text("\n".join(map(shown, notes)), "table.caption")
     return table
 
 

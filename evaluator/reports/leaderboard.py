@@ -17,6 +17,7 @@ from evaluator.time_order import TIMES, drop_parts
 
 NAME = "leaderboard.csv"
 # Figures and intervals are in percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
+# trained_on: blank in rows of older versions. chance: accuracy of a guess among the classes, percent.
 COLUMNS = [
     "dataset", "method", "model", *FIGURES,
     *EXTRA,
@@ -24,7 +25,7 @@ COLUMNS = [
     *(f"n_{name}" for name in (*FIGURES, *EXTRA)),
     *(f"missing_{name}" for name in (*FIGURES, *EXTRA)),
     "seed", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256", "manifests", "version",
-    "cluster",
+    "cluster", "trained_on", "chance",
 ]  # fmt: skip
 # Figures of users' kinds, as "avg_NAME ↓; contra_NAME ↑"; the last column, after the columns of these figures.
 # It is missing if no row has such figures.
@@ -88,7 +89,7 @@ def row_of(record: ResultsRecord) -> dict[str, object]:
     protocol.
     """
     row: dict[str, object] = {column: "" for column in COLUMNS}
-    for name in ("dataset", "method", "model", "seed", "split", "protocol", "checkpoint", "cluster"):
+    for name in ("dataset", "method", "model", "seed", "split", "protocol", "checkpoint", "cluster", "trained_on"):
         row[name] = getattr(record, name)
     own = record.own_arrows
     if own:
@@ -107,6 +108,7 @@ def row_of(record: ResultsRecord) -> dict[str, object]:
     row["manifests"] = "; ".join(f"{s.name}={s.digest[:12]}" for s in record.sets)
     row["built_by"] = "; ".join(sorted({s.built_by for s in record.sets if s.built_by}))
     row["version"] = record.version or version()
+    row["chance"] = 100 / len(record.classes) if record.classes else ""
     return row
 
 
@@ -167,7 +169,7 @@ def read_leaderboard(path: Path) -> list[dict[str, str]]:
         row = dict.fromkeys(known, "") | {c: cell for c, cell in zip(columns, record, strict=False) if c}
         if not any(row.values()):
             continue
-        for name in _numbers((*FIGURES, *EXTRA, *own)):
+        for name in ("chance", *_numbers((*FIGURES, *EXTRA, *own))):
             if delimiter != "," and "." not in row[name]:
                 row[name] = row[name].replace(",", ".")
             number(row[name], f"{where}: {name}", 0.0, 100.0)

@@ -17,12 +17,22 @@ from evaluator.records import Confusion, ListedSources, TimedSet, version
 from evaluator.reports.gallery import build_gallery
 from evaluator.reports.leaderboard import as_text, groups, number, own_figures, row_of, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
-from evaluator.reports.screen import BASELINES, TIME_NOTE, baseline_figures, mixed_datasets, shown_drops, shown_figures
+from evaluator.reports.reference import NOTE, reference_row
+from evaluator.reports.screen import (
+    BASELINES,
+    TIME_NOTE,
+    baseline_figures,
+    mixed_datasets,
+    shown_drops,
+    shown_figures,
+    trained_on,
+)
 from evaluator.reports.slices import notes_of
 from evaluator.reports.svg import COLOURS, Mark, Spot, bars, scatter
 from evaluator.runs import Found, Run, clustered, compare_runs, find_records, load_run
 from evaluator.slices.figures import FEW
 from evaluator.testsets import CLUSTERS
+from evaluator.training_data import UNKNOWN
 
 _PAGE = Path(__file__).parent / "page"
 
@@ -37,8 +47,8 @@ def report(
     Args:
         paths: ``--out`` folders of `bench eval`, folders of `bench compare`, or records in ``results/``.
         out: the ``.html`` file.
-        options: further fields of :class:`~evaluator.options.ReportOptions`: ``published``, ``gallery``,
-            ``benchmarks``, ``root``, ``title``, ``cluster``.
+        options: further fields of :class:`~evaluator.options.ReportOptions`: ``published``, ``reference``,
+            ``gallery``, ``benchmarks``, ``root``, ``title``, ``cluster``.
 
     Raises:
         BenchError: there are no results, or test sets or predictions do not belong to the results.
@@ -61,7 +71,7 @@ def report(
         "version": version(),
         "style": Markup((_PAGE / "style.css").read_text(encoding="utf-8")),
         "script": Markup((_PAGE / "script.js").read_text(encoding="utf-8")),
-        **_leaderboard(rows, runs),
+        **_leaderboard(rows, o.reference),
         "scatter": Markup(scatter(spots, "IID", "contrasted accuracy", _SCATTER)) if spots else "",
         "legend": [
             {"series": s.series, "name": s.name, "key": _key(s.series, s.published), "x": s.x.value, "y": s.y.value}
@@ -119,17 +129,18 @@ _SCATTER = "IID accuracy against contrasted accuracy, with 95 % intervals; the l
 _BARS = "Accuracy on every test set, with 95 % intervals; the section How it was measured has the same figures"
 
 
-def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict[str, object]:
+def _leaderboard(rows: Sequence[Mapping[str, str]], reference: bool) -> dict[str, object]:
     letters, against, names = groups(rows), baseline_figures(rows), shown_figures(rows)
     known = headings(own_figures(rows))
     several = mixed_datasets(rows)
     datasets = {row["dataset"] for row in rows}
     naming = (["Dataset"] if len(datasets) > 1 else []) + ["Method"] + (["Videos"] if several else [])
-    shown = []
+    shown, referred = [], False
     for k, (row, letter, base) in enumerate(zip(rows, letters, against, strict=True)):
         paper = is_published(row)
         seed = f"seed {row['seed']}" if row["seed"] else ""
-        fine = [row["checkpoint"], row["model"]] if paper else [row["model"], seed, row["protocol"]]
+        data = f"trained on: {trained_on(row)}"
+        fine = [row["checkpoint"], row["model"]] if paper else [row["model"], seed, row["protocol"], data]
         cells = [(row["dataset"], "")] if len(datasets) > 1 else []
         cells.append((f"{row['method']} †" if paper else row["method"], ", ".join(part for part in fine if part)))
         cells += [(letter if row["dataset"] in several else "", "")] if several else []
@@ -137,6 +148,15 @@ def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict
             "series": k, "key": _key(k, paper), "published": paper, "names": cells,
             "cells": [_cell(row, name, known[name][1], base) for name in names],
         })  # fmt: skip
+        guessing = reference_row(row) if reference else None
+        if guessing is not None:
+            referred = True
+            first = [("", "")] if len(datasets) > 1 else []
+            first += [(guessing["method"], "of the row above")] + ([("", "")] if several else [])
+            shown.append({
+                "series": None, "key": "", "published": True, "names": first,
+                "cells": [_cell(guessing, name, known[name][1], {}) for name in names],
+            })  # fmt: skip
     notes = []
     if len(datasets) > 1:
         notes.append("Rows of different data sets were not measured on the same videos: not comparable.")
@@ -145,6 +165,7 @@ def _leaderboard(rows: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> dict
     if any(is_published(row) for row in rows):
         notes.append(f"† {PROTOCOL}; measured by the authors on their own videos: not comparable digit by digit.")
         notes += sources(rows)
+    notes += [NOTE] if referred else []
     how = f"{', '.join(datasets)}. " if len(datasets) == 1 else ""
     how += "↑ higher is better, ↓ lower is better; the change against the baseline on the same videos is coloured."
     return {
@@ -296,7 +317,8 @@ def _timed(t: TimedSet) -> str:
 def _measured(run: Run) -> dict[str, object]:
     record = run.record
     facts = {
-        "Dataset": record.dataset, "Clips": record.protocol, "Checkpoint": record.checkpoint,
+        "Dataset": record.dataset, "Trained on": record.trained_on or UNKNOWN,
+        "Clips": record.protocol, "Checkpoint": record.checkpoint,
         "SHA-256": record.checkpoint_sha256,
         "Sampling": ", ".join(f"{k} {v}" for k, v in (record.sampling or {}).items()),
         "Versions": ", ".join(f"{k} {v}" for k, v in (record.versions or {}).items()),

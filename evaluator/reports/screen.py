@@ -9,12 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark_builder.utils.text import shown
-from evaluator.metrics.names import FIGURES, HEADINGS, headings
+from evaluator.metrics.names import FIGURES, HEADINGS, TABLE, headings
 from evaluator.reports.leaderboard import drops_in, groups, number, own_figures, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
+from evaluator.reports.reference import NOTE, is_reference, reference_row
 from evaluator.runs import Run, compare_runs, find_rows
 from evaluator.testsets import CLUSTERS
 from evaluator.time_order import ARROWS, TITLES, drop_parts
+from evaluator.training_data import UNKNOWN
 
 BASELINES = ("baseline", "None")
 
@@ -46,12 +48,25 @@ def mixed_datasets(rows: Sequence[Mapping[str, str]]) -> set[str]:
 
 def shown_figures(rows: Sequence[Mapping[str, str]]) -> list[str]:
     """The figures to show: those of the papers always, others if any row has them."""
-    names = (*HEADINGS, *own_figures(rows))
+    names = (*TABLE, *own_figures(rows))
     return [name for name in names if name in FIGURES or any(row.get(name) for row in rows)]
 
 
+def with_references(rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """The rows, each followed by its stillness detector where it has one (:mod:`evaluator.reports.reference`)."""
+    return [one for row in rows for one in (row, reference_row(row)) if one is not None]
+
+
+def trained_on(row: Mapping[str, str]) -> str:
+    """What the model of a row was trained on; ``unknown`` if no one said it, empty for rows that are no models here."""
+    return "" if is_published(row) or is_reference(row) else row.get("trained_on") or UNKNOWN
+
+
 def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
-    """The leaderboard as a rich table. If rows of a dataset were measured on different videos, rows get letters."""
+    """The leaderboard as a rich table. If rows of a dataset were measured on different videos, rows get letters.
+
+    ``Trained on`` is a column where models differ, else a line below the table.
+    """
     letters, mixed = groups(rows), mixed_datasets(rows)
     # Values that are the same in all rows are in the title, so that the figures fit in 80 columns.
     own = [row for row in rows if not is_published(row)] or list(rows)
@@ -63,6 +78,12 @@ def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
     table = Table(title=title, caption_justify="left")
     for column in naming:
         table.add_column(column.capitalize(), overflow="fold")
+    data = [trained_on(row) for row in rows]
+    told = list(dict.fromkeys(filter(None, data)))
+    if len(told) > 1:
+        table.add_column("Trained on", overflow="fold", max_width=24)
+    elif told:
+        notes.append(f"Trained on: {told[0]}.")
     names = shown_figures(rows)
     known = headings(own_figures(rows))
     for heading, arrow in (known[name] for name in names):
@@ -75,12 +96,16 @@ def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
     if any(is_published(row) for row in rows):
         notes.append(f"† {PROTOCOL}; measured by the authors on their own videos: not comparable digit by digit.")
         notes += sources(rows)
+    if any(map(is_reference, rows)):
+        notes.append(NOTE)
     against = baseline_figures(rows)
-    for row, letter, base in zip(rows, letters, against, strict=True):
+    for row, letter, base, data_of in zip(rows, letters, against, data, strict=True):
         named = [f"{row[c]} †" if c == "method" and is_published(row) else row[c] for c in naming]
         cells = [_cell(row, name, known[name][1], base) for name in names]
         mark = [letter if row["dataset"] in mixed else ""] if mixed else []
-        table.add_row(*map(literal, named), *cells, *mark)
+        said = [literal(data_of)] if len(told) > 1 else []
+        style = "dim" if is_reference(row) else None
+        table.add_row(*map(literal, named), *said, *cells, *mark, style=style)
     table.caption = Text("\n".join(map(shown, notes)), "table.caption")
     return table
 
@@ -144,16 +169,19 @@ TIME_NOTE = (
 )
 
 
-def show(paths: Sequence[Path], console: Console | None = None, published: str | None = None) -> None:
+def show(
+    paths: Sequence[Path], console: Console | None = None, published: str | None = None, reference: bool = False
+) -> None:
     """Print leaderboards as one table.
 
     Args:
         paths: leaderboard files, ``--out`` folders of `bench eval`, or records in their ``results/``.
         console: where to print.
         published: a table of published figures to show as well, e.g. ``hmdb51``.
+        reference: also show the stillness detector of each row, see :mod:`evaluator.reports.reference`.
     """
     rows = find_rows(paths) + (published_rows(published) if published else [])
-    print_table(leaderboard_table(rows), console)
+    print_table(leaderboard_table(with_references(rows) if reference else rows), console)
     drops = drop_table(rows)
     if drops is not None:
         print_table(drops, console)

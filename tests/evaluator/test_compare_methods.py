@@ -183,7 +183,10 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     assert [name for name in table[0] if name.startswith("drop_") and name.endswith("_mean")] == [
         "drop_one_frame_iid_mean"  # and not those of benchmarks that were found, not named
     ]
-    assert compared_table(table).row_count == len(figures) + 1
+    shown = compared_table(table)
+    assert shown.row_count == len(figures) + 1
+    assert str(shown.columns[-1].header) == "stillness detector (baseline)"
+    assert {r["chance"] for r in table} == {"12.5"}  # eight classes
     # The report reads the comparison's folder, whatever has moved since.
     moved = tmp_path / "moved"
     shutil.copytree(tmp_path / "compare", moved / "compare")
