@@ -277,6 +277,27 @@ class ExplainOptions(MovedOrigins):
     out: PathSetting = setting(Path("explain"), "Tables and pictures go here.")
 
 
+class UnitsOptions(MovedDataset):
+    """How the units of a network are audited.
+
+    Attributes:
+        threshold: a unit encodes a factor if its score is above this.
+        pairs: maximum number of pairs per factor. permutations: number of shuffles of the baseline.
+        limit: use only the first N videos (by id). batch: clips per pass. workers: decoding processes.
+    """
+
+    threshold: float = setting(0.5, "Score above which a unit counts as static or dynamic.", gt=0, lt=1)
+    pairs: int = setting(2000, "Most pairs per factor; more are more exact.", of="pairs", ge=1, le=10**5)
+    permutations: int = setting(200, "Shuffles for the baseline.", of="shuffles", ge=20, le=10**5)
+    limit: int | None = setting(None, "Only the first N videos, by id.", of="videos", ge=1)
+    batch: int = like(EvalOptions, "batch", 8)
+    workers: int = like(EvalOptions, "workers", 0)
+    device: Word = like(EvalOptions, "device", "auto")
+    seed: int = setting(0, "Seed of the drawn pairs and the shuffles.")
+    progress: bool = like(EvalOptions, "progress", True)
+    out: PathSetting = setting(Path("units"), "Tables and the picture go here.")
+
+
 class EvalFiles(SettingsModel):
     """What a model is scored on, and where the results go."""
 

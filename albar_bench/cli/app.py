@@ -34,7 +34,7 @@ BUILD = Table(
     KindGroup,
 )
 AUDIT = Table(
-    "Audit masks, and what a built benchmark shows of the original background.",
+    "Audit masks, what a built benchmark shows of the original background, and what the units of a network encode.",
     {
         "leakage": Command(
             f"{CLI}.audit:leakage",
@@ -44,6 +44,10 @@ AUDIT = Table(
         "masks": Command(
             f"{CLI}.audit:masks",
             "Judge stored masks without annotations: figures per video, and a sheet of the most doubtful videos.",
+        ),
+        "units": Command(
+            f"{CLI}.units:units",
+            "Measure how many units of a network encode the background, the actor, both or neither.",
         ),
     },
 )
