@@ -249,9 +249,10 @@ def _features(
 def require_module(network: Network, source: str) -> nn.Module:
     """The network, if its layers can be reached. Raises BenchError otherwise."""
     if not isinstance(network, nn.Module) or isinstance(network, torch.jit.ScriptModule):
-        raise BenchError(f"{source}: gives logits only, its pooled features cannot be reached; give the checkpoint "
-                         "that it was made from, a network's name with --weights, hf:FOLDER_OR_NAME, or an nn.Module of "
-                         "your own")  # fmt: skip
+        raise BenchError(
+            f"{source}: gives logits only, its pooled features cannot be reached; give the checkpoint that it was made "
+            "from, a network's name with --weights, hf:FOLDER_OR_NAME, or an nn.Module of your own"
+        )
     return network
 
 
