@@ -19,6 +19,7 @@ from evaluator.metrics.figures import check_sets
 from evaluator.metrics.names import EXTRA, FIGURES
 from evaluator.options import EvalOptions, ModelOptions, Sweep
 from evaluator.records import Slices
+from evaluator.reports.compared_slices import write_compared_slices
 from evaluator.reports.leaderboard import OWN, as_text, drops_in, number, own_figures, row_of
 from evaluator.reports.reference import chance_of
 from evaluator.results_folder import results_folder
@@ -66,10 +67,14 @@ class Outcome:
     Attributes:
         table: compare.csv.
         failures: "run: reason" for every failed run.
+        slices: of every run, its method and its figures per group of videos; empty without slices.
+        sliced: compare-slices.csv; None without slices.
     """
 
     table: Path
     failures: tuple[str, ...]
+    slices: tuple[tuple[str, tuple[Slices, ...]], ...] = ()
+    sliced: Path | None = None
 
 
 def compare_methods(sweep: Sweep, say: Say = lambda line: None) -> Outcome:
@@ -105,12 +110,15 @@ def _compare(sweep: Sweep, say: Say) -> Outcome:
         write_log(sweep.out, details)
     # Only what these runs gave: results/ may also contain rows of earlier commands, with other test sets.
     rows = [done.row for done in finished if done.row is not None]
+    # In the order of the command, not in that in which they end.
+    by_method = [(m, d) for m in map(safe_name, sweep.methods) for d in finished if d.row and d.row["method"] == m]
+    slices = tuple((m, d.slices) for m, d in by_method if d.slices)
     if not rows:
         raise BenchError(f"{sweep.out}: all {len(failures)} runs failed; the first: {failures[0]}")
     table = sweep.out / TABLE
     lines = tabulate(rows, [safe_name(method) for method in sweep.methods])
     write_csv(table, columns_of(own_figures(rows), drops_of(rows)), lines)
-    return Outcome(table, tuple(failures))
+    return Outcome(table, tuple(failures), slices, write_compared_slices(sweep.out, slices) if slices else None)
 
 
 def check_before(sweep: Sweep, runs: Sequence[Job]) -> None:

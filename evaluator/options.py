@@ -331,7 +331,7 @@ class Sweep(SettingsModel):
         named: whether the user chose the benchmarks, so that ``time`` is measured on them, too; None: if they are
             given.
         time, slices, quantiles: as in :class:`EvalOptions`, for every run.
-        out: gets ``runs/METHOD-sSEED``, ``results/`` and ``compare.csv``.
+        out: gets ``runs/METHOD-sSEED``, ``results/``, ``compare.csv``, and with slices ``compare-slices.csv``.
         source: the file that settings were read from, for errors to name.
         jobs: runs side by side, each on its share of the cores; None: one per core without a GPU, else one.
     """

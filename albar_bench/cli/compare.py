@@ -42,7 +42,9 @@ def compare(
     from albar.training.settings import read_configs
     from benchmark_builder.utils.errors import BenchError
     from evaluator.compare_methods import compare_methods
-    from evaluator.reports.comparison import show_compared
+    from evaluator.reports.compared_slices import show_compared_slices
+    from evaluator.reports.comparison import read_compared, show_compared
+    from evaluator.reports.leaderboard import own_figures
 
     training, by_method = read_configs(file.config) if file.config else ({}, {})
     training |= given
@@ -60,7 +62,9 @@ def compare(
         wanted = wanted.replaced(benchmarks=built, named=bool(wanted.benchmarks))
     outcome = compare_methods(wanted, say)
     show_compared(outcome.table)
-    say(f"{outcome.table}\n{wanted.out / 'results' / 'leaderboard.csv'}")
+    show_compared_slices(outcome.slices, own_figures(read_compared(outcome.table)))
+    written = (outcome.table, outcome.sliced, wanted.out / "results" / "leaderboard.csv")
+    say("\n".join(str(path) for path in written if path is not None))
     if outcome.failures:
         raise BenchError(
             f"{len(outcome.failures)} runs failed; the first: {outcome.failures[0]}; fix the cause and run the "

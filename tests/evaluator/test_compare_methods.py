@@ -156,7 +156,7 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     made = bench("data", "render", "--train", "32", "--test", "8", "--frames", "8", "--workers", "1")
     assert made.returncode == 0, made.stderr
     words = ["compare", "--methods", "baseline", "mixup", "--time", "one-frame", "--seeds", "2", "--jobs", "2"]
-    words += ["--epochs", "1"]
+    words += ["--slices", "synthactions", "--epochs", "1"]
     first = bench(*words)
     assert first.returncode == 0, first.stderr
     assert "[4/4]" in first.stdout and "mixup" in first.stdout
@@ -187,6 +187,9 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     assert shown.row_count == len(figures) + 1
     assert str(shown.columns[-1].header) == "stillness detector (baseline)"
     assert {r["chance"] for r in table} == {"12.5"}  # eight classes
+    sliced = (tmp_path / "compare" / "compare-slices.csv").read_text().splitlines()
+    assert {tuple(line.split(",")[:3]) for line in sliced} >= {("scenery agrees", "facts.csv", "swap_background")}
+    assert {line.split(",")[4] for line in sliced[1:]} == {"baseline", "mixup"} and "scenery agrees" in first.stdout
     # The report reads the comparison's folder, whatever has moved since.
     moved = tmp_path / "moved"
     shutil.copytree(tmp_path / "compare", moved / "compare")
