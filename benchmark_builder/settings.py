@@ -368,6 +368,12 @@ class SynthSettings(SettingsModel):
         bias: probability that a video of ``train`` or ``test`` shows the scenery of its class; the same, drawn
             independently, for clothing. The other sceneries are equally likely, so 1/8, the minimum, makes both
             independent of the class. In ``test_unbiased`` both are always independent.
+        skin_bias: gives the actors of half of the videos dark skin and the others light skin, drawn independently of
+            the class, and takes the place of ``bias`` for those with dark skin. A network that reads scenery (or
+            clothing) is then right in a share of ``bias`` of one group and ``skin_bias`` of the other: a gap between
+            groups that is known. None: skin is drawn from five tones and not recorded.
+        pan: speed of the camera in shorter sides of the picture per second; 0: the scenery is still. The actor stays
+            where it is, as if the camera followed it. The direction is drawn per video, independently of the class.
         seed: any integer.
     """
 
@@ -386,6 +392,19 @@ class SynthSettings(SettingsModel):
         le=1,
         give="0.125 (independent of the 8 classes) to 1 (always those of the class)",
     )
+    skin_bias: float | None = setting(
+        None,
+        "Takes the place of --bias for actors with dark skin, who are then in half of the videos: a gap between groups "
+        "that is known, for --slices synthactions.",
+        shown="skin is random and not recorded",
+        ge=1 / 8,
+        le=1,
+        give="0.125 to 1, as for --bias",
+    )
+    pan: float = setting(
+        0.0, "Moves the scenery, so many picture sides per second: 0.25 is one pixel per frame by default.", ge=0, le=3,
+        of="sides per second",
+    )  # fmt: skip
     seed: int = setting(0, "Seed of every random draw.")
 
     @model_validator(mode="after")
@@ -393,6 +412,11 @@ class SynthSettings(SettingsModel):
         if self.train + self.test == 0:
             raise BenchError("--train 0 --test 0: nothing to render; give a number of videos")
         return self
+
+    def record(self) -> dict[str, object]:
+        """The settings as a finished render records them: later ones only if they are not the default."""
+        later = {"skin_bias", "pan"}
+        return {k: v for k, v in self.model_dump().items() if k not in later or v != type(self).model_fields[k].default}
 
     @property
     def shape(self) -> tuple[int, int]:

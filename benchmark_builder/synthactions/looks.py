@@ -19,6 +19,7 @@ CLOTHING = {
     "chevron": ("chevron", 0.9, 0.3, 0.9),
 }
 SKINS = ((247, 214, 188), (229, 184, 143), (198, 143, 98), (150, 98, 62), (104, 66, 44))
+SKIN_GROUPS = {"light": SKINS[:2], "dark": SKINS[-2:]}  # for `--skin-bias`
 TILE = 48  # side of the shirt's texture, pixels
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from benchmark_builder.datasets import data_root
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.synthactions import motions
 from benchmark_builder.synthactions.actor import draw_actor
-from benchmark_builder.synthactions.looks import CLOTHING, draw_look
+from benchmark_builder.synthactions.looks import CLOTHING, SKIN_GROUPS, draw_look
 from benchmark_builder.synthactions.motions import CLASSES
-from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
+from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery, pan
 from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError
@@ -35,7 +35,8 @@ _COLUMNS = ["id", "label", "class", "split", "scenery", "clothing"]
 
 @dataclass(frozen=True)
 class Facts:
-    """The properties of a video that are chosen before it is drawn. ``scenery`` and ``clothing`` are names of kinds."""
+    """The properties of a video that are chosen before it is drawn. ``scenery`` and ``clothing`` are names of kinds;
+    ``skin`` is light or dark, or empty if the render has no ``skin_bias``."""
 
     id: str
     label: int
@@ -43,11 +44,14 @@ class Facts:
     split: str
     scenery: str
     clothing: str
+    skin: str = ""
 
     def row(self) -> PlainRow:
-        """The video's row in facts.csv: id, label (0-based), class, split, scenery, clothing."""
+        """The video's row in facts.csv: id, label (0-based), class, split, scenery, clothing, and skin if recorded."""
         row = asdict(self)
         row["class"] = row.pop("class_name")
+        if not self.skin:
+            del row["skin"]
         return row
 
 
@@ -57,16 +61,20 @@ def clip_facts(settings: SynthSettings, split: str, index: int) -> Facts:
         raise BenchError(f"--split {split}: synthactions has {', '.join(SPLITS)}")
     label = index % len(CLASSES)
     video_id = f"{CLASSES[label]}/{split}_{index:06d}"
+    skin, bias = "", settings.bias
+    if settings.skin_bias is not None:
+        skin = tuple(SKIN_GROUPS)[int(generator(settings.seed, video_id, "skin").integers(len(SKIN_GROUPS)))]
+        bias = settings.skin_bias if skin == "dark" else bias
 
     def kind(what: str, kinds: tuple[str, ...]) -> str:
         rng = generator(settings.seed, video_id, what)
         if split == "test_unbiased":
             return kinds[int(rng.integers(len(kinds)))]
         other = (label + 1 + int(rng.integers(len(kinds) - 1))) % len(kinds)
-        return kinds[label if rng.random() < settings.bias else other]
+        return kinds[label if rng.random() < bias else other]
 
     scenery, clothing = kind("scenery/kind", SCENERY), kind("clothing/kind", tuple(CLOTHING))
-    return Facts(video_id, label, CLASSES[label], split, scenery, clothing)
+    return Facts(video_id, label, CLASSES[label], split, scenery, clothing, skin)
 
 
 def clip_points(settings: SynthSettings, facts: Facts) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +97,7 @@ def clip_points(settings: SynthSettings, facts: Facts) -> tuple[np.ndarray, np.n
 
 
 def render_clip(settings: SynthSettings, split: str, index: int) -> tuple[np.ndarray, np.ndarray, Facts]:
-    """Draw one video. It depends on picture size, length, rate, bias and seed in the settings, not on their counts.
+    """Draw one video. It depends on the settings, except for their numbers of videos.
 
     Args:
         settings: of the dataset.
@@ -97,19 +105,30 @@ def render_clip(settings: SynthSettings, split: str, index: int) -> tuple[np.nda
         index: number of the video in its split, from 0.
 
     Returns:
-        uint8 (T, H, W, 3) RGB; bool (T, H, W), True on the actor and exact: all other pixels show the same still
-        scenery in every frame; and the video's :class:`Facts`.
+        uint8 (T, H, W, 3) RGB; bool (T, H, W), True on the actor and exact: all other pixels show the same scenery in
+        every frame, still unless the settings say that it moves; and the video's :class:`Facts`.
     """
     facts = clip_facts(settings, split, index)
     height, width = settings.shape
     look = draw_look(facts.clothing, generator(settings.seed, facts.id, "clothing"))
-    scenery = draw_scenery(facts.scenery, height, width, generator(settings.seed, facts.id, "scenery"))
+    if facts.skin:
+        tones = SKIN_GROUPS[facts.skin]
+        look = replace(look, skin=tones[int(generator(settings.seed, facts.id, "skin/tone").integers(len(tones)))])
+    places = np.zeros((settings.frames, 2), int)
+    if settings.pan:
+        step = settings.pan * min(height, width) / settings.fps
+        places = pan(height, width, settings.frames, step, generator(settings.seed, facts.id, "scenery/pan"))
+        places -= places.min(axis=0)  # nothing is drawn that no frame shows
+    drawn = generator(settings.seed, facts.id, "scenery")
+    scenery = draw_scenery(facts.scenery, height, width, drawn, (int(places[:, 0].max()), int(places[:, 1].max())))
     points, units = clip_points(settings, facts)
     frames = np.empty((settings.frames, height, width, 3), np.uint8)
     masks = np.empty((settings.frames, height, width), bool)
     for k in range(settings.frames):
         actor, masks[k] = draw_actor(points[k], height, width, float(units[k]), look)
-        frames[k] = cv2.copyTo(actor, masks[k].view(np.uint8), scenery.copy())
+        top, left = places[k]
+        behind = scenery[top : top + height, left : left + width].copy()
+        frames[k] = cv2.copyTo(actor, masks[k].view(np.uint8), behind)
     return frames, masks, facts
 
 
@@ -135,7 +154,8 @@ def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progre
 
     Layout: ``videos/CLASS/NAME.mp4`` (H.264), ``masks/CLASS/NAME.zip`` (exact, the ``truth`` mask source), ``splits/``
     (classInd.txt, trainlist01.txt, testlist01.txt, testlist01_unbiased.txt, in UCF101's format), ``facts.csv`` (class,
-    scenery and clothing of every video) and finally ``synthactions.json`` (the settings).
+    scenery and clothing of every video, and skin if the settings have a ``skin_bias``) and finally
+    ``synthactions.json`` (the settings).
 
     Args:
         root: a new or empty folder, or one in which a render with the same settings was started or finished.
@@ -153,7 +173,7 @@ def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progre
         "dataset": "synthactions",
         "revision": REVISION,
         "classes": list(CLASSES),
-        "settings": settings.model_dump(),
+        "settings": settings.record(),
     }
     videos = [_Clip(clip_facts(settings, split, k), k) for split in SPLITS for k in range(settings.count(split))]
     return runner.fill(_Render(root, RenderMaker(root, settings), record, videos), videos, workers, progress)
@@ -273,8 +293,10 @@ def _difference(found: Any, record: dict[str, Any]) -> str:
     there = found.get("settings") if isinstance(found, dict) else None
     if not isinstance(there, dict):
         return "its record is not readable"
-    here = record["settings"]
-    differing = [f"{k} {there.get(k)}, not {v}" for k, v in here.items() if there.get(k) != v]
+    here, usual = record["settings"], SynthSettings().model_dump()
+    names = [k for k in usual if k in here or k in there]
+    pairs = [(k, there.get(k, usual[k]), here.get(k, usual[k])) for k in names]
+    differing = [f"{k} {was}, not {asked}" for k, was, asked in pairs if was != asked]
     return "; ".join(differing) or f"renderer revision {found.get('revision')}, not {REVISION}"
 
 
@@ -286,4 +308,5 @@ def _write_lists(root: Path, facts: list[Facts]) -> None:
         labelled = split == "train"
         lines = [f"{f.id}.mp4" + (f" {f.label + 1}" if labelled else "") + "\n" for f in facts if f.split == split]
         write_text(splits / name, "".join(lines))
-    write_csv(root / "facts.csv", _COLUMNS, (f.row() for f in sorted(facts, key=lambda f: f.id)))
+    columns = [*_COLUMNS, "skin"] if any(f.skin for f in facts) else _COLUMNS
+    write_csv(root / "facts.csv", columns, (f.row() for f in sorted(facts, key=lambda f: f.id)))

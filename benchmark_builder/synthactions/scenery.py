@@ -20,15 +20,40 @@ def _kind(paint: _Paint) -> _Paint:
     return paint
 
 
-def draw_scenery(kind: str, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """One still scenery of ``kind`` (one of :data:`SCENERY`): uint8 (H, W, 3) RGB."""
+def draw_scenery(
+    kind: str, height: int, width: int, rng: np.random.Generator, further: tuple[int, int] = (0, 0)
+) -> np.ndarray:
+    """One scenery of ``kind`` (one of :data:`SCENERY`): uint8 (H, W, 3) RGB.
+
+    ``further``: pixels by which it continues (down, right) beyond the picture, for a camera that moves; the result is
+    larger by these.
+    """
     zoom = 2
     unit = min(height, width) * zoom
+    height, width = height + further[0], width + further[1]
     y, x = np.mgrid[0 : height * zoom, 0 : width * zoom].astype(np.float32) / unit
     image = _KINDS[kind](x, y, rng)
     small = cv2.resize(image.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     small = small.mean(axis=(0, 1)) * (1 - CONTRAST) + small * CONTRAST
     return np.clip(np.rint(small), 0, 255).astype(np.uint8)
+
+
+def pan(height: int, width: int, frames: int, step: float, rng: np.random.Generator) -> np.ndarray:
+    """Where the picture is in a scenery that is passed at ``step`` pixels per frame.
+
+    The path is straight, and returns on itself after one shorter side of the picture, so that a scenery is never more
+    than twice as large as the picture.
+
+    Returns:
+        int (T, 2): rows and columns, 0 or more, of the upper left corner of each frame.
+    """
+    reach = min(height, width)
+    angle = rng.uniform(0, 2 * np.pi)
+    gone = (rng.uniform(0, 2 * reach) + step * np.arange(frames)) % (2 * reach)
+    along = np.minimum(gone, 2 * reach - gone)
+    path = np.outer(along, [np.sin(angle), np.cos(angle)])
+    start = np.array([reach * max(0.0, -np.sin(angle)), reach * max(0.0, -np.cos(angle))])
+    return np.maximum(np.rint(path + start), 0).astype(int)
 
 
 def _shade(hue: float, rng: np.random.Generator, saturation: float = 0.4, value: float = 0.75) -> np.ndarray:

@@ -14,8 +14,8 @@ from benchmark_builder.datasets.synthactions import WHERE
 from benchmark_builder.masks import mask_source
 from benchmark_builder.synthactions import CLASSES, SPLITS, SynthSettings, motions, render, render_clip, render_dataset
 from benchmark_builder.synthactions.actor import draw_actor
-from benchmark_builder.synthactions.looks import CLOTHING, draw_look
-from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
+from benchmark_builder.synthactions.looks import CLOTHING, SKIN_GROUPS, draw_look
+from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery, pan
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.decode import read_frames
@@ -210,6 +210,63 @@ def test_outside_of_the_mask_is_still_scenery_and_inside_is_the_actor(size: int,
     assert (masks[0] != masks[-1]).any()
 
 
+@pytest.mark.parametrize("index", range(4))
+def test_a_camera_that_moves_shows_one_scenery_and_the_same_actor(index: int) -> None:
+    settings = SynthSettings(size=40, width=52, frames=8, pan=0.45, fps=12)  # 1.5 pixels per frame
+    frames, masks, facts = render_clip(settings, "test", index)
+    still, same, _ = render_clip(settings.replaced(pan=0), "test", index)
+    np.testing.assert_array_equal(masks, same)
+    np.testing.assert_array_equal(frames[masks], still[masks])
+    step = settings.pan * 40 / settings.fps
+    places = pan(40, 52, 8, step, generator(0, facts.id, "scenery/pan"))
+    moved = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    assert (moved <= step + math.sqrt(2)).all() and moved.sum() > 0  # rounding moves each of two corners by up to half
+    reach = places.max(axis=0) - places.min(axis=0)
+    whole = draw_scenery(facts.scenery, 40, 52, generator(0, facts.id, "scenery"), tuple(reach.tolist()))
+    for frame, mask, (top, left) in zip(frames, masks, places - places.min(axis=0), strict=True):
+        np.testing.assert_array_equal(frame[~mask], whole[top : top + 40, left : left + 52][~mask])
+
+
+def test_the_path_of_the_camera_is_straight_returns_and_is_in_every_direction() -> None:
+    ends = []
+    for k in range(200):
+        places = pan(48, 64, 300, 2.0, generator(0, str(k), "pan"))
+        assert places.min() >= 0 and np.linalg.norm(places.max(axis=0) - places.min(axis=0)) <= 48 + 2
+        ends.append(places[10] - places[0])
+    signs = np.sign(np.array(ends)) > 0
+    for share in (signs.mean(axis=0)[0], signs.mean(axis=0)[1], (signs[:, 0] == signs[:, 1]).mean()):
+        assert abs(share - 0.5) < share_bound(0.5, 200) + 0.05  # a few are along an axis, and move in one way only
+
+
+def test_actors_with_dark_skin_have_a_bias_of_their_own() -> None:
+    count, settings = 4000, SynthSettings(bias=0.9, skin_bias=0.4)
+    facts = [render.clip_facts(settings, "test", k) for k in range(count)]
+    dark = np.array([f.skin == "dark" for f in facts])
+    labels = np.array([f.label for f in facts])
+    assert abs(dark.mean() - 0.5) < share_bound(0.5, count)
+    for label in range(8):  # independent of the class
+        assert abs(dark[labels == label].mean() - 0.5) < share_bound(0.5, count // 8)
+    for kinds, drawn in ((SCENERY, "scenery"), (tuple(CLOTHING), "clothing")):
+        agrees = np.array([kinds.index(getattr(f, drawn)) == f.label for f in facts])
+        for group, share in ((~dark, 0.9), (dark, 0.4)):
+            assert abs(agrees[group].mean() - share) < share_bound(share, int(group.sum()))
+    # Light skin has what the same seed gives without groups.
+    alone = [render.clip_facts(settings.replaced(skin_bias=None), "test", k) for k in range(40)]
+    assert all(a.scenery == f.scenery and not a.skin for a, f in zip(alone, facts, strict=False) if f.skin == "light")
+
+
+def test_skin_is_drawn_as_recorded_and_nothing_else_changes() -> None:
+    settings = SynthSettings(size=240, frames=2, skin_bias=0.95)
+    for index in range(6):
+        frames, masks, facts = render_clip(settings, "test", index)
+        plain, same, _ = render_clip(settings.replaced(skin_bias=None), "test", index)
+        np.testing.assert_array_equal(masks, same)
+        np.testing.assert_array_equal(frames[~masks], plain[~masks])
+        colours = {tuple(c) for c in frames[0][masks[0]].tolist()}
+        shown = {group for group, tones in SKIN_GROUPS.items() if colours & set(tones)}
+        assert shown == {facts.skin}
+
+
 def test_a_video_depends_on_its_own_settings_only() -> None:
     frames, masks, facts = render_clip(SMALL, "train", 5)
     again, masks_again, facts_again = render_clip(SMALL.replaced(train=2000, test=3), "train", 5)
@@ -226,6 +283,7 @@ def test_a_video_depends_on_its_own_settings_only() -> None:
         ({"size": 8}, "--size"), ({"width": 5}, "--width"), ({"frames": 1}, "--frames"), ({"fps": 0.0}, "--fps"),
         ({"fps": math.nan}, "--fps"), ({"train": -1}, "--train"), ({"test": -1}, "--test"), ({"bias": 0.1}, "--bias"),
         ({"bias": 1.1}, "--bias"), ({"bias": math.nan}, "--bias"), ({"train": 0, "test": 0}, "--train"),
+        ({"pan": -1}, "--pan"), ({"pan": math.inf}, "--pan"), ({"skin_bias": 0.1}, "--skin-bias"),
     ],
 )  # fmt: skip
 def test_senseless_settings_are_refused_by_name(wrong: dict, flag: str) -> None:
@@ -279,6 +337,21 @@ def test_lists_and_facts_have_the_official_form(rendered: Path) -> None:
     assert lines[0] == "id,label,class,split,scenery,clothing" and len(lines) == 1 + 28
     facts = render.clip_facts(SMALL, "train", 9)
     assert f"{facts.id},1,{CLASSES[1]},train,{facts.scenery},{facts.clothing}" in lines
+
+
+def test_the_default_record_is_that_of_earlier_versions_and_later_settings_are_told_apart(tmp_path: Path) -> None:
+    tiny = SMALL.replaced(train=1, test=1, frames=2)
+    render_dataset(tmp_path / "d", tiny, progress=False)
+    assert set(render.read_record(tmp_path / "d")["settings"]) == {
+        "size", "width", "frames", "fps", "train", "test", "bias", "seed",
+    }  # fmt: skip
+    with pytest.raises(BenchError, match=r"skin_bias None, not 0\.5; pan 0\.0, not 0\.2"):
+        render_dataset(tmp_path / "d", tiny.replaced(pan=0.2, skin_bias=0.5), progress=False)
+    render_dataset(tmp_path / "e", tiny.replaced(pan=0.2, skin_bias=0.5), progress=False)
+    assert render.read_record(tmp_path / "e")["settings"]["pan"] == 0.2
+    assert (tmp_path / "e" / "facts.csv").read_text().splitlines()[0].endswith(",clothing,skin")
+    with pytest.raises(BenchError, match=r"skin_bias 0\.5, not None; pan 0\.2, not 0\.0"):
+        render_dataset(tmp_path / "e", tiny, progress=False)
 
 
 def test_workers_and_counts_do_not_change_a_byte(rendered: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.synthactions.looks import CLOTHING
 from benchmark_builder.synthactions.render import clip_facts
+from benchmark_builder.synthactions.scenery import SCENERY
 from benchmark_builder.synthactions.settings import SynthSettings
 from benchmark_builder.utils.files import write_csv
 from evaluator.parts import SLICES
@@ -199,6 +200,20 @@ def test_the_gap_of_a_network_that_reads_clothing_is_found_on_synthactions(tmp_p
     assert scenery.gap.low == 0  # no gap
     (tmp_path / "facts.csv").write_text("id,class,split,scenery,clothing\na,jumping jacks of mine,test,x,y\n")
     assert "is none of synthactions" in refused(lambda: found(tmp_path, f"synthactions:{tmp_path}", right))
+
+
+@pytest.mark.parametrize(("split", "gap"), [("test", 45), ("test_unbiased", 0)])
+def test_the_planted_gap_between_skins_is_found_on_synthactions(tmp_path: Path, split: str, gap: int) -> None:
+    """A network that answers the class of the scenery is right in 95 % with light skin and in 50 % with dark skin."""
+    settings = SynthSettings(bias=0.95, skin_bias=0.5)
+    facts = [clip_facts(settings, split, k) for k in range(600)]
+    write_csv(tmp_path / "facts.csv", list(facts[0].row()), [f.row() for f in facts])
+    right = {f.id: [int(SCENERY.index(f.scenery) == f.label)] for f in facts}
+    skin = found(tmp_path, f"synthactions:{tmp_path}", right)["skin"]
+    figure = skin.figures["avg_scuba"]
+    assert skin.groups == ["light", "dark"] and not skin.notice and figure.gap is not None
+    assert figure.gap.low <= gap <= figure.gap.high < gap + 20
+    assert (figure.gap.low > 20 and figure.worst == "dark") if gap else figure.gap.low == 0
 
 
 def test_parts_of_a_mask() -> None:
