@@ -128,6 +128,7 @@ class ScoreOptions(ScoringOptions):
         root: the dataset's folder, for ``iid:DATASET``.
         lists: the list files that the predictions were made from, one for each file, or none; needed where predictions
             carry no ids.
+        time: refused, since predictions alone cannot say it.
     """
 
     method: str = setting("", "Its name in the leaderboard.")
@@ -139,6 +140,17 @@ class ScoreOptions(ScoringOptions):
     lists: Paths = setting(
         (), "The list files that the predictions were made from, where they carry no ids.", metavar="FILE ..."
     )
+    time: Words = setting((), "Of bench eval and bench compare only.", hidden=True)
+
+    @model_validator(mode="after")
+    def _no_other_order(self) -> Self:
+        if self.time:
+            raise self.wrong(
+                "time", self.time[0], "needs the network: predictions do not tell its answers to clips in another "
+                "order; run `bench eval MODEL --time …`, or score predictions of such clips into an --out of their own "
+                "and take the drop from `bench versus`"
+            )  # fmt: skip
+        return self
 
 
 class Published(SettingsModel):

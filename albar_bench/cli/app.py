@@ -117,7 +117,7 @@ COMMANDS: dict[str, Command | Table] = {
     "score": Command(
         f"{CLI}.reports:score",
         "Score predictions of any framework, without a network or videos.",
-        variadic(benchmark=is_benchmark, lists=is_list, slices=is_slices),
+        variadic(benchmark=is_benchmark, lists=is_list, slices=is_slices, time=is_order),
     ),
     "versus": Command(
         f"{CLI}.reports:versus",

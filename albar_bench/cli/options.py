@@ -105,6 +105,7 @@ def option(
         help=_help(field, default),
         rich_help_panel=extra(field).get("panel") or panel,
         show_default=False,
+        hidden=bool(extra(field).get("hidden")),
         metavar=extra(field).get("metavar") or (f"[{'|'.join(choices)}]" if choices else None),
     )
     several = kind in (tuple, dict)

@@ -57,6 +57,7 @@ def setting(
     panel: str = "",
     give: str = "",
     metavar: str = "",
+    hidden: bool = False,
     **limits: Any,
 ) -> Any:
     """A field of a :class:`SettingsModel`.
@@ -70,9 +71,11 @@ def setting(
         panel: the heading of the option in `--help`.
         give: the valid values, for errors, if type and range are not enough.
         metavar: the placeholder of its value in `--help`.
+        hidden: `--help` does not show it: an option of another command, refused here with a reason.
         limits: ``ge``, ``le``, ``gt``, ``lt``, as in :func:`pydantic.Field`.
     """
-    extra = {"of": of, "shown": shown, "flag": flag, "panel": panel, "give": give, "metavar": metavar}
+    said = {"of": of, "shown": shown, "flag": flag, "panel": panel, "give": give, "metavar": metavar}
+    extra: dict[str, Any] = {**said, "hidden": hidden}
     return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
 
 
