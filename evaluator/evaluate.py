@@ -120,7 +120,9 @@ def evaluate(
         timed += [t for t, _, _ in earlier]
 
         computed = compute(sets, predictions, options.seed, options.cluster, timed)
-        sliced = slice_figures(sets, predictions, attributes, options.seed, options.cluster, computed.own_arrows)
+        sliced = slice_figures(
+            sets, predictions, attributes, options.seed, options.cluster, computed.own_arrows, sampling
+        )
         said = {
             "format": ResultsRecord.FORMAT,
             "dataset": dataset, "method": model.method, "model": model.model,

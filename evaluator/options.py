@@ -140,7 +140,7 @@ class ScoreOptions(ScoringOptions):
     lists: Paths = setting(
         (), "The list files that the predictions were made from, where they carry no ids.", metavar="FILE ..."
     )
-    time: Words = setting((), "Of bench eval and bench compare only.", hidden=True)
+    time: Sources = setting((), "Of bench eval and bench compare only.", hidden=True)
 
     @model_validator(mode="after")
     def _no_other_order(self) -> Self:

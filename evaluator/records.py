@@ -237,6 +237,8 @@ class Slices(Record):
     Attributes:
         attribute, source, digest: its name, where its values are from, and the SHA-256 of that.
         notice: licence and sensitivity of the data.
+        frames: where a value holds for a range of frames, which frames decided: those of the test clips (``clip``) or
+            all of the video (``video``); empty if there are no such values, and in records of earlier versions.
         cluster: what the intervals' bootstrap drew whole.
         groups: the values that a video has, in the order of tables.
         figures: name -> its groups.
@@ -247,6 +249,7 @@ class Slices(Record):
     source: Text
     digest: Text = ""
     notice: Text = ""
+    frames: Annotated[str, Says("clip, video or empty", _one_of("", "clip", "video"))] = ""
     cluster: Annotated[str, Says(f"one of {', '.join(CLUSTERS)}", _one_of(*CLUSTERS))] = "source"
     groups: list[Text]
     figures: dict[FigureName, SlicedFigure]

@@ -97,11 +97,18 @@ def show_slices(slices: Sequence[Slices], own: Mapping[str, str] | None = None, 
 
 
 _FEW = f"< {FEW}!"
+_FRAMES = {
+    "clip": "a video has the value that holds longest in the frames of its test clips.",
+    "video": "a video has the value that holds longest in all of its frames, because the frames of the test clips are "
+    "not known.",
+}
 
 
 def notes_of(s: Slices) -> list[str]:
     """What a reader must know of an attribute's figures, in sentences: intervals, small groups, unused ids, licence."""
     notes = [f"{s.attribute}: 95 % intervals over {CLUSTERS[s.cluster]}; the gap is the largest minus the smallest."]
+    if s.frames:
+        notes.append(f"{s.attribute}: {_FRAMES[s.frames]}")
     few = [g for g in s.groups if any(_few(v) for f in s.figures for name, v in groups_of(s, f) if name == g)]
     if few:
         notes.append(f"Warning: fewer than {FEW} source videos, too few for conclusions: {', '.join(few)}.")

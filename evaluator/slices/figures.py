@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 from evaluator.metrics.figures import figure_parts, main_split
 from evaluator.metrics.gaps import gap
@@ -13,6 +14,9 @@ from evaluator.records import Slices
 from evaluator.slices.attributes import Attribute
 from evaluator.slices.groups import Groups, group, restricted
 from evaluator.testsets import TestSet
+
+if TYPE_CHECKING:
+    from albar.clips.clips import ClipSampling
 
 FEW = 30  # source videos; a group with fewer is marked
 LISTED = 20  # ids that a record lists; the csv file alongside lists all
@@ -39,6 +43,7 @@ def slice_figures(
     seed: int = 0,
     cluster: str = "source",
     arrows: Mapping[str, str] | None = None,
+    sampling: "ClipSampling | None" = None,
 ) -> list[Sliced]:
     """Every figure of the main split (and SCUBA of the unbiased test set) per group of each attribute.
 
@@ -48,12 +53,13 @@ def slice_figures(
         sets, predictions, seed, cluster: as in :func:`~evaluator.metrics.figures.compute`.
         attributes: what is known of the source videos.
         arrows: figures of users' kinds -> whether high or low is good.
+        sampling: how the test clips were cut, if it is known; see :func:`~evaluator.slices.groups.group`.
 
     Raises:
         BenchError: an attribute contradicts itself.
     """
     known = headings(arrows)
-    return [_sliced(group(a, sets), sets, predictions, seed, cluster, known) for a in attributes]
+    return [_sliced(group(a, sets, sampling), sets, predictions, seed, cluster, known) for a in attributes]
 
 
 def _sliced(
@@ -83,7 +89,8 @@ def _sliced(
         }  # fmt: skip
     record = Slices.model_validate({
         "attribute": attribute.name, "source": attribute.source, "digest": attribute.digest,
-        "notice": attribute.notice, "cluster": cluster, "groups": list(groups.names), "figures": figures,
+        "notice": attribute.notice, "frames": groups.frames, "cluster": cluster,
+        "groups": list(groups.names), "figures": figures,
         "unlabelled": _not_used(groups.unlabelled), "unknown": _not_used(groups.unknown),
     })  # fmt: skip
     return Sliced(record, groups.unlabelled, groups.unknown)

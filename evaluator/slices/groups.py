@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmark_builder.datasets.common import class_matcher
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.decode import probe
 from benchmark_builder.video.selection import indices
 from evaluator.predictions.files import Predictions, VideoNames
 from evaluator.slices.attributes import Attribute, Segment, longest_value
-from evaluator.testsets import TestSet
+from evaluator.testsets import Item, TestSet
+
+if TYPE_CHECKING:
+    from albar.clips.clips import ClipSampling
 
 NO_LABEL = "has no value"
 NO_FRAMES = "has no value in the frames that the video shows"
@@ -27,6 +32,8 @@ class Groups:
         names: the groups that have a video, in the order of the tables.
         unlabelled: (id of a source video of the test sets, why it is in no group).
         unknown: (id in the attribute's source, why no video has its value).
+        frames: where values hold for a range of frames, whether the frames of the test clips decided (``clip``) or all
+            frames of the video (``video``); empty if there are no such values.
     """
 
     attribute: Attribute
@@ -34,13 +41,19 @@ class Groups:
     names: tuple[str, ...]
     unlabelled: tuple[tuple[str, str], ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
+    frames: str = ""
 
 
-def group(attribute: Attribute, sets: Sequence[TestSet]) -> Groups:
+def group(attribute: Attribute, sets: Sequence[TestSet], sampling: "ClipSampling | None" = None) -> Groups:
     """Find the group of every video of the test sets.
 
-    A video made from a source video has the value that holds longest in the frames of the source which it shows; a
-    SCUFO video and its SCUBA video show the same frames, so they are in the same group.
+    A video made from a source video has the value that holds longest in the frames of the source which its test clips
+    show: all frames of its clips, each once. A SCUFO video and its SCUBA video count the same frames, so they are in
+    the same group.
+
+    Args:
+        attribute, sets: whose groups.
+        sampling: how the test clips were cut; None: it is not known, and all frames of the video count.
 
     Raises:
         BenchError: two names of the attribute mean the same video and say different things.
@@ -49,12 +62,16 @@ def group(attribute: Attribute, sets: Sequence[TestSet]) -> Groups:
     of: dict[str, dict[str, str]] = {}
     without: dict[str, str] = {}
     labelled: set[str] = set()
+    decided: set[str] = set()
     for s in sets:
         of[s.name] = {}
         for item in s.items:
             said = segments.get(item.source_id)
-            ranged = said is not None and said[0].start is not None
-            value = None if said is None else longest_value(said, _frames(s, item.id, attribute) if ranged else None)
+            frames = None
+            if said is not None and said[0].start is not None:
+                frames, known = _frames(s, item, attribute, sampling)
+                decided.add("clip" if known else "video")
+            value = None if said is None else longest_value(said, frames)
             if value is None:
                 without.setdefault(item.source_id, NO_LABEL if said is None else NO_FRAMES)
             else:
@@ -65,7 +82,9 @@ def group(attribute: Attribute, sets: Sequence[TestSet]) -> Groups:
         values = {i: longest_value(segments[i]) for i in s.absent if i in segments}
         of[s.name] |= {i: value for i, value in values.items() if value is not None}
     unlabelled = tuple(sorted((i, why) for i, why in without.items() if i not in labelled))
-    return Groups(attribute, of, tuple(names), unlabelled, tuple(sorted([*unknown, *attribute.unusable])))
+    frames_said = "video" if "video" in decided else "".join(decided)
+    unused = tuple(sorted([*unknown, *attribute.unusable]))
+    return Groups(attribute, of, tuple(names), unlabelled, unused, frames_said)
 
 
 def _by_source(
@@ -110,12 +129,37 @@ def _by_class(
     return {item.source_id: of[item.label] for s in sets for item in s.items if item.label in of}, unknown
 
 
-def _frames(s: TestSet, video_id: str, attribute: Attribute) -> np.ndarray | None:
-    """Which frames of its source a video shows; None where all count."""
-    if s.benchmark is None or attribute.frames_of not in ("", s.benchmark.dataset):
-        return None
-    text = s.benchmark.by_id[video_id].source_frames
-    return np.array(indices(text)) if text else None
+def _frames(
+    s: TestSet, item: Item, attribute: Attribute, sampling: "ClipSampling | None"
+) -> tuple[np.ndarray | None, bool]:
+    """Which frames of its source a video shows, int (N,), None where all count; and whether these are its clips'."""
+    if attribute.frames_of not in ("", s.dataset if s.benchmark is None else s.benchmark.dataset):
+        return None, False
+    shown, count = None, item.frames
+    if s.benchmark is not None:
+        text = s.benchmark.by_id[item.id].source_frames
+        if not text:
+            return None, False
+        shown = np.array(indices(text))
+        count = len(shown)
+    if sampling is None:
+        return shown, False
+    count = count or _count(s, item)
+    if not count:
+        return shown, False
+    from albar.clips.clips import eval_indices
+
+    clips = [eval_indices(count, sampling, view, sampling.views) for view in range(sampling.views)]
+    at = np.unique(np.concatenate(clips))
+    return at if shown is None else shown[at], True
+
+
+def _count(s: TestSet, item: Item) -> int:
+    """The number of frames of a video, as :func:`~evaluator.inference.clips.read_clips` finds it; 0 if unreadable."""
+    try:
+        return probe(item.path).frames or sum(1 for _ in s.frames(item))
+    except BenchError:
+        return 0
 
 
 def restricted(s: TestSet, p: Predictions, of: dict[str, str], name: str) -> tuple[TestSet, Predictions]:

@@ -385,10 +385,14 @@ print(json.dumps(compute(sets, p).plain()["figures"]))
 def test_slices_of_an_evaluation(world: World) -> None:
     """IID and benchmarks alike; the figures of a group are those of its predictions alone."""
     table = world.base / "s.csv"
-    table.write_text("id,attribute,value,start,end\nv_Archery_g01_c01.avi,size,far,0,1\n"
-                     "v_Archery_g01_c01.avi,size,near,2,90\nBasketball/v_Basketball_g01_c01,size,far,,\n")  # fmt: skip
+    # Of the whole video far holds longer, but the clip shows every second frame.
+    ranges = "".join(
+        f"v_Archery_g01_c01.avi,size,{'far' if k % 2 else 'near'},{k},{k}\n" for k in (0, 1, 2, 3, 4, 5, 7)
+    )
+    table.write_text(f"id,attribute,value,start,end\n{ranges}Basketball/v_Basketball_g01_c01,size,far,,\n")
     record = world.run("sliced", [world.scuba, world.scufo], slices=(str(table), "mask-area", "camera-motion"))
     size, area, camera = record["slices"]
+    assert [s["frames"] for s in record["slices"]] == ["clip", "", ""]
     assert (size["groups"], area["attribute"], camera["attribute"]) == (["far", "near"], "mask area", "camera motion")
     assert sorted(size["unlabelled"]["first"]) == ["Archery/v_Archery_g02_c01", "Basketball/v_Basketball_g02_c01"]
     of = {"far": "Basketball/v_Basketball_g01_c01", "near": "Archery/v_Archery_g01_c01"}

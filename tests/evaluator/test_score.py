@@ -280,6 +280,8 @@ def test_score_wants_a_benchmark_a_file(tmp_path: Path, scuba: TestSet) -> None:
     assert "same name" in refused(lambda: score([path, path], [tmp_path / "scuba"] * 2))
     lists = [path, path]
     assert "2 list files for 1" in refused(lambda: score([path], [tmp_path / "scuba"], lists=lists))
+    message = refused(lambda: score([path], [tmp_path / "scuba"], time=["shuffled"]))
+    assert "--time shuffled: needs the network" in message and "bench eval MODEL --time" in message
     assert scuba.kind == "scuba"
 
 

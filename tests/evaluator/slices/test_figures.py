@@ -12,12 +12,15 @@ from small_scores import refused
 from small_slices import made
 
 import albar_bench as ab
+from albar.clips.clips import ClipSampling
 from evaluator.predictions.files import read_predictions
 from evaluator.records import read_record
 from evaluator.reports.report import report
 from evaluator.reports.slices import show_slices
 from evaluator.score import score
+from evaluator.slices.attributes import read_attributes
 from evaluator.slices.figures import FEW
+from evaluator.slices.groups import group as grouped
 from evaluator.slices.groups import restricted
 from evaluator.testsets import benchmark_set, limited
 
@@ -106,6 +109,46 @@ def test_a_value_holds_where_it_holds_longest_in_the_frames_shown(tmp_path: Path
     (tmp_path / "t.csv").write_text("id,attribute,value,start,end\na,size,near,20,25\nb,size,near,0,9\n")
     (size,) = score([files[0]], [files[1]], slices=tmp_path / "t.csv").record.slices
     assert size.unlabelled.first == ["jump/a", "jump/c"] and size.groups == ["near"]
+
+
+def test_a_value_holds_where_it_holds_longest_in_the_test_clips(tmp_path: Path) -> None:
+    files = made(tmp_path / "b", {"jump/a": [1], "jump/b": [0], "jump/c": [1]},
+                 frames={"jump/a": "0-19", "jump/b": "10-29", "jump/c": "0-4"})  # fmt: skip
+    # near 0..13, far 14..29 (c: near 0..1, far 2..4)
+    text = "id,attribute,value,start,end\n" + "".join(
+        f"{i},size,near,0,{last}\n{i},size,far,{last + 1},29\n" for i, last in (("a", 13), ("b", 13), ("c", 1))
+    )
+    sets = [benchmark_set(files[1])]
+    (size,) = read_attributes(slices(tmp_path, text))
+
+    def of(sampling: ClipSampling | None) -> tuple[dict[str, str], str]:
+        groups = grouped(size, sets, sampling)
+        return {name.split("/")[1][0]: value for name, value in groups.of[sets[0].name].items()}, groups.frames
+
+    # All frames. a: 14 near, 6 far; b: 4 near, 16 far; c: 2 near, 3 far.
+    assert of(None) == ({"a": "near", "b": "far", "c": "far"}, "video")
+    # Four frames, stride 2, in the middle: room is 20 - 7 = 13, so frames 6 8 10 12 of a: all near; of b these are the
+    # frames 16 18 20 22 of the source: all far; c has 5 frames and repeats the last: 0 2 4 4, each once: 1 near, 2 far.
+    four = ClipSampling(frames=4, stride=2, test_start="centre", short="clamp")
+    assert of(four) == ({"a": "near", "b": "far", "c": "far"}, "clip")
+    # From the first frame: a 0 2 4 6 near; b 10 12 14 16, two of each: the one that starts first.
+    assert of(four.replaced(test_start="first")) == ({"a": "near", "b": "near", "c": "far"}, "clip")
+    # Three clips of two frames: room 18, views start at 3, 9, 15: frames 3 4 9 10 15 16 of a; 13 14 19 20 25 26 of b.
+    # Of c they start at 0, 1, 2, so frames 0 to 3 are shown, two of each.
+    three = ClipSampling(frames=2, stride=1, views=3, test_start="centre")
+    assert of(three) == ({"a": "near", "b": "far", "c": "near"}, "clip")
+    # Two frames spread evenly, the first of each half: a 0 10; b 10 20; c 0 2.
+    assert of(ClipSampling(frames=2, even=True, test_start="first"))[0] == {"a": "near", "b": "near", "c": "near"}
+
+
+def test_the_frames_that_decided_are_said(tmp_path: Path, pair: tuple[list[Path], list[Path]]) -> None:
+    ranged = slices(tmp_path, "id,attribute,value,start,end\na,size,near,0,5\nb,size,far,0,5\n")
+    record = score(*pair, slices=[ranged, slices(tmp_path, TABLE, "t.csv")]).record
+    assert [s.frames for s in record.slices] == ["video", "", ""]
+    console = Console(file=io.StringIO(), width=200)
+    show_slices(record.slices, console=console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count("in all of its frames, because the frames of the test clips are not known") == 1
 
 
 def test_the_table_on_screen_warns_of_small_groups(tmp_path: Path, pair: tuple[list[Path], list[Path]]) -> None:
