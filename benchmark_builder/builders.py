@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark_builder import kinds
 from benchmark_builder.backgrounds import BackgroundSource, MovingSource, background_source
-from benchmark_builder.benchmark.build import Report, corrections_in, made_from, run_build
+from benchmark_builder.benchmark.build import Report, corrections_in, made_from, protocol_in, run_build
 from benchmark_builder.benchmark.manifest import Benchmark, Row, first_rows, moved_paths, paths_from, read_benchmark
 from benchmark_builder.benchmark.protocol_record import PROTOCOL, Listed, Part, ProtocolRecord
 from benchmark_builder.datasets import Listing, all_ids, dataset_root, read_dataset
@@ -251,16 +251,17 @@ def build_kind(
     said = made.check(source)
     if said:
         run.say(said)
-    made = made.prepared(source, seed, _workers(run), run.progress)
+    bases = first_rows(source.rows) if found.per_source else source.rows
+    rows = subset.of_rows(bases)
+    made = made.prepared(source, seed, _workers(run), run.progress).reading(source, rows, seed, run.progress)
     own_record = made.written(source)
     out = out or benchmark_folder(source.dataset, about.name, _set_name(own_record, source))
-    written = _derived(source, about.name, seed, settings, named, out) | own_record
+    written = _derived(source, about.name, seed, settings, named) | own_record
+    written["paths"] = {**moved_paths(source, out), **paths_from(out, scuba=source.folder, **made.folders)}
     if about.name not in kinds.KINDS.shipped:
         written[kinds.DESCRIBED] = about.said() | {"part": kinds.place_of(found)}
     maker = made.maker(out, source, seed, _layout(settings))
     same = made_from(out) == source.digest  # otherwise draws that depend on all videos are made again
-    bases = first_rows(source.rows) if found.per_source else source.rows
-    rows = subset.of_rows(bases)
     unknown: list[pool.Note] = []
     if subset.id_list is not None:
         chosen_ids = subset.id_list.chosen(r.source_id for r in bases)
@@ -270,9 +271,14 @@ def build_kind(
     def current(row: Row, videos: list[Row]) -> bool:
         if found.drawn_from_all and not same:
             return False
+        if not made.unchanged(before, videos):
+            return False
         return all(video.made_from(row, found.own_columns) for video in videos)
 
+    before = protocol_in(out)
     record = ProtocolRecord.made(written, out / PROTOCOL).replaced(subset=subset.describe())
+    if before is not None and record.inpainted:  # of videos that this run does not make
+        record = record.replaced(inpainted={**before.inpainted, **record.inpainted})
     known = {row.id for row in bases}
     report = run_build(
         out, record, maker, rows, lambda r: r.id, _workers(run), run.progress, unknown, current=current, known=known
@@ -340,7 +346,7 @@ def _source(
 
 
 def _derived(
-    source: Benchmark, kind: str, seed: int, settings: Settings, named: dict[str, object], out: Path
+    source: Benchmark, kind: str, seed: int, settings: Settings, named: dict[str, object]
 ) -> dict[str, object]:
     """The protocol of a benchmark made from a SCUBA benchmark: its own settings, and the SCUBA's under ``from``."""
     shared = ("dataset", "classes", "split", "masks", "mask_settings", "backgrounds")
@@ -356,7 +362,6 @@ def _derived(
         "layout": settings.layout,
         "jpeg_quality": settings.jpeg_quality,
         "from": {**origin, "manifest_sha256": source.digest},
-        "paths": moved_paths(source, out) | paths_from(out, scuba=source.folder),
     }
 
 

@@ -30,8 +30,9 @@ from benchmark_builder.utils.journal import Entry, Journal, PlainRow, from_table
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, held, occupied
 
 WORK, JOURNAL = ".build", "journal.jsonl"
-# What may differ between two runs into one folder: the place of the sources, and the selected part.
-_FREE = ("paths", "subset", "versions", "format", "corrections")
+# What may differ between two runs into one folder: the place of the sources, the selected part, and what is compared
+# video by video (``current``).
+_FREE = ("paths", "subset", "versions", "format", "corrections", "inpainted")
 
 
 @dataclass(frozen=True)
@@ -261,12 +262,16 @@ def _settings(value: object) -> object:
     return {k: v for k, v in value.items() if k not in free} if isinstance(value, dict) else value
 
 
+def protocol_in(out: Path) -> ProtocolRecord | None:
+    """The protocol that what is in ``out``, finished or not, was made by; None where nothing was built."""
+    path = next((p for p in (out / WORK / PROTOCOL, out / PROTOCOL) if p.is_file()), None)
+    return None if path is None else _known(path)
+
+
 def corrections_in(out: Path) -> CorrectionsRecord | None:
     """The manual corrections that what is in ``out`` was made with; None without any, or where nothing was built."""
-    for path in (out / WORK / PROTOCOL, out / PROTOCOL):
-        if path.is_file():
-            return _known(path).corrections
-    return None
+    known = protocol_in(out)
+    return None if known is None else known.corrections
 
 
 def made_from(out: Path, exported: bool = False) -> str | None:
@@ -276,11 +281,10 @@ def made_from(out: Path, exported: bool = False) -> str | None:
         out: a benchmark's folder, finished or not.
         exported: what an export was made from, not the SCUBA benchmark that its videos were made from.
     """
-    for path in (out / WORK / PROTOCOL, out / PROTOCOL):
-        if path.is_file():
-            known = _known(path)
-            return (known.exported_from if exported else known.origin).manifest_sha256
-    return None
+    known = protocol_in(out)
+    if known is None:
+        return None
+    return (known.exported_from if exported else known.origin).manifest_sha256
 
 
 def _parts(out: Path, now: list[Part] | None) -> list[Part] | None:

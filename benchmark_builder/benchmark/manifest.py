@@ -246,6 +246,12 @@ class Benchmark:
             )
         return found
 
+    @property
+    def inpainted_folder(self) -> Path | None:
+        """The folder of ``--inpainted``; None if it cannot be found."""
+        places = places_of(self.folder, self.protocol.paths, "inpainted")
+        return next((place for place in places if place.is_dir()), None)
+
     def source(self, row: Row) -> Path:
         """The dataset's video from which a row was made, checked against its digest.
 
@@ -361,7 +367,9 @@ def paths_from(folder: Path, /, **places: Path) -> dict[str, str]:
 def moved_paths(source: Benchmark, folder: Path) -> dict[str, str]:
     """The places of ``source`` for the protocol.json of a copy in ``folder``."""
     found = {}
-    for name, given in (("root", source.root), ("scuba", source.scuba), ("backgrounds", None)):
+    for name, given in (
+        ("root", source.root), ("scuba", source.scuba), ("backgrounds", None), ("inpainted", None)
+    ):  # fmt: skip
         places = places_of(source.folder, source.protocol.paths, name, given)
         here = next((p for p in places if p.is_dir()), places[-1] if places else None)
         if here is not None:

@@ -79,6 +79,8 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
     )
     if by_hand:
         protocol = protocol.replaced(corrections=joined(by_hand))
+    if inpainted := _inpainted(found):
+        protocol = protocol.replaced(inpainted=inpainted)
     return run_build(
         out,
         protocol,
@@ -91,6 +93,17 @@ def merge(parts: Sequence[Path], out: Path, workers: int = 1, progress: bool = T
         current=lambda row, made: all(video == row for video in made),
         title="merge",
     )
+
+
+def _inpainted(parts: Sequence[Benchmark]) -> dict[str, str]:
+    """The digests of inpainted frames of all parts. Raises BenchError if two parts have others of one source."""
+    joined: dict[str, str] = {}
+    for part in parts:
+        for name, sha256 in part.protocol.inpainted.items():
+            if joined.setdefault(name, sha256) != sha256:
+                raise BenchError(f"{part.folder}: was built from other inpainted frames of {name} than a part before; "
+                                 "build it again")  # fmt: skip
+    return joined
 
 
 def _listed(parts: Sequence[Benchmark], made: set[str]) -> list[pool.Note]:

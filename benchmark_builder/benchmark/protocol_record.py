@@ -144,6 +144,7 @@ class ProtocolRecord(FileRecord):
             classes without a video here.
         protocol: the named protocol.
         corrections: manual corrections of the masks; None without any.
+        inpainted: source id -> SHA-256 of the user's inpainted frames of it, of the kinds that show these.
         layout, jpeg_quality: how the videos are stored.
         still_area: smallest mask area of a frame that may be the still of SCUFO and shaken SCUFO, as a share 0..1 of
             the video's median area; None: any frame with a mask.
@@ -166,6 +167,7 @@ class ProtocolRecord(FileRecord):
     masks: Masks = Field(default_factory=Masks)
     mask_settings: MaskSettings = Field(default_factory=MaskSettings)
     corrections: Annotated[CorrectionsRecord | None, Missing()] = None
+    inpainted: Annotated[dict[str, str], Says("a table of digests")] = Field(default_factory=dict[str, str])
     protocol: Named = Field(default_factory=Named)
     per_video: Whole = None
     seed: Annotated[int | None, Field(ge=-(2**63), le=2**64), Says("a whole number")] = None

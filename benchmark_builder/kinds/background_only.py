@@ -33,6 +33,13 @@ class BackgroundOnly(WithoutActor):
     def set_name(self) -> str:
         return "filled" if self.inpainted is None else "inpainted"
 
+    def shows(self, scuba: Benchmark, row: Row, seed: int) -> Row:
+        return row
+
+    @classmethod
+    def shown_in(cls, row: Row) -> str:
+        return row.source_id
+
     def frames(self, scuba: Benchmark, row: Row, seed: int) -> Iterator[np.ndarray]:
         return self.background(scuba, row, Count())
 

@@ -88,6 +88,19 @@ class Derived(Kind):
         """The kind with what it measures of the whole SCUBA benchmark, to be stored in protocol.json."""
         return self
 
+    def reading(self, scuba: Benchmark, rows: Sequence[Row], seed: int, progress: bool = False) -> Self:
+        """The kind with the digests of further files from which the videos of these SCUBA rows will be made."""
+        return self
+
+    def unchanged(self, before: ProtocolRecord | None, videos: Sequence[Row]) -> bool:
+        """Whether further files, from which built videos were made, are those that ``before`` has the digests of."""
+        return True
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """Folders of further files, by their name in protocol.json."""
+        return {}
+
     def summary(self, rows: Sequence[Row]) -> str:
         """A message for the user on all videos of a finished build, or ""."""
         return ""

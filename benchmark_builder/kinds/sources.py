@@ -1,5 +1,6 @@
 """What kinds share that need only the sources and masks of a SCUBA benchmark: one video per source video."""
 
+import contextlib
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from pydantic import Field
+from tqdm import tqdm
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
 from benchmark_builder.benchmark.protocol_record import ProtocolRecord
@@ -14,11 +17,12 @@ from benchmark_builder.kinds.base import Derived, setting
 from benchmark_builder.kinds.filling import Count, fill
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.utils import pool
-from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.errors import BenchError, ChangedFile
 from benchmark_builder.utils.files import found_inside
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, entries
 from benchmark_builder.utils.options import PathSetting
 from benchmark_builder.video.compositing import paste
+from benchmark_builder.video.digest_cache import known_digest
 from benchmark_builder.video.selection import indices, source_frames
 
 FILES = ("inpainted", "pairs")  # settings that are files of the user, of which protocol.json has only the names
@@ -45,7 +49,8 @@ class FromSources(Derived):
 
     def written(self, scuba: Benchmark) -> dict[str, object]:
         # The name of a file or folder is enough to tell builds apart: nothing is composed again from it.
-        values = {k: v.name if isinstance(v, Path) else v for k, v in self.model_dump(exclude_none=True).items()}
+        own = self.model_dump(exclude_none=True, exclude={"inpainted_sha256"})
+        values = {k: v.name if isinstance(v, Path) else v for k, v in own.items()}
         return {"backgrounds": {"kind": self.about.name, "name": self.set_name}, "settings": values}
 
     @classmethod
@@ -76,11 +81,13 @@ class WithoutActor(FromSources):
 
     Attributes:
         inpainted: a folder of frames that were filled in with another program; None: they are filled in here.
+        inpainted_sha256: source id -> digest of its inpainted frames.
     """
 
     inpainted: PathSetting | None = setting(
         None, "Folder of your own inpainted videos or folders of frames, FOLDER/ID; ID is a source video's."
     )
+    inpainted_sha256: dict[str, str] = Field(default_factory=dict)
 
     def check(self, scuba: Benchmark) -> str:
         if self.inpainted is not None and not self.inpainted.is_dir():
@@ -95,6 +102,54 @@ class WithoutActor(FromSources):
             )
         return super().maker(out, scuba, seed, layout)
 
+    @abstractmethod
+    def shows(self, scuba: Benchmark, row: Row, seed: int) -> Row:
+        """The SCUBA row of the source whose background the video of a row shows. Raises BenchError if there is none."""
+
+    @classmethod
+    @abstractmethod
+    def shown_in(cls, row: Row) -> str:
+        """The id of the source whose background a built video shows."""
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        return {} if self.inpainted is None else {"inpainted": self.inpainted}
+
+    def reading(self, scuba: Benchmark, rows: Sequence[Row], seed: int, progress: bool = False) -> Self:
+        if self.inpainted is None:
+            return self
+        found: dict[str, str] = {}
+        for row in tqdm(rows, desc="inpainted", unit="video", disable=not progress):
+            with contextlib.suppress(BenchError):  # the video will fail for this reason
+                name = self.shows(scuba, row, seed).source_id
+                if name not in found:
+                    found[name] = known_digest(inpainted_path(self.inpainted, name))
+        return self.model_copy(update={"inpainted_sha256": found})
+
+    def unchanged(self, before: ProtocolRecord | None, videos: Sequence[Row]) -> bool:
+        if self.inpainted is None:
+            return True
+        was = {} if before is None else before.inpainted
+        names = [self.shown_in(video) for video in videos]
+        # A video stays if its inpainted frames are gone now.
+        return all(self.inpainted_sha256.get(n, was.get(n)) == was.get(n) for n in names)
+
+    def written(self, scuba: Benchmark) -> dict[str, object]:
+        said = super().written(scuba)
+        return said if self.inpainted is None else said | {"inpainted": self.inpainted_sha256}
+
+    @classmethod
+    def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
+        sha256 = benchmark.protocol.inpainted.get(cls.shown_in(row))
+        folder = None if sha256 is None else benchmark.inpainted_folder
+        if folder is None:
+            return []
+        with contextlib.suppress(BenchError):  # missing files cannot be checked
+            path = inpainted_path(folder, cls.shown_in(row))
+            if layouts.digest(path) != sha256:
+                return [f"{path} is not the file from which it was built (its SHA-256 differs)"]
+        return []
+
     def background(self, scuba: Benchmark, row: Row, count: Count) -> Iterator[np.ndarray]:
         """The frames of a source without its actor, uint8 (H, W, 3) RGB; ``count`` is updated if they are filled here.
 
@@ -103,7 +158,10 @@ class WithoutActor(FromSources):
         """
         if self.inpainted is None:
             return fill(shown_frames(scuba, row), count)
-        return _inpainted(self.inpainted, scuba, row)
+        path = inpainted_path(self.inpainted, row.source_id)
+        if (sha256 := self.inpainted_sha256.get(row.source_id)) is not None and known_digest(path) != sha256:
+            raise ChangedFile(f"{path}: changed while the build ran; run the same command again")
+        return _inpainted(path, scuba, row)
 
     def recomputed(self, benchmark: Benchmark, scuba: Benchmark, row: Row, base: Row) -> dict[str, Any]:
         columns, frames = self.again(benchmark, scuba, row, base)
@@ -149,9 +207,8 @@ def shown_frames(scuba: Benchmark, row: Row) -> Iterator[tuple[np.ndarray, np.nd
         yield frame, track.mask(index)
 
 
-def _inpainted(folder: Path, scuba: Benchmark, row: Row) -> Iterator[np.ndarray]:
+def _inpainted(path: Path, scuba: Benchmark, row: Row) -> Iterator[np.ndarray]:
     """The source's frames with the user's inpainted pixels inside the mask."""
-    path = _inpainted_path(folder, row.source_id)
     whole = layouts.read_any(path)
     shown = shown_frames(scuba, row)
     said = f"{path}: give inpainted frames of the size and number of the source's, {row.width}x{row.height}"
@@ -169,7 +226,7 @@ def _inpainted(folder: Path, scuba: Benchmark, row: Row) -> Iterator[np.ndarray]
     raise BenchError(f"{said}; frame {wanted[taken]} is missing")
 
 
-def _inpainted_path(folder: Path, source_id: str) -> Path:
+def inpainted_path(folder: Path, source_id: str) -> Path:
     """The inpainted video of a source: a folder of frames or a file, named as its id or the last part of the id."""
     for name in dict.fromkeys((source_id, source_id.rpartition("/")[2])):
         place = found_inside(folder, name)

@@ -123,6 +123,13 @@ class Swap(WithoutActor):
             raise LeftOut(f"{row.source_id} is the only video of its class, which has no other background")
         return videos[int(draw.integers(len(videos)))]
 
+    def shows(self, scuba: Benchmark, row: Row, seed: int) -> Row:
+        return self.donor(scuba, row, seed)
+
+    @classmethod
+    def shown_in(cls, row: Row) -> str:
+        return row.background  # the donor's source
+
     def started(self, scuba: Benchmark, row: Row, seed: int) -> tuple[dict[str, Any], Iterator[np.ndarray]]:
         donor = self.donor(scuba, row, seed)
         columns = self.columns(scuba, row, donor)
@@ -173,12 +180,13 @@ class Swap(WithoutActor):
 
     @classmethod
     def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
+        problems = super().row_problems(benchmark, row)
         if benchmark.protocol.settings.get("pairs_sha256"):
-            return []
+            return problems
         same = benchmark.background_set == "same"
         if (row.donor_label == row.label) == same:
-            return []
-        return [f"the background's video is of {'another' if same else 'the same'} class"]
+            return problems
+        return [*problems, f"the background's video is of {'another' if same else 'the same'} class"]
 
     def again(
         self, benchmark: Benchmark, scuba: Benchmark, row: Row, base: Row

@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 from albar_bench.cli.app import app
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.export import export
-from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.benchmark.manifest import read_benchmark, write_benchmark
+from benchmark_builder.benchmark.merge import merge
 from benchmark_builder.benchmark.preview import contact_sheet
-from benchmark_builder.builders import build_conflfg, build_scufo
+from benchmark_builder.builders import Subset, build_conflfg, build_kind, build_scufo
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.masks.stored import write_masks
@@ -159,6 +160,69 @@ def test_a_rebuild_makes_again_what_changed(folder_of_actions: Callable, tmp_pat
     for folder in folders[: 3 if layout == "virtual" else 4]:
         assert verify(folder, progress=False) == []
         assert f"{FIRST}__0" in read_benchmark(folder).by_id
+
+
+@pytest.mark.parametrize("kind", ["background-only", "swap"])
+def test_changed_inpainted_frames_are_noticed(kind: str, folder_of_actions: Callable, tmp_path: Path) -> None:
+    """In a swap, too, where the frames are those of another video's background."""
+    root = folder_of_actions(per_class=1, height=16, width=24)
+    out, inpainted = tmp_path / "out", tmp_path / "inp"
+    base = scuba(root, tmp_path / "scuba", layout="lossless", per_video=1)
+    rows = read_benchmark(base).rows
+    for k, row in enumerate(rows):
+        write_video(
+            inpainted / f"{row.source_id}.mkv", np.full((row.frames, row.height, row.width, 3), 50 + k, np.uint8)
+        )
+
+    def build(**options: object) -> tuple[int, list[str]]:
+        report = build_kind(kind, base, out=out, run=QUIET, inpainted=inpainted, **options)
+        assert not report.failed
+        return report.made, list(report.changed)
+
+    def pixels() -> dict[str, str]:
+        return {row.id: row.pixels_xxh128 for row in read_benchmark(out).rows}
+
+    # In two parts: the digests of the first are kept.
+    assert [build(subset=Subset(shard=f"{k}/2"))[0] for k in (1, 2)] == [1, 1]
+    assert build() == (0, []) and verify(out, progress=False) == []
+    assert set(read_benchmark(out).protocol.inpainted) == {row.source_id for row in rows}
+    changed, before = rows[kind == "swap"].id, pixels()
+    path = inpainted / f"{rows[0].source_id}.mkv"
+    write_video(path, np.full((8, 16, 24, 3), 70, np.uint8))
+    problems = verify(out, progress=False)
+    assert len(problems) == 1 and changed in problems[0] and f"{path} is not the file" in problems[0]
+    assert build() == (1, [changed]) and verify(out, progress=False) == []
+    assert {name for name, digest in pixels().items() if digest != before[name]} == {changed}
+    path.unlink()  # the videos that were made from it stay
+    assert build() == (0, []) and verify(out, progress=False) == []
+    shutil.move(out, tmp_path / "elsewhere")
+    copy = export(tmp_path / "elsewhere", tmp_path / "copy", Layout("zip"), progress=False)
+    assert not copy.failed and verify(tmp_path / "copy", progress=False) == []
+    write_video(inpainted / f"{rows[1].source_id}.mkv", np.zeros((8, 16, 24, 3), np.uint8))
+    assert len(verify(tmp_path / "copy", progress=False)) == 1
+
+
+def test_parts_from_other_inpainted_frames_do_not_merge(folder_of_actions: Callable, tmp_path: Path) -> None:
+    root = folder_of_actions(per_class=2, height=16, width=24)
+    base = scuba(root, tmp_path / "scuba", layout="lossless", per_video=1)
+    parts = []
+    for k in (1, 2):
+        for row in read_benchmark(base).rows:
+            name = tmp_path / f"inp/{row.source_id}.mkv"
+            write_video(name, np.full((8, 16, 24, 3), 50, np.uint8))
+        parts.append(tmp_path / f"part{k}")
+        options: dict = {"run": QUIET, "inpainted": tmp_path / "inp", "subset": Subset(shard=f"{k}/2")}
+        build_kind("background-only", base, out=parts[-1], **options)
+    merge(parts, tmp_path / "whole", progress=False)
+    whole = read_benchmark(tmp_path / "whole")
+    assert len(whole.rows) == len(whole.protocol.inpainted) == 4 and verify(whole.folder, progress=False) == []
+    first, second = (read_benchmark(part) for part in parts)
+    name = first.rows[0].source_id
+    write_benchmark(
+        second.folder, second.protocol.replaced(inpainted=second.protocol.inpainted | {name: "0" * 64}), second.rows, []
+    )
+    with pytest.raises(BenchError, match=f"other inpainted frames of {name}"):
+        merge(parts, tmp_path / "again", progress=False)
 
 
 def test_what_lost_its_scuba_video_goes_with_it(folder_of_actions: Callable, tmp_path: Path) -> None:
