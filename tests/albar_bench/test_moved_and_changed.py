@@ -166,6 +166,9 @@ def test_a_rebuild_makes_again_what_changed(folder_of_actions: Callable, tmp_pat
 def test_changed_inpainted_frames_are_noticed(kind: str, folder_of_actions: Callable, tmp_path: Path) -> None:
     """In a swap, too, where the frames are those of another video's background."""
     root = folder_of_actions(per_class=1, height=16, width=24)
+    masks = moving_square(8, 16, 24)[1]
+    masks[:, 12:] = False  # a smaller actor, that does not cover all of the other's place
+    write_masks(root / "masks/Basketball/v_Basketball_g01_c01.zip", masks)
     out, inpainted = tmp_path / "out", tmp_path / "inp"
     base = scuba(root, tmp_path / "scuba", layout="lossless", per_video=1)
     rows = read_benchmark(base).rows
