@@ -153,9 +153,10 @@ def eval_options(sweep: Sweep, settings: Any) -> EvalOptions:
     from albar.models import is_own
 
     return EvalOptions(
-        model=ModelOptions(model=settings.model_name if is_own(settings.model_name) else None),
+        model=ModelOptions(model=settings.model_name if is_own(settings.model_name) else None, clip=sweep.clips),
         dataset=settings.dataset,
         root=settings.root,
+        split=sweep.split,
         fold=settings.fold,
         device=settings.device,
         batch=settings.recipe.batch,

@@ -339,6 +339,8 @@ class Sweep(SettingsModel):
         seeds: each trains every method once.
         training: settings that all runs share, fields of :class:`albar.training.settings.TrainSettings`.
         by_method: settings of one method's runs alone, by method.
+        clips: settings of the test clips that differ from those of the training, for every method.
+        split: the split of the ordinary test videos.
         benchmarks: folders to score on; None: those of the dataset in ``$BENCH_DATA/benchmarks``.
         named: whether the user chose the benchmarks, so that ``time`` is measured on them, too; None: if they are
             given.
@@ -354,6 +356,8 @@ class Sweep(SettingsModel):
     seeds: Seeds = setting(tuple(range(3)), "Seeds; each trains every method once.", give="one seed or more")
     training: Table = setting({}, "Settings of all runs.")
     by_method: Table = setting({}, "Settings of one method's runs alone, by method.")
+    clips: Table = setting({}, "Settings of the test clips.")
+    split: Word = setting("test", "The split of the ordinary test videos.")
     benchmarks: Paths | None = setting(None, "Built benchmarks, several after one another.",
                                        shown="those of the dataset in $BENCH_DATA/benchmarks",
                                        metavar="DIR ...")  # fmt: skip
@@ -369,4 +373,35 @@ class Sweep(SettingsModel):
     def _known(self) -> Self:
         for name in (*self.methods, *self.by_method):
             METHODS.split(name)
+        return self
+
+
+class PaperOptions(SettingsModel):
+    """How a plan of `bench paper` is shown and run.
+
+    Attributes:
+        run: run the plan; otherwise it is only shown. tiny: on small rendered copies of the datasets.
+        have: places of what the plan needs, by name. without: parts that are left out.
+        masks: another mask source for SCUBA than the plan's. measure: whether training steps are measured for the plan;
+            None: on a GPU only.
+    """
+
+    plan: bool = setting(False, "Only show the plan: needs, steps, disk space, GPU hours. This is the default.")
+    run: bool = setting(False, "Run the plan. The same command continues a stopped run.")
+    tiny: bool = setting(False, "Use small rendered copies of the official datasets, and a small network.")
+    have: Table = setting({}, "The place of a need, NAME=PATH, e.g. hmdb51=/data/hmdb51; may be given several times.")
+    without: tuple[Word, ...] = setting((), "Leave out a part: a background set, kind, method, further dataset, or "
+                                        "inspect; may be given several times.", metavar="PART")  # fmt: skip
+    masks: Word | None = setting(None, "Another mask source for SCUBA, KIND or KIND:PATH.", shown="the plan's")
+    seeds: int | None = setting(None, "Runs of every method.", shown="the plan's", of="runs", ge=1, le=10_000)
+    out: PathSetting | None = setting(None, "Everything is written here.", shown="papers/PAPER")
+    device: Word | None = setting(None, "auto, cpu, cuda, cuda:1 …", shown="auto")
+    jobs: int | None = like(Sweep, "jobs", shown="one per core; with a GPU one")
+    workers: int | None = setting(None, "Processes for videos.", shown="one per core", of="processes", ge=1, le=1024)
+    measure: bool | None = setting(None, "Measure a training step of every method for the plan.", shown="on a GPU")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.plan and self.run:
+            raise self.wrong("plan", "", "does not go with --run; leave one of them out")
         return self

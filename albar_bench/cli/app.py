@@ -104,6 +104,11 @@ COMMANDS: dict[str, Command | Table] = {
         "Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.",
         variadic(methods=is_anything, benchmarks=is_benchmark, time=is_order, slices=is_slices),
     ),
+    "paper": Command(
+        f"{CLI}.paper:paper",
+        "Reproduce a paper's table: from the official datasets to the figures, next to the published ones.",
+        variadic(without=is_anything),
+    ),
     "leaderboard": Command(
         f"{CLI}.reports:leaderboard",
         "Print leaderboards as one table; published rows, and rows measured on other videos, are marked.",

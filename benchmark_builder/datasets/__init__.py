@@ -149,7 +149,7 @@ def read_dataset(name: str, root: Path | None = None, split: str = "auto", fold:
     if argument is not None:
         raise BenchError(f"--dataset {name}: {reader} takes no text after a colon; give its folder with --root")
     read = DATASETS.find(name).part
-    where = getattr(sys.modules.get(getattr(read, "__module__", "")), "WHERE", "Give the dataset's folder with --root")
+    where = _where(read)
     root = dataset_root(name, root)
     if not root.is_dir():
         raise BenchError(f"{root}: no such folder. {where}")
@@ -157,6 +157,16 @@ def read_dataset(name: str, root: Path | None = None, split: str = "auto", fold:
     if not listing.videos:
         raise NoVideos(f"{root}: no videos of split {split!r} found{_instead(listing)}. {where}", listing)
     return listing
+
+
+def where_to_get(name: str) -> str:
+    """Where to get a dataset and how to store it, in words, as its reader says. Raises BenchError if it is unknown."""
+    return _where(DATASETS.find(name).part)
+
+
+def _where(read: Any) -> str:
+    module = sys.modules.get(getattr(read, "__module__", ""))
+    return getattr(module, "WHERE", "Give the dataset's folder with --root")
 
 
 def all_ids(name: str, root: Path | None, listing: Listing) -> set[str]:
