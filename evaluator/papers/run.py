@@ -74,8 +74,7 @@ class PaperRun:
             found.append(f"masks of {plan.dataset}'s training videos, for {' and '.join(self.of_actors)}")
         return [
             *found,
-            f"{len(self.benchmarks)} benchmarks: {', '.join(plan.backgrounds)} × "
-            f"{', '.join(('scuba', *plan.kinds))}",
+            f"{len(self.benchmarks)} benchmarks: {', '.join(plan.backgrounds)} × {', '.join(('scuba', *plan.kinds))}",
             f"{len(plan.methods) * plan.seeds} trainings: {len(plan.methods)} methods × {plan.seeds} seeds; evaluation",
             "table and report, next to the published rows",
         ]

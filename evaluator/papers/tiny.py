@@ -142,9 +142,7 @@ def _kinetics400(root: Path) -> None:
         youtube = f"tiny_{part}_{number:03d}"
         stem = f"{youtube}_000000_000010"
         _video(root / part / f"{stem}.mp4", frames)
-        rows[part].append(
-            {"label": name, "youtube_id": youtube, "time_start": 0, "time_end": 10, "split": part}
-        )
+        rows[part].append({"label": name, "youtube_id": youtube, "time_start": 0, "time_end": 10, "split": part})
         for k, mask in enumerate(masks, 1):
             _picture(root.parent / "kinetics400-masks" / stem / f"{k:05d}.png", mask.astype(np.uint8) * 255)
     for part, own in rows.items():

@@ -7,12 +7,17 @@ import pytest
 from benchmark_builder.datasets import read_dataset
 from benchmark_builder.masks import mask_source
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.text import read_records
+from benchmark_builder.utils.text import read_table
 from evaluator.papers.cost import gigabytes, measure
 from evaluator.papers.needs import Places, look, missing
 from evaluator.papers.plan import PaperPlan, plans, read_plan
 from evaluator.papers.run import PaperRun, run_paper
 from evaluator.papers.tiny import make_copies
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    columns, rows = read_table(table, "table")
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def tiny(name: str, data: Path, *without: str) -> tuple[PaperPlan, Places]:
@@ -58,7 +63,7 @@ def test_a_plan_runs_stops_and_continues(tmp_path: Path, monkeypatch: pytest.Mon
             run_paper(run, said.append)
     assert not (tmp_path / "out" / "paper.csv").exists()
     table = run_paper(run, said.append)
-    rows = {(r["method"], r["figure"]): r for r in read_records(table, "table", "")[1]}
+    rows = {(r["method"], r["figure"]): r for r in rows_of(table)}
     for method in ("baseline", "albar"):
         assert rows[method, "iid"]["n"] == "8"
         assert rows[method, "avg_scuba"]["n"] == "8"

@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 
 from benchmark_builder.utils.files import write_csv
-from benchmark_builder.utils.text import read_records
+from benchmark_builder.utils.text import read_table
 from evaluator.papers.plan import read_plan
 from evaluator.papers.table import combined, write_table
 from evaluator.reports.leaderboard import COLUMNS
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    columns, rows = read_table(table, "table")
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def board(folder: Path, rows: list[dict[str, object]]) -> Path:
@@ -34,7 +39,7 @@ def test_figures_next_to_the_published_ones(tmp_path: Path) -> None:
     rows.append({"method": "baseline", "seed": 3, "iid": 0.0, "iid_low": 0.0, "iid_high": 0.0, "n_iid": 1530})
     also = board(tmp_path / "also", [{"method": "albar_stillmix", "seed": 0, "iid": 60.0, "n_iid": 10}])
     table = write_table(tmp_path / "paper.csv", plan, board(tmp_path / "own", rows), {"aras": also})
-    found = {(r["method"], r["figure"]): r for r in read_records(table, "table", "")[1]}
+    found = {(r["method"], r["figure"]): r for r in rows_of(table)}
     line = found["baseline", "iid"]
     margin = math.hypot(2.0, 4.302653 * 2 / math.sqrt(3))
     assert line["published"] == "73.92"
