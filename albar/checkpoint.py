@@ -7,6 +7,7 @@ file's metadata; or as a ``.pth`` whose ``state_dict`` holds the tensors, with e
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,11 @@ def _are_classes(value: object) -> bool:
     return isinstance(value, list) and len(set(value)) == len(value) > 1
 
 
+def _is_cost(value: object) -> bool:
+    numbers = value.values() if isinstance(value, dict) else [None]
+    return all(isinstance(v, int | float) and math.isfinite(v) and v >= 0 for v in numbers)
+
+
 def _has_seed(value: object) -> bool:
     seed = value.get("seed") if isinstance(value, dict) else None
     return seed in ("", None) or type(seed) is int
@@ -57,6 +63,9 @@ class CheckpointRecord(FileRecord):
     digests: Annotated[dict[str, str], Says("a table of digests")]
     weights: Annotated[dict[str, torch.Tensor], Says("a table of tensors")]
     architecture: Annotated[dict[str, object] | None, Says("a table", null=True)] = None
+    cost: Annotated[dict[str, int | float], Says("a table of numbers from 0", _is_cost)] = Field(
+        default_factory=dict[str, int | float]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +84,8 @@ class Checkpoint:
         weights: tensors by parameter name, on the CPU.
         digest: hex SHA-256 of the file.
         architecture: the configuration of an ``hf:`` network, so that its folder is not needed again; else empty.
+        cost: ``forward_clips`` and ``backward_clips``, see :mod:`albar.training.cost`; empty: not counted (written by
+            an older version).
     """
 
     path: Path
@@ -88,6 +99,7 @@ class Checkpoint:
     weights: dict[str, torch.Tensor]
     digest: str
     architecture: dict[str, object] = field(default_factory=dict)
+    cost: dict[str, float] = field(default_factory=dict)
 
     def network(self, own: str | None = None) -> nn.Module:
         """The network with its weights, in evaluation mode, on the CPU; logits (B, classes).
@@ -135,6 +147,7 @@ def save_checkpoint(
     sampling: ClipSampling,
     settings: Mapping[str, object],
     digests: Mapping[str, str],
+    cost: Mapping[str, float] | None = None,
 ) -> None:
     """Write a checkpoint, whole or not at all. Fields as in :class:`Checkpoint`; ``settings`` plain types.
 
@@ -149,6 +162,7 @@ def save_checkpoint(
         "sampling": sampling.to_dict(),
         "settings": dict(settings),
         "digests": dict(digests),
+        "cost": dict(cost or {}),
         "architecture": getattr(network, "architecture", {}),
         "weights": dict(network.state_dict()),
     }
@@ -176,7 +190,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(
         path=path, model=found.model, method=found.method, dataset=found.dataset, classes=found.classes,
         sampling=sampling, settings=found.settings, digests=found.digests, weights=found.weights,
-        digest=sha256_file(path), architecture=architecture,
+        digest=sha256_file(path), architecture=architecture, cost=found.cost,
     )  # fmt: skip
 
 
@@ -221,7 +235,7 @@ def export_weights(checkpoint: Path, out: Path) -> Path:
     loaded = load_checkpoint(checkpoint)
     if out.exists() and out.samefile(checkpoint):
         raise BenchError(f"{out}: is the checkpoint itself; choose another --out")
-    told = ("classes", "dataset", "digests", "method", "model", "settings")
+    told = ("classes", "cost", "dataset", "digests", "method", "model", "settings")
     said: dict[str, object] = {name: getattr(loaded, name) for name in told}
     said |= {
         "format": CheckpointRecord.FORMAT,

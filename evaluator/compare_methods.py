@@ -5,10 +5,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from albar.training.cost import BACKWARD, FORWARD
 from benchmark_builder.datasets import scored_as
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed
@@ -26,11 +27,16 @@ from evaluator.results_folder import results_folder
 from evaluator.slices.table import check_slices
 from evaluator.testsets import benchmark_set, iid_set
 from evaluator.time_order import FROZEN
+from evaluator.variants import Variant
 
-TABLE = "compare.csv"
+TABLE, BASELINE = "compare.csv", "baseline"
 # Of each figure: mean and standard deviation over seeds; with one seed, the limits of its 95 % interval over videos.
 PARTS = ("mean", "sd", "low", "high")
-COLUMNS = ["method", "seeds", *(f"{figure}_{what}" for figure in (*FIGURES, *EXTRA) for what in PARTS), "chance"]
+# Clips through the network per training clip (albar.training.cost); and all of them together, over the whole run, as a
+# multiple of a run of the baseline with the settings that all runs share.
+COSTS = (FORWARD, BACKWARD, "cost")
+_FIGURES = [f"{figure}_{what}" for figure in (*FIGURES, *EXTRA) for what in PARTS]
+COLUMNS = ["method", "seeds", *COSTS, *_FIGURES, "chance"]
 Say = Callable[[str], None]
 
 
@@ -41,6 +47,7 @@ class Job:
     name: str
     settings: Any  # TrainSettings; not imported here, so that the table is read without torch
     reference: bool = False
+    variant: str = ""  # its name in tables
 
 
 @dataclass(frozen=True)
@@ -52,12 +59,14 @@ class Done:
         error: why it failed, or None.
         row: its leaderboard row; None for a reference network or a failed run.
         slices: its figures per group of videos.
+        cost: its clips through the network per training clip; empty: not counted (trained by an older version).
     """
 
     seconds: float
     error: str | None = None
     row: dict[str, str] | None = None
     slices: tuple[Slices, ...] = ()
+    cost: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True)
@@ -93,32 +102,79 @@ def _compare(sweep: Sweep, say: Say) -> Outcome:
     cores = pool.default_workers()
     jobs = sweep.jobs or _side_by_side(sweep, cores)
     threads, failures, details = max(1, cores // jobs), [], dict[str, str]()
-    stages, finished = plan(sweep), list[Done]()
-    check_before(sweep, stages[1])
-    for stage in stages:
-        if not stage:
-            continue
+    references, runs = plan(sweep)
+    check_before(sweep, runs)
+    finished = list[tuple[Job, Done]]()
+
+    def work(stage: Sequence[Job]) -> None:
         began = time.monotonic()
         for count, (job, done) in enumerate(_run_all(stage, sweep, jobs, threads, details), 1):
             left = (time.monotonic() - began) / count * (len(stage) - count)
             end = f"{left / 60:.0f} min left" if count < len(stage) else "all done"
             say(f"[{count}/{len(stage)}] {job.name}: {done.error or f'{done.seconds / 60:.1f} min'}; {end}")
-            finished.append(done)
+            finished.append((job, done))
             if done.error:
                 failures.append(f"{job.name}: {done.error}")
+
+    for stage in filter(None, (references, runs)):
+        work(stage)
+    names = [variant.name for variant in sweep.variants]
+    if sweep.equal_cost:
+        equal = equal_baseline(sweep, finished, say)
+        if equal is not None:
+            work(plan(equal)[1])
+            names += [variant.name for variant in equal.variants]
     if details or sweep.out.is_dir():
         write_log(sweep.out, details)
     # Only what these runs gave: results/ may also contain rows of earlier commands, with other test sets.
-    rows = [done.row for done in finished if done.row is not None]
+    epochs = baseline_epochs(sweep)
+    scored = [(job.variant, done) for job, done in finished if done.row is not None]
+    rows = [done.row | costs(job, done, epochs) for job, done in finished if done.row is not None]
     # In the order of the command, not in that in which they end.
-    by_method = [(m, d) for m in map(safe_name, sweep.methods) for d in finished if d.row and d.row["method"] == m]
-    slices = tuple((m, d.slices) for m, d in by_method if d.slices)
+    slices = tuple((name, done.slices) for name in names for own, done in scored if own == name and done.slices)
     if not rows:
         raise BenchError(f"{sweep.out}: all {len(failures)} runs failed; the first: {failures[0]}")
     table = sweep.out / TABLE
-    lines = tabulate(rows, [safe_name(method) for method in sweep.methods])
-    write_csv(table, columns_of(own_figures(rows), drops_of(rows)), lines)
+    write_csv(table, columns_of(own_figures(rows), drops_of(rows)), tabulate(rows, names))
     return Outcome(table, tuple(failures), slices, write_compared_slices(sweep.out, slices) if slices else None)
+
+
+def baseline_epochs(sweep: Sweep) -> int:
+    """Epochs of the baseline with the settings that all runs share: what costs are relative to."""
+    from albar.training.settings import make_settings
+
+    given = {**sweep.training, **sweep.by_method.get(BASELINE, {}), "method": BASELINE}
+    return make_settings(None, given, sweep.source).recipe.epochs
+
+
+def costs(job: Job, done: Done, epochs: int) -> dict[str, str]:
+    """The columns :data:`COSTS` of a run; empty if they were not counted.
+
+    Args:
+        epochs: those of the baseline, which passes every clip forward and backward once per epoch.
+    """
+    if not done.cost:
+        return {}
+    relative = sum(done.cost.values()) / 2 * job.settings.recipe.epochs / epochs
+    return {name: repr(float(value)) for name, value in {**done.cost, "cost": relative}.items()}
+
+
+def equal_baseline(sweep: Sweep, finished: Sequence[tuple[Job, Done]], say: Say) -> Sweep | None:
+    """The sweep of a baseline that costs as much as the dearest method; None if there is one, or if it is not known."""
+    scored = [(job, done) for job, done in finished if not job.reference]
+    if any(done.error or not done.cost for _, done in scored):
+        say("no baseline of equal cost: the cost of some runs is not known; fix their errors and run the command again")
+        return None
+    # Of one variant all seeds cost the same, but for rounding: SDN's second half, clips that are drawn.
+    passes = {job.variant: sum(done.cost.values()) / 2 * job.settings.recipe.epochs for job, done in scored}
+    dearest = max(passes, key=lambda name: passes[name])
+    equal = f"{BASELINE}:epochs={math.ceil(passes[dearest] - 1e-6)}"
+    said = f"the dearest method is {dearest}: {passes[dearest]:.3g} epochs of the baseline"
+    if dearest == BASELINE or equal in passes:
+        say(f"{said}; a baseline of equal cost is there")
+        return None
+    say(f"{said}; {equal} costs as much")
+    return sweep.replaced(methods=(equal,), equal_cost=False)
 
 
 def check_before(sweep: Sweep, runs: Sequence[Job]) -> None:
@@ -144,16 +200,17 @@ def check_before(sweep: Sweep, runs: Sequence[Job]) -> None:
         check_sets([ordinary, *sets])
 
 
-def eval_options(sweep: Sweep, settings: Any) -> EvalOptions:
-    """How a run is scored. ``settings``: its TrainSettings.
+def eval_options(sweep: Sweep, settings: Any, name: str = "") -> EvalOptions:
+    """How a run is scored. ``settings``: its TrainSettings; ``name``: in tables; empty: its method's.
 
     Raises:
         BenchError: ``--time frozen-background`` without masks.
     """
     from albar.models import is_own
 
+    own = settings.model_name if is_own(settings.model_name) else None
     return EvalOptions(
-        model=ModelOptions(model=settings.model_name if is_own(settings.model_name) else None, clip=sweep.clips),
+        model=ModelOptions(model=own, method=name or None, clip=sweep.clips),
         dataset=settings.dataset,
         root=settings.root,
         split=sweep.split,
@@ -172,23 +229,44 @@ def plan(sweep: Sweep) -> tuple[list[Job], list[Job]]:
     """The reference networks, which must be trained first, and the runs, seed by seed."""
     from albar.methods import make_method
     from albar.training.reference2d import finished, reference_settings
-    from albar.training.settings import make_settings
 
     references: dict[Path, Job] = {}
-    runs = []
+    runs, known = [], dict[str, str]()
     for seed in sweep.seeds:
-        for method in sweep.methods:
-            name = f"{safe_name(method)}-s{seed}"
-            given = {**sweep.training, **sweep.by_method.get(method, {}), "progress": False, "method": method}
-            settings = make_settings(None, {**given, "seed": seed, "out": sweep.out / "runs" / name}, sweep.source)
-            kind = make_method(method, settings.preset_name, settings.options)
+        for variant in sweep.variants:
+            name = f"{variant.folder}-s{seed}"
+            settings = _settings(sweep, variant, seed, sweep.out / "runs" / name)
+            kind = make_method(variant.method, settings.preset_name, settings.options)
             if "bank" in kind.needs:
                 reference = reference_settings(settings)
                 settings = settings.replaced(reference=reference.folder)
                 if not finished(reference.folder):
                     references[reference.folder] = Job(reference.folder.name, reference, reference=True)
-            runs.append(Job(name, settings))
+            same = known.setdefault(_decides(settings, kind), variant.name)
+            if same != variant.name:
+                raise BenchError(f"--methods {variant.name}: its runs are those of {same}; leave one of them out")
+            runs.append(Job(name, settings, variant=variant.name))
     return list(references.values()), runs
+
+
+def _settings(sweep: Sweep, variant: Variant, seed: int, out: Path) -> Any:
+    """TrainSettings of one run."""
+    from albar.training.settings import make_settings
+
+    options, run = variant.settings()
+    given = {**sweep.training, **sweep.by_method.get(variant.method, {}), **run, "method": variant.method}
+    given |= {"progress": False, "seed": seed, "out": out, "options": {**given.get("options", {}), **options}}
+    try:
+        return make_settings(None, given, sweep.source)
+    except BenchError as error:
+        raise (BenchError(f"--methods {variant.name}: {error}") if variant.changes else error) from None
+
+
+def _decides(settings: Any, method: Any) -> str:
+    """Text that is equal for two runs if all that decides their results is."""
+    recipe = settings.recipe
+    rest = settings.replaced(out=None, options={}, preset=None, **dict.fromkeys(type(recipe).setting_names()))
+    return repr((rest, recipe, method.settings))
 
 
 def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[dict[str, object]]:
@@ -202,6 +280,8 @@ def tabulate(rows: Sequence[Mapping[str, str]], methods: Sequence[str]) -> list[
     for method in methods:
         own = [row for row in rows if row["method"] == method]
         line: dict[str, object] = {"method": method, "seeds": len(own)}
+        for name in COSTS:
+            line[name] = _over_seeds(own, name)["mean"]
         if further:
             line[OWN] = "; ".join(f"{name} {arrow}" for name, arrow in further.items())
         line["chance"] = chance_of(own)
@@ -272,6 +352,7 @@ class _Runner:
         """Train and score, or say why that failed."""
         import torch
 
+        from albar.checkpoint import load_checkpoint
         from albar.training.reference2d import train_reference
         from albar.training.trainer import train
         from evaluator.evaluate import evaluate
@@ -283,10 +364,11 @@ class _Runner:
             if job.reference:
                 train_reference(settings)
                 return Done(time.monotonic() - began)
-            options, out = eval_options(sweep, settings), sweep.out / "results"
-            scored = evaluate(train(settings), sweep.benchmarks, out, options, named=sweep.named)
+            options, out = eval_options(sweep, settings, job.variant), sweep.out / "results"
+            checkpoint = train(settings)
+            scored = evaluate(checkpoint, sweep.benchmarks, out, options, named=sweep.named)
         except BenchError as error:
             return Done(time.monotonic() - began, str(error))
         assert scored is not None
-        record = scored.record
-        return Done(time.monotonic() - began, None, as_text(row_of(record)), tuple(record.slices))
+        record, cost = scored.record, load_checkpoint(checkpoint).cost
+        return Done(time.monotonic() - began, None, as_text(row_of(record)), tuple(record.slices), cost)

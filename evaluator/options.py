@@ -21,6 +21,7 @@ from benchmark_builder.utils.options import (
 )
 from evaluator.parts import SLICES
 from evaluator.time_order import FROZEN, TIMES, Time
+from evaluator.variants import Variant, variant
 
 
 def _dotted(value: Any) -> Any:
@@ -335,7 +336,9 @@ class Sweep(SettingsModel):
     """What to compare.
 
     Attributes:
-        methods: names of :data:`albar.methods.METHODS`, or ``package.module:Name``.
+        methods: names of :data:`albar.methods.METHODS`, or ``package.module:Name``; with settings of their own after a
+            colon, see :mod:`evaluator.variants`.
+        equal_cost: also train a baseline with as many epochs as the dearest of the methods costs.
         seeds: each trains every method once.
         training: settings that all runs share, fields of :class:`albar.training.settings.TrainSettings`.
         by_method: settings of one method's runs alone, by method.
@@ -351,8 +354,11 @@ class Sweep(SettingsModel):
     """
 
     methods: Words = setting(("baseline", "mixup", "videomix", "sdn", "be", "actorcutmix", "fame", "stillmix", "albar"),
-                             "Methods, several after one another.", give="one method or more",
-                             metavar="METHOD ...")  # fmt: skip
+                             "Methods, several after one another; one may be there with several settings, of its own "
+                             "or of its runs: albar albar:gp=0 albar:ent=0,adv=2 baseline:epochs=12.",
+                             give="one method or more", metavar="METHOD[:NAME=VALUE,...] ...")  # fmt: skip
+    equal_cost: bool = setting(False, "Also train a baseline with so many epochs that it costs as much as the dearest "
+                                      "of the methods, in clips through the network.")  # fmt: skip
     seeds: Seeds = setting(tuple(range(3)), "Seeds; each trains every method once.", give="one seed or more")
     training: Table = setting({}, "Settings of all runs.")
     by_method: Table = setting({}, "Settings of one method's runs alone, by method.")
@@ -371,10 +377,18 @@ class Sweep(SettingsModel):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        for name in (*self.methods, *self.by_method):
+        for name in self.by_method:
             METHODS.split(name)
+        names = [v.name for v in self.variants]
+        twice = next((name for k, name in enumerate(names) if name in names[:k]), None)
+        if twice is not None:
+            raise self.wrong("methods", twice, "is given twice; leave one of them out")
         return self
 
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """What ``methods`` says, in its order."""
+        return tuple(map(variant, self.methods))
 
 class PaperOptions(SettingsModel):
     """How a plan of `bench paper` is shown and run.

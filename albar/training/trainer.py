@@ -18,6 +18,7 @@ from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches
 from albar.methods import Batch, make_method
 from albar.models.heads import drop_features, find_head
 from albar.training.accelerator import compiled, make_accelerator, tf32
+from albar.training.cost import Passes, over_epochs
 from albar.training.extras import gather
 from albar.training.logs import Logs
 from albar.training.network import Say, check_network, first_network
@@ -177,6 +178,7 @@ class Run:
         self.epoch_steps = self.order.steps_per_epoch
         self.steps = self.epoch_steps * r.epochs
         self.waited = 0.0
+        self.passes = Passes(self.model, clip.shape[1:])
         self.model.train()
 
     def _read_clips(self) -> None:
@@ -206,10 +208,12 @@ class Run:
             logs, bar: logs and progress bar, which get the terms of each step.
         """
         save_steps = self.settings.save_steps
+        self.passes.restart()
         for _ in range(self.state.step % self.epoch_steps, self.epoch_steps):
             sample = self._next(stream)
             terms = self.train_step(sample)
-            self.state.count(terms, len(sample.label) * self.processes)
+            passes = self.passes.taken(len(sample.label))
+            self.state.count(terms | passes, len(sample.label) * self.processes)
             logs.step(self.state.step, terms)
             bar.set_postfix({name: f"{value:.3g}" for name, value in terms.items()}, refresh=False)
             bar.update()
@@ -311,6 +315,7 @@ class Run:
             sampling=self.sampling,
             settings=record,
             digests=digests,
+            cost=over_epochs(self.state.rows),
         )
 
 

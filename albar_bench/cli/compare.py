@@ -13,7 +13,7 @@ from evaluator.options import Sweep
 SHARED = (
     "dataset", "root", "model", "weights", "preset", "epochs", "batch", "lr", "limit", "masks", "places", "device",
 )  # fmt: skip
-OF_SWEEP = ("methods", "benchmarks", "time", "slices", "quantiles", "jobs", "out")
+OF_SWEEP = ("methods", "equal_cost", "benchmarks", "time", "slices", "quantiles", "jobs", "out")
 
 
 class CompareSeeds(SettingsModel):
@@ -37,7 +37,12 @@ def compare(
 
     Can be resumed: the same command continues a stopped one, and keeps finished runs.
 
+    A method may be there with several settings; each is a row and a run of its own. The table says what every row
+    costs, and --equal-cost adds a baseline that is trained as long as the dearest method.
+
     Example: bench compare --methods baseline albar --seeds 3 --time one-frame
+
+    Example: bench compare --methods baseline albar albar:ent=0 albar:adv=0 albar:still=middle,stills=1 --equal-cost
     """
     from albar.training.settings import read_configs
     from benchmark_builder.utils.errors import BenchError

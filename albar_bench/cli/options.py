@@ -21,8 +21,7 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic.fields import FieldInfo
 
-from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.options import SettingsModel, choices_of, extra, flag_of, plain_types, range_of
+from benchmark_builder.utils.options import SettingsModel, choices_of, extra, flag_of, pairs, plain_types, range_of
 
 
 @dataclass(frozen=True)
@@ -150,22 +149,6 @@ def _plain(value: Any, name: str, field: FieldInfo) -> Any:
     if dict in map(_root, plain_types(field.annotation)):
         return pairs(extra(field).get("flag") or flag_of(name), value) or None
     return tuple(value) or None
-
-
-def pairs(flag: str, words: list[str]) -> dict[str, Any]:
-    """NAME=VALUE words as a dict; values become numbers, booleans or text as TOML would read them."""
-    import tomllib
-
-    found: dict[str, Any] = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not equals or not all(part.isidentifier() for part in name.split(".")):
-            raise BenchError(f"{flag} {word}: give NAME=VALUE")
-        try:
-            found[name] = tomllib.loads(f"x = {text}")["x"]
-        except (ValueError, RecursionError):  # no TOML, or a number without end
-            found[name] = text
-    return found
 
 
 def given_of(model: type[SettingsModel], values: Mapping[str, Any]) -> dict[str, Any]:

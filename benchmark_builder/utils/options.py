@@ -99,6 +99,22 @@ def like(model: type[BaseModel], name: str, default: Any = None, **said: str) ->
     return Field(default, description=other.description, json_schema_extra=kept, **limits)
 
 
+def pairs(flag: str, words: Iterable[str]) -> dict[str, Any]:
+    """NAME=VALUE words as a dict; values become numbers, booleans or text as TOML would read them."""
+    import tomllib
+
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not all(part.isidentifier() for part in name.split(".")):
+            raise BenchError(f"{flag} {word}: give NAME=VALUE")
+        try:
+            found[name] = tomllib.loads(f"x = {text}")["x"]
+        except (ValueError, RecursionError):  # no TOML, or a number without end
+            found[name] = text
+    return found
+
+
 class SettingsModel(BaseModel):
     """Settings that belong together: frozen, hashable, and checked on creation.
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import numbered_records, read_table, shown
-from evaluator.compare_methods import PARTS, columns_of
+from evaluator.compare_methods import COSTS, PARTS, columns_of
 from evaluator.metrics.names import headings
 from evaluator.reports.leaderboard import OWN, drops_in, number, own_figures, whole
 from evaluator.reports.reference import NOTE_OF_MEANS, is_reference, reference_of_means
@@ -33,7 +33,9 @@ def read_compared(path: Path) -> list[dict[str, str]]:
         where = f"{path}, line {line}: "
         whole(row["seeds"], f"{where}seeds")
         for name in columns[2:]:
-            if name != OWN:
+            if name in COSTS:
+                number(row[name], f"{where}{name}", 0.0)
+            elif name != OWN:
                 number(row[name], f"{where}{name}", -100.0 if name in lost else 0.0, 100.0)
         rows.append(row)
     return rows
@@ -57,6 +59,7 @@ def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
     seeds = sorted({row["seeds"] for row in rows}, key=int)
     title = "Percent" + ("" if seeds == ["1"] else f", mean ± standard deviation over {' or '.join(seeds)} seeds")
     table = Table(title=literal(title, "table.title"), caption_justify="left")
+    costed = any(row["cost"] for row in rows)
     of = base or (rows[0] if rows else None)
     guessing = None if of is None else reference_of_means(of)
     rows = [*rows, guessing] if guessing is not None else rows
@@ -65,25 +68,37 @@ def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
         table.add_column("Figure", overflow="fold")
         for row in rows:
             table.add_column(literal(row["method"]), justify="right", min_width=8)
+        if costed:
+            table.add_row("Cost", *map(_cost, rows))
         for name in names:
             heading, arrow = known[name]
             table.add_row(f"{heading} {arrow}", *(_cell(row, name, arrow, against[id(row)]) for row in rows))
     else:
         table.add_column("Method", overflow="fold")
+        if costed:
+            table.add_column("Cost", justify="right")
         for heading, arrow in (known[name] for name in names):
             table.add_column(f"{heading} {arrow}", justify="right", min_width=8)
         for row in rows:
             cells = (_cell(row, name, known[name][1], against[id(row)]) for name in names)
-            table.add_row(literal(row["method"]), *cells, style="dim" if is_reference(row) else None)
+            cost = [_cost(row)] if costed else []
+            table.add_row(literal(row["method"]), *cost, *cells, style="dim" if is_reference(row) else None)
     notes = ["↑ higher is better, ↓ lower is better; (change against the baseline)."]
     if any(row[f"{name}_low"] for row in rows for name in names):
         notes.append("[95 % interval over test videos], of one seed; other seeds may differ by more.")
+    if costed:
+        notes.append("Cost: clips through the network in training, forward and backward, 1: the baseline's.")
     if any(map(drop_parts, names)):
         notes.append(f"Drops are percent points. {TIME_NOTE}")
     if of is not None and guessing is not None:
         notes.append(NOTE_OF_MEANS.format(method=of["method"]))
     table.caption = Text("\n".join(map(shown, notes)), "table.caption")
     return table
+
+
+def _cost(row: Mapping[str, str]) -> str:
+    cost = None if is_reference(row) else number(row["cost"])
+    return "–" if cost is None else f"{cost:.3g}"
 
 
 def _drop_headings(rows: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, str]]:

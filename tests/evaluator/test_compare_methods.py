@@ -155,13 +155,14 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
 
     made = bench("data", "render", "--train", "32", "--test", "8", "--frames", "8", "--workers", "1")
     assert made.returncode == 0, made.stderr
-    words = ["compare", "--methods", "baseline", "mixup", "--time", "one-frame", "--seeds", "2", "--jobs", "2"]
+    words = ["compare", "--methods", "baseline", "mixup:p=0.5", "--time", "one-frame", "--seeds", "2", "--jobs", "2"]
     words += ["--slices", "synthactions", "--epochs", "1"]
     first = bench(*words)
     assert first.returncode == 0, first.stderr
-    assert "[4/4]" in first.stdout and "mixup" in first.stdout
+    assert "[4/4]" in first.stdout and "mixup:p=0.5" in first.stdout
     table = read_compared(tmp_path / "compare" / "compare.csv")
-    assert [(r["method"], r["seeds"]) for r in table] == [("baseline", "2"), ("mixup", "2")]
+    assert [(r["method"], r["seeds"]) for r in table] == [("baseline", "2"), ("mixup:p=0.5", "2")]
+    assert [[r[c] for c in ("forward_clips", "backward_clips", "cost")] for r in table] == [["1.0"] * 3] * 2
     figures = (
         "iid",
         "avg_scuba",
@@ -184,19 +185,19 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
         "drop_one_frame_iid_mean"  # and not those of benchmarks that were found, not named
     ]
     shown = compared_table(table)
-    assert shown.row_count == len(figures) + 1
+    assert shown.row_count == len(figures) + 2  # a drop, and the cost
     assert str(shown.columns[-1].header) == "stillness detector (baseline)"
     assert {r["chance"] for r in table} == {"12.5"}  # eight classes
     sliced = (tmp_path / "compare" / "compare-slices.csv").read_text().splitlines()
     assert {tuple(line.split(",")[:3]) for line in sliced} >= {("scenery agrees", "facts.csv", "swap_background")}
-    assert {line.split(",")[4] for line in sliced[1:]} == {"baseline", "mixup"} and "scenery agrees" in first.stdout
+    assert {line.split(",")[4] for line in sliced[1:]} == {"baseline", "mixup:p=0.5"} and "scenery agrees" in first.stdout
     # The report reads the comparison's folder, whatever has moved since.
     moved = tmp_path / "moved"
     shutil.copytree(tmp_path / "compare", moved / "compare")
     shutil.copytree(tmp_path / "data" / "benchmarks", moved / "data" / "benchmarks")
     page = bench("report", str(moved / "compare"), "--gallery", "0", "--out", str(moved / "r.html"))
     assert page.returncode == 0 and (moved / "r.html").read_text().count("<summary>") == 4, page.stderr
-    checkpoint = tmp_path / "compare" / "runs" / "mixup-s1" / "model.ckpt"
+    checkpoint = tmp_path / "compare" / "runs" / "mixup.p=0.5-s1" / "model.ckpt"
     before, text = checkpoint.stat().st_mtime_ns, (tmp_path / "compare" / "compare.csv").read_text()
     again = bench(*words)
     assert again.returncode == 0, again.stderr

@@ -202,6 +202,7 @@ def test_a_run_learns_and_leaves_all_that_is_needed(run: Callable[..., Path], vi
         right = (network(normalise(clips, checkpoint.sampling)).argmax(1) == labels).sum()
     assert right >= 23
     assert checkpoint.classes == ["right", "down"] and checkpoint.method == "baseline"
+    assert checkpoint.cost == {"forward_clips": 1.0, "backward_clips": 1.0}  # validation is not counted
 
 
 @pytest.mark.parametrize("method", ["baseline", "albar"])
