@@ -390,6 +390,7 @@ class Sweep(SettingsModel):
         """What ``methods`` says, in its order."""
         return tuple(map(variant, self.methods))
 
+
 class PaperOptions(SettingsModel):
     """How a plan of `bench paper` is shown and run.
 

@@ -4,8 +4,8 @@ Counted while training, so that the figure is that of the method with its settin
 frames (or pixels) than those of the run counts as its share, such as 1/8 for a still clip of one frame.
 
 Plain cross-entropy passes every training clip forward once and backward once. A gradient penalty passes a clip backward
-twice more: once for its gradient, and once for the gradient of that. What is computed outside the network (masks, mixes,
-heads of a method's own) is not counted, and neither are the reference networks of StillMix.
+twice more: once for its gradient, and once for the gradient of that. What is computed outside the network (masks,
+mixes, heads of a method's own) is not counted, and neither are the reference networks of StillMix.
 """
 
 import math

@@ -190,7 +190,10 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     assert {r["chance"] for r in table} == {"12.5"}  # eight classes
     sliced = (tmp_path / "compare" / "compare-slices.csv").read_text().splitlines()
     assert {tuple(line.split(",")[:3]) for line in sliced} >= {("scenery agrees", "facts.csv", "swap_background")}
-    assert {line.split(",")[4] for line in sliced[1:]} == {"baseline", "mixup:p=0.5"} and "scenery agrees" in first.stdout
+    assert {line.split(",")[4] for line in sliced[1:]} == {
+        "baseline",
+        "mixup:p=0.5",
+    } and "scenery agrees" in first.stdout
     # The report reads the comparison's folder, whatever has moved since.
     moved = tmp_path / "moved"
     shutil.copytree(tmp_path / "compare", moved / "compare")

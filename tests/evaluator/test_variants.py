@@ -16,9 +16,11 @@ from evaluator.variants import variant
     [
         (["albar"], "albar", "albar"),
         (["albar+stillmix"], "albar+stillmix", "albar+stillmix"),
-        (["albar:ent=0,adv=2", "albar:adv=2.0,ent=0.0", "albar:adv=2e0,ent=0"], "albar:adv=2,ent=0", "albar.adv=2,ent=0"),
+        (["albar:ent=0,adv=2", "albar:adv=2.0,ent=0.0", "albar:adv=2e0,ent=0"],
+         "albar:adv=2,ent=0", "albar.adv=2,ent=0"),
         (["albar:lr=1e-3", "albar:lr=0.001"], "albar:lr=0.001", "albar.lr=0.001"),
-        (["albar:still=random,preset=finetune"], "albar:preset=finetune,still=random", "albar.preset=finetune,still=random"),
+        (["albar:still=random,preset=finetune"],
+         "albar:preset=finetune,still=random", "albar.preset=finetune,still=random"),
         (["my.own:Name:odd=../x"], "my.own.Name:odd=../x", "my.own.Name.odd=..-x"),
     ],
 )  # fmt: skip
