@@ -129,6 +129,8 @@ class ScoreOptions(ScoringOptions):
         root: the dataset's folder, for ``iid:DATASET``.
         lists: the list files that the predictions were made from, one for each file, or none; needed where predictions
             carry no ids.
+        answers: how classes are written where predictions have no scores, one of
+            :data:`~evaluator.predictions.answers.HOW`.
         time: refused, since predictions alone cannot say it.
     """
 
@@ -140,6 +142,11 @@ class ScoreOptions(ScoringOptions):
     root: PathSetting | None = like(MovedDataset, "root", shown="where it was")
     lists: Paths = setting(
         (), "The list files that the predictions were made from, where they carry no ids.", metavar="FILE ..."
+    )
+    answers: Literal["auto", "names", "from-0", "from-1"] = setting(
+        "auto",
+        "How classes are written in predictions without scores: names, or numbers that count from 0 or from 1 in the "
+        "order of the benchmark's classes. auto: names, or numbers from 0; refused where that is in doubt.",
     )
     time: Sources = setting((), "Of bench eval and bench compare only.", hidden=True)
 

@@ -105,7 +105,10 @@ class Confusion(Record):
 
 
 class ScoredSet(Record):
-    """A test set, its place, and its figures; ConflFG sets have ``donor``, ``prefers_mover`` and ``confusion``."""
+    """A test set, its place, and its figures; ConflFG sets have ``donor``, ``prefers_mover`` and ``confusion``.
+
+    ``unread``: number of answers that are no class and count as wrong; ``top1_read``: accuracy without them.
+    """
 
     name: Name
     kind: Name
@@ -119,6 +122,8 @@ class ScoredSet(Record):
     donor: Annotated[Figure | None, Missing()] = None
     prefers_mover: Annotated[Figure | None, Missing()] = None
     confusion: list[Confusion] = Field(default_factory=list[Confusion])
+    unread: Annotated[int | None, Says("a whole number from 0", _is_count)] = None
+    top1_read: Annotated[Figure | None, Missing()] = None
     videos: Annotated[int | None, Says("a whole number from 0", _is_count)] = None
     predictions: Annotated[str | None, Says(f"text of 1 to {LONGEST} characters", _is_name)] = None
     folder: TextOrNull = None

@@ -122,7 +122,13 @@ COMMANDS: dict[str, Command | Table] = {
     "score": Command(
         f"{CLI}.reports:score",
         "Score predictions of any framework, without a network or videos.",
-        variadic(benchmark=is_benchmark, lists=is_list, slices=is_slices, time=is_order),
+        variadic(
+            {"predictions": "--template", "benchmark": "--template"},
+            benchmark=is_benchmark,
+            lists=is_list,
+            slices=is_slices,
+            time=is_order,
+        ),
     ),
     "versus": Command(
         f"{CLI}.reports:versus",

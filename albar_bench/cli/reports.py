@@ -34,23 +34,53 @@ def report(results: Results, options: ReportOptions) -> None:
 
 @with_options
 def score(
-    predictions: Annotated[
-        list[Path],
-        typer.Argument(help="One file per benchmark: CSV, Parquet, or the output of mmaction2, PySlowFast, VideoMAE."),
-    ],
-    benchmark: Annotated[
-        list[str],
-        typer.Option(help="Benchmarks, in the files' order; iid:DATASET for the test split.", metavar="DIR ..."),
-    ],
     options: ScoreOptions,
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="One file per benchmark. Columns id,pred (csv, tsv, xlsx, parquet; also label, or a column of scores "
+            "per class), JSON {id: class}, JSON lines with id and pred, or the output of mmaction2, PySlowFast, "
+            "VideoMAE. With --template: the file to write."
+        ),
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(help="Benchmarks, in the files' order; iid:DATASET for the test split.", metavar="DIR ..."),
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            help="Write a csv file with the videos of this benchmark to fill in the column pred, and the list of its "
+            "classes.",
+            metavar="DIR",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write results and a leaderboard row here.")] = None,
 ) -> None:
-    """Score predictions of any framework, without a network or videos."""
+    """Score predictions of any framework, without a network or videos.
+
+    A file needs only the columns id and pred, in any order: ids (or files) of the benchmark's manifest.csv, and class
+    names (letters and digits count, whatever the case) or numbers from 0. A column label is compared with the
+    benchmark. -1 in pred: the model gave no answer, which counts as wrong. Figures that need scores are then left out.
+
+    Example: bench score --template DIR; fill in DIR-answers.csv; bench score DIR-answers.csv --benchmark DIR.
+    Every format with an example: docs/predictions.md.
+    """
+    from benchmark_builder.utils.errors import BenchError
     from evaluator.reports.slices import show_slices
     from evaluator.score import score as compute
+    from evaluator.score import set_of
 
-    wanted = [name if name.startswith("iid:") else Path(name) for name in benchmark]
-    scored = compute(predictions, wanted, out, say, **dict(options))
+    if template is not None:
+        from evaluator.template import write_template
+
+        if benchmark or len(predictions or ()) > 1:
+            raise BenchError("--template: takes one benchmark and at most one file to write; leave --benchmark out")
+        for path in write_template(set_of(template, options.root), predictions[0] if predictions else None):
+            say(f"{path}")
+        return
+    wanted = [name if name.startswith("iid:") else Path(name) for name in benchmark or ()]
+    scored = compute(predictions or [], wanted, out, say, **dict(options))
     for name, figure in scored.record.figures.items():
         interval = "" if figure.low is None else f"  [{figure.low:.2f}, {figure.high:.2f}]"
         lacking = f", {figure.missing} missing" if figure.missing else ""

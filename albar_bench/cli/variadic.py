@@ -59,8 +59,12 @@ class VariadicCommand(TyperCommand):
     """
 
     names: ClassVar[Mapping[str, Belongs]] = {}
+    needed: ClassVar[Mapping[str, str]] = {}  # parameter -> the option with which it may be missing
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for p in self.params:
+            if option := self.needed.get(p.name or ""):
+                p.required = not any(word.split("=", 1)[0] == option for word in args)
         return super().parse_args(ctx, self.spread(args))
 
     def spread(self, args: list[str]) -> list[str]:
@@ -137,10 +141,11 @@ def _exists(word: str) -> bool:
         return False
 
 
-def variadic(**names: Belongs) -> type[VariadicCommand]:
+def variadic(_needed: Mapping[str, str] | None = None, **names: Belongs) -> type[VariadicCommand]:
     """A command class whose options ``--name`` take several values.
 
-    ``names``: name -> whether a value belongs to it whatever else is missing.
+    ``names``: name -> whether a value belongs to it whatever else is missing. ``_needed``: parameter -> the option
+    with which it may be missing; without that option it is required.
     """
     options = {f"--{name}": belongs for name, belongs in names.items()}
-    return type("Variadic", (VariadicCommand,), {"names": options})
+    return type("Variadic", (VariadicCommand,), {"names": options, "needed": dict(_needed or {})})

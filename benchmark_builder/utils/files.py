@@ -9,6 +9,7 @@ import re
 import shutil
 import uuid
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -122,8 +123,12 @@ DEEPEST_JSON = 100
 _LONG_NUMBER = re.compile(r"[0-9]{20}")
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, unique: bool = False) -> Any:
     """Parse a JSON text from others.
+
+    Args:
+        text: the text.
+        unique: refuse an object that has a name twice; otherwise its last value counts.
 
     Raises:
         ValueError: it is not JSON, is nested more than :data:`DEEPEST_JSON` levels (recursive code would fail), or has
@@ -133,7 +138,11 @@ def parse_json(text: str | bytes) -> Any:
         text = text.decode()
     try:
         # A function for integers makes the parser slower, so it is used only if there may be long ones.
-        value = json.loads(text, parse_int=_whole_number if _LONG_NUMBER.search(text) else None)
+        value = json.loads(
+            text,
+            parse_int=_whole_number if _LONG_NUMBER.search(text) else None,
+            object_pairs_hook=_each_once if unique else None,
+        )
     except RecursionError:
         raise ValueError(f"it is nested more than {DEEPEST_JSON} deep") from None
     level = [value] if isinstance(value, list | dict) else []
@@ -142,6 +151,16 @@ def parse_json(text: str | bytes) -> Any:
     if level:
         raise ValueError(f"it is nested more than {DEEPEST_JSON} deep")
     return value
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
+        values = [value for name, value in pairs if name == twice]
+        apart = "with different values" if any(value != values[0] for value in values) else "with the same value"
+        raise ValueError(f"it has {twice!r} {len(values)} times, {apart}")
+    return found
 
 
 def _whole_number(text: str) -> int:

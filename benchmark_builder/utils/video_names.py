@@ -1,6 +1,6 @@
 """Finding videos by what other programs call them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from benchmark_builder.utils.errors import BenchError
@@ -15,13 +15,22 @@ class VideoNames:
 
     Args:
         ids: ids of the test set.
+        also: further names of the videos, such as their files -> ids.
     """
 
-    def __init__(self, ids: Iterable[str]) -> None:
+    def __init__(self, ids: Iterable[str], also: Mapping[str, str] | None = None) -> None:
         self._ids = set(ids)
-        self._last: dict[str, list[str]] = {}
+        self._also = dict(also or {})
+        self._last: dict[str, list[tuple[str, str]]] = {}  # last part of a name -> (whole name, id)
         for video_id in self._ids:
-            self._last.setdefault(PurePosixPath(composed(video_id)).name, []).append(video_id)
+            self._add(composed(video_id), video_id)
+        for name, video_id in self._also.items():
+            plain = plain_path(name)
+            for known in dict.fromkeys((plain, _short(plain))):
+                self._add(known, video_id)
+
+    def _add(self, name: str, video_id: str) -> None:
+        self._last.setdefault(PurePosixPath(name).name, []).append((name, video_id))
 
     def find(self, name: str) -> list[str]:
         """The ids that ``name`` can mean: the same id if it exists. Otherwise ids that are equal after backslashes
@@ -29,16 +38,16 @@ class VideoNames:
         for exact in (name, meant(name)):
             if exact in self._ids:
                 return [exact]
+            if exact in self._also:
+                return [self._also[exact]]
         plain = plain_path(name)
-        short = plain[: plain.rfind(".")] if PurePosixPath(plain).suffix.lower() in _SUFFIXES else plain
-        for tried in dict.fromkeys((plain, short)):
-            found = []
-            for video_id in self._last.get(PurePosixPath(tried).name, []):
-                own = composed(video_id)
+        for tried in dict.fromkeys((plain, _short(plain))):
+            found = set()
+            for own, video_id in self._last.get(PurePosixPath(tried).name, []):
                 if own == tried:
                     return [video_id]
                 if f"/{own}".endswith(f"/{tried}") or f"/{tried}".endswith(f"/{own}"):
-                    found.append(video_id)
+                    found.add(video_id)
             if found:
                 return sorted(found)
         return []
@@ -56,3 +65,8 @@ class VideoNames:
                 raise BenchError(f"{where}: {name!r} can be {found[0]!r} or {found[1]!r}; give the whole id")
             ids.append(found[0] if found else name)
         return ids
+
+
+def _short(path: str) -> str:
+    """A relative path without the suffix of a video or picture."""
+    return path[: path.rfind(".")] if PurePosixPath(path).suffix.lower() in _SUFFIXES else path

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
+import numpy as np
+
 from benchmark_builder.utils.errors import BenchError
 from evaluator.metrics.drops import drops
 from evaluator.metrics.intervals import with_interval
@@ -98,7 +100,7 @@ def figure_parts(
         if s.about.donors and s.donors and not same:
             p, drawn = predictions[s.name], s.clusters(cluster)
             parts[s.split][s.about.donors].append(donor_part(p, s.donors, drawn))
-            if s.about.wins:
+            if s.about.wins and p.scores is not None:
                 parts[s.split][s.about.wins].append(prefers_mover_part(p, s.donors, drawn))
     for scuba, still, part in _contrasted(sets, predictions, cluster):
         if part.ids:
@@ -107,19 +109,29 @@ def figure_parts(
 
 
 def set_figures(s: TestSet, p: Predictions, seed: int = 0, cluster: str = "source") -> dict[str, object]:
-    """The figures of one test set, each a Figure as a dict; ``top5`` only if there are more than five classes."""
+    """The figures of one test set, each a Figure as a dict; ``top5`` only if there are more than five classes.
+
+    Without scores there is neither ``top5`` nor ``prefers_mover``. If there are answers that are no class, ``unread``
+    is their number and ``top1_read`` the accuracy on the other videos.
+    """
     part, drawn = _top1(s, p, cluster), s.clusters(cluster)
     found = {
         "top1": with_interval([part], s.name, seed),
         "mean_class": with_interval(list(class_parts(part, s.labels).values()), f"{s.name}/mean_class", seed),
     }
-    if len(s.classes) > 5:
+    if len(s.classes) > 5 and p.scores is not None:
         found["top5"] = with_interval([top_k_part(p, 5, drawn)], f"{s.name}/top5", seed)
     result: dict[str, object] = {}
+    if not p.answered.all():
+        result["unread"] = int((~p.answered).sum())
+        if p.answered.any():
+            read = top1_part(p.rows(np.flatnonzero(p.answered).tolist()), drawn)
+            found["top1_read"] = with_interval([read], f"{s.name}/top1_read", seed)
     if s.about.donors and s.donors and not (s.about.same and s.has_same_donors):
         found["donor"] = with_interval([donor_part(p, s.donors, drawn)], f"{s.name}/donor", seed)
-        prefers = prefers_mover_part(p, s.donors, drawn)
-        found["prefers_mover"] = with_interval([prefers], f"{s.name}/prefers_mover", seed)
+        if p.scores is not None:
+            prefers = prefers_mover_part(p, s.donors, drawn)
+            found["prefers_mover"] = with_interval([prefers], f"{s.name}/prefers_mover", seed)
         result["confusion"] = [
             {"mover": s.classes[m], "donor": s.classes[d], "said_mover": a, "said_donor": b, "said_other": c}
             for (m, d), (a, b, c) in donor_confusion(p, s.donors).items()

@@ -78,7 +78,7 @@ def top1_part(p: Predictions, sources: Mapping[str, str] | None = None) -> Part:
 
 
 def top_k_part(p: Predictions, k: int, sources: Mapping[str, str] | None = None) -> Part:
-    """Whether the true class is among the k highest scores.
+    """Whether the true class is among the k highest scores, for predictions with scores.
 
     Of equal scores, the answer in the file comes first, then the lower index.
 
@@ -89,11 +89,12 @@ def top_k_part(p: Predictions, k: int, sources: Mapping[str, str] | None = None)
         raise BenchError(
             f"top-{k} of {len(p.classes)} classes is always 100 %; choose k from 1 to {len(p.classes) - 1}"
         )
-    own = np.take_along_axis(p.scores, p.labels[:, None], 1)
+    scores = _scores(p)
+    own = np.take_along_axis(scores, p.labels[:, None], 1)
     each = np.arange(len(p.classes))[None]
     # Of equal scores the answer comes first, then the lower index.
     earlier = (p.labels != p.pred)[:, None] & ((each < p.labels[:, None]) | (each == p.pred[:, None]))
-    ahead = (p.scores > own) | ((p.scores == own) & earlier)
+    ahead = (scores > own) | ((scores == own) & earlier)
     return _part(p, ahead.sum(1) < k, sources)
 
 
@@ -127,9 +128,12 @@ def donor_part(p: Predictions, donors: Mapping[str, int], sources: Mapping[str, 
 
 
 def prefers_mover_part(p: Predictions, donors: Mapping[str, int], sources: Mapping[str, str] | None = None) -> Part:
-    """Whether the moving actor's class has a higher score than the donor's, ignoring other classes; high is good."""
-    at = np.arange(len(p.ids))
-    return _part(p, p.scores[at, p.labels] > p.scores[at, _donor_labels(p, donors)], sources)
+    """Whether the moving actor's class has a higher score than the donor's, ignoring other classes; high is good.
+
+    Needs predictions with scores.
+    """
+    at, scores = np.arange(len(p.ids)), _scores(p)
+    return _part(p, scores[at, p.labels] > scores[at, _donor_labels(p, donors)], sources)
 
 
 def donor_confusion(p: Predictions, donors: Mapping[str, int]) -> dict[tuple[int, int], tuple[int, int, int]]:
@@ -190,6 +194,12 @@ def top1(p: Predictions) -> Figure:
 def contrasted(scuba: Predictions, scufo: Predictions, partners: Mapping[str, str]) -> Figure:
     """Contrasted accuracy of one background set, percent; see :func:`contrasted_part`."""
     return figure([contrasted_part(scuba, scufo, partners)])
+
+
+def _scores(p: Predictions) -> np.ndarray:
+    if p.scores is None:
+        raise BenchError(f"{p.name}: has answers without scores, which this figure needs; predict with scores")
+    return p.scores
 
 
 def _part(p: Predictions, outcomes: np.ndarray, sources: Mapping[str, str] | None) -> Part:

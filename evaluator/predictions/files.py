@@ -1,29 +1,35 @@
 """Files of predictions per video, CSV or Parquet: `id,label,pred`, then one column of softmax probabilities per class.
 
+A file of a model that gives answers without scores ends after `pred`; there, -1 is an answer that is no class.
+
 This module needs no torch and no GPU, so figures can be checked, or computed from another framework's output, on any
 machine.
 """
 
 import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import parse_json, whole_file, write_text
-from benchmark_builder.utils.text import composed, csv_text, letters, meant, read_text
+from benchmark_builder.utils.files import whole_file, write_text
+from benchmark_builder.utils.text import composed, csv_text, letters, meant
 from benchmark_builder.utils.video_names import VideoNames as VideoNames
+from evaluator.predictions.tables import EXCEL, Sheet, read_arrow, read_csv, read_excel
 
 FIXED = ["id", "label", "pred"]
-MOST_CELLS, MOST_LETTERS = 10**8, 2**28  # limits for a Parquet file; 30,000 videos in 700 classes are 2e7 cells
 FORMATS = (".csv", ".parquet")  # chosen by the file's suffix; both give back the same digits
 FIX = "give a file of columns id,label,pred and one score column per class, as `bench eval` writes"
+NO_ANSWER = -1  # in the column ``pred``: the model gave an answer that is no class; it counts as wrong
+# Other names of the three columns, in the order in which they are tried.
+IDS = ("id", "video_id", "filename", "frame_dir", "img_key", "file", "video", "path", "name")
+LABELS = ("label", "gt_label", "gt_labels", "true_label")
+PREDS = ("pred", "pred_label", "pred_labels", "prediction", "predicted", "pred_class")
 # Columns with row numbers: pandas writes its index by default to csv and, after filtering, to Parquet.
 _INDEX = re.compile(r"|index|level_\d+|unnamed: \d+|__index_level_\d+__", re.IGNORECASE)
 
@@ -37,19 +43,27 @@ class Predictions:
         classes: class names, in label order.
         ids: N video ids, sorted, unique.
         labels: int64 (N,), 0-based true classes.
-        scores: float64 (N, C), finite; softmax probabilities 0..1 if this toolkit wrote them.
+        scores: float64 (N, C), finite; softmax probabilities 0..1 if this toolkit wrote them. None: the model gave
+            answers alone, so figures that need scores cannot be computed.
         missing: sorted ids that belong to the test set but were not scored.
         chosen: int64 (N,), the answers in the file, if it has them. Each is a class with the highest score; if several
-            classes have that score (for example after rounding to four digits), the file decides.
+            classes have that score (for example after rounding to four digits), the file decides. Without scores each
+            is a class, or :data:`NO_ANSWER`.
+        notes: what was assumed when the file was read, as lines for the user.
+        unread: id -> the answer's text, of answers in which no class was found (``chosen`` is then NO_ANSWER).
+        choices: number of options that the model chose from, if it answered questions; 0: all classes.
     """
 
     name: str
     classes: list[str]
     ids: list[str]
     labels: np.ndarray
-    scores: np.ndarray
+    scores: np.ndarray | None
     missing: tuple[str, ...] = ()
     chosen: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
+    choices: int = 0
 
     @property
     def pred(self) -> np.ndarray:
@@ -57,6 +71,7 @@ class Predictions:
         first of them."""
         if self.chosen is not None:
             return self.chosen
+        assert self.scores is not None  # make_predictions wants one of them
         return self.scores.argmax(1) if len(self.ids) else np.zeros(0, np.int64)
 
     @property
@@ -64,38 +79,63 @@ class Predictions:
         """bool (N,): whether the top class is the true one."""
         return self.pred == self.labels
 
+    @property
+    def answered(self) -> np.ndarray:
+        """bool (N,): whether the answer is a class."""
+        return self.pred != NO_ANSWER
+
+    def rows(self, at: Sequence[int], missing: tuple[str, ...] = ()) -> "Predictions":
+        """The predictions of the videos at these places alone, with ``missing`` as its missing ids."""
+        ids = [self.ids[k] for k in at]
+        return replace(
+            self,
+            ids=ids,
+            labels=self.labels[at],
+            scores=None if self.scores is None else self.scores[at],
+            chosen=None if self.chosen is None else self.chosen[at],
+            missing=missing,
+            unread={i: self.unread[i] for i in ids if i in self.unread},
+        )
+
 
 def make_predictions(
     name: str,
     classes: Sequence[str],
     ids: Sequence[str],
     labels: np.ndarray,
-    scores: np.ndarray,
+    scores: np.ndarray | None,
     expected: Mapping[str, int] | None = None,
     allow_missing: bool = False,
     preds: Sequence[int] | np.ndarray | None = None,
+    **told: Any,
 ) -> Predictions:
     """Check and sort predictions.
 
     Args:
         name: file name (or another name) for messages.
         classes: C class names in label order.
-        ids, labels, scores: N ids, int (N,), float (N, C), in any order.
+        ids, labels, scores: N ids, int (N,), float (N, C), in any order; scores None: ``preds`` are all there is.
         expected: id -> label of every video of the test set; None skips the comparison.
         allow_missing: list missing ids in ``missing``; if False, they are an error.
-        preds: N answers, int; each must be a class with the highest score. None: the first such class.
+        preds: N answers, int; each must be a class with the highest score. None: the first such class. Without scores
+            each is a class or :data:`NO_ANSWER`.
+        told: ``notes``, ``unread`` and ``choices`` of the result.
 
     Raises:
         BenchError: an id is duplicate, unknown or missing; a label differs from the test set's or is out of range; a
-            score is NaN or infinite; the number of scores is wrong; or an answer does not have the highest score.
+            score is NaN or infinite; the number of scores is wrong; or an answer does not have the highest score, or
+            without scores is no class.
     """
+    if scores is None and preds is None:
+        raise ValueError("predictions need scores or answers")
     doubled = [(i, n) for i, n in Counter(ids).items() if n > 1]
     if doubled:
         raise BenchError(f"{name}: id {doubled[0][0]!r} occurs {_times(doubled[0][1])}; keep one row per video")
-    if not classes or scores.shape != (len(ids), len(classes)):
-        raise BenchError(f"{name}: scores of shape {scores.shape} do not fit {len(ids)} ids and {len(classes)} classes")
-    broken = np.flatnonzero(~np.isfinite(scores).all(1))
-    if len(broken):
+    if not classes or (scores is not None and scores.shape != (len(ids), len(classes))):
+        shape = None if scores is None else scores.shape
+        raise BenchError(f"{name}: scores of shape {shape} do not fit {len(ids)} ids and {len(classes)} classes")
+    broken = [] if scores is None else np.flatnonzero(~np.isfinite(scores).all(1)).tolist()
+    if broken:
         raise BenchError(f"{name}: the scores of {ids[broken[0]]!r} are not all finite; fix them or predict again")
     outside = np.flatnonzero((labels < 0) | (labels >= len(classes)))
     if len(outside):
@@ -119,7 +159,11 @@ def make_predictions(
             fix = "predict it too, or pass --allow-missing to score the rest"
             raise BenchError(f"{name}: no row for {missing[0]!r}{_others(missing)}; {fix}")
     chosen = None if preds is None else np.asarray(preds, np.int64)
-    if chosen is not None:
+    if chosen is not None and scores is None:
+        for k in np.flatnonzero((chosen < NO_ANSWER) | (chosen >= len(classes)))[:1]:
+            what = f"pred {int(chosen[k])}, which is outside 0..{len(classes) - 1}"
+            raise BenchError(f"{name}: {ids[k]!r} has {what}; numbers of classes count from 0")
+    if chosen is not None and scores is not None:
         for k in _not_highest(chosen, scores)[:1]:
             what = f"highest score is class {int(scores[k].argmax())}'s"
             raise BenchError(f"{name}: {ids[k]!r} has pred {int(chosen[k])}, but its {what}; predict again")
@@ -129,9 +173,10 @@ def make_predictions(
         list(classes),
         [ids[k] for k in order],
         labels[order].astype(np.int64),
-        scores[order].astype(float),
+        None if scores is None else scores[order].astype(float),
         missing,
         None if chosen is None else chosen[order],
+        **told,
     )
 
 
@@ -146,10 +191,11 @@ def of_videos(p: Predictions, expected: Mapping[str, int], allow_missing: bool =
     Raises:
         BenchError: none of the videos was predicted, or one was not.
     """
-    at = [k for k, video_id in enumerate(p.ids) if video_id in expected]
-    preds = None if p.chosen is None else p.chosen[at]
-    ids = [p.ids[k] for k in at]
-    return make_predictions(p.name, p.classes, ids, p.labels[at], p.scores[at], expected, allow_missing, preds)
+    part = p.rows([k for k, video_id in enumerate(p.ids) if video_id in expected])
+    told = {"notes": part.notes, "unread": part.unread, "choices": part.choices}
+    return make_predictions(
+        p.name, p.classes, part.ids, part.labels, part.scores, expected, allow_missing, part.chosen, **told
+    )
 
 
 def _not_highest(preds: np.ndarray, scores: np.ndarray) -> list[int]:
@@ -173,21 +219,33 @@ def without_ids(path: Path, count: int | None = None) -> BenchError:
 def write_predictions(
     path: Path,
     classes: Sequence[str],
-    rows: Iterable[tuple[str, int, np.ndarray]],
+    rows: Iterable[tuple[str, int, np.ndarray | None]],
     preds: Mapping[str, int] | None = None,
 ) -> None:
     """Write rows of (id, label, scores (C,)), sorted by id, as CSV or Parquet (by suffix); never a partial file.
+
+    Rows without scores (None) are written without columns of classes, and need ``preds``.
 
     CSV has the fewest digits that give back the same number in the scores' dtype (float32: about nine); Parquet stores
     that dtype. ``preds``: id -> the answer, if it is not simply the first class with the highest score.
     """
     chosen = sorted(rows, key=lambda row: row[0])
-    answers = [int(np.argmax(scores)) if preds is None else preds[video_id] for video_id, _, scores in chosen]
+    if preds is None:
+        answers = [int(np.argmax(scores)) for _, _, scores in chosen if scores is not None]
+    else:
+        answers = [preds[video_id] for video_id, _, _ in chosen]
+    scored = [scores for _, _, scores in chosen if scores is not None]
+    if scored and len(scored) != len(chosen):
+        raise ValueError("some rows have scores, others do not")
+    columns = list(classes) if scored or not chosen or preds is None else []
     if path.suffix == ".parquet":
-        _write_parquet(path, classes, chosen, answers)
+        _write_parquet(path, columns, chosen, answers)
         return
-    table = ([i, label, pred, *scores] for (i, label, scores), pred in zip(chosen, answers, strict=True))
-    write_text(path, csv_text([[*FIXED, *classes], *table]))
+    table = (
+        [i, label, pred, *(() if scores is None else scores)]
+        for (i, label, scores), pred in zip(chosen, answers, strict=True)
+    )
+    write_text(path, csv_text([[*FIXED, *columns], *table]))
 
 
 def read_predictions(
@@ -197,7 +255,9 @@ def read_predictions(
     allow_missing: bool = False,
     order: Sequence[str] | None = None,
 ) -> Predictions:
-    """Read a predictions file, CSV or (``.parquet``) Parquet.
+    """Read a predictions file of this toolkit, CSV or (``.parquet``) Parquet; numbers of classes count from 0.
+
+    For files of others without scores, see :mod:`~evaluator.predictions.answers`.
 
     Columns are found by name, in any order; a column of row numbers (pandas' index) is ignored. A CSV may have
     semicolons or tabs between cells (a decimal comma is then accepted) and a byte order mark. Ids may have a suffix,
@@ -217,23 +277,25 @@ def read_predictions(
     if not path.is_file():
         raise BenchError(f"{path}: no such predictions file; run `bench eval`, or name another")
     try:
-        table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path, classes)
+        table = _read(path)
         columns = _Columns(path, table.header, classes, table.indices, order is not None)
+        if isinstance(table, _Table):
+            table.sheet.check(FIX)
         labels = table.whole(columns.at["label"], columns.names)
         preds = table.whole(columns.at["pred"], columns.names)
-        scores = table.numbers(columns.scores)
+        scores = table.numbers(columns.scores) if columns.scores else None
         given = table.texts(columns.at["id"]) if "id" in columns.at else None
     except BenchError:
         raise
     except (OSError, ValueError, csv.Error, MemoryError) as error:  # pyarrow's errors are subclasses of these
         raise BenchError(f"{path}: cannot be read ({(str(error).splitlines() or ['?'])[0]}); {FIX}") from None
-    if given is None and len(order or ()) != len(scores):
-        raise BenchError(f"{path}: {len(scores)} rows, but its list names {len(order or ())} videos; "
+    if given is None and len(order or ()) != len(preds):
+        raise BenchError(f"{path}: {len(preds)} rows, but its list names {len(order or ())} videos; "
                          "give the --lists that it was predicted from")  # fmt: skip
     ids = list(order or ()) if given is None else given
     if expected is not None and not all(i in expected for i in ids):
         ids = VideoNames(expected).resolved(ids, str(path))
-    if columns.moved and _not_highest(preds, scores):
+    if scores is not None and columns.moved and _not_highest(preds, scores):
         raise BenchError(f"{path}: {_class_difference(columns.found, columns.names)}")
     return make_predictions(str(path), columns.names, ids, labels, scores, expected, allow_missing, preds)
 
@@ -269,14 +331,14 @@ class _Columns:
         others = [k for k in range(len(names)) if k not in self.at.values()]
         keep = set(wanted or ())
         left = [k for k in others if names[k] in keep or not (_INDEX.fullmatch(names[k]) or names[k] in indices)]
-        if not left:
+        if not left and classes is None:
             raise BenchError(f"{path}: not a predictions file, it has no class columns; {FIX}")
         self.found = [names[k] for k in left]
         self.names = list(self.found) if classes is None else list(classes)
         if len(set(self.found)) != len(self.found):
             raise BenchError(f"{path}: a class name occurs twice in the header; give every class one column")
         self.scores, self.moved = left, False
-        if wanted is None or self.found == wanted:
+        if wanted is None or not left or self.found == wanted:
             return
         key = letters if len({letters(name) for name in wanted} - {""}) == len(wanted) else str
         places = {key(name): k for name, k in zip(self.found, left, strict=True)}
@@ -288,14 +350,21 @@ class _Columns:
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """The cells of a csv file."""
+    """The cells of a csv or Excel file."""
 
-    path: Path
-    header: list[str]
-    lines: list[int]
-    rows: list[list[str]]
-    comma: bool  # a comma may stand for the decimal point
-    indices: set[str]
+    sheet: Sheet
+
+    @property
+    def header(self) -> list[str]:
+        return self.sheet.header
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return self.sheet.rows
+
+    @property
+    def indices(self) -> set[str]:
+        return set(self.sheet.index)
 
     def texts(self, column: int) -> list[str]:
         return [meant(row[column]) for row in self.rows]
@@ -312,7 +381,7 @@ class _Table:
         try:
             return [float(row[k]) for k in columns]
         except ValueError:
-            if not self.comma:
+            if not self.sheet.comma:
                 raise
             return [float(row[k] if "." in row[k] else row[k].replace(",", ".", 1)) for k in columns]
 
@@ -320,7 +389,7 @@ class _Table:
         try:
             return read(*what)
         except (ValueError, OverflowError) as error:
-            raise BenchError(f"{self.path}, line {self.lines[k]}: {error}; {FIX}") from None
+            raise BenchError(f"{self.sheet.path}, line {self.sheet.lines[k]}: {error}; {FIX}") from None
 
 
 def class_number(cell: object, classes: Sequence[str]) -> int:
@@ -337,33 +406,6 @@ def class_number(cell: object, classes: Sequence[str]) -> int:
     if len(found) != 1:
         raise ValueError(f"{text!r} is neither a whole number nor a class")
     return found[0]
-
-
-def _read_csv(path: Path, classes: Sequence[str] | None) -> _Table:
-    text = read_text(path, "predictions file", FIX)
-    first = text.split("\n", 1)[0]
-    told = re.fullmatch(r'"?sep=(.)"?', first.strip())  # Excel may start a file with this line
-    delimiter = told.group(1) if told else next((d for d in ",;\t|" if _fits(first, d)), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows, lines = [], []
-    header: list[str] = []
-    for record in reader:
-        if not record or (told and reader.line_num == 1):
-            continue
-        if not header:
-            header = [meant(name) for name in record]
-        elif len(record) != len(header):
-            _Columns(path, header, classes, set(), True)  # raises the clearer error if the columns are wrong
-            raise BenchError(f"{path}, line {reader.line_num}: {len(record)} cells under {len(header)} columns; {FIX}")
-        else:
-            rows.append(record)
-            lines.append(reader.line_num)
-    return _Table(path, header, lines, rows, delimiter != ",", set())
-
-
-def _fits(line: str, delimiter: str) -> bool:
-    names = {name.strip().lower() for name in next(csv.reader([line], delimiter=delimiter), [])}
-    return {"label", "pred"} <= names
 
 
 @dataclass(frozen=True, eq=False)
@@ -420,25 +462,12 @@ class _ColumnTable:
         return BenchError(f"{self.path}: column {self.header[column]!r} holds {self.columns[column].type}; {FIX}")
 
 
-def _read_parquet(path: Path) -> _ColumnTable:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    file = pq.ParquetFile(path)  # read_table would add a column for a folder name like key=value
-    if file.metadata.num_rows * file.metadata.num_columns > MOST_CELLS:
-        raise ValueError(f"it has {file.metadata.num_rows} rows of {file.metadata.num_columns} columns")
-    # Read texts as a dictionary: a long text that is repeated needs little space in the file, but much when expanded.
-    texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
-    table = pq.ParquetFile(path, read_dictionary=texts).read()
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if pa.types.is_dictionary(column.type):
-            sizes = (len(c) * max((len(str(v)) for v in c.dictionary.to_pylist()), default=0) for c in column.chunks)
-            if sum(sizes) > MOST_LETTERS:
-                raise ValueError(f"its column {name!r} has more than {MOST_LETTERS} letters")
-    told = parse_json((table.schema.metadata or {}).get(b"pandas", b"{}"))
-    kept = told.get("index_columns", []) if isinstance(told, dict) else []
-    indices = {composed(name) for name in kept if isinstance(name, str)} if isinstance(kept, list) else set()
-    return _ColumnTable(path, list(table.column_names), list(table.columns), indices)
+def _read(path: Path) -> "_Table | _ColumnTable":
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        table, indices = read_arrow(path)
+        return _ColumnTable(path, list(table.column_names), list(table.columns), indices)
+    return _Table(read_excel(path, FIX) if suffix in EXCEL else read_csv(path, "predictions file", FIX, PREDS))
 
 
 def _as_written(column: np.ndarray) -> np.ndarray:
@@ -449,12 +478,13 @@ def _as_written(column: np.ndarray) -> np.ndarray:
 
 
 def _write_parquet(
-    path: Path, classes: Sequence[str], rows: Sequence[tuple[str, int, np.ndarray]], answers: Sequence[int]
+    path: Path, classes: Sequence[str], rows: Sequence[tuple[str, int, np.ndarray | None]], answers: Sequence[int]
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    scores = np.stack([row[2] for row in rows]) if rows else np.zeros((0, len(classes)), np.float32)
+    scored = [row[2] for row in rows if row[2] is not None]
+    scores = np.stack(scored) if scored else np.zeros((0, len(classes)), np.float32)
     columns = [
         pa.array([row[0] for row in rows], pa.string()),
         pa.array([row[1] for row in rows], pa.int64()),

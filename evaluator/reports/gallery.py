@@ -20,7 +20,7 @@ from benchmark_builder.video.selection import indices, source_frames
 from evaluator.metrics.names import EXPLAINED as EXPLAINED
 from evaluator.metrics.names import IID, KINDS
 from evaluator.metrics.names import TITLES as TITLES
-from evaluator.predictions.files import Predictions
+from evaluator.predictions.files import NO_ANSWER, Predictions
 from evaluator.runs import Run
 from evaluator.testsets import TestSet, pair_sets
 
@@ -134,11 +134,14 @@ def _verdicts(runs: Sequence[Run], test_set: TestSet | None, video_id: str, labe
         right = pred == label
         good = right == (same.about.good == HIGH)
         donor = same.donors.get(video_id) == pred
-        found.append(Verdict(run.name, p.classes[pred], _confidence(p, k), right, good, donor))
+        said = "no class" if pred == NO_ANSWER else p.classes[pred]
+        found.append(Verdict(run.name, said, _confidence(p, k), right, good, donor))
     return found
 
 
 def _confidence(p: Predictions, k: int) -> float | None:
+    if p.scores is None:
+        return None
     scores = p.scores[k]
     if scores.min() < 0 or abs(scores.sum() - 1) > 1e-3:
         return None

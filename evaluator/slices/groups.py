@@ -165,11 +165,8 @@ def _count(s: TestSet, item: Item) -> int:
 def restricted(s: TestSet, p: Predictions, of: dict[str, str], name: str) -> tuple[TestSet, Predictions]:
     """The videos of one group: the test set and its predictions with these alone."""
     at = [k for k, video_id in enumerate(p.ids) if of.get(video_id) == name]
-    chosen = None if p.chosen is None else p.chosen[at]
     missing = tuple(i for i in p.missing if of.get(i) == name)
-    kept = replace(
-        p, ids=[p.ids[k] for k in at], labels=p.labels[at], scores=p.scores[at], missing=missing, chosen=chosen
-    )
+    kept = p.rows(at, missing)
     items = [item for item in s.items if of.get(item.id) == name]
     absent = tuple(i for i in s.absent if of.get(i) == name)
     return replace(s, items=items, absent=absent, same_donors=s.has_same_donors), kept

@@ -219,7 +219,7 @@ def test_other_bad_files(tmp_path: Path, scuba: TestSet) -> None:
         return refused(lambda: read_any_predictions(path, scuba))
 
     assert "not 3 scores" in read(dump(tmp_path / "b.json", {i: [0.5, 0.5] for i in SCORES}))
-    assert "not 3 scores" in read(dump(tmp_path / "c.json", {i: {"top": 1} for i in SCORES}))
+    assert "neither scores nor pred" in read(dump(tmp_path / "c.json", {i: {"top": 1} for i in SCORES}))
     assert "not all finite" in read(dump(tmp_path / "d.pkl", {i: np.array([np.nan, 0, 0]) for i in SCORES}))
     assert "a number of 401 digits" in read(dump(tmp_path / "d.json", {i: [10**400, 0, 0] for i in SCORES}))
     nested: list[Any] = []
@@ -239,7 +239,7 @@ def test_other_bad_files(tmp_path: Path, scuba: TestSet) -> None:
     assert "not readable JSON" in read(tmp_path / "h.json")
     (tmp_path / "i.pkl").write_bytes(pickle.dumps(in_order(SCORES))[:-9])
     assert "i.pkl" in read(tmp_path / "i.pkl")
-    assert "unknown kind" in read(tmp_path / "k.xlsx")
+    assert "unknown kind" in read(tmp_path / "k.xls")
     assert "no such file; give the file of scores" in read(tmp_path / "l.pkl")
     (tmp_path / "list.txt").write_text("z 3 0\n")
     path = dump(tmp_path / "m.pkl", in_order(SCORES))

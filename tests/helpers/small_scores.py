@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +37,28 @@ STILLS = {
 }
 
 
-def benchmark(folder: Path, kind: str, split: str = "test1") -> TestSet:
-    """A benchmark with four videos as tables only, since scoring reads no video."""
+def benchmark(
+    folder: Path,
+    kind: str,
+    split: str = "test1",
+    videos: Sequence[tuple[str, int]] = VIDEOS,
+    classes: Sequence[str] = CLASSES,
+    **own_of: dict[str, object],
+) -> TestSet:
+    """A benchmark (of four videos) as tables only, since scoring reads no video.
+
+    ``own_of``: id -> further cells of its row, such as ``donor_label``.
+    """
     blank = {
         f.name: 0 if f.type in (int, float) else "" for f in dataclasses.fields(Row) if f.default is dataclasses.MISSING
     } | {"frames": 1, "source_frames": "0-0", "fps": 25.0, "width": 8, "height": 8}
     rows = []
-    for video_id, label in VIDEOS:
+    for video_id, label in videos:
         own: dict[str, Any] = {"id": video_id, "file": f"videos/{video_id}.mp4", "label": label, "source_id": video_id}
-        own |= {"class_name": CLASSES[label], "split": split, "partner_id": "" if kind == "scuba" else video_id}
+        own |= {"class_name": classes[label], "split": split, "partner_id": "" if kind == "scuba" else video_id}
+        own |= own_of.get(video_id, {})
         rows.append(Row(**{**blank, **own}))
-    said = {"kind": kind, "dataset": "ucf101", "classes": CLASSES, "backgrounds": {"name": "stripes"}}
+    said = {"kind": kind, "dataset": "ucf101", "classes": list(classes), "backgrounds": {"name": "stripes"}}
     write_benchmark(folder, ProtocolRecord.made(said, folder), rows, [])
     return benchmark_set(folder)
 
