@@ -77,6 +77,8 @@ def evaluate(
     model = apply_options(spec, options.model) if isinstance(spec, ScoredModel) else load_model(spec, options.model)
     sampling = model.clips
     sets, chosen = gather(model, benchmarks, options)
+    if sets:
+        model = model.with_classes(sets[0].classes, sets[0].dataset)
     columns = {s.name: model.columns(s.classes, s.name) for s in sets}
     processes = Processes(pick_device(options.device))
     named = benchmarks is not None if named is None else named
@@ -84,8 +86,18 @@ def evaluate(
     columns |= {t.name: columns[t.plain] for t in timed}
     bf16 = options.precision == "bf16" or (options.precision == "auto" and processes.device.type == "cuda")
     precision = "bf16" if bf16 else "float32"
-    protocol = {"sampling": sampling.to_dict(), "precision": precision, "columns": next(iter(columns.values()), [])}
-    variant = "" if sampling == model.own_sampling else _short({"sampling": sampling.to_dict()})
+    protocol: dict[str, object] = {
+        "sampling": sampling.to_dict(),
+        "precision": precision,
+        "columns": next(iter(columns.values()), []),
+    }
+    changed: dict[str, object] = {} if sampling == model.own_sampling else {"sampling": sampling.to_dict()}
+    texts: dict[str, object] = {}
+    if model.zero_shot is not None:
+        texts = {"zero_shot": {"prompts": list(model.zero_shot.prompts), "phrases": list(model.zero_shot.phrases)}}
+        changed |= {} if model.zero_shot.usual else {"prompts": list(model.zero_shot.prompts)}
+    protocol |= texts
+    variant = _short(changed) if changed else ""
     check_names(method=model.method, model=model.model, trained_on=model.trained_on)
     attributes = read_slices(options.slices, sets, options.quantiles) if processes.main else []
     if processes.main:
@@ -114,7 +126,7 @@ def evaluate(
         dataset = _dataset(model, options, sets)
         videos = leaderboard.videos_digest([s.digest for s in sets])
         path = out / "results" / f"{plain(dataset)}-{tag}-{videos}.json"
-        of_run = {"checkpoint_sha256": model.digest, "precision": precision, "sampling": protocol["sampling"]}
+        of_run = {"checkpoint_sha256": model.digest, "precision": precision, "sampling": protocol["sampling"], **texts}
         earlier = _earlier(path, out, sets, timed, of_run) if model.lasting else []
         predictions |= {t.name: p for t, p, _ in earlier}
         timed += [t for t, _, _ in earlier]
@@ -127,13 +139,13 @@ def evaluate(
             "format": ResultsRecord.FORMAT,
             "dataset": dataset, "method": model.method, "model": model.model,
             "classes": list(sets[0].classes) if sets else [], "seed": _seed(model.seed), "checkpoint": model.source,
-            "checkpoint_sha256": model.digest, "protocol": protocol_name(sampling, bf16, variant),
+            "checkpoint_sha256": model.digest, "protocol": protocol_name(sampling, bf16, variant, bool(texts)),
             "sampling": protocol["sampling"], "kind": model.kind, "precision": precision,
             "notes": list(model.notes), "trained_on": model.trained_on,
             "bootstrap_seed": options.seed, "limit": options.limit,
             "iid": {"split": options.split, "fold": options.fold} if options.iid else None,
             "versions": {"albar-bench": version(), "torch": torch.__version__},
-            **subset_said(chosen), **computed.plain(),
+            **texts, **subset_said(chosen), **computed.plain(),
             **({"slices": [s.record.plain() for s in sliced]} if sliced else {}),
         }  # fmt: skip
         record = ResultsRecord.made(said, "the results", "give it a shorter name, or report this")
@@ -231,7 +243,7 @@ def _earlier(
         record = read_record(path)
     except BenchError:
         return []  # it will be written again
-    if any(getattr(record, name) != value for name, value in of_run.items()):
+    if any(record.plain().get(name) != value for name, value in of_run.items()):
         return []
     known = {s.name: s for s in sets if any((s.name, s.digest) == (r.name, r.digest) for r in record.sets)}
     now = {t.name for t in timed}
@@ -274,20 +286,27 @@ def describe_model(model: ScoredModel, precision: str) -> Iterator[str]:
         f"mean {_numbers(s.mean)}, std {_numbers(s.std)}"
     )
     yield f"trained on: {shown(model.trained_on)}"
+    if model.zero_shot is not None:
+        prompts = " and ".join(repr(prompt) for prompt in model.zero_shot.prompts)
+        yield f"zero-shot: classes are texts, {prompts}"
+        if model.zero_shot.phrases:
+            yield f"such as {model.zero_shot.texts(model.zero_shot.prompts[0])[0]!r}"
     for note in model.notes:
         yield f"assumed: {note}"
 
 
-def protocol_name(sampling: ClipSampling, bf16: bool = False, variant: str = "") -> str:
+def protocol_name(sampling: ClipSampling, bf16: bool = False, variant: str = "", zero_shot: bool = False) -> str:
     """How clips were cut, as one word: ``32x2-224-centre``; frames x stride, crop size, start of the test clip. Frames
     that are spread over the whole video have ``even`` instead of a stride.
 
-    Then ``4x3`` if there are several views (clips x crops), and eight digits of a digest if the sampling is not the
-    model's own, so that different samplings give different rows in a leaderboard.
+    Then ``4x3`` if there are several views (clips x crops), ``zero-shot`` for a model that was not trained on the
+    classes, and eight digits of a digest if the sampling or the prompts are not the model's own, so that they give
+    different rows in a leaderboard.
     """
     several = f"{sampling.views}x{sampling.crops}" if sampling.views * sampling.crops > 1 else ""
     word = f"{sampling.frames}x{'even' if sampling.even else sampling.stride}-{sampling.size}-{sampling.test_start}"
-    return "-".join(filter(None, (word, several, "bf16" if bf16 else "", variant)))
+    marks = ("bf16" if bf16 else "", "zero-shot" if zero_shot else "", variant)
+    return "-".join(filter(None, (word, several, *marks)))
 
 
 def predict(

@@ -37,6 +37,9 @@ Suffix = Annotated[Literal[".csv", ".parquet"], BeforeValidator(_dotted)]
 Times = Annotated[
     tuple[Time, ...], BeforeValidator(as_tuple), AfterValidator(lambda given: tuple(dict.fromkeys(given)))
 ]
+Prompts = Annotated[
+    tuple[str, ...], BeforeValidator(_as_words), AfterValidator(lambda given: tuple(dict.fromkeys(given)))
+]
 Sources = Annotated[tuple[Word, ...], BeforeValidator(_as_words)]
 Seeds = Annotated[tuple[int, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 
@@ -48,6 +51,8 @@ class ModelOptions(SettingsModel):
         model: ``package.module:Name`` of a checkpoint's network, if it is the user's own.
         weights: weights of a network that is given by name: a file, or a name of published weights.
         classes: a file of class names, one per line, in the order of the model's outputs.
+        prompts: texts with ``{}`` for a class, of models that compare videos with texts; features of several are
+            averaged.
         method: its name in the leaderboard.
         trained_on: all that it was trained on, in words.
         sampling: name of a clip sampling.
@@ -65,6 +70,11 @@ class ModelOptions(SettingsModel):
     classes: PathSetting | None = setting(
         None, "Class names of the model's outputs, one per line.", shown="the model's own, else the benchmark's"
     )
+    prompts: Prompts = setting(
+        (), 'Zero-shot: the text of a class, with {} for its name, e.g. "a video of a person {}"; may be given several '
+        "times: features are averaged.", flag="--prompt", give="a text", metavar="TEXT",
+        shown='"a video of a person {}"',
+    )  # fmt: skip
     method: str | None = setting(None, "Its name in the leaderboard.", shown="its own")
     trained_on: Word | None = setting(
         None, 'What it was trained on, for the leaderboard: "Kinetics-400, then HMDB51".',
@@ -75,6 +85,14 @@ class ModelOptions(SettingsModel):
     views: int | None = setting(None, "Clips per video, evenly in time; softmax is averaged.")
     crops: int | None = setting(None, "Crops per clip: 1 (centre) or 3.")
     trust: bool = setting(False, "Open a TorchScript or .pt2 file, which can run its author's code.")
+
+    @model_validator(mode="after")
+    def _prompts_have_a_place(self) -> Self:
+        for prompt in self.prompts:
+            if prompt.count("{}") != 1:
+                fix = "has not exactly one {} for the name of a class; give a text such as 'a video of a person {}'"
+                raise self.wrong("prompts", prompt, fix)
+        return self
 
     def refuse(self, name: str, why: str) -> None:
         """Raise BenchError if an option was given that does not apply here."""

@@ -191,6 +191,14 @@ class ListedSources(Record):
     unknown: list[Text] = Field(default_factory=list[str])
 
 
+class ZeroShotTexts(Record):
+    """The texts that a zero-shot model compared videos with: prompts with ``{}``, and the phrase of each class in label
+    order."""
+
+    prompts: Annotated[list[Text], Field(min_length=1)]
+    phrases: list[Text]
+
+
 class Iid(Record):
     """The ordinary test videos that were scored, and the place of the dataset."""
 
@@ -337,6 +345,7 @@ class ResultsRecord(Computed):
         trained_on: all that the model was trained on, in words; ``unknown`` if no file says it, empty in records of
             older versions.
         kind, notes: the kind of model, and what had to be assumed about it.
+        zero_shot: the texts of a model that was not trained on classes; None for others.
         classes: names in label order; empty if an older version wrote the record.
         limit: largest number of videos scored per set; None for all.
         subset: only the videos that a list names were scored.
@@ -355,6 +364,7 @@ class ResultsRecord(Computed):
     classes: list[Text] = Field(default_factory=list[str])
     kind: Text = ""
     trained_on: Text = ""
+    zero_shot: Annotated[ZeroShotTexts | None, Missing()] = None
     precision: Text = ""
     notes: list[Text] = Field(default_factory=list[str])
     bootstrap_seed: Annotated[int, Says("a seed", _is_seed)] = 0

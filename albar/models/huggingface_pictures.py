@@ -72,6 +72,8 @@ def picture_sampling(folder: Path, pictures: Pictures, clip: Mapping[str, Any], 
         if said.get("do_resize", True) is False:
             notes.append("the folder resizes nothing; here the short side is scaled to the network's size")
             resize, square = size, False
+        if pictures.square is not None and said.get("resample", 2) != 2:
+            notes.append("the folder scales pictures with another filter; here bilinear, with antialiasing")
         whole = {"squash": True, "crop": "random", "resize": size} if square else {"resize": max(size, resize)}
         mean, std = _normalisation(pictures, said)
         return ClipSampling(

@@ -8,7 +8,9 @@ from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
 from evaluator.options import EvalFiles, EvalOptions, ModelOptions
 
-OF_MODEL = ("model", "weights", "classes", "sampling", "clip", "views", "crops", "method", "trained_on", "trust")
+OF_MODEL = (
+    "model", "weights", "classes", "prompts", "sampling", "clip", "views", "crops", "method", "trained_on", "trust",
+)  # fmt: skip
 UNNAMED = tuple(name for name in OF_MODEL if name not in ("method", "trained_on"))  # without those for the leaderboard
 OPTIONS = (
     "dataset", "root", "iid", "split", "fold", "batch", "workers", "device", "precision", "subset", "limit",
@@ -22,8 +24,8 @@ def eval_command(
         str,
         typer.Argument(
             help="A checkpoint of `bench train` or of ALBAR's release; a network's name with --weights (swin3d_t, …); "
-            "hf:FOLDER_OR_NAME (VideoMAE, TimeSformer, ViViT, V-JEPA 2, VideoPrism); a TorchScript or .pt2 file "
-            "(--trust); package.module:factory.",
+            "hf:FOLDER_OR_NAME (VideoMAE, TimeSformer, ViViT, V-JEPA 2, VideoPrism; zero-shot, with --prompt: CLIP, "
+            "SigLIP, MetaCLIP, X-CLIP, VideoPrism); a TorchScript or .pt2 file (--trust); package.module:factory.",
             metavar="MODEL",
         ),
     ],
@@ -32,6 +34,9 @@ def eval_command(
     files: EvalFiles,
 ) -> None:
     """Score a model: IID, SCUBA (↑), SCUFO (↓), ConflFG (↑), contrasted accuracy (↑).
+
+    A model that compares videos with texts is scored zero-shot, with the benchmark's classes as phrases: `bench eval
+    hf:openai/clip-vit-base-patch32 --benchmarks DIR --no-iid --prompt "a video of a person {}"`.
 
     On several GPUs: `accelerate launch --num_processes N $(which bench) eval MODEL …`.
     """

@@ -141,9 +141,11 @@ def explain(
     """
     options, model_options = options or ExplainOptions(), model_options or ModelOptions()
     model = apply_options(spec, model_options) if isinstance(spec, ScoredModel) else load_model(spec, model_options)
+    s = _test_set(model, what, options)
+    if s.benchmark:
+        model = model.with_classes(s.classes, s.dataset)
     for line in describe_model(model, "float32"):
         say(line)
-    s = _test_set(model, what, options)
     device = pick_device(options.device)
     columns = model.columns(s.classes, s.name) if s.benchmark else None
     explainer = _Explainer(model, model.network(device), s, device, options, columns)

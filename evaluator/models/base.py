@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -10,6 +11,9 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import composed, letters, read_lines
 from evaluator.options import ModelOptions as ModelOptions
 from evaluator.training_data import UNKNOWN
+
+if TYPE_CHECKING:
+    from evaluator.models.zero_shot import ZeroShot
 
 # Normalised clips, float32 (B, 3, T, S, S) on the device, to logits (B, outputs).
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -21,7 +25,8 @@ class ScoredModel:
 
     Attributes:
         source: as given by the user.
-        kind: ``checkpoint``, ``weights``, ``huggingface``, ``torchscript``, ``torch.export`` or ``factory``.
+        kind: ``checkpoint``, ``weights``, ``huggingface``, ``zero-shot``, ``torchscript``, ``torch.export`` or
+            ``factory``.
         method, model: its name and architecture in the leaderboard. digest: hex SHA-256 of its weights. sampling: its
         preprocessing: size, frames, stride, normalisation, views. None: unknown. classes: class names in the
         order of its outputs. None: unknown. outputs: number of outputs, if it is known before it runs. strict:
@@ -30,6 +35,7 @@ class ScoredModel:
         :mod:`evaluator.training_data`. seed: seed of its training run, if known. lasting: whether equal digests mean
         equal predictions, so that predictions on disk can be used again. notes: assumptions that were made; printed and
         stored. network: loads it onto a device, ready for use. own_sampling: the sampling before the user's changes.
+        zero_shot: makes its classes of texts, see :meth:`with_classes`; None: it was trained on classes.
     """
 
     source: str
@@ -48,6 +54,7 @@ class ScoredModel:
     lasting: bool = True
     notes: tuple[str, ...] = ()
     own_sampling: ClipSampling | None = None
+    zero_shot: "ZeroShot | None" = field(default=None, repr=False)
 
     @property
     def clips(self) -> ClipSampling:
@@ -58,6 +65,20 @@ class ScoredModel:
                 "--clip NAME=VALUE for changes"
             )
         return self.sampling
+
+    def with_classes(self, classes: Sequence[str], dataset: str) -> "ScoredModel":
+        """A zero-shot model that has no classes yet, with these; any other model as it is.
+
+        Args:
+            classes: names in label order.
+            dataset: whose classes they are; empty if it is unknown.
+
+        Raises:
+            BenchError: the texts of the classes do not fit the model.
+        """
+        if self.zero_shot is None or self.classes is not None:
+            return self
+        return self.zero_shot.with_classes(self, classes, dataset)
 
     def columns(self, wanted: Sequence[str], where: str) -> list[int]:
         """The output index of each wanted class.
@@ -85,7 +106,12 @@ class ScoredModel:
 
 
 def apply_options(model: ScoredModel, options: ModelOptions) -> ScoredModel:
-    """The model with the user's name, training data and sampling."""
+    """The model with the user's name, training data, sampling, prompts and classes."""
+    if options.prompts:
+        if model.zero_shot is None:
+            raise BenchError(f"--prompt {options.prompts[0]}: leave it out, {model.source} was trained on classes; "
+                             "prompts are for models that compare videos with texts")  # fmt: skip
+        model = replace(model, zero_shot=replace(model.zero_shot, prompts=options.prompts))
     if options.classes is not None:
         if model.strict:
             options.refuse("classes", "a checkpoint contains its class names")
@@ -95,6 +121,8 @@ def apply_options(model: ScoredModel, options: ModelOptions) -> ScoredModel:
                 f"{options.classes}: names {len(given)} classes, {model.source} has {model.outputs} outputs; give one "
                 "name a line and output"
             )
+        if model.zero_shot is not None:
+            model = replace(model, classes=None).with_classes(given, "")
         model = replace(model, classes=given)
     clips = sampling(options.sampling) if options.sampling else model.sampling
     changes = {

@@ -321,6 +321,7 @@ def _measured(run: Run) -> dict[str, object]:
         "Clips": record.protocol, "Checkpoint": record.checkpoint,
         "SHA-256": record.checkpoint_sha256,
         "Sampling": ", ".join(f"{k} {v}" for k, v in (record.sampling or {}).items()),
+        "Zero-shot": "; ".join(record.zero_shot.prompts) if record.zero_shot else "",
         "Versions": ", ".join(f"{k} {v}" for k, v in (record.versions or {}).items()),
         "Intervals": f"95 %, bootstrap over {_drawn(run)}",
         "Only the first": f"{record.limit} videos of each set" if record.limit else "",

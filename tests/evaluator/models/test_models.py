@@ -91,7 +91,9 @@ def test_a_hugging_face_folder(world: World, kind: str, tmp_path: Path) -> None:
     sampling = ClipSampling(frames=4, stride=2, size=32, resize=36, mean=mean, std=std)
     pixels = "pixel_values"
     if prism:  # its pictures are squashed, and it has no normalisation unless the folder says so
-        sampling = sampling.replaced({"even": True, "mean": (0.0,) * 3, "squash": True, "crop": "random", "resize": 32})
+        sampling = sampling.replaced(
+            {"even": True, "test_start": "first", "mean": (0.0,) * 3, "squash": True, "crop": "random", "resize": 32}
+        )
     if prism or kind == "vjepa2":
         pixels = "pixel_values_videos"
     order = [turned.index(name.upper() + " ") for name in CLASSES]
