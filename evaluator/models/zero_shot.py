@@ -132,7 +132,8 @@ def load(spec: str, folder: Path) -> ScoredModel:
     return ScoredModel(
         source=spec, kind=KIND, method=text.split("/")[-1] or folder.resolve().name, model=plain["model_type"],
         digest=huggingface.folder_digest(folder), sampling=sampling, network=_no_classes(spec),
-        notes=tuple(notes), trained_on=training_data.of_folder(folder, None), zero_shot=ZeroShot(folder=folder, config=config),
+        notes=tuple(notes), trained_on=training_data.of_folder(folder, None),
+        zero_shot=ZeroShot(folder=folder, config=config),
     )  # fmt: skip
 
 
