@@ -46,6 +46,7 @@ class AppearanceFree(FromSources):
         heading="Appearance free",
         published="APPEARANCE_FREE",
     )
+    actor_stays: ClassVar[bool] = True
 
     flow: str = setting(
         "dis", "Optical flow: dis (OpenCV), or raft:FILE (torchvision's RAFT with weights from a file)."

@@ -28,6 +28,7 @@ class BackgroundOnly(WithoutActor):
         figure="background_only",
         heading="Background only",
     )
+    actor_stays: ClassVar[bool] = True
 
     @property
     def set_name(self) -> str:

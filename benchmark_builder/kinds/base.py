@@ -29,6 +29,7 @@ class Kind(SettingsModel, ABC):
 
     about: ClassVar[About]
     own_columns: ClassVar[frozenset[str]] = frozenset()  # columns of INHERITED that differ from the SCUBA video's
+    actor_stays: ClassVar[bool] = False  # the actor (or its removed place) is where the masks of the source are
 
     @classmethod
     def read(cls, protocol: ProtocolRecord) -> Self:
@@ -44,6 +45,25 @@ class Kind(SettingsModel, ABC):
             BenchError: such a file is missing or cannot be read.
         """
 
+    def actor_masks(
+        self, benchmark: Benchmark, row: Row, mask: Callable[[int], np.ndarray]
+    ) -> Iterator[np.ndarray] | None:
+        """Where the actor is in the frames of a video, for `bench explain`; of ConflFG the moving actor.
+
+        Args:
+            benchmark, row: the video.
+            mask: gives the mask of the source, bool (H, W), for frame k of the SCUBA video that it was made from.
+
+        Yields:
+            Per frame (of a ``still`` kind for its one frame): bool (H, W), or uint8 (H, W), the share of each pixel in
+            255ths. None if the kind does not tell.
+        """
+        if not self.actor_stays:
+            return None
+        if self.about.still:
+            return iter([mask(still_frame_of(row))])
+        return (mask(k) for k in range(row.frames))
+
     @classmethod
     def row_problems(cls, benchmark: Benchmark, row: Row) -> list[str]:
         """Problems that `bench verify` finds in a row of this kind in addition to the common checks, one line each."""
@@ -52,6 +72,13 @@ class Kind(SettingsModel, ABC):
     def redrawn(self, benchmark: Benchmark, scuba: Benchmark) -> Callable[[Row, Row], list[str]]:
         """A function of a row and its SCUBA row: it lists the values that differ from a new draw with the seed."""
         return lambda row, base: []
+
+
+def still_frame_of(row: Row) -> int:
+    """Which frame of its SCUBA video a still shows. Raises BenchError if the row does not say it."""
+    if row.still_frame is None or not 0 <= row.still_frame < row.frames:
+        raise BenchError(f"{row.id}: its row does not say which frame it repeats; build the benchmark again")
+    return row.still_frame
 
 
 class Derived(Kind):

@@ -57,6 +57,7 @@ class Conflfg(Derived, DonorSettings):
         donors="conflfg_donor",
     )
     drawn_from_all: ClassVar[bool] = True
+    actor_stays: ClassVar[bool] = True
 
     rules: int = 2
 

@@ -43,6 +43,7 @@ class HumanOnly(FromSources):
         figure="human_only",
         heading="Human only",
     )
+    actor_stays: ClassVar[bool] = True
 
     colour: Literal["hat", "measured"] = setting(
         "hat", "Colour outside the mask: HAT's (123, 116, 103), or the measured mean of the sources."

@@ -47,6 +47,7 @@ class Scuba(Kind):
         short="SCUBA",
         headline=True,
     )
+    actor_stays: ClassVar[bool] = True
 
     def compose(self, benchmark: Benchmark, row: Row) -> Iterator[np.ndarray]:
         path = benchmark.path(row)

@@ -32,6 +32,7 @@ class Scufo(Derived, StillSettings):
         contrast_heading="Contra. Acc.",
         headline=True,
     )
+    actor_stays: ClassVar[bool] = True
 
     @classmethod
     def read(cls, protocol: ProtocolRecord) -> Self:

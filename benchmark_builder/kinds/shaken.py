@@ -4,7 +4,7 @@ A network can learn to detect that nothing moves, and so do well on SCUFO withou
 but shows no action: the whole picture pans, zooms and rotates a little, along a path drawn only from (seed, id).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
 from benchmark_builder.benchmark.protocol_record import ProtocolRecord, required
-from benchmark_builder.kinds.base import About, Derived
+from benchmark_builder.kinds.base import About, Derived, still_frame_of
 from benchmark_builder.kinds.stills import StillMaker
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.layouts import virtual
@@ -49,6 +49,12 @@ class Shaken(Derived, ShakeSettings):
         still = virtual.read(benchmark.path(row), "still")
         return shake(still, self.shake, generator(row.seed, row.id, "shake"), row.frames, row.fps)
 
+    def actor_masks(
+        self, benchmark: Benchmark, row: Row, mask: Callable[[int], np.ndarray]
+    ) -> Iterator[np.ndarray] | None:
+        still = mask(still_frame_of(row)).astype(np.uint8) * 255
+        return shake(still, self.shake, generator(row.seed, row.id, "shake"), row.frames, row.fps)
+
 
 @dataclass(frozen=True)
 class ShakenMaker(StillMaker):
@@ -70,7 +76,7 @@ class ShakenMaker(StillMaker):
 def shake(
     still: np.ndarray, amplitude: float, rng: np.random.Generator, frames: int, fps: float
 ) -> Iterator[np.ndarray]:
-    """Yield ``frames`` views of a still, uint8 (H, W, 3), along a path drawn with ``rng``.
+    """Yield ``frames`` views of a still, uint8 (H, W, 3) or a mask (H, W), along a path drawn with ``rng``.
 
     The camera is a little closer than in the still. Areas outside the still are filled by mirroring it.
     """

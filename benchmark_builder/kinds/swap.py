@@ -9,7 +9,7 @@ centre of the picture if a mask is empty). Edges are hard. The distance between 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -167,6 +167,12 @@ class Swap(WithoutActor):
         if self.inpainted is None:
             columns["covered"] = round(count.share, 6)
 
+    def actor_masks(
+        self, benchmark: Benchmark, row: Row, mask: Callable[[int], np.ndarray]
+    ) -> Iterator[np.ndarray] | None:
+        right, down = _pixels(row.donor_shift, row.id)
+        return (_moved_mask(mask(k), (row.height, row.width), right, down) for k in range(row.frames))
+
     def weight(self, row: Row) -> float:
         return 1.0  # the masks of the background's video are not in the row
 
@@ -274,14 +280,30 @@ def _centre(weights: np.ndarray) -> tuple[float, float]:
 def _moved(frame: np.ndarray, mask: np.ndarray, background: np.ndarray, right: int, down: int) -> np.ndarray:
     """The actor of a frame moved onto a background, uint8 (H, W, 3); parts outside the picture are lost."""
     out = background.copy()
-    height, width = out.shape[:2]
-    top, left = max(0, down), max(0, right)
-    bottom, end = min(height, frame.shape[0] + down), min(width, frame.shape[1] + right)
-    if top < bottom and left < end:
-        there, here = (
-            (slice(top, bottom), slice(left, end)),
-            (slice(top - down, bottom - down), slice(left - right, end - right)),
-        )
+    places = _overlap(frame.shape[:2], out.shape[:2], right, down)
+    if places is not None:
+        here, there = places
         cut, actor = np.ascontiguousarray(mask[here]), np.ascontiguousarray(frame[here])
         out[there] = paste(actor, cut, np.ascontiguousarray(out[there]))
     return out
+
+
+def _moved_mask(mask: np.ndarray, shape: tuple[int, int], right: int, down: int) -> np.ndarray:
+    """A mask, bool (H, W), moved as :func:`_moved` moves the actor, in a picture of ``shape`` (height, width)."""
+    out = np.zeros(shape, bool)
+    places = _overlap(mask.shape, shape, right, down)
+    if places is not None:
+        here, there = places
+        out[there] = mask[here]
+    return out
+
+
+def _overlap(
+    size: tuple[int, ...], picture: tuple[int, ...], right: int, down: int
+) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
+    """The part of a frame that is inside a picture once it is moved, and where in the picture it is; None: nothing."""
+    top, left = max(0, down), max(0, right)
+    bottom, end = min(picture[0], size[0] + down), min(picture[1], size[1] + right)
+    if top >= bottom or left >= end:
+        return None
+    return (slice(top - down, bottom - down), slice(left - right, end - right)), (slice(top, bottom), slice(left, end))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from small_builds import QUIET, frames_of, scuba
-from tiny_videos import make_actions, write_video
+from tiny_videos import make_actions, moving_square, write_video
 from torch import nn
 from typer.testing import CliRunner
 
@@ -17,8 +17,11 @@ from albar.clips.clips import ClipSampling, eval_clips
 from albar_bench.cli.app import app
 from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.builders import build_kind, build_scufo
+from benchmark_builder.kinds.scufo import Scufo
+from benchmark_builder.kinds.shaken import Shaken, shake
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.selection import indices
 from evaluator.explain.attribution import NotExplainable, attribute
 from evaluator.explain.explain import Explanation, explain, means_of
@@ -118,10 +121,46 @@ def test_a_still_has_the_mask_of_its_frame(built: Path, tmp_path: Path) -> None:
         assert videos.area[row.id] == pytest.approx(mask.mean(), rel=EPS)
 
 
-def test_kinds_without_fitting_masks_are_refused(built: Path, tmp_path: Path) -> None:
+def test_in_swap_the_mask_is_moved_with_the_actor(tmp_path: Path) -> None:
+    root = make_actions(tmp_path / "ucf", per_class=1, frames=FRAMES, height=SIDE, width=SIDE)
+    elsewhere = [np.roll(a, (11, 9), (1, 2)) for a in moving_square(FRAMES, SIDE, SIDE, seed=10)]
+    write_video(root / "videos/Basketball/v_Basketball_g01_c01.mkv", elsewhere[0])
+    write_masks(root / "masks/Basketball/v_Basketball_g01_c01.zip", elsewhere[1])
+    scuba(root, tmp_path / "scuba", layout="lossless", backgrounds="noise")
+    build_kind("swap", tmp_path / "scuba", out=tmp_path / "swap", run=QUIET, layout="lossless")
+    swap = read_benchmark(tmp_path / "swap")
+    videos = explained(tmp_path / "swap", tmp_path / "out").videos.set_index("id")
+    assert {row.donor_shift for row in swap.rows} == {"9 11", "-9 -11"}
+    for row in swap.rows:
+        right, down = map(int, row.donor_shift.split())
+        masks = np.pad(masks_of(tmp_path / "scuba", row.partner_id), ((0, 0), (SIDE, SIDE), (SIDE, SIDE)))
+        moved = masks[:, SIDE - down : 2 * SIDE - down, SIDE - right : 2 * SIDE - right]
+        frames = frames_of(tmp_path / "swap", row.id)
+        assert videos.inside[row.id] == pytest.approx(share(frames, moved), rel=SHARE_TOLERANCE)
+        assert videos.area[row.id] == pytest.approx(moved.mean(), rel=EPS)
+
+
+def test_in_shaken_the_mask_of_the_still_moves_with_the_camera(built: Path, tmp_path: Path) -> None:
     build_kind("shaken", built / "scuba", out=tmp_path / "shaken", run=QUIET, layout="lossless")
-    with pytest.raises(BenchError, match="kind shaken have no masks that fit"):
-        explained(tmp_path / "shaken", tmp_path / "out")
+    shaken = read_benchmark(tmp_path / "shaken")
+    videos = explained(tmp_path / "shaken", tmp_path / "out").videos.set_index("id")
+    for row in shaken.rows:
+        still = np.repeat(masks_of(built / "scuba", row.partner_id)[row.still_frame][..., None], 3, 2)
+        picture = still.astype(np.uint8) * 255  # a white actor on black, shaken as the video was
+        made = Shaken.read(shaken.protocol)
+        moved = np.stack([*shake(picture, made.shake, generator(row.seed, row.id, "shake"), FRAMES, row.fps)])[..., 0]
+        assert (moved[0] != moved[-1]).any()
+        frames = frames_of(tmp_path / "shaken", row.id)
+        assert videos.inside[row.id] == pytest.approx(share(frames, moved / 255), rel=SHARE_TOLERANCE)
+        assert videos.area[row.id] == pytest.approx((moved / 255).mean(), rel=4 * EPS)
+
+
+def test_kinds_that_do_not_tell_where_the_actor_is_are_refused(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scufo, "actor_stays", False)
+    with pytest.raises(BenchError, match="kind scufo have no masks that fit them; choose a benchmark of another kind"):
+        explained(built / "scufo", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
