@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         explain,
         leaderboard,
         load_benchmark,
+        predict,
         score,
         train,
     )
@@ -38,11 +39,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BenchError", "Benchmark", "Explained", "Result", "__version__", "build_conflfg", "build_kind", "build_scuba",
-    "build_scufo", "evaluate", "explain", "leaderboard", "load_benchmark", "score", "train",
+    "build_scufo", "evaluate", "explain", "leaderboard", "load_benchmark", "predict", "score", "train",
 ]  # fmt: skip
 
 _API = ("Explained", "Result", "build_conflfg", "build_kind", "build_scuba", "build_scufo", "evaluate", "explain",
-        "leaderboard", "load_benchmark", "score", "train")  # fmt: skip
+        "leaderboard", "load_benchmark", "predict", "score", "train")  # fmt: skip
 __getattr__, __dir__ = exports(
     __name__,
     {name: "albar_bench.api" for name in _API}

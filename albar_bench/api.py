@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from benchmark_builder.kinds.base import Kind
     from evaluator.explain.explain import Explained as Found
+    from evaluator.predict.predict import Prediction
     from evaluator.records import Scored
 
 log = logging.getLogger("albar_bench")
@@ -350,6 +351,47 @@ def explain(
     )
     settings = ExplainOptions(**{"progress": _shows_progress(), **options}, out=Path(out))
     return Explained(run(_model(model, classes), Path(what), settings, own, log.info))
+
+
+def predict(
+    model: "nn.Module | Place",
+    videos: "Place | Sequence[Place]",
+    sampling: str | None = None,
+    out: Place = "predict",
+    *,
+    classes: Sequence[str] | None = None,
+    network: str | None = None,
+    weights: str | None = None,
+    clip: Mapping[str, Any] | None = None,
+    views: int | None = None,
+    crops: int | None = None,
+    trust: bool = False,
+    **options: Any,
+) -> "list[Prediction]":
+    """A model's top classes for videos, and how they change with one frame, another order or another background.
+
+    Args:
+        model, sampling, classes, network, weights, clip, views, crops, trust: as for :func:`evaluate`.
+        videos: one or several: files, folders of frames, folders of video files.
+        out: folder for predictions.csv, predictions.json and a picture per video.
+        options: further fields of :class:`evaluator.options.PredictOptions`, such as ``masks``, ``backgrounds``,
+            ``top``.
+
+    Returns:
+        One per video; one that could not be read has a ``reason`` and no ``versions``.
+
+    Raises:
+        BenchError: the model, the mask source or a background set is wrong.
+    """
+    from evaluator.options import ModelOptions, PredictOptions
+    from evaluator.predict.predict import predict as run
+
+    own = ModelOptions(
+        model=network, weights=weights, sampling=sampling, clip=dict(clip or {}), views=views, crops=crops, trust=trust
+    )
+    settings = PredictOptions(**{"progress": _shows_progress(), **options}, out=Path(out))
+    several = [videos] if isinstance(videos, (str, PathLike)) else videos
+    return run(_model(model, classes), [Path(v) for v in several], settings, own, log.info).videos
 
 
 def score(

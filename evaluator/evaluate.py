@@ -352,7 +352,7 @@ def predict(
                     if isinstance(error, ChangedFile) or not options.allow_missing:
                         raise error
                     missing[listed[k][0].name][listed[k][1].id] = str(error)
-                scores = _scores(network, batch, prepare, processes.device, bf16, options.batch)
+                scores = video_scores(network, batch, prepare, processes.device, bf16, options.batch)
                 for k, row in zip(batch.places, scores, strict=True):
                     s, item = listed[k]
                     if len(row) != len(s.classes):
@@ -377,7 +377,7 @@ def predict(
     return {"videos": len(listed), "seconds": seconds, "idle_percent": 100 * waited / max(seconds, 1e-9)}
 
 
-def _scores(
+def video_scores(
     network: Network, batch: Batch, prepare: Normaliser, device: torch.device, bf16: bool, most: int
 ) -> np.ndarray:
     """Probabilities of a batch's videos, float32 (B, outputs): the mean over views of the softmax."""

@@ -336,6 +336,50 @@ class UnitsOptions(MovedDataset):
     out: PathSetting = setting(Path("units"), "Tables and the picture go here.")
 
 
+class PredictOptions(SettingsModel):
+    """How a model is asked about single videos.
+
+    Attributes:
+        masks, mask_set: where the actor is; None leaves out the versions that need it.
+        backgrounds: background sets, one version of the video for each.
+        dataset: names the classes; with ``root``, the dataset's folder, also the videos, so that their ids fit the mask
+            source and their true class is known.
+        top: classes per version. seed: of the shuffled order and the backgrounds. batch: clips per pass.
+        pictures: draw a picture per video. columns: frames per version in it.
+    """
+
+    masks: Word | None = setting(
+        None, "Also replace the background and remove the actor; where the actor is: people (needs no annotation), "
+        "motion, stored:FOLDER …, KIND or KIND:PATH (`bench segment --help` lists them).",
+    )  # fmt: skip
+    mask_set: tuple[str, ...] = like(NetworkSettings, "mask_set", ())
+    backgrounds: Words = setting(
+        ("stripes",), "Background sets as in `bench build scuba`: stripes, plain, images:FOLDER, video:FOLDER …; may "
+        "be given several times.", give="one background set or more", shown="stripes",
+    )  # fmt: skip
+    dataset: Word | None = setting(
+        None, "Dataset that names the classes: ucf101, hmdb51, kinetics400, …", shown="the model's own class names"
+    )
+    root: PathSetting | None = setting(
+        None, "The dataset's folder (with --dataset), if the videos are in it: their true classes are then shown, and "
+        "masks that follow the dataset's names are found.",
+    )  # fmt: skip
+    top: int = setting(5, "Classes shown per version.", of="classes", ge=1, le=1000)
+    seed: int = setting(0, "Seed of the shuffled order and of the backgrounds.")
+    batch: int = like(EvalOptions, "batch", 8)
+    device: Word = like(EvalOptions, "device", "auto")
+    pictures: bool = setting(True, "Draw a picture per video.")
+    columns: int = setting(6, "Frames of each version in the picture.", of="frames", ge=1, le=32)
+    out: PathSetting = setting(Path("predict"), "predictions.csv, predictions.json and the pictures go here.")
+    progress: bool = like(EvalOptions, "progress", True)
+
+    @model_validator(mode="after")
+    def _root_of_a_dataset(self) -> Self:
+        if self.root is not None and self.dataset is None:
+            raise self.wrong("root", self.root, "goes with --dataset; give the dataset's name too")
+        return self
+
+
 class EvalFiles(SettingsModel):
     """What a model is scored on, and where the results go."""
 

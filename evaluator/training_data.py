@@ -25,7 +25,7 @@ _TOKENS = {
     "KINETICS400": "Kinetics-400",
     "KINETICS600": "Kinetics-600",
 }
-_LABEL_MAPS = ("hmdb51", "ucf101", "kinetics400")
+LABEL_MAPS = ("hmdb51", "ucf101", "kinetics400")
 
 
 def of_run(dataset: str, settings: Mapping[str, object]) -> str:
@@ -79,7 +79,7 @@ def of_folder(folder: Path, classes: Sequence[str] | None) -> str:
     if named:
         more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
         return shortened(", ".join(named[:_MOST_NAMED]) + more)
-    alike = next((name for name in _LABEL_MAPS if classes and _class_letters(name) == _letters(classes)), None)
+    alike = next((name for name in LABEL_MAPS if classes and _class_letters(name) == _letters(classes)), None)
     return UNKNOWN if alike is None else f"{UNKNOWN}; classes of {alike}"
 
 

@@ -99,6 +99,10 @@ COMMANDS: dict[str, Command | Table] = {
         f"{CLI}.explain:explain",
         "Show where a network looks, by integrated gradients, and how much of that is on the actor.",
     ),
+    "predict": Command(
+        f"{CLI}.predict:predict",
+        "Show a model's top classes for a video, and how they change with one frame, another order or background.",
+    ),
     "compare": Command(
         f"{CLI}.compare:compare",
         "Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.",

@@ -15,6 +15,7 @@ from benchmark_builder.utils.errors import BenchError, ChangedFile
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.digest_cache import known_digest
 from evaluator.testsets import Item, TestSet
+from evaluator.time_order import TimeOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,21 @@ def read_clips(s: TestSet, item: Item, sampling: ClipSampling, check: bool = Tru
 
 def _in_time(s: TestSet, item: Item, clips: torch.Tensor, sampling: ClipSampling) -> torch.Tensor:
     """The clips of a video, uint8 (views · crops, 3, T, S, S), in the order of the test set."""
-    if s.time is None:
-        return clips
-    views = [s.time.places(item.id, view, clips.shape[2]) for view in range(sampling.views)]
-    crops = len(clips) // len(views)
-    for view, places in enumerate(views):
+    return clips if s.time is None else reordered(clips, s.time, item.id, sampling.views)
+
+
+def reordered(clips: torch.Tensor, time: TimeOrder, video_id: str, views: int) -> torch.Tensor:
+    """The clips of a video with their frames in another order; ``clips`` are changed.
+
+    Args:
+        clips: uint8 (views · crops, 3, T, S, S), views outermost.
+        time: the order.
+        video_id: the video's id, by which an order is drawn.
+        views: number of clips in time.
+    """
+    crops = len(clips) // views
+    for view in range(views):
+        places = time.places(video_id, view, clips.shape[2])
         if places is not None:
             own = slice(view * crops, (view + 1) * crops)
             clips[own] = clips[own][:, :, places]
