@@ -64,8 +64,8 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frames = np.where(masks[..., None], np.uint8(20), np.uint8(250)).repeat(3, 3)
     write_video(folder / "wall.mkv", frames)
     write_masks(folder / "masks/wall.zip", masks)
-    (folder / "black").mkdir()
-    cv2.imwrite(str(folder / "black/black.png"), np.zeros((SIDE, SIDE, 3), np.uint8))
+    (folder / "dark").mkdir()
+    cv2.imwrite(str(folder / "dark/dark.png"), np.full((SIDE, SIDE, 3), 90, np.uint8))
     return folder / "wall.mkv"
 
 
@@ -79,17 +79,17 @@ def same(one: Prediction) -> dict[str, bool]:
 
 def test_one_that_reads_motion_and_one_that_reads_the_scene(video: Path, tmp_path: Path) -> None:
     masks = f"stored:{video.parent / 'masks'}"
-    black = [f"images:{video.parent / 'black'}"]
-    (moving,) = asked(Motion(), video, tmp_path, masks=masks, backgrounds=black)
+    dark = [f"images:{video.parent / 'dark'}"]
+    (moving,) = asked(Motion(), video, tmp_path, masks=masks, backgrounds=dark)
     assert same(moving) == {
         "plain": True, "one-frame": False, "shuffled": True, "reversed": True, "background": True,
         "background-one-frame": False, "actor-removed": False,
     }  # fmt: skip
     assert moving.versions[0].answer.class_name == "moving" and moving.versions[1].answer.class_name == "still"
     assert "One frame is not enough" in moving.verdict and "The actor over another background still" in moving.verdict
-    (scene,) = asked(Scene(), video, tmp_path, masks=masks, backgrounds=black)
+    (scene,) = asked(Scene(), video, tmp_path, masks=masks, backgrounds=dark)
     found = same(scene)
-    # Before a black background the answer is another; the order of frames and the actor change nothing.
+    # Before a dark background the answer is another; the order of frames and the actor change nothing.
     assert [name for name, kept in found.items() if not kept] == ["background", "background-one-frame"]
     assert scene.versions[2].difference == 0 and "the order of frames is not used" in scene.verdict
     assert "the background helps it here" in scene.verdict and "the rest of the picture is enough" in scene.verdict
