@@ -12,12 +12,14 @@ from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.export import export
 from benchmark_builder.benchmark.manifest import Benchmark, read_benchmark
 from benchmark_builder.benchmark.preview import contact_sheet
-from benchmark_builder.builders import Subset, build_kind
+from benchmark_builder.builders import Subset, build_kind, build_scuba
 from benchmark_builder.kinds.class_distances import class_distances, far_and_close
 from benchmark_builder.kinds.swap import background_frames
 from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.masks.stored import write_masks
+from benchmark_builder.synthactions import SynthSettings, render_dataset
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.video.decode import read_frames
 from evaluator.metrics.figures import compute
 from evaluator.predictions.files import read_predictions, write_predictions
 from evaluator.testsets import benchmark_set
@@ -126,6 +128,36 @@ def test_size_frames_and_shift_of_a_swap_are_hats(made: dict[str, Benchmark], ba
     other = next(r for r in swap.rows if r.donor_id == row.id)
     # 48x32 over 96x48: scaled by 32 / 48 to 64x32; centres 2/3 · 10 - 0.5 = 6.17 and 2/3 · 14 - 0.5 = 8.83.
     assert (other.width, other.height) == (64, 32) and other.donor_shift == "-3 -4"
+
+
+def test_a_swapped_background_moves_as_filmed_and_shows_more_of_itself(tmp_path: Path) -> None:
+    """synthactions with a camera that moves: outside of both actors, a swap shows the frames of the other video."""
+    settings = SynthSettings(size=64, frames=8, train=0, test=8)
+    never: dict[float, float] = {}
+    for pan in (0.0, 0.75):  # 0.75 of 64 pixels per second: 4 pixels per frame
+        root = tmp_path / f"pan{pan}"
+        render_dataset(root / "data", settings.replaced(pan=pan), progress=False)
+        build_scuba("synthactions", root / "data", "test_unbiased", per_video=1, out=root / "scuba", run=QUIET)
+        swap = build_kind("swap", root / "scuba", out=root / "swap", run=QUIET, layout="lossless").benchmark
+        assert swap is not None
+        never[pan] = float(np.mean([row.covered for row in swap.rows if row.covered is not None]))
+        if not pan:
+            continue
+        base = read_benchmark(root / "scuba")
+        for row in swap.rows[:3]:
+            donor = base.by_id[row.donor_id]
+            filmed = np.stack(list(read_frames(base.source(donor))))
+            removed = np.stack([base.masks(donor).mask(k) for k in range(8)])
+            right, down = map(int, row.donor_shift.split())
+            own = np.stack([base.masks(base.by_id[row.partner_id]).mask(k) for k in range(8)])
+            size = settings.size
+            padded = np.pad(own, ((0, 0), (size, size), (size, size)))
+            actor = padded[:, size - down : 2 * size - down, size - right : 2 * size - right]
+            seen = ~actor & ~removed
+            np.testing.assert_array_equal(frames_of(swap.folder, row.id)[seen], filmed[seen])
+            still = seen[0] & seen[-1]
+            assert (filmed[0][still] != filmed[-1][still]).any(axis=1).mean() > 0.3  # it is not one picture
+    assert never[0.75] < never[0.0] - 0.1  # places that the actor covers are uncovered as the camera moves
 
 
 def test_pairings(base: Path, made: dict[str, Benchmark], tmp_path: Path) -> None:
