@@ -19,6 +19,7 @@ from torch import nn
 
 from albar.clips.clips import ClipSampling
 from albar.models import build_model, huggingface, is_own, model_spec
+from albar.models.token_network import TokenNetwork
 from albar.models.weights import SAFETENSORS, read_torch_file
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import parse_json, sha256_file
@@ -66,6 +67,7 @@ class CheckpointRecord(FileRecord):
     cost: Annotated[dict[str, int | float], Says("a table of numbers from 0", _is_cost)] = Field(
         default_factory=dict[str, int | float]
     )
+    token_head: Annotated[dict[str, object] | None, Says("a table", null=True)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class Checkpoint:
         architecture: the configuration of an ``hf:`` network, so that its folder is not needed again; else empty.
         cost: ``forward_clips`` and ``backward_clips``, see :mod:`albar.training.cost`; empty: not counted (written by
             an older version).
+        token_head: the settings of its head over tokens (:mod:`albar.models.token_network`); empty: its own head.
     """
 
     path: Path
@@ -100,6 +103,7 @@ class Checkpoint:
     digest: str
     architecture: dict[str, object] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
+    token_head: dict[str, object] = field(default_factory=dict)
 
     def network(self, own: str | None = None) -> nn.Module:
         """The network with its weights, in evaluation mode, on the CPU; logits (B, classes).
@@ -114,6 +118,8 @@ class Checkpoint:
         """
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
             network = self._random_network(own)
+            if self.token_head:
+                network = self._with_token_head(network)
         try:
             network.load_state_dict(self.weights, strict=True)
         except (RuntimeError, TypeError) as error:
@@ -123,6 +129,12 @@ class Checkpoint:
                 f"({lines[min(1, len(lines) - 1)]}); {_FIX}"
             ) from None
         return network.eval()
+
+    def _with_token_head(self, network: nn.Module) -> nn.Module:
+        try:
+            return TokenNetwork(network, self.token_head, len(self.classes))
+        except BenchError as error:
+            raise BenchError(f"{self.path}: {error}") from None
 
     def _random_network(self, own: str | None) -> nn.Module:
         if self.architecture:
@@ -151,7 +163,8 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint, whole or not at all. Fields as in :class:`Checkpoint`; ``settings`` plain types.
 
-    A network's ``architecture`` (:class:`~albar.models.huggingface.HuggingFaceVideo` has one) is kept too.
+    A network's ``architecture`` (:class:`~albar.models.huggingface.HuggingFaceVideo` has one) and ``token_head``
+    (:class:`~albar.models.token_network.TokenNetwork`) are kept too.
     """
     content = {
         "format": CheckpointRecord.FORMAT,
@@ -164,6 +177,7 @@ def save_checkpoint(
         "digests": dict(digests),
         "cost": dict(cost or {}),
         "architecture": getattr(network, "architecture", {}),
+        **({"token_head": network.token_head} if isinstance(network, TokenNetwork) else {}),
         "weights": dict(network.state_dict()),
     }
     write_torch_file(path, content)
@@ -190,7 +204,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(
         path=path, model=found.model, method=found.method, dataset=found.dataset, classes=found.classes,
         sampling=sampling, settings=found.settings, digests=found.digests, weights=found.weights,
-        digest=sha256_file(path), architecture=architecture, cost=found.cost,
+        digest=sha256_file(path), architecture=architecture, cost=found.cost, token_head=found.token_head or {},
     )  # fmt: skip
 
 
@@ -241,6 +255,7 @@ def export_weights(checkpoint: Path, out: Path) -> Path:
         "format": CheckpointRecord.FORMAT,
         "sampling": loaded.sampling.to_dict(),
         "architecture": loaded.architecture,
+        **({"token_head": loaded.token_head} if loaded.token_head else {}),
     }
     if out.suffix.lower() == PTH:
         write_torch_file(out, {"state_dict": loaded.weights, _METADATA: said})

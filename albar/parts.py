@@ -23,6 +23,7 @@ METHODS = Registry(
         "stillmix": "albar.methods.stillmix:StillMix",
         "albar": "albar.methods.albar_extended:Albar",
         "albar+stillmix": "albar.methods.albar_stillmix:AlbarStillMix",
+        "probe": "albar.methods.probe:Probe",
     },
 )
 

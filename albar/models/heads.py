@@ -54,7 +54,7 @@ def logits_and_features(model: nn.Module, clips: torch.Tensor) -> tuple[torch.Te
 
     Returns:
         Logits (B, classes) and what went into the head, (B, D), at least float32; averaged over time and space where
-        the head looks at a map (S3D).
+        the head looks at a map (S3D) or at single frames (NAME_2d).
 
     Raises:
         BenchError: no head is found, or it does not run.
@@ -68,4 +68,6 @@ def logits_and_features(model: nn.Module, clips: torch.Tensor) -> tuple[torch.Te
     if not seen:  # a compiled network may have been traced without the hook
         raise BenchError(f"the head of {type(model).__name__} did not run; train without --compile")
     features = seen[-1].flatten(2).mean(dim=2) if seen[-1].ndim > 2 else seen[-1]
+    if len(features) != len(clips):  # a row per frame (NAME_2d): its logits are averaged, and so are its features
+        features = features.unflatten(0, (len(clips), -1)).mean(dim=1)
     return logits, features.float() if features.dtype in (torch.bfloat16, torch.float16) else features

@@ -50,6 +50,11 @@ def _take_weights(network: nn.Module, own: Checkpoint, settings: TrainSettings, 
     of_folders = own.model.startswith(huggingface.PREFIX) and s.model_name.startswith(huggingface.PREFIX)
     if own.model != s.model_name and not of_folders:
         raise BenchError(f"{own.path}: is a checkpoint of {own.model}, not of {s.model_name}; give --model {own.model}")
+    if own.token_head:
+        raise BenchError(
+            f"{own.path}: its head looks at tokens ({own.method}), so its weights cannot start another run; give the "
+            "weights that its own run started from"
+        )
     differ = ""
     if own.classes != classes:
         k = next((k for k, (a, b) in enumerate(zip(own.classes, classes, strict=False)) if a != b), None)

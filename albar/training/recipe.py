@@ -100,3 +100,6 @@ RECIPES = {
     # with 32, in the same time (one seed, on a rendered validation set).
     "scratch": Recipe(epochs=3, batch=16, lr=3e-3, warmup=0.2, clip_gradient=1.0),
 }
+
+PROBE = "probe"  # the method whose heads have rates and weight decays of their own: `lr` is a factor on them
+PROBE_RECIPE = Recipe(epochs=20, batch=64, lr=1.0, weight_decay=0.0)  # V-JEPA 2's epochs and schedule

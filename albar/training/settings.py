@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from albar.parts import MODELS
 from albar.stillmix_settings import BankSettings
-from albar.training.recipe import RECIPES, Milestones, Recipe
+from albar.training.recipe import PROBE, PROBE_RECIPE, RECIPES, Milestones, Recipe
 from benchmark_builder.settings import PartSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import PathSetting, SettingsModel, Table, Word, like, setting
@@ -60,6 +60,8 @@ class TrainSettings(BankSettings):
             known).
         reference, tau, bank, bank_resize, score_every: for StillMix, see
             :class:`albar.stillmix_settings.BankSettings`.
+        features: folder for the features that a probe computes, which several runs can share; None: the folder
+            ``features`` next to the run's folder.
         dropout: share of the features that are dropped before the head in training.
         out: the run's folder; None: runs/DATASET-METHOD-sSEED.
         workers: decoding processes, 0 for none; None: none on a CPU, one per core with a GPU.
@@ -138,6 +140,12 @@ class TrainSettings(BankSettings):
         panel=METHOD,
     )
     places: PathSetting | None = setting(None, "Weights of a Places365 ResNet: scenes for sdn.", panel=METHOD)
+    features: PathSetting | None = setting(
+        None,
+        "Folder for the features that probe computes once; several runs can share it.",
+        shown="features, next to the run's folder",
+        panel=METHOD,
+    )
     dropout: float = setting(0.0, "Share of the features dropped before the head.", of="share", ge=0, lt=1)
     out: PathSetting | None = setting(None, "The run's folder.", shown="runs/DATASET-METHOD-sSEED")
     workers: int | None = setting(
@@ -174,7 +182,8 @@ class TrainSettings(BankSettings):
     def recipe(self) -> Recipe:
         """The preset's recipe with the values that are set here."""
         own = {name: getattr(self, name) for name in Recipe.setting_names()}
-        return RECIPES[self.preset_name].replaced(**{k: v for k, v in own.items() if v is not None})
+        base = PROBE_RECIPE if self.method == PROBE else RECIPES[self.preset_name]
+        return base.replaced(**{k: v for k, v in own.items() if v is not None})
 
     @property
     def clip_sampling(self) -> "ClipSampling":

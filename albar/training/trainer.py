@@ -23,6 +23,7 @@ from albar.training.extras import gather
 from albar.training.logs import Logs
 from albar.training.network import Say, check_network, first_network
 from albar.training.optimizer import make_optimiser, set_rate
+from albar.training.recipe import PROBE
 from albar.training.run_folder import RunFolder
 from albar.training.run_record import RunRecord, digest
 from albar.training.settings import TrainSettings
@@ -55,7 +56,7 @@ def train(settings: TrainSettings, say: Say = lambda line: None) -> Path:
     Raises:
         BenchError: settings are wrong, data are unreadable, the folder contains another run, or the loss is not finite.
     """
-    run = Run(settings, say)
+    run = _run_of(settings, say)
     checkpoint = run.folder.checkpoint
     if not run.main:  # only the first process writes into the folder
         with _own_draws(run.device), tf32(settings.precision == "tf32"):
@@ -72,6 +73,14 @@ def train(settings: TrainSettings, say: Say = lambda line: None) -> Path:
             with _own_draws(run.device), tf32(settings.precision == "tf32"):
                 run.fit()
     return checkpoint
+
+
+def _run_of(settings: TrainSettings, say: Say) -> "Run":
+    if settings.method == PROBE:
+        from albar.training.probe import ProbeRun
+
+        return ProbeRun(settings, say)
+    return Run(settings, say)
 
 
 class Run:
@@ -153,7 +162,7 @@ class Run:
     def _prepare(self) -> None:
         """Prepare the loop: network, data of the method, optimiser, saved state, clips."""
         s, r = self.settings, self.recipe
-        torch.manual_seed(_word(s.seed, "weights"))
+        torch.manual_seed(seed_of(s.seed, "weights"))
         self.network = first_network(s, self.classes, self.say).to(self.device)
         drop_features(self.network, s.dropout)
         extras = gather(self.method, s, self.videos, self.device)
@@ -260,7 +269,7 @@ class Run:
         for part, micro in enumerate(zip(*(field.split(self.recipe.batch) for field in sample), strict=True)):
             # Every pass has its own seeds, so a resumed run needs no state of a generator: dropout uses torch's global
             # generator, methods use their own.
-            word = _word(self.settings.seed, f"step/{step}" if rank == part == 0 else f"step/{step}/{rank}.{part}")
+            word = seed_of(self.settings.seed, f"step/{step}" if rank == part == 0 else f"step/{step}/{rank}.{part}")
             torch.manual_seed(word)
             draw = torch.Generator().manual_seed(word ^ 1)
             batch = self.method.augment(self._batch(Sample(*micro)), draw)
@@ -326,7 +335,7 @@ def _own_draws(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _word(seed: int, variant: str) -> int:
+def seed_of(seed: int, variant: str) -> int:
     """A seed for a torch generator, drawn from the project's own generator."""
     return int(generator(seed, "train", variant).integers(2**62)) * 2
 

@@ -51,6 +51,7 @@ def test_the_table_has_its_order() -> None:
         "stillmix",
         "albar",
         "albar+stillmix",
+        "probe",
     ]
 
 

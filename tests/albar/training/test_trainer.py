@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 import torch
+from moving_bars import moving_bars
 
 import albar.training.trainer
 from albar.checkpoint import load_checkpoint
@@ -34,24 +35,7 @@ CLIP = {"frames": 4, "size": 16, "resize": 16}
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Video]:
-    """24 videos of 10 frames, 16x16: a bright bar moves right (label 0) or down (label 1) over its own noise."""
-    folder = tmp_path_factory.mktemp("videos")
-    made = []
-    for k in range(24):
-        label, draw = k % 2, generator(0, str(k), "noise")
-        scene, start = draw.integers(0, 120, (16, 16, 3), dtype=np.uint8), int(draw.integers(16))
-        path = folder / f"v{k:02d}.mp4"
-        with open_video(path, 16, 16, 12.0) as encoder:
-            for t in range(10):
-                frame = scene.copy()
-                at = (start + 2 * t) % 16
-                if label == 0:
-                    frame[:, at : at + 3] = 255
-                else:
-                    frame[at : at + 3] = 255
-                encoder.write(frame)
-        made.append(Video(path.stem, path, label, ("right", "down")[label], "train", "synthactions"))
-    return made
+    return moving_bars(tmp_path_factory.mktemp("videos"))
 
 
 @pytest.fixture
