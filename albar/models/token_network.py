@@ -138,7 +138,7 @@ def pool_of(token_head: Mapping[str, object]) -> AttentivePool:
         raise BenchError(f"its head over tokens has {heads} attention heads, which do not divide the width {width}; "
                          "train again")  # fmt: skip
     if blocks * 12 * width**2 > MOST_WEIGHTS:
-        raise BenchError(f"its head over tokens has {blocks} blocks of width {width}, more than {MOST_WEIGHTS} weights; "
+        raise BenchError(f"its head over tokens has {blocks} blocks of width {width}, over {MOST_WEIGHTS} weights; "
                          "train again")  # fmt: skip
     return AttentivePool(width, heads, blocks)
 

@@ -126,7 +126,7 @@ def test_attention_heads_divide_the_width() -> None:
         ({"blocks": 0}, "has blocks 0"),
         ({"blocks": True}, "has blocks True"),
         ({"heads": None}, "has heads None"),
-        ({"width": 2**14, "blocks": 2**14}, "blocks of width 16384, more than"),
+        ({"width": 2**14, "blocks": 2**14}, "blocks of width 16384, over"),
     ],
 )
 def test_settings_from_a_file_are_checked(changes: dict, word: str) -> None:
