@@ -4,21 +4,23 @@ A head that looks at tokens (attentive pooling, slots) takes the place of the ne
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torchvision.models.swin_transformer import SwinTransformer
-from torchvision.models.video.mvit import MViT
-from torchvision.models.video.resnet import VideoResNet
-from torchvision.models.video.s3d import S3D
-from torchvision.models.video.swin_transformer import SwinTransformer3d
 
 from albar.models.heads import head_name
 from albar.models.huggingface import HuggingFaceVideo
-from albar.models.image2d import Framewise
 from albar.models.small3d import Small3D, with_change
 from benchmark_builder.utils.errors import BenchError
+
+if TYPE_CHECKING:
+    from torchvision.models.video.mvit import MViT
+    from torchvision.models.video.resnet import VideoResNet
+    from torchvision.models.video.s3d import S3D
+    from torchvision.models.video.swin_transformer import SwinTransformer3d
+
+    from albar.models.image2d import Framewise
 
 
 def token_map(model: nn.Module, clips: torch.Tensor) -> torch.Tensor:
@@ -43,9 +45,9 @@ def token_map(model: nn.Module, clips: torch.Tensor) -> torch.Tensor:
             shape = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
             raise BenchError(f"{type(model).__name__}.tokens gives {shape}; return a tensor (B, t, h, w, C)")
         return made
-    for kind, tokens in _TOKENS.items():
-        if isinstance(model, kind):
-            return tokens(model, clips)
+    for kind in type(model).__mro__:
+        if kind.__module__.startswith(("albar.", "torchvision.")) and kind.__name__ in _TOKENS:
+            return _TOKENS[kind.__name__](model, clips)
     raise BenchError(
         f"the tokens of {type(model).__name__} are not known; give your network a method tokens(clips) that returns "
         "(B, t, h, w, C), or choose a head that takes pooled features (for a probe: --set head=linear)"
@@ -70,23 +72,23 @@ def _small3d(model: Small3D, clips: torch.Tensor) -> torch.Tensor:
     return _channels_last(model.blocks(model.stem(with_change(clips))))
 
 
-def _resnet(model: VideoResNet, clips: torch.Tensor) -> torch.Tensor:
+def _resnet(model: "VideoResNet", clips: torch.Tensor) -> torch.Tensor:
     x = model.stem(clips)
     for layer in (model.layer1, model.layer2, model.layer3, model.layer4):
         x = layer(x)
     return _channels_last(x)
 
 
-def _s3d(model: S3D, clips: torch.Tensor) -> torch.Tensor:
+def _s3d(model: "S3D", clips: torch.Tensor) -> torch.Tensor:
     return _channels_last(model.features(clips))
 
 
-def _swin(model: SwinTransformer3d, clips: torch.Tensor) -> torch.Tensor:
+def _swin(model: "SwinTransformer3d", clips: torch.Tensor) -> torch.Tensor:
     tokens: torch.Tensor = model.norm(model.features(model.pos_drop(model.patch_embed(clips))))
     return tokens
 
 
-def _mvit(model: MViT, clips: torch.Tensor) -> torch.Tensor:
+def _mvit(model: "MViT", clips: torch.Tensor) -> torch.Tensor:
     x = model.pos_encoding(model.conv_proj(clips).flatten(2).transpose(1, 2))
     shape = (model.pos_encoding.temporal_size, *model.pos_encoding.spatial_size)
     for block in model.blocks:
@@ -95,15 +97,15 @@ def _mvit(model: MViT, clips: torch.Tensor) -> torch.Tensor:
     return tokens
 
 
-def _framewise(model: Framewise, clips: torch.Tensor) -> torch.Tensor:
+def _framewise(model: "Framewise", clips: torch.Tensor) -> torch.Tensor:
     frames, network = clips.transpose(1, 2).flatten(0, 1), model.network
-    if isinstance(network, SwinTransformer):
-        made = network.norm(network.features(frames))  # (B · T, h, w, C)
-    else:
+    if hasattr(network, "layer4"):  # a ResNet
         x = network.maxpool(network.relu(network.bn1(network.conv1(frames))))  # type: ignore[operator]
         for layer in (network.layer1, network.layer2, network.layer3, network.layer4):
             x = layer(x)  # type: ignore[operator]
         made = x.permute(0, 2, 3, 1)
+    else:
+        made = network.norm(network.features(frames))  # type: ignore[operator]
     tokens: torch.Tensor = made.unflatten(0, (len(clips), -1))
     return tokens
 
@@ -127,12 +129,12 @@ def _channels_last(x: torch.Tensor) -> torch.Tensor:
     return x.permute(0, 2, 3, 4, 1)
 
 
-_TOKENS: dict[type[nn.Module], Callable[..., torch.Tensor]] = {
-    Small3D: _small3d,
-    VideoResNet: _resnet,
-    S3D: _s3d,
-    SwinTransformer3d: _swin,
-    MViT: _mvit,
-    Framewise: _framewise,
-    HuggingFaceVideo: _huggingface,
+_TOKENS: dict[str, Callable[..., torch.Tensor]] = {  # by name, so that small3d needs no torchvision
+    "Small3D": _small3d,
+    "VideoResNet": _resnet,
+    "S3D": _s3d,
+    "SwinTransformer3d": _swin,
+    "MViT": _mvit,
+    "Framewise": _framewise,
+    "HuggingFaceVideo": _huggingface,
 }
