@@ -24,6 +24,7 @@ from albar.models.heads import find_head, head_name, logits_and_features
 from albar.models.token_network import AttentivePool, TokenNetwork, attentive_settings
 from albar.models.tokens import token_map
 from albar.models.weights import read_torch_file
+from albar.training.cost import BACKWARD, FORWARD
 from albar.training.logs import Logs
 from albar.training.network import Say, check_network, first_network
 from albar.training.optimizer import set_rate
@@ -106,7 +107,8 @@ class ProbeRun(Run):
         )
         best = self._train(heads, training, validating, scale)
         self.network = self._network(backbone, heads.each[best], scale)
-        self._save_checkpoint()
+        # Per clip that the heads see. The backbone sees each stored clip once.
+        self._save_checkpoint({FORWARD: p.clips / self.recipe.epochs, BACKWARD: 0.0})
         self.say(f"wrote {self.folder.checkpoint}")
 
     def _say_weights(self, line: str) -> None:

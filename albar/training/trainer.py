@@ -4,7 +4,7 @@ import contextlib
 import importlib.metadata
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,7 @@ class Run:
             while self.state.step < self.steps:
                 self.train_epoch(stream, logs, bar)
         if self.main:
-            self._save_checkpoint()
+            self._save_checkpoint(over_epochs(self.state.rows))
         self.wait()
         idle = 100 * self.waited / max(time.monotonic() - began, 1e-9)
         self.say(f"wrote {self.folder.checkpoint} ({idle:.1f} % of the time spent waiting for clips)")
@@ -311,7 +311,7 @@ class Run:
         parts = (settings, *(getattr(settings, name) for name in settings.setting_names()))
         return tuple(part.entropy for part in parts if isinstance(getattr(part, "entropy", None), str))
 
-    def _save_checkpoint(self) -> None:
+    def _save_checkpoint(self, cost: Mapping[str, float]) -> None:
         record = self.record.plain()
         digests = {"settings": digest(record), "training_videos": self.record.training_videos or "", **_versions()}
         save_checkpoint(
@@ -324,7 +324,7 @@ class Run:
             sampling=self.sampling,
             settings=record,
             digests=digests,
-            cost=over_epochs(self.state.rows),
+            cost=cost,
         )
 
 

@@ -124,6 +124,7 @@ def test_a_linear_probe_is_the_network_with_another_head(
     path = run(epochs=20, validation=0.3, say=said.append)
     loaded, before = load_checkpoint(path), torch.load(backbone)
     assert loaded.method == "probe" and loaded.model == "small3d" and loaded.token_head == {}
+    assert loaded.cost == {"forward_clips": 2 / 20, "backward_clips": 0.0}  # 2 clips per video for 20 epochs of heads
     for name, value in loaded.weights.items():
         if not name.startswith("head."):
             assert torch.equal(value, before[name])
