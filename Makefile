@@ -20,7 +20,7 @@ install: $(READY)  ## only the environment
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,generate]'
 	touch $@
 
 clean:  ## delete the output of the demo (the environment stays)

@@ -434,6 +434,47 @@ class RenderRun(RunSettings):
     out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/synthactions")
 
 
+class GenerateSettings(SettingsModel):
+    """How pictures of scenes are made by a text-to-image network.
+
+    Attributes:
+        model: ``hf:NAME_OR_FOLDER``, or a folder: a pipeline of diffusers with safetensors.
+        out: the folder that is filled.
+        prompts: a text file of scenes, one per line; None: the list that ships.
+        per_prompt: number of pictures of each scene. limit: only the first N scenes.
+        style, negative: added to every prompt; what pictures must not show, for pipelines that take this.
+        size, width: in pixels; 0: as wide as high. steps, guidance: of the pipeline; None: its own guidance.
+        seed: the noise of a picture follows from this, its scene and its number.
+        precision: ``auto``: bf16 on a GPU, float32 elsewhere.
+    """
+
+    model: str = setting(..., "A text-to-image pipeline of diffusers with safetensors: hf:NAME, or a folder.")
+    out: PathSetting = setting(..., "Folder to write.")
+    prompts: PathSetting | None = setting(
+        None, "A text file with one scene per line.", shown="120 scenes without people, which ship"
+    )
+    per_prompt: int = setting(1, "Pictures per scene.", of="pictures", ge=1, le=10_000)
+    limit: int | None = setting(None, "Only the first N scenes, for a quick test.", of="scenes", ge=1)
+    style: str = setting("a photo without people", "Added to every scene, after a comma.")
+    negative: str = setting(
+        "person, people, human, face, body, text, watermark", "What pictures must not show, if the pipeline takes this."
+    )
+    size: int = setting(512, "Height, and width unless given; a multiple of 8.", of="pixels", ge=16, le=2048)
+    width: int = setting(0, "Width; a multiple of 8, 0 for a square.", of="pixels", ge=0, le=2048)
+    steps: int = setting(30, "Denoising steps per picture.", of="steps", ge=1, le=1000)
+    guidance: float | None = setting(None, "Guidance scale.", shown="the pipeline's", ge=0, le=100)
+    seed: int = setting(0, "Seed of all pictures.")
+    device: str = like(NetworkSettings, "device", "auto", shown="the GPU if there is one")
+    precision: Literal["auto", "float32", "bf16"] = setting("auto", "auto: bf16 on a GPU, float32 elsewhere.")
+
+    @model_validator(mode="after")
+    def _multiples(self) -> Self:
+        for name in ("size", "width"):
+            if getattr(self, name) % 8 or 0 < getattr(self, name) < 16:
+                raise self.wrong(name, getattr(self, name), "give a multiple of 8, 16 or more")
+        return self
+
+
 class LeakageSettings(SettingsModel):
     """How leakage is measured.
 

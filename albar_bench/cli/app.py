@@ -52,7 +52,7 @@ AUDIT = Table(
     },
 )
 DATA = Table(
-    "Datasets: render the embedded dataset, list or inspect the videos in a folder.",
+    "Datasets: render the embedded dataset, list or inspect the videos in a folder; make pictures for backgrounds.",
     {
         "render": Command(
             f"{CLI}.data:render",
@@ -62,6 +62,10 @@ DATA = Table(
         "segments": Command(
             f"{CLI}.data:segments",
             "Print the annotated segments of a dataset of untrimmed videos as CSV: id, class, start, end, unit, split.",
+        ),
+        "backgrounds": Command(
+            f"{CLI}.data:backgrounds",
+            "Make pictures of scenes with a text-to-image network, for `--backgrounds images:OUT`. Can be resumed.",
         ),
         "inspect": Command(
             f"{CLI}.data:inspect",

@@ -2,7 +2,14 @@
 
 from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
-from benchmark_builder.settings import InspectSettings, RenderRun, SegmentSettings, SynthSettings, VideoSettings
+from benchmark_builder.settings import (
+    GenerateSettings,
+    InspectSettings,
+    RenderRun,
+    SegmentSettings,
+    SynthSettings,
+    VideoSettings,
+)
 
 
 @with_options
@@ -49,6 +56,28 @@ def segments(videos: SegmentSettings) -> None:
     rows = ([s.video_id, s.class_name, f"{s.start:g}", f"{s.end:g}", s.unit, s.split] for s in found)
     table = csv_text([["id", "class_name", "start", "end", "unit", "split"], *rows])
     sys.stdout.write("\n".join(map(shown, table.split("\n"))) if sys.stdout.isatty() else table)
+
+
+@with_options
+def backgrounds(settings: GenerateSettings) -> None:
+    """Make pictures of scenes with a text-to-image network, for `--backgrounds images:OUT`. Can be resumed.
+
+    Example: `bench data backgrounds --model hf:NAME --out scenes`, then `bench build scuba --backgrounds images:scenes`
+
+    Look at the pictures: a network may show people although it was asked not to (docs/generated_backgrounds.md).
+    """
+    from benchmark_builder.backgrounds.generate import generate
+    from benchmark_builder.utils.errors import BenchError
+
+    report = generate(settings, say)
+    counts = f"{report.made} new, {report.kept} kept, {len(report.failed)} failed"
+    say(f"{report.folder}: {report.made + report.kept} pictures ({counts})")
+    if report.failed:
+        first = report.failed[0]
+        raise BenchError(
+            f"{report.folder / 'failures.csv'}: {len(report.failed)} pictures could not be made; {first['id']}: "
+            f"{first['reason']}; run the same command again, the others are kept"
+        )
 
 
 @with_options

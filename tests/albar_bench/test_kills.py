@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "kill_everywhere.py"
-QUICK = ("extend", "scufo", "segment", "import", "render", "othersettings", "exportvideos", "fetchweights")
+QUICK = ("extend", "scufo", "segment", "import", "render", "othersettings", "exportvideos", "fetchweights", "kinds",
+         "backgrounds")  # fmt: skip
 ALL = (
     *QUICK,
     "corrected",

@@ -23,12 +23,15 @@ import tiny_index
 from benchmark_builder import builders as recipes
 from benchmark_builder import segment
 from benchmark_builder.audit.verify import verify
+from benchmark_builder.backgrounds import generate
+from benchmark_builder.backgrounds.pipeline import PipelineFolder
 from benchmark_builder.benchmark import export, merge
 from benchmark_builder.export_iid import export_dataset
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.pretrained import NETWORKS, store, wheels
 from benchmark_builder.synthactions import SynthSettings, render_dataset
+from benchmark_builder.utils import runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.encode import FFV1, open_video
 
@@ -265,6 +268,72 @@ class Render(Scenario):
 
     def check(self, out: Path) -> list[str]:
         return []
+
+
+class Kinds(Scenario):
+    """HAT's kinds and appearance-free, one after the other; background-only again, since its inpainted frames changed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        scuba(self.root, folder / "scuba")
+        self.inpaint(50)
+        self.make(folder / "before", "background-only", inpainted=folder / "inp")
+        self.inpaint(90)
+
+    def inpaint(self, value: int) -> None:
+        for name in (ARCHERY, BALL):
+            with open_video(self.folder / f"inp/{name}.mkv", 24, 16, 10.0, FFV1) as encoder:
+                for _ in range(3):
+                    encoder.write(np.full((16, 24, 3), value, np.uint8))
+
+    def make(self, out: Path, kind: str, **options: object) -> None:
+        recipes.build_kind(kind, self.folder / "scuba", out=out, run=QUIET, layout="frames", **options)
+
+    def start(self, out: Path) -> None:
+        shutil.copytree(self.folder / "before", out / "background-only")
+
+    def run(self, out: Path) -> None:
+        self.make(out / "background-only", "background-only", inpainted=self.folder / "inp")
+        for kind in ("human-only", "swap", "appearance-free"):
+            self.make(out / kind, kind)
+
+    def check(self, out: Path) -> list[str]:
+        return [problem for folder in sorted(out.iterdir()) for problem in verify(folder, progress=False)]
+
+
+class Noise:
+    """In place of a text-to-image network."""
+
+    def __init__(self, *given: object) -> None:
+        pass
+
+    def paint(self, seed: int, **given: object) -> np.ndarray:
+        return np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+
+
+class Backgrounds(Scenario):
+    """Generated pictures, of which one was changed since, and one is new."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        generate.Painter = Noise  # type: ignore[misc,assignment]
+        generate._versions = dict  # type: ignore[assignment]
+        self.make(folder / "before", ["a lake", "a street"])
+        next((folder / "before").glob("a-lake*.png")).write_bytes(b"changed")
+
+    def make(self, out: Path, prompts: list[str]) -> None:
+        found = PipelineFolder(self.folder, "Noise", {}, "0" * 64)
+        maker = generate.PictureMaker(out, found, "cpu", "float32", "", {})
+        runner.fill(generate._Generate(out, maker, {"seed": 0}), generate.wanted(prompts, 1, 0), 1, False)
+
+    def start(self, out: Path) -> None:
+        shutil.copytree(self.folder / "before", out)
+
+    def run(self, out: Path) -> None:
+        self.make(out, ["a lake", "a street", "a hill"])
+
+    def check(self, out: Path) -> list[str]:
+        return [] if len(list(out.glob("*.png"))) == 3 else [str(sorted(out.iterdir()))]
 
 
 class FetchWeights(Scenario):
