@@ -271,7 +271,7 @@ class Render(Scenario):
 
 
 class Kinds(Scenario):
-    """HAT's kinds and appearance-free, one after the other; background-only again, since its inpainted frames changed."""
+    """HAT's kinds and appearance-free; background-only again, since its inpainted frames changed."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
