@@ -37,6 +37,8 @@ def setting_error(name: str, value: Any, fix: str, flag: str = "", pair: str = "
     except Exception as reason:  # a number of thousands of digits, or an object whose repr fails
         quoted = f"a {type(value).__name__} that cannot be shown ({type(reason).__name__})"
     shown = value if isinstance(value, (str, Path)) and value != "" else quoted
+    if isinstance(value, tuple) and value and all(isinstance(word, str) and word for word in value):
+        shown = " ".join(value)  # several words of the command line, as typed
     error = SettingError(f"{pair} {name}={shown}: {fix}" if pair else f"{flag or flag_of(name)} {shown}: {fix}")
     error.name, error.inside = name, f"{name} is {quoted}; {fix}"
     return error

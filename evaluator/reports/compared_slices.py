@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from benchmark_builder.utils.files import write_csv
 from evaluator.metrics.names import headings, ordered
@@ -150,7 +151,10 @@ def show_compared_slices(
                 said = ""
             gaps = {f.method: f for f in here if f.gap is not None}
             if gaps:
-                table.add_row("", literal("gap", "bold"), "", *(_gap(gaps.get(m)) for m in methods))
+                pairs = {(f.largest, f.smallest) for f in gaps.values()}
+                alike = next(iter(pairs)) if len(pairs) == 1 else None
+                heading = f"gap: {alike[0]} minus {alike[1]}" if alike else "gap"
+                table.add_row("", literal(heading, "bold"), "", *(_gap(gaps.get(m), alike is None) for m in methods))
             table.add_section()
         print_table(table, console)
         for note in notes_of(next(s for _, slices in runs for s in slices if s.attribute == attribute)):
@@ -163,8 +167,12 @@ def _cell(found: OverSeeds | None) -> str:
     return f"{found.mean:.1f}" + (f" ± {found.sd:.1f}" if found.sd is not None else _limits(found.limits))
 
 
-def _gap(found: OverSeeds | None) -> str:
-    return "–" if found is None or found.gap is None else f"{found.gap:.1f}{_limits(found.gap_limits)}"
+def _gap(found: OverSeeds | None, which: bool) -> Text:
+    """A gap; ``which``: with the two groups, where they differ between methods."""
+    if found is None or found.gap is None:
+        return Text("–")
+    groups = f" {found.largest} minus {found.smallest}" if which else ""
+    return literal(f"{found.gap:.1f}{_limits(found.gap_limits)}{groups}")
 
 
 def _limits(limits: tuple[float | None, float | None]) -> str:

@@ -60,5 +60,9 @@ def test_on_screen_a_column_per_method_with_what_a_reader_must_know(
     text = console.file.getvalue()  # type: ignore[attr-defined]
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if "│" in line]
     assert lines[0][:4] == ["Avg SCUBA ↑", "dark", "2", "50.0 ± 0.0"] and lines[0][4].startswith("100.0 (")
-    assert lines[1][1:4] == ["light", "2", "75.0 ± 35.4"] and lines[2][1:4] == ["gap", "", "25.0"]
+    assert lines[1][1:4] == ["light", "2", "75.0 ± 35.4"]
+    assert lines[2][1:4] == ["gap", "", "25.0 light minus dark"] and lines[2][4].endswith(") dark minus light")
+    console = Console(file=io.StringIO(), width=200)
+    show_compared_slices(runs[:2], console=console)
+    assert "gap: light minus dark" in console.file.getvalue()  # type: ignore[attr-defined]
     assert "fewer than 30 source videos" in text and "Do not use them to identify" in text
