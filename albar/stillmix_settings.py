@@ -65,8 +65,8 @@ class BankSettings(SettingsModel):
 
 # Values of the bank by preset, for settings that are None. τ is published for Swin-T on HMDB51, with Kinetics' weights
 # and with ImageNet's.
-TAU = {"finetune": 0.1, "scratch": 0.5}
-BANK_RESIZE = {"finetune": "plain", "scratch": "antialias"}
+TAU = {"finetune": 0.1, "scratch": 0.5, "pretrained": 0.1}
+BANK_RESIZE = {"finetune": "plain", "scratch": "antialias", "pretrained": "plain"}
 RESIZED_BEFORE = {"bank_resize": "antialias"}  # value for runs whose record does not have it
 
 REFERENCE = "reference2d"  # name of the reference run in `bench train`

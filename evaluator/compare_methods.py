@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from albar.training.cost import BACKWARD, FORWARD
-from benchmark_builder.datasets import scored_as
+from benchmark_builder.datasets import data_root, scored_as
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import write_csv
@@ -19,6 +19,7 @@ from benchmark_builder.utils.resume import logged, write_log
 from evaluator.metrics.figures import check_sets
 from evaluator.metrics.names import EXTRA, FIGURES
 from evaluator.options import EvalOptions, ModelOptions, Sweep
+from evaluator.pretrain import FOLDER, PRESET, PretrainSettings, checkpoint_of, render, run_of
 from evaluator.records import Slices
 from evaluator.reports.compared_slices import write_compared_slices
 from evaluator.reports.leaderboard import OWN, as_text, drops_in, number, own_figures, row_of
@@ -29,7 +30,7 @@ from evaluator.testsets import benchmark_set, iid_set
 from evaluator.time_order import FROZEN
 from evaluator.variants import Variant
 
-TABLE, BASELINE = "compare.csv", "baseline"
+TABLE, BASELINE, PRETRAINED = "compare.csv", "baseline", "pre-trained"
 # Of each figure: mean and standard deviation over seeds; with one seed, the limits of its 95 % interval over videos.
 PARTS = ("mean", "sd", "low", "high")
 # Clips through the network per training clip (albar.training.cost); and all of them together, over the whole run, as a
@@ -42,12 +43,21 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One run of the sweep, or one of the reference networks that some need (``reference``)."""
+    """One run of the sweep.
+
+    Attributes:
+        name: the run's, for messages.
+        settings: of its training.
+        variant: its name in tables; empty: it is only trained, not scored.
+        reference: whether it is a 2-D reference network that other runs need.
+        root: the dataset to score it on, if it is not the one it is trained on.
+    """
 
     name: str
     settings: Any  # TrainSettings; not imported here, so that the table is read without torch
     reference: bool = False
-    variant: str = ""  # its name in tables
+    variant: str = ""
+    root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,9 @@ def _compare(sweep: Sweep, say: Say) -> Outcome:
     cores = pool.default_workers()
     jobs = sweep.jobs or _side_by_side(sweep, cores)
     threads, failures, details = max(1, cores // jobs), [], dict[str, str]()
+    before = sweep.before
+    if before is not None:
+        sweep = from_pretrained(sweep)
     references, runs = plan(sweep)
     check_before(sweep, runs)
     finished = list[tuple[Job, Done]]()
@@ -116,9 +129,14 @@ def _compare(sweep: Sweep, say: Say) -> Outcome:
             if done.error:
                 failures.append(f"{job.name}: {done.error}")
 
+    names = [variant.name for variant in sweep.variants]
+    if before is not None:
+        work([pretraining(sweep, before, cores)])
+        if failures:
+            raise BenchError(f"{failures[0]}; fix the cause and run the command again")
+        names = [PRETRAINED, *names]
     for stage in filter(None, (references, runs)):
         work(stage)
-    names = [variant.name for variant in sweep.variants]
     if sweep.equal_cost:
         equal = equal_baseline(sweep, finished, say)
         if equal is not None:
@@ -139,6 +157,20 @@ def _compare(sweep: Sweep, say: Say) -> Outcome:
     return Outcome(table, tuple(failures), slices, write_compared_slices(sweep.out, slices) if slices else None)
 
 
+def from_pretrained(sweep: Sweep) -> Sweep:
+    """The sweep whose runs start from the pre-trained weights, with the preset for them unless another is chosen."""
+    training = {"preset": PRESET, **sweep.training, "weights": str(checkpoint_of(sweep.out))}
+    return sweep.replaced(training=training, pretrain=None)
+
+
+def pretraining(sweep: Sweep, before: PretrainSettings, workers: int) -> Job:
+    """The run that trains the weights of :func:`from_pretrained`, scored as the others are; its videos are rendered."""
+    root = sweep.training.get("root")
+    render(before, root, sweep.out, workers)
+    settings = run_of(before, sweep.training, sweep.out)
+    return Job(FOLDER, settings, variant=PRETRAINED, root=root or data_root() / settings.dataset)
+
+
 def baseline_epochs(sweep: Sweep) -> int:
     """Epochs of the baseline with the settings that all runs share: what costs are relative to."""
     from albar.training.settings import make_settings
@@ -148,12 +180,12 @@ def baseline_epochs(sweep: Sweep) -> int:
 
 
 def costs(job: Job, done: Done, epochs: int) -> dict[str, str]:
-    """The columns :data:`COSTS` of a run; empty if they were not counted.
+    """The columns :data:`COSTS` of a run; empty if they were not counted, and of the pre-training, which all share.
 
     Args:
         epochs: those of the baseline, which passes every clip forward and backward once per epoch.
     """
-    if not done.cost:
+    if not done.cost or job.variant == PRETRAINED:
         return {}
     relative = sum(done.cost.values()) / 2 * job.settings.recipe.epochs / epochs
     return {name: repr(float(value)) for name, value in {**done.cost, "cost": relative}.items()}
@@ -161,7 +193,7 @@ def costs(job: Job, done: Done, epochs: int) -> dict[str, str]:
 
 def equal_baseline(sweep: Sweep, finished: Sequence[tuple[Job, Done]], say: Say) -> Sweep | None:
     """The sweep of a baseline that costs as much as the dearest method; None if there is one, or if it is not known."""
-    scored = [(job, done) for job, done in finished if not job.reference]
+    scored = [(job, done) for job, done in finished if not job.reference and job.variant != PRETRAINED]
     if any(done.error or not done.cost for _, done in scored):
         say("no baseline of equal cost: the cost of some runs is not known; fix their errors and run the command again")
         return None
@@ -364,8 +396,8 @@ class _Runner:
             if job.reference:
                 train_reference(settings)
                 return Done(time.monotonic() - began)
-            options, out = eval_options(sweep, settings, job.variant), sweep.out / "results"
-            checkpoint = train(settings)
+            checkpoint, out = train(settings), sweep.out / "results"
+            options = eval_options(sweep, settings.replaced(root=job.root or settings.root), job.variant)
             scored = evaluate(checkpoint, sweep.benchmarks, out, options, named=sweep.named)
         except BenchError as error:
             return Done(time.monotonic() - began, str(error))

@@ -20,6 +20,7 @@ from benchmark_builder.utils.options import (
     setting,
 )
 from evaluator.parts import SLICES
+from evaluator.pretrain import PretrainSettings, read_pretrain
 from evaluator.time_order import FROZEN, TIMES, Time
 from evaluator.variants import Variant, variant
 
@@ -408,6 +409,7 @@ class Sweep(SettingsModel):
         methods: names of :data:`albar.methods.METHODS`, or ``package.module:Name``; with settings of their own after a
             colon, see :mod:`evaluator.variants`.
         equal_cost: also train a baseline with as many epochs as the dearest of the methods costs.
+        pretrain: ``VIDEOS[:NAME=VALUE,…]``, see :mod:`evaluator.pretrain`; None: every run starts as ``training`` says.
         seeds: each trains every method once.
         training: settings that all runs share, fields of :class:`albar.training.settings.TrainSettings`.
         by_method: settings of one method's runs alone, by method.
@@ -426,6 +428,12 @@ class Sweep(SettingsModel):
                              "Methods, several after one another; one may be there with several settings, of its own "
                              "or of its runs: albar albar:gp=0 albar:ent=0,adv=2 baseline:epochs=12.",
                              give="one method or more", metavar="METHOD[:NAME=VALUE,...] ...")  # fmt: skip
+    pretrain: str | None = setting(
+        None, "Train the network on so many other videos first, then fine-tune it with every method "
+        "(docs/pretrain.md). After a colon: bias of that render (0.7), its seed (101), epochs (12). On synthactions "
+        "only.",
+        metavar="VIDEOS[:NAME=VALUE,...]",
+    )  # fmt: skip
     equal_cost: bool = setting(False, "Also train a baseline with so many epochs that it costs as much as the dearest "
                                       "of the methods, in clips through the network.")  # fmt: skip
     seeds: Seeds = setting(tuple(range(3)), "Seeds; each trains every method once.", give="one seed or more")
@@ -448,11 +456,22 @@ class Sweep(SettingsModel):
     def _known(self) -> Self:
         for name in self.by_method:
             METHODS.split(name)
+        if self.before is not None:
+            if self.training.get("dataset", "synthactions") != "synthactions":
+                fix = "is for synthactions; train from published or your own weights with --weights"
+                raise self.wrong("pretrain", self.pretrain, fix)
+            if any("weights" in table for table in (self.training, *self.by_method.values())):
+                raise self.wrong("pretrain", self.pretrain, "does not go with --weights; leave one of them out")
         names = [v.name for v in self.variants]
         twice = next((name for k, name in enumerate(names) if name in names[:k]), None)
         if twice is not None:
             raise self.wrong("methods", twice, "is given twice; leave one of them out")
         return self
+
+    @property
+    def before(self) -> PretrainSettings | None:
+        """What ``pretrain`` says."""
+        return None if self.pretrain is None else read_pretrain(self.pretrain)
 
     @property
     def variants(self) -> tuple[Variant, ...]:

@@ -17,7 +17,7 @@ __all__ = [
     "Terms", "make_method", "settings_of",
 ]  # fmt: skip
 
-PRESETS = ("finetune", "scratch")
+PRESETS = ("finetune", "scratch", "pretrained")
 
 
 def make_method(name: str, preset: str, options: Mapping[str, Any]) -> Method:
@@ -59,6 +59,7 @@ class Setting:
     scratch: Any
     about: str
     takes: str = ""
+    pretrained: Any = None
 
 
 def settings_of(name: str) -> list[Setting]:
@@ -72,19 +73,19 @@ def settings_of(name: str) -> list[Setting]:
     return list(_settings(*(_preset(kind, name, preset) for preset in PRESETS)))
 
 
-def _settings(finetune: AnySettings, scratch: AnySettings) -> list[Setting]:
+def _settings(finetune: AnySettings, scratch: AnySettings, pretrained: AnySettings) -> list[Setting]:
     model = finetune if isinstance(finetune, MethodSettings) else None
     told = {} if model else _told(type(finetune))
     found: list[Setting] = []
     for name in finetune.setting_names():
-        values = getattr(finetune, name), getattr(scratch, name)
+        values = getattr(finetune, name), getattr(scratch, name), getattr(pretrained, name)
         if isinstance(values[0], AnySettings):  # one that consists of the settings of several methods
             found += _settings(*values)
         elif model is not None:
             field = type(model).model_fields[name]
-            found.append(Setting(name, *values, field.description or "", takes(field)))
+            found.append(Setting(name, *values[:2], field.description or "", takes(field), values[2]))
         else:
-            found.append(Setting(name, *values, told.get(name, "")))
+            found.append(Setting(name, *values[:2], told.get(name, ""), pretrained=values[2]))
     return found
 
 
@@ -109,7 +110,10 @@ def _class(name: str) -> type[Method]:
 
 
 def _preset(kind: type[Method], name: str, preset: str) -> AnySettings:
-    settings = kind.PRESETS.get(preset) if isinstance(kind.PRESETS, Mapping) else None
+    presets: Mapping[str, AnySettings] = kind.PRESETS if isinstance(kind.PRESETS, Mapping) else {}
+    settings = presets.get(preset)
+    if settings is None and preset == "pretrained":  # weights are published for networks that are trained already
+        settings, preset = presets.get("finetune"), "finetune"
     if not isinstance(settings, AnySettings):
         raise BenchError(f"METHOD {name}: its PRESETS have no settings under {preset!r}; give one of "
                          "albar.methods.MethodSettings for each of finetune and scratch")  # fmt: skip

@@ -42,8 +42,8 @@ class AlbarStillMix(Method):
     """StillMix, then ALBAR."""
 
     PRESETS: ClassVar[Mapping[str, AlbarStillMixSettings]] = {
-        name: AlbarStillMixSettings(albar=Albar.PRESETS[name], stillmix=StillMix.PRESETS[name])
-        for name in ("finetune", "scratch")
+        name: AlbarStillMixSettings(albar=albar, stillmix=StillMix.PRESETS.get(name, StillMix.PRESETS["finetune"]))
+        for name, albar in Albar.PRESETS.items()
     }
     NEEDS: ClassVar[frozenset[str]] = StillMix.NEEDS
     settings: AlbarStillMixSettings

@@ -57,7 +57,8 @@ class Method:
 
     Class attributes:
         PRESETS: settings by preset name; every method has ``finetune`` (as published, from pretrained weights) and
-            ``scratch`` (small networks without them).
+            ``scratch`` (small networks without them); ``pretrained`` (small networks with them) where it is not
+            ``finetune``.
         NEEDS: what the method may need in addition to clips and labels: some of ``actors``, ``scenes`` (see
             :class:`Batch`) and ``bank`` (see :class:`Companions`). :attr:`needs` says what it needs with its settings.
 

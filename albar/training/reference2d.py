@@ -50,7 +50,10 @@ def reference_settings(
     if not (name == "small3d" or name.endswith("_2d")):
         name = "resnet50_2d" if name in ("s3d", "r3d_18", "mc3_18", "r2plus1d_18") else "swin_t_2d"
     clip = {**settings.clip, "frames": 1, "stride": 1}
-    if settings.preset_name == "finetune" and name.endswith("_2d"):
+    preset = settings.preset_name
+    if preset == "pretrained":  # what is pre-trained is the video network, not its reference
+        preset = "finetune" if name.endswith("_2d") else "scratch"
+    if preset == "finetune" and name.endswith("_2d"):
         changes = {**PUBLISHED, **{k: v for k, v in (own or {}).items() if k in PUBLISHED and v is not None}}
         clip = {"crop": "random", **clip}
         if name in SQUASHED and clip["crop"] != "random_resized":
@@ -62,7 +65,7 @@ def reference_settings(
         method="baseline",
         options={},
         model=name,
-        preset=settings.preset_name,
+        preset=preset,
         clip=clip,
         out=folder or settings.reference or beside / f"{safe_name(settings.dataset)}-{NAME}-s{settings.seed}",
         reference=None,

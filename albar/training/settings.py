@@ -41,8 +41,8 @@ class TrainSettings(BankSettings):
             dataset's.
         keep_head: refuse weights whose head has another number of classes; if False, such a head is replaced by a
             new one, with a message.
-        preset: ``finetune`` or ``scratch``: recipe and method settings; None: ``finetune`` with weights,
-            otherwise ``scratch``.
+        preset: ``finetune``, ``scratch`` or ``pretrained``: recipe and method settings; None: ``finetune`` with
+            weights, otherwise ``scratch``.
         options: changed settings of the method, e.g. ``{"adv": 0.5}``.
         sampling: name of a clip sampling; None: the model's.
         clip: changed clip settings, e.g. ``{"frames": 16}``.
@@ -98,8 +98,12 @@ class TrainSettings(BankSettings):
         flag="--keep-head/--fresh-head",
         panel=CLIPS,
     )
-    preset: Literal["finetune", "scratch"] | None = setting(
-        None, "finetune (as published) or scratch.", shown="by --weights", panel=METHOD
+    preset: Literal["finetune", "scratch", "pretrained"] | None = setting(
+        None,
+        "finetune (as published), scratch, or pretrained (small networks from weights such as those of `bench compare "
+        "--pretrain`: docs/pretrain.md).",
+        shown="by --weights",
+        panel=METHOD,
     )
     options: Table = setting(
         {},

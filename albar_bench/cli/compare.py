@@ -13,7 +13,7 @@ from evaluator.options import Sweep
 SHARED = (
     "dataset", "root", "model", "weights", "preset", "epochs", "batch", "lr", "limit", "masks", "places", "device",
 )  # fmt: skip
-OF_SWEEP = ("methods", "equal_cost", "benchmarks", "time", "slices", "quantiles", "jobs", "out")
+OF_SWEEP = ("methods", "pretrain", "equal_cost", "benchmarks", "time", "slices", "quantiles", "jobs", "out")
 
 
 class CompareSeeds(SettingsModel):
@@ -37,12 +37,17 @@ def compare(
 
     Can be resumed: the same command continues a stopped one, and keeps finished runs.
 
+    With --pretrain, the methods fine-tune one network that was trained on other videos before, as in the papers; that
+    network is a row, too.
+
     A method may be there with several settings; each is a row and a run of its own. The table says what every row
     costs, and --equal-cost adds a baseline that is trained as long as the dearest method.
 
     Example: bench compare --methods baseline albar --seeds 3 --time one-frame
 
     Example: bench compare --methods baseline albar albar:ent=0 albar:adv=0 albar:still=middle,stills=1 --equal-cost
+
+    Example: bench compare --methods baseline stillmix albar --pretrain 2048:bias=0.7,seed=101
     """
     from albar.training.settings import read_configs
     from benchmark_builder.utils.errors import BenchError

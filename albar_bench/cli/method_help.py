@@ -40,8 +40,8 @@ def _show(words: list[str]) -> None:
         console.print(escape(f"{method} has no settings."))
         return
     table = Table(title=escape(f"Settings of {method}, change them with --set NAME=VALUE"), title_justify="left")
-    for heading in ("name", "finetune", "scratch", "takes", "meaning"):
+    for heading in ("name", "finetune", "scratch", "pretrained", "takes", "meaning"):
         table.add_column(heading, overflow="fold")
     for s in settings:
-        table.add_row(*(escape(str(cell)) for cell in (s.name, s.finetune, s.scratch, s.takes, s.about)))
+        table.add_row(*(escape(str(cell)) for cell in (s.name, s.finetune, s.scratch, s.pretrained, s.takes, s.about)))
     console.print(table)

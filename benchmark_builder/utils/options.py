@@ -6,6 +6,7 @@ the only place where errors of pydantic become one line.
 """
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -110,6 +111,7 @@ def pairs(flag: str, words: Iterable[str]) -> dict[str, Any]:
         name, equals, text = word.partition("=")
         if not equals or not all(part.isidentifier() for part in name.split(".")):
             raise BenchError(f"{flag} {word}: give NAME=VALUE")
+        text = re.sub(r"^([+-]?)\.(?=\d)", r"\g<1>0.", text)  # .5, as people write it
         try:
             found[name] = tomllib.loads(f"x = {text}")["x"]
         except (ValueError, RecursionError):  # no TOML, or a number without end
