@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from albar.checkpoint import save_checkpoint
@@ -262,6 +263,28 @@ class Run:
         self.optimiser.step()
         return numbers
 
+    @contextlib.contextmanager
+    def _twice(self) -> Iterator[None]:
+        """For a method that differentiates gradients: torch's own attention is computed in the way that allows it.
+
+        Raises:
+            BenchError: an operation of the network does not allow it.
+        """
+        if not self.method.double_backward:
+            yield
+            return
+        try:
+            with sdpa_kernel(SDPBackend.MATH):
+                yield
+        except (RuntimeError, NotImplementedError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+            if "derivative for" not in reason and "differentiat" not in reason:
+                raise
+            raise BenchError(
+                f"--model {self.settings.model_name}: cannot be differentiated twice ({reason[:200]}), which the "
+                f"gradient penalty of {self.settings.method} needs; use operations of torch that can, or --set gp=0"
+            ) from error
+
     def _gradients(self, sample: Sample) -> dict[str, torch.Tensor]:
         """Forward and backward passes of one step: adds up the gradients, returns the loss and its terms."""
         step, parts, rank = self.state.step, self.recipe.accumulate, self.accelerator.process_index
@@ -274,7 +297,7 @@ class Run:
             draw = torch.Generator().manual_seed(word ^ 1)
             batch = self.method.augment(self._batch(Sample(*micro)), draw)
             last = part == parts - 1
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.model):
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.model), self._twice():
                 loss, terms = self.method.loss(self.model, batch, draw, step / self.steps)
                 self.accelerator.backward(loss / parts)
             for name, value in {"loss": loss.detach(), **terms}.items():

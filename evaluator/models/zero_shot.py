@@ -5,6 +5,7 @@ belongs to the class whose texts it is most similar to (Radford et al., ICML 202
 is run.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from albar.models import huggingface
 from albar.models.huggingface_pictures import HALF, IMAGENET, NONE, MeanStd, Pictures, picture_sampling
 from benchmark_builder.datasets.readable import readable
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.files import sha256_file
 from evaluator import training_data
 from evaluator.models.base import Network, ScoredModel
 
@@ -26,7 +28,7 @@ KIND = "zero-shot"
 PROMPTS = ("a video of a person {}",)
 FRAMES = 8  # of models of single pictures, whose folders do not say how many
 _CLIP: MeanStd = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-# X-CLIP's and CLIP's files of a tokenizer; any one of these groups is enough.
+# The files of tokenizers; any one of these groups is enough.
 _TOKENIZERS = (
     ("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",), ("tokenizer.model",),
     ("sentencepiece.bpe.model",), ("vocab.txt",),
@@ -131,10 +133,18 @@ def load(spec: str, folder: Path) -> ScoredModel:
     text = spec.removeprefix(huggingface.PREFIX).rstrip("/")
     return ScoredModel(
         source=spec, kind=KIND, method=text.split("/")[-1] or folder.resolve().name, model=plain["model_type"],
-        digest=huggingface.folder_digest(folder), sampling=sampling, network=_no_classes(spec),
+        digest=_digest(folder), sampling=sampling, network=_no_classes(spec),
         notes=tuple(notes), trained_on=training_data.of_folder(folder, None),
         zero_shot=ZeroShot(folder=folder, config=config),
     )  # fmt: skip
+
+
+def _digest(folder: Path) -> str:
+    """Hex SHA-256 of the folder's weights and JSON files, and of the other files of its tokenizer."""
+    names = sorted({name for group in _TOKENIZERS for name in group if not name.endswith(".json")})
+    there = [folder / name for name in names if (folder / name).is_file()]
+    told = "".join(f"{path.name}\x1f{sha256_file(path)}\n" for path in there)
+    return hashlib.sha256(f"{huggingface.folder_digest(folder)}\n{told}".encode()).hexdigest()
 
 
 def _no_classes(spec: str) -> Any:

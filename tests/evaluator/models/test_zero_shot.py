@@ -194,6 +194,15 @@ def test_other_prompts_are_other_predictions(world: World, folders: Callable[[st
     assert len({row["protocol"] for row in rows}) == 2 and all("zero-shot" in row["protocol"] for row in rows)
 
 
+def test_the_digest_covers_the_tokenizer(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(folders("clip"), tmp_path / "a")
+    first = load_model(folder).digest
+    (folder / "notes.txt").write_text("nothing of the model")
+    assert load_model(folder).digest == first
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    assert load_model(folder).digest != first
+
+
 def test_classes_of_a_file_are_matched_to_the_benchmarks(
     world: World, folders: Callable[[str], Path], tmp_path: Path
 ) -> None:
