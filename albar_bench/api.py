@@ -406,8 +406,8 @@ def score(
         predictions: one file per benchmark, in their order.
         benchmarks: the benchmarks; ``iid:DATASET`` for the ordinary test videos.
         out: where to write predictions, record and leaderboard; None writes nothing.
-        options: ``method``, ``model``, ``lists``, ``answers``, ``allow_missing``, ``seed``, ``cluster``, ``slices``,
-            ``quantiles``; see :func:`evaluator.score.score`.
+        options: ``method``, ``model``, ``lists``, ``answers``, ``questions``, ``allow_missing``, ``seed``, ``cluster``,
+            ``slices``, ``quantiles``; see :func:`evaluator.score.score`.
 
     Raises:
         BenchError: a file does not match its benchmark.

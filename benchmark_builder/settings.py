@@ -258,10 +258,35 @@ class ExportSettings(LayoutSettings, RunSettings, MovedOrigins):
         flag="--for",
     )
     layout: str | None = setting(  # type: ignore[assignment]
-        None, "video, lossless, frames or zip.", shown="what --for reads, else frames"
+        None,
+        "video, lossless, frames or zip; qa: questions for video language models.",
+        shown="what --for reads, else frames",
     )
     split: str = setting("auto", "iid: train, test, val, all, auto.")
     fold: int = setting(1, "iid: which official split, from 1.", ge=1)
+
+
+class QuestionSettings(SettingsModel):
+    """Which questions are asked.
+
+    Attributes:
+        options: options per question; None: 5, or as many as there are classes.
+        confusions: a table of confusions; None: by names, see
+            :func:`~benchmark_builder.benchmark.questions.name_likeness`.
+    """
+
+    options: int | None = setting(
+        None, "Options per question, the right one included.", of="options", ge=2, le=26,
+        shown="5, or all classes if there are fewer",
+    )  # fmt: skip
+    confusions: PathSetting | None = setting(
+        None,
+        "csv file that says which classes are confused: columns label,pred,count, or a square table with the classes "
+        "in its first row and column. The wrong options are those confused most with the right class.",
+        shown="classes with similar names", metavar="FILE",
+    )  # fmt: skip
+    question: str = setting("Which action is performed in this video?", "The question.", metavar="TEXT")
+    seed: int = setting(0, "Seed of the order of the options.")
 
 
 class MergeSettings(RunSettings):

@@ -150,6 +150,7 @@ class ScoreOptions(ScoringOptions):
             carry no ids.
         answers: how classes are written where predictions have no scores, one of
             :data:`~evaluator.predictions.answers.HOW`.
+        questions: folders of `bench export --layout qa`, one for each file, if the files hold answers to questions.
         time: refused, since predictions alone cannot say it.
     """
 
@@ -167,6 +168,10 @@ class ScoreOptions(ScoringOptions):
         "How classes are written in predictions without scores: names, or numbers that count from 0 or from 1 in the "
         "order of the benchmark's classes. auto: names, or numbers from 0; refused where that is in doubt.",
     )
+    questions: Paths = setting(
+        (), "The --out folders of `bench export --layout qa`, one per file, if the files hold a video language model's "
+        "answers: results of lmms-eval or VLMEvalKit, or columns id,pred with the answers' texts.", metavar="DIR ...",
+    )  # fmt: skip
     time: Sources = setting((), "Of bench eval and bench compare only.", hidden=True)
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from evaluator.metrics.figures import compute, file_tag, plain, version
 from evaluator.options import ScoreOptions
 from evaluator.predictions.files import Predictions, of_videos, write_predictions
 from evaluator.predictions.mmaction import read_any_predictions
+from evaluator.predictions.questions import read_answer_texts, read_questions
 from evaluator.records import LONGEST, ResultsRecord, Scored, check_names, subset_said, write_record
 from evaluator.reports import leaderboard
 from evaluator.reports.slices import write_slices
@@ -43,8 +44,8 @@ def score(
         out: where to put ``predictions/``, ``results/`` and the row of ``leaderboard.csv``; None writes nothing.
         say: function that shows lines to the user.
         options: fields of :class:`~evaluator.options.ScoreOptions`: ``method``, ``model``, ``trained_on``, ``root``,
-            ``lists``, ``answers``, ``allow_missing``, ``seed``, ``cluster``, ``suffix``, ``slices``, ``quantiles``,
-            ``subset``.
+            ``lists``, ``answers``, ``questions``, ``allow_missing``, ``seed``, ``cluster``, ``suffix``, ``slices``,
+            ``quantiles``, ``subset``.
 
     Returns:
         The results record, and where it was written.
@@ -63,6 +64,12 @@ def score(
         raise BenchError(
             f"{len(lists)} list files for {len(files)} predictions files; give each file its --lists, or none"
         )
+    if o.questions and len(o.questions) != len(files):
+        raise BenchError(
+            f"{len(o.questions)} folders of questions for {len(files)} files of answers; give each file its --questions"
+        )
+    if o.questions and lists:
+        raise BenchError("--lists and --questions do not go together; answers to questions name their videos")
     check_names(method=method, model=model, trained_on=o.trained_on)
     if out is not None:
         leaderboard.check(out / leaderboard.NAME)
@@ -75,7 +82,9 @@ def score(
         say(chosen.message)
     attributes = read_slices(o.slices, sets, o.quantiles)
     predictions = {
-        s.name: read_any_predictions(
+        s.name: read_answer_texts(path, s, read_questions(o.questions[k], s), o.allow_missing or chosen is not None)
+        if o.questions
+        else read_any_predictions(
             path, s, lists[k] if lists else None, o.allow_missing or chosen is not None, o.answers
         )
         for k, (path, s) in enumerate(zip(files, whole, strict=True))
@@ -91,7 +100,7 @@ def score(
     said: dict[str, object] = {
         "format": ResultsRecord.FORMAT,
         "dataset": sets[0].dataset, "method": method or files[0].stem, "model": model, "classes": sets[0].classes,
-        "seed": "", "checkpoint": "", "checkpoint_sha256": digest, "protocol": "predictions", "sampling": None,
+        "seed": "", "checkpoint": "", "checkpoint_sha256": digest, "protocol": _protocol(predictions), "sampling": None,
         "trained_on": o.trained_on or UNKNOWN,
         "notes": notes, "bootstrap_seed": seed, "iid": {} if any(s.kind == "iid" for s in sets) else None,
         "versions": {"albar-bench": version()},
@@ -117,6 +126,16 @@ def score(
         tables += _write_left_out(path, sets, predictions)
         leaderboard.update(out / leaderboard.NAME, record)
     return Scored(record, path, out / leaderboard.NAME, slices=tuple(tables))
+
+
+def _protocol(predictions: Mapping[str, Predictions]) -> str:
+    """``predictions``; ``qa-5`` for answers to questions with five options, whose chance level is another."""
+    choices = {p.choices for p in predictions.values()}
+    if len(choices) > 1:
+        both = " and ".join(map(str, sorted(choices)))
+        raise BenchError(f"the questions have {both} options, so their figures cannot be compared; export both "
+                         "with the same --options")  # fmt: skip
+    return f"qa-{choices.pop()}" if choices != {0} else "predictions"
 
 
 def _notes(sets: Sequence[TestSet], predictions: Mapping[str, Predictions]) -> list[str]:

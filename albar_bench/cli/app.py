@@ -11,7 +11,7 @@ import typer
 from albar_bench.cli.kind_group import KindGroup
 from albar_bench.cli.method_help import TrainCommand
 from albar_bench.cli.tree import Command, Group, Table
-from albar_bench.cli.variadic import is_anything, is_benchmark, is_list, is_order, is_slices, variadic
+from albar_bench.cli.variadic import is_anything, is_benchmark, is_list, is_order, is_questions, is_slices, variadic
 
 CLI = "albar_bench.cli"
 BUILD = Table(
@@ -134,6 +134,7 @@ COMMANDS: dict[str, Command | Table] = {
             {"predictions": "--template", "benchmark": "--template"},
             benchmark=is_benchmark,
             lists=is_list,
+            questions=is_questions,
             slices=is_slices,
             time=is_order,
         ),

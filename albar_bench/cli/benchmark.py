@@ -14,6 +14,7 @@ from benchmark_builder.settings import (
     MergeSettings,
     MovedOrigins,
     PreviewSettings,
+    QuestionSettings,
     RunSettings,
 )
 
@@ -80,9 +81,12 @@ def export(
         typer.Argument(help="A built benchmark; or iid:DATASET, a split's ordinary videos.", metavar="BENCHMARK"),
     ],
     settings: ExportSettings,
+    asked: Annotated[dict[str, Any], Chosen(QuestionSettings, "Questions (--layout qa)")],
 ) -> None:
     """Write a benchmark in another layout, or in the format of another project's loader (--for).
 
+    `bench export DIR --layout qa --out QA` writes multiple choice questions for video language models, as a task of
+    lmms-eval and as a table for VLMEvalKit; `bench score --questions QA` scores their answers (docs/qa.md).
     `bench export iid:ucf101 --for mmaction2 --out DIR` writes lists of the ordinary test videos, which are not copied.
     `names.csv` lists the name of every video; give it as --lists to `bench score`.
     """
@@ -94,6 +98,20 @@ def export(
     from benchmark_builder.utils.pool import default_workers
 
     s, peer, out = settings, settings.peer, settings.out
+    if s.layout == "qa":
+        if peer is not None or source.startswith("iid:"):
+            raise BenchError("--layout qa: is for built benchmarks, without --for; leave one of them out")
+        from benchmark_builder.benchmark.questions import export_questions
+
+        made = export_questions(Path(source), out, **asked)
+        for line in made.said:
+            say(line)
+        if made.failed:
+            first = f"{made.failed[0]['id']}: {made.failed[0]['reason']}"
+            raise BenchError(f"{out / 'failures.csv'}: {len(made.failed)} videos have no question; {first}")
+        return
+    if asked:
+        raise BenchError(f"--{next(iter(asked))}: is for --layout qa only; leave it out")
     lines: list[str] = []
     workers = s.workers or default_workers()
     kind, _, dataset = source.partition(":")

@@ -63,6 +63,8 @@ def score(
     names (letters and digits count, whatever the case) or numbers from 0. A column label is compared with the
     benchmark. -1 in pred: the model gave no answer, which counts as wrong. Figures that need scores are then left out.
 
+    A video language model's answers to the questions of `bench export --layout qa` need --questions (docs/qa.md).
+
     Example: bench score --template DIR; fill in DIR-answers.csv; bench score DIR-answers.csv --benchmark DIR.
     Every format with an example: docs/predictions.md.
     """

@@ -29,6 +29,14 @@ def is_list(word: str) -> bool:
     return Path(word).suffix.lower() not in (".pkl", ".pickle", ".json", ".parquet", ".npy", ".tsv")
 
 
+def is_questions(word: str) -> bool:
+    """Whether a word names a folder of `bench export --layout qa`."""
+    try:
+        return (Path(word) / "qa.json").is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def is_order(word: str) -> bool:
     """Whether a word is an order of `bench eval --time`."""
     return word in ("one-frame", "shuffled", "reversed", "frozen-background")

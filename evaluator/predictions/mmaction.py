@@ -96,7 +96,7 @@ def read_any_predictions(
     elif suffix in (".pkl", ".pickle"):
         dump = safe_pickle.load(path, "file of scores", _FIX)
     elif suffix in (".json", ".jsonl", ".ndjson"):
-        dump = _json(path)
+        dump = read_json_file(path)
     elif suffix == ".npy":
         dump = _npy(path)
     else:
@@ -351,7 +351,12 @@ def _npy(path: Path) -> np.ndarray:
         raise BenchError(f"{path}: not readable as .npy ({(str(error).splitlines() or ['?'])[0]}); {_FIX}") from None
 
 
-def _json(path: Path) -> object:
+def read_json_file(path: Path) -> object:
+    """A JSON file from others, or the list of records in a file with one JSON object per line.
+
+    Raises:
+        BenchError: it cannot be read, or an object has a name twice.
+    """
     text = read_text(path, "predictions file", "name another")
     lines = path.suffix.lower() != ".json"
     if not lines:
