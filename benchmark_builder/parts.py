@@ -81,6 +81,7 @@ DATASETS = Registry(
         "diving48": "benchmark_builder.datasets.diving48:read",
         "ssv2": "benchmark_builder.datasets.ssv2:read",
         "ucf-crime": "benchmark_builder.datasets.ucf_crime:read",
+        "ucf-crime-recognition": "benchmark_builder.datasets.ucf_crime:recognition",
         "thumos14": "benchmark_builder.datasets.thumos14:read",
         "hat-kinetics400": "benchmark_builder.datasets.hat:kinetics400",
         "hat-ucf101": "benchmark_builder.datasets.hat:ucf101",

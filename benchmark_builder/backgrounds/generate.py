@@ -195,12 +195,11 @@ class _Generate(runner.Filling[Wanted]):
             if not isinstance(old, dict):
                 raise BenchError(f"{path}: not a record of generated pictures; {fix}")
             # The digest names the network; the name of its folder may change.
-            name = next((k for k, value in self._record.items() if k != "model" and old.get(k) != value), None)
+            there, here = _flat(old), _flat(self._record)
+            name = next((k for k in sorted(here) if k != "model" and there.get(k) != here[k]), None)
             if name is not None and self._has_pictures():
-                raise BenchError(
-                    f"{self.out}: holds pictures of other settings ({name}: {_brief(old.get(name))}, now "
-                    f"{_brief(self._record[name])}); {fix}"
-                )
+                changed = f"{name}: {_brief(there.get(name))}, now {_brief(here[name])}"
+                raise BenchError(f"{self.out}: holds pictures of other settings ({changed}); {fix}")
             new = name is not None
         for name in (TABLE, FAILURES, LOG, LEFT_OUT, self.journal) if new else ():  # of a run that made no picture
             (self.out / name).unlink(missing_ok=True)
@@ -261,6 +260,12 @@ def _versions() -> dict[str, str]:
 
     more = {library.__name__: str(library.__version__) for library in (diffusers, torch, transformers)}
     return {**versions(), **more}
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """The settings in a record by name, with the arguments of the pipeline by their own names."""
+    call = record.get("call")
+    return {**record, **call, "call": sorted(call)} if isinstance(call, dict) else record
 
 
 def _brief(value: object) -> str:

@@ -4,11 +4,16 @@ Lists ``Anomaly_Detection_splits/Anomaly_{Train,Test}.txt`` with lines "Abuse/Ab
 "Training_Normal_Videos_Anomaly/…", "Testing_Normal_Videos_Anomaly/…"); 1,610 and 290 videos. A video is the whole file.
 Its label is the class of its folder, the 13 anomalies and ``Normal`` in alphabetical order, from 0.
 
+Event recognition (``ucf-crime-recognition``) is another task on the same folders: the 13 anomalies and 50 normal videos
+of Normal_Videos_event, with the same classes, and four folds ``Action_Recognition_splits/{train,test}_00N.txt`` with
+the same kind of lines. The archive in parts calls their folder ``Action_Regnition_splits``.
+
 Of the test videos ``Temporal_Anomaly_Annotation_for_Testing_Videos.txt`` says when the anomaly happens: lines
 "Abuse028_x264.mp4  Abuse  165  240  -1  -1", up to two ranges of frames, -1 where there is none.
 """
 
 import re
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from benchmark_builder.datasets import Listing
@@ -21,7 +26,7 @@ from benchmark_builder.utils.text import letters, plain_path, read_lines
 
 WHERE = (
     "Get UCF-Crime from the dataset's site (CRCV, University of Central Florida), unpack it and store the folders of "
-    "classes and Anomaly_Detection_splits below ROOT; ROOT is $BENCH_DATA/ucf-crime or --root"
+    "classes and the folders of splits below ROOT; ROOT is $BENCH_DATA/ucf-crime (or -recognition) or --root"
 )
 NORMAL = "Normal"
 CLASSES = (
@@ -29,6 +34,8 @@ CLASSES = (
     "Shooting", "Shoplifting", "Stealing", "Vandalism",
 )  # fmt: skip
 SPLITS = "Anomaly_Detection_splits"
+RECOGNITION = ("Action_Recognition_splits", "Action_Regnition_splits")
+FOLDS = 4
 TEMPORAL = ("Temporal_Anomaly_Annotation_for_Testing_Videos.txt", "Temporal_Anomaly_Annotation.txt")
 FIX = "get the file from the dataset's site again"
 _DEPTH = 3  # levels below ROOT where folders of classes may be, such as Anomaly-Videos-Part-1/Abuse
@@ -36,8 +43,10 @@ _DEPTH = 3  # levels below ROOT where folders of classes may be, such as Anomaly
 _NORMALS = {
     "trainingnormalvideos": "Training_Normal_Videos_Anomaly", "testingnormalvideos": "Testing_Normal_Videos_Anomaly",
     "normalvideosevent": "Normal_Videos_event", "normalvideosforeventrecognition": "Normal_Videos_event",
+    "znormalvideosevent": "Normal_Videos_event",
 }  # fmt: skip
 _BY_LETTERS = {letters(name): name for name in CLASSES if name != NORMAL}
+_FOLDERS = frozenset({*_BY_LETTERS.values(), *_NORMALS.values()})
 
 
 def read(root: Path, split: str, fold: int) -> Listing:
@@ -47,15 +56,42 @@ def read(root: Path, split: str, fold: int) -> Listing:
         BenchError: the split or fold is unknown, a list is missing or invalid, or there is no folder of a class.
     """
     if fold != 1:
-        raise BenchError(f"--fold {fold}: UCF-Crime has only fold 1 of its anomaly detection splits")
+        fix = "ucf-crime-recognition has four folds"
+        raise BenchError(f"--fold {fold}: UCF-Crime has only fold 1 of its anomaly detection splits; {fix}")
+    return _read(root, split, "ucf-crime", (SPLITS,), lambda s: f"Anomaly_{s.capitalize()}.txt", _FOLDERS)
+
+
+def recognition(root: Path, split: str, fold: int) -> Listing:
+    """List UCF-Crime's event recognition task. Ids, labels and splits as :func:`read`, folds 1 to 4.
+
+    Raises:
+        BenchError: as :func:`read`.
+    """
+    if not 1 <= fold <= FOLDS:
+        raise BenchError(f"--fold {fold}: UCF-Crime's event recognition has folds 1 to {FOLDS}")
+    kept = (*_BY_LETTERS.values(), "Normal_Videos_event")
+    return _read(root, split, "ucf-crime-recognition", RECOGNITION, lambda s: f"{s}_{fold:03d}.txt", kept)
+
+
+def _read(
+    root: Path, split: str, dataset: str, folders: Sequence[str], file: Callable[[str], str], kept: Collection[str]
+) -> Listing:
+    """List the videos of one task.
+
+    Args:
+        dataset: its name.
+        folders: possible names of its folder of lists.
+        file: the list's name for a split.
+        kept: folders whose videos belong to it.
+    """
     notes: list[str] = []
-    lists = first_folder(root / SPLITS, *(folder / SPLITS for folder in folders_below(root, 1)))
-    split = wanted_split(split, lists, root / SPLITS, "UCF-Crime", SPLITS, notes)
-    catalogue = Catalogue(root, "ucf-crime", CLASSES)
+    lists = first_folder(*(folder / name for folder in folders_below(root, 1) for name in folders))
+    split = wanted_split(split, lists, root / folders[0], "UCF-Crime", folders[0], notes)
+    catalogue = Catalogue(root, dataset, CLASSES)
     found = 0
     for folder in folders_below(root, _DEPTH):
         name = _folder(folder.name) if folder != root else None
-        if name is None:
+        if name not in kept or name is None:
             continue
         found += 1
         files, others = files_of(folder, VIDEO_SUFFIXES)
@@ -66,7 +102,7 @@ def read(root: Path, split: str, fold: int) -> Listing:
         raise BenchError(f"{root}: contains no folder of a class of UCF-Crime. {WHERE}")
     if split == "all" or lists is None:
         return catalogue.listing("all", None, notes)
-    path = lists / f"Anomaly_{split.capitalize()}.txt"
+    path = lists / file(split)
     names = []
     for number, line in read_lines(path, "list of UCF-Crime", FIX):
         parts = plain_path(line).split("/")

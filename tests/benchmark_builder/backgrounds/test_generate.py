@@ -98,7 +98,12 @@ def test_the_record_and_other_settings(pipeline: Path, own: Path, tmp_path: Path
         and record["pipeline"] == "StableDiffusionPipeline"
     )
     assert record["call"]["num_inference_steps"] == 2 and record["versions"]["diffusers"]
-    for changed, said in (({"steps": 3}, "call"), ({"style": ""}, "style"), ({"seed": 5}, "seed")):
+    for changed, said in (
+        ({"steps": 3}, "num_inference_steps: 2, now 3"),
+        ({"negative": ""}, "call: .*, now"),
+        ({"style": ""}, "style"),
+        ({"seed": 5}, "seed"),
+    ):
         with pytest.raises(BenchError, match=rf"holds pictures of other settings \({said}"):
             run(pipeline, out, **changed)
     assert run(own, out).kept == 2  # the same network in another folder

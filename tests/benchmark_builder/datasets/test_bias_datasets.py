@@ -176,6 +176,40 @@ def test_ucf_crime(tmp_path: Path) -> None:
     assert "contains no folder of a class" in refused(lambda: labels("ucf-crime", tmp_path / "empty"))
 
 
+@pytest.mark.parametrize("folder", ["Action_Recognition_splits", "UCF_Crimes-Train-Test-Split/Action_Regnition_splits"])
+def test_ucf_crime_recognition(folder: str, tmp_path: Path) -> None:
+    root = crime(tmp_path)
+    touch(root, "Normal_Videos_for_Event_Recognition/Normal_Videos_317_x264.mp4",
+          "Videos/z_Normal_Videos_event/Normal_Videos_010_x264.mp4")  # fmt: skip
+    for fold in range(1, 5):
+        write(root / folder / f"train_{fold:03d}.txt", "Abuse/Abuse001_x264.mp4 ",
+              "Normal_Videos_event/Normal_Videos_317_x264.mp4")  # fmt: skip
+        write(root / folder / f"test_{fold:03d}.txt", "Abuse/Abuse028_x264.mp4 ", "",
+              *["RoadAccidents/RoadAccidents001_x264.mp4"] * (fold == 4))  # fmt: skip
+    write(root / folder / "ClassIDs.txt", "Abuse 1", "Normal_Videos_event 8")
+    assert labels("ucf-crime-recognition", root) == {"Abuse/Abuse028_x264": "Abuse"}
+    assert labels("ucf-crime-recognition", root, "train") == {
+        "Abuse/Abuse001_x264": "Abuse", "Normal_Videos_event/Normal_Videos_317_x264": "Normal",
+    }  # fmt: skip
+    listing = read_dataset("ucf-crime-recognition", root, "test", 4)
+    assert [(v.id, v.label, v.dataset) for v in listing.videos] == [
+        ("Abuse/Abuse028_x264", 0, "ucf-crime-recognition"),
+        ("RoadAccidents/RoadAccidents001_x264", 8, "ucf-crime-recognition"),
+    ]
+    # Of the normal videos only those of this task.
+    assert set(labels("ucf-crime-recognition", root, "all")) == {
+        "Abuse/Abuse001_x264", "Abuse/Abuse028_x264", "RoadAccidents/RoadAccidents001_x264",
+        "Normal_Videos_event/Normal_Videos_010_x264", "Normal_Videos_event/Normal_Videos_317_x264",
+    }  # fmt: skip
+    assert len(labels("ucf-crime", root, "train")) == 2
+    for fold in (0, 5):
+        assert "folds 1 to 4" in refused(lambda fold=fold: read_dataset("ucf-crime-recognition", root, "test", fold))
+    write(root / folder / "test_002.txt", "Abuse028_x264.mp4")
+    assert "test_002.txt, line 1" in refused(lambda: read_dataset("ucf-crime-recognition", root, "test", 2))
+    (root / folder / "test_003.txt").unlink()
+    assert "test_003.txt" in refused(lambda: read_dataset("ucf-crime-recognition", root, "test", 3))
+
+
 def test_segments_of_ucf_crime(tmp_path: Path) -> None:
     root = crime(tmp_path)
     found, notes = read_segments("ucf-crime", root)
