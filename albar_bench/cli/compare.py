@@ -32,7 +32,8 @@ def compare(
 ) -> None:
     """Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.
 
-    All kinds of test videos are scored. On synthactions they are built first; of other datasets, those that are built.
+    All kinds of test videos are scored. On synthactions they are built first (of a render that --root names, in
+    OUT/benchmarks); of other datasets, those that are built are scored.
     With one seed, the table has 95 % intervals over the test videos instead of deviations.
 
     Can be resumed: the same command continues a stopped one, and keeps finished runs.
@@ -50,6 +51,7 @@ def compare(
     Example: bench compare --methods baseline stillmix albar --pretrain 2048:bias=0.7,seed=101
     """
     from albar.training.settings import read_configs
+    from benchmark_builder.synthactions.render import render_if_missing
     from benchmark_builder.utils.errors import BenchError
     from evaluator.compare_methods import compare_methods
     from evaluator.reports.compared_slices import show_compared_slices
@@ -68,7 +70,8 @@ def compare(
         source=file.config,
     )
     if training.get("dataset", "synthactions") == "synthactions":
-        built = _synthactions(training.get("root"), wanted.benchmarks)
+        render_if_missing(training.get("root"), say)
+        built = wanted.benchmarks or _synthactions(training.get("root"), wanted.out)
         wanted = wanted.replaced(benchmarks=built, named=bool(wanted.benchmarks))
     outcome = compare_methods(wanted, say)
     show_compared(outcome.table)
@@ -82,21 +85,26 @@ def compare(
         )
 
 
-def _synthactions(root: Path | None, benchmarks: tuple[Path, ...] | None) -> tuple[Path, ...]:
-    """The benchmarks of a render: every kind, and SCUBA of the unbiased split. Missing ones are built first."""
+def _synthactions(root: Path | None, out: Path) -> tuple[Path, ...]:
+    """The benchmarks of a render: every kind, and SCUBA of the unbiased split. Missing ones are built first.
+
+    They are in ``$BENCH_DATA/benchmarks``, or for a render at another place than ``$BENCH_DATA/synthactions`` in
+    ``out/benchmarks``: those of one render never take the place of those of another.
+    """
     from benchmark_builder.builders import Run, build_kind, build_scuba
     from benchmark_builder.datasets import data_root
     from benchmark_builder.kinds import KINDS
-    from benchmark_builder.synthactions.render import render_if_missing
 
-    render_if_missing(root, say)
-    if benchmarks:
-        return benchmarks
-    built = data_root() / "benchmarks"
+    usual = data_root() / "synthactions"
+    own = root is not None and root.resolve() != usual.resolve()
+    built = (out if own else data_root()) / "benchmarks"
     run = Run(say=lambda line: None)
     scuba, unbiased = (built / f"synthactions-{name}-stripes" for name in ("scuba", "scuba-unbiased"))
     build_scuba("synthactions", root, "test", out=scuba, run=run, per_video=1)
-    others = [kind for kind in KINDS.shipped if kind != "scuba"]
-    made = [build_kind(kind, scuba, run=run).folder for kind in others]
+    made = [
+        build_kind(kind, scuba, out=built / f"synthactions-{kind}" if own else None, run=run).folder
+        for kind in KINDS.shipped
+        if kind != "scuba"
+    ]
     build_scuba("synthactions", root, "test_unbiased", out=unbiased, run=run, per_video=1)
     return scuba, *made, unbiased

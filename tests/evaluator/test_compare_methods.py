@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from albar_bench.cli.compare import _synthactions
+from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.kinds import KINDS
 from benchmark_builder.synthactions import SynthSettings, render_dataset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
@@ -105,6 +108,14 @@ def test_what_would_fail_after_training_is_found_before(tmp_path: Path, render: 
     assert "nowhere" in refused(benchmarks=[tmp_path / "nowhere"])
     assert "--slices no-such: neither a file nor a source" in refused(slices=["no-such"])
     assert "give their source with --masks" in refused(time=["frozen-background"])
+
+
+def test_benchmarks_of_another_render_are_kept_apart(tmp_path: Path, render: Path) -> None:
+    built = _synthactions(render, tmp_path / "out")
+    kinds = [read_benchmark(folder).kind for folder in built]
+    assert kinds == ["scuba", *(k for k in KINDS.shipped if k != "scuba"), "scuba"]
+    assert {folder.parent for folder in built} == {tmp_path / "out" / "benchmarks"}
+    assert not (tmp_path / "data").exists()  # $BENCH_DATA
 
 
 def test_a_run_is_scored_on_the_fold_it_was_not_trained_on(tmp_path: Path) -> None:
