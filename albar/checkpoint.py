@@ -19,6 +19,7 @@ from torch import nn
 
 from albar.clips.clips import ClipSampling
 from albar.models import build_model, huggingface, is_own, model_spec
+from albar.models.token_heads import with_token_head
 from albar.models.token_network import TokenNetwork
 from albar.models.weights import SAFETENSORS, read_torch_file
 from benchmark_builder.utils.errors import BenchError
@@ -132,7 +133,7 @@ class Checkpoint:
 
     def _with_token_head(self, network: nn.Module) -> nn.Module:
         try:
-            return TokenNetwork(network, self.token_head, len(self.classes))
+            return with_token_head(network, self.token_head, len(self.classes))
         except BenchError as error:
             raise BenchError(f"{self.path}: {error}") from None
 

@@ -20,6 +20,7 @@ METHODS = Registry(
         "be": "albar.methods.be:BE",
         "actorcutmix": "albar.methods.actorcutmix:ActorCutMix",
         "fame": "albar.methods.fame:Fame",
+        "devias": "albar.methods.devias:Devias",
         "stillmix": "albar.methods.stillmix:StillMix",
         "albar": "albar.methods.albar_extended:Albar",
         "albar+stillmix": "albar.methods.albar_stillmix:AlbarStillMix",

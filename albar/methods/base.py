@@ -53,7 +53,8 @@ class Companions:
 
 
 class Method:
-    """Plain cross-entropy; methods override :meth:`augment`, :meth:`loss` or both.
+    """Plain cross-entropy; methods override :meth:`augment`, :meth:`loss` or both; :meth:`adapted` changes the
+    network.
 
     Class attributes:
         PRESETS: settings by preset name; every method has ``finetune`` (as published, from pretrained weights) and
@@ -86,6 +87,14 @@ class Method:
         """Whether the objective contains a gradient, so that training differentiates twice."""
         return False
 
+    def adapted(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> nn.Module:
+        """The network to train, made of ``model``: the same, or one with another head, on its device.
+
+        Args:
+            model, clip, companions: as for :meth:`prepare`, which is called with the result.
+        """
+        return model
+
     def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:
         """Look at the network once before training.
 
@@ -98,6 +107,16 @@ class Method:
     def augment(self, batch: Batch, draw: torch.Generator) -> Batch:
         """Change clips, and labels with them; every draw comes from ``draw``, a CPU generator of this step."""
         return batch
+
+    def watched(self, model: nn.Module, clips: torch.Tensor, scenes: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Figures of validation clips besides accuracy, for a method that needs scenes: name -> bool (B,), whether it
+        is right; ``val_NAME`` in the log is the share in percent.
+
+        Args:
+            model: in evaluation mode, without gradients.
+            clips: float32 (B, 3, T, H, W), normalised. scenes: float32 (B, scenes), as in :class:`Batch`.
+        """
+        return {}
 
     def loss(
         self, model: nn.Module, batch: Batch, draw: torch.Generator, progress: float

@@ -73,15 +73,31 @@ def foreground(
     rgb: torch.Tensor, beta: float, published_hue: bool = False, published_rounding: bool = False
 ) -> torch.Tensor:
     """M above: bool (B, H, W), int(β·H·W) pixels of each clip, of clips (B, 3, T, H, W) in 0..1."""
-    height, width = rgb.shape[-2:]
-    pixels = height * width
     motion = (rgb[:, :, 1:] - rgb[:, :, :-1]).abs().sum(dim=1).mean(dim=1)
+    return moving_colours(motion, rgb.mean(dim=2), beta, published_hue, published_rounding)
+
+
+def moving_colours(
+    motion: torch.Tensor,
+    picture: torch.Tensor,
+    beta: float,
+    published_hue: bool = False,
+    published_rounding: bool = False,
+) -> torch.Tensor:
+    """Steps 2 and 3 above: bool (B, H, W), int(β·H·W) pixels of each.
+
+    Args:
+        motion: (B, H, W), how much each pixel changes, before the blur.
+        picture: (B, 3, H, W) in 0..1, whose colours are counted.
+    """
+    height, width = picture.shape[-2:]
+    pixels = height * width
     by_motion = ranked(blurred(motion))
-    colours = colour_bins(rgb.mean(dim=2), published_hue, published_rounding).flatten(1)
+    colours = colour_bins(picture, published_hue, published_rounding).flatten(1)
     moving = colour_shares(colours.gather(1, by_motion[:, : int(0.5 * pixels)]), unseen=0)
     resting = colour_shares(colours.gather(1, by_motion[:, pixels - int(0.1 * pixels) :]), unseen=1)
     q = (moving / (moving + resting)).gather(1, colours).view(-1, height, width)
-    mask = torch.zeros(len(rgb), pixels, dtype=torch.bool, device=rgb.device)
+    mask = torch.zeros(len(picture), pixels, dtype=torch.bool, device=picture.device)
     mask.scatter_(1, ranked(blurred(q))[:, : int(beta * pixels)], True)
     return mask.view(-1, height, width)
 

@@ -39,7 +39,7 @@ class AttentivePool(nn.Module):
         self.query = nn.Parameter(torch.empty(width))
         self.to_query, self.to_value = nn.Linear(width, width), nn.Linear(width, width)
         self.to_key = nn.Linear(width, width, bias=False)  # a bias would add the same to every token's weight
-        self.norm, self.mlp = nn.LayerNorm(width), _mlp(width)
+        self.norm, self.mlp = nn.LayerNorm(width), mlp(width)
         for parameter in self.parameters():
             if parameter.ndim > 1:
                 nn.init.trunc_normal_(parameter, std=0.02)
@@ -72,7 +72,7 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out, self.mlp = nn.Linear(width, 3 * width), nn.Linear(width, width), _mlp(width)
+        self.qkv, self.out, self.mlp = nn.Linear(width, 3 * width), nn.Linear(width, width), mlp(width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.qkv(self.norm1(x)).chunk(3, 2))
@@ -81,7 +81,8 @@ class SelfAttention(nn.Module):
         return made
 
 
-def _mlp(width: int) -> nn.Sequential:
+def mlp(width: int) -> nn.Sequential:
+    """Two linear layers with a GELU between."""
     return nn.Sequential(nn.Linear(width, WIDTH_OF_MLP * width), nn.GELU(), nn.Linear(WIDTH_OF_MLP * width, width))
 
 
@@ -104,8 +105,8 @@ class TokenNetwork(nn.Module):
         super().__init__()
         self.backbone = without_head(backbone)
         self.token_head = dict(token_head)
-        self.pool = pool_of(token_head)
-        self.head = nn.Linear(_number(token_head, "width"), classes)
+        self.pool: nn.Module = pool_of(token_head)
+        self.head = nn.Linear(number(token_head, "width"), classes)
 
     @property
     def architecture(self) -> dict[str, object]:
@@ -133,7 +134,7 @@ def pool_of(token_head: Mapping[str, object]) -> AttentivePool:
     if token_head.get("kind") != "attentive":
         raise BenchError(f"its head over tokens is {str(token_head.get('kind'))[:40]!r}, which this version does not "
                          "know; update albar-bench, or train again")  # fmt: skip
-    width, heads, blocks = (_number(token_head, name) for name in ("width", "heads", "blocks"))
+    width, heads, blocks = (number(token_head, name) for name in ("width", "heads", "blocks"))
     if width % heads:
         raise BenchError(f"its head over tokens has {heads} attention heads, which do not divide the width {width}; "
                          "train again")  # fmt: skip
@@ -143,7 +144,8 @@ def pool_of(token_head: Mapping[str, object]) -> AttentivePool:
     return AttentivePool(width, heads, blocks)
 
 
-def _number(token_head: Mapping[str, object], name: str) -> int:
+def number(token_head: Mapping[str, object], name: str) -> int:
+    """A whole number of these settings; BenchError if it is something else or too large."""
     value = token_head.get(name)
     if type(value) is not int or not 1 <= value <= MOST:
         raise BenchError(f"its head over tokens has {name} {str(value)[:40]}, not a whole number from 1 to {MOST}; "

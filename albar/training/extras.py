@@ -59,22 +59,31 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
                 f"{s.method} does not change them"
             )
     if "scenes" in method.needs:
-        from albar.data.scenes import guessed_scenes, known_scenes  # imports torchvision, which is not always needed
-
-        if s.places is not None:
-            scenes = guessed_scenes(videos, s.places, device, s.progress)
-        elif s.dataset == "synthactions":
-            scenes = known_scenes(videos, root)
-        else:
-            raise BenchError(
-                f"{s.method} needs the scenes of {s.dataset}; give --places FILE, a Places365 ResNet's weights "
-                "(resnet18_places365.pth.tar; `bench weights fetch places365-resnet18` brings it and says where it is)"
-            )
+        scenes = scenes_of(settings, videos, device)
     if "bank" in method.needs:
         if s.reference is None:
             raise BenchError(f"{s.method} needs a 2-D reference; give --reference, a run of `bench train reference2d`")
         bank = make_bank(s.reference, videos, s.clip_sampling, tau(s), s.bank, s.seed, bank_resize(s))
     return Extras(actors, scenes, bank, tuple(notes))
+
+
+def scenes_of(settings: TrainSettings, videos: Sequence[Video], device: torch.device) -> torch.Tensor:
+    """The scenes of videos, float32 (videos, scenes): from a Places365 network, or as rendered.
+
+    Raises:
+        BenchError: neither is there; the message names the option.
+    """
+    from albar.data.scenes import guessed_scenes, known_scenes  # imports torchvision, which is not always needed
+
+    s = settings
+    if s.places is not None:
+        return guessed_scenes(videos, s.places, device, s.progress)
+    if s.dataset == "synthactions":
+        return known_scenes(videos, dataset_root(s.dataset, s.root))
+    raise BenchError(
+        f"{s.method} needs the scenes of {s.dataset}; give --places FILE, a Places365 ResNet's weights "
+        "(resnet18_places365.pth.tar; `bench weights fetch places365-resnet18` brings it and says where it is)"
+    )
 
 
 def tau(settings: TrainSettings) -> float:

@@ -16,11 +16,11 @@ from tqdm import tqdm
 from albar.checkpoint import save_checkpoint
 from albar.clips.clips import normalise
 from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches
-from albar.methods import Batch, make_method
+from albar.methods import Batch, Method, make_method
 from albar.models.heads import drop_features, find_head
 from albar.training.accelerator import compiled, make_accelerator, tf32
 from albar.training.cost import Passes, over_epochs
-from albar.training.extras import gather
+from albar.training.extras import gather, scenes_of
 from albar.training.logs import Logs
 from albar.training.network import Say, check_network, first_network
 from albar.training.optimizer import make_optimiser, set_rate
@@ -165,13 +165,15 @@ class Run:
         s, r = self.settings, self.recipe
         torch.manual_seed(seed_of(s.seed, "weights"))
         self.network = first_network(s, self.classes, self.say).to(self.device)
-        drop_features(self.network, s.dropout)
         extras = gather(self.method, s, self.videos, self.device)
         for note in extras.notes:
             self.say(note)
         clip = torch.zeros(1, 3, self.sampling.frames, self.sampling.size, self.sampling.size, device=self.device)
         check_network(self.network, s.model_name, clip, len(self.classes))
-        self.method.prepare(self.network, clip, extras.companions(len(self.classes), s))
+        companions = extras.companions(len(self.classes), s)
+        self.network = self.method.adapted(self.network, clip, companions)
+        drop_features(self.network, s.dropout)
+        self.method.prepare(self.network, clip, companions)
         head, extra = find_head(self.network), self.method.extra
         self.optimiser = make_optimiser(r, self.network, head, extra, self.method.extra_lr)
         self.state = self.folder.resume(self.network, extra, self.optimiser)
@@ -180,7 +182,9 @@ class Run:
         self.model: nn.Module = self.accelerator.prepare_model(self.network)
         if s.compile:
             self.model = compiled(self.model, twice=self.method.double_backward)
-        self.scenes = extras.scenes
+        self.scenes, self.scenes_kept_back = extras.scenes, None
+        if self.kept_back and type(self.method).watched is not Method.watched and extras.scenes is not None:
+            self.scenes_kept_back = scenes_of(s, self.kept_back, self.device)
         self._read_clips()
         self.training.actors = extras.actors
         share = (self.accelerator.process_index, self.processes)
@@ -231,7 +235,8 @@ class Run:
             if self.main and save_steps and self.state.step % save_steps == 0 and not ended:
                 self._save()
         if self.main:
-            seen = watch(self.network, self.validating, self.sampling, self.recipe.batch, self.workers, self.device)
+            seen = watch(self.network, self.validating, self.sampling, self.recipe.batch, self.workers, self.device,
+                         self.method, self.scenes_kept_back)  # fmt: skip
             rate = self.optimiser.param_groups[0]["lr"]
             logs.epoch(self.state.end_epoch(self.state.step // self.epoch_steps, rate, seen), self.state.rows)
             self._save()

@@ -1,5 +1,6 @@
 """Losses against hand-computed values, the gradient penalty against finite differences in float64."""
 
+import copy
 import dataclasses
 import math
 
@@ -430,8 +431,9 @@ def test_labels_given_as_shares_mean_the_same() -> None:
     for name in METHODS:
         options = {"gp": 0.5, "penalty": "softmax"} if name.startswith("albar") else {}
         method = make_method(name, "scratch", options)
-        method.prepare(model, batch.clips[:1], COMPANIONS)
-        plain, mixed = (method.loss(model, b, draw(), 0.0)[0].item() for b in (batch, shares))
+        own = method.adapted(copy.deepcopy(model), batch.clips[:1], COMPANIONS)
+        method.prepare(own, batch.clips[:1], COMPANIONS)
+        plain, mixed = (method.loss(own, b, draw(), 0.0)[0].item() for b in (batch, shares))
         assert plain == pytest.approx(mixed, rel=1e-5)
 
 
@@ -439,8 +441,8 @@ def test_labels_given_as_shares_mean_the_same() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_method_gives_finite_gradients_to_every_parameter(name: str, preset: str) -> None:
     torch.manual_seed(0)
-    model, batch = Small3D(3), batch_of()
-    method = make_method(name, preset, {})
+    batch, method = batch_of(), make_method(name, preset, {})
+    model = method.adapted(Small3D(3), batch.clips[:1], COMPANIONS)
     method.prepare(model, batch.clips[:1], COMPANIONS)
     loss, terms = method.loss(model, method.augment(batch, draw()), draw(), 0.0)
     loss.backward()
