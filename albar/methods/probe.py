@@ -37,6 +37,11 @@ Values = Annotated[tuple[float, ...], BeforeValidator(_listed), AfterValidator(_
 _GIVE = f"numbers of at least 0 and at most {LARGEST}, each once, such as [0.01,0.001]"
 
 
+# V-JEPA 2's for attentive heads; a linear head, whose features have deviation 1, wants larger ones.
+LR = {"linear": (0.1, 0.03, 0.01, 0.003, 0.001), "attentive": (0.005, 0.003, 0.001, 0.0003, 0.0001)}
+RATES = "; ".join(f"{head} {', '.join(f'{rate:g}' for rate in rates)}" for head, rates in LR.items())
+
+
 class ProbeSettings(MethodSettings):
     """Settings of a probe; the defaults of the attentive one are those of V-JEPA 2, with one block."""
 
@@ -50,9 +55,9 @@ class ProbeSettings(MethodSettings):
         "of them are stored.",
         of="clips", ge=1, le=1000,
     )  # fmt: skip
-    lr: Values = setting(
-        (0.005, 0.003, 0.001, 0.0003, 0.0001),
-        "Learning rates; one head is trained for each rate and weight decay. --lr is a factor on all of them.",
+    lr: Values | None = setting(
+        None,
+        f"Learning rates; one head is trained for each rate and weight decay. None: {RATES}.",
         give=_GIVE,
     )
     weight_decay: Values = setting((0.01, 0.1, 0.4, 0.8), "Weight decays.", give=_GIVE)
@@ -67,8 +72,14 @@ class ProbeSettings(MethodSettings):
         of="attention heads", ge=1, le=1024,
     )  # fmt: skip
 
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The learning rates."""
+        return self.lr if self.lr is not None else LR[self.head]
+
     def stored(self) -> dict[str, object]:
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in super().stored().items()}
+        values = {**super().stored(), "lr": self.rates}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
 
 class Probe(Method):

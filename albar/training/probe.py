@@ -90,7 +90,7 @@ class ProbeRun(Run):
 
     def _grid(self) -> list[tuple[float, float]]:
         """(learning rate, weight decay) of each head."""
-        return list(product(self.probe.lr, self.probe.weight_decay))
+        return list(product(self.probe.rates, self.probe.weight_decay))
 
     def fit(self) -> None:
         s, p = self.settings, self.probe

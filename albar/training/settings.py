@@ -143,7 +143,9 @@ class TrainSettings(BankSettings):
         shown="the dataset's",
         panel=METHOD,
     )
-    places: PathSetting | None = setting(None, "Weights of a Places365 ResNet: scenes for sdn.", panel=METHOD)
+    places: PathSetting | None = setting(
+        None, "Weights of a Places365 ResNet: scenes for sdn and devias.", panel=METHOD
+    )
     features: PathSetting | None = setting(
         None,
         "Folder for the features that probe computes once; several runs can share it.",
