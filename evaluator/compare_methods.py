@@ -209,6 +209,11 @@ def equal_baseline(sweep: Sweep, finished: Sequence[tuple[Job, Done]], say: Say)
     return sweep.replaced(methods=(equal,), equal_cost=False)
 
 
+def check_settings(sweep: Sweep) -> None:
+    """Raise BenchError if a setting of a run is wrong; nothing is read but files of settings and weights."""
+    plan(sweep if sweep.before is None else from_pretrained(sweep))
+
+
 def check_before(sweep: Sweep, runs: Sequence[Job]) -> None:
     """Find before hours of training what would fail after it: test sets, slices, masks.
 

@@ -53,7 +53,7 @@ def compare(
     from albar.training.settings import read_configs
     from benchmark_builder.synthactions.render import render_if_missing
     from benchmark_builder.utils.errors import BenchError
-    from evaluator.compare_methods import compare_methods
+    from evaluator.compare_methods import check_settings, compare_methods
     from evaluator.reports.compared_slices import show_compared_slices
     from evaluator.reports.comparison import read_compared, show_compared
     from evaluator.reports.leaderboard import own_figures
@@ -69,6 +69,7 @@ def compare(
         by_method=by_method,
         source=file.config,
     )
+    check_settings(wanted)  # before minutes of rendering and building
     if training.get("dataset", "synthactions") == "synthactions":
         render_if_missing(training.get("root"), say)
         built = wanted.benchmarks or _synthactions(training.get("root"), wanted.out)

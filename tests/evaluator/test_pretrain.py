@@ -12,7 +12,7 @@ from benchmark_builder.settings import SynthSettings
 from benchmark_builder.synthactions.render import render_dataset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
-from evaluator.compare_methods import compare_methods, from_pretrained, plan
+from evaluator.compare_methods import check_settings, compare_methods, from_pretrained, plan
 from evaluator.options import Sweep
 from evaluator.pretrain import PretrainSettings, checkpoint_of, read_pretrain, render, run_of
 from evaluator.reports.comparison import read_compared
@@ -116,3 +116,10 @@ def test_the_network_is_trained_once_and_is_a_row(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"pretrain: .*recipe\.epochs"):  # the folder has other weights
         compare_methods(sweep.replaced(pretrain="24:epochs=2"))
     assert checkpoint_of(out).stat().st_mtime_ns == before
+
+
+def test_settings_are_checked_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="there is no setting gpp"):
+        check_settings(Sweep(methods=["albar:gpp=1"], pretrain="64", out=tmp_path / "out"))
+    check_settings(Sweep(methods=["albar:gp=1"], pretrain="64", out=tmp_path / "out"))
+    assert not list(tmp_path.iterdir())
