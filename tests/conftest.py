@@ -16,7 +16,7 @@ from tiny_videos import make_actions
 CLIPS = Path(os.environ.get("BENCH_CLIPS") or Path(__file__).parent.parent.parent / "shared" / "clips")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def clips() -> Path:
     """The folder of real clips; the test is skipped where it is missing."""
     if not CLIPS.is_dir():

@@ -149,7 +149,8 @@ def _digest(folder: Path) -> str:
 
 def _no_classes(spec: str) -> Any:
     def network(device: torch.device) -> Network:
-        raise BenchError(f"{spec}: compares videos with texts and has no classes of its own; give --classes FILE")
+        raise BenchError(f"{spec}: compares videos with texts and has no classes of its own; give --classes FILE, or a "
+                         "dataset or benchmark that has classes")  # fmt: skip
 
     return network
 
@@ -257,6 +258,19 @@ def _check_distinct(values: Sequence[Any], classes: Sequence[str], source: str, 
         seen[value] = name
 
 
+class _Cosines(nn.Module):
+    """Logits (B, classes) from normalised features of videos (B, D) and classes (classes, D) or (B, classes, D).
+
+    A module of its own, so that a video's feature is found as the input of the head, as in any network.
+    """
+
+    def forward(self, videos: torch.Tensor, classes: torch.Tensor, scale: torch.Tensor | float) -> torch.Tensor:
+        # In bf16, cosines times a scale of 100 would be wrong by several tenths.
+        with torch.autocast(videos.device.type, enabled=False):
+            cosines = torch.einsum("bd,cd->bc" if classes.ndim == 2 else "bd,bcd->bc", videos.float(), classes)
+            return cosines * scale
+
+
 class _Compared(nn.Module):
     """Clips to logits: float32 (B, 3, T, S, S) to (B, classes), scaled cosines of videos and texts.
 
@@ -271,6 +285,7 @@ class _Compared(nn.Module):
         self.network: Any = network
         self.kind: str = network.config.model_type  # type: ignore[union-attr,assignment]
         self.tokens = tokens
+        self.head = _Cosines()
         self.texts: list[torch.Tensor] = []  # per prompt: (classes, D), as the network gives them
         self.classes = torch.empty(0)  # (classes, D), normalised
 
@@ -287,20 +302,17 @@ class _Compared(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         clips = x.transpose(1, 2)  # theirs: (B, T, 3, S, S)
+        classes = self.classes
         if self.kind == "xclip":
             videos, classes = self._xclip(clips)
-            similar = "bd,bcd->bc"
         else:
-            similar, classes = "bd,cd->bc", self.classes
             if self.kind == "videoprism":
                 videos = unit(_pooled(self.network.get_video_features(pixel_values_videos=clips)).float().flatten(1))
             else:
                 frames = self.network.get_image_features(**self._pictures(clips.flatten(0, 1)))
                 videos = unit(unit(_pooled(frames).float()).unflatten(0, clips.shape[:2]).mean(1))
         scale = 1 / _VIDEOPRISM_TEMPERATURE if self.kind == "videoprism" else self.network.logit_scale.exp()
-        # In bf16, cosines times a scale of 100 would be wrong by several tenths.
-        with torch.autocast(x.device.type, enabled=False):
-            logits: torch.Tensor = torch.einsum(similar, videos, classes) * scale
+        logits: torch.Tensor = self.head(videos, classes, scale)
         return logits
 
     def _pictures(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -156,7 +156,7 @@ def predict(
     options, model_options = options or PredictOptions(), model_options or ModelOptions()
     model = apply_options(spec, model_options) if isinstance(spec, ScoredModel) else load_model(spec, model_options)
     paths = _paths(videos)
-    names, columns = _classes(model, options)
+    model, names, columns = _classes(model, options)
     backgrounds = [background_source(word) for word in options.backgrounds] if options.masks else []
     if options.masks is not None:
         settings_of(options.masks)  # an unknown source is refused before any video is read
@@ -268,10 +268,10 @@ def _paths(videos: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _classes(model: ScoredModel, options: PredictOptions) -> tuple[list[str] | None, list[int] | None]:
-    """The names of the classes, and the output of each; None: as the outputs are."""
+def _classes(model: ScoredModel, options: PredictOptions) -> tuple[ScoredModel, list[str] | None, list[int] | None]:
+    """The model with its classes, their names, and the output of each; None: as the outputs are."""
     if options.dataset is None:
-        return model.classes, None
+        return model, model.classes, None
     known = classes_of(options.dataset)
     if known == "synthactions":
         wanted = list(SYNTHACTIONS)
@@ -279,7 +279,8 @@ def _classes(model: ScoredModel, options: PredictOptions) -> tuple[list[str] | N
         wanted = shipped_classes(known)
     else:
         wanted = read_dataset(options.dataset, options.root, "all").classes
-    return wanted, model.columns(wanted, f"--dataset {options.dataset}")
+    model = model.with_classes(wanted, options.dataset)
+    return model, wanted, model.columns(wanted, f"--dataset {options.dataset}")
 
 
 def _listed(options: PredictOptions) -> dict[Path, Video]:

@@ -113,6 +113,7 @@ def audit_units(
     options, model_options = options or UnitsOptions(), model_options or ModelOptions()
     s = _scuba(folder, options)
     model = apply_options(spec, model_options) if isinstance(spec, ScoredModel) else load_model(spec, model_options)
+    model = model.with_classes(s.classes, s.dataset)
     for line in describe_model(model, "float32"):
         say(line)
     _paired(s, [item.id for item in s.items], options)  # before the network runs

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_world import World, refused
-from tiny_models import FRAMES, LONGEST, SIZE, ZERO_SHOT, zero_shot_folder
+from small_world import QUIET, World, refused
+from tiny_models import FRAMES, LONGEST, SIZE, ZERO_SHOT, huggingface_folder, zero_shot_folder
 from tiny_videos import make_actions
 from torch import nn
 
 from albar.clips.clips import ClipSampling, eval_clips, normalise
+from albar.models.heads import logits_and_features
 from benchmark_builder.benchmark.manifest import read_benchmark
+from benchmark_builder.builders import build_scuba
 from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.datasets.readable import readable
-from benchmark_builder.layouts.layout import read_any
 from evaluator.evaluate import EvalOptions, evaluate
 from evaluator.models import ModelOptions, load_model
 from evaluator.predictions.files import read_predictions, softmax
@@ -133,6 +134,27 @@ def by_hand(folder: Path, kind: str, prompts: tuple[str, ...]) -> Callable[[torc
     return xclip if kind == "xclip" else other
 
 
+def agree(
+    record: dict[str, Any],
+    benchmarks: list[Path],
+    out: Path,
+    logits: Callable[..., torch.Tensor],
+    sampling: ClipSampling,
+) -> list[np.ndarray]:
+    """Compare stored predictions with ``logits`` of the same clips; the probabilities of the latter."""
+    seen = []
+    for described, folder in zip(record["sets"], benchmarks, strict=True):
+        found, benchmark = read_predictions(out / described["predictions"], CLASSES), read_benchmark(folder)
+        assert len(found.ids) == len(benchmark.rows)
+        for row in benchmark.rows:
+            clip = normalise(eval_clips(benchmark.frames(row), row.frames, sampling), sampling)
+            with torch.no_grad():
+                wanted = softmax(logits(clip).double().numpy())[0]
+            assert np.allclose(found.scores[found.ids.index(row.id)], wanted, rtol=0, atol=CLOSE)
+            seen.append(wanted)
+    return seen
+
+
 @pytest.mark.parametrize("kind", ZERO_SHOT)
 @pytest.mark.parametrize("prompts", [DEFAULT, ("{}", "someone is {}")])
 def test_probabilities_are_those_of_the_library_by_hand(
@@ -141,20 +163,56 @@ def test_probabilities_are_those_of_the_library_by_hand(
     folder = folders(kind)
     record = score(world, f"hf:{folder}", tmp_path, **({} if prompts == DEFAULT else {"prompts": prompts}))
     logits, sampling = by_hand(folder, kind, prompts), sampling_of(kind)
-    seen = []
-    for described, benchmark in zip(record["sets"], (world.scuba, world.scufo), strict=True):
-        found = read_predictions(tmp_path / described["predictions"], CLASSES)
-        for row in read_benchmark(benchmark).rows:
-            clip = normalise(eval_clips(read_any(benchmark / row.file), row.frames, sampling), sampling)
-            with torch.no_grad():
-                wanted = softmax(logits(clip).double().numpy())[0]
-            assert np.allclose(found.scores[found.ids.index(row.id)], wanted, rtol=0, atol=CLOSE)
-            seen.append(wanted)
-    assert np.ptp(seen, axis=0).max() > 20 * CLOSE and max(map(np.ptp, seen)) > 20 * CLOSE  # not all the same
+    wanted = agree(record, [world.scuba, world.scufo], tmp_path, logits, sampling)
+    assert np.ptp(wanted, axis=0).max() > 20 * CLOSE and max(map(np.ptp, wanted)) > 20 * CLOSE  # not all the same
     assert (record["kind"], record["model"], record["method"]) == ("zero-shot", kind, kind)
     assert record["zero_shot"] == {"prompts": list(prompts), "phrases": [readable(c, "ucf101") for c in CLASSES]}
     (row,) = read_leaderboard(tmp_path / "leaderboard.csv")
     assert row["protocol"].startswith(f"{sampling.frames}xeven-32-{sampling.test_start}-zero-shot")
+
+
+@pytest.fixture(scope="module")
+def real(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two SCUBA videos of the real clip of UCF101 that has boxes."""
+    out, masks = tmp_path_factory.mktemp("real") / "scuba", clips / "annotations" / "ucf101_24_pyannot.pkl"
+    root = out.parent / "ucf101"
+    shutil.copytree(clips / "ucf101" / "videos" / "SoccerJuggling", root / "videos" / "SoccerJuggling")
+    build_scuba("ucf101", root, "all", masks=f"ucf101-24:{masks}", per_video=2, layout="virtual", out=out, run=QUIET)
+    return out
+
+
+@pytest.mark.parametrize("kind", [*ZERO_SHOT, "vjepa2", "videoprism_vision_model"])
+def test_real_clips(real: Path, folders: Callable[[str], Path], kind: str, tmp_path: Path) -> None:
+    from transformers import AutoModelForVideoClassification
+
+    options = EvalOptions(iid=False, progress=False, device="cpu", batch=2)
+    if kind in ZERO_SHOT:
+        folder = folders(kind)
+        logits, sampling = by_hand(folder, kind, DEFAULT), sampling_of(kind)
+    else:
+        folder = huggingface_folder(tmp_path / kind, kind, CLASSES)
+        theirs = AutoModelForVideoClassification.from_pretrained(folder).eval()
+        logits = lambda x: theirs(pixel_values_videos=x.transpose(1, 2)).logits.flatten(1)  # noqa: E731
+        sampling = ClipSampling(frames=FRAMES, size=SIZE, resize=36, stride=4)
+        if kind != "vjepa2":
+            said = {"test_start": "first", "even": True, "mean": (0.0,) * 3, "std": (1.0,) * 3, "resize": SIZE}
+            sampling = sampling.replaced({**said, **SQUASHED})
+    scored = evaluate(f"hf:{folder}", [real], tmp_path / "out", options)
+    assert scored is not None
+    assert len(agree(scored.plain(), [real], tmp_path / "out", logits, sampling)) == 2
+
+
+def test_the_order_of_frames_does_not_matter_to_a_mean_of_pictures(
+    world: World, folders: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for kind in ("clip", "xclip"):
+        options = EvalOptions(iid=False, progress=False, device="cpu", time=("reversed",))
+        scored = evaluate(folders(kind), [world.scuba], tmp_path / kind, options)
+        assert scored is not None
+        (plain,), (timed,) = scored.record.sets, scored.record.timed
+        a, b = (read_predictions(tmp_path / kind / str(s.predictions), CLASSES).scores for s in (plain, timed))
+        # X-CLIP knows the places of frames, CLIP does not.
+        assert (np.abs(a - b).max() < CLOSE) == (kind == "clip")
 
 
 def test_one_frame_of_clip_is_the_librarys_own_answer(folders: Callable[[str], Path]) -> None:
@@ -289,12 +347,14 @@ def test_a_folders_code_is_not_run(world: World, folders: Callable[[str], Path],
     assert not marker.exists()
 
 
-def test_gradients_reach_the_clip(folders: Callable[[str], Path]) -> None:
-    """`bench explain` needs them."""
+def test_features_are_found_and_gradients_reach_the_clip(folders: Callable[[str], Path]) -> None:
+    """`bench audit units` and `bench explain` need them."""
     for kind in ZERO_SHOT:
         network = load_model(folders(kind)).with_classes(CLASSES[:5], "ucf101").network(torch.device("cpu"))
         assert isinstance(network, nn.Module)
         frames = FRAMES if kind in ("xclip", "videoprism") else 2
         x = torch.randn(1, 3, frames, SIZE, SIZE, generator=torch.Generator().manual_seed(1)).requires_grad_()
-        network(x)[0, 2].backward()
+        logits, features = logits_and_features(network, x)
+        assert logits.shape == (1, 5) and features.shape == (1, 16)
+        logits[0, 2].backward()
         assert x.grad is not None and x.grad.isfinite().all() and x.grad.abs().max() > 0
