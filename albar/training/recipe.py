@@ -1,7 +1,7 @@
 """The recipe of a run: its length, batches, learning rates and optimiser."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator
 
@@ -29,6 +29,9 @@ class Recipe(SettingsModel):
         accumulate: forward passes per step; their gradients are averaged.
         optimiser: ``adamw`` or ``sgd``.
         lr: the highest learning rate, used for the head.
+        lr_clips: None, or the number of clips per step that ``lr`` is for. A step of n clips (batch · accumulate ·
+            devices) then has the rate lr · n / lr_clips: the linear scaling rule of Goyal et al., "Accurate, Large
+            Minibatch SGD: Training ImageNet in 1 Hour" (2017).
         backbone_lr: factor on ``lr`` for all other parameters.
         momentum: momentum of SGD.
         weight_decay: weight decay of both optimisers.
@@ -49,6 +52,10 @@ class Recipe(SettingsModel):
     epochs: int = setting(..., "Passes over the videos.", ge=1, le=MOST, panel=PANEL)
     batch: int = setting(..., "Clips per forward pass, on each device.", ge=1, le=MOST, panel=PANEL)
     lr: float = setting(..., "Highest learning rate, used for the head.", ge=0, panel=PANEL)
+    lr_clips: int | None = setting(
+        None, "Clips per step that --lr is for; a step of n clips has lr x n / lr_clips (linear scaling).",
+        shown="--lr is used as it is", ge=1, le=MOST, panel=PANEL,
+    )  # fmt: skip
     accumulate: int = setting(1, "Forward passes per step.", ge=1, le=MOST, panel=PANEL)
     optimiser: Literal["adamw", "sgd"] = setting("adamw", "The optimiser.", panel=PANEL)
     backbone_lr: float = setting(1.0, "Factor on it for all parameters except the head's.", ge=0, panel=PANEL)
@@ -66,6 +73,16 @@ class Recipe(SettingsModel):
     )
     gamma: float = setting(0.1, "Factor at each milestone, for step.", ge=0, panel=PANEL)
     clip_gradient: float = setting(0.0, "Largest gradient norm; 0: no limit.", ge=0, panel=PANEL)
+
+    def scaled(self, clips: int) -> Self:
+        """The recipe for steps of ``clips`` clips: with the learning rate by which they are trained."""
+        return self if self.lr_clips is None else self.replaced(lr=self.lr * clips / self.lr_clips, lr_clips=None)
+
+    def stored(self) -> dict[str, object]:
+        """Plain values for the record of a run. ``lr_clips`` is left out where it is not used: earlier versions had
+        none."""
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in self.model_dump().items()}
+        return {k: v for k, v in values.items() if k != "lr_clips" or v is not None}
 
     def rate(self, progress: float) -> float:
         """The factor on every learning rate at ``progress`` 0..1 of the run."""

@@ -54,7 +54,8 @@ def reference_settings(
     if preset == "pretrained":  # what is pre-trained is the video network, not its reference
         preset = "finetune" if name.endswith("_2d") else "scratch"
     if preset == "finetune" and name.endswith("_2d"):
-        changes = {**PUBLISHED, **{k: v for k, v in (own or {}).items() if k in PUBLISHED and v is not None}}
+        given = {k: v for k, v in (own or {}).items() if k in PUBLISHED and v is not None}
+        changes = {"lr_clips": None, **PUBLISHED, **given}  # its learning rate is that of its own batch
         clip = {"crop": "random", **clip}
         if name in SQUASHED and clip["crop"] != "random_resized":
             usual = settings.sampling or model_spec(name).sampling or "32x2-224"
@@ -69,6 +70,7 @@ def reference_settings(
         clip=clip,
         out=folder or settings.reference or beside / f"{safe_name(settings.dataset)}-{NAME}-s{settings.seed}",
         reference=None,
+        keep="last",
         keep_head=False,  # ImageNet's classes differ from the dataset's
         **changes,
     )

@@ -13,12 +13,14 @@ from albar.training.state import State
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, remove_leftovers, write_json
 from benchmark_builder.utils.resume import held
+from benchmark_builder.utils.weights import write_torch_file
 
-SETTINGS, STATE = "settings.json", "last.pt"
+SETTINGS, STATE, BEST_STATE = "settings.json", "last.pt", "best.pt"
 
 
 class RunFolder:
-    """A run's folder: settings.json (the record), last.pt (the state to resume from), and at the end model.ckpt.
+    """A run's folder: settings.json (the record), last.pt (the state to resume from), best.pt (the weights of the best
+    epoch so far, if these are kept), and at the end model.ckpt.
 
     Attributes:
         path: the folder.
@@ -72,6 +74,35 @@ class RunFolder:
                 "start again in a new folder"
             )
         state.save(self.state, network, extra, optimiser)
+
+    def save_best(self, network: nn.Module, epoch: int) -> None:
+        """Write the weights of the best epoch so far, as best.pt."""
+        write_torch_file(self.path / BEST_STATE, {"epoch": epoch, "model": network.state_dict()})
+
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights are in best.pt; None if there are none, or they cannot be read."""
+        path = self.path / BEST_STATE
+        try:
+            found = read_torch_file(path, "weights of the best epoch", "") if path.is_file() else None
+        except BenchError:
+            return None
+        epoch = found.get("epoch") if isinstance(found, dict) else None
+        return epoch if isinstance(epoch, int) else None
+
+    def load_best(self, network: nn.Module, epoch: int) -> None:
+        """Load the weights of the best epoch into the network.
+
+        Raises:
+            BenchError: best.pt is missing, cannot be read, or has the weights of another epoch.
+        """
+        path, fix = self.path / BEST_STATE, f"delete {self.state} to train from the start"
+        found = read_torch_file(path, "weights of the best epoch", fix)
+        if not isinstance(found, dict) or found.get("epoch") != epoch:
+            raise BenchError(f"{path}: does not have the weights of epoch {epoch}, the best one; {fix}")
+        try:
+            network.load_state_dict(found["model"])
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise BenchError(f"{path}: not this run's weights ({one_line(error)}); {fix}") from None
 
     def resume(self, network: nn.Module, extra: nn.Module | None, optimiser: torch.optim.Optimizer) -> State:
         """Load the saved state into these three objects, and return the run's state; a new one if none is saved.

@@ -14,7 +14,7 @@ from albar.models import huggingface
 from albar.stillmix_settings import RESIZED_BEFORE
 from albar.training.extras import deciding, without_folder
 from albar.training.optimizer import Recipe
-from albar.training.settings import TrainSettings
+from albar.training.settings import LAST, TrainSettings
 from benchmark_builder.datasets.subset import ChosenIds
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file
@@ -49,6 +49,7 @@ class RunRecord(FileRecord):
     precision: TextOrMissing = None  # resolved: ``float32``, ``tf32`` or ``bf16``
     compile: Annotated[bool | None, Says("true or false")] = None
     dropout: Share = None
+    keep: TextOrMissing = None  # the epoch whose weights are kept; only where it is not the last
     beside: Table = None  # data that the method needs in addition to the clips
     clip: Table = None
     dataset: TextOrMissing = None
@@ -88,11 +89,12 @@ class RunRecord(FileRecord):
             "method_settings": method.settings.stored(),
             **sources(s),
             "preset": s.preset_name,
-            "recipe": {k: list(v) if isinstance(v, tuple) else v for k, v in s.recipe.model_dump().items()},
+            "recipe": s.recipe.stored(),
             "processes": processes,
             "precision": precision,
             "compile": s.compile,
             **({"dropout": s.dropout} if s.dropout else {}),
+            **({"keep": s.keep} if s.keep != LAST else {}),
             "beside": deciding(method, s),
             "clip": s.clip_sampling.to_dict(),
             "dataset": s.dataset,
@@ -132,6 +134,7 @@ class RunRecord(FileRecord):
                 changes["weights"] = Path(self.weights).name
         if self.recipe is not None:
             known = {name: f.default for name, f in Recipe.model_fields.items() if not f.is_required()}
+            del known["lr_clips"]  # only stored where it is used
             changes["recipe"] = {k: list(v) if isinstance(v, tuple) else v for k, v in known.items()} | self.recipe
         if self.method_settings is not None:
             changes["method_settings"] = _with_defaults(self.method_settings, method)

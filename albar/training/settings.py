@@ -20,6 +20,7 @@ from manifests import resource
 if TYPE_CHECKING:
     from albar.clips.clips import ClipSampling
 
+LAST, BEST = "last", "best"  # epochs whose weights can be kept
 METHOD, CLIPS, RUNNING = "Method", "Clips", "Running"  # headings in --help
 
 
@@ -46,15 +47,18 @@ class TrainSettings(BankSettings):
         options: changed settings of the method, e.g. ``{"adv": 0.5}``.
         sampling: name of a clip sampling; None: the model's.
         clip: changed clip settings, e.g. ``{"frames": 16}``.
-        epochs, batch, accumulate, optimiser, lr, backbone_lr, momentum, weight_decay, decay, warmup, warmup_from,
-            schedule, by_epoch, milestones, gamma, clip_gradient: see :class:`albar.training.recipe.Recipe`.
+        epochs, batch, accumulate, optimiser, lr, lr_clips, backbone_lr, momentum, weight_decay, decay, warmup,
+            warmup_from, schedule, by_epoch, milestones, gamma, clip_gradient: see
+            :class:`~albar.training.recipe.Recipe`.
         seed: seed of all random draws: initial weights, validation part, order, clips, dropout.
         subset: use only the videos that a list of ids names, as
             :func:`~benchmark_builder.datasets.subset.read_subset` takes it.
         limit: number of videos of the split (and subset) to use, drawn with the seed; None: all.
         validation: share of the videos kept for validation. They are not used for training, and nothing is selected by
-            the validation results. Clips of one UCF101 group (one filmed scene) stay together.
+            the validation results, except with ``keep``. Clips of one UCF101 group (one filmed scene) stay together.
         validation_split: use this split of the dataset for validation instead (``val``).
+        keep: the epoch whose weights the checkpoint has: the ``last``, or the ``best``: the one with the highest
+            accuracy on the validation videos (of equal ones, the first).
         masks: mask source for methods that need actors, ``KIND`` or ``KIND:PATH``; None: the dataset's default.
         places: file of a Places365 ResNet's weights, for methods that need scenes (the scenes of synthactions are
             known).
@@ -121,6 +125,7 @@ class TrainSettings(BankSettings):
     accumulate: int | None = own("accumulate")
     optimiser: Literal["adamw", "sgd"] | None = own("optimiser")
     lr: float | None = own("lr")
+    lr_clips: int | None = own("lr_clips")
     backbone_lr: float | None = own("backbone_lr")
     momentum: float | None = own("momentum")
     weight_decay: float | None = own("weight_decay")
@@ -137,6 +142,9 @@ class TrainSettings(BankSettings):
     limit: int | None = setting(None, "Train on so many videos only, drawn from the seed.", of="videos", ge=1)
     validation: float = setting(0.1, "Share of the training videos used for validation only.", of="share", ge=0, lt=1)
     validation_split: Word | None = setting(None, "Validate on this split of the dataset instead, e.g. val.")
+    keep: Literal["last", "best"] = setting(
+        LAST, "Weights of which epoch the checkpoint has: the last, or the best on the validation videos."
+    )
     masks: Word | None = setting(
         None,
         "Actors for actorcutmix and sdn, KIND or KIND:PATH as in `bench build`.",
@@ -174,6 +182,10 @@ class TrainSettings(BankSettings):
 
         METHODS.split(self.method)
         model_spec(self.model_name)
+        if self.keep == BEST and self.method == PROBE:
+            raise self.wrong("keep", BEST, f"is not for {PROBE}, whose heads are chosen by the validation videos anyway")
+        if self.keep == BEST and not self.validation and self.validation_split is None:
+            raise self.wrong("keep", BEST, "needs validation videos; give --validation above 0 or --validation-split")
         return self
 
     @property
@@ -213,8 +225,8 @@ class ConfigFile(SettingsModel):
     config: PathSetting | None = setting(
         None,
         "TOML file of these options (underscores for hyphens, tables [options], [clip] and [method.NAME]), or a "
-        "published recipe by name: swin-t-kinetics-hmdb51, … (manifests/training). The command line's own take "
-        "precedence.",
+        "published recipe by name: swin-t-kinetics-hmdb51, albar-paper-hmdb51, … (manifests/training). The command "
+        "line's own take precedence.",
     )
 
 

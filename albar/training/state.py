@@ -75,6 +75,11 @@ class State:
         self._start_clock()
         return row
 
+    def best_epoch(self) -> int:
+        """The finished epoch with the highest accuracy on the validation videos, from 1; of equal ones, the first."""
+        best = max(self.rows, key=lambda row: row.get("val_acc", -math.inf))
+        return int(best["epoch"])
+
     def save(self, path: Path, model: nn.Module, extra: nn.Module | None, optimiser: torch.optim.Optimizer) -> None:
         """Write everything that a stopped run needs; ``extra``: what the method trains in addition to the network.
 

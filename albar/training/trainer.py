@@ -27,7 +27,7 @@ from albar.training.optimizer import make_optimiser, set_rate
 from albar.training.recipe import PROBE
 from albar.training.run_folder import RunFolder
 from albar.training.run_record import RunRecord, digest
-from albar.training.settings import TrainSettings
+from albar.training.settings import BEST, TrainSettings
 from albar.training.split import chosen_by_list, divide
 from albar.training.validation import watch
 from benchmark_builder.datasets import read_dataset
@@ -99,6 +99,7 @@ class Run:
         self.say: Say = say if self.main else lambda line: None
         self.method = make_method(settings.method, settings.preset_name, settings.options)
         self._read_videos()
+        self.recipe = self.recipe.scaled(self.step_clips)
         bf16 = self.accelerator.mixed_precision == "bf16"
         precision = "bf16" if bf16 else "tf32" if settings.precision == "tf32" else "float32"
         self.record = RunRecord.of_run(
@@ -128,6 +129,9 @@ class Run:
             for line in (*held_out.notes, *held_out.summary()):
                 self.say(f"{s.validation_split}: {line}")
             self.kept_back = held_out.videos
+        if s.keep == BEST and not self.kept_back:
+            raise BenchError(f"--keep {BEST}: no video of {s.dataset} was drawn for validation; raise --validation, or "
+                             "give --validation-split")  # fmt: skip
         self.step_clips = self.recipe.batch * self.recipe.accumulate * self.processes
         if len(self.videos) < self.step_clips:
             raise BenchError(
@@ -155,7 +159,7 @@ class Run:
             while self.state.step < self.steps:
                 self.train_epoch(stream, logs, bar)
         if self.main:
-            self._save_checkpoint(over_epochs(self.state.rows))
+            self._save_checkpoint(over_epochs(self.state.rows), self._kept())
         self.wait()
         idle = 100 * self.waited / max(time.monotonic() - began, 1e-9)
         self.say(f"wrote {self.folder.checkpoint} ({idle:.1f} % of the time spent waiting for clips)")
@@ -191,6 +195,7 @@ class Run:
         self.order = Order(len(self.training), self.step_clips, r.epochs, s.seed, self.state.step, share)
         self.epoch_steps = self.order.steps_per_epoch
         self.steps = self.epoch_steps * r.epochs
+        self._save_if_best()
         self.waited = 0.0
         self.passes = Passes(self.model, clip.shape[1:])
         self.model.train()
@@ -240,6 +245,7 @@ class Run:
             rate = self.optimiser.param_groups[0]["lr"]
             logs.epoch(self.state.end_epoch(self.state.step // self.epoch_steps, rate, seen), self.state.rows)
             self._save()
+            self._save_if_best()
 
     def _next(self, stream: Iterator[Sample]) -> Sample:
         """The next batch; the waiting time is added to the state."""
@@ -250,6 +256,28 @@ class Run:
 
     def _save(self) -> None:
         self.folder.save(self.state, self.network, self.method.extra, self.optimiser)
+
+    def _save_if_best(self) -> None:
+        """Store the weights of the epoch that just ended, if they are to be kept so far.
+
+        This happens after the state was saved: a run that was killed in between stores them when it continues.
+        """
+        ended = self.state.step % self.epoch_steps == 0 and bool(self.state.rows)
+        if not self.main or self.settings.keep != BEST or not ended:
+            return
+        epoch = self.state.best_epoch()
+        if epoch == self.state.rows[-1]["epoch"] and self.folder.best_epoch() != epoch:
+            self.folder.save_best(self.network, epoch)
+
+    def _kept(self) -> int | None:
+        """Load the weights that the checkpoint gets; returns their epoch, or None for the last."""
+        if self.settings.keep != BEST:
+            return None
+        epoch = self.state.best_epoch()
+        self.folder.load_best(self.network, epoch)
+        accuracy = self.state.rows[epoch - 1]["val_acc"]
+        self.say(f"kept: epoch {epoch} of {self.recipe.epochs}, {accuracy:.1f} % of the validation videos right")
+        return epoch
 
     def train_step(self, sample: Sample) -> dict[str, float]:
         """Update the weights once; returns the terms of the loss, as means over forward passes and processes.
@@ -339,9 +367,11 @@ class Run:
         parts = (settings, *(getattr(settings, name) for name in settings.setting_names()))
         return tuple(part.entropy for part in parts if isinstance(getattr(part, "entropy", None), str))
 
-    def _save_checkpoint(self, cost: Mapping[str, float]) -> None:
+    def _save_checkpoint(self, cost: Mapping[str, float], epoch: int | None = None) -> None:
+        """Write the checkpoint; ``epoch``: the one whose weights were kept, None for the last."""
         record = self.record.plain()
         digests = {"settings": digest(record), "training_videos": self.record.training_videos or "", **_versions()}
+        record |= {} if epoch is None else {"kept_epoch": epoch}
         save_checkpoint(
             self.folder.checkpoint,
             network=self.network,

@@ -1,4 +1,5 @@
-"""Accuracy on the validation videos during training. It is only logged; nothing is selected by it."""
+"""Accuracy on the validation videos during training. It is logged; with ``keep = "best"`` it also decides which
+epoch's weights are kept."""
 
 import torch
 from torch import nn

@@ -19,6 +19,7 @@ from benchmark_builder.utils.errors import BenchError
 
 # StillMix's comparison, Swin-T: columns ImageNet to HMDB51, UCF101, Kinetics-400; Kinetics to HMDB51, UCF101.
 NAMES = ["imagenet-hmdb51", "imagenet-ucf101", "imagenet-kinetics400", "kinetics-hmdb51", "kinetics-ucf101"]
+PAPER = "albar-paper-hmdb51"
 RATES = [(3.75e-3, 0.02), (1.5e-3, 0.01), (7.5e-4, 0.02), (3.75e-4, 0.05), (3.75e-4, 0.01)]
 CHANCES = {
     "mixup": (0.75, 1, 1, 0.75, 0.5),
@@ -43,7 +44,35 @@ def settings_of(name: str, method: str) -> TrainSettings:
 
 
 def test_every_recipe_that_ships_is_in_the_table() -> None:
-    assert recipes() == sorted(f"swin-t-{name}" for name in NAMES)
+    assert recipes() == sorted([*(f"swin-t-{name}" for name in NAMES), PAPER])
+
+
+def test_the_papers_own_protocol_has_the_papers_figures() -> None:
+    """ALBAR (Fioresi et al., ICLR 2025), as its text has it; the published code differs (docs/published.md)."""
+    s = make_settings(Path(PAPER), {"method": "albar"})
+    r = s.recipe
+    assert (s.dataset, s.model_name, s.weights, s.preset_name) == ("hmdb51", "swin3d_t", "KINETICS400_V1", "finetune")
+    assert (s.validation, s.keep, r.epochs, r.batch) == (0.2, "best", 50, 8)
+    assert (r.optimiser, r.weight_decay, r.decay, r.backbone_lr, r.clip_gradient) == ("adamw", 0.01, "all", 1.0, 0.0)
+    # 1e-4 at 64 clips per step: an eighth of it for 8, the same for 8 devices with 8 each.
+    assert r.scaled(8).lr == pytest.approx(1.25e-5) and r.scaled(64).lr == pytest.approx(1e-4)
+    # A line up to epoch 5 of 50, then half a cosine, which is half way down at epoch 27.5 and ends at 0.
+    rates = [r.scaled(64).lr * r.rate(epoch / 50) for epoch in (0, 2.5, 5, 27.5, 50)]
+    assert rates == pytest.approx([0, 5e-5, 1e-4, 5e-5, 0], abs=1e-12)
+    c = s.clip_sampling
+    assert (c.frames, c.stride, c.test_start, c.resize, c.size, c.views, c.crops) == (32, 2, "centre", 256, 224, 1, 1)
+    own = make_method("albar", s.preset_name, s.options).settings
+    assert [getattr(own, name) for name in ("adv", "ent", "gp", "still", "penalty", "entropy")] == [
+        1.0, 4.0, 10.0, "random", "summed", "stable",
+    ]  # fmt: skip
+    baseline = make_settings(Path(PAPER), {"method": "baseline"})
+    assert baseline.recipe == r and baseline.keep == "best"
+    # The 2-D reference of StillMix has a rate of its own, and no epoch is chosen for it.
+    reference = reference_settings(make_settings(Path(PAPER), {"method": "stillmix"}))
+    published = reference_settings(make_settings(Path("swin-t-kinetics-hmdb51"), {"method": "stillmix"}))
+    assert reference.recipe.scaled(64).lr == published.recipe.lr and reference.keep == "last"
+    code = make_settings(Path("swin-t-kinetics-hmdb51"), {"method": "albar"})
+    assert (code.recipe.lr, code.recipe.scaled(6).lr, code.keep) == (1e-5, 1e-5, "last")
 
 
 @pytest.mark.parametrize("method", ["baseline", "sdn", *CHANCES])

@@ -20,8 +20,10 @@ from albar.clips.clips import cut_frame, eval_box, sampling, train_box
 from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches, in_turn
 from albar.methods.base import Method
 from albar.training.optimizer import Recipe
+from albar.training.run_folder import RunFolder
 from albar.training.settings import TrainSettings
 from albar.training.split import chosen_by_list, divide
+from albar.training.state import State
 from albar.training.trainer import train
 from benchmark_builder.datasets import Listing
 from benchmark_builder.utils.errors import BenchError
@@ -328,6 +330,80 @@ def test_a_folder_of_a_run_that_was_killed_at_once_is_taken(
     for name in (*left, ".DS_Store", "Thumbs.db"):
         (tmp_path / "run" / name).write_text("{")
     assert run(epochs=1).is_file() and leftovers(tmp_path) == []
+
+
+ACCURACIES = [40.0, 60.0, 60.0, 20.0]  # on the validation videos, after each epoch
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
+    """Gives the epochs of a run :data:`ACCURACIES`; the list gets the weights at the end of each epoch."""
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def watch(network: torch.nn.Module, *_: object) -> dict[str, float]:
+        seen.append({name: value.clone() for name, value in network.state_dict().items()})
+        return {"val_acc": ACCURACIES[(len(seen) - 1) % 4], "val_still_acc": 0.0}
+
+    monkeypatch.setattr(albar.training.trainer, "watch", watch)
+    return seen
+
+
+def test_the_best_epoch_is_kept_if_asked(run: Callable[..., Path], judged: list[dict[str, torch.Tensor]]) -> None:
+    lines: list[str] = []
+    best = run("best", lines.append, epochs=4, keep="best")
+    assert same(weights(best), judged[1]) and not same(judged[1], judged[2])  # of equal ones, the first
+    assert load_checkpoint(best).settings["kept_epoch"] == 2 and load_checkpoint(best).settings["keep"] == "best"
+    assert "kept: epoch 2 of 4, 60.0 % of the validation videos right" in lines
+    last = run("last", epochs=4)
+    assert same(weights(last), judged[7])
+    assert not {"keep", "kept_epoch"} & load_checkpoint(last).settings.keys()  # as before there was a choice
+    assert "lr_clips" not in load_checkpoint(last).settings["recipe"]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("at", ["best", "epoch 3"])
+def test_a_run_killed_around_its_best_epoch_keeps_the_same(
+    run: Callable[..., Path], judged: list[dict[str, torch.Tensor]], monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    whole = run("whole", epochs=4, keep="best").read_bytes()
+    judged.clear()
+    save, save_best = RunFolder.save, RunFolder.save_best
+
+    def stopping(folder: RunFolder, state: State, *rest: object) -> None:
+        save(folder, state, *rest)  # type: ignore[arg-type]
+        if at == "epoch 3" and len(state.rows) == 3:
+            raise Stopped
+
+    def stopping_best(folder: RunFolder, network: torch.nn.Module, epoch: int) -> None:
+        if at == "best" and epoch == 2:
+            raise Stopped  # the state of epoch 2 is saved, its weights are not
+        save_best(folder, network, epoch)
+
+    monkeypatch.setattr(RunFolder, "save", stopping)
+    monkeypatch.setattr(RunFolder, "save_best", stopping_best)
+    with pytest.raises(Stopped):
+        run("killed", epochs=4, keep="best")
+    monkeypatch.setattr(RunFolder, "save", save)
+    monkeypatch.setattr(RunFolder, "save_best", save_best)
+    assert run("killed", epochs=4, keep="best").read_bytes() == whole
+
+
+def test_lost_weights_of_the_best_epoch_are_told(
+    run: Callable[..., Path], judged: list[dict[str, torch.Tensor]], tmp_path: Path
+) -> None:
+    (run("r", epochs=4, keep="best")).unlink()
+    (tmp_path / "r" / "best.pt").unlink()
+    with pytest.raises(BenchError, match=r"best\.pt: .*delete .*last\.pt to train from the start"):
+        run("r", epochs=4, keep="best")
+
+
+def test_the_rate_follows_the_clips_of_a_step(run: Callable[..., Path]) -> None:
+    plain = run("plain", lr=1e-3)
+    scaled = run("scaled", lr=8e-3, lr_clips=64)  # a step has 8 clips
+    assert same(weights(plain), weights(scaled))
+    assert load_checkpoint(scaled).settings["recipe"]["lr_clips"] == 64  # type: ignore[index]
+    twice = run("twice", lr=8e-3, lr_clips=64, batch=4, accumulate=2)  # 8 clips in two passes
+    one, two = (rows(checkpoint.parent / "metrics.csv") for checkpoint in (plain, twice))
+    assert [row["lr"] for row in one] == [row["lr"] for row in two]
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "last.pt", "model.ckpt"])
