@@ -183,7 +183,7 @@ class TrainSettings(BankSettings):
         METHODS.split(self.method)
         model_spec(self.model_name)
         if self.keep == BEST and self.method == PROBE:
-            raise self.wrong("keep", BEST, f"is not for {PROBE}, whose heads are chosen by the validation videos anyway")
+            raise self.wrong("keep", BEST, f"is not for {PROBE}: its heads are chosen by the validation videos anyway")
         if self.keep == BEST and not self.validation and self.validation_split is None:
             raise self.wrong("keep", BEST, "needs validation videos; give --validation above 0 or --validation-split")
         return self
