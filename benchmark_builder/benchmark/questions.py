@@ -30,7 +30,7 @@ from benchmark_builder.datasets import scored_as
 from benchmark_builder.datasets.readable import readable
 from benchmark_builder.settings import QuestionSettings
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import copy_whole, inside, read_json, write_csv, write_json, write_text
+from benchmark_builder.utils.files import copy_whole, read_json, remove_leftovers, write_csv, write_json, write_text
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES
 from benchmark_builder.utils.rng import generator
@@ -108,7 +108,7 @@ def export_questions(source: Path, out: Path, **settings: Any) -> Exported:
     failed, kept = [], []
     for row in tqdm(rows, "videos", disable=None, leave=False):
         try:
-            _place(benchmark, row, inside(out / "videos", f"{row.id}.mp4"))
+            _place(benchmark, row, out / video_name(row.id))
             kept.append(row)
         except BenchError as error:
             failed.append({"id": row.id, "kind": "failed", "reason": str(error)})
@@ -116,7 +116,7 @@ def export_questions(source: Path, out: Path, **settings: Any) -> Exported:
     questions = [ask(k, row, likeness, phrases, count, s.seed, donors) for k, row in enumerate(kept)]
     _write(out, record, questions)
     write_csv(out / FAILURES, FAILURE_COLUMNS, failed)
-    return Exported(out, questions, failed, _said(out, record, questions))
+    return Exported(out, questions, failed, _said(source, out, record, questions))
 
 
 def ask(
@@ -145,7 +145,13 @@ def ask(
     donor = ""
     if len(first) == 2 and first[1] in shuffled:
         donor = string.ascii_uppercase[shuffled.index(first[1])]
-    return Question(index, row.id, f"videos/{row.id}.mp4", row.label, shuffled, donor)
+    return Question(index, row.id, video_name(row.id), row.label, shuffled, donor)
+
+
+def video_name(video_id: str) -> str:
+    """The file of a video in an export. It does not show the id, which often has the name of the class: some models are
+    given the names of files."""
+    return f"videos/{hashlib.sha256(video_id.encode()).hexdigest()[:16]}.mp4"
 
 
 def name_likeness(phrases: Sequence[str]) -> np.ndarray:
@@ -235,12 +241,14 @@ def _claim(out: Path, record: dict[str, Any]) -> None:
         differ = [k for k in record if not isinstance(old, dict) or old.get(k) != record[k]]
         if differ:
             raise BenchError(f"--out {out}: holds other questions ({', '.join(differ)} differ); choose another folder")
+        remove_leftovers(out)
         return
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and any(not p.name.startswith(".tmp-") for p in out.iterdir()):
         raise BenchError(f"--out {out}: is not empty and holds no questions; choose another folder")
     if out.exists() and not out.is_dir():
         raise BenchError(f"--out {out}: is a file; choose a folder")
     write_json(path, record)
+    remove_leftovers(out)
 
 
 def _place(benchmark: Benchmark, row: Row, target: Path) -> None:
@@ -290,7 +298,7 @@ def _write(out: Path, record: dict[str, Any], questions: Sequence[Question]) -> 
     write_text(out / QUESTIONS, jsonl)
 
 
-def _said(out: Path, record: dict[str, Any], questions: Sequence[Question]) -> list[str]:
+def _said(source: Path, out: Path, record: dict[str, Any], questions: Sequence[Question]) -> list[str]:
     spread = [sum(q.answer == letter for q in questions) for letter in string.ascii_uppercase[: record["options"]]]
     letters_said = ", ".join(f"{letter} {n}" for letter, n in zip(string.ascii_uppercase, spread, strict=False))
     donors = sum(q.donor != "" for q in questions)
@@ -303,6 +311,6 @@ def _said(out: Path, record: dict[str, Any], questions: Sequence[Question]) -> l
         f"lmms-eval: cd {out / 'lmms_eval'} && python -m lmms_eval --include_path . --tasks {name} --log_samples "
         "--output_path logs --model …",
         f"VLMEvalKit: {out / 'vlmevalkit' / f'{name}.tsv'} (docs/qa.md says how to register it)",
-        f"then: bench score ANSWERS --questions {out} --benchmark …",
+        f"then: bench score ANSWERS --questions {out} --benchmark {source}",
     ]
     return said

@@ -26,6 +26,7 @@ from benchmark_builder.utils.video_names import VideoNames
 from evaluator.predictions.files import (
     IDS,
     LABELS,
+    LISTED,
     NO_ANSWER,
     PREDS,
     Predictions,
@@ -38,7 +39,6 @@ from evaluator.testsets import TestSet
 FIX = "give a file of columns id,pred (`bench score --template BENCHMARK` writes one to fill in)"
 HOW = ("auto", "names", "from-0", "from-1")  # how classes are written: --answers
 EMPTY = {"", "nan", "none", "null", "na", "n/a", "<na>", "nat", "#n/a"}  # what programs write into an empty cell
-LISTED = 5  # how many of several things an error lists
 # Further columns that a table may have, and that are not read.
 _KNOWN = {"index", "class_name", "source_id", "split", "dataset", "kind", "model", "fold"}
 
@@ -59,9 +59,9 @@ class Answer:
     where: str = ""
 
 
-def video_names(test_set: TestSet) -> VideoNames:
-    """Finds the videos of a test set by id or file."""
-    return VideoNames(test_set.labels, {str(item.path): item.id for item in test_set.items})
+def video_names(test_set: TestSet, also: Mapping[str, str] | None = None) -> VideoNames:
+    """Finds the videos of a test set by id or file; ``also``: further names -> ids."""
+    return VideoNames(test_set.labels, {str(item.path): item.id for item in test_set.items} | dict(also or {}))
 
 
 def without_scores(

@@ -25,6 +25,7 @@ from evaluator.predictions.tables import EXCEL, Sheet, read_arrow, read_csv, rea
 FIXED = ["id", "label", "pred"]
 FORMATS = (".csv", ".parquet")  # chosen by the file's suffix; both give back the same digits
 FIX = "give a file of columns id,label,pred and one score column per class, as `bench eval` writes"
+LISTED = 5  # how many of several ids an error lists
 NO_ANSWER = -1  # in the column ``pred``: the model gave an answer that is no class; it counts as wrong
 # Other names of the three columns, in the order in which they are tried.
 IDS = ("id", "video_id", "filename", "frame_dir", "img_key", "file", "video", "path", "name")
@@ -157,7 +158,8 @@ def make_predictions(
         missing = tuple(sorted(expected.keys() - set(ids)))
         if missing and not allow_missing:
             fix = "predict it too, or pass --allow-missing to score the rest"
-            raise BenchError(f"{name}: no row for {missing[0]!r}{_others(missing)}; {fix}")
+            listed = ", ".join(map(repr, missing[:LISTED]))
+            raise BenchError(f"{name}: no row for {listed}{_others(missing[LISTED - 1 :])}; {fix}")
     chosen = None if preds is None else np.asarray(preds, np.int64)
     if chosen is not None and scores is None:
         for k in np.flatnonzero((chosen < NO_ANSWER) | (chosen >= len(classes)))[:1]:

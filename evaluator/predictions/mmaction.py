@@ -216,6 +216,8 @@ def _entries(dump: object, path: Path, classes: Sequence[str]) -> list[_Entry]:
 
 
 def _entry(value: object, path: Path, names: ClassNames, where: str, name: str | None = None) -> _Entry:
+    if isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], str):
+        value = value[0]
     if value is None or isinstance(value, (str, int, float, np.generic)):  # a class alone
         return _Entry(None, name, said=value, where=where)
     if not isinstance(value, dict):

@@ -37,6 +37,7 @@ class Asked:
     """One question as it was asked: texts and classes of its options in the order of the letters, the right letter."""
 
     id: str
+    video: str
     options: tuple[str, ...]
     classes: tuple[int, ...]
     answer: str
@@ -81,7 +82,7 @@ def read_questions(folder: Path, test_set: TestSet) -> Questions:
         try:
             doc = parse_json(line)
             options, classes = tuple(map(str, doc["options"])), tuple(known[name] for name in doc["classes"])
-            found = Asked(str(doc["id"]), options, classes, str(doc["answer"]))
+            found = Asked(str(doc["id"]), str(doc["video"]), options, classes, str(doc["answer"]))
             wrong = (
                 doc["index"] != number - 1
                 or len(options) != len(classes) or len({letters(o) for o in options}) != len(options)
@@ -123,8 +124,8 @@ def read_answer_texts(path: Path, test_set: TestSet, questions: Questions, allow
         BenchError: the file is none of these, answers a question twice or one that was not asked, contradicts the
             questions, or lacks a question.
     """
-    names = video_names(test_set)
     by_id = {q.id: q for q in questions.asked}
+    names = video_names(test_set, {q.video: q.id for q in questions.asked})
     found: dict[str, _Said] = {}
     for said in _answers(path):
         if said.name is not None:
@@ -150,6 +151,9 @@ def read_answer_texts(path: Path, test_set: TestSet, questions: Questions, allow
     for video_id in ids_:
         asked, text = by_id[video_id], found[video_id].text
         option = option_of(text, asked.options)
+        if option is None:  # the class's own name, such as draw_sword for "drawing a sword"
+            own = [k for k, c in enumerate(asked.classes) if letters(test_set.classes[c]) == letters(text) != ""]
+            option = own[0] if len(own) == 1 else None
         preds.append(NO_ANSWER if option is None else asked.classes[option])
         if option is None:
             unread[video_id] = text[:500]

@@ -25,7 +25,7 @@ from benchmark_builder import segment
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.backgrounds import generate
 from benchmark_builder.backgrounds.pipeline import PipelineFolder
-from benchmark_builder.benchmark import export, merge
+from benchmark_builder.benchmark import export, merge, questions
 from benchmark_builder.export_iid import export_dataset
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.stored import write_masks
@@ -222,6 +222,21 @@ class ExportVideos(Scenario):
 
     def check(self, out: Path) -> list[str]:
         return []
+
+
+class ExportQuestions(Scenario):
+    """Questions about the videos of a benchmark."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        scuba(self.root, folder / "scuba", "video")
+
+    def run(self, out: Path) -> None:
+        questions.export_questions(self.folder / "scuba", out)
+
+    def check(self, out: Path) -> list[str]:
+        named = [json.loads(line)["video"] for line in (out / "questions.jsonl").read_text().splitlines()]
+        return [] if len(named) == 2 and all((out / name).is_file() for name in named) else [f"questions of {named}"]
 
 
 class Merge(Scenario):

@@ -115,6 +115,12 @@ def by_id(path: Path, folder: Path, choose: Choose) -> Path:
     return path / "a.json"
 
 
+def class_names(path: Path, folder: Path, choose: Choose) -> Path:
+    said = {doc["id"]: doc["classes"]["ABCDE".index(choose(doc))] for doc in docs(folder)}
+    (path / "c.json").write_text(json.dumps(said))
+    return path / "c.json"
+
+
 FORMS: dict[str, Callable[[Path, Path, Choose], Path]] = {
     "lmms-eval": lmms,
     "lmms-eval without ids": lmms_without_id,
@@ -122,6 +128,7 @@ FORMS: dict[str, Callable[[Path, Path, Choose], Path]] = {
     "VLMEvalKit tsv": lambda p, f, c: vlmevalkit(p, f, c, ".tsv"),
     "VLMEvalKit json": lambda p, f, c: vlmevalkit(p, f, c, ".json"),
     "sentences": texts,
+    "names of classes": class_names,
     "JSON file: letter": by_id,
 }
 
@@ -261,6 +268,8 @@ def test_options_hold_the_right_class_once_the_donor_and_the_nearest(built: Path
         assert doc["classes"]["ABCDE".index(doc["donor"])] == b.classes[row.donor_label]
         assert len(set(doc["options"])) == 5
     assert all(doc["donor"] == "" for doc in docs(built / "qa-scuba"))
+    # No name of a file shows the class.
+    assert all(b.by_id[d["id"]].class_name not in d["video"] for d in docs(built / "qa-conflfg"))
     record = json.loads((built / "qa-scuba/qa.json").read_text())
     assert record["wrong_options"].startswith("names: Dice coefficient of letter triples")
 
