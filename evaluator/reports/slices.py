@@ -109,10 +109,19 @@ def notes_of(s: Slices) -> list[str]:
     notes = [f"{s.attribute}: 95 % intervals over {CLUSTERS[s.cluster]}; the gap is the largest minus the smallest."]
     if s.frames:
         notes.append(f"{s.attribute}: {_FRAMES[s.frames]}")
-    few = [g for g in s.groups if any(_few(v) for f in s.figures for name, v in groups_of(s, f) if name == g)]
+    few = list(filter(None, (_few_said(s, group) for group in s.groups)))
     if few:
         notes.append(f"Warning: fewer than {FEW} source videos, too few for conclusions: {', '.join(few)}.")
     return [*notes, *not_used(s), *([s.notice] if s.notice else [])]
+
+
+def _few_said(s: Slices, group: str) -> str:
+    """A group with few videos, with the figures in which it has few if it has more in others; else empty."""
+    own = {name: f.groups[group] for name, f in s.figures.items() if group in f.groups}
+    few = ordered(name for name, value in own.items() if _few(value))
+    known = headings()
+    which = ", ".join(known[name][0] if name in known else name for name in few)
+    return "" if not few else group if len(few) == len(own) else f"{group} (in {which})"
 
 
 def not_used(s: Slices) -> list[str]:

@@ -16,7 +16,7 @@ from albar.clips.clips import ClipSampling
 from evaluator.predictions.files import read_predictions
 from evaluator.records import read_record
 from evaluator.reports.report import report
-from evaluator.reports.slices import show_slices
+from evaluator.reports.slices import notes_of, show_slices
 from evaluator.score import score
 from evaluator.slices.attributes import read_attributes
 from evaluator.slices.figures import FEW
@@ -149,6 +149,17 @@ def test_the_frames_that_decided_are_said(tmp_path: Path, pair: tuple[list[Path]
     show_slices(record.slices, console=console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert text.count("in all of its frames, because the frames of the test clips are not known") == 1
+
+
+def test_the_warning_says_in_which_figures_a_group_is_small(tmp_path: Path) -> None:
+    many, few = {f"jump/a{k}": [1] for k in range(FEW)}, {f"jump/b{k}": [1] for k in range(3)}
+    files = [
+        made(tmp_path / "scuba", many | few),
+        made(tmp_path / "scufo", dict(list(many.items())[:5]) | few, "scufo"),
+    ]
+    text = "id,attribute,value\n" + "".join(f"{i},where,{i[5]}\n" for i in many | few)
+    (where,) = score(*map(list, zip(*files, strict=True)), slices=slices(tmp_path, text)).record.slices
+    assert "too few for conclusions: a (in Avg SCUFO, Contra. Acc.), b." in "\n".join(notes_of(where))
 
 
 def test_the_table_on_screen_warns_of_small_groups(tmp_path: Path, pair: tuple[list[Path], list[Path]]) -> None:
