@@ -12,6 +12,7 @@ import pytest
 import torch
 from small_builds import QUIET, scuba
 from small_world import save
+from tiny_models import huggingface_folder, zero_shot_folder
 from tiny_videos import make_actions
 from torch import nn
 from typer.testing import CliRunner
@@ -21,8 +22,9 @@ from albar_bench.cli.app import app
 from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.builders import build_scufo
 from benchmark_builder.utils.errors import BenchError
+from evaluator.models import load_model
 from evaluator.models.factory import from_object
-from evaluator.options import UnitsOptions
+from evaluator.options import ModelOptions, UnitsOptions
 from evaluator.units import factors
 from evaluator.units.audit import Units, audit_units, measured
 from evaluator.units.factors import Pairs, pairs_of
@@ -264,6 +266,24 @@ def test_models_without_features_are_refused(model: type, said: str, built: Path
     with pytest.raises(BenchError, match=said):
         audited(built / "scuba", tmp_path / "out", model())
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["videomae", "timesformer", "vivit"])
+def test_networks_of_hugging_face(kind: str, built: Path, tmp_path: Path) -> None:
+    model = load_model(f"hf:{huggingface_folder(tmp_path / kind, kind, 5)}")  # of any number of classes
+    found = audit_units(model, built / "scuba", UnitsOptions(**{**QUICK, "permutations": 20, "out": tmp_path / "out"}))
+    assert found.scores.shape == (2, 32) and np.isfinite(found.scores).all()
+
+
+def test_networks_that_compare_with_texts(built: Path, tmp_path: Path) -> None:
+    """Their units are the features of the video, which are compared; the texts do not matter."""
+    model = f"hf:{zero_shot_folder(tmp_path / 'clip', 'clip')}"
+    options = UnitsOptions(**{**QUICK, "permutations": 20, "out": tmp_path / "out"})
+    scores = [
+        audit_units(model, built / "scuba", options, ModelOptions(prompts=prompts)).scores
+        for prompts in (("{}",), ("a video of {}",))
+    ]
+    assert scores[0].shape[1] > 1 and (scores[0] == scores[1]).all()
 
 
 def test_benchmarks_without_pairs_are_refused(built: Path, tmp_path: Path) -> None:
