@@ -380,9 +380,11 @@ class PredictOptions(SettingsModel):
     progress: bool = like(EvalOptions, "progress", True)
 
     @model_validator(mode="after")
-    def _root_of_a_dataset(self) -> Self:
+    def _go_together(self) -> Self:
         if self.root is not None and self.dataset is None:
             raise self.wrong("root", self.root, "goes with --dataset; give the dataset's name too")
+        if self.masks is None and self.backgrounds != ("stripes",):
+            raise self.wrong("backgrounds", self.backgrounds[0], "needs --masks, which say where the actor is")
         return self
 
 

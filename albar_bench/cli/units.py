@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from evaluator.units.audit import Units
 
-OF_NETWORK = tuple(name for name in OF_MODEL if name not in ("method", "classes"))
+OF_NETWORK = tuple(name for name in OF_MODEL if name not in ("method", "trained_on", "classes"))
 
 
 @with_options

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from small_builds import frames_of, scuba
+from tiny_models import zero_shot_folder
 from tiny_videos import make_actions, moving_square, write_video
 from torch import nn
 from typer.testing import CliRunner
@@ -23,9 +24,10 @@ from benchmark_builder.datasets import read_dataset
 from benchmark_builder.layouts.layout import read_any
 from benchmark_builder.masks import mask_source
 from benchmark_builder.masks.stored import write_masks
+from benchmark_builder.synthactions import CLASSES as SYNTHACTIONS
 from benchmark_builder.utils.errors import BenchError
 from evaluator.models.factory import from_object
-from evaluator.options import PredictOptions
+from evaluator.options import ModelOptions, PredictOptions
 from evaluator.predict.predict import Answer, OfVersion, Prediction, predict
 from evaluator.predict.variants import versions_of
 from evaluator.predict.verdict import END, verdict
@@ -166,6 +168,19 @@ def test_the_dataset_names_classes_and_says_the_true_one(tmp_path: Path) -> None
     assert one.label == "Basketball" and one.classes == 101 and len(one.versions) == 7 and not one.notes
 
 
+def test_a_model_of_texts_gets_its_classes_from_the_dataset_or_a_file(video: Path, tmp_path: Path) -> None:
+    folder = zero_shot_folder(tmp_path / "clip", "clip")
+    options = PredictOptions(out=tmp_path / "out", pictures=False, progress=False)
+    with pytest.raises(BenchError, match=r"compares videos with texts .* give --classes FILE"):
+        predict(f"hf:{folder}", [video], options)
+    (one,) = predict(f"hf:{folder}", [video], options.replaced(dataset="synthactions")).videos
+    assert one.classes == 8 and {a.class_name for a in one.versions[0].top} <= set(SYNTHACTIONS)
+    (tmp_path / "names.txt").write_text("a dog\na cat\n")
+    (one,) = predict(f"hf:{folder}", [video], options, ModelOptions(classes=tmp_path / "names.txt")).videos
+    assert {a.class_name for a in one.versions[0].top} == {"a dog", "a cat"}
+    assert sum(a.percent for a in one.versions[0].top) == pytest.approx(100, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -173,6 +188,7 @@ def test_the_dataset_names_classes_and_says_the_true_one(tmp_path: Path) -> None
         ({"dataset": "nothing"}, "nothing"),
         ({"root": Path()}, "--root"),
         ({"masks": "nobody"}, "--masks"),
+        ({"backgrounds": ["plain"]}, "--backgrounds plain: needs --masks"),
         ({"masks": "motion", "backgrounds": ["images:/nowhere"]}, "/nowhere"),
         ({"backgrounds": []}, "--backgrounds"),
         ({"top": 0}, "--top 0"),
