@@ -29,6 +29,10 @@ NOTE_OF_MEANS = (
     "contrasted accuracy SCUBA × (1 − 1 / classes), the rest unchanged. Shaken SCUFO moves, so nothing is gained there."
 )
 NOTE = NOTE_OF_MEANS.format(method="the one above")
+NONE = (
+    f"No {NAME}: it needs rows with SCUFO whose number of classes is known. Rows of older versions do not say it: score "
+    "them again (existing predictions are used)."
+)
 # Figures of stills, and their contrasted accuracies.
 STILL = tuple(k.figure for k in kinds.shipped() if k.still)
 CONTRASTED = tuple(k.contrast for k in kinds.shipped() if k.still and k.contrasted)

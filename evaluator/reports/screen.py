@@ -12,7 +12,7 @@ from benchmark_builder.utils.text import shown
 from evaluator.metrics.names import FIGURES, HEADINGS, TABLE, headings
 from evaluator.reports.leaderboard import drops_in, groups, number, own_figures, whole
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
-from evaluator.reports.reference import NOTE, is_reference, reference_row
+from evaluator.reports.reference import NONE, NOTE, is_reference, reference_row
 from evaluator.runs import Run, compare_runs, find_rows
 from evaluator.testsets import CLUSTERS
 from evaluator.time_order import ARROWS, TITLES, drop_parts
@@ -181,7 +181,10 @@ def show(
         reference: also show the stillness detector of each row, see :mod:`evaluator.reports.reference`.
     """
     rows = find_rows(paths) + (published_rows(published) if published else [])
-    print_table(leaderboard_table(with_references(rows) if reference else rows), console)
+    shown_rows = with_references(rows) if reference else rows
+    print_table(leaderboard_table(shown_rows), console)
+    if reference and not any(map(is_reference, shown_rows)):
+        (console or Console()).print(NONE)
     drops = drop_table(rows)
     if drops is not None:
         print_table(drops, console)

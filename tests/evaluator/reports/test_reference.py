@@ -112,3 +112,6 @@ def test_on_the_leaderboard_by_option_with_shaken_among_the_first(tmp_path: Path
     # ConflFG of four rows, and the contrasted accuracy of two references.
     assert text.count("70.00") == 4 + 2 and "guessed wherever nothing moves" in text
     assert leaderboard_table(rows).row_count == 2
+    write_csv(tmp_path / "old.csv", COLUMNS, [row("baseline", chance="")])
+    show([tmp_path / "old.csv"], console, reference=True)
+    assert "No stillness detector" in console.export_text()
