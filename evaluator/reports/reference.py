@@ -30,7 +30,7 @@ NOTE_OF_MEANS = (
 )
 NOTE = NOTE_OF_MEANS.format(method="the one above")
 NONE = (
-    f"No {NAME}: it needs rows with SCUFO whose number of classes is known. Rows of older versions do not say it: score "
+    f"No {NAME}: it needs rows with SCUFO whose number of classes is known. Rows of older versions lack it: score "
     "them again (existing predictions are used)."
 )
 # Figures of stills, and their contrasted accuracies.
