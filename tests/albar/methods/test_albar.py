@@ -488,3 +488,13 @@ def test_stills_and_borrowed_motion_that_make_no_sense_are_refused(options: dict
 def test_a_still_frame_beyond_the_clip_is_refused() -> None:
     with pytest.raises(BenchError, match="clips have 4 frames"):
         Albar(AlbarSettings(still=16)).prepare(Small3D(3), torch.zeros(1, 3, 4, 16, 16), COMPANIONS)
+
+
+def test_the_preset_for_pretrained_networks_has_a_cap_of_twice_the_logarithm_and_no_penalty() -> None:
+    s = make_method("albar", "pretrained", {}).settings
+    assert isinstance(s, AlbarSettings)
+    assert (s.cap, s.gp, s.borrow) == (2.0, 0.0, 0.0)
+    logits = torch.zeros(1, 8)
+    logits[0, 1] = 100.0  # wrong beyond any doubt: −log p of class 0 is 100
+    ce = make_method("albar", "pretrained", {"stills": 1}).static_cross_entropy(logits, torch.tensor([0]))  # type: ignore[attr-defined]
+    assert ce.item() == pytest.approx(2 * math.log(8))
