@@ -114,7 +114,7 @@ class ProbeRun(Run):
     def _say_weights(self, line: str) -> None:
         """What is said of the weights, but for the new head, which a probe has anyway."""
         if "the head starts with random weights" not in line:
-            self.say(line)
+            self.say(line.removesuffix(", its head too"))
 
     def _features(self, backbone: nn.Module) -> tuple[Features, Features | None]:
         """Features of the training clips and of the validation videos."""

@@ -306,6 +306,7 @@ def test_a_run_resumes_to_the_same_bits_and_shows_how_well_scenes_are_told(
     for row in rows:
         assert 0 <= float(row["val_scene_acc"]) <= 100 and 0 <= float(row["scene_acc"]) <= 100
     loaded = load_checkpoint(whole)
+    assert loaded.cost == {"forward_clips": 1.0, "backward_clips": 1.0}
     assert loaded.token_head["kind"] == "slots" and loaded.token_head["scenes"] == 3
     logits = loaded.network()(torch.randn(2, 3, 4, 16, 16))
     assert logits.shape == (2, 2)
