@@ -1,6 +1,7 @@
 """The files of `bench export --layout qa` that run inside lmms-eval and VLMEvalKit."""
 
 import json
+import re
 
 LMMS_UTILS = '''"""Functions of the task; written by `bench export --layout qa`. The folder may be moved as a whole."""
 
@@ -51,10 +52,13 @@ def mean_right(results):
 
 VLMEVALKIT_DATASET = '''"""VLMEvalKit's dataset class for the questions in this folder; written by `bench export`.
 
-Import it in VLMEvalKit's vlmeval/dataset/__init__.py and add AlbarBenchQA to VIDEO_DATASET:
+Add these lines to VLMEvalKit's vlmeval/dataset/__init__.py, directly after the list VIDEO_DATASET:
 
-    import sys; sys.path.insert(0, "THIS FOLDER")
-    from albar_bench_dataset import AlbarBenchQA
+    import sys; sys.path.append("THIS FOLDER")
+    from MODULE import CLASS
+    VIDEO_DATASET += [CLASS]
+
+and run: python run.py --data NAME --mode infer --model …
 """
 
 import os.path as osp
@@ -65,10 +69,12 @@ from vlmeval.dataset.video_base import VideoBaseDataset
 FOLDER = osp.dirname(osp.abspath(__file__))
 
 
-class AlbarBenchQA(VideoBaseDataset):
+class CLASS(VideoBaseDataset):
     TYPE = "Video-MCQ"
 
     def __init__(self, dataset="NAME", nframe=0, fps=-1):
+        if nframe <= 0 and fps <= 0:
+            nframe = 8  # VLMEvalKit needs one of them, and gives none with --data
         super().__init__(dataset=dataset, nframe=nframe, fps=fps)
 
     @classmethod
@@ -95,6 +101,20 @@ class AlbarBenchQA(VideoBaseDataset):
     def evaluate(cls, eval_file, **judge_kwargs):
         raise NotImplementedError(f"run: bench score {eval_file} --questions {osp.dirname(FOLDER)} --benchmark DIR")
 '''
+
+
+def vlmevalkit_dataset(name: str) -> tuple[str, str]:
+    """The Python file of a VLMEvalKit data set: its name and its text.
+
+    The module and the class have names of their own, so that several exports can be imported together.
+
+    Args:
+        name: the data set's name, ``albar_bench_BENCHMARK``.
+    """
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    module, kind = f"{plain}_dataset", plain.replace("albar_bench_", "AlbarBench_", 1)
+    words = {"NAME": name, "MODULE": module, "CLASS": kind}
+    return f"{module}.py", re.sub("|".join(words), lambda m: words[m.group()], VLMEVALKIT_DATASET)
 
 
 def lmms_yaml(name: str, data: str, ask: str) -> str:

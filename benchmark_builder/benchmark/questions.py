@@ -25,7 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row, read_benchmark
-from benchmark_builder.benchmark.question_files import LMMS_UTILS, VLMEVALKIT_DATASET, lmms_yaml
+from benchmark_builder.benchmark.question_files import LMMS_UTILS, lmms_yaml, vlmevalkit_dataset
 from benchmark_builder.datasets import scored_as
 from benchmark_builder.datasets.readable import readable
 from benchmark_builder.settings import QuestionSettings
@@ -291,7 +291,8 @@ def _write(out: Path, record: dict[str, Any], questions: Sequence[Question]) -> 
     csv.writer(text, delimiter="\t", lineterminator="\n").writerows([columns, *table])
     # As other programs look up these cells, they are not changed for the safety of spreadsheets.
     write_text(out / "vlmevalkit" / f"{name}.tsv", text.getvalue())
-    write_text(out / "vlmevalkit" / "albar_bench_dataset.py", VLMEVALKIT_DATASET.replace("NAME", name))
+    module, code = vlmevalkit_dataset(name)
+    write_text(out / "vlmevalkit" / module, code)
     write_text(out / "lmms_eval" / QUESTIONS, jsonl)
     write_text(out / "lmms_eval" / "utils.py", LMMS_UTILS)
     write_text(out / "lmms_eval" / f"{name}.yaml", lmms_yaml(name, QUESTIONS, record["ask"]))

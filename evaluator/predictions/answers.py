@@ -336,8 +336,13 @@ def _more(found: Sequence[object]) -> str:
 
 
 def is_scored(sheet: Sheet, classes: Sequence[str]) -> bool:
-    """Whether a table has columns of scores: at least one column has the name of a class (and is not ``pred``, …)."""
+    """Whether a table has columns of scores: at least one column has the name of a class (and is not ``pred``, …).
+
+    A table with none of the columns of predictions has no header: its first row may be an id and a class.
+    """
     read = {sheet.column(IDS), sheet.column(LABELS), sheet.column(PREDS)}
+    if read == {None}:
+        return False
     names = {letters(name) for name in classes} - {""}
     return any(k not in read and letters(name) in names for k, name in enumerate(sheet.header))
 

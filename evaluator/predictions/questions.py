@@ -12,6 +12,7 @@ An answer in which no option is found, or several, is no class: it counts as wro
 import hashlib
 import re
 import string
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,14 +266,21 @@ def _whole(text: str, path: Path, where: str) -> int:
 
 # Answer texts -----------------------------------------------------------------------------------------------------
 
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_MARKED = re.compile(r"<answer>(.*?)(?:</answer>|\Z)|\\boxed\{([^{}]*)\}", re.DOTALL | re.IGNORECASE)
-_AROUND = "\\s\"'`*_.,:;()\\[\\]{}<>#!-"  # signs around a letter that stands alone
-_WORD = r"\w+(?:['’]\w+)?"
-_NEGATED = re.compile(
-    r"\b(?:not|no|never|neither|nor|rather than|instead of|(?:is|does|are|was)n['’]?t)\s+"
-    rf"(?:(?!but\b){_WORD}\s+){{0,2}}$"
+# Some chat templates open <think> in the prompt, so that an answer has its end alone.
+_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_TOKENS = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>|<(?:eos|end_of_turn|pad)>")  # special tokens that were not left out
+_MARKED = re.compile(
+    r"<answer>(.*?)(?:</answer>|\Z)|\\boxed\{(?:\\(?:text|textbf|mathrm|mathbf)\{)?([^{}]*)\}",
+    re.DOTALL | re.IGNORECASE,
 )
+_AROUND = "\\s\"'`*_.,:;()\\[\\]{}<>#!-"  # signs around a letter that stands alone
+_SIGNS = r"[\s\"'`*_(\[:]*"
+_ENDS = rf"(?=[{_AROUND}]*(?:$|\n|[).:\],;*\"'`]|\s(?:because|since|as)\b))"
+_WORD = r"\w+(?:['’]\w+)?"
+_NEAR = 200  # characters before a place that are searched for a negation
+_NO = r"\b(?:not|no|never|neither|nor|rather than|instead of|(?:is|do|does|did|are|was|would|could|can)n?['’]?t)\s+"
+_NEGATED = re.compile(rf"{_NO}(?:(?!but\b){_WORD}\s+){{0,2}}$")
+_NEGATED_LETTER = re.compile(rf"{_NO}(?:(?!but\b){_WORD}\s+){{0,4}}$")  # "I don't think it is option B"
 
 
 def option_of(text: str, options: Sequence[str]) -> int | None:
@@ -280,14 +288,16 @@ def option_of(text: str, options: Sequence[str]) -> int | None:
 
     Thoughts in ``<think>`` are left out, and the text in ``<answer>`` or ``boxed{}`` stands for the whole. Then, in
     this order: a letter alone (``B``, ``(b)``, ``**B.**``); the text of an option, also with its letter; letters at the
-    start with a sign after them (``B. …``), after ``answer is`` or ``option``, or in brackets, if these are one; else
-    the one option whose text occurs in the answer and is not negated. If letters and texts contradict each other, none.
+    start with a sign after them (``B. …``, unless several lines start so), after ``answer is`` or ``option``, or in
+    brackets, if these are one; the one option whose text occurs in the answer; the one capital letter in it, if a
+    clause ends with it or says that it is right. What is negated is no choice. If letters and texts contradict each
+    other, none.
 
     Args:
         text: the answer.
         options: the options' texts in the order of their letters, from A.
     """
-    text = _THOUGHTS.sub(" ", text).strip()
+    text = unicodedata.normalize("NFKC", _TOKENS.sub(" ", _THOUGHTS.sub(" ", text))).strip()
     marked = [next(filter(None, m.groups()), "") for m in _MARKED.finditer(text)]
     if marked:
         text = marked[-1].strip()
@@ -299,24 +309,57 @@ def option_of(text: str, options: Sequence[str]) -> int | None:
     for k, option in enumerate(options):
         if key and key in (letters(option), letters(f"{string.ascii_uppercase[k]}{option}")):
             return k
-    named = _mentioned(text, options)
-    said = set()
-    start = re.match(rf"[\s\"'`*_(\[#]*([A-{last}])[\"'`*_]*(?:[).:\],;]|\s*\n|\s+[-–—]\s)", text)
-    if start:
-        said.add(_place(start.group(1)))
-    ends = rf"(?=[{_AROUND}]*(?:$|\n|[).:\],;*\"'`]|\s(?:because|since|as)\b))"
-    signs = r"[\s\"'`*_(\[:]*"
-    for pattern in (
-        rf"(?i:\banswer(?:\s+(?:is|would\s+be|should\s+be))?){signs}(?i:(?:option|choice|letter)\s+)?{signs}"
-        rf"([A-{last}]){ends}",
-        rf"(?i:\b(?:option|choice|letter)){signs}([A-{last}])\b",
-        rf"\(([A-{last}])\)",
-    ):
-        said |= {_place(m.group(1)) for m in re.finditer(pattern, text)}
+    named, said = _mentioned(text, options), _said(text, last)
     if len(said) == 1:
         (chosen,) = said
         return chosen if not named or chosen in named else None
+    if not said and not named:
+        said = _loose(text, last)
+        return next(iter(said)) if len(said) == 1 else None
     return next(iter(named)) if not said and len(named) == 1 else None
+
+
+def _said(text: str, last: str) -> set[int]:
+    """The options whose letters, up to ``last``, are written as choices are."""
+    listed = re.findall(rf"(?:^|\s)[\"'`*_(\[#-]*([A-{last}])[\"'`*_]*(?:[).:\],;]|\s+[-–—]\s)", text)
+    pair = re.match(r"\W*[A-Z]\W{1,4}(?:(?:and|or)\W+)?[A-Z](?:\W|$)(?!\s*[a-z])", text)  # such as "A, B"
+    start = rf"\A[\s\"'`*_(\[#]*([A-{last}])[\"'`*_]*(?:[).:\],;]|\s*\n|\s+[-–—]\s)"
+    either = f"A-{last}a-{last.lower()}"
+    patterns = [
+        rf"(?i:\banswer(?:\s+(?:is|would\s+be|should\s+be))?){_SIGNS}(?i:(?:option|choice|letter)\s+)?{_SIGNS}"
+        rf"([{either}]){_ENDS}",
+        rf"(?i:\b(?:option|choice|letter)(?:\s+(?:is|would\s+be|should\s+be))?){_SIGNS}"
+        rf"([A-{last}]\b|[a-{last.lower()}]{_ENDS})",
+        rf"\(([A-{last}])\)",
+        # A list of several options is no choice.
+        *([] if len(set(listed)) > 1 or pair else [start]),
+    ]
+    found = (m for pattern in patterns for m in re.finditer(pattern, text))
+    return {_place(m.group(1)) for m in found if not _negated(text[: m.start()])}
+
+
+def _loose(text: str, last: str) -> set[int]:
+    """The options whose capital letters, up to ``last``, stand alone in a text, if a clause ends with one of them or
+    says that it is right. ``A`` before a word is the article."""
+    found, chosen = set(), False
+    for m in re.finditer(rf"(?<![A-Za-z0-9_'’])([A-{last}])(?![\w'’])", text):
+        rest = text[m.end() :]
+        if m.group(1) == "A" and re.match(r"\s+(?!(?:and|or|is|because|since)\b)\w", rest):
+            continue
+        if _negated(text[: m.start()]):
+            continue
+        found.add(_place(m.group(1)))
+        right = re.match(
+            r"\s+(?:is|seems|looks)\s+(?:the\s+)?(?:most\s+)?(?:right|correct|best|true|likely|answer)\b", rest
+        )
+        chosen |= bool(right or re.match(_ENDS, rest))
+    return found if chosen else set()
+
+
+def _negated(before: str) -> bool:
+    """Whether the words before a place say that what follows is not so; a negation ends with its clause."""
+    clause = re.split(r"[.;!?\n]|,(?=\s)", before[-_NEAR:].casefold())[-1]
+    return bool(_NEGATED_LETTER.search(f"{clause.rstrip(' (*_[')} "))
 
 
 def _place(letter: str) -> int:
@@ -335,7 +378,7 @@ def _mentioned(text: str, options: Sequence[str]) -> set[int]:
         if not words:
             continue
         pattern = re.compile(rf"(?<!\w){'[ ;]+'.join(map(re.escape, words))}(?!\w)")
-        if any(not _NEGATED.search(plain[: m.start()]) for m in pattern.finditer(plain)):
+        if any(not _NEGATED.search(plain[max(0, m.start() - _NEAR) : m.start()]) for m in pattern.finditer(plain)):
             found.add(k)
         plain = pattern.sub("_", plain)  # "jumping" is not found within "jumping jacks"
     return found

@@ -241,7 +241,10 @@ def test_the_table_of_vlmevalkit_and_its_dataset_class(built: Path, tmp_path: Pa
     assert frame["answer"].tolist() == [doc["answer"] for doc in docs(folder)]
 
     class Base:  # what VLMEvalKit's VideoBaseDataset does with a dataset
-        def __init__(self, dataset: str, nframe: int, fps: float) -> None:
+        def __init__(self, dataset: str, nframe: int = 0, fps: float = -1) -> None:
+            if (fps > 0) == (nframe > 0):
+                raise ValueError("fps and nframe should not be set at the same time, but one of them")
+            self.nframe, self.fps = nframe, fps
             told = self.prepare_dataset(dataset)  # type: ignore[attr-defined]
             self.data_root, self.data = told["root"], pd.read_csv(told["data_file"], sep="\t")
 
@@ -253,7 +256,10 @@ def test_the_table_of_vlmevalkit_and_its_dataset_class(built: Path, tmp_path: Pa
     with pytest.MonkeyPatch.context() as patch:
         for name, module in modules.items():
             patch.setitem(sys.modules, name, module)
-        made = load(folder / "vlmevalkit/albar_bench_dataset.py").AlbarBenchQA()
+        name = "albar_bench_conflfg_dataset"
+        kind = load(folder / f"vlmevalkit/{name}.py").AlbarBench_conflfg
+        made = kind(dataset=kind.supported_datasets()[0])  # as `run.py --data NAME` builds it
+        assert kind(nframe=16).nframe == 16 and kind(fps=2).fps == 2
     video, text = made.build_prompt(0, True)
     assert Path(video["value"]).is_file() and "\nE. " in text["value"] and "\nF. " not in text["value"]
     assert made.build_prompt(0, False)[0]["type"] == "image"
@@ -424,7 +430,7 @@ TEXTS: dict[str, int | None] = {
     "  ": None, "?": None,
     "jumping": 1, "Jumping Jacks.": 2, "C. jumping jacks": 2, "D drawing a sword": 3, "DRAWING-A-SWORD": 3,
     "B. jumping, since the feet leave the floor": 1, "(D) The person draws a weapon": 3, "E: clapping": 4,
-    "The answer is (C).": 2, "The correct answer is: **D**": 3, "Answer: B": 1, "answer: b": None,
+    "The answer is (C).": 2, "The correct answer is: **D**": 3, "Answer: B": 1, "answer: b": 1,
     "Final answer: option E": 4,
     "I would choose option D here.": 3, "It must be (A), I believe": 0,
     "A person is waving.": 0, "A person is dancing.": None, "Answer: A person is clapping.": 4,
@@ -437,6 +443,15 @@ TEXTS: dict[str, int | None] = {
     "I cannot see a video.": None, "waving waving": 0, "Failed to obtain answer via API.": None, "None of these": None,
     "It isn't jumping, it's clapping": 4, "neither waving nor jumping": None, "option A is right": 0,
     "Option A: waving": 0, "clap": None, "unwaving": None,
+    # Templates that open <think> in the prompt, special tokens, LaTeX, full-width letters.
+    "waving? A?</think>\n\nE": 4, "B</s>": 1, "B<|im_end|>": 1, r"\boxed{\text{D}}": 3, "Ｂ": 1, "答案：B": 1, "答案是C": 2,
+    "I think it's B.": 1, "Sure! B": 1, "The best option is C": 2, "D is correct": 3, "A is the right answer.": 0,
+    "I would choose D": 3, "Assistant: E": 4, "the option is a wave": None, "Answer: a": 0,
+    "A, B": None, "A/B": None, "A and B": None, "Both A and C": None, "answer: A or B": None, "B\nC": None,
+    "B. jumping\nC. jumping jacks": None, "A) waving B) jumping": None, "B is wrong, C is correct": None,
+    "A. waving\nB. jumping\nC. jumping jacks\nAnswer: C": 2,
+    "It's not option B": None, "I don't think it is option B": None, "not A but B": 1, "B, not A": 1,
+    "The answer can't be A, so B": 1, "Neither A nor B": None, "A man walks": None,
 }  # fmt: skip
 
 
