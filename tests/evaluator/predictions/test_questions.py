@@ -444,7 +444,8 @@ TEXTS: dict[str, int | None] = {
     "It isn't jumping, it's clapping": 4, "neither waving nor jumping": None, "option A is right": 0,
     "Option A: waving": 0, "clap": None, "unwaving": None,
     # Templates that open <think> in the prompt, special tokens, LaTeX, full-width letters.
-    "waving? A?</think>\n\nE": 4, "B</s>": 1, "B<|im_end|>": 1, r"\boxed{\text{D}}": 3, "Ｂ": 1, "答案：B": 1, "答案是C": 2,
+    "waving? A?</think>\n\nE": 4, "B</s>": 1, "B<|im_end|>": 1,
+    r"\boxed{\text{D}}": 3, "Ｂ": 1, "答案：B": 1, "答案是C": 2,
     "I think it's B.": 1, "Sure! B": 1, "The best option is C": 2, "D is correct": 3, "A is the right answer.": 0,
     "I would choose D": 3, "Assistant: E": 4, "the option is a wave": None, "Answer: a": 0,
     "A, B": None, "A/B": None, "A and B": None, "Both A and C": None, "answer: A or B": None, "B\nC": None,
