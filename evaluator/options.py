@@ -491,7 +491,7 @@ class PaperOptions(SettingsModel):
 
     Attributes:
         run: run the plan; otherwise it is only shown. tiny: on small rendered copies of the datasets.
-        have: places of what the plan needs, by name. without: parts that are left out.
+        have: places of what the plan needs, as NAME=PATH. without: parts that are left out.
         masks: another mask source for SCUBA than the plan's. measure: whether training steps are measured for the plan;
             None: on a GPU only.
     """
@@ -499,7 +499,8 @@ class PaperOptions(SettingsModel):
     plan: bool = setting(False, "Only show the plan: needs, steps, disk space, GPU hours. This is the default.")
     run: bool = setting(False, "Run the plan. The same command continues a stopped run.")
     tiny: bool = setting(False, "Use small rendered copies of the official datasets, and a small network.")
-    have: Table = setting({}, "The place of a need, NAME=PATH, e.g. hmdb51=/data/hmdb51; may be given several times.")
+    have: tuple[Word, ...] = setting((), "The place of a need of the plan, e.g. hmdb51=/data/hmdb51; may be given "
+                                     "several times.", metavar="NAME=PATH")  # fmt: skip
     without: tuple[Word, ...] = setting((), "Leave out a part: a background set, kind, method, further dataset, or "
                                         "inspect; may be given several times.", metavar="PART")  # fmt: skip
     masks: Word | None = setting(None, "Another mask source for SCUBA, KIND or KIND:PATH.", shown="the plan's")
@@ -513,5 +514,5 @@ class PaperOptions(SettingsModel):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.plan and self.run:
-            raise self.wrong("plan", "", "does not go with --run; leave one of them out")
+            raise BenchError("--plan only shows the plan, --run runs it; leave one of them out")
         return self

@@ -28,7 +28,7 @@ def paper(
     runs it; it can be stopped and continued. `--tiny` runs the same plan on small rendered copies of the datasets, in a
     few minutes: `bench paper albar-hmdb51 --tiny --run`.
     """
-    from evaluator.papers.needs import Places
+    from evaluator.papers.needs import Places, given_places
     from evaluator.papers.plan import read_plan
     from evaluator.papers.run import PaperRun, run_paper
     from evaluator.papers.show import show_plan
@@ -40,7 +40,7 @@ def paper(
     if options.seeds is not None:
         plan = plan.replaced(seeds=options.seeds)
     plan = plan.without(options.without)
-    have = dict(options.have)
+    have = given_places(options.have)
     if options.tiny:
         from evaluator.papers.tiny import make_copies
 

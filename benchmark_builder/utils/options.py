@@ -257,6 +257,8 @@ def wanted(field: FieldInfo) -> str:
         Path: "a path",
         tuple: "a list of numbers",
     }
+    if any(typing.get_origin(k) is tuple and typing.get_args(k)[:1] == (str,) for k in plain_types(field.annotation)):
+        words[tuple] = "a list of words"
     kinds = [words[k] for kind in plain_types(field.annotation) if (k := typing.get_origin(kind) or kind) in words]
     limits = range_of(field)
     comma = "," if limits.startswith("at least") else ""

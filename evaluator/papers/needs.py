@@ -66,6 +66,23 @@ class Places:
         return self.named(dataset) or data_root() / dataset
 
 
+def given_places(words: Sequence[str]) -> dict[str, str]:
+    """The words of ``--have``, NAME=PATH, as name -> path; a path that begins with ``~`` is in the user's home.
+
+    Raises:
+        BenchError: a word is not NAME=PATH, or a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not name or not equals or not path:
+            raise BenchError(f"--have {word}: give NAME=PATH, such as hmdb51=/data/hmdb51")
+        if name in found:
+            raise BenchError(f"--have {word}: {name} is given twice; leave one of them out")
+        found[name] = str(Path(path).expanduser())
+    return found
+
+
 def look(plan: PaperPlan, places: Places) -> list[Found]:
     """Look for every need of the plan; nothing is downloaded."""
     return [_look(plan, need, places) for need in plan.needs]
@@ -94,6 +111,9 @@ def _look(plan: PaperPlan, need: Need, places: Places) -> Found:
     if need.kind == "torchvision":
         there = path.is_file()
         return Found(need, path, "here" if there else "later", "" if there else need.where, {})
+    if need.kind == "weights":
+        said = f"this is a folder; {need.where}" if path.is_dir() else need.where
+        return _found(need, path, path.is_file(), "" if path.is_file() else said)
     return _found(need, path, path.exists(), "" if path.exists() else need.where)
 
 

@@ -9,15 +9,20 @@ from pydantic import model_validator
 
 from albar.clips.clips import ClipSampling
 from albar.parts import METHODS
-from albar.training.settings import recipes
+from albar.training.settings import make_settings, recipes
 from benchmark_builder.kinds import KINDS
-from benchmark_builder.parts import BACKGROUNDS, MASKS
+from benchmark_builder.parts import BACKGROUNDS, DATASETS, MASKS
+from benchmark_builder.pretrained.table import network_of
+from benchmark_builder.protocols import resolve
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import SettingError, SettingsModel, Table, Word, as_tuple, setting
+from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.text import read_text
+from evaluator.reports.published import RESULTS, published_rows, records
 from manifests import resource
 
 NeedKind = Literal["dataset", "folder", "pictures", "file", "torchvision", "weights"]
+SET_BY_TINY = ("root", "out", "dataset", "method", "weights", "masks", "places")
 INSPECT = "inspect"  # the step that decodes every video; it can be left out like any other part
 
 
@@ -48,6 +53,17 @@ class Need(SettingsModel):
     @classmethod
     def _lists(cls, values: Any) -> Any:
         return {k: as_tuple(v) for k, v in values.items()} if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        for name in (self.name, self.place):  # --tiny writes there
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise self.wrong("place", name, "it must be inside $BENCH_DATA; give other places with --have")
+        if self.kind == "weights":
+            network_of(self.place)
+        if self.kind == "dataset":
+            DATASETS.split(self.name)
+        return self
 
 
 class Actors(SettingsModel):
@@ -126,21 +142,75 @@ class PaperPlan(SettingsModel):
             for name, value in getattr(self, table).items():
                 if not isinstance(value, str):
                     raise BenchError(f"{table}.{name} is {value!r}; give a word")
+        for table, what in (("methods", "method"), ("backgrounds", "background set")):
+            if not getattr(self, table):
+                raise BenchError(f"{table} has no {what}; name at least one in [{table}]")
         for method in self.methods:
-            METHODS.split(method)
+            if METHODS.split(method)[1] is not None:
+                raise BenchError(f"methods.{method}: a plan has one row per method; put settings into the recipe")
+        for background in self.backgrounds:
+            if safe_name(background) != background or not background:
+                raise BenchError(
+                    f"backgrounds: {background!r} is part of the names of folders; use letters, digits and . _ + -"
+                )
         for kind in self.kinds:
-            KINDS.split(kind)
+            if KINDS.split(kind)[0] == "scuba":
+                raise self.wrong("kinds", self.kinds, "leave out scuba; it is always made, from every background set")
         for kind in self.backgrounds.values():
             BACKGROUNDS.split(kind)
         for masks in filter(None, (self.actors.masks, self.actors.tiny_masks)):
             MASKS.split(masks)
+        for what, names in (
+            ("kinds", self.kinds),
+            ("needs", tuple(need.name for need in self.needs)),
+            ("parts", self.parts),
+        ):
+            if (twice := next((n for i, n in enumerate(names) if n in names[:i]), None)) is not None:
+                raise BenchError(f"{what}: {twice!r} is there twice; every name must be used once")
+        folders = [f"{b}-{safe_name(kind)}" for b in self.backgrounds for kind in ("scuba", *self.kinds)]
+        if len(set(folders)) < len(folders):
+            raise self.wrong(
+                "backgrounds", tuple(self.backgrounds), "two benchmarks would have the same folder; rename a set"
+            )
+        for name, spec in self.backgrounds.items():
+            if ":" in spec and any(need.name == name for need in self.needs):
+                raise BenchError(f"backgrounds.{name} is {spec!r}; its folder is the need {name}; leave the rest out")
+        for dataset in self.datasets:
+            DATASETS.split(dataset)
+        resolve(self.actors.protocol, self.actors.dataset, {})
+        self._published()
         ClipSampling().replaced(self.clips)
+        given = [name for name in SET_BY_TINY if name in self.tiny]
+        if given:
+            raise BenchError(f"tiny.{given[0]}: --tiny sets it by itself; leave it out")
+        try:
+            make_settings(None, {**self.tiny, "method": "baseline"})
+        except BenchError as error:
+            raise BenchError(f"[tiny]: {error}") from None
         if self.recipe not in recipes():
             raise self.wrong("recipe", self.recipe, f"give one of {', '.join(recipes())}")
         unknown = next((n for need in self.needs for n in need.only_for if n not in self.parts), None)
         if unknown is not None:
             raise self.wrong("needs", unknown, f"only_for names none of the parts {', '.join(self.parts)}")
         return self
+
+    def _published(self) -> None:
+        """Check that the published table has every method and column that the plan names."""
+        known = [row["method"] for row in published_rows(self.published)]
+        for method, name in self.methods.items():
+            if name not in known:
+                raise BenchError(
+                    f"methods.{method}: {self.published} has no row {name!r}; choose from {', '.join(known)}"
+                )
+        columns = [name for name in records(RESULTS)[0] if name not in ("table", "method", "venue", "source", "note")]
+        for dataset, column in self.also.items():
+            if column not in columns:
+                raise BenchError(f"also.{dataset}: no published column {column!r}; choose from {', '.join(columns)}")
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets that are read."""
+        return tuple(dict.fromkeys((self.dataset, self.actors.dataset, *self.also)))
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -211,11 +281,24 @@ def read_plan(name: str) -> PaperPlan:
 
 
 def _made(name: str, found: Mapping[str, Any]) -> PaperPlan:
+    if "name" in found:
+        raise BenchError("name is a setting of no plan, its file has the name; leave it out")
+    if safe_name(name) != name or not name:
+        raise BenchError(f"{name!r} becomes the name of a folder; rename the file, with letters, digits and . _ + -")
     values = {k: as_tuple(v) for k, v in found.items()}
     for key, model in (("actors", Actors), ("counts", Counts)):
         values[key] = model(**_table(values.get(key), key))
-    values["needs"] = tuple(Need(**_table(need, "needs")) for need in values.get("needs", ()))
-    return PaperPlan(name=name, **values)
+    needs = values.get("needs", ())
+    if not isinstance(needs, tuple) or not all(isinstance(need, Mapping) for need in needs):
+        raise BenchError(f"needs is {needs!r:.60}; write every need as a table [[needs]]")
+    values["needs"] = tuple(Need(**dict(need)) for need in needs)
+    made = PaperPlan(name=name, **values)
+    # Datasets that are read are needs, whether or not the file says so.
+    known = {need.name for need in made.needs}
+    more = tuple(
+        Need(name=d, kind="dataset", only_for=(d,) if d in made.also else ()) for d in made.datasets if d not in known
+    )
+    return made.replaced(needs=(*made.needs, *more)) if more else made
 
 
 def _table(value: Any, name: str) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class PaperRun:
     def steps(self) -> list[str]:
         """The steps that apply, in order, in words."""
         plan = self.plan
-        found = [f"inspect {' and '.join(self.datasets)}"] if INSPECT not in self.left_out else []
+        found = [f"inspect {' and '.join(self.plan.datasets)}"] if INSPECT not in self.left_out else []
         if plan.actors.segment:
             found.append(f"masks of {plan.actors.dataset} ({self.masks or plan.actors.protocol})")
         if self.of_actors:
@@ -78,11 +78,6 @@ class PaperRun:
             f"{len(plan.methods) * plan.seeds} trainings: {len(plan.methods)} methods × {plan.seeds} seeds; evaluation",
             "table and report, next to the published rows",
         ]
-
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """The datasets that are read."""
-        return tuple(dict.fromkeys((self.plan.dataset, self.plan.actors.dataset, *self.plan.also)))
 
     @property
     def of_actors(self) -> list[str]:
@@ -163,22 +158,42 @@ def _claim(run: PaperRun) -> None:
     record = {
         "format": FORMAT,
         "plan": run.plan.model_dump(mode="json", exclude={"needs", "counts"}),
-        "left_out": sorted(run.left_out),
+        "left_out": sorted(set(run.left_out)),
         "masks": run.masks and MASK_KINDS.kind(run.masks),
         "tiny": run.tiny,
     }
     if path.is_file():
         fix = "give another --out, or delete the folder"
         found = read_json(path, "record of `bench paper`", fix)
-        if found != record:
-            keys = [k for k in record if not isinstance(found, dict) or found.get(k) != record[k]]
-            raise BenchError(f"{path}: this folder belongs to a run with another {' and '.join(keys)}; {fix}")
-        return
+        if found == record:
+            return
+        if other := _other(found, record):
+            raise BenchError(f"{path}: this folder belongs to a run with another {other}; {fix}")
     write_json(path, record)
 
 
+def _both(key: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    return f"{key} ({theirs.get(key)!r:.80} there, {ours[key]!r:.80} here)"
+
+
+def _other(found: Any, record: Mapping[str, Any]) -> str:
+    """What differs between two records, in words: ``left_out ([] there, ['vqgan'] here)``; empty: only more seeds."""
+    if not isinstance(found, dict):
+        return "record"
+    theirs, ours = found.get("plan"), record["plan"]
+    said = [_both(k, found, record) for k in record if k != "plan" and found.get(k) != record[k]]
+    if not isinstance(theirs, dict):
+        return " and ".join([*said, "plan"])
+    # What is left out changes the plan, too; that is already said.
+    if found.get("left_out") == record["left_out"]:
+        seeds = theirs.get("seeds")
+        more = isinstance(seeds, int) and seeds <= ours["seeds"]
+        said += [_both(k, theirs, ours) for k in ours if theirs.get(k) != ours[k] and not (more and k == "seeds")]
+    return " and ".join(said)
+
+
 def _inspect(run: PaperRun, say: Say) -> None:
-    for dataset in run.datasets:
+    for dataset in run.plan.datasets:
         path = run.out / f"inspect-{safe_name(dataset)}.csv"
         if path.is_file():
             say(f"{path}: inspected before")

@@ -14,7 +14,7 @@ from benchmark_builder.utils.registry import safe_name
 from evaluator.metrics.names import HEADINGS
 from evaluator.papers.plan import PaperPlan
 from evaluator.reports.leaderboard import NAME, number, read_leaderboard
-from evaluator.reports.published import RESULTS, published_rows, records
+from evaluator.reports.published import BACKGROUNDS, RESULTS, published_rows, records
 from evaluator.reports.screen import literal, print_table
 
 COLUMNS = ["method", "figure", "seeds", "n", "mean", "sd", "low", "high", "published", "difference", "difference_low",
@@ -27,8 +27,9 @@ class Cell:
 
     Attributes:
         method, figure: which. seeds: runs. n: videos. mean, sd: over the runs (sd with n − 1).
-        margin: half the width of the 95 % interval of the mean, see :func:`combined`.
-        published: the paper's figure.
+        below, above: from the mean to the ends of its 95 % interval, see :func:`combined`. Both are 0 or more; they
+            differ near 0 and 100 percent.
+        published: the paper's figure. comparable: whether it is an average over the same background sets.
     """
 
     method: str
@@ -37,42 +38,52 @@ class Cell:
     n: int
     mean: float | None
     sd: float | None
-    margin: float | None
+    below: float | None
+    above: float | None
     published: float | None
+    comparable: bool = True
 
     @property
     def difference(self) -> float | None:
         """Ours minus the published figure."""
-        return None if self.mean is None or self.published is None else self.mean - self.published
+        return (
+            None if self.mean is None or self.published is None or not self.comparable else self.mean - self.published
+        )
 
     def row(self) -> dict[str, object]:
         """The row of paper.csv."""
-        d, m = self.difference, self.margin
+        d = self.difference
+        down, up = (None if by is None else by * sign for by, sign in ((self.below, -1), (self.above, 1)))
 
         def shown(value: float | None) -> object:
             return "" if value is None else round(value, 4)
 
-        def moved(value: float | None, by: float) -> object:
-            return shown(None if value is None or m is None else value + by * m)
+        def moved(value: float | None, by: float | None) -> object:
+            return shown(None if value is None or by is None else value + by)
 
         return dict(zip(COLUMNS, (
-            self.method, self.figure, self.seeds, self.n, shown(self.mean), shown(self.sd), moved(self.mean, -1),
-            moved(self.mean, 1), shown(self.published), shown(d), moved(d, -1), moved(d, 1),
+            self.method, self.figure, self.seeds, self.n, shown(self.mean), shown(self.sd), moved(self.mean, down),
+            moved(self.mean, up), shown(self.published), shown(d), moved(d, down), moved(d, up),
         ), strict=True))  # fmt: skip
 
 
-def combined(half_widths: Sequence[float], values: Sequence[float]) -> float:
-    """Half the width of the 95 % interval of a mean over seeds.
+def combined(distances: Sequence[float], values: Sequence[float], room: float = math.inf) -> float:
+    """How far one end of the 95 % interval of a mean over seeds is from the mean.
 
-    Two errors are independent and add as squares: that of the test videos (all seeds are scored on the same videos, so
-    averaging over seeds does not lower it: the mean of the half widths of the bootstrap intervals), and that of the
-    seeds, t(n − 1) · sd / √n. With one seed the second is not known, and only the first is used.
+    Two errors are independent and add as squares, for each end of the interval on its own (Zou and Donner 2008): that
+    of the test videos (all seeds are scored on the same videos, so averaging over seeds does not lower it: the mean of
+    the distances from the figures to this end of their intervals), and that of the seeds, t(n − 1) · sd / √n. With one
+    seed the second is not known, and only the first is used.
+
+    Args:
+        distances: from every seed's figure to this end of its interval, 0 or more. values: the figures.
+        room: the distance from the mean to the smallest or largest possible figure, which the interval does not pass.
     """
-    videos = sum(half_widths) / len(half_widths)
+    videos = sum(distances) / len(distances)
     if len(values) < 2:
-        return videos
+        return min(videos, room)
     seeds = float(student.ppf(0.975, len(values) - 1)) * spread(values) / math.sqrt(len(values))
-    return math.hypot(videos, seeds)
+    return min(math.hypot(videos, seeds), room)
 
 
 def spread(values: Sequence[float]) -> float:
@@ -93,12 +104,14 @@ def cells(plan: PaperPlan, results: Path, also: Mapping[str, Path]) -> list[Cell
     seeds = {str(seed) for seed in range(plan.seeds)}
     own = _rows(results, seeds)
     others = {column: _rows(folder, seeds) for column, folder in also.items()}
+    same = set(plan.backgrounds) == set(BACKGROUNDS)
     found = []
     for method, name in plan.methods.items():
         paper = published.get(name, {})
         for figure in HEADINGS:
             rows = [row for row in own if row["method"] == safe_name(method)]
-            found.append(_cell(method, figure, figure, rows, number(paper.get(figure, ""))))
+            found.append(_cell(method, figure, figure, rows, number(paper.get(figure, "")),
+                               same or figure == "iid"))  # fmt: skip
         for column, scored in others.items():
             rows = [row for row in scored if row["method"] == safe_name(method)]
             found.append(_cell(method, column, "iid", rows, number(more.get(name, {}).get(column, ""))))
@@ -110,23 +123,31 @@ def _rows(folder: Path, seeds: set[str]) -> list[dict[str, str]]:
     return [row for row in read_leaderboard(path) if row["seed"] in seeds] if path.is_file() else []
 
 
-def _cell(method: str, figure: str, column: str, rows: Sequence[Mapping[str, str]], published: float | None) -> Cell:
+def _cell(method: str, figure: str, column: str, rows: Sequence[Mapping[str, str]], published: float | None,
+          comparable: bool = True) -> Cell:  # fmt: skip
     rows = [row for row in rows if row.get(column)]
     values = [float(row[column]) for row in rows]
-    halves = [
-        (high - low) / 2
+    mean = sum(values) / len(values) if values else None
+    ends = [
+        (float(row[column]) - low, high - float(row[column]))
         for row in rows
         if (low := number(row[f"{column}_low"])) is not None and (high := number(row[f"{column}_high"])) is not None
     ]
+    below = above = None
+    if ends and mean is not None:
+        below = combined([max(0.0, low) for low, _ in ends], values, mean)
+        above = combined([max(0.0, high) for _, high in ends], values, 100 - mean)
     return Cell(
         method,
         figure,
         len(rows),
         int(float(rows[0].get(f"n_{column}") or 0)) if rows else 0,
-        sum(values) / len(values) if values else None,
+        mean,
         spread(values) if len(values) > 1 else None,
-        combined(halves, values) if halves else None,
+        below,
+        above,
         published,
+        comparable,
     )
 
 
@@ -153,11 +174,18 @@ def screen(plan: PaperPlan, found: Sequence[Cell], title: str) -> Table:
     by = {(cell.method, cell.figure): cell for cell in found}
     for method in plan.methods:
         table.add_row(literal(method), *(_shown(by.get((method, name))) for name in figures))
-    table.caption = f"Percent, mean ± standard deviation over {plan.seeds} seeds."
+    table.caption = (
+        "Percent, one seed." if plan.seeds == 1 else (f"Percent, mean ± standard deviation over {plan.seeds} seeds.")
+    )
     if any(cell.published is not None for cell in found):
         table.caption += (
-            " Below it: the difference from the published figure, ± its 95 % interval (from videos and seeds). "
-            "† published only."
+            " Below it: the difference from the published figure, and how far its 95 % interval (from videos and "
+            "seeds) goes below and above. † published only."
+        )
+    if any(cell.published is not None and not cell.comparable for cell in found):
+        table.caption += (
+            f" No difference where the published figure is an average over {', '.join(BACKGROUNDS)}, and this one over "
+            f"{', '.join(plan.backgrounds)} (in brackets: published)."
         )
     return table
 
@@ -169,5 +197,15 @@ def _shown(cell: Cell | None) -> Text:
         return Text(f"{cell.published:.1f} †")
     lines = [f"{cell.mean:.1f}" + (f" ±{cell.sd:.1f}" if cell.sd is not None else "")]
     if cell.difference is not None:
-        lines.append(f"{cell.difference:+.1f}" + (f" ±{cell.margin:.1f}" if cell.margin is not None else ""))
+        lines.append(f"{cell.difference:+.1f}" + _ends(cell))
+    elif cell.published is not None:
+        lines.append(f"({cell.published:.1f})")
     return Text("\n".join(lines))
+
+
+def _ends(cell: Cell) -> str:
+    """`` ±1.2``, or `` −0.4/+1.2`` where the interval is not symmetric."""
+    if cell.below is None or cell.above is None:
+        return ""
+    low, high = f"{cell.below:.1f}", f"{cell.above:.1f}"
+    return f" ±{low}" if low == high else f" −{low}/+{high}"

@@ -19,7 +19,7 @@ from benchmark_builder.synthactions.render import render_clip
 from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
 from benchmark_builder.synthactions.settings import SynthSettings
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import whole_file, write_csv, write_json, write_text
+from benchmark_builder.utils.files import read_json, whole_file, write_csv, write_json, write_text
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.encode import open_video
 from evaluator.papers.plan import PaperPlan
@@ -46,7 +46,7 @@ def make_copies(plan: PaperPlan, root: Path) -> dict[str, str]:
         if need.kind == "dataset" and need.name not in WRITERS:
             raise BenchError(f"--tiny: there is no small copy of {need.name}; run the plan without --tiny")
     record = {"plan": plan.name, "version": plan.version, "needs": sorted(have)}
-    if (root / DONE).is_file():
+    if (root / DONE).is_file() and read_json(root / DONE, "record of --tiny", "delete the folder") == record:
         return have
     for need in plan.needs:
         place = Path(have.get(need.name, root))

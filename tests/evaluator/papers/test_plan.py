@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark_builder.utils.errors import BenchError
-from evaluator.papers.needs import Places, look, missing
+from evaluator.papers.needs import Places, given_places, look, missing
 from evaluator.papers.plan import plans, read_plan
 from evaluator.reports.published import published_rows
 from manifests import resource
@@ -70,7 +70,7 @@ def test_parts_are_left_out_with_what_only_they_need(tmp_path: Path) -> None:
     assert list(plan.backgrounds) == ["stripes"]
     assert list(plan.methods) == ["baseline"]
     assert plan.kinds == ()
-    assert [need.name for need in plan.needs] == ["hmdb51"]
+    assert [need.name for need in plan.needs] == ["hmdb51", "jhmdb"]
 
 
 def test_a_need_of_several_parts_stays_for_the_parts_that_are_left() -> None:
@@ -114,6 +114,24 @@ def test_parts_that_cannot_be_left_out(tmp_path: Path, names: list[str], said: s
         ("[counts]", "colour = 1\n[counts]", "colour"),
         ('kind = "dataset"', 'kind = "data"', "kind is 'data'; choose from dataset"),
         ("[methods]", "[methods", "not TOML"),
+        ("version = 1", 'version = 1\nname = "x"', "leave it out"),
+        ('stripes = "stripes"', '"../../out" = "stripes"', "is part of the names of folders"),
+        ('stripes = "stripes"', '"[red]" = "stripes"', "is part of the names of folders"),
+        ('places365 = "images"', 'places365 = "images:/pictures"', "its folder is the need places365"),
+        ('["scufo"]', '["scuba"]', "leave out scuba"),
+        ('["scufo"]', '["scufo", "scufo"]', "'scufo' is there twice"),
+        ('name = "places365"', 'name = "hmdb51"', "'hmdb51' is there twice"),
+        ('where = "get pictures"', 'place = "../x"', "it must be inside"),
+        ('dataset = "jhmdb"', 'dataset = "jhmbd"', "no such dataset"),
+        ('"stillmix"', '"stilmix"', "--protocol stilmix"),
+        ('published = "hmdb51"', 'published = "hmdb"', "no such table"),
+        ('albar = "ALBAR"', 'albar = "AlBaR"', "no row 'AlBaR'; choose from None"),
+        ('albar = "ALBAR"', '"albar:gp=0" = "ALBAR"', "put settings into the recipe"),
+        ("[actors]", '[also]\nmimetics = "mimetic"\n[actors]', "no published column 'mimetic'"),
+        ("[actors]", "[tiny]\nepoch = 1\n[actors]", "[tiny]: "),
+        ("[actors]", '[tiny]\nroot = "x"\n[actors]', "tiny.root"),
+        ('baseline = "None"\nalbar = "ALBAR"\n', "", "methods has no method"),
+        ("version = 1", 'version = 1\ndifferences = "one"', "give a list of words"),
     ],
 )
 def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -122,6 +140,44 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, old: str, new: str, s
         read_plan(small(tmp_path, SMALL.replace(old, new, 1)))
     assert "small.toml: " in str(error.value)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("needs", ["5", '["hmdb51"]', "[[1]]"])
+def test_needs_that_are_no_tables(tmp_path: Path, needs: str) -> None:
+    text = SMALL.partition("[[needs]]")[0].replace("version = 1", f"version = 1\nneeds = {needs}")
+    with pytest.raises(BenchError, match=r"small\.toml: needs is .*; write every need as a table"):
+        read_plan(small(tmp_path, text))
+
+
+def test_a_file_whose_name_cannot_name_a_folder(tmp_path: Path) -> None:
+    for name in ("..toml", "a b.toml"):
+        (tmp_path / name).write_text(SMALL)
+        with pytest.raises(BenchError, match="becomes the name of a folder"):
+            read_plan(str(tmp_path / name))
+
+
+def test_datasets_are_needs_even_if_the_file_does_not_list_them(tmp_path: Path) -> None:
+    plan = read_plan(small(tmp_path, SMALL.replace("[actors]", '[also]\naras = "aras"\n[actors]')))
+    assert [need.name for need in plan.needs] == ["hmdb51", "places365", "jhmdb", "aras"]
+    assert [need.name for need in plan.without(["aras", "places365"]).needs] == ["hmdb51", "jhmdb"]
+
+
+def test_places_are_read_as_text() -> None:
+    assert given_places(["ucf101-24=1e3", "a=b=c"]) == {"ucf101-24": "1e3", "a": "b=c"}
+    assert given_places(["a=~/b"]) == {"a": str(Path.home() / "b")}
+
+
+@pytest.mark.parametrize("words", [["a"], ["a="], ["=b"], ["a=b", "a=c"]])
+def test_places_that_are_malformed(words: list[str]) -> None:
+    with pytest.raises(BenchError, match="--have"):
+        given_places(words)
+
+
+def test_weights_must_be_a_file(tmp_path: Path) -> None:
+    plan = read_plan("albar-hmdb51")
+    found = {one.need.name: one for one in look(plan, Places(plan, {"scenes": str(tmp_path)}))}
+    assert found["scenes"].state == "missing"
+    assert found["scenes"].said.startswith("this is a folder")
 
 
 def test_an_unknown_name_lists_the_plans() -> None:
@@ -140,8 +196,8 @@ def test_needs_are_looked_for_at_their_places(tmp_path: Path) -> None:
     places = Places(plan, {"places365": str(tmp_path / "pictures")})
     found = {one.need.name: one for one in look(plan, places)}
     assert (found["places365"].state, found["places365"].said) == ("here", "1 pictures")
-    assert [one.need.name for one in missing(list(found.values()))] == ["hmdb51"]
-    with pytest.raises(BenchError, match=r"--have vqgan=…: small needs no 'vqgan'; it needs hmdb51, places365"):
+    assert [one.need.name for one in missing(list(found.values()))] == ["hmdb51", "jhmdb"]
+    with pytest.raises(BenchError, match=r"--have vqgan=…: small needs no 'vqgan'; it needs hmdb51, jhmdb, places365"):
         Places(plan, {"vqgan": "x"})
 
 
@@ -154,6 +210,6 @@ def test_the_plan_is_shown_without_data(tmp_path: Path, capsys: pytest.CaptureFi
     shown = " ".join(capsys.readouterr().out.split())
     assert "2. 4 benchmarks: stripes, places365 × scuba, scufo" in shown
     assert "6 trainings: 2 methods × 3 seeds" in shown
-    assert "Missing here: hmdb51, places365." in shown
+    assert "Missing here: hmdb51, places365, jhmdb." in shown
     assert "--without places365" in shown
     assert not (tmp_path / "out").exists()

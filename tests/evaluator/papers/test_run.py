@@ -1,5 +1,6 @@
 """A plan runs from made copies of the official layouts to the table, and continues after a stop."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from benchmark_builder.utils.text import read_table
 from evaluator.papers.cost import gigabytes, measure
 from evaluator.papers.needs import Places, look, missing
 from evaluator.papers.plan import PaperPlan, plans, read_plan
-from evaluator.papers.run import PaperRun, run_paper
+from evaluator.papers.run import PaperRun, _claim, run_paper
 from evaluator.papers.tiny import make_copies
 
 
@@ -72,8 +73,21 @@ def test_a_plan_runs_stops_and_continues(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "out" / "report.html").is_file()
     before = table.read_bytes()
     assert run_paper(run, said.append).read_bytes() == before
-    with pytest.raises(BenchError, match="belongs to a run with another plan"):
-        run_paper(PaperRun(plan.replaced(seeds=2), tmp_path / "out", places, tuple(known), tiny=True), said.append)
+    for changed, other in (
+        (
+            PaperRun(plan.replaced(version=9), tmp_path / "out", places, tuple(known), tiny=True),
+            r"version \(1 there, 9",
+        ),
+        (PaperRun(plan.without(["albar"]), tmp_path / "out", places, (*known, "albar"), tiny=True), "left_out"),
+        (PaperRun(plan, tmp_path / "out", places, tuple(known), tiny=False), r"tiny \(True there, False here\)"),
+    ):
+        with pytest.raises(BenchError, match="belongs to a run with another " + other):
+            _claim(changed)
+    # More seeds continue a run, fewer do not: its report would show more runs than its table.
+    again = PaperRun(plan, tmp_path / "out", places, (*known, known[0]), tiny=True)
+    _claim(replace(again, plan=plan.replaced(seeds=2)))
+    with pytest.raises(BenchError, match=r"seeds \(2 there, 1 here\)"):
+        _claim(again)
 
 
 def test_what_is_missing_is_named_before_any_work(tmp_path: Path) -> None:

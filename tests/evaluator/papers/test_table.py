@@ -52,3 +52,28 @@ def test_figures_next_to_the_published_ones(tmp_path: Path) -> None:
     # A method that was not run has its published figures alone.
     assert found["albar", "contra_acc"]["published"] == "53.02"
     assert found["albar", "contra_acc"]["mean"] == ""
+
+
+def test_intervals_stay_between_0_and_100_percent(tmp_path: Path) -> None:
+    # Two ends of an interval differ: 1 of 40 videos. Seeds agree, so they add nothing.
+    one = {"method": "baseline", "avg_scufo": 2.5, "avg_scufo_low": 0.4, "avg_scufo_high": 12.9, "n_avg_scufo": 40}
+    whole = {"iid": 100.0, "iid_low": 67.6, "iid_high": 100.0, "n_iid": 8}
+    folder = board(tmp_path / "own", [{**one, **whole, "seed": seed} for seed in range(3)])
+    table = write_table(tmp_path / "paper.csv", read_plan("albar-hmdb51"), folder, {})
+    found = {(r["method"], r["figure"]): r for r in rows_of(table)}
+    assert [float(found["baseline", "avg_scufo"][end]) for end in ("low", "high")] == pytest.approx([0.4, 12.9])
+    assert [float(found["baseline", "iid"][end]) for end in ("low", "high")] == pytest.approx([67.6, 100.0])
+    # Seeds that differ widen the interval, within the possible figures: 2, 0 and 1 of 100 videos.
+    assert combined([1.0], [2.0, 0.0, 1.0], 1.0) == 1.0
+
+
+def test_averages_over_other_background_sets_are_not_subtracted(tmp_path: Path) -> None:
+    row = {"method": "baseline", "seed": 0, "iid": 70.0, "avg_scuba": 40.0, "contra_acc": 20.0}
+    folder = board(tmp_path / "own", [row])
+    for without, compared in (((), True), (("vqgan",), False)):
+        table = write_table(tmp_path / "paper.csv", read_plan("albar-hmdb51").without(without), folder, {})
+        found = {(r["method"], r["figure"]): r for r in rows_of(table)}
+        assert found["baseline", "iid"]["difference"] != ""
+        for figure in ("avg_scuba", "contra_acc"):
+            assert found["baseline", figure]["published"] != ""
+            assert (found["baseline", figure]["difference"] != "") == compared
