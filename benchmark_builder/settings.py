@@ -11,7 +11,7 @@ from pydantic import AfterValidator, model_validator
 
 from benchmark_builder.parts import BACKGROUNDS, DATASETS, LAYOUTS
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.options import Paths, PathSetting, SettingsModel, like, setting, setting_error, share
+from benchmark_builder.utils.options import Paths, PathSetting, SettingsModel, Word, like, setting, setting_error, share
 from benchmark_builder.utils.pictures import CHARTS, PLAYING, SHEETS
 
 
@@ -285,7 +285,7 @@ class QuestionSettings(SettingsModel):
         "in its first row and column. The wrong options are those confused most with the right class.",
         shown="classes with similar names", metavar="FILE",
     )  # fmt: skip
-    question: str = setting("Which action is performed in this video?", "The question.", metavar="TEXT")
+    question: Word = setting("Which action is performed in this video?", "The question.", metavar="TEXT")
     seed: int = setting(0, "Seed of the order of the options.")
 
 

@@ -11,6 +11,7 @@ from benchmark_builder.datasets import data_root
 from benchmark_builder.datasets.subset import read_subset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import remove, write_csv
+from benchmark_builder.utils.text import shown
 from evaluator.metrics.figures import compute, file_tag, plain, version
 from evaluator.options import ScoreOptions
 from evaluator.predictions.files import Predictions, of_videos, write_predictions
@@ -176,7 +177,7 @@ def _write_left_out(record: Path, sets: Sequence[TestSet], predictions: Mapping[
         p = predictions[s.name]
         rows += [{"set": s.name, "id": i, "reason": "not predicted", "answer": ""} for i in p.missing]
         rows += [
-            {"set": s.name, "id": i, "reason": "no class", "answer": p.unread.get(i, "")}
+            {"set": s.name, "id": i, "reason": "no class", "answer": shown(p.unread.get(i, ""))}
             for i, read in zip(p.ids, p.answered.tolist(), strict=True) if not read
         ]  # fmt: skip
     if not rows:

@@ -30,7 +30,7 @@ from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES
 from benchmark_builder.utils.text import csv_text, numbered_records
 from benchmark_builder.video.digest_cache import require_digest
 from benchmark_builder.video.encode import ffmpeg_version
-from benchmark_builder.video.record import LONGEST, check_id
+from benchmark_builder.video.record import LONGEST, id_problem
 from benchmark_builder.video.selection import count_frames
 
 MANIFEST, SUMS, LIST = "manifest.csv", "SHA256SUMS", "list.txt"
@@ -491,7 +491,8 @@ def _parse(record: dict[str, str], where: str) -> Row:
             if not low <= value <= high:  # also true for NaN
                 raise BenchError(f"{where}: {name} is {text[:40]}, not from {low:g} to {high:g}; {fix}")
             values[name] = value
-    check_id(values["id"])
+    if problem := id_problem(values["id"]):
+        raise BenchError(f"{where}: id {values['id'][:40]!r} {problem}; {fix}")
     if not values["file"].strip("./"):
         raise BenchError(f"{where}: names no file; {fix}")
     if values["width"] * values["height"] > MOST_PIXELS:

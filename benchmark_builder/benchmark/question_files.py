@@ -64,6 +64,7 @@ and run: python run.py --data NAME --mode infer --model …
 import os.path as osp
 import string
 
+import pandas as pd
 from vlmeval.dataset.video_base import VideoBaseDataset
 
 FOLDER = osp.dirname(osp.abspath(__file__))
@@ -76,6 +77,9 @@ class CLASS(VideoBaseDataset):
         if nframe <= 0 and fps <= 0:
             nframe = 8  # VLMEvalKit needs one of them, and gives none with --data
         super().__init__(dataset=dataset, nframe=nframe, fps=fps)
+        # Options such as "none" are texts, not empty cells.
+        texts = dict.fromkeys(["id", "video", *string.ascii_uppercase], str)
+        self.data = pd.read_csv(self.data_file, sep="\\t", keep_default_na=False, dtype=texts)
 
     @classmethod
     def supported_datasets(cls):

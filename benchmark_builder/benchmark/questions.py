@@ -187,7 +187,7 @@ def read_confusions(path: Path, classes: Sequence[str]) -> np.ndarray:
     """How often class j was said for class i, float64 (C, C), the diagonal 0.
 
     Args:
-        path: csv file: columns ``label,pred,count`` in any order, or a square table whose first row and column have the
+        path: csv file with commas, semicolons or tabs: columns ``label,pred,count`` in any order, or a square table whose first row and column have the
             names of all classes (rows: true classes).
         classes: names, in label order; compared by letters and digits.
 
@@ -196,7 +196,8 @@ def read_confusions(path: Path, classes: Sequence[str]) -> np.ndarray:
             square table.
     """
     fix = "give columns label,pred,count, or a square table of all classes"
-    names, rows = read_table(path, "table of confusions", fix)
+    tables = [read_table(path, "table of confusions", fix, separator) for separator in ",;\t"]
+    names, rows = max(tables, key=lambda table: len(table[0]))
     known: dict[str, int] = {}
     for k, name in enumerate(classes):
         if known.setdefault(letters(name), k) != k:
@@ -217,6 +218,8 @@ def read_confusions(path: Path, classes: Sequence[str]) -> np.ndarray:
         if len(row) != len(names):
             raise BenchError(f"{path}, line {line}: {len(row)} cells under {len(names)} columns; {fix}")
     lower = [name.casefold() for name in names]
+    if twice := [name for name in ("label", "pred", "count") if lower.count(name) > 1]:
+        raise BenchError(f"{path}: has the column {twice[0]!r} twice; keep one")
     if {"label", "pred", "count"} <= set(lower):
         at = [lower.index(name) for name in ("label", "pred", "count")]
         for line, row in enumerate(rows, 2):

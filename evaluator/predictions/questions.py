@@ -23,7 +23,7 @@ from benchmark_builder.benchmark.questions import QUESTIONS, RECORD
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import parse_json, read_json
 from benchmark_builder.utils.text import letters, read_text
-from evaluator.predictions.answers import read_sheet, text_of, video_names
+from evaluator.predictions.answers import EMPTY, read_sheet, text_of, video_names
 from evaluator.predictions.files import IDS, NO_ANSWER, PREDS, Predictions, make_predictions
 from evaluator.predictions.mmaction import read_json_file
 from evaluator.predictions.tables import EXCEL
@@ -139,7 +139,7 @@ def read_answer_texts(path: Path, test_set: TestSet, questions: Questions, allow
             name = said.index if said.name is None else said.name
             raise BenchError(f"{path}, {said.where}: {name!r} is none of the {len(by_id)} questions in "
                              f"{questions.folder}; give the questions that were asked")  # fmt: skip
-        if (said.answer and said.answer != asked.answer) or (said.options and said.options != asked.options):
+        if (said.answer and said.answer != asked.answer) or not _same_options(said.options, asked.options):
             raise BenchError(f"{path}, {said.where}: its options or right answer for {asked.id!r} are not those in "
                              f"{questions.folder}; give the questions that were asked")  # fmt: skip
         if asked.id in found:
@@ -212,8 +212,19 @@ def _table(path: Path) -> Iterator[_Said]:
             raise BenchError(f"{path}, {where}: the id is missing; fill it in, or delete the row")
         index = _whole(row[at_index], path, where) if name is None and at_index is not None else None
         answer = "" if at_answer is None else row[at_answer].strip()
-        options = tuple(row[k] for k in at_options if row[k])
+        options = tuple(row[k] for k in at_options)
         yield _Said(where, row[at_text], name, index, answer, options)
+
+
+def _same_options(said: Sequence[str], asked: Sequence[str]) -> bool:
+    """Whether the options in a file, if it has them, are those that were asked. An empty cell says nothing: pandas, and
+    so VLMEvalKit, reads options such as "none" as empty."""
+    if not said:
+        return True
+    known = [text for text in said if text.strip().casefold() not in EMPTY]
+    return len(said) >= len(asked) and len(known) <= len(asked) and all(
+        text == option for text, option in zip(said, asked, strict=False) if text in known
+    )
 
 
 def _letters_of(header: Sequence[str]) -> list[str]:
@@ -236,7 +247,7 @@ def _record(entry: Mapping[str, object], path: Path, where: str) -> _Said:
         raise BenchError(f"{path}, {where}: names no video; {FIX}")
     harness = "doc_id" in entry or "question" in entry
     answer = entry.get("target", entry.get("answer")) if harness else None
-    options = tuple(str(entry[c]) for c in _letters_of(list(entry)) if entry[c]) if harness else ()
+    options = tuple(text_of(entry[c]) for c in _letters_of(list(entry))) if harness else ()
     return _Said(where, text, name, whole, str(answer).strip() if answer else "", options)
 
 
@@ -287,7 +298,7 @@ def option_of(text: str, options: Sequence[str]) -> int | None:
     """The option that an answer chooses, from 0; None if it chooses none, or several.
 
     Thoughts in ``<think>`` are left out, and the text in ``<answer>`` or ``boxed{}`` stands for the whole. Then, in
-    this order: a letter alone (``B``, ``(b)``, ``**B.**``); the text of an option, also with its letter; letters at the
+    this order: a letter alone (``B``, ``(b)``, ``**B.**``), unless it is the text of another option; the text of an option, also with its letter; letters at the
     start with a sign after them (``B. …``, unless several lines start so), after ``answer is`` or ``option``, or in
     brackets, if these are one; the one option whose text occurs in the answer; the one capital letter in it, if a
     clause ends with it or says that it is right. What is negated is no choice. If letters and texts contradict each
@@ -303,9 +314,11 @@ def option_of(text: str, options: Sequence[str]) -> int | None:
         text = marked[-1].strip()
     last = string.ascii_uppercase[len(options) - 1]
     alone = re.fullmatch(rf"[{_AROUND}]*([A-{last}a-{last.lower()}])[{_AROUND}]*", text)
-    if alone:
-        return _place(alone.group(1))
     key = letters(text)
+    if alone:
+        place = _place(alone.group(1))
+        # The text "b" of option D, as in an alphabet of signs, is not told from the letter of option B.
+        return None if any(letters(o) == key for k, o in enumerate(options) if k != place) else place
     for k, option in enumerate(options):
         if key and key in (letters(option), letters(f"{string.ascii_uppercase[k]}{option}")):
             return k

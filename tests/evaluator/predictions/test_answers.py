@@ -194,6 +194,7 @@ A, B = IDS[0], IDS[1]
 MALFORMED: dict[str, tuple[str, str, str]] = {  # file, text, message
     "empty": ("p.csv", "", "not a predictions file"),
     "no names of columns": ("p.csv", rows(header="v,w"), "no columns id and pred"),
+    "a class in the first row": ("p.csv", rows(header=f"{IDS[0]},wave"), "no columns id and pred"),
     "no ids": ("p.csv", "pred\nwave\n", "without video ids"),
     "two columns pred": ("p.csv", "id,pred,pred\nx,1,2\n", "has the column 'pred' twice"),
     "a further column": ("p.csv", "id,pred,confidence\nx,1,2\n", "neither a class of the benchmark nor id"),

@@ -246,7 +246,8 @@ def test_the_table_of_vlmevalkit_and_its_dataset_class(built: Path, tmp_path: Pa
                 raise ValueError("fps and nframe should not be set at the same time, but one of them")
             self.nframe, self.fps = nframe, fps
             told = self.prepare_dataset(dataset)  # type: ignore[attr-defined]
-            self.data_root, self.data = told["root"], pd.read_csv(told["data_file"], sep="\t")
+            self.data_root, self.data_file = told["root"], told["data_file"]
+            self.data = pd.read_csv(told["data_file"], sep="\t")
 
         def save_video_frames(self, video: str) -> list[str]:
             return [f"{video}-1.jpg"]
@@ -310,6 +311,9 @@ def test_nearest_classes_by_name_and_by_confusions(tmp_path: Path) -> None:
     )
     counts = read_confusions(path, names)
     assert counts[0].tolist() == [0, 0, 5, 7]
+    for separator in ";\t":
+        path.write_text(separator.join(["label", "pred", "count\nwaving", "running", "3\n"]))
+        assert read_confusions(path, names)[2].tolist() == [0, 0, 0, 3]
     path.write_text("," + ",".join(names) + "\n" + "".join(f"{n},1,2,3,4\n" for n in names))
     assert read_confusions(path, names)[2].tolist() == [1, 2, 0, 4]
     bad = {
@@ -317,6 +321,7 @@ def test_nearest_classes_by_name_and_by_confusions(tmp_path: Path) -> None:
         "label,pred,count\nwaving,running,-1\n": "line 2: '-1' is not a whole number",
         "label,pred,count\nwaving,running\n": "line 2: 2 cells under 3 columns",
         ",waving,running\nwaving,1,2\nrunning,1,2\n": "are not the 4 classes",
+        "label,pred,count,label\nwaving,running,1,running\n": "has the column 'label' twice",
     }
     for text, message in bad.items():
         path.write_text(text)
@@ -334,6 +339,7 @@ def test_a_second_export_keeps_what_is_there_and_mends_what_is_not(built: Path, 
     assert "holds other questions (options differ)" in said
     assert "is not empty" in refused(lambda: export_questions(built / "conflfg", built / "scuba"))
     assert "has 8 classes" in refused(lambda: export_questions(built / "scuba", tmp_path / "x", options=9))
+    assert "--question" in refused(lambda: export_questions(built / "scuba", tmp_path / "x", question=" "))
     assert "--options 1" in refused(lambda: export_questions(built / "scuba", tmp_path / "x", options=1))
     # One video that was changed costs only its own question.
     shutil.copytree(built / "scuba", tmp_path / "s")
@@ -405,6 +411,27 @@ def test_answers_that_do_not_belong_to_the_questions_are_refused(built: Path, tm
     assert "its options or right answer" in refused(lambda: score([tmp_path / "b.xlsx"], [home], questions=[folder]))
 
 
+def test_options_that_pandas_reads_as_empty_are_the_same(built: Path, tmp_path: Path) -> None:
+    """VLMEvalKit stores an option called "none" as an empty cell."""
+    folder = built / "qa-conflfg"
+    frame = tsv(folder)
+    frame["prediction"] = frame["answer"]
+    home = built / "conflfg"
+
+    def write(name: str) -> Path:
+        frame.to_csv(tmp_path / name, sep="\t", index=False)
+        return tmp_path / name
+
+    other = frame.loc[0, "C"]
+    frame.loc[0, "C"] = None
+    assert score([write("a.tsv")], [home], questions=[folder]).record.figures["conflfg"].percent == 100.0
+    frame.loc[0, "C"] = f"{other} too"
+    assert "its options or right answer" in refused(lambda: score([write("b.tsv")], [home], questions=[folder]))
+    del frame["E"]
+    frame.loc[0, "C"] = other
+    assert "its options or right answer" in refused(lambda: score([write("c.tsv")], [home], questions=[folder]))
+
+
 def test_questions_with_other_numbers_of_options_are_not_mixed(built: Path, tmp_path: Path) -> None:
     export_questions(built / "scufo", tmp_path / "q", options=4)
     (tmp_path / "s").mkdir()
@@ -454,6 +481,12 @@ TEXTS: dict[str, int | None] = {
     "It's not option B": None, "I don't think it is option B": None, "not A but B": 1, "B, not A": 1,
     "The answer can't be A, so B": 1, "Neither A nor B": None, "A man walks": None,
 }  # fmt: skip
+
+
+def test_a_letter_that_is_the_text_of_another_option_is_no_choice() -> None:
+    alphabet = ["d", "b", "a", "none"]
+    found = {text: option_of(text, alphabet) for text in ("B", "b.", "A", "d", "C", "C. a", "none")}
+    assert found == {"B": 1, "b.": 1, "A": None, "d": None, "C": 2, "C. a": 2, "none": 3}
 
 
 @pytest.mark.parametrize("text", TEXTS)
