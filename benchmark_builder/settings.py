@@ -11,7 +11,7 @@ from pydantic import AfterValidator, model_validator
 
 from benchmark_builder.parts import BACKGROUNDS, DATASETS, LAYOUTS
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.options import Paths, PathSetting, SettingsModel, Word, like, setting, setting_error, share
+from benchmark_builder.utils.options import Paths, PathSetting, SettingsModel, like, setting, setting_error, share
 from benchmark_builder.utils.pictures import CHARTS, PLAYING, SHEETS
 
 
@@ -266,6 +266,12 @@ class ExportSettings(LayoutSettings, RunSettings, MovedOrigins):
     fold: int = setting(1, "iid: which official split, from 1.", ge=1)
 
 
+def _said(value: str) -> str:
+    if not value.strip() or "\0" in value:
+        raise ValueError
+    return value
+
+
 class QuestionSettings(SettingsModel):
     """Which questions are asked.
 
@@ -285,7 +291,9 @@ class QuestionSettings(SettingsModel):
         "in its first row and column. The wrong options are those confused most with the right class.",
         shown="classes with similar names", metavar="FILE",
     )  # fmt: skip
-    question: Word = setting("Which action is performed in this video?", "The question.", metavar="TEXT")
+    question: Annotated[str, AfterValidator(_said)] = setting(
+        "Which action is performed in this video?", "The question.", metavar="TEXT"
+    )
     seed: int = setting(0, "Seed of the order of the options.")
 
 

@@ -187,8 +187,8 @@ def read_confusions(path: Path, classes: Sequence[str]) -> np.ndarray:
     """How often class j was said for class i, float64 (C, C), the diagonal 0.
 
     Args:
-        path: csv file with commas, semicolons or tabs: columns ``label,pred,count`` in any order, or a square table whose first row and column have the
-            names of all classes (rows: true classes).
+        path: csv file (commas, semicolons or tabs): columns ``label,pred,count`` in any order, or
+            a square table whose first row and column have the names of all classes (rows: true classes).
         classes: names, in label order; compared by letters and digits.
 
     Raises:

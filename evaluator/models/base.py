@@ -1,14 +1,16 @@
 """The properties of a model that evaluation needs, and the user's options for it."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from albar.clips.clips import ClipSampling, sampling
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.text import composed, letters, read_lines
+from benchmark_builder.utils.text import composed, letters, read_lines, read_records
 from evaluator.options import ModelOptions as ModelOptions
 from evaluator.training_data import UNKNOWN
 
@@ -115,7 +117,7 @@ def apply_options(model: ScoredModel, options: ModelOptions) -> ScoredModel:
     if options.classes is not None:
         if model.strict:
             options.refuse("classes", "a checkpoint contains its class names")
-        given = [line for _, line in read_lines(options.classes, "list of class names", "give one name per line")]
+        given = class_list(options.classes)
         if model.outputs not in (None, len(given)):
             raise BenchError(
                 f"{options.classes}: names {len(given)} classes, {model.source} has {model.outputs} outputs; give one "
@@ -136,6 +138,27 @@ def apply_options(model: ScoredModel, options: ModelOptions) -> ScoredModel:
     return replace(
         model, sampling=clips, own_sampling=model.sampling, method=options.method or model.method, trained_on=told
     )
+
+
+def class_list(path: Path) -> list[str]:
+    """The names in a list of classes, in order: one per line, with or without numbers that count up from 0 or 1, as in
+    UCF101's ``classInd.txt`` and the ``NAME-classes.csv`` of `bench score --template`.
+
+    Raises:
+        BenchError: it cannot be read, or its lines start with numbers in another order.
+    """
+    lines = [line for _, line in read_lines(path, "list of class names", "give one name per line")]
+    if lines and lines[0].replace(" ", "").lower() == "number,class":
+        rows = [(row["number"], row["class"]) for row in read_records(path, ["number", "class"], "list of class names")]
+    else:
+        found = [re.fullmatch(r"(\d+)(?:\s*[,;\t]\s*|\s+)(\S.*)", line, re.ASCII) for line in lines]
+        rows = [(m[1], m[2]) for m in found if m]
+        if len(rows) < max(2, len(lines)):
+            return lines
+    start = rows[0][0] if rows and rows[0][0] in ("0", "1") else "0"
+    if [number for number, _ in rows] != [str(k) for k in range(int(start), int(start) + len(rows))]:
+        raise BenchError(f"{path}: its numbers do not count up by one from 0 or 1; sort it, or give one name per line")
+    return [name for _, name in rows]
 
 
 def match_classes(known: Sequence[str], wanted: Sequence[str], source: str, where: str) -> list[int]:

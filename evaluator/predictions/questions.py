@@ -222,8 +222,10 @@ def _same_options(said: Sequence[str], asked: Sequence[str]) -> bool:
     if not said:
         return True
     known = [text for text in said if text.strip().casefold() not in EMPTY]
-    return len(said) >= len(asked) and len(known) <= len(asked) and all(
-        text == option for text, option in zip(said, asked, strict=False) if text in known
+    return (
+        len(said) >= len(asked)
+        and len(known) <= len(asked)
+        and all(text == option for text, option in zip(said, asked, strict=False) if text in known)
     )
 
 
@@ -298,11 +300,11 @@ def option_of(text: str, options: Sequence[str]) -> int | None:
     """The option that an answer chooses, from 0; None if it chooses none, or several.
 
     Thoughts in ``<think>`` are left out, and the text in ``<answer>`` or ``boxed{}`` stands for the whole. Then, in
-    this order: a letter alone (``B``, ``(b)``, ``**B.**``), unless it is the text of another option; the text of an option, also with its letter; letters at the
-    start with a sign after them (``B. …``, unless several lines start so), after ``answer is`` or ``option``, or in
-    brackets, if these are one; the one option whose text occurs in the answer; the one capital letter in it, if a
-    clause ends with it or says that it is right. What is negated is no choice. If letters and texts contradict each
-    other, none.
+    this order: a letter alone (``B``, ``(b)``, ``**B.**``), unless it is the text of another option; the text of an
+    option, also with its letter; letters at the start with a sign after them (``B. …``, but no list of several), after
+    ``answer is`` or ``option``, or in brackets, if these are one; the one option whose text occurs in the answer; the
+    one capital letter in it, if a clause ends with it or says that it is right. What is negated is no choice. If
+    letters and texts contradict each other, none.
 
     Args:
         text: the answer.

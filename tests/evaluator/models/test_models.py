@@ -27,7 +27,7 @@ from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.layouts.layout import read_any
 from evaluator.evaluate import EvalOptions, evaluate
 from evaluator.models import ModelOptions, load_model
-from evaluator.models.base import match_classes
+from evaluator.models.base import class_list, match_classes
 from evaluator.models.exported import kind_of
 from evaluator.predictions.files import read_predictions, softmax
 
@@ -341,3 +341,18 @@ def test_a_video_that_one_of_two_processes_misses_stops_both(world: World, tmp_p
     # Only the second one reads that video; both say what is wrong and write nothing of that set, nor a result.
     assert all(process.returncode == 1 and path.name in text for process, text in zip(running, said, strict=True))
     assert not (tmp_path / "out/results").exists() and not (tmp_path / "out/predictions").exists()
+
+
+def test_lists_of_classes_with_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "c.txt"
+
+    def names(text: str) -> list[str]:
+        path.write_text(text)
+        return class_list(path)
+
+    assert names("1 Archery\n2 Biking\n") == ["Archery", "Biking"]  # UCF101's classInd.txt
+    assert names('number,class\n0,"run, fast"\n1,wave\n') == ["run, fast", "wave"]  # bench score --template
+    assert names("0,run\n1,wave\n") == ["run", "wave"]
+    assert names("run\n2 wave\n") == ["run", "2 wave"] and names("7\n3\n") == ["7", "3"] and names("1 a\n") == ["1 a"]
+    for text in ("2 b\n1 a\n", "2 b\n3 a\n", "number,class\n1,b\n0,a\n"):
+        assert "do not count up by one from 0 or 1" in refused(lambda text=text: names(text))
