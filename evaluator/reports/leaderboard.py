@@ -17,7 +17,8 @@ from evaluator.time_order import TIMES, drop_parts
 
 NAME = "leaderboard.csv"
 # Figures and intervals are in percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
-# trained_on: blank in rows of older versions. chance: accuracy of a guess among the classes, percent.
+# trained_on: blank in rows of older versions. chance: accuracy of a guess among the classes, or
+# among the options of a question, percent.
 COLUMNS = [
     "dataset", "method", "model", *FIGURES,
     *EXTRA,
@@ -108,7 +109,9 @@ def row_of(record: ResultsRecord) -> dict[str, object]:
     row["manifests"] = "; ".join(f"{s.name}={s.digest[:12]}" for s in record.sets)
     row["built_by"] = "; ".join(sorted({s.built_by for s in record.sets if s.built_by}))
     row["version"] = record.version or version()
-    row["chance"] = 100 / len(record.classes) if record.classes else ""
+    choices = re.fullmatch(r"qa-(\d{1,3})", record.protocol)  # answers to questions with so many options
+    among = int(choices[1]) if choices else len(record.classes)
+    row["chance"] = 100 / among if among else ""
     return row
 
 

@@ -29,6 +29,7 @@ from benchmark_builder.settings import SynthSettings
 from benchmark_builder.synthactions import render_dataset
 from evaluator.predictions.questions import option_of, read_questions
 from evaluator.reports.leaderboard import read_leaderboard
+from evaluator.reports.reference import reference_row
 from evaluator.score import score
 from evaluator.testsets import TestSet, benchmark_set
 
@@ -430,6 +431,17 @@ def test_options_that_pandas_reads_as_empty_are_the_same(built: Path, tmp_path: 
     del frame["E"]
     frame.loc[0, "C"] = other
     assert "its options or right answer" in refused(lambda: score([write("c.tsv")], [home], questions=[folder]))
+
+
+def test_chance_is_one_among_the_options(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    files = [by_id(tmp_path, built / "qa-scuba", RIGHT), by_id(tmp_path / "s", built / "qa-scufo", RIGHT)]
+    score(files, [built / "scuba", built / "scufo"], tmp_path / "o", questions=[built / "qa-scuba", built / "qa-scufo"])
+    rows = read_leaderboard(tmp_path / "o/leaderboard.csv")
+    assert float(rows[0]["chance"]) == 20.0
+    guess = reference_row(rows[0])
+    assert guess is not None
+    assert float(guess["avg_scufo"]) == 20.0 and float(guess["contra_acc"]) == 80.0
 
 
 def test_questions_with_other_numbers_of_options_are_not_mixed(built: Path, tmp_path: Path) -> None:
