@@ -243,6 +243,9 @@ def test_manifest_that_points_outside_is_refused(folder_of_actions: Callable, tm
     (out / "manifest.csv").write_text(text.replace(row.file, "../../secret.mp4", 1))
     with pytest.raises(BenchError, match="outside"):
         read_benchmark(out)
+    (out / "manifest.csv").write_text(text.replace(row.id, "../../evil", 1))
+    with pytest.raises(BenchError, match=r"manifest\.csv, line \d+: id '\.\./\.\./evil' leaves its folder"):
+        read_benchmark(out)
 
 
 def test_a_killed_build_of_several_workers_goes_on_to_the_same_end(folder_of_actions: Callable, tmp_path: Path) -> None:
