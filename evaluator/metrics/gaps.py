@@ -65,7 +65,8 @@ def gap(groups: Mapping[str, Sequence[Part]], name: str, seed: int = 0, level: f
     error = np.sqrt(variance)
     largest = np.nanmax(np.abs(off) / error[:, None], axis=0, initial=0, where=~np.isnan(off))
     q = max(float(np.quantile(largest, level)), float(norm.ppf((1 + level) / 2)))
-    top, bottom = int(values.argmax()), int(values.argmin())
+    top = int(values.argmax())
+    bottom = len(values) - 1 - int(values[::-1].argmin())  # the last one, so that equal groups are still two groups
     return Gap(
         percent=100 * float(values[top] - values[bottom]),
         low=100 * max(0.0, float((np.abs(observed) - q * error).max())),

@@ -48,6 +48,12 @@ def test_equal_groups_have_no_gap_and_one_group_has_none() -> None:
     assert gap({"a": part("a", 5, 10)}, "x") is None
 
 
+def test_the_gap_of_equal_groups_is_between_two_groups() -> None:
+    found = gap({name: part(name, 10, 10) for name in ("a", "b", "c")}, "iid", 0)
+    assert found is not None
+    assert (found.percent, found.largest, found.smallest) == (0, "a", "c")
+
+
 def test_variants_of_a_source_are_drawn_together() -> None:
     """Five variants that are alike say no more than one video."""
     one = {"a": part("a", 40, 50), "b": part("b", 20, 50)}
