@@ -97,7 +97,9 @@ def _of_method(method: str, figure: str, given: Sequence[Slices]) -> Iterator[Ov
             values.setdefault(name, []).append(value.percent)
     means = {name: sum(v) / len(v) for name, v in values.items()}
     several = len(means) > 1
-    largest, smallest = (max(means, key=means.__getitem__), min(reversed(means), key=means.__getitem__)) if several else ("", "")
+    largest, smallest = (
+        (max(means, key=means.__getitem__), min(reversed(means), key=means.__getitem__)) if several else ("", "")
+    )
     one = given[0].figures[figure] if len(given) == 1 else None
     for name, percents in values.items():
         of = next(s for s in given if name in s.figures[figure].groups)
