@@ -320,7 +320,7 @@ def option_of(text: str, options: Sequence[str]) -> int | None:
     if alone:
         place = _place(alone.group(1))
         # The text "b" of option D, as in an alphabet of signs, is not told from the letter of option B.
-        return None if any(letters(o) == key for k, o in enumerate(options) if k != place) else place
+        return None if any(o.strip() == alone.group(1) for k, o in enumerate(options) if k != place) else place
     for k, option in enumerate(options):
         if key and key in (letters(option), letters(f"{string.ascii_uppercase[k]}{option}")):
             return k

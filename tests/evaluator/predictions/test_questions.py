@@ -497,8 +497,10 @@ TEXTS: dict[str, int | None] = {
 
 def test_a_letter_that_is_the_text_of_another_option_is_no_choice() -> None:
     alphabet = ["d", "b", "a", "none"]
-    found = {text: option_of(text, alphabet) for text in ("B", "b.", "A", "d", "C", "C. a", "none")}
-    assert found == {"B": 1, "b.": 1, "A": None, "d": None, "C": 2, "C. a": 2, "none": 3}
+    found = {text: option_of(text, alphabet) for text in ("B", "b.", "A", "D", "d", "C", "C. a", "none")}
+    # Capitals are letters, as was asked; "d" can be the first option or the fourth.
+    assert found == {"B": 1, "b.": 1, "A": 0, "D": 3, "d": None, "C": 2, "C. a": 2, "none": 3}
+    assert option_of("B", ["x", "y", "B"]) is None
 
 
 @pytest.mark.parametrize("text", TEXTS)
