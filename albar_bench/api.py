@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmark_builder.kinds.base import Kind
     from evaluator.explain.explain import Explained as Found
-    from evaluator.predict.predict import Prediction
+    from evaluator.predict.answers import Prediction
     from evaluator.records import Scored
 
 log = logging.getLogger("albar_bench")

@@ -29,9 +29,9 @@ from albar.training.logs import Logs
 from albar.training.network import Say, check_network, first_network
 from albar.training.optimizer import set_rate
 from albar.training.probe_heads import Heads, Scale, cross_entropies, put_linear, scale_of, unscaled
+from albar.training.run import Run, seed_of
 from albar.training.run_folder import one_line
 from albar.training.settings import TrainSettings
-from albar.training.trainer import Run, seed_of
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file, write_csv
 from benchmark_builder.utils.weights import write_torch_file

@@ -14,7 +14,7 @@ from evaluator.options import ModelOptions, PredictOptions
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from evaluator.predict.predict import Prediction
+    from evaluator.predict.answers import Prediction
 
 
 @with_options

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 
@@ -14,11 +14,35 @@ from benchmark_builder.utils.text import composed, letters, read_lines, read_rec
 from evaluator.options import ModelOptions as ModelOptions
 from evaluator.training_data import UNKNOWN
 
-if TYPE_CHECKING:
-    from evaluator.models.zero_shot import ZeroShot
-
 # Normalised clips, float32 (B, 3, T, S, S) on the device, to logits (B, outputs).
 Network = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Texts(Protocol):
+    """What makes classes of texts, see :class:`evaluator.models.zero_shot.ZeroShot`.
+
+    Attributes:
+        prompts: each with ``{}`` for the phrase of a class. phrases: in the order of the classes; empty: none yet.
+        usual: whether the prompts are the default.
+    """
+
+    @property
+    def prompts(self) -> tuple[str, ...]: ...
+
+    @property
+    def phrases(self) -> tuple[str, ...]: ...
+
+    @property
+    def usual(self) -> bool: ...
+
+    def texts(self, prompt: str) -> list[str]:
+        """The text of each class in one prompt."""
+
+    def with_classes(self, model: "ScoredModel", classes: Sequence[str], dataset: str) -> "ScoredModel":
+        """The model with these classes."""
+
+    def with_prompts(self, prompts: tuple[str, ...]) -> "Texts":
+        """The same with other prompts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +80,7 @@ class ScoredModel:
     lasting: bool = True
     notes: tuple[str, ...] = ()
     own_sampling: ClipSampling | None = None
-    zero_shot: "ZeroShot | None" = field(default=None, repr=False)
+    zero_shot: Texts | None = field(default=None, repr=False)
 
     @property
     def clips(self) -> ClipSampling:
@@ -113,7 +137,7 @@ def apply_options(model: ScoredModel, options: ModelOptions) -> ScoredModel:
         if model.zero_shot is None:
             raise BenchError(f"--prompt {options.prompts[0]}: leave it out, {model.source} was trained on classes; "
                              "prompts are for models that compare videos with texts")  # fmt: skip
-        model = replace(model, zero_shot=replace(model.zero_shot, prompts=options.prompts))
+        model = replace(model, zero_shot=model.zero_shot.with_prompts(options.prompts))
     if options.classes is not None:
         if model.strict:
             options.refuse("classes", "a checkpoint contains its class names")

@@ -93,6 +93,10 @@ class ZeroShot:
         """The text of each class in one prompt."""
         return [prompt.replace("{}", phrase) for phrase in self.phrases]
 
+    def with_prompts(self, prompts: tuple[str, ...]) -> "ZeroShot":
+        """The same with other prompts."""
+        return replace(self, prompts=prompts)
+
     def with_classes(self, model: ScoredModel, classes: Sequence[str], dataset: str) -> ScoredModel:
         """The model with these classes, named by :func:`~benchmark_builder.datasets.readable.readable`.
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark_builder.utils.pictures import literal, new_figure, save_figure
+from evaluator.predict.answers import OfVersion, Prediction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from evaluator.predict.predict import OfVersion, Prediction
 
 FIRST, OTHER = "#2f6fb3", "#b9bec5"  # of the answer for the plain video, and of other classes
 TRACK, CHANGED = "#f1f3f5", "#b3401f"  # 100 percent; of another answer

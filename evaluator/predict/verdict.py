@@ -5,12 +5,9 @@ One video proves little, so nothing is said of the model in general, and the wor
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from evaluator.predict.answers import OfVersion
 from evaluator.predict.variants import ORDERS, PLAIN, REMOVED, SCUBA, SCUFO
-
-if TYPE_CHECKING:
-    from evaluator.predict.predict import OfVersion
 
 CLOSE = 10.0  # percent points between the first two classes, below which an answer is called close
 _EQUAL = 1e-3  # percent points: float32 rounding of equal clips in another order

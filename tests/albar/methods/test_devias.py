@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 import albar.training.extras
-import albar.training.trainer
+import albar.training.run
 from albar.checkpoint import load_checkpoint
 from albar.clips.clips import ClipSampling
 from albar.methods import Batch, Companions, make_method
@@ -270,8 +270,8 @@ def test_a_run_resumes_to_the_same_bits_and_shows_how_well_scenes_are_told(
 ) -> None:
     videos = moving_bars(tmp_path, 24)
     scenes = {v.id: k % 3 for k, v in enumerate(videos)}
-    monkeypatch.setattr(albar.training.trainer, "read_dataset", lambda *a: Listing(videos, ["right", "down"], "train1"))
-    for module in (albar.training.extras, albar.training.trainer):
+    monkeypatch.setattr(albar.training.run, "read_dataset", lambda *a: Listing(videos, ["right", "down"], "train1"))
+    for module in (albar.training.extras, albar.training.run):
         monkeypatch.setattr(
             module, "scenes_of",
             lambda s, some, device: functional.one_hot(torch.tensor([scenes[v.id] for v in some]), 3).float(),
@@ -285,19 +285,19 @@ def test_a_run_resumes_to_the_same_bits_and_shows_how_well_scenes_are_told(
         ))  # fmt: skip
 
     whole = run("whole")
-    step, calls = albar.training.trainer.Run.train_step, 0
+    step, calls = albar.training.run.Run.train_step, 0
 
-    def dying(self: albar.training.trainer.Run, *args: object) -> dict[str, float]:
+    def dying(self: albar.training.run.Run, *args: object) -> dict[str, float]:
         nonlocal calls
         calls += 1
         if calls > 3:
             raise Stopped
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(albar.training.trainer.Run, "train_step", dying)
+    monkeypatch.setattr(albar.training.run.Run, "train_step", dying)
     with pytest.raises(Stopped):
         run("stopped")
-    monkeypatch.setattr(albar.training.trainer.Run, "train_step", step)
+    monkeypatch.setattr(albar.training.run.Run, "train_step", step)
     again = run("stopped")
     for name in ("model.ckpt", "last.pt"):
         assert (whole.parent / name).read_bytes() == (again.parent / name).read_bytes()

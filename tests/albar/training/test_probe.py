@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 import albar.training.probe
-import albar.training.trainer
+import albar.training.run
 from albar.checkpoint import export_weights, load_checkpoint
 from albar.clips.clips import normalise, sampling
 from albar.data.dataset import ClipDataset
@@ -79,7 +79,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(videos: list[Video], backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Train a probe on the generated videos; returns the path of model.ckpt."""
     monkeypatch.setattr(
-        albar.training.trainer, "read_dataset", lambda *a: Listing(list(videos), ["right", "down"], "train1")
+        albar.training.run, "read_dataset", lambda *a: Listing(list(videos), ["right", "down"], "train1")
     )
 
     def start(out: str = "run", say: Callable[[str], None] = lambda line: None, **changes: object) -> Path:
@@ -237,7 +237,7 @@ def test_a_video_that_changed_is_computed_again(
     for old, new in zip(videos, copies, strict=True):
         shutil.copyfile(old.path, new.path)
     monkeypatch.setattr(
-        albar.training.trainer, "read_dataset", lambda *a: Listing(list(copies), ["right", "down"], "train1")
+        albar.training.run, "read_dataset", lambda *a: Listing(list(copies), ["right", "down"], "train1")
     )
     run()
     before = stored(tmp_path / "features")
@@ -334,7 +334,7 @@ def test_a_video_that_cannot_be_read_is_named(
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(videos[0].path.read_bytes()[:300])
     bad = [*videos, Video("broken", broken, 0, "right", "train", "synthactions")]
-    monkeypatch.setattr(albar.training.trainer, "read_dataset", lambda *a: Listing(bad, ["right", "down"], "train1"))
+    monkeypatch.setattr(albar.training.run, "read_dataset", lambda *a: Listing(bad, ["right", "down"], "train1"))
     for workers in (0, 1):
         with pytest.raises(BenchError, match=r"broken\.mp4") as caught:
             run(workers=workers)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from moving_bars import moving_bars
 
-import albar.training.trainer
+import albar.training.run
 from albar.checkpoint import load_checkpoint
 from albar.clips.clips import cut_frame, eval_box, sampling, train_box
 from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches, in_turn
@@ -47,7 +47,7 @@ def run(videos: list[Video], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def read(name: str, root: Path | None, split: str, fold: int) -> Listing:
         return Listing(list(videos), ["right", "down"], "train1")
 
-    monkeypatch.setattr(albar.training.trainer, "read_dataset", read)
+    monkeypatch.setattr(albar.training.run, "read_dataset", read)
 
     def start(out: str = "run", say: Callable[[str], None] = lambda line: None, **changes: object) -> Path:
         base = {"method": "baseline", "clip": CLIP, "epochs": 2, "batch": 8, "validation": 0.2, "progress": False}
@@ -245,20 +245,20 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     changes = {"method": "albar", "epochs": 3, "options": {"gp": 0.01, "still": "random"}, "save_steps": save_steps}
     changes["dropout"] = 0.5  # it draws from torch's own generator
     whole = run("whole", **changes)
-    step = albar.training.trainer.Run.train_step
+    step = albar.training.run.Run.train_step
     calls = 0
 
-    def dying(self: albar.training.trainer.Run, *args: object) -> dict[str, float]:
+    def dying(self: albar.training.run.Run, *args: object) -> dict[str, float]:
         nonlocal calls
         calls += 1
         if calls > at:
             raise Stopped
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(albar.training.trainer.Run, "train_step", dying)
+    monkeypatch.setattr(albar.training.run.Run, "train_step", dying)
     with pytest.raises(Stopped):
         run("stopped", **changes)
-    monkeypatch.setattr(albar.training.trainer.Run, "train_step", step)
+    monkeypatch.setattr(albar.training.run.Run, "train_step", step)
     assert not (tmp_path / "stopped" / "model.ckpt").exists()
     resumed = run("stopped", **changes)
     assert same(weights(whole), weights(resumed))
@@ -296,7 +296,7 @@ def test_a_kill_while_a_file_is_written_leaves_the_last_whole_one(
 def test_a_finished_run_is_not_trained_again(run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     path = run()
     before = path.stat().st_mtime_ns
-    monkeypatch.setattr(albar.training.trainer.Run, "fit", lambda self: pytest.fail("trained again"))
+    monkeypatch.setattr(albar.training.run.Run, "fit", lambda self: pytest.fail("trained again"))
     assert run().stat().st_mtime_ns == before
 
 
@@ -344,7 +344,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
         seen.append({name: value.clone() for name, value in network.state_dict().items()})
         return {"val_acc": ACCURACIES[(len(seen) - 1) % 4], "val_still_acc": 0.0}
 
-    monkeypatch.setattr(albar.training.trainer, "watch", watch)
+    monkeypatch.setattr(albar.training.run, "watch", watch)
     return seen
 
 
@@ -437,7 +437,7 @@ def test_after_a_kill_at_any_write_the_same_command_goes_on(
             run("stopped", **few)
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(albar.training.trainer, "read_dataset", lambda *a: run.listing)  # type: ignore[attr-defined]
+    monkeypatch.setattr(albar.training.run, "read_dataset", lambda *a: run.listing)  # type: ignore[attr-defined]
     assert leftovers(tmp_path / "stopped")
     again = run("stopped", **few)
     assert whole.read_bytes() == again.read_bytes() and leftovers(tmp_path) == []
@@ -457,7 +457,7 @@ class Exploding(Method):
 def test_a_loss_that_is_not_finite_stops_with_step_terms_and_last_state(
     run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(albar.training.trainer, "make_method", lambda *a: Exploding(Method.PRESETS["scratch"]))
+    monkeypatch.setattr(albar.training.run, "make_method", lambda *a: Exploding(Method.PRESETS["scratch"]))
     with pytest.raises(BenchError, match=r"at step 4: not finite \(loss nan, ce .*last\.pt.*lower --lr") as caught:
         run(batch=8, validation=0.0)
     assert "\n" not in str(caught.value)
@@ -674,7 +674,7 @@ def test_a_head_for_other_classes_of_the_same_number_starts_fresh(
 ) -> None:
     first = run("first", epochs=1)
     listing = Listing(list(videos), ["right", "up"], "train1")
-    monkeypatch.setattr(albar.training.trainer, "read_dataset", lambda *a: listing)
+    monkeypatch.setattr(albar.training.run, "read_dataset", lambda *a: listing)
     frozen = {"lr": 0.0, "weight_decay": 0.0, "epochs": 1, "preset": "scratch", "weights": str(first)}
     said: list[str] = []
     made = weights(run("again", say=said.append, seed=1, **frozen))
@@ -962,22 +962,22 @@ def test_sdn_resumes_its_scene_head_too(
             }
 
     scenes = torch.eye(3)[torch.arange(24) % 3]
-    monkeypatch.setattr(albar.training.trainer, "gather", lambda *a: companions.Extras(Masks(), scenes, None, ()))  # type: ignore[arg-type]
+    monkeypatch.setattr(albar.training.run, "gather", lambda *a: companions.Extras(Masks(), scenes, None, ()))  # type: ignore[arg-type]
     changes = {"method": "sdn", "epochs": 4, "validation": 0.0, "save_steps": 1}
     whole = run("whole", **changes)
-    step, calls = albar.training.trainer.Run.train_step, 0
+    step, calls = albar.training.run.Run.train_step, 0
 
-    def dying(self: albar.training.trainer.Run, *args: object) -> dict[str, float]:
+    def dying(self: albar.training.run.Run, *args: object) -> dict[str, float]:
         nonlocal calls
         calls += 1
         if calls > 7:
             raise Stopped
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(albar.training.trainer.Run, "train_step", dying)
+    monkeypatch.setattr(albar.training.run.Run, "train_step", dying)
     with pytest.raises(Stopped):
         run("stopped", **changes)
-    monkeypatch.setattr(albar.training.trainer.Run, "train_step", step)
+    monkeypatch.setattr(albar.training.run.Run, "train_step", step)
     assert same(weights(whole), weights(run("stopped", **changes)))
 
 

@@ -28,7 +28,8 @@ from benchmark_builder.synthactions import CLASSES as SYNTHACTIONS
 from benchmark_builder.utils.errors import BenchError
 from evaluator.models.factory import from_object
 from evaluator.options import ModelOptions, PredictOptions
-from evaluator.predict.predict import Answer, OfVersion, Prediction, predict
+from evaluator.predict.answers import Answer, OfVersion, Prediction
+from evaluator.predict.predict import predict
 from evaluator.predict.variants import versions_of
 from evaluator.predict.verdict import END, verdict
 from evaluator.time_order import TimeOrder

@@ -1,0 +1,346 @@
+"""The training loop for all methods: :meth:`Run.fit`, :meth:`Run.train_epoch`, :meth:`Run.train_step`."""
+
+import contextlib
+import importlib.metadata
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from tqdm import tqdm
+
+from albar.checkpoint import save_checkpoint
+from albar.clips.clips import normalise
+from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches
+from albar.methods import Batch, Method, make_method
+from albar.models.heads import drop_features, find_head
+from albar.training.accelerator import compiled, make_accelerator
+from albar.training.cost import Passes, over_epochs
+from albar.training.extras import gather, scenes_of
+from albar.training.logs import Logs
+from albar.training.network import Say, check_network, first_network
+from albar.training.optimizer import make_optimiser, set_rate
+from albar.training.run_folder import RunFolder
+from albar.training.run_record import RunRecord, digest
+from albar.training.settings import BEST, TrainSettings
+from albar.training.split import chosen_by_list, divide
+from albar.training.validation import watch
+from benchmark_builder.datasets import read_dataset
+from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.pool import default_workers
+from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.utils.rng import generator
+
+
+class Run:
+    """One training run: data, network, optimiser and state.
+
+    ``fit`` trains it: ``train_epoch`` for each epoch, which calls ``train_step`` for each batch.
+    """
+
+    def __init__(self, settings: TrainSettings, say: Say) -> None:
+        self.settings, self.recipe, self.sampling = settings, settings.recipe, settings.clip_sampling
+        self.folder = RunFolder(settings.folder)
+        self.accelerator = make_accelerator(settings.device, settings.precision, settings.folder)
+        self.device, self.main = self.accelerator.device, self.accelerator.is_main_process
+        self.processes = self.accelerator.num_processes
+        self.say: Say = say if self.main else lambda line: None
+        self.method = make_method(settings.method, settings.preset_name, settings.options)
+        self._read_videos()
+        self.recipe = self.recipe.scaled(self.step_clips)
+        bf16 = self.accelerator.mixed_precision == "bf16"
+        precision = "bf16" if bf16 else "tf32" if settings.precision == "tf32" else "float32"
+        self.record = RunRecord.of_run(
+            settings, self.method, self.videos, self.kept_back, self.processes, precision, self.chosen
+        )
+
+    def _read_videos(self) -> None:
+        """Read the classes, the videos for training and those for validation."""
+        s = self.settings
+        listing = read_dataset(s.dataset, s.root, s.split, s.fold)
+        for note in listing.notes:
+            self.say(note)
+        listing, self.chosen = chosen_by_list(listing, s)
+        if self.chosen is not None:
+            self.say(self.chosen.message)
+        if listing.missing:
+            raise BenchError(
+                f"{len(listing.missing)} videos of {s.dataset}'s split {s.split!r} are missing, first "
+                f"{listing.missing[0]}; complete the dataset"
+            )
+        for line in listing.summary():  # videos with unusable names; the others are used
+            self.say(line)
+        self.classes = listing.classes
+        self.videos, self.kept_back = divide(listing, s)
+        if s.validation_split is not None:
+            held_out = read_dataset(s.dataset, s.root, s.validation_split, s.fold)
+            for line in (*held_out.notes, *held_out.summary()):
+                self.say(f"{s.validation_split}: {line}")
+            self.kept_back = held_out.videos
+        if s.keep == BEST and not self.kept_back:
+            raise BenchError(f"--keep {BEST}: no video of {s.dataset} was drawn for validation; raise --validation, or "
+                             "give --validation-split")  # fmt: skip
+        self.step_clips = self.recipe.batch * self.recipe.accumulate * self.processes
+        if len(self.videos) < self.step_clips:
+            raise BenchError(
+                f"{s.dataset} has {len(self.videos)} training videos, fewer than the {self.step_clips} of a step; "
+                "lower --batch"
+            )
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        self.accelerator.wait_for_everyone()
+
+    def fit(self) -> None:
+        """Train to the end and write the checkpoint."""
+        s = self.settings
+        self._prepare()
+        self.say(
+            f"training {s.method} on {len(self.videos)} videos of {s.dataset} ({len(self.kept_back)} kept back): "
+            f"{s.model_name}, preset {s.preset_name}, {self.recipe.epochs} epochs of {self.epoch_steps} steps, "
+            f"{self.device.type}"
+        )
+        stream = batches(self.training, self.order, self.workers, pin=self.device.type == "cuda")
+        logs = Logs(self.folder.path, self.accelerator if s.tensorboard else None)
+        began = time.monotonic()
+        with self._bar() as bar, contextlib.closing(stream), logs:
+            while self.state.step < self.steps:
+                self.train_epoch(stream, logs, bar)
+        if self.main:
+            self._save_checkpoint(over_epochs(self.state.rows), self._kept())
+        self.wait()
+        idle = 100 * self.waited / max(time.monotonic() - began, 1e-9)
+        self.say(f"wrote {self.folder.checkpoint} ({idle:.1f} % of the time spent waiting for clips)")
+
+    def _prepare(self) -> None:
+        """Prepare the loop: network, data of the method, optimiser, saved state, clips."""
+        s, r = self.settings, self.recipe
+        torch.manual_seed(seed_of(s.seed, "weights"))
+        self.network = first_network(s, self.classes, self.say).to(self.device)
+        extras = gather(self.method, s, self.videos, self.device)
+        for note in extras.notes:
+            self.say(note)
+        clip = torch.zeros(1, 3, self.sampling.frames, self.sampling.size, self.sampling.size, device=self.device)
+        check_network(self.network, s.model_name, clip, len(self.classes))
+        companions = extras.companions(len(self.classes), s)
+        self.network = self.method.adapted(self.network, clip, companions)
+        drop_features(self.network, s.dropout)
+        self.method.prepare(self.network, clip, companions)
+        head, extra = find_head(self.network), self.method.extra
+        self.optimiser = make_optimiser(r, self.network, head, extra, self.method.extra_lr)
+        self.state = self.folder.resume(self.network, extra, self.optimiser)
+        if self.folder.state.is_file():
+            self.say(f"continuing from step {self.state.step} ({self.folder.state})")
+        self.model: nn.Module = self.accelerator.prepare_model(self.network)
+        if s.compile:
+            self.model = compiled(self.model, twice=self.method.double_backward)
+        self.scenes, self.scenes_kept_back = extras.scenes, None
+        if self.kept_back and type(self.method).watched is not Method.watched and extras.scenes is not None:
+            self.scenes_kept_back = scenes_of(s, self.kept_back, self.device)
+        self._read_clips()
+        self.training.actors = extras.actors
+        share = (self.accelerator.process_index, self.processes)
+        self.order = Order(len(self.training), self.step_clips, r.epochs, s.seed, self.state.step, share)
+        self.epoch_steps = self.order.steps_per_epoch
+        self.steps = self.epoch_steps * r.epochs
+        self._save_if_best()
+        self.waited = 0.0
+        self.passes = Passes(self.model, clip.shape[1:])
+        self.model.train()
+
+    def _read_clips(self) -> None:
+        """The clips for training and for validation; decoded frames are kept in memory if they fit."""
+        s = self.settings
+        self.workers = s.workers if s.workers is not None else self._usual_workers()
+        cache = FrameCache(self.videos, s.cache_mb, s.progress)
+        self.training = ClipDataset(self.videos, self.sampling, s.seed, train=True, cache=cache)
+        self.validating: ClipDataset | None = None
+        if self.kept_back:
+            held = FrameCache(self.kept_back, s.cache_mb, s.progress) if cache.frames is not None else None
+            self.validating = ClipDataset(self.kept_back, self.sampling, s.seed, train=False, cache=held)
+
+    def _usual_workers(self) -> int:
+        return max(1, default_workers() // self.processes) if self.device.type == "cuda" else 0
+
+    def _bar(self) -> "tqdm[Any]":
+        hidden = not (self.settings.progress and self.main)
+        name = f"{self.settings.method} s{self.settings.seed}"
+        return tqdm(total=self.steps, initial=self.state.step, desc=name, unit="step", disable=hidden)
+
+    def train_epoch(self, stream: Iterator[Sample], logs: Logs, bar: "tqdm[object]") -> None:
+        """Train to the end of the present epoch; then validate, write a row of metrics.csv, and save the state.
+
+        Args:
+            stream: the batches, starting with the run's next step.
+            logs, bar: logs and progress bar, which get the terms of each step.
+        """
+        save_steps = self.settings.save_steps
+        self.passes.restart()
+        for _ in range(self.state.step % self.epoch_steps, self.epoch_steps):
+            sample = self._next(stream)
+            terms = self.train_step(sample)
+            passes = self.passes.taken(len(sample.label))
+            self.state.count(terms | passes, len(sample.label) * self.processes)
+            logs.step(self.state.step, terms)
+            bar.set_postfix({name: f"{value:.3g}" for name, value in terms.items()}, refresh=False)
+            bar.update()
+            ended = self.state.step % self.epoch_steps == 0
+            if self.main and save_steps and self.state.step % save_steps == 0 and not ended:
+                self._save()
+        if self.main:
+            seen = watch(self.network, self.validating, self.sampling, self.recipe.batch, self.workers, self.device,
+                         self.method, self.scenes_kept_back)  # fmt: skip
+            rate = self.optimiser.param_groups[0]["lr"]
+            logs.epoch(self.state.end_epoch(self.state.step // self.epoch_steps, rate, seen), self.state.rows)
+            self._save()
+            self._save_if_best()
+
+    def _next(self, stream: Iterator[Sample]) -> Sample:
+        """The next batch; the waiting time is added to the state."""
+        asked = time.monotonic()
+        sample = next(stream)
+        self.waited += time.monotonic() - asked
+        return sample
+
+    def _save(self) -> None:
+        self.folder.save(self.state, self.network, self.method.extra, self.optimiser)
+
+    def _save_if_best(self) -> None:
+        """Store the weights of the epoch that just ended, if they are to be kept so far.
+
+        This happens after the state was saved: a run that was killed in between stores them when it continues.
+        """
+        ended = self.state.step % self.epoch_steps == 0 and bool(self.state.rows)
+        if not self.main or self.settings.keep != BEST or not ended:
+            return
+        epoch = self.state.best_epoch()
+        if epoch == self.state.rows[-1]["epoch"] and self.folder.best_epoch() != epoch:
+            self.folder.save_best(self.network, epoch)
+
+    def _kept(self) -> int | None:
+        """Load the weights that the checkpoint gets; returns their epoch, or None for the last."""
+        if self.settings.keep != BEST:
+            return None
+        epoch = self.state.best_epoch()
+        self.folder.load_best(self.network, epoch)
+        accuracy = self.state.rows[epoch - 1]["val_acc"]
+        self.say(f"kept: epoch {epoch} of {self.recipe.epochs}, {accuracy:.1f} % of the validation videos right")
+        return epoch
+
+    def train_step(self, sample: Sample) -> dict[str, float]:
+        """Update the weights once; returns the terms of the loss, as means over forward passes and processes.
+
+        Raises:
+            BenchError: a term or the gradient is not finite; the weights are then not updated.
+        """
+        set_rate(self.optimiser, self.recipe, self.recipe.progress(self.state.step, self.steps))
+        self.optimiser.zero_grad(set_to_none=True)
+        terms = self._gradients(sample)
+        learnt = [*self.model.parameters(), *(self.method.extra.parameters() if self.method.extra else ())]
+        norm = nn.utils.clip_grad_norm_(learnt, self.recipe.clip_gradient or math.inf)
+        named = {**terms, "gradient": norm.detach()}
+        numbers = dict(zip(named, torch.stack([v.float() for v in named.values()]).tolist(), strict=True))
+        self._check_finite(numbers)
+        self.optimiser.step()
+        return numbers
+
+    @contextlib.contextmanager
+    def _twice(self) -> Iterator[None]:
+        """For a method that differentiates gradients: torch's own attention is computed in the way that allows it.
+
+        Raises:
+            BenchError: an operation of the network does not allow it.
+        """
+        if not self.method.double_backward:
+            yield
+            return
+        try:
+            with sdpa_kernel(SDPBackend.MATH):
+                yield
+        except (RuntimeError, NotImplementedError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+            if "derivative for" not in reason and "differentiat" not in reason:
+                raise
+            raise BenchError(
+                f"--model {self.settings.model_name}: cannot be differentiated twice ({reason[:200]}), which the "
+                f"gradient penalty of {self.settings.method} needs; use operations of torch that can, or --set gp=0"
+            ) from error
+
+    def _gradients(self, sample: Sample) -> dict[str, torch.Tensor]:
+        """Forward and backward passes of one step: adds up the gradients, returns the loss and its terms."""
+        step, parts, rank = self.state.step, self.recipe.accumulate, self.accelerator.process_index
+        sums: dict[str, torch.Tensor] = {}
+        for part, micro in enumerate(zip(*(field.split(self.recipe.batch) for field in sample), strict=True)):
+            # Every pass has its own seeds, so a resumed run needs no state of a generator: dropout uses torch's global
+            # generator, methods use their own.
+            word = seed_of(self.settings.seed, f"step/{step}" if rank == part == 0 else f"step/{step}/{rank}.{part}")
+            torch.manual_seed(word)
+            draw = torch.Generator().manual_seed(word ^ 1)
+            batch = self.method.augment(self._batch(Sample(*micro)), draw)
+            last = part == parts - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.model), self._twice():
+                loss, terms = self.method.loss(self.model, batch, draw, step / self.steps)
+                self.accelerator.backward(loss / parts)
+            for name, value in {"loss": loss.detach(), **terms}.items():
+                sums[name] = sums[name] + value / parts if name in sums else value / parts
+        if self.processes > 1:
+            sums = {name: self.accelerator.reduce(value, "mean") for name, value in sums.items()}
+            for p in self.method.extra.parameters() if self.method.extra else ():
+                p.grad = self.accelerator.reduce(p.grad, "mean")
+        return sums
+
+    def _batch(self, sample: Sample) -> Batch:
+        """A batch of the loader, on the device and in the form that methods take."""
+        clips, labels, actors = (
+            part.to(self.device, non_blocking=True) for part in (sample.clip, sample.label, sample.actors)
+        )
+        scenes = self.scenes[sample.video].to(self.device, non_blocking=True) if self.scenes is not None else None
+        masks = actors.float() / 255 if actors.numel() else None
+        return Batch(normalise(clips, self.sampling), labels, actors=masks, scenes=scenes)
+
+    def _check_finite(self, numbers: dict[str, float]) -> None:
+        if all(math.isfinite(v) for v in numbers.values()):
+            return
+        values = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
+        fix = "lower --lr and start again in a new folder"
+        if "reference" in self._entropy() and math.isnan(numbers.get("static_entropy", 0.0)):
+            fix = "a probability may have underflowed: use --set entropy=stable or a lower --lr, in a new folder"
+        raise BenchError(
+            f"training stopped at step {self.state.step}: not finite ({values}); {self.folder.last_good()}; {fix}"
+        )
+
+    def _entropy(self) -> tuple[str, ...]:
+        """The forms of entropy in the method's settings."""
+        settings = self.method.settings
+        parts = (settings, *(getattr(settings, name) for name in settings.setting_names()))
+        return tuple(part.entropy for part in parts if isinstance(getattr(part, "entropy", None), str))
+
+    def _save_checkpoint(self, cost: Mapping[str, float], epoch: int | None = None) -> None:
+        """Write the checkpoint; ``epoch``: the one whose weights were kept, None for the last."""
+        record = self.record.plain()
+        digests = {"settings": digest(record), "training_videos": self.record.training_videos or "", **_versions()}
+        record |= {} if epoch is None else {"kept_epoch": epoch}
+        save_checkpoint(
+            self.folder.checkpoint,
+            network=self.network,
+            model=self.record.model or self.settings.model_name,
+            method=safe_name(self.settings.method),
+            dataset=safe_name(self.settings.dataset),
+            classes=self.classes,
+            sampling=self.sampling,
+            settings=record,
+            digests=digests,
+            cost=cost,
+        )
+
+
+def seed_of(seed: int, variant: str) -> int:
+    """A seed for a torch generator, drawn from the project's own generator."""
+    return int(generator(seed, "train", variant).integers(2**62)) * 2
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in ("torch", "torchvision")}
