@@ -17,6 +17,7 @@ UNKNOWN = "unknown"
 CARD = "README.md"  # the model card of a Hugging Face folder
 LONGEST = 300  # characters of such a text
 _MOST_NAMED = 6  # data sets of a model card
+_MOST_RUNS = 8  # that were started from each other; a file of a stranger may name any number
 _FRONT = 2**16  # characters of a model card's header that are read
 # In the names of torchvision's weights (KINETICS400_IMAGENET22K_V1), in the order of training.
 _TOKENS = {
@@ -28,28 +29,33 @@ _TOKENS = {
 LABEL_MAPS = ("hmdb51", "ucf101", "kinetics400")
 
 
-def of_run(dataset: str, settings: Mapping[str, object]) -> str:
+def of_run(dataset: str, settings: Mapping[str, object], depth: int = 0) -> str:
     """The training data of a checkpoint of `bench train`, such as ``Kinetics-400, then hmdb51 (train)``.
 
     Args:
         dataset: the dataset that it was trained on.
         settings: the run's record, as the checkpoint holds it; entries of another type are ignored.
+        depth: how many runs were started from this one.
     """
     details = [settings.get("split")]
     fold, limit, subset = settings.get("fold"), settings.get("limit"), settings.get("subset")
     details += [f"split {fold}"] if isinstance(fold, int) and fold != 1 else []
-    details += [f"first {limit} videos"] if isinstance(limit, int) else []
+    details += [f"{limit} videos"] if isinstance(limit, int) else []
     if isinstance(subset, Mapping):
         details.append(f"subset {subset.get('name') or subset.get('file')}")
     told = ", ".join(part for part in details if isinstance(part, str) and part)
     own = f"{dataset} ({told})" if told else dataset
-    first = _before(settings)
+    first = _before(settings, depth)
     return shortened(f"{first}, then {own}" if first else own)
 
 
-def _before(settings: Mapping[str, object]) -> str:
+def _before(settings: Mapping[str, object], depth: int) -> str:
     """The data of the weights that a run started from; empty for a run from scratch."""
-    weights, model = settings.get("weights"), settings.get("model")
+    weights, model, first = settings.get("weights"), settings.get("model"), settings.get("started_from")
+    if isinstance(first, Mapping) and depth < _MOST_RUNS:
+        dataset, own = first.get("dataset"), first.get("settings")
+        if isinstance(dataset, str) and isinstance(own, Mapping):
+            return of_run(dataset, own, depth + 1)
     if not isinstance(weights, str):
         return ""
     if settings.get("weights_sha256") is None and (known := of_published(weights)) != UNKNOWN:

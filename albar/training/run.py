@@ -5,6 +5,7 @@ import importlib.metadata
 import math
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
-from albar.checkpoint import save_checkpoint
+from albar.checkpoint import own_checkpoint, save_checkpoint
 from albar.clips.clips import normalise
 from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches
 from albar.methods import Batch, Method, make_method
@@ -33,6 +34,9 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.pool import default_workers
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.rng import generator
+
+# The settings of a checkpoint that say which data it was trained on.
+_DATA = ("split", "fold", "limit", "subset", "model", "weights", "weights_sha256", "started_from")
 
 
 class Run:
@@ -323,6 +327,7 @@ class Run:
         record = self.record.plain()
         digests = {"settings": digest(record), "training_videos": self.record.training_videos or "", **_versions()}
         record |= {} if epoch is None else {"kept_epoch": epoch}
+        record |= started_from(self.settings)
         save_checkpoint(
             self.folder.checkpoint,
             network=self.network,
@@ -335,6 +340,18 @@ class Run:
             digests=digests,
             cost=cost,
         )
+
+
+def started_from(settings: TrainSettings) -> dict[str, object]:
+    """``started_from``: dataset and settings of the checkpoint that a run starts from, so that all its training data
+    are known later; empty where it starts from something else, or the file is gone."""
+    try:
+        own = own_checkpoint(Path(settings.weights)) if settings.weights else None
+    except BenchError:  # damaged since the run began
+        own = None
+    if own is None:
+        return {}
+    return {"started_from": {"dataset": own.dataset, "settings": {k: v for k, v in own.settings.items() if k in _DATA}}}
 
 
 def seed_of(seed: int, variant: str) -> int:

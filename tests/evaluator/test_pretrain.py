@@ -16,6 +16,7 @@ from evaluator.compare_methods import check_settings, compare_methods, from_pret
 from evaluator.options import Sweep
 from evaluator.pretrain import PretrainSettings, checkpoint_of, read_pretrain, render, run_of
 from evaluator.reports.comparison import read_compared
+from evaluator.reports.leaderboard import read_leaderboard
 
 
 @pytest.mark.parametrize(
@@ -111,6 +112,8 @@ def test_the_network_is_trained_once_and_is_a_row(tmp_path: Path) -> None:
     tuned = load_checkpoint(out / "runs" / "baseline-s0" / "model.ckpt")
     assert tuned.settings["weights_sha256"] == load_checkpoint(checkpoint_of(out)).digest
     assert tuned.settings["preset"] == "pretrained"
+    row = next(r for r in read_leaderboard(out / "results" / "leaderboard.csv") if r["method"] == "baseline")
+    assert row["trained_on"] == "synthactions (train), then synthactions (train)"
     before, text = checkpoint_of(out).stat().st_mtime_ns, outcome.table.read_text()
     assert compare_methods(sweep).table.read_text() == text and checkpoint_of(out).stat().st_mtime_ns == before
     with pytest.raises(BenchError, match=r"pretrain: .*recipe\.epochs"):  # the folder has other weights

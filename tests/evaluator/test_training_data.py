@@ -15,7 +15,7 @@ from manifests import resource
     ("settings", "text"),
     [
         ({"split": "train", "fold": 1, "weights": None, "limit": None}, "hmdb51 (train)"),
-        ({"split": "train", "fold": 2, "limit": 40}, "hmdb51 (train, split 2, first 40 videos)"),
+        ({"split": "train", "fold": 2, "limit": 40}, "hmdb51 (train, split 2, 40 videos)"),
         ({"split": "train", "weights": "KINETICS400_V1"}, "Kinetics-400, then hmdb51 (train)"),
         ({"split": "train", "weights": "a.pth", "weights_sha256": "00"}, "a.pth (unknown), then hmdb51 (train)"),
         ({"split": "train", "weights": "KINETICS400_V1", "weights_sha256": "00"},  # a file of that name
@@ -23,12 +23,24 @@ from manifests import resource
         ({"split": "train", "weights": "pretrained", "model": "hf:a/b", "model_sha256": "00"},
          "hf:a/b (unknown), then hmdb51 (train)"),
         ({"split": "train", "subset": {"file": "f.json", "name": "half"}}, "hmdb51 (train, subset half)"),
+        ({"split": "train", "weights": "model.ckpt", "weights_sha256": "00", "started_from":
+          {"dataset": "ucf101", "settings": {"split": "train", "weights": "KINETICS400_V1"}}},
+         "Kinetics-400, then ucf101 (train), then hmdb51 (train)"),
+        ({"weights": "model.ckpt", "started_from": {"dataset": 3, "settings": []}},
+         "model.ckpt (unknown), then hmdb51"),
         ({}, "hmdb51"),  # written by an older version
         ({"split": 3, "fold": "x", "limit": [], "weights": 7, "subset": "y"}, "hmdb51"),
     ],
 )  # fmt: skip
 def test_a_checkpoint_says_its_dataset_and_where_it_started(settings: dict[str, object], text: str) -> None:
     assert of_run("hmdb51", settings) == text
+
+
+def test_a_strangers_chain_of_runs_ends() -> None:
+    chain: dict[str, object] = {"weights": "last.ckpt"}
+    for _ in range(5000):
+        chain = {"weights": "a.ckpt", "started_from": {"dataset": "x", "settings": chain}}
+    assert of_run("hmdb51", chain) == "a.ckpt (unknown), then " + "x, then " * 8 + "hmdb51"
 
 
 def test_names_of_published_weights() -> None:
