@@ -87,6 +87,7 @@ WEIGHTS = Table(
         ),
     },
 )
+DOWNSTREAM = Table("Downstream tasks on features of a frozen network: does less bias help there?")
 COMMANDS: dict[str, Command | Table] = {
     "build": BUILD,
     "train": Command(
@@ -184,6 +185,7 @@ COMMANDS: dict[str, Command | Table] = {
     ),
     "data": DATA,
     "weights": WEIGHTS,
+    "downstream": DOWNSTREAM,
 }
 
 

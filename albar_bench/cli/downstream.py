@@ -1,0 +1,1 @@
+"""`bench downstream …`: tasks on features of a frozen network."""
