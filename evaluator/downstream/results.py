@@ -42,7 +42,7 @@ class SeedFigures(Record):
 
     seed: int
     figures: Figures
-    step: Annotated[int | None, Says("a whole number from 0, or null", lambda step: step >= 0, null=True)] = None  # type: ignore[operator]
+    step: Annotated[int | None, Says("a whole number from 0, or null", lambda step: step >= 0, null=True)] = None
 
 
 class Interval(Record):
