@@ -104,7 +104,7 @@ class FeatureVideo:
         made = self.layout.join([read_array(path) for path in self.paths])
         wanted = (self.windows, self.crops, self.dimension)
         if made.shape != wanted:
-            raise BenchError(f"{self.paths[0]}: has shape {made.shape}, its tables say {wanted} (windows, crops, units);"
+            raise BenchError(f"{self.paths[0]}: has shape {made.shape}, tables say {wanted} (windows, crops, units);"
                              " run `bench features --check` on the folder")  # fmt: skip
         if not np.isfinite(made).all():
             raise BenchError(f"{self.paths[0]}: has values that are not finite; extract the features again")

@@ -64,7 +64,7 @@ def test_files_from_others_run_no_code_and_leave_no_folder(tmp_path):
     with pytest.raises(BenchError, match="not a readable"):
         video.features()
     np.save(path / "features" / "Abuse001_x264.npy", np.zeros((5, 6), np.float32))
-    with pytest.raises(BenchError, match=r"has shape \(5, 1, 6\), its tables say \(4, 1, 6\)"):
+    with pytest.raises(BenchError, match=r"has shape \(5, 1, 6\), tables say \(4, 1, 6\)"):
         video.features()
     np.save(path / "features" / "Abuse001_x264.npy", np.full((4, 6), np.nan, np.float32))
     with pytest.raises(BenchError, match="not finite"):
