@@ -461,10 +461,62 @@ class SynthSettings(SettingsModel):
         return self.train if split == "train" else self.test
 
 
-class RenderRun(RunSettings):
-    """Where and how synthactions is rendered."""
+class SynthLongSettings(SettingsModel):
+    """Settings of a render of synthlong.
 
-    out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/synthactions")
+    Attributes:
+        size, width: as in :class:`SynthSettings`; at 96 pixels a video can be watched.
+        shortest, longest: length of a video, in seconds, drawn evenly from this range; 4 or more, so that one action of
+            two seconds fits in.
+        fps: frames per second.
+        train, test: numbers of videos; half of each have anomalies.
+        bias: probability that a video of ``train`` shows the scenery of its main class; the same, drawn independently,
+            for clothing. In ``test`` both are always independent of the class.
+        seed: any integer.
+    """
+
+    size: int = setting(96, "Height, and width unless given.", of="pixels", ge=24, le=4096)
+    width: Width = setting(0, "Width in pixels; 0 for a square.", give="24 to 4096 pixels, or 0 for a square frame")
+    shortest: float = setting(12.0, "Shortest video of synthlong, in seconds.", of="seconds", ge=4, le=86_400)
+    longest: float = setting(20.0, "Longest video of synthlong, in seconds.", of="seconds", ge=4, le=86_400)
+    fps: float = setting(12.0, "Frames per second.", of="frames per second", ge=1, le=1000)
+    train: int = setting(80, "Training videos.", of="videos", ge=0, le=10**7)
+    test: int = setting(60, "Test videos.", of="videos", ge=0, le=10**7)
+    bias: float = setting(
+        0.95,
+        "How often scenery and clothing are those of the main class, in train.",
+        ge=1 / 8,
+        le=1,
+        give="0.125 (independent of the 8 classes) to 1 (always those of the class)",
+    )
+    seed: int = setting(0, "Seed of every random draw.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.train + self.test == 0:
+            raise BenchError("--train 0 --test 0: nothing to render; give a number of videos")
+        if self.shortest > self.longest:
+            fix = f"is more than --longest {self.longest:g}; give a smaller number"
+            raise setting_error("shortest", self.shortest, fix)
+        return self
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of a frame in pixels."""
+        return self.size, self.width or self.size
+
+    def count(self, split: str) -> int:
+        """The number of videos in ``split``."""
+        return self.train if split == "train" else self.test
+
+
+class RenderRun(RunSettings):
+    """What is rendered, where and how."""
+
+    dataset: Literal["synthactions", "synthlong"] = setting(
+        "synthactions", "synthactions: clips of one action each. synthlong: untrimmed videos with several actions."
+    )
+    out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/DATASET")
 
 
 class GenerateSettings(SettingsModel):

@@ -113,10 +113,41 @@ def phases(name: str, frames: int, fps: float, rng: np.random.Generator) -> np.n
     start = rng.uniform(0, 2 * np.pi, len(PHASES))
     seconds = np.arange(frames) / fps
     # Every joint has small idle movements, so that a joint without motion does not reveal the class.
-    rate, offset = rng.uniform(0.4, 1.0, len(PHASES)), rng.uniform(0, 2 * np.pi, len(PHASES))
-    idle = 0.1 * np.sin(2 * np.pi * rate * seconds[:, None] + offset)
+    small = idle(seconds, rng)
     turn = 2 * np.pi * rng.uniform(*PACE) * seconds
-    return start + idle + _PATHS[name](turn, rng)
+    return start + small + _PATHS[name](turn, rng)
+
+
+def displacement(name: str, frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw what one action adds to the phases at which it starts.
+
+    Args:
+        name: one of :data:`CLASSES`.
+        frames: T.
+        fps: frames per second.
+        rng: generator; the speed and the direction are drawn from it.
+
+    Returns:
+        float64 (T + 1, 10), radians, in the order of :data:`PHASES`: zeros first, and last the phases at which the
+        frame after the action starts.
+    """
+    turn = 2 * np.pi * rng.uniform(*PACE) * np.arange(frames + 1) / fps
+    path = _PATHS[name](turn, rng)
+    return path - path[0]
+
+
+def idle(seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw small movements of all joints, of which nobody is free.
+
+    Args:
+        seconds: float (T,), the times.
+        rng: generator.
+
+    Returns:
+        float64 (T, 10), radians, in the order of :data:`PHASES`.
+    """
+    rate, offset = rng.uniform(0.4, 1.0, len(PHASES)), rng.uniform(0, 2 * np.pi, len(PHASES))
+    return 0.1 * np.sin(2 * np.pi * rate * seconds[:, None] + offset)
 
 
 def skeleton(phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from benchmark_builder.synthactions import motions
 from benchmark_builder.synthactions.actor import draw_actor
 from benchmark_builder.synthactions.looks import CLOTHING, SKIN_GROUPS, draw_look
 from benchmark_builder.synthactions.motions import CLASSES
+from benchmark_builder.synthactions.rendering import RenderedFolder
 from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery, pan
 from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
 from benchmark_builder.utils import pool, runner
@@ -29,7 +30,6 @@ from benchmark_builder.video.encode import open_video
 # Increase it with every change of the rendered pixels: one folder then never contains videos of two renderers.
 REVISION = 4
 RECORD = "synthactions.json"  # written last, so the dataset is complete if it exists
-_BEGUN = ".rendering.json"
 _COLUMNS = ["id", "label", "class", "split", "scenery", "clothing"]
 
 
@@ -210,71 +210,15 @@ class RenderMaker:
         return runner.Made([clip.row])
 
 
-class _Render(runner.Filling[_Clip]):
-    """The part of the runner for rendering: the dataset's record and lists. A dataset with failures gets neither."""
+class _Render(RenderedFolder[_Clip]):
+    """The part of the runner for rendering: the dataset's record and lists."""
 
-    lock, journal = ".rendering.lock", ".rendering.jsonl"
-    busy, title = "another render is at work here", "render synthactions"
+    dataset, record_name, usual = "synthactions", RECORD, SynthSettings
+    title = "render synthactions"
     files = ("file", "mask_file")
 
-    def __init__(self, root: Path, maker: RenderMaker, record: dict[str, object], videos: Sequence[_Clip]) -> None:
-        self.out, self.maker, self._record, self._videos = root, maker, record, videos
-        self._new = not root.exists()
-
-    def name(self, item: _Clip) -> str:
-        return item.facts.id
-
-    def claim(self) -> None:
-        """Raise BenchError if the folder contains anything but this dataset; otherwise write its settings there."""
-        root, record, fix = self.out, self._record, "give another --out, or delete the folder"
-        for path in (root / RECORD, root / _BEGUN):
-            if path.exists():
-                found = read_json(path, "record of a render", fix)
-                if found == record:
-                    return
-                if path.name == RECORD or any((root / "videos").rglob("*.mp4")):
-                    raise BenchError(f"{path}: rendered with other settings ({_difference(found, record)}); {fix}")
-                shutil.rmtree(root / "masks", ignore_errors=True)  # of a render that made no video
-                break
-        else:
-            if others := held(root):
-                raise BenchError(
-                    f"{root}: holds files that are no render of synthactions ({others[0]}); give an empty or a new "
-                    "--out"
-                )
-        (root / self.journal).unlink(missing_ok=True)
-        write_json(root / _BEGUN, record)
-
-    def earlier(self) -> Iterator[Entry]:
-        # Files with their final names are complete.
-        for clip in self._videos:
-            if all((self.out / file).is_file() for file in clip.row.values()):
-                yield Entry(clip.facts.id, "made", [clip.row])
-
-    def check_row(self, row: object) -> None:
-        if not isinstance(row, dict) or row.keys() != set(self.files):
-            raise BenchError(f"{self.out / self.journal}: not a line of a render; delete it")
-        for file in row.values():
-            inside(self.out, file)
-
-    def finish(self, journal: Journal, items: Sequence[_Clip], made: int, changed: Sequence[str]) -> Report:
-        root, failures = self.out, journal.failures((), ())
-        journal.write_reasons()
-        if failures:
-            first = failures[0]
-            raise BenchError(
-                f"{root}: {len(failures)} of {len(items)} videos could not be rendered; {first['id']}: "
-                f"{first['reason']}; run the same command again, the others are kept"
-            )
-        _write_lists(root, [clip.facts for clip in self._videos])
-        write_json(root / RECORD, self._record)
-        (root / _BEGUN).unlink(missing_ok=True)
-        (root / self.journal).unlink(missing_ok=True)
-        return Report(root, made, len(items) - made, [])
-
-    def tidy(self) -> None:
-        if self._new and not any((self.out / name).exists() for name in (_BEGUN, RECORD)):
-            (self.out / self.lock).unlink(missing_ok=True)
+    def write_lists(self, items: Sequence[_Clip]) -> None:
+        _write_lists(self.out, [clip.facts for clip in items])
 
 
 def read_record(root: Path) -> dict[str, Any]:
@@ -286,18 +230,6 @@ def read_record(root: Path) -> dict[str, Any]:
     if not named or record.get("dataset") != "synthactions":
         raise BenchError(f"{root / RECORD}: not the record of a render; {fix}")
     return record
-
-
-def _difference(found: Any, record: dict[str, Any]) -> str:
-    """The settings that differ in two records, in words."""
-    there = found.get("settings") if isinstance(found, dict) else None
-    if not isinstance(there, dict):
-        return "its record is not readable"
-    here, usual = record["settings"], SynthSettings().model_dump()
-    names = [k for k in usual if k in here or k in there]
-    pairs = [(k, there.get(k, usual[k]), here.get(k, usual[k])) for k in names]
-    differing = [f"{k} {was}, not {asked}" for k, was, asked in pairs if was != asked]
-    return "; ".join(differing) or f"renderer revision {found.get('revision')}, not {REVISION}"
 
 
 def _write_lists(root: Path, facts: list[Facts]) -> None:
