@@ -411,13 +411,25 @@ class SynthSettings(SettingsModel):
     """
 
     size: int = setting(
-        48, "Height, and width unless given: 48 for training on a CPU, 240 for viewing.", of="pixels", ge=24, le=4096
+        48,
+        "Height, and width unless given: 48 for training on a CPU, 240 for viewing.",
+        of="pixels",
+        shown="48; synthlong: 96",
+        ge=24,
+        le=4096,
     )
     width: Width = setting(0, "Width in pixels; 0 for a square.", give="24 to 4096 pixels, or 0 for a square frame")
     frames: int = setting(16, "Frames per video.", of="frames", ge=2, le=10_000)
     fps: float = setting(12.0, "Frames per second.", of="frames per second", gt=0, le=1000)
-    train: int = setting(8192, "Training videos.", of="videos", ge=0, le=10**7)
-    test: int = setting(512, "Videos of each of the two test sets.", of="videos", ge=0, le=10**7)
+    train: int = setting(8192, "Training videos.", of="videos", shown="8192; synthlong: 80", ge=0, le=10**7)
+    test: int = setting(
+        512,
+        "Videos of each of the two test sets; synthlong has one.",
+        of="videos",
+        shown="512; synthlong: 60",
+        ge=0,
+        le=10**7,
+    )
     bias: float = setting(
         0.95,
         "How often scenery and clothing are those of the class, in train and test.",
@@ -477,9 +489,9 @@ class SynthLongSettings(SettingsModel):
 
     size: int = setting(96, "Height, and width unless given.", of="pixels", ge=24, le=4096)
     width: Width = setting(0, "Width in pixels; 0 for a square.", give="24 to 4096 pixels, or 0 for a square frame")
-    shortest: float = setting(12.0, "Shortest video of synthlong, in seconds.", of="seconds", ge=4, le=86_400)
-    longest: float = setting(20.0, "Longest video of synthlong, in seconds.", of="seconds", ge=4, le=86_400)
-    fps: float = setting(12.0, "Frames per second.", of="frames per second", ge=1, le=1000)
+    shortest: float = setting(12.0, "Shortest video of synthlong, in seconds.", of="seconds", ge=4, le=7200)
+    longest: float = setting(20.0, "Longest video of synthlong, in seconds.", of="seconds", ge=4, le=7200)
+    fps: float = setting(12.0, "Frames per second.", of="frames per second", ge=1, le=240)
     train: int = setting(80, "Training videos.", of="videos", ge=0, le=10**7)
     test: int = setting(60, "Test videos.", of="videos", ge=0, le=10**7)
     bias: float = setting(

@@ -56,7 +56,7 @@ DATA = Table(
     {
         "render": Command(
             f"{CLI}.data:render",
-            "Render *synthactions*: only the motion of the actor is the class; with exact masks. Can be resumed.",
+            "Render *synthactions* or *synthlong*: only the motion of the actor is the class. Can be resumed.",
         ),
         "list": Command(f"{CLI}.data:list_command", "List a dataset's videos as CSV: id, label, class, file."),
         "segments": Command(

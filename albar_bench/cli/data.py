@@ -1,27 +1,60 @@
 """`bench data …`: datasets before any work starts."""
 
-from albar_bench.cli.options import with_options
+from typing import Annotated, Any
+
+from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
 from benchmark_builder.settings import (
     GenerateSettings,
     InspectSettings,
     RenderRun,
     SegmentSettings,
+    SynthLongSettings,
     SynthSettings,
     VideoSettings,
 )
 
 
 @with_options
-def render(settings: SynthSettings, run: RenderRun) -> None:
-    """Render *synthactions*: only the motion of the actor is the class; with exact masks. Can be resumed."""
+def render(
+    run: RenderRun,
+    settings: Annotated[dict[str, Any], Chosen(SynthSettings)],
+    more: Annotated[dict[str, Any], Chosen(SynthLongSettings, "Only for synthlong", only=("shortest", "longest"))],
+) -> None:
+    """Render *synthactions* or *synthlong*: only the motion of the actor is the class. Can be resumed.
+
+    synthactions: clips of one action each, with exact masks.
+
+    synthlong: untrimmed videos of the same actors, with several actions and idle stretches, for `bench features` and
+    `bench downstream`. Kick, Squat and JumpingJack are the anomalies; half of the videos have one or two of them.
+    Annotations are in the forms of UCF-Crime and of THUMOS14. In training videos, scenery and clothing suggest the
+    wrong answer; test videos are unbiased. --frames, --skin-bias and --pan are options of synthactions alone.
+
+    Example: bench data render --train 4096 --test 256
+
+    Example: bench data render --dataset synthlong --train 40 --test 20 --out data/synthlong
+    """
     from benchmark_builder.datasets import data_root
-    from benchmark_builder.synthactions import render_dataset
+    from benchmark_builder.utils.options import setting_error
     from benchmark_builder.utils.pool import default_workers
 
-    root = run.out or data_root() / "synthactions"
-    render_dataset(root, settings, run.workers or default_workers())
-    say(f"{root}: {settings.train} training videos, 2 x {settings.test} test videos")
+    root, workers = run.out or data_root() / run.dataset, run.workers or default_workers()
+    if run.dataset == "synthactions":
+        from benchmark_builder.synthactions import render_dataset
+
+        for name, value in more.items():
+            raise setting_error(name, value, "is an option of --dataset synthlong; leave it out")
+        clips = SynthSettings(**settings)
+        render_dataset(root, clips, workers)
+        say(f"{root}: {clips.train} training videos, 2 x {clips.test} test videos")
+    else:
+        from benchmark_builder.synthlong import render_synthlong
+
+        for name in settings.keys() - SynthLongSettings.model_fields.keys():
+            raise setting_error(name, settings[name], "is an option of --dataset synthactions; leave it out")
+        long = SynthLongSettings(**settings, **more)
+        render_synthlong(root, long, workers)
+        say(f"{root}: {long.train} training videos, {long.test} test videos")
 
 
 @with_options

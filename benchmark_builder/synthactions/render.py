@@ -1,7 +1,6 @@
 """The dataset: one video as a pure function of (settings, split, index), and all of them on disk."""
 
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,8 @@ from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery, pan
 from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import inside, read_json, write_csv, write_json, write_text
-from benchmark_builder.utils.journal import Entry, Journal, PlainRow
-from benchmark_builder.utils.resume import held
+from benchmark_builder.utils.files import read_json, write_csv, write_text
+from benchmark_builder.utils.journal import PlainRow
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.utils.runner import Report
 from benchmark_builder.video.encode import open_video

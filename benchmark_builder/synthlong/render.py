@@ -118,9 +118,9 @@ def render_synthlong(root: Path, settings: SynthLongSettings, workers: int = 1, 
     """Render the dataset into ``root``; complete files that exist are kept.
 
     Layout: ``videos/CLASS/NAME.mp4`` (H.264; normal videos in ``Training_Normal_Videos_Anomaly`` and
-    ``Testing_Normal_Videos_Anomaly``, as in UCF-Crime), the annotations of :mod:`~benchmark_builder.synthlong.annotations`,
-    ``facts.csv`` (what was chosen for every video), ``timeline.csv`` (actions and idle stretches of every video, also of
-    training videos) and finally ``synthlong.json`` (the settings).
+    ``Testing_Normal_Videos_Anomaly``, as in UCF-Crime), the files of :mod:`~benchmark_builder.synthlong.annotations`,
+    ``facts.csv`` (what was chosen for every video), ``timeline.csv`` (actions and idle stretches of every video, also
+    of training videos) and finally ``synthlong.json`` (the settings).
 
     Args:
         root: a new or empty folder, or one in which a render with the same settings was started or finished.

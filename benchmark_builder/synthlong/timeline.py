@@ -50,8 +50,8 @@ class LongFacts:
         id: such as ``Kick_train0004_x264``; a plain file name.
         split: ``train`` or ``test``.
         label: the kind of anomaly, or ``Normal``.
-        main: the class that decides scenery and clothing in training: the anomaly, or in a normal video the class of one
-            of its actions.
+        main: the class that decides scenery and clothing in training: the anomaly, or in a normal video the class of
+            one of its actions.
         scenery, clothing: names of kinds.
         frames: length.
         stretches: cover the whole video, in order.

@@ -31,6 +31,7 @@ from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.pretrained import NETWORKS, store, wheels
 from benchmark_builder.synthactions import SynthSettings, render_dataset
+from benchmark_builder.synthlong import SynthLongSettings, render_synthlong
 from benchmark_builder.utils import runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.encode import FFV1, open_video
@@ -280,6 +281,15 @@ class ImportElsewhere(Scenario):
 class Render(Scenario):
     def run(self, out: Path) -> None:
         render_dataset(out, SynthSettings(size=24, frames=4, train=1, test=1), 1, progress=False)
+
+    def check(self, out: Path) -> list[str]:
+        return []
+
+
+class RenderLong(Scenario):
+    def run(self, out: Path) -> None:
+        settings = SynthLongSettings(size=24, shortest=4, longest=4.5, fps=2, train=1, test=2)
+        render_synthlong(out, settings, 1, progress=False)
 
     def check(self, out: Path) -> list[str]:
         return []
