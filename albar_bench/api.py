@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from benchmark_builder.kinds.base import Kind
     from evaluator.explain.explain import Explained as Found
+    from evaluator.features.folder import FeatureFolder
     from evaluator.predict.answers import Prediction
     from evaluator.records import Scored
 
@@ -392,6 +393,55 @@ def predict(
     settings = PredictOptions(**{"progress": _shows_progress(), **options}, out=Path(out))
     several = [videos] if isinstance(videos, (str, PathLike)) else videos
     return run(_model(model, classes), [Path(v) for v in several], settings, own, log.info).videos
+
+
+def extract_features(
+    model: "nn.Module | Place",
+    dataset: str = "folder",
+    root: Place | None = None,
+    out: Place | None = None,
+    *,
+    split: str = "all",
+    sampling: str | None = None,
+    network: str | None = None,
+    weights: str | None = None,
+    clip: Mapping[str, Any] | None = None,
+    trust: bool = False,
+    **options: Any,
+) -> "FeatureFolder":
+    """Features of every window of long videos, in the formats that detectors of others read.
+
+    Args:
+        model, sampling, network, weights, clip, trust: as for :func:`evaluate`.
+        dataset: ``ucf-crime``, ``thumos14``, ``synthlong``, ``folder`` or ``package.module:reader``.
+        root: its folder; None for ``$BENCH_DATA/DATASET``.
+        out: folder to write; None for ``features/DATASET-MODEL``.
+        split: ``train``, ``validation``, ``test`` or ``all``.
+        options: fields of :class:`evaluator.features.options.FeaturesOptions`, such as ``preset``, ``window``,
+            ``stride``, ``crops``, ``format``, ``batch``, ``device``.
+
+    Returns:
+        The folder: ``videos()`` have ``features()``, ``starts()`` and ``frame_truth()``; ``left_out`` lists the videos
+        without features.
+
+    Raises:
+        BenchError: the model or dataset is missing, the model gives no features, ``out`` contains something else, or no
+            video could be read.
+    """
+    from evaluator.features.extract import extract_features as run
+    from evaluator.features.folder import FeatureFolder
+    from evaluator.features.options import FeaturesOptions
+    from evaluator.options import ModelOptions
+
+    own = ModelOptions(model=network, weights=weights, sampling=sampling, clip=dict(clip or {}), trust=trust)
+    settings = FeaturesOptions(**{"progress": _shows_progress(), **options})
+    found = run(_model(model, None), dataset, _path(root), split, _path(out), settings, own, log.info)
+    for failure in found.report.failures:
+        log.warning("%s: %s: %s", failure["kind"], failure["id"], failure["reason"])
+    if not found.videos:
+        first = next(iter(found.report.failed), None)
+        raise BenchError(f"{found.path}: no features were written{': ' + first['reason'] if first else ''}")
+    return FeatureFolder.open(found.path)
 
 
 def score(

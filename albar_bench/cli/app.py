@@ -108,6 +108,10 @@ COMMANDS: dict[str, Command | Table] = {
         f"{CLI}.predict:predict",
         "Show a model's top classes for a video, and how they change with one frame, another order or background.",
     ),
+    "features": Command(
+        f"{CLI}.features:features",
+        "Write features of every window of long videos, in the formats that detectors of others read. Can be resumed.",
+    ),
     "compare": Command(
         f"{CLI}.compare:compare",
         "Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.",

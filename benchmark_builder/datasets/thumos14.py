@@ -31,7 +31,8 @@ SPLITS = ("val", "test")
 MISLABELLED = ("video_test_0000270", "video_test_0001496")
 FIX = "get the annotations from the dataset's site again"
 _DEPTH = 3  # levels below ROOT where annotations may be
-_LINE = re.compile(r"(video_(?:validation|test)_[0-9]{7})\s+(\S+)\s+(\S+)")
+_NAME = r"video_(?:validation|test)_[0-9]{7}"
+_LINE = re.compile(rf"({_NAME})\s+(\S+)\s+(\S+)")
 
 
 def read(root: Path, split: str, fold: int) -> Listing:
@@ -104,6 +105,11 @@ def segments(root: Path) -> tuple[list[Segment], list[str]]:
     if empty:
         notes.append(f"{len(empty)} segments end before they start and are left out; the first: {empty[0]}")
     return found, notes
+
+
+def is_video_name(name: str) -> bool:
+    """Whether a name, without suffix, is that of a video of the validation or test set."""
+    return re.fullmatch(_NAME, name) is not None
 
 
 def _times(start: str, end: str) -> tuple[float, float] | None:

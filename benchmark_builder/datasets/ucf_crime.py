@@ -90,7 +90,7 @@ def _read(
     catalogue = Catalogue(root, dataset, CLASSES)
     found = 0
     for folder in folders_below(root, _DEPTH):
-        name = _folder(folder.name) if folder != root else None
+        name = folder_name(folder.name) if folder != root else None
         if name not in kept or name is None:
             continue
         found += 1
@@ -106,14 +106,14 @@ def _read(
     names = []
     for number, line in read_lines(path, "list of UCF-Crime", FIX):
         parts = plain_path(line).split("/")
-        name = _folder(parts[-2]) if len(parts) > 1 else None
+        name = folder_name(parts[-2]) if len(parts) > 1 else None
         if name is None:
             raise BenchError(f"{path}, line {number}: {line[:80]!r} is not 'CLASS/NAME.mp4' with a known class; {FIX}")
         names.append(f"{name}/{parts[-1]}")
     return catalogue.listing(split, names, notes, path)
 
 
-def _folder(name: str) -> str | None:
+def folder_name(name: str) -> str | None:
     """A folder's name as the lists write it; None if it is neither a class nor one of normal videos."""
     plain = letters(name)
     normal = next((known for start, known in _NORMALS.items() if plain.startswith(start)), None)

@@ -80,7 +80,8 @@ def work(
         progress: show the progress bar.
     """
     made, failed = list[tuple[Item, Result]](), list[tuple[Item, BenchError]]()
-    with closing(_each(maker, items, workers, len(items), title, unit, progress)) as results:
+    work = pool.run(maker, items, workers)
+    with closing(_each(work, len(items), len(items), title, unit, progress)) as results:
         for item, result in results:
             if isinstance(result, BenchError):
                 failed.append((item, result))
@@ -90,17 +91,16 @@ def work(
 
 
 def _each(
-    maker: pool.Maker[Item, Result],
-    items: Sequence[Item],
-    workers: int,
+    work: Generator[tuple[Item, Result | BenchError], None, None],
+    count: int,
     total: int,
     title: str,
     unit: str,
     progress: bool,
 ) -> Generator[tuple[Item, Result | BenchError], None, None]:
-    """Yield items with their results, with a bar of ``total`` items; those not in ``items`` count as done."""
-    bar = tqdm(total=total, initial=total - len(items), desc=title, unit=unit, disable=not progress)
-    with bar, closing(pool.run(maker, items, workers)) as results:
+    """Yield ``count`` items with their results, with a bar of ``total`` items; the others count as done."""
+    bar = tqdm(total=total, initial=total - count, desc=title, unit=unit, disable=not progress)
+    with bar, closing(work) as results:
         for item, result in results:
             yield item, result
             bar.update()
@@ -167,6 +167,11 @@ class Filling(ABC, Generic[Item]):
     def ready(self) -> None:
         """Called after the files of changed items are deleted."""
 
+    def results(self, items: Sequence[Item], workers: int) -> Generator[tuple[Item, Any], None, None]:
+        """Yield the items to make with their results (or BenchErrors), in any order; here each by itself, by the maker
+        in the pool of processes."""
+        return pool.run(self.maker, items, workers)
+
     def made(self, result: object) -> Made:
         """The maker's result of an item, in the form that the runner needs."""
         assert isinstance(result, Made)
@@ -224,7 +229,8 @@ def _fill(task: Filling[Item], journal: Journal, items: Sequence[Item], workers:
     done -= set(changed)
     todo = [item for item in items if task.name(item) not in done]
     made = 0
-    with closing(_each(task.maker, todo, workers, len(items), task.title, task.unit, progress)) as results:
+    work = task.results(todo, workers)
+    with closing(_each(work, len(todo), len(items), task.title, task.unit, progress)) as results:
         for item, result in results:
             made += _note(task, journal, item, result)
     return task.finish(journal, items, made, changed)

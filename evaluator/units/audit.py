@@ -10,16 +10,16 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from albar.clips.clips import ClipSampling, Normaliser
-from albar.models.heads import logits_and_features
+from albar.clips.clips import Normaliser
 from albar.training.accelerator import pick_device
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv, write_json
 from evaluator.evaluate import describe_model
 from evaluator.inference.clips import Batch, batches
+from evaluator.inference.pooled import as_numbers, pooled_features, require_module
 from evaluator.metrics.figures import version
 from evaluator.models import ScoredModel, load_model
-from evaluator.models.base import Network, apply_options
+from evaluator.models.base import apply_options
 from evaluator.options import ModelOptions, UnitsOptions
 from evaluator.testsets import TestSet, benchmark_set, limited
 from evaluator.units import factors
@@ -247,16 +247,6 @@ def _features(
     return found, missing
 
 
-def require_module(network: Network, source: str) -> nn.Module:
-    """The network, if its layers can be reached. Raises BenchError otherwise."""
-    if not isinstance(network, nn.Module) or isinstance(network, torch.jit.ScriptModule):
-        raise BenchError(
-            f"{source}: gives logits only, its pooled features cannot be reached; give the checkpoint that it was made "
-            "from, a network's name with --weights, hf:FOLDER_OR_NAME, or an nn.Module of your own"
-        )
-    return network
-
-
 def _pooled(
     network: nn.Module, batch: Batch, prepare: Normaliser, device: torch.device, options: UnitsOptions, source: str
 ) -> np.ndarray:
@@ -267,31 +257,9 @@ def _pooled(
     with torch.inference_mode():
         for part in batch.clips.split(options.batch):
             clips = prepare(part.to(device, non_blocking=True)).expand(-1, -1, sampling.frames, -1, -1)
-            found.append(_checked(network, clips, sampling, options.batch, source))
+            found.append(as_numbers(pooled_features(network, clips, sampling, options.batch, source)))
     mean: np.ndarray = np.concatenate(found).reshape(len(batch.places), -1, found[0].shape[1]).mean(1)
     return mean
-
-
-def _checked(network: nn.Module, clips: torch.Tensor, sampling: ClipSampling, batch: int, source: str) -> np.ndarray:
-    """Features of clips, float64 (B, D). Raises BenchError if the network gives none."""
-    try:
-        _, features = logits_and_features(network, clips)
-    except BenchError as error:
-        raise BenchError(f"{source}: its pooled features cannot be reached: {error}") from None
-    except torch.OutOfMemoryError:
-        raise BenchError(
-            f"--batch {batch}: clips of this size do not fit into the GPU memory; give a smaller number"
-        ) from None
-    except (RuntimeError, ValueError, AssertionError, TypeError, AttributeError, IndexError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise BenchError(
-            f"{source}: gives no features of clips of {sampling.frames} frames at {sampling.size} pixels ({reason}); "
-            "change --sampling or --clip, or choose another model"
-        ) from error
-    if features.ndim != 2 or len(features) != len(clips) or not features.shape[1]:
-        raise BenchError(f"{source}: the input of its head is {tuple(features.shape)} for {len(clips)} clips, not "
-                         f"({len(clips)}, units); choose another model")  # fmt: skip
-    return features.double().cpu().numpy()
 
 
 def _written(options: UnitsOptions, found: Units, record: dict[str, Any], title: str) -> list[Path]:

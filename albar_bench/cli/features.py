@@ -1,0 +1,62 @@
+"""`bench features`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from albar_bench.cli.build import say_failures
+from albar_bench.cli.eval import OF_MODEL
+from albar_bench.cli.options import Chosen, with_options
+from albar_bench.cli.say import say
+from evaluator.features.options import FeaturesFiles, FeaturesOptions
+from evaluator.options import ModelOptions
+
+# Views and crops are those of windows; classes do not matter.
+OF_NETWORK = tuple(name for name in OF_MODEL if name not in ("classes", "prompts", "views", "crops"))
+
+
+@with_options
+def features(
+    said: Annotated[dict[str, Any], Chosen(ModelOptions, "Options of the model", only=OF_NETWORK)],
+    files: FeaturesFiles,
+    chosen: Annotated[dict[str, Any], Chosen(FeaturesOptions, leave=("progress",))],
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="A model as `bench eval` takes it, whose layers can be reached: no exported program.", metavar="MODEL"
+        ),
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(help="Extract nothing: check this folder of features, also one of others, and exit with 1 if "
+                     "something does not fit.", show_default=False, metavar="DIR"),
+    ] = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Exit with 0 even if some videos failed.")] = False,
+) -> None:  # fmt: skip
+    """Write features of every window of long videos, in the formats that detectors of others read. Can be resumed.
+
+    Example: `bench features runs/albar/model.ckpt --dataset ucf-crime --preset rtfm --out features/ucf`
+
+    Own videos: `bench features MODEL --root VIDEOS --window 32 --stride 16 --out features/own` (docs/features.md).
+    """
+    from benchmark_builder.utils.errors import BenchError
+
+    if model is None:
+        raise BenchError("MODEL: give a model, such as a checkpoint of `bench train`; or --check DIR to check features")
+    from evaluator.features.extract import extract_features
+
+    found = extract_features(
+        model, files.dataset, files.root, files.split, files.out, FeaturesOptions(**chosen), ModelOptions(**said), say
+    )
+    report = found.report
+    say_failures(report.failures, report.folder)
+    if report.changed:
+        say(f"made again, since their files have changed: {len(report.changed)}, such as {report.changed[0]}")
+    counts = f"{found.missing} missing, {len(report.failed)} failed"
+    if not found.videos:
+        raise BenchError(f"{report.folder}: no features were written: {counts} (see above)")
+    say(f"{found.path}: {found.windows} windows of {found.videos} videos ({report.made} new), {counts}")
+    if report.failed and not keep_going:
+        raise BenchError(f"{report.folder / 'failures.csv'}: {len(report.failed)} failed, the rest is written; fix"
+                         " what it lists and run the same command again, or pass --keep-going")  # fmt: skip
