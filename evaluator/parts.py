@@ -1,6 +1,6 @@
-"""The built-in sources of slices, by name; imported on first use.
+"""The built-in sources of slices and heads of `bench downstream anomaly`, by name; imported on first use.
 
-A new source is its own file and a line in `shipped` and in `about` here; `--help`, errors and tests read this table.
+A new one is its own file and a line in `shipped` and in `about` here; `--help`, errors and tests read these tables.
 """
 
 from benchmark_builder.utils.registry import Registry
@@ -30,5 +30,22 @@ SLICES = Registry(
         "classes": "classes:FILE.csv",
         "quantiles": "quantiles:FILE.csv (numbers)",
         "scene-distance": "scene-distance:FILE (csv or npz)",
+    },
+)
+
+# Each is a subclass of evaluator.downstream.anomaly.base.Head.
+HEADS = Registry(
+    "anomaly head",
+    "--head",
+    "heads",
+    {
+        "mil": "evaluator.downstream.anomaly.mil:MIL",
+        "rtfm": "evaluator.downstream.anomaly.rtfm:RTFM",
+        "mgfn": "evaluator.downstream.anomaly.mgfn:MGFN",
+    },
+    {
+        "mil": "mil (ranking, Sultani et al. 2018)",
+        "rtfm": "rtfm (Tian et al. 2021)",
+        "mgfn": "mgfn (Chen et al. 2023; of ALBAR's table)",
     },
 )

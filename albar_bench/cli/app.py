@@ -87,7 +87,15 @@ WEIGHTS = Table(
         ),
     },
 )
-DOWNSTREAM = Table("Downstream tasks on features of a frozen network: does less bias help there?")
+DOWNSTREAM = Table(
+    "Downstream tasks on features of a frozen network: does less bias help there?",
+    {
+        "anomaly": Command(
+            f"{CLI}.downstream:anomaly",
+            "Learn anomalies from labels of whole videos, and score the test videos frame by frame: AUC and AP.",
+        ),
+    },
+)
 COMMANDS: dict[str, Command | Table] = {
     "build": BUILD,
     "train": Command(
