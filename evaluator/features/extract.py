@@ -32,7 +32,8 @@ from benchmark_builder.utils.runner import Report
 from benchmark_builder.video.digest_cache import known_digest
 from evaluator.evaluate import describe_model
 from evaluator.features.annotations import segment_row
-from evaluator.features.folder import SEGMENTS, VIDEO_COLUMNS, VIDEOS, read_video_rows, write_tables
+from evaluator.features.companions import NAMES, write_companions
+from evaluator.features.folder import SEGMENT_COLUMNS, SEGMENTS, VIDEO_COLUMNS, VIDEOS, FeatureFolder, read_video_rows
 from evaluator.features.formats import FORMATS
 from evaluator.features.options import FeaturesOptions
 from evaluator.features.record import RECORD, FeaturesRecord
@@ -277,7 +278,7 @@ class _Features(runner.Filling[LongVideo]):
         inside(self.out, row["file"])
 
     def begin(self, journal: Journal) -> None:
-        for name in (VIDEOS, SEGMENTS):  # of the splits so far; the journal has what they say
+        for name in (VIDEOS, SEGMENTS, *NAMES):  # they would not fit what follows; the journal has what they say
             (self.out / name).unlink(missing_ok=True)
         write_json(self.out / RECORD, self.record.plain() | {"paths": paths_from(self.out, root=self.root)})
 
@@ -380,9 +381,24 @@ class _Features(runner.Filling[LongVideo]):
         failures = [failure for failure in failures if failure["id"] in known]
         journal.write_reasons()
         write_csv(self.out / FAILURES, FAILURE_COLUMNS, failures)
-        write_tables(self.out, rows, segments)
+        write_csv(self.out / SEGMENTS, SEGMENT_COLUMNS, segments)
+        self._write_companions(rows, segments)
+        write_csv(self.out / VIDEOS, VIDEO_COLUMNS, rows)  # last: with it the folder is finished
         self._finished = True
         return Report(self.out, made, sum(bool(row.get("file")) for row in rows) - made, failures, changed)
+
+    def _write_companions(self, rows: list[dict[str, Any]], segments: list[dict[str, Any]]) -> None:
+        prefix = self.options.prefix
+        if prefix is None:
+            prefix = self.out.resolve().as_posix()
+        prefix += "/" if prefix and not prefix.endswith("/") else ""
+        tables = [
+            [(k, {c: str(row.get(c, "")) for c in columns}) for k, row in enumerate(table, 2)]
+            for table, columns in ((rows, VIDEO_COLUMNS), (segments, SEGMENT_COLUMNS))
+        ]
+        folders = {task: FeatureFolder.of(self.out, self.record, task, *tables) for task in self.listings}
+        for note in write_companions(self.out, folders, self.record.splits, prefix):
+            self.say(note)
 
     def tidy(self) -> None:
         there = self._has_features()
@@ -390,7 +406,7 @@ class _Features(runner.Filling[LongVideo]):
             shutil.rmtree(self.out / ".features", ignore_errors=True)
         if there:
             return
-        for name in (LOG, LEFT_OUT, RECORD, VIDEOS, SEGMENTS):
+        for name in (LOG, LEFT_OUT, RECORD, VIDEOS, SEGMENTS, *NAMES):
             (self.out / name).unlink(missing_ok=True)
 
     def _has_features(self) -> bool:

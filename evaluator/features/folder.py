@@ -30,6 +30,7 @@ VIDEO_COLUMNS = [
     "video", "file", "split", "label", "frames", "fps", "duration", "windows", "sha256", "source", "source_sha256",
     "source_frames", "source_fps", "reason",
 ]  # fmt: skip
+Numbered = tuple[int, dict[str, str]]  # a row of a table and its line number
 SEGMENT_COLUMNS = ["video", "task", "label", "start", "end", "start_frame", "end_frame"]
 
 
@@ -162,7 +163,14 @@ class FeatureFolder:
             said = f"has annotations for {', '.join(record.tasks)}" if record.tasks else "has no annotations"
             raise BenchError(f"{path}: {said}, not for {task}; extract features of a dataset that has them")
         rows = read_video_rows(path)
-        segments = _segments(path, record, task, {row["video"] for _, row in rows})
+        return cls.of(path, record, task, rows, read_segment_rows(path) if record.tasks else [])
+
+    @classmethod
+    def of(
+        cls, path: Path, record: FeaturesRecord, task: str, rows: Sequence[Numbered], segment_rows: Sequence[Numbered]
+    ) -> "FeatureFolder":
+        """A folder from the rows of its tables with their line numbers; raises as :meth:`open`."""
+        segments = _segments(path, record, task, {row["video"] for _, row in rows}, segment_rows)
         videos, left_out = [], []
         for number, row in rows:
             where = f"{path / VIDEOS}, line {number}"
@@ -188,7 +196,7 @@ def read_record(path: Path) -> FeaturesRecord:
     return FeaturesRecord.of(document, path / RECORD, FIX)
 
 
-def read_video_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+def read_video_rows(path: Path) -> list[Numbered]:
     """The rows of videos.csv with their line numbers, checked for ids, splits and duplicates."""
     file = path / VIDEOS
     if not file.is_file():
@@ -205,6 +213,14 @@ def read_video_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         seen.add(name)
         found.append((number, row))
     return found
+
+
+def read_segment_rows(path: Path) -> list[Numbered]:
+    """The rows of segments.csv with their line numbers."""
+    file = path / SEGMENTS
+    if not file.is_file():
+        raise BenchError(f"{file}: no such file; run the `bench features` command of this folder again, it continues")
+    return list(numbered_records(file, SEGMENT_COLUMNS, "table of segments", FIX))
 
 
 def _video(
@@ -226,13 +242,11 @@ def _video(
     )  # fmt: skip
 
 
-def _segments(path: Path, record: FeaturesRecord, task: str, known: set[str]) -> dict[str, list[FeatureSegment]]:
+def _segments(
+    path: Path, record: FeaturesRecord, task: str, known: set[str], rows: Sequence[Numbered]
+) -> dict[str, list[FeatureSegment]]:
     file, found = path / SEGMENTS, dict[str, list[FeatureSegment]]()
-    if not record.tasks:
-        return found
-    if not file.is_file():
-        raise BenchError(f"{file}: no such file; run the `bench features` command of this folder again, it continues")
-    for number, row in numbered_records(file, SEGMENT_COLUMNS, "table of segments", FIX):
+    for number, row in rows:
         where = f"{file}, line {number}"
         if row["video"] not in known:
             raise BenchError(f"{where}: {row['video']!r} is not in {VIDEOS}; {FIX}")

@@ -26,7 +26,7 @@ def videos(tmp_path_factory):
 
 def run(root, out, model=None, **options):
     found = extract_features(
-        model or scored(), "folder", root, out=out, options=FeaturesOptions(progress=False, **options)
+        model or scored(), "folder", root, out=out, options=FeaturesOptions(progress=False, prefix="", **options)
     )
     return FeatureFolder.open(found.path), found
 
