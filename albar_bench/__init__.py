@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         build_kind,
         build_scuba,
         build_scufo,
+        detect_anomalies,
         evaluate,
         explain,
         extract_features,
@@ -40,12 +41,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BenchError", "Benchmark", "Explained", "Result", "__version__", "build_conflfg", "build_kind", "build_scuba",
-    "build_scufo", "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark", "predict", "score",
-    "train",
+    "build_scufo", "detect_anomalies", "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark",
+    "predict", "score", "train",
 ]  # fmt: skip
 
-_API = ("Explained", "Result", "build_conflfg", "build_kind", "build_scuba", "build_scufo", "evaluate", "explain",
-        "extract_features", "leaderboard", "load_benchmark", "predict", "score", "train")  # fmt: skip
+_API = ("Explained", "Result", "build_conflfg", "build_kind", "build_scuba", "build_scufo", "detect_anomalies",
+        "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark", "predict", "score",
+        "train")  # fmt: skip
 __getattr__, __dir__ = exports(
     __name__,
     {name: "albar_bench.api" for name in _API}

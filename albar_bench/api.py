@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmark_builder.kinds.base import Kind
+    from evaluator.downstream.anomaly.detect import Detected
     from evaluator.explain.explain import Explained as Found
     from evaluator.features.folder import FeatureFolder
     from evaluator.predict.answers import Prediction
@@ -442,6 +443,28 @@ def extract_features(
         first = next(iter(found.report.failed), None)
         raise BenchError(f"{found.path}: no features were written{': ' + first['reason'] if first else ''}")
     return FeatureFolder.open(found.path)
+
+
+def detect_anomalies(features: "FeatureFolder | Place", out: Place = "anomaly", **options: Any) -> "Detected":
+    """Learn anomalies from labels of whole videos, and score the test videos frame by frame: AUC and AP.
+
+    Args:
+        features: a folder of features, such as :func:`extract_features` returns, of training and test videos.
+        out: folder for results, scores and pictures; finished seeds in it are kept.
+        options: fields of :class:`evaluator.downstream.anomaly.options.AnomalyOptions`, such as ``head``, ``steps``,
+            ``seeds``, ``validation``, ``scores``; ``set=("lr=0.0001",)``.
+
+    Returns:
+        The figures: ``record.mean["auc"]``, ``record.sd``, ``record.interval`` (shares from 0 to 1), ``classes``.
+
+    Raises:
+        BenchError: an option or the folder is wrong, scikit-learn is missing, or there are no annotated test frames.
+    """
+    from evaluator.downstream.anomaly.detect import detect_anomalies as run
+    from evaluator.downstream.anomaly.options import AnomalyOptions
+
+    place = Path(features) if isinstance(features, (str, PathLike)) else features.path
+    return run(place, AnomalyOptions(**{"progress": _shows_progress(), **options}, out=Path(out)), log.info)
 
 
 def score(

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from planted import planted_folder
 from typer.testing import CliRunner
 
 from albar_bench.cli.app import app
@@ -27,6 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             name = re.match(r"# (\S+\.\w+)\n", block)
             if language in ("python", "toml") and name:
                 (folder / name[1]).write_text(block, encoding="utf-8")
+    planted_folder(folder / "features" / "ucf-crime", train=4, test=2)
     render_dataset(folder / "data" / "synthactions", SynthSettings(size=32, frames=4, train=16, test=8), 1)
     return folder
 
@@ -62,7 +64,7 @@ def test_an_example_runs(section: str, folder: Path, monkeypatch: pytest.MonkeyP
         assert refused.exit_code, "a benchmark alone chooses no module"
 
 
-OPTIONS = ("train", "--model", "--dataset", "--masks", "--backgrounds", "--layout", "--protocol")
+OPTIONS = ("train", "--model", "--dataset", "--masks", "--backgrounds", "--layout", "--protocol", "--head")
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import tiny_index
+from planted import planted_folder
 
 from benchmark_builder import builders as recipes
 from benchmark_builder import segment
@@ -35,6 +36,9 @@ from benchmark_builder.synthlong import SynthLongSettings, render_synthlong
 from benchmark_builder.utils import runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.encode import FFV1, open_video
+from evaluator.downstream.anomaly.detect import detect_anomalies
+from evaluator.downstream.anomaly.options import AnomalyOptions
+from evaluator.downstream.results import read_results
 
 QUIET = recipes.Run(1, False, lambda line: None)
 KILLED = 9
@@ -384,50 +388,26 @@ class FetchWeights(Scenario):
         return [n for n, content in tiny_index.CONTENT.items() if content != store.weights_file(n).read_bytes()]
 
 
-class Features(Scenario):
-    """Features of long videos, of which one was changed since; a file per crop."""
+class Anomaly(Scenario):
+    """Two trainings of `bench downstream anomaly`; the first of them was finished before."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        import torch
-        from torch import nn
+        self.features = planted_folder(folder / "features", train=2, test=1)
+        self.detect(folder / "before", 1)
 
-        from albar.clips.clips import ClipSampling
-        from evaluator.features.check import check_features
-        from evaluator.features.extract import extract_features
-        from evaluator.features.options import FeaturesOptions
-        from evaluator.models.factory import from_object
-
-        torch.set_num_threads(1)
-        torch.manual_seed(0)
-        network = nn.Sequential()
-        network.add_module("flat", nn.Flatten())
-        network.add_module("head", nn.Linear(3 * 2 * 8 * 8, 3))
-        network.sampling = ClipSampling(frames=2, stride=1, size=8, resize=12, crop="centre")  # type: ignore[assignment]
-        model, options = from_object(network, "tests.Tiny"), FeaturesOptions(
-            window=2, stride=2, crops=3, format="urdmu", prefix="", device="cpu", progress=False
-        )  # fmt: skip
-        self.extract = lambda out: extract_features(model, "folder", self.root / "videos", out=out, options=options)
-        self.problems = check_features
-        self.noise(1)
-        self.extract(folder / "before")
-        self.noise(2)
-
-    def noise(self, seed: int) -> None:
-        path = self.root / "videos" / f"{ARCHERY}.mkv"
-        path.unlink()
-        with open_video(path, 24, 16, 10.0, FFV1) as encoder:
-            for frame in np.random.default_rng(seed).integers(0, 256, (5, 16, 24, 3), dtype=np.uint8):
-                encoder.write(frame)
+    def detect(self, out: Path, seeds: int) -> None:
+        more = ("segments=4",)
+        options = AnomalyOptions(steps=2, seeds=seeds, set=more, curves="none", progress=False, out=out)
+        detect_anomalies(self.features, options)
 
     def start(self, out: Path) -> None:
-        shutil.copytree(self.folder / "before", out)
+        shutil.copytree(self.features.parent / "before", out)
 
     def run(self, out: Path) -> None:
-        self.extract(out)
+        self.detect(out, 2)
 
     def check(self, out: Path) -> list[str]:
-        return self.problems(out).problems
+        return [] if read_results(out).has("mean") else ["no figures"]
 
 
 SCENARIOS = {c.__name__.lower(): c for base in (Scenario, Corrected) for c in base.__subclasses__()}

@@ -50,24 +50,35 @@ def read_bags(videos: Sequence[FeatureVideo], count: int, progress: bool) -> tup
     Raises:
         BenchError: no normal or no abnormal video can be used.
     """
-    made, used, left_out = [], [], []
+    made: np.ndarray | None = None
+    used: list[FeatureVideo] = []
+    left_out: list[tuple[str, str]] = []
     for video in tqdm(videos, desc="training videos", unit="video", disable=not progress):
         if video.label is None:
             left_out.append((video.id, "has no label"))
             continue
         try:
-            made.append(torch.from_numpy(segments(video.features(), count)))
-            used.append(video)
+            one = segments(video.features(), count)
         except BenchError as error:
             left_out.append((video.id, str(error)))
+            continue
+        if made is None:  # not a list that is copied in the end: ten crops are gigabytes
+            made = np.empty((len(videos), *one.shape), np.float32)
+        made[len(used)] = one
+        used.append(video)
     abnormal = np.array([not is_normal(v) for v in used], bool)
     for kind, number in (("normal", (~abnormal).sum()), ("abnormal", abnormal.sum())):
         if not number:
+            if not used and left_out:
+                raise BenchError(f"none of {len(videos)} training videos can be used; the first: {left_out[0][0]}: "
+                                 f"{left_out[0][1]}")  # fmt: skip
             known = ", ".join(sorted({str(v.label) for v in videos})[:5]) or "none"
-            why = f"; the first that was left out: {left_out[0][1]}" if left_out else ""
-            raise BenchError(f"none of {len(videos)} training videos can be used as {kind} (labels: {known}; normal "
-                             f"videos have the label Normal){why}; extract features of both kinds")  # fmt: skip
-    return Bags(torch.stack(made), [str(v.label) for v in used], abnormal, [v.id for v in used]), left_out
+            why = f", {len(left_out)} left out" if left_out else ""
+            raise BenchError(f"none of {len(videos)} training videos can be used as {kind} (labels: {known}{why}; "
+                             "normal videos have the label Normal); extract features of both kinds")  # fmt: skip
+    assert made is not None
+    features = torch.from_numpy(made[: len(used)])
+    return Bags(features, [str(v.label) for v in used], abnormal, [v.id for v in used]), left_out
 
 
 def split(bags: Bags, fraction: float, seed: int) -> tuple[Bags, Bags]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from benchmark_builder.utils.device import pick_device
 from benchmark_builder.utils.errors import BenchError
@@ -149,13 +150,17 @@ def _claim(out: Path, key: dict[str, object], say: Callable[[str], None]) -> Non
     found = read_json(file, "record of a run", f"delete {out}, or choose another --out")
     differ = [name for name in sorted(key.keys() | found.keys())
               if found.get(name) != key.get(name)] if isinstance(found, dict) else ["everything"]  # fmt: skip
-    if differ:
+    begun = any((out / "seeds").glob("*.json")) or (out / "results.json").exists()
+    if differ and not begun:
+        write_json(file, key)
+    elif differ:
         detail = differ[0]
         was, now = (table.get(detail) for table in (found, key)) if isinstance(found, dict) else (None, None)
         if isinstance(was, dict) and isinstance(now, dict):
             detail = ", ".join(k for k in sorted(was | now) if was.get(k) != now.get(k))
         raise BenchError(f"--out {out}: holds a run with other {detail}; choose another --out, or delete it")
-    say(f"{out}: continues")
+    else:
+        say(f"{out}: continues")
 
 
 def _given(options: AnomalyOptions, test: Sequence[FeatureVideo], say: Callable[[str], None]) -> _Seed:
@@ -210,7 +215,8 @@ def _train_seed(
     )  # fmt: skip
     scores: dict[str, np.ndarray] = {}
     left_out = list(left_out)
-    for video in test:
+    bar = tqdm(test, desc=f"{options.head} seed {seed}: scores", unit="video", disable=not options.progress)
+    for video in bar:
         try:
             features = video.features()
         except BenchError as error:
@@ -285,6 +291,8 @@ def _written(
             "classes": {c: {f: m for f, (m, _) in row.items()} for c, row in classes.items()},
         },
     )  # fmt: skip
+    for old in (out / "curves").glob("*.png"):  # of fewer seeds, or drawn in the other way
+        old.unlink()
     curves = [Curve(v, np.stack([s.frames[v.id] for s in seeds])) for v in used]
     model = folder.record["model"]["method"]
     pictures = draw_curves(curves, options.curves, out / "curves", f"{name} on features of {model}")

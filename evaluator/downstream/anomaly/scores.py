@@ -5,7 +5,9 @@
 - one ``.npy``: the scores of all test videos in the order of the feature folder's lists, as the public code of RTFM,
   MGFN and UR-DMU has them
 
-Each array has a number per window or per frame; which of the two, its length says.
+Each array has a number per window or per frame; which of the two, its length says. Without overlap, scores of windows
+that are repeated, ``repeat(scores, window)``, are also frames: what is longer than the video is cut, frames at its end
+that are in no window take the last score.
 """
 
 import io
@@ -61,13 +63,22 @@ def _frames(scores: np.ndarray, video: FeatureVideo, path: Path) -> np.ndarray:
         return scores
     if len(scores) == video.windows:
         return frame_scores(scores, video.starts(), video.window, video.frames)
+    if len(scores) == _repeated(video):
+        more = video.frames - len(scores)
+        return np.append(scores, np.full(more, scores[-1])) if more > 0 else scores[: video.frames]
     raise BenchError(f"--scores {path}: {video.id} has {len(scores)} scores, but {video.windows} windows and "
                      f"{video.frames} frames; {FIX}")  # fmt: skip
 
 
+def _repeated(video: FeatureVideo) -> int:
+    """Length of ``repeat(scores, window)`` without overlap; 0 with it."""
+    return video.windows * video.window if video.stride == video.window else 0
+
+
 def _cut(scores: np.ndarray, videos: Sequence[FeatureVideo], path: Path) -> dict[str, np.ndarray]:
     """One array for all videos."""
-    for counts in ([v.windows for v in videos], [v.frames for v in videos]):
+    for count in (lambda v: v.windows, lambda v: v.frames, _repeated):
+        counts = [count(v) for v in videos]
         if sum(counts) == len(scores):
             parts = np.split(scores, np.cumsum(counts)[:-1])
             return {v.id: _frames(part, v, path) for v, part in zip(videos, parts, strict=True)}

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from feature_folders import MadeVideo, write_feature_folder
 from planted import WINDOWS, planted_folder
 
+import albar_bench as ab
 from benchmark_builder.utils.errors import BenchError
 from evaluator.downstream.anomaly import mgfn
 from evaluator.downstream.anomaly.bags import batches, read_bags, split
@@ -143,6 +145,9 @@ def test_a_folder_with_another_run_is_left_alone(tmp_path, small) -> None:
     with pytest.raises(BenchError, match=r"holds a run with other videos.csv"):
         quick(other, tmp_path / "out")
     assert (tmp_path / "out" / "results.json").read_bytes() == before
+    shutil.rmtree(tmp_path / "out" / "seeds")
+    (tmp_path / "out" / "results.json").unlink()  # a run that ended before its first training
+    assert quick(small, tmp_path / "out", steps=4).record.seeds[0].step == 4
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     with pytest.raises(BenchError, match=r"holds thesis.txt, and no run.json"):
@@ -291,6 +296,26 @@ def test_scores_are_the_mean_over_crops() -> None:
     with torch.inference_mode():
         wanted = head(torch.from_numpy(features).transpose(0, 1)[None]).scores[0].numpy()
     assert np.allclose(window_scores(head, features, torch.device("cpu")), wanted, atol=1e-6)
+
+
+def test_without_scikit_learn_the_extra_is_named(monkeypatch, tmp_path, small) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    with pytest.raises(BenchError, match=r"scikit-learn is not installed; install it with .*\[downstream\]"):
+        quick(small, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_python_api(tmp_path, small) -> None:
+    found = ab.detect_anomalies(FeatureFolder.open(small), tmp_path / "out", **QUICK)
+    assert found.record == quick(small, tmp_path / "same").record
+
+
+def test_old_pictures_are_taken_away(tmp_path, small) -> None:
+    quick(small, tmp_path / "out", curves="videos")
+    names = {p.name for p in (tmp_path / "out" / "curves").iterdir()}
+    assert len(names) == 6 and "Fire001_test.png" in names
+    quick(small, tmp_path / "out", curves="none")
+    assert not list((tmp_path / "out" / "curves").iterdir())
 
 
 def test_a_damaged_record_of_a_seed_is_refused(tmp_path, small) -> None:

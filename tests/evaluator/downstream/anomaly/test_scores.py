@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from feature_folders import MadeVideo, write_feature_folder
 from planted import WINDOWS, planted_folder
 
 from benchmark_builder.utils.errors import BenchError
@@ -51,6 +52,18 @@ def test_every_form_gives_the_same_frames(tmp_path, folder, scores, how) -> None
     found, unknown = read_scores(write(tmp_path / "s", how, scores), FeatureFolder.open(folder).videos("test"))
     assert not unknown and list(found) == list(scores)
     assert all(np.array_equal(found[k], np.repeat(v, 16)) for k, v in scores.items())
+
+
+@pytest.mark.parametrize(("frames", "wanted"), [(35, [1] * 16 + [2] * 19), (30, [1] * 16 + [2] * 14)])
+@pytest.mark.parametrize("one", [True, False])
+def test_repeated_scores_are_cut_or_continued(tmp_path, frames, wanted, one) -> None:
+    made = [MadeVideo(name, "test", np.zeros((2, 3)), "Normal", frames=frames) for name in "ab"]
+    videos = FeatureFolder.open(write_feature_folder(tmp_path / "f", made, classes=["Fire"])).videos()
+    repeated = np.repeat([1.0, 2.0], 16)
+    path = tmp_path / ("s.npy" if one else "s.npz")
+    np.save(path, np.tile(repeated, 2)) if one else np.savez(path, a=repeated, b=repeated)
+    found, _ = read_scores(path, videos)
+    assert [found[name].tolist() for name in "ab"] == [wanted, wanted]
 
 
 def test_they_are_scored_without_training(tmp_path, folder, scores) -> None:
