@@ -32,6 +32,21 @@ def features(
         typer.Option(help="Extract nothing: check this folder of features, also one of others, and exit with 1 if "
                      "something does not fit.", show_default=False, metavar="DIR"),
     ] = None,
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --check: a list of feature files; may be repeated.  [default: *.list in DIR]",
+                     show_default=False, metavar="FILE"),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--gt", help="With --check: truth per frame of the test list, .npy.  [default: gt.npy in DIR]",
+                     show_default=False, metavar="FILE"),
+    ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(help="With --check: json of segments, as of ActionFormer or OpenTAD.  [default: the one in DIR]",
+                     show_default=False, metavar="FILE"),
+    ] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Exit with 0 even if some videos failed.")] = False,
 ) -> None:  # fmt: skip
     """Write features of every window of long videos, in the formats that detectors of others read. Can be resumed.
@@ -39,9 +54,19 @@ def features(
     Example: `bench features runs/albar/model.ckpt --dataset ucf-crime --preset rtfm --out features/ucf`
 
     Own videos: `bench features MODEL --root VIDEOS --window 32 --stride 16 --out features/own` (docs/features.md).
+
+    Check anybody's features: `bench features --check DIR --lists test.list --gt gt-ucf.npy --stride 16`
     """
     from benchmark_builder.utils.errors import BenchError
 
+    if check is not None:
+        if model is not None:
+            raise BenchError("--check: extracts nothing; leave MODEL out")
+        _check(check, tuple(lists or ()), truth, annotations, FeaturesOptions(**chosen))
+        return
+    for name, value in (("--lists", lists), ("--gt", truth), ("--annotations", annotations)):
+        if value:
+            raise BenchError(f"{name}: goes with --check DIR; leave it out")
     if model is None:
         raise BenchError("MODEL: give a model, such as a checkpoint of `bench train`; or --check DIR to check features")
     from evaluator.features.extract import extract_features
@@ -60,3 +85,19 @@ def features(
     if report.failed and not keep_going:
         raise BenchError(f"{report.folder / 'failures.csv'}: {len(report.failed)} failed, the rest is written; fix"
                          " what it lists and run the same command again, or pass --keep-going")  # fmt: skip
+
+
+def _check(
+    path: Path, lists: tuple[Path, ...], truth: Path | None, annotations: Path | None, options: FeaturesOptions
+) -> None:
+    from benchmark_builder.utils.errors import BenchError
+    from evaluator.features.check import check_features
+
+    found = check_features(path, lists, truth, annotations, options.window, options.stride)
+    for line in found.facts:
+        say(line)
+    for line in found.problems:
+        say(f"does not fit: {line}")
+    if found.problems:
+        raise BenchError(f"{path}: {len(found.problems)} things do not fit (see above)")
+    say(f"{path}: everything fits")

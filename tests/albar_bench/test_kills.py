@@ -13,7 +13,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "kill_everywhere.py"
 QUICK = ("extend", "scufo", "segment", "import", "render", "othersettings", "exportvideos", "fetchweights", "kinds",
-         "backgrounds", "exportquestions", "renderlong")  # fmt: skip
+         "backgrounds", "exportquestions", "renderlong", "features")  # fmt: skip
 ALL = (
     *QUICK,
     "anomaly",

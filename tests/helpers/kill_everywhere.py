@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import tiny_index
-from planted import planted_folder
 
 from benchmark_builder import builders as recipes
 from benchmark_builder import segment
@@ -36,9 +35,6 @@ from benchmark_builder.synthlong import SynthLongSettings, render_synthlong
 from benchmark_builder.utils import runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.encode import FFV1, open_video
-from evaluator.downstream.anomaly.detect import detect_anomalies
-from evaluator.downstream.anomaly.options import AnomalyOptions
-from evaluator.downstream.results import read_results
 
 QUIET = recipes.Run(1, False, lambda line: None)
 KILLED = 9
@@ -392,22 +388,73 @@ class Anomaly(Scenario):
     """Two trainings of `bench downstream anomaly`; the first of them was finished before."""
 
     def __init__(self, folder: Path) -> None:
-        self.features = planted_folder(folder / "features", train=2, test=1)
-        self.detect(folder / "before", 1)
+        from planted import planted_folder
 
-    def detect(self, out: Path, seeds: int) -> None:
-        more = ("segments=4",)
-        options = AnomalyOptions(steps=2, seeds=seeds, set=more, curves="none", progress=False, out=out)
-        detect_anomalies(self.features, options)
+        from evaluator.downstream.anomaly.detect import detect_anomalies
+        from evaluator.downstream.anomaly.options import AnomalyOptions
+        from evaluator.downstream.results import read_results
+
+        features = planted_folder(folder / "features", train=2, test=1)
+        said = AnomalyOptions(steps=2, set=("segments=4",), curves="none", progress=False)
+        self.detect = lambda out, seeds: detect_anomalies(features, said.replaced(seeds=seeds, out=out))
+        self.figures = lambda out: read_results(out).mean
+        self.detect(folder / "before", 1)
+        self.before = folder / "before"
 
     def start(self, out: Path) -> None:
-        shutil.copytree(self.features.parent / "before", out)
+        shutil.copytree(self.before, out)
 
     def run(self, out: Path) -> None:
         self.detect(out, 2)
 
     def check(self, out: Path) -> list[str]:
-        return [] if read_results(out).has("mean") else ["no figures"]
+        return [] if "auc" in self.figures(out) else ["no figures"]
+
+
+class Features(Scenario):
+    """Features of long videos, of which one was changed since; a file per crop."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        import torch
+        from torch import nn
+
+        from albar.clips.clips import ClipSampling
+        from evaluator.features.check import check_features
+        from evaluator.features.extract import extract_features
+        from evaluator.features.options import FeaturesOptions
+        from evaluator.models.factory import from_object
+
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+        network = nn.Sequential()
+        network.add_module("flat", nn.Flatten())
+        network.add_module("head", nn.Linear(3 * 2 * 8 * 8, 3))
+        network.sampling = ClipSampling(frames=2, stride=1, size=8, resize=12, crop="centre")  # type: ignore[assignment]
+        model, options = from_object(network, "tests.Tiny"), FeaturesOptions(
+            window=2, stride=2, crops=3, format="urdmu", prefix="", device="cpu", progress=False
+        )  # fmt: skip
+        self.extract = lambda out: extract_features(model, "folder", self.root / "videos", out=out, options=options)
+        self.problems = check_features
+        self.noise(1)
+        self.extract(folder / "before")
+        self.noise(2)
+
+    def noise(self, seed: int) -> None:
+        path = self.root / "videos" / f"{ARCHERY}.mkv"
+        path.unlink()
+        with open_video(path, 24, 16, 10.0, FFV1) as encoder:
+            for frame in np.random.default_rng(seed).integers(0, 256, (5, 16, 24, 3), dtype=np.uint8):
+                encoder.write(frame)
+
+    def start(self, out: Path) -> None:
+        shutil.copytree(self.folder / "before", out)
+
+    def run(self, out: Path) -> None:
+        self.extract(out)
+
+    def check(self, out: Path) -> list[str]:
+        return self.problems(out).problems
 
 
 SCENARIOS = {c.__name__.lower(): c for base in (Scenario, Corrected) for c in base.__subclasses__()}
