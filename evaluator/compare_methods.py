@@ -393,6 +393,7 @@ class _Runner:
         from albar.training.reference2d import train_reference
         from albar.training.trainer import train
         from evaluator.evaluate import evaluate
+        from evaluator.models import load_model
 
         torch.set_num_threads(self.threads)
         os.environ["TQDM_DISABLE"] = "1"
@@ -403,6 +404,8 @@ class _Runner:
                 return Done(time.monotonic() - began)
             checkpoint, out = train(settings), sweep.out / "results"
             options = eval_options(sweep, settings.replaced(root=job.root or settings.root), job.variant)
+            if settings.places is not None and load_model(checkpoint, options.model).scenes is not None:
+                options = options.replaced(places=settings.places)
             scored = evaluate(checkpoint, sweep.benchmarks, out, options, named=sweep.named)
         except BenchError as error:
             return Done(time.monotonic() - began, str(error))

@@ -19,9 +19,10 @@ from benchmark_builder.datasets import classes_of, data_root, dataset_root, regi
 from benchmark_builder.datasets.subset import ChosenIds, read_subset
 from benchmark_builder.masks import mask_source
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import inside, read_json, sha256_file, write_json
+from benchmark_builder.utils.files import read_json, sha256_file, write_json
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.text import shown
+from evaluator.earlier import earlier_scenes, earlier_times
 from evaluator.inference.clips import Batch, ChangedFile, arranged, batches, order
 from evaluator.inference.processes import Processes
 from evaluator.metrics.figures import compute, file_tag, plain, version
@@ -29,10 +30,17 @@ from evaluator.models import ScoredModel, load_model
 from evaluator.models.base import Network, apply_options
 from evaluator.options import EvalOptions as EvalOptions
 from evaluator.predictions.files import Predictions, read_predictions, softmax, write_predictions
-from evaluator.records import ResultsRecord, Scored, TimedSet, check_names, read_record, subset_said, write_record
+from evaluator.records import (
+    ResultsRecord,
+    Scored,
+    check_names,
+    subset_said,
+    write_record,
+)
 from evaluator.reports import leaderboard
 from evaluator.reports.slices import write_slices
 from evaluator.results_folder import results_folder
+from evaluator.scenes import SceneTest, attach, scene_test
 from evaluator.slices.figures import slice_figures
 from evaluator.slices.table import read_slices
 from evaluator.testsets import TestSet, benchmark_set, default_benchmarks, iid_set, in_time, limited, listed_sets
@@ -81,6 +89,7 @@ def evaluate(
         model = model.with_classes(sets[0].classes, sets[0].dataset)
     columns = {s.name: model.columns(s.classes, s.name) for s in sets}
     processes = Processes(pick_device(options.device))
+    scenes = scene_test(model, sets, options, processes.device)
     named = benchmarks is not None if named is None else named
     timed = in_other_orders(sets, named, options, say if processes.main else lambda line: None)
     columns |= {t.name: columns[t.plain] for t in timed}
@@ -108,13 +117,20 @@ def evaluate(
     tag = "-".join(filter(None, (file_tag(model.method, model.digest), variant)))
     stores = {
         s.name: Store(out, s, tag, options.suffix, {"checkpoint_sha256": model.digest, "protocol": protocol})
-        for s in (*sets, *timed)
+        for s in (*sets, *timed, *([scenes.set] if isinstance(scenes, SceneTest) else []))
     }
     with results_folder(out) if processes.main else contextlib.nullcontext():
         todo = [s for s in (*sets, *timed) if not (model.lasting and stores[s.name].done())]
         speed: dict[str, float] = {}
+        asked = None
+        if isinstance(scenes, SceneTest):
+            iid = next(s for s in sets if s.name == scenes.of)
+            if iid not in todo and not stores[scenes.set.name].done():
+                todo.insert(0, iid)
+            asked = scenes if iid in todo else None
         if todo:
-            speed = predict(model.network(processes.device), sampling, todo, columns, stores, processes, bf16, options)
+            network = (model.scenes.network if asked and model.scenes else model.network)(processes.device)
+            speed = predict(network, sampling, todo, columns, stores, processes, bf16, options, asked)
             if processes.main:
                 say(
                     f"{speed['videos']:.0f} videos in {speed['seconds']:.1f} s; the network waited for the input "
@@ -127,9 +143,19 @@ def evaluate(
         videos = leaderboard.videos_digest([s.digest for s in sets])
         path = out / "results" / f"{plain(dataset)}-{tag}-{videos}.json"
         of_run = {"checkpoint_sha256": model.digest, "precision": precision, "sampling": protocol["sampling"], **texts}
-        earlier = _earlier(path, out, sets, timed, of_run) if model.lasting else []
+        earlier = earlier_times(path, out, sets, timed, of_run) if model.lasting else []
         predictions |= {t.name: p for t, p, _ in earlier}
         timed += [t for t, _, _ in earlier]
+        true_scenes = None
+        if isinstance(scenes, SceneTest):
+            file = stores[scenes.set.name].csv
+            predictions = attach(predictions, scenes.of, read_predictions(file, scenes.set.classes))
+            true_scenes = scenes.told(file.relative_to(out).as_posix())
+        elif scenes and model.lasting and (kept_scenes := earlier_scenes(path, out, sets, of_run)) is not None:
+            name, true_scenes, answers = kept_scenes
+            predictions = attach(predictions, name, answers)
+        elif scenes:
+            say(scenes)
 
         computed = compute(sets, predictions, options.seed, options.cluster, timed)
         sliced = slice_figures(
@@ -149,7 +175,11 @@ def evaluate(
             **({"slices": [s.record.plain() for s in sliced]} if sliced else {}),
         }  # fmt: skip
         record = ResultsRecord.made(said, "the results", "give it a shorter name, or report this")
-        described = [s.replaced(predictions=stores[s.name].csv.relative_to(out).as_posix()) for s in record.sets]
+        described = [
+            s.replaced(predictions=stores[s.name].csv.relative_to(out).as_posix(),
+                       **({"scenes": true_scenes} if s.scene is not None else {}))
+            for s in record.sets
+        ]  # fmt: skip
         record = record.replaced(sets=described).placed(sets, out, options.root or data_root() / record.dataset)
         if timed:
             kept = {told.name: told for _, _, told in earlier}
@@ -230,38 +260,6 @@ def in_other_orders(sets: Sequence[TestSet], named: bool, options: EvalOptions, 
     return found
 
 
-def _earlier(
-    path: Path, out: Path, sets: Sequence[TestSet], timed: Sequence[TestSet], of_run: dict[str, Any]
-) -> list[tuple[TestSet, Predictions, TimedSet]]:
-    """Sets in other orders that an earlier run of the same model measured on the same videos, and this one does not.
-
-    Their predictions are there, so their drops stay in the record, which this run writes again.
-    """
-    if not path.is_file():
-        return []
-    try:
-        record = read_record(path)
-    except BenchError:
-        return []  # it will be written again
-    if any(record.plain().get(name) != value for name, value in of_run.items()):
-        return []
-    known = {s.name: s for s in sets if any((s.name, s.digest) == (r.name, r.digest) for r in record.sets)}
-    now = {t.name for t in timed}
-    found = []
-    for told in record.timed:
-        s = known.get(told.of_set)
-        if s is None or told.name in now or told.predictions is None:
-            continue
-        try:
-            file = inside(out, told.predictions)
-            p = read_predictions(file, s.classes, s.labels, allow_missing=told.top1.missing > 0)
-        except BenchError:
-            continue  # deleted, or changed
-        order = TimeOrder(told.time, told.seed)
-        found.append((replace(s, name=told.name, digest=told.digest, time=order, plain=s.name), p, told))
-    return found
-
-
 def _dataset(model: ScoredModel, options: EvalOptions, sets: Sequence[TestSet]) -> str:
     chosen = safe_name(options.dataset or "")
     if chosen and model.dataset and classes_of(chosen) != classes_of(model.dataset):
@@ -318,8 +316,12 @@ def predict(
     processes: Processes,
     bf16: bool,
     options: EvalOptions,
+    scenes: SceneTest | None = None,
 ) -> dict[str, float]:
     """Run the network on the sets; softmax is averaged over the views of a video.
+
+    With ``scenes``, the network's outputs are those of the classes and then those of the scenes
+    (:class:`~evaluator.models.base.SceneOutputs`), and the answers for the scenes are written, too.
 
     The predictions of a set are written as soon as its last video is done. Each of several processes computes its
     share; if one fails, all stop at the end of the current set.
@@ -331,6 +333,9 @@ def predict(
     left = {s.name: sum(1 for known, _ in listed if known is s) for s in sets}
     rows: dict[str, list[Row]] = {s.name: [] for s in sets}
     missing: dict[str, dict[str, str]] = {s.name: {} for s in sets}
+    if scenes is not None:
+        rows[scenes.set.name], missing[scenes.set.name] = [], {}
+    apart = len(scenes.set.classes) if scenes is not None else 0
     unwritten = [s.name for s in arranged(sets)]
     began, waited = time.perf_counter(), 0.0
     prepare = Normaliser(sampling)
@@ -343,6 +348,9 @@ def predict(
                 while unwritten and not left[unwritten[0]]:
                     name = unwritten.pop(0)
                     _write(stores[name], rows.pop(name), missing[name], processes)
+                    if scenes is not None and scenes.of == name:
+                        name = scenes.set.name
+                        _write(stores[name], rows.pop(name), missing[name], processes)
                 asked = time.perf_counter()
                 batch = next(stream, None)
                 waited += time.perf_counter() - asked
@@ -352,17 +360,27 @@ def predict(
                     if isinstance(error, ChangedFile) or not options.allow_missing:
                         raise error
                     missing[listed[k][0].name][listed[k][1].id] = str(error)
-                scores = video_scores(network, batch, prepare, processes.device, bf16, options.batch)
+                    if scenes is not None and listed[k][0].name == scenes.of:
+                        missing[scenes.set.name][listed[k][1].id] = str(error)
+                scores = video_scores(network, batch, prepare, processes.device, bf16, options.batch, apart)
                 for k, row in zip(batch.places, scores, strict=True):
                     s, item = listed[k]
+                    row, of_scenes = row[: len(row) - apart], row[len(row) - apart :]
                     if len(row) != len(s.classes):
                         raise BenchError(
                             f"the network has {len(row)} outputs, {s.name} has {len(s.classes)} classes; choose a "
                             "model trained on this dataset"
                         )
-                    if not np.isfinite(row).all():
+                    if not (np.isfinite(row).all() and np.isfinite(of_scenes).all()):
                         raise BenchError(f"the network's output for {item.id!r} is not finite; train the network again")
                     rows[s.name].append((item.id, item.label, row[columns[s.name]]))
+                    if scenes is not None and s.name == scenes.of:
+                        try:
+                            rows[scenes.set.name].append((item.id, scenes.find(item.id), of_scenes))
+                        except BenchError as error:
+                            if not options.allow_missing:
+                                raise
+                            missing[scenes.set.name][item.id] = str(error)
                 done = [*batch.places, *(k for k, _ in batch.errors)]
                 bar.update(len(done))
                 for k in done:
@@ -378,9 +396,12 @@ def predict(
 
 
 def video_scores(
-    network: Network, batch: Batch, prepare: Normaliser, device: torch.device, bf16: bool, most: int
+    network: Network, batch: Batch, prepare: Normaliser, device: torch.device, bf16: bool, most: int, apart: int = 0
 ) -> np.ndarray:
-    """Probabilities of a batch's videos, float32 (B, outputs): the mean over views of the softmax."""
+    """Probabilities of a batch's videos, float32 (B, outputs): the mean over views of the softmax.
+
+    The last ``apart`` outputs have a softmax of their own.
+    """
     if batch.clips is None:
         return np.zeros((0, 0), np.float32)
     cast = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
@@ -406,7 +427,9 @@ def video_scores(
                     f"the network returned {shape} for {len(part)} clips, not ({len(part)}, classes); fix the network"
                 )
             found.append(logits.double().cpu().numpy())
-    probabilities = softmax(np.concatenate(found))
+    outputs = np.concatenate(found)
+    groups = np.split(outputs, [outputs.shape[1] - apart], axis=1) if apart else [outputs]
+    probabilities = np.concatenate([softmax(group) for group in groups], axis=1)
     mean: np.ndarray = probabilities.reshape(len(batch.places), -1, probabilities.shape[1]).mean(1).astype(np.float32)
     return mean
 

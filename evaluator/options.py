@@ -244,7 +244,9 @@ class EvalOptions(ScoringOptions):
         each set (by id); for a quick look. None scores all. check: compare each benchmark file with its manifest's
         digest. progress: show a progress bar. time: also score the ordinary test videos, and benchmarks that are named,
         in these orders of :data:`~evaluator.time_order.TIMES`; drawn orders follow ``seed``. masks, mask_set: source of
-        the masks that ``frozen-background`` needs, and its settings.
+        the masks that ``frozen-background`` needs, and its settings. scenes: whether to measure how often a network
+        that says scenes is right; None: where it can be measured. places: weights of the network that finds the true
+        scenes, where no render says them.
     """
 
     model: ModelOptions = Field(default_factory=ModelOptions)
@@ -271,6 +273,20 @@ class EvalOptions(ScoringOptions):
         None, "Mask source of --time frozen-background, KIND or KIND:PATH (`bench segment --help` lists them)."
     )
     mask_set: tuple[str, ...] = like(NetworkSettings, "mask_set", ())
+    scenes: bool | None = setting(
+        None, "Of a network that says scenes (devias): how often the scene of an ordinary test video is right.",
+        shown="where the true scenes are known",
+    )  # fmt: skip
+    places: PathSetting | None = setting(
+        None, "The true scenes: what a Places365 ResNet with these weights finds likeliest. For networks that were "
+        "trained with --places; the scenes of a render are known.", metavar="FILE",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _places_for_scenes(self) -> Self:
+        if self.scenes is False and self.places is not None:
+            raise self.wrong("places", self.places, "does not go with --no-scenes; leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def _masks_where_needed(self) -> Self:

@@ -104,10 +104,26 @@ class Confusion(Record):
     said_other: Count
 
 
+class TrueScenes(Record):
+    """What a network's answers for scenes were compared with (:mod:`evaluator.scenes`).
+
+    Attributes:
+        truth: the file that the true scenes are from, or the weights of the network that found them.
+        digest: names videos, true scenes, and the scenes that the network knows. count: how many it knows.
+        predictions: relative to the ``--out`` folder.
+    """
+
+    truth: Text
+    digest: Name
+    count: Count
+    predictions: Name
+
+
 class ScoredSet(Record):
     """A test set, its place, and its figures; ConflFG sets have ``donor``, ``prefers_mover`` and ``confusion``.
 
-    ``unread``: number of answers that are no class and count as wrong; ``top1_read``: accuracy without them.
+    ``unread``: number of answers that are no class and count as wrong; ``top1_read``: accuracy without them. ``scene``:
+    of a network that says scenes, on the ordinary test videos; ``scenes``: what is true there.
     """
 
     name: Name
@@ -124,6 +140,8 @@ class ScoredSet(Record):
     confusion: list[Confusion] = Field(default_factory=list[Confusion])
     unread: Annotated[int | None, Says("a whole number from 0", _is_count)] = None
     top1_read: Annotated[Figure | None, Missing()] = None
+    scene: Annotated[Figure | None, Missing()] = None
+    scenes: Annotated[TrueScenes | None, Missing()] = None
     videos: Annotated[int | None, Says("a whole number from 0", _is_count)] = None
     predictions: Annotated[str | None, Says(f"text of 1 to {LONGEST} characters", _is_name)] = None
     folder: TextOrNull = None
@@ -415,6 +433,12 @@ class Scored:
         """A field of :meth:`plain`, for code written for the last release, in which this was a dictionary."""
         warnings.warn(f"Scored[{name!r}]: use its attributes, or plain()", DeprecationWarning, 2)
         return self.plain()[name]
+
+
+def same_scenes(sets: Sequence[ScoredSet], others: Sequence[ScoredSet]) -> bool:
+    """Whether two records do not have different true scenes, so that their scene top-1 can be compared."""
+    digests = {s.scenes.digest for s in (*sets, *others) if s.scenes is not None}
+    return len(digests) <= 1
 
 
 def subset_said(chosen: ChosenIds | None) -> dict[str, object]:

@@ -11,9 +11,10 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, sha256_file
 from benchmark_builder.utils.folders import files_of, subfolders
 from evaluator.metrics.figures import compute, figure_parts, main_split
+from evaluator.metrics.names import SCENE_FIGURE
 from evaluator.metrics.paired import Comparison, compare
-from evaluator.predictions.files import Predictions, read_predictions
-from evaluator.records import Computed, Iid, ResultsRecord, ScoredSet, TimedSet, read_record
+from evaluator.predictions.files import Predictions, read_predictions, with_scenes
+from evaluator.records import Computed, Iid, ResultsRecord, ScoredSet, TimedSet, read_record, same_scenes
 from evaluator.reports.leaderboard import NAME, as_text, read_leaderboard, row_of
 from evaluator.testsets import Item, TestSet, benchmark_set, iid_set, limited, limited_digest, listed_digest, listed_set
 from evaluator.time_order import TimeOrder
@@ -227,6 +228,9 @@ def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = No
             s = _told(record, described, predictions[name])
         else:
             predictions[name] = read_predictions(file, s.classes, s.labels, allow_missing=lacking > 0)
+        if described.scenes is not None:
+            scenes = read_predictions(_file(path, f"scenes of {name}", described.scenes.predictions))
+            predictions[name] = with_scenes(predictions[name], scenes)
         sets.append(s)
     timed = []
     for told in record.timed:
@@ -240,11 +244,14 @@ def load_run(path: Path, benchmarks: Sequence[Path] = (), root: Path | None = No
 
 def _predictions(path: Path, described: ScoredSet | TimedSet) -> Path:
     """The file of the predictions of a set in the record ``path``. Raises BenchError if it is not there."""
-    name = described.name
-    if described.predictions is None:
+    return _file(path, described.name, described.predictions)
+
+
+def _file(path: Path, name: str, relative: str | None) -> Path:
+    if relative is None:
         raise BenchError(f"{path}: does not say where the predictions of {name} are; run `bench eval` again")
     try:
-        file = inside(_out(path), described.predictions)
+        file = inside(_out(path), relative)
         there = file.is_file()
     except (BenchError, ValueError, OSError) as error:  # OSError and ValueError: the name is not valid for a file
         raise BenchError(f"{path}: predictions of {name}: {str(error)[:200]}; run `bench eval` again") from None
@@ -287,6 +294,8 @@ def clustered(run: Run, cluster: str | None) -> Run:
 def compare_runs(a: Run, b: Run, seed: int = 0, cluster: str = "source") -> dict[str, Comparison]:
     """Compare two runs in every figure that both have; differences are A minus B.
 
+    Scene top-1 is left out if the true scenes of the runs differ.
+
     Args:
         a, b: the runs.
         seed: seed of the bootstrap.
@@ -303,4 +312,6 @@ def compare_runs(a: Run, b: Run, seed: int = 0, cluster: str = "source") -> dict
     split = main_split(a.sets)
     left = figure_parts(a.sets, a.predictions, cluster)[split]
     right = figure_parts(ordered, b.predictions, cluster)[split]
+    if not same_scenes(a.record.sets, b.record.sets):
+        left.pop(SCENE_FIGURE, None)
     return {name: compare(left[name], right[name], name, seed) for name in left if name in right}

@@ -44,12 +44,14 @@ class Companions:
         sampling: how clips are cut and normalised.
         scenes: number of scenes in ``Batch.scenes``; 0: none.
         bank: StillMix's still frames, uint8 (frames, 3, size, size), on the CPU; None: none.
+        scene_names: the scenes in the order of ``Batch.scenes``.
     """
 
     classes: int
     sampling: ClipSampling
     scenes: int = 0
     bank: torch.Tensor | None = None
+    scene_names: tuple[str, ...] = ()
 
 
 class Method:

@@ -84,7 +84,8 @@ class Devias(Method):
         with torch.no_grad():
             width = token_map(model.eval(), clip).shape[-1]
         model.train(training)
-        said = slot_settings(width, s.heads, s.head_width, s.depth, s.tied, companions.scenes)
+        names = companions.scene_names
+        said = slot_settings(width, s.heads, s.head_width, s.depth, s.tied, companions.scenes, names)
         return SlotNetwork(model, said, companions.classes).to(clip.device)
 
     def prepare(self, model: nn.Module, clip: torch.Tensor, companions: Companions) -> None:

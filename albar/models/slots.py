@@ -9,7 +9,7 @@ that is surest of an action, the scene from the slot that is surest of a scene.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,7 @@ from albar.models.tokens import token_map, without_head
 from benchmark_builder.utils.errors import BenchError
 
 SLOTS = 2
+LONGEST = 200  # characters of a scene's name in a file
 EPSILON = 1e-7  # as published: keeps a slot without tokens finite
 
 
@@ -82,6 +83,7 @@ class SlotNetwork(TokenNetwork):
         width, heads, head_width, depth, scenes = (
             number(token_head, name) for name in ("width", "heads", "head_width", "depth", "scenes")
         )
+        scene_names(token_head)
         weights = depth * (4 * heads * head_width * width + 8 * width**2)
         if weights > 10**9:
             raise BenchError(f"its slots have {weights} weights, over {10**9}; train again")
@@ -90,12 +92,21 @@ class SlotNetwork(TokenNetwork):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         slots, _ = self.pool(token_map(self.backbone, x))
-        logits: torch.Tensor = self.head(self._surest(slots, slice(None, self.classes)))[:, : self.classes]
-        return logits
+        return self.action_logits(slots)
+
+    def both(self, x: torch.Tensor) -> torch.Tensor:
+        """Clips -> the logits of :meth:`forward`, then those of the scene: (B, classes + scenes)."""
+        slots, _ = self.pool(token_map(self.backbone, x))
+        return torch.cat([self.action_logits(slots), self.scene_logits(slots)], dim=1)
 
     def every_logit(self, slots: torch.Tensor) -> torch.Tensor:
         """Slots (B, 2, C) -> logits (B, 2, classes + scenes)."""
         return functional.linear(slots, self.head.weight, self.head.bias)
+
+    def action_logits(self, slots: torch.Tensor) -> torch.Tensor:
+        """Slots (B, 2, C) -> the action's logits (B, classes)."""
+        logits: torch.Tensor = self.head(self._surest(slots, slice(None, self.classes)))[:, : self.classes]
+        return logits
 
     def scene_logits(self, slots: torch.Tensor) -> torch.Tensor:
         """Slots (B, 2, C) -> the scene's logits (B, scenes)."""
@@ -152,7 +163,27 @@ def seen_slots(model: nn.Module, clips: torch.Tensor) -> Seen:
     return Seen(action, *caught[-1])
 
 
-def slot_settings(width: int, heads: int, head_width: int, depth: int, tied: bool, scenes: int) -> dict[str, object]:
-    """The settings of a :class:`SlotNetwork`, as a checkpoint keeps them."""
-    return {"kind": "slots", "width": width, "heads": heads, "head_width": head_width, "depth": depth, "tied": tied,
+def slot_settings(
+    width: int, heads: int, head_width: int, depth: int, tied: bool, scenes: int, names: Sequence[str] = ()
+) -> dict[str, object]:
+    """The settings of a :class:`SlotNetwork`, as a checkpoint keeps them; ``names``: of the scenes, in order."""
+    said = {"kind": "slots", "width": width, "heads": heads, "head_width": head_width, "depth": depth, "tied": tied,
             "scenes": scenes}  # fmt: skip
+    return {**said, **({"scene_names": list(names)} if names else {})}
+
+
+def scene_names(token_head: Mapping[str, object]) -> tuple[str, ...]:
+    """The scenes in the order of a :class:`SlotNetwork`'s outputs; empty: not known (written by an older version).
+
+    Raises:
+        BenchError: they are not as many different names as there are scenes.
+    """
+    names = token_head.get("scene_names", [])
+    told = (
+        [name for name in names if isinstance(name, str) and 0 < len(name) <= LONGEST]
+        if isinstance(names, list)
+        else []
+    )
+    if told != names or (told and not len(told) == len(set(told)) == token_head.get("scenes")):
+        raise BenchError(f"its scene_names are not {token_head.get('scenes')} different names; train again")
+    return tuple(told)

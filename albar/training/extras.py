@@ -30,17 +30,19 @@ class Extras:
         scenes: float32 (videos, scenes), or None.
         bank: uint8 (frames, 3, size, size), or None.
         notes: lines for the user.
+        scene_names: the scenes, in the order of the columns of ``scenes``.
     """
 
     actors: ActorMasks | None
     scenes: torch.Tensor | None
     bank: torch.Tensor | None
     notes: tuple[str, ...]
+    scene_names: tuple[str, ...] = ()
 
     def companions(self, classes: int, settings: TrainSettings) -> Companions:
         """These data in the form that methods take."""
         scenes = self.scenes.shape[1] if self.scenes is not None else 0
-        return Companions(classes, settings.clip_sampling, scenes, self.bank)
+        return Companions(classes, settings.clip_sampling, scenes, self.bank, self.scene_names)
 
 
 def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], device: torch.device) -> Extras:
@@ -51,6 +53,7 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
     """
     s, root, notes = settings, dataset_root(settings.dataset, settings.root), []
     actors = scenes = bank = None
+    scene_names: tuple[str, ...] = ()
     if "actors" in method.needs:
         actors = ActorMasks(videos, mask_spec(s), root, s.cache_mb, s.progress)
         if actors.without:
@@ -59,12 +62,12 @@ def gather(method: Method, settings: TrainSettings, videos: Sequence[Video], dev
                 f"{s.method} does not change them"
             )
     if "scenes" in method.needs:
-        scenes = scenes_of(settings, videos, device)
+        scenes, scene_names = scenes_of(settings, videos, device), scene_names_of(settings)
     if "bank" in method.needs:
         if s.reference is None:
             raise BenchError(f"{s.method} needs a 2-D reference; give --reference, a run of `bench train reference2d`")
         bank = make_bank(s.reference, videos, s.clip_sampling, tau(s), s.bank, s.seed, bank_resize(s))
-    return Extras(actors, scenes, bank, tuple(notes))
+    return Extras(actors, scenes, bank, tuple(notes), scene_names)
 
 
 def scenes_of(settings: TrainSettings, videos: Sequence[Video], device: torch.device) -> torch.Tensor:
@@ -84,6 +87,14 @@ def scenes_of(settings: TrainSettings, videos: Sequence[Video], device: torch.de
         f"{s.method} needs the scenes of {s.dataset}; give --places FILE, a Places365 ResNet's weights "
         "(resnet18_places365.pth.tar; `bench weights fetch places365-resnet18` brings it and says where it is)"
     )
+
+
+def scene_names_of(settings: TrainSettings) -> tuple[str, ...]:
+    """The scenes in the order of the columns of :func:`scenes_of`."""
+    from albar.data.scenes import PLACE_NAMES, scenery_names
+
+    s = settings
+    return PLACE_NAMES if s.places is not None else scenery_names(dataset_root(s.dataset, s.root))
 
 
 def tau(settings: TrainSettings) -> float:

@@ -14,7 +14,8 @@ OF_MODEL = (
 UNNAMED = tuple(name for name in OF_MODEL if name not in ("method", "trained_on"))  # without those for the leaderboard
 OPTIONS = (
     "dataset", "root", "iid", "split", "fold", "batch", "workers", "device", "precision", "subset", "limit",
-    "allow_missing", "seed", "cluster", "suffix", "slices", "quantiles", "time", "masks", "mask_set",
+    "allow_missing", "seed", "cluster", "suffix", "slices", "quantiles", "time", "masks", "mask_set", "scenes",
+    "places",
 )  # fmt: skip
 
 
@@ -37,6 +38,9 @@ def eval_command(
 
     A model that compares videos with texts is scored zero-shot, with the benchmark's classes as phrases: `bench eval
     hf:openai/clip-vit-base-patch32 --benchmarks DIR --no-iid --prompt "a video of a person {}"`.
+
+    A checkpoint of `bench train devias` also gets the accuracy of its scenes on the ordinary test videos: `bench eval
+    model.ckpt --places resnet18_places365.pth.tar`; a render of synthactions needs no --places.
 
     On several GPUs: `accelerate launch --num_processes N $(which bench) eval MODEL …`.
     """

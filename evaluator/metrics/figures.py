@@ -14,7 +14,7 @@ from evaluator.metrics.drops import drops
 from evaluator.metrics.intervals import with_interval
 from evaluator.metrics.names import EXTRA as EXTRA
 from evaluator.metrics.names import FIGURES as FIGURES
-from evaluator.metrics.names import KINDS, SCUBA_FIGURE, UNBIASED, UNBIASED_FIGURE, ordered
+from evaluator.metrics.names import KINDS, SCENE_FIGURE, SCUBA_FIGURE, UNBIASED, UNBIASED_FIGURE, ordered
 from evaluator.metrics.outcomes import (
     Part,
     class_parts,
@@ -97,6 +97,8 @@ def figure_parts(
         same = s.about.same if s.has_same_donors else ""
         split = main if s.kind == "iid" else s.split
         parts[split][same or s.about.figure].append(_top1(s, predictions[s.name], cluster))
+        if (scenes := predictions[s.name].scenes) is not None and scenes.ids:
+            parts[split][SCENE_FIGURE].append(_top1(s, scenes, cluster))
         if s.about.donors and s.donors and not same:
             p, drawn = predictions[s.name], s.clusters(cluster)
             parts[s.split][s.about.donors].append(donor_part(p, s.donors, drawn))
@@ -122,6 +124,8 @@ def set_figures(s: TestSet, p: Predictions, seed: int = 0, cluster: str = "sourc
     if len(s.classes) > 5 and p.scores is not None:
         found["top5"] = with_interval([top_k_part(p, 5, drawn)], f"{s.name}/top5", seed)
     result: dict[str, object] = {}
+    if p.scenes is not None and p.scenes.ids:
+        result["scene"] = asdict(with_interval([_top1(s, p.scenes, cluster)], f"{s.name}/scene", seed))
     if not p.answered.all():
         result["unread"] = int((~p.answered).sum())
         if p.answered.any():

@@ -45,6 +45,19 @@ class Texts(Protocol):
         """The same with other prompts."""
 
 
+@dataclass(frozen=True)
+class SceneOutputs:
+    """The scenes that a network says in addition to the action.
+
+    Attributes:
+        names: in the order of its outputs; empty: not known.
+        network: loads it onto a device: clips as for :data:`Network` -> logits of the classes, then of the scenes.
+    """
+
+    names: tuple[str, ...]
+    network: Callable[[torch.device], Network] = field(repr=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoredModel:
     """A model that is not loaded yet.
@@ -62,6 +75,7 @@ class ScoredModel:
         equal predictions, so that predictions on disk can be used again. notes: assumptions that were made; printed and
         stored. network: loads it onto a device, ready for use. own_sampling: the sampling before the user's changes.
         zero_shot: makes its classes of texts, see :meth:`with_classes`; None: it was trained on classes.
+        scenes: None: it says the action alone.
     """
 
     source: str
@@ -81,6 +95,7 @@ class ScoredModel:
     notes: tuple[str, ...] = ()
     own_sampling: ClipSampling | None = None
     zero_shot: Texts | None = field(default=None, repr=False)
+    scenes: SceneOutputs | None = None
 
     @property
     def clips(self) -> ClipSampling:

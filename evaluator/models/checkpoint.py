@@ -4,12 +4,13 @@ from pathlib import Path
 
 import torch
 
-from albar.checkpoint import load_checkpoint
+from albar.checkpoint import Checkpoint, load_checkpoint
 from albar.models import is_own
+from albar.models.slots import scene_names, slot_network
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.registry import safe_name
 from evaluator import training_data
-from evaluator.models.base import Network, ScoredModel
+from evaluator.models.base import Network, SceneOutputs, ScoredModel
 
 NAME = "model.ckpt"
 
@@ -31,9 +32,28 @@ def load(path: Path, own: str | None = None) -> ScoredModel:
     def network(device: torch.device) -> Network:
         return loaded.network(own).to(device)
 
+    def with_scenes(device: torch.device) -> Network:
+        return slot_network(loaded.network(own).to(device)).both
+
     name = safe_name(loaded.model) if is_own(loaded.model) else loaded.model
     return ScoredModel(
         source=str(path), kind="checkpoint", method=loaded.method, model=name, digest=loaded.digest,
         sampling=loaded.sampling, network=network, classes=list(loaded.classes), strict=True, dataset=loaded.dataset,
         trained_on=training_data.of_run(loaded.dataset, loaded.settings), seed=loaded.settings.get("seed", ""),
+        scenes=SceneOutputs(_scenes(loaded), with_scenes) if loaded.token_head.get("kind") == "slots" else None,
     )  # fmt: skip
+
+
+def _scenes(loaded: Checkpoint) -> tuple[str, ...]:
+    """The scenes in the order of the outputs; empty if they are not known: older versions did not store them."""
+    try:
+        names = scene_names(loaded.token_head)
+    except BenchError as error:
+        raise BenchError(f"{loaded.path}: {error}") from None
+    beside = loaded.settings.get("beside")
+    teacher = beside.get("places", "known") if isinstance(beside, dict) else "known"
+    if names or teacher == "known":  # of another render
+        return names
+    from albar.data.scenes import PLACE_NAMES
+
+    return PLACE_NAMES if loaded.token_head.get("scenes") == len(PLACE_NAMES) else ()

@@ -9,7 +9,7 @@ machine.
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class Predictions:
         notes: what was assumed when the file was read, as lines for the user.
         unread: id -> the answer's text, of answers in which no class was found (``chosen`` is then NO_ANSWER).
         choices: number of options that the model chose from, if it answered questions; 0: all classes.
+        scenes: what it said of the scenes of these videos, with scenes as classes; None: nothing.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Predictions:
     notes: tuple[str, ...] = ()
     unread: Mapping[str, str] = field(default_factory=dict)
     choices: int = 0
+    scenes: "Predictions | None" = None
 
     @property
     def pred(self) -> np.ndarray:
@@ -88,8 +90,10 @@ class Predictions:
     def rows(self, at: Sequence[int], missing: tuple[str, ...] = ()) -> "Predictions":
         """The predictions of the videos at these places alone, with ``missing`` as its missing ids."""
         ids = [self.ids[k] for k in at]
+        scenes = None if self.scenes is None else _part(self.scenes, {*ids, *missing})
         return replace(
             self,
+            scenes=scenes,
             ids=ids,
             labels=self.labels[at],
             scores=None if self.scores is None else self.scores[at],
@@ -97,6 +101,26 @@ class Predictions:
             missing=missing,
             unread={i: self.unread[i] for i in ids if i in self.unread},
         )
+
+
+def _part(p: Predictions, ids: Collection[str]) -> Predictions:
+    """The predictions of these videos."""
+    at = [k for k, video_id in enumerate(p.ids) if video_id in ids]
+    kept = p.rows(at)
+    return replace(kept, missing=tuple(sorted(set(ids) - set(kept.ids))))
+
+
+def with_scenes(p: Predictions, scenes: Predictions) -> Predictions:
+    """Predictions of a test set with what was said of the scenes of the same videos.
+
+    Raises:
+        BenchError: the scenes are those of other videos.
+    """
+    known = set(p.ids)
+    other = next((i for i in scenes.ids if i not in known), None)
+    if other is not None:
+        raise BenchError(f"{scenes.name}: {other!r} is not in {p.name}; run `bench eval` again")
+    return replace(p, scenes=_part(scenes, {*p.ids, *p.missing}))
 
 
 def make_predictions(

@@ -17,8 +17,9 @@ from evaluator.time_order import TIMES, drop_parts
 
 NAME = "leaderboard.csv"
 # Figures and intervals are in percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
-# trained_on: blank in rows of older versions. chance: accuracy of a guess among the classes, or
-# among the options of a question, percent.
+# trained_on: blank in rows of older versions. chance: accuracy of a guess among the classes, or among the options of a
+# question, percent. scene_truth: where the true scenes of `scene` are from, and eight digits of a digest of them and of
+# the scenes that the model knows.
 COLUMNS = [
     "dataset", "method", "model", *FIGURES,
     *EXTRA,
@@ -26,7 +27,7 @@ COLUMNS = [
     *(f"n_{name}" for name in (*FIGURES, *EXTRA)),
     *(f"missing_{name}" for name in (*FIGURES, *EXTRA)),
     "seed", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256", "manifests", "version",
-    "cluster", "trained_on", "chance",
+    "cluster", "trained_on", "chance", "scene_truth",
 ]  # fmt: skip
 # Figures of users' kinds, as "avg_NAME ↓; contra_NAME ↑"; the last column, after the columns of these figures.
 # It is missing if no row has such figures.
@@ -108,6 +109,7 @@ def row_of(record: ResultsRecord) -> dict[str, object]:
     row["checkpoint_sha256"] = record.checkpoint_sha256[:12]
     row["manifests"] = "; ".join(f"{s.name}={s.digest[:12]}" for s in record.sets)
     row["built_by"] = "; ".join(sorted({s.built_by for s in record.sets if s.built_by}))
+    row["scene_truth"] = "; ".join(f"{s.scenes.truth} {s.scenes.digest[:8]}" for s in record.sets if s.scenes)
     row["version"] = record.version or version()
     choices = re.fullmatch(r"qa-(\d{1,3})", record.protocol)  # answers to questions with so many options
     among = int(choices[1]) if choices else len(record.classes)

@@ -57,6 +57,19 @@ def with_references(rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]
     return [one for row in rows for one in (row, reference_row(row)) if one is not None]
 
 
+def scene_notes(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """A line if rows that were measured on the same videos have different true scenes, so Scene is not comparable."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for row, letter in zip(rows, groups(rows), strict=True):
+        if row.get("scene"):
+            found.setdefault((row["dataset"], letter), set()).add(row.get("scene_truth", ""))
+    heading, differ = (
+        HEADINGS["scene"][0],
+        sorted({truth for told in found.values() if len(told) > 1 for truth in told}),
+    )
+    return [f"{heading}: true scenes differ ({', '.join(differ)}): not comparable."] if differ else []
+
+
 def trained_on(row: Mapping[str, str]) -> str:
     """What the model of a row was trained on; ``unknown`` if no one said it, empty for rows that are no models here."""
     return "" if is_published(row) or is_reference(row) else row.get("trained_on") or UNKNOWN
@@ -91,6 +104,7 @@ def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
     if mixed:
         table.add_column("Videos")
         notes.append("Rows with different letters under Videos were not measured on the same videos: not comparable.")
+    notes += scene_notes(rows)
     if "dataset" in naming:
         notes.append("Rows of different data sets were not measured on the same videos: not comparable.")
     if any(is_published(row) for row in rows):

@@ -276,6 +276,7 @@ def test_a_run_resumes_to_the_same_bits_and_shows_how_well_scenes_are_told(
             module, "scenes_of",
             lambda s, some, device: functional.one_hot(torch.tensor([scenes[v.id] for v in some]), 3).float(),
         )  # fmt: skip
+    monkeypatch.setattr(albar.training.extras, "scene_names_of", lambda s: ("field", "hall", "lake"))
 
     def run(out: str) -> Path:
         clip = {"frames": 4, "size": 16, "resize": 16}
@@ -308,5 +309,9 @@ def test_a_run_resumes_to_the_same_bits_and_shows_how_well_scenes_are_told(
     loaded = load_checkpoint(whole)
     assert loaded.cost == {"forward_clips": 1.0, "backward_clips": 1.0}
     assert loaded.token_head["kind"] == "slots" and loaded.token_head["scenes"] == 3
-    logits = loaded.network()(torch.randn(2, 3, 4, 16, 16))
-    assert logits.shape == (2, 2)
+    assert loaded.token_head["scene_names"] == ["field", "hall", "lake"]
+    network, clips = loaded.network(), torch.randn(2, 3, 4, 16, 16)
+    assert isinstance(network, SlotNetwork)
+    logits, both = network(clips), network.both(clips)
+    assert logits.shape == (2, 2) and both.shape == (2, 5) and torch.equal(both[:, :2], logits)
+    assert torch.equal(both[:, 2:], network.scene_logits(seen_slots(network, clips).slots))

@@ -900,7 +900,7 @@ def test_tables_that_other_programs_saved_are_read(tmp_path: Path, videos: list[
     (tmp_path / "facts.csv").write_text(f"\ufeffid, scenery\r\n{facts}", newline="")
     assert known_scenes(videos, tmp_path).argmax(1).tolist() == [k % 3 for k in range(24)]
     (tmp_path / "facts.csv").write_text("id,scenery\nv00,s1\n")
-    with pytest.raises(BenchError, match="of 23 training videos, first v01"):
+    with pytest.raises(BenchError, match="of 23 of the videos, first v01"):
         known_scenes(videos, tmp_path)
 
 
