@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from albar_bench.api import (
         Explained,
         Result,
+        Units,
+        audit_units,
         build_conflfg,
         build_kind,
         build_scuba,
@@ -40,13 +42,13 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "BenchError", "Benchmark", "Explained", "Result", "__version__", "build_conflfg", "build_kind", "build_scuba",
-    "build_scufo", "detect_anomalies", "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark",
-    "predict", "score", "train",
+    "BenchError", "Benchmark", "Explained", "Result", "Units", "__version__", "audit_units", "build_conflfg",
+    "build_kind", "build_scuba", "build_scufo", "detect_anomalies", "evaluate", "explain", "extract_features",
+    "leaderboard", "load_benchmark", "predict", "score", "train",
 ]  # fmt: skip
 
-_API = ("Explained", "Result", "build_conflfg", "build_kind", "build_scuba", "build_scufo", "detect_anomalies",
-        "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark", "predict", "score",
+_API = ("Explained", "Result", "Units", "audit_units", "build_conflfg", "build_kind", "build_scuba", "build_scufo",
+        "detect_anomalies", "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark", "predict", "score",
         "train")  # fmt: skip
 __getattr__, __dir__ = exports(
     __name__,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from evaluator.features.folder import FeatureFolder
     from evaluator.predict.answers import Prediction
     from evaluator.records import Scored
+    from evaluator.units.audit import Units as FoundUnits
 
 log = logging.getLogger("albar_bench")
 Place = str | PathLike[str]
@@ -289,6 +290,41 @@ def evaluate(
 
 
 @dataclass(frozen=True)
+class Units:
+    """What :func:`audit_units` found.
+
+    Attributes:
+        found: the figures, scores and kinds of the units, and the files.
+    """
+
+    found: "FoundUnits" = field(repr=False)
+
+    @property
+    def written(self) -> list[Path]:
+        """The tables and the picture."""
+        return self.found.written
+
+    @cached_property
+    def figures(self) -> pd.DataFrame:
+        """One row per figure, the columns of :class:`evaluator.units.audit.Line`: ``score FACTOR``, ``share FACTOR``
+        (0..1) and ``units KIND`` (a number of units)."""
+        from evaluator.units.audit import SUMMARY_COLUMNS
+
+        return pd.DataFrame([asdict(line) for line in self.found.lines], columns=SUMMARY_COLUMNS)
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """One row per unit: ``unit`` (its number), its scores ``static`` and ``dynamic``, ``kind``, ``constant``."""
+        from evaluator.units.factors import KINDS
+
+        f = self.found
+        kinds = [KINDS[kind] for kind in f.kinds]
+        static, dynamic = f.scores
+        return pd.DataFrame({"unit": range(len(kinds)), "static": static, "dynamic": dynamic, "kind": kinds,
+                             "constant": f.constant})  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Explained:
     """What :func:`explain` found.
 
@@ -465,6 +501,43 @@ def detect_anomalies(features: "FeatureFolder | Place", out: Place = "anomaly", 
 
     place = Path(features) if isinstance(features, (str, PathLike)) else features.path
     return run(place, AnomalyOptions(**{"progress": _shows_progress(), **options}, out=Path(out)), log.info)
+
+
+def audit_units(
+    model: "nn.Module | Place",
+    benchmark: "Benchmark | Place",
+    sampling: str | None = None,
+    out: Place = "units",
+    *,
+    network: str | None = None,
+    weights: str | None = None,
+    clip: Mapping[str, Any] | None = None,
+    views: int | None = None,
+    crops: int | None = None,
+    trust: bool = False,
+    **options: Any,
+) -> Units:
+    """Measure how many units of a network encode the background, the actor, both or neither (docs/units.md).
+
+    Args:
+        model, sampling, network, weights, clip, views, crops, trust: as for :func:`evaluate`; the network's layers must
+            be reachable, so no exported program.
+        benchmark: a SCUBA benchmark of which several videos share a background, and several a source video.
+        out: tables and a picture go here.
+        options: further fields of :class:`evaluator.options.UnitsOptions`, such as ``threshold``, ``limit``, ``batch``,
+            ``device``, ``seed``.
+
+    Raises:
+        BenchError: the model or benchmark is missing, the model has no pooled features, or the benchmark has no pairs.
+    """
+    from evaluator.options import ModelOptions, UnitsOptions
+    from evaluator.units.audit import audit_units as run
+
+    own = ModelOptions(
+        model=network, weights=weights, sampling=sampling, clip=dict(clip or {}), views=views, crops=crops, trust=trust
+    )
+    settings = UnitsOptions(**{"progress": _shows_progress(), **options}, out=Path(out))
+    return Units(run(_model(model, None), Path(benchmark), settings, own, log.info))
 
 
 def score(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmark_builder.benchmark import manifest
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.text import read_records
+from benchmark_builder.utils.text import counted, read_records
 
 if TYPE_CHECKING:
     from albar.clips.clips import ClipSampling
@@ -44,7 +44,7 @@ class Benchmark:
         self.protocol: dict[str, object] = self._read.protocol.plain()
 
     def __repr__(self) -> str:
-        return f"<Benchmark {self.kind} of {self.dataset}: {len(self)} videos in {self.folder}>"
+        return f"<Benchmark {self.kind} of {self.dataset}: {counted(len(self), 'video')} in {self.folder}>"
 
     def __len__(self) -> int:
         return len(self._read.rows)

@@ -16,6 +16,7 @@ from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import write_csv
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import logged, write_log
+from benchmark_builder.utils.text import counted
 from evaluator.metrics.figures import check_sets
 from evaluator.metrics.names import EXTRA, FIGURES
 from evaluator.options import EvalOptions, ModelOptions, Sweep
@@ -151,7 +152,7 @@ def _compare(sweep: Sweep, say: Say) -> Outcome:
     # In the order of the command, not in that in which they end.
     slices = tuple((name, done.slices) for name in names for own, done in scored if own == name and done.slices)
     if not rows:
-        raise BenchError(f"{sweep.out}: all {len(failures)} runs failed; the first: {failures[0]}")
+        raise BenchError(f"{sweep.out}: all {counted(len(failures), 'run')} failed; the first: {failures[0]}")
     table = sweep.out / TABLE
     write_csv(table, columns_of(own_figures(rows), drops_of(rows)), tabulate(rows, names))
     return Outcome(table, tuple(failures), slices, write_compared_slices(sweep.out, slices) if slices else None)

@@ -11,7 +11,7 @@ from benchmark_builder.datasets import data_root
 from benchmark_builder.datasets.subset import read_subset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import remove, write_csv
-from benchmark_builder.utils.text import shown
+from benchmark_builder.utils.text import counted, shown
 from evaluator.metrics.figures import compute, file_tag, plain, version
 from evaluator.options import ScoreOptions
 from evaluator.predictions.files import Predictions, of_videos, write_predictions
@@ -59,18 +59,24 @@ def score(
     method, model, lists, seed, cluster = o.method, o.model, o.lists, o.seed, o.cluster
     if not files or len(files) != len(benchmarks):
         raise BenchError(
-            f"{len(files)} predictions files and {len(benchmarks)} benchmarks; give each file its --benchmark"
+            f"{counted(len(files), 'predictions file')} and {counted(len(benchmarks), 'benchmark')}; give each file "
+            f"its --benchmark"
         )
     if lists and len(lists) != len(files):
         raise BenchError(
-            f"{len(lists)} list files for {len(files)} predictions files; give each file its --lists, or none"
+            f"{counted(len(lists), 'list file')} for {counted(len(files), 'predictions file')}; give each file its "
+            f"--lists, or none"
         )
     if o.questions and len(o.questions) != len(files):
         raise BenchError(
-            f"{len(o.questions)} folders of questions for {len(files)} files of answers; give each file its --questions"
+            f"{counted(len(o.questions), 'folder')} of questions for {counted(len(files), 'file')} of answers; give "
+            f"each file its --questions"
         )
     if o.questions and lists:
         raise BenchError("--lists and --questions do not go together; answers to questions name their videos")
+    if o.questions and o.answers != "auto":
+        raise BenchError(f"--answers {o.answers} and --questions do not go together; leave --answers out, the "
+                         "questions say what an answer means")  # fmt: skip
     check_names(method=method, model=model, trained_on=o.trained_on)
     if out is not None:
         leaderboard.check(out / leaderboard.NAME)
@@ -92,7 +98,7 @@ def score(
     }
     if chosen is not None:
         predictions = {s.name: of_videos(predictions[s.name], s.labels, o.allow_missing) for s in sets}
-    notes = _notes(sets, predictions)
+    notes = _notes(sets, predictions, o.answers)
     for line in notes:
         say(line)
     digest = _digest(list(predictions.values()))
@@ -139,12 +145,14 @@ def _protocol(predictions: Mapping[str, Predictions]) -> str:
     return f"qa-{choices.pop()}" if choices != {0} else "predictions"
 
 
-def _notes(sets: Sequence[TestSet], predictions: Mapping[str, Predictions]) -> list[str]:
+def _notes(sets: Sequence[TestSet], predictions: Mapping[str, Predictions], answers: str) -> list[str]:
     """What was assumed, and what is not among the figures, as lines for the user and the record."""
     notes: list[str] = []
     for s in sets:
         p = predictions[s.name]
         notes += p.notes
+        if answers != "auto" and p.scores is not None:
+            notes.append(f"--answers {answers} is not used for {p.name}: it has scores for every class, in known order")
         if p.missing:
             listed = ", ".join(p.missing[:5]) + (", …" if len(p.missing) > 5 else "")
             notes.append(f"{s.name}: {len(p.missing)} of {len(s.items)} videos were not predicted: {listed}")

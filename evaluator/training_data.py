@@ -10,7 +10,7 @@ from importlib.resources import as_file
 from pathlib import Path
 
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.text import letters, read_lines, read_text
+from benchmark_builder.utils.text import counted, letters, read_lines, read_text
 from manifests import resource
 
 UNKNOWN = "unknown"
@@ -40,7 +40,7 @@ def of_run(dataset: str, settings: Mapping[str, object], depth: int = 0) -> str:
     details = [settings.get("split")]
     fold, limit, subset = settings.get("fold"), settings.get("limit"), settings.get("subset")
     details += [f"split {fold}"] if isinstance(fold, int) and fold != 1 else []
-    details += [f"{limit} videos"] if isinstance(limit, int) else []
+    details += [counted(limit, "video")] if isinstance(limit, int) else []
     if isinstance(subset, Mapping):
         details.append(f"subset {subset.get('name') or subset.get('file')}")
     told = ", ".join(part for part in details if isinstance(part, str) and part)

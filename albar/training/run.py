@@ -34,6 +34,7 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.pool import default_workers
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.rng import generator
+from benchmark_builder.utils.text import counted
 
 # The settings of a checkpoint that say which data it was trained on.
 _DATA = ("split", "fold", "limit", "subset", "model", "weights", "weights_sha256", "started_from")
@@ -72,7 +73,8 @@ class Run:
             self.say(self.chosen.message)
         if listing.missing:
             raise BenchError(
-                f"{len(listing.missing)} videos of {s.dataset}'s split {s.split!r} are missing, first "
+                f"{s.dataset}, split {s.split!r}: {counted(len(listing.missing), 'video is', 'videos are')} missing, "
+                f"first "
                 f"{listing.missing[0]}; complete the dataset"
             )
         for line in listing.summary():  # videos with unusable names; the others are used
@@ -90,7 +92,8 @@ class Run:
         self.step_clips = self.recipe.batch * self.recipe.accumulate * self.processes
         if len(self.videos) < self.step_clips:
             raise BenchError(
-                f"{s.dataset} has {len(self.videos)} training videos, fewer than the {self.step_clips} of a step; "
+                f"{s.dataset} has {counted(len(self.videos), 'training video')}, fewer than the {self.step_clips} of "
+                f"a step; "
                 "lower --batch"
             )
 
@@ -103,8 +106,10 @@ class Run:
         s = self.settings
         self._prepare()
         self.say(
-            f"training {s.method} on {len(self.videos)} videos of {s.dataset} ({len(self.kept_back)} kept back): "
-            f"{s.model_name}, preset {s.preset_name}, {self.recipe.epochs} epochs of {self.epoch_steps} steps, "
+            f"training {s.method} on {counted(len(self.videos), 'video')} of {s.dataset} ({len(self.kept_back)} kept "
+            f"back): "
+            f"{s.model_name}, preset {s.preset_name}, {counted(self.recipe.epochs, 'epoch')} of {self.epoch_steps} "
+            f"steps, "
             f"{self.device.type}"
         )
         stream = batches(self.training, self.order, self.workers, pin=self.device.type == "cuda")

@@ -8,7 +8,7 @@ import typer
 from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
 from benchmark_builder.settings import LeakageFiles, LeakageSettings, MaskAuditSettings, RunSettings
-from benchmark_builder.utils.text import shown
+from benchmark_builder.utils.text import counted, shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,14 +54,16 @@ def leakage(
     console.print(screen)
     for one in found:
         where = f"pasted pixels {one.around}, in {100 * one.seen:.0f} % of {one.videos} videos"
-        say(f"{one.benchmark.name}: {one.sources} sources, {len(one.missing)} missing; the probe saw {where}")
+        say(
+            f"{one.benchmark.name}: {counted(one.sources, 'source')}, {len(one.missing)} missing; the probe saw {where}"
+        )
         for name, reason in one.missing[:5]:
             say(f"missing: {name}: {reason}")
         if len(one.missing) > 5:
             say(f"… and {len(one.missing) - 5} more")
     if out is not None:
         write_table(out, found)
-        say(f"{out}: {len(found)} rows")
+        say(f"{out}: {counted(len(found), 'row')}")
     if plot is not None:
         draw(plot, found)
         say(f"{plot}")
@@ -115,10 +117,13 @@ def masks(
     console = Console()
     console.print(_summary(found))
     console.print(_worst(found, settings.videos))
-    say(f"{folder}: {len(found.videos)} videos measured, {len(found.left_out)} have no masks (see failures.csv)")
+    say(
+        f"{folder}: {counted(len(found.videos), 'video')} measured, {len(found.left_out)} without masks (see "
+        f"failures.csv)"
+    )
     unknown = [video for video in found.videos if video.cuts is None]
     if unknown:
-        say(f"cuts are unknown for {len(unknown)} videos, such as {unknown[0].id}: {unknown[0].reason}")
+        say(f"cuts are unknown for {counted(len(unknown), 'video')}, such as {unknown[0].id}: {unknown[0].reason}")
     for name, reason in found.failed[:5]:
         say(f"failed: {name}: {reason}")
     if len(found.failed) > 5:
@@ -127,7 +132,7 @@ def masks(
         say(found.log)
     if settings.out is not None:
         write_table(settings.out, found)
-        say(f"{settings.out}: {len(found.videos)} rows")
+        say(f"{settings.out}: {counted(len(found.videos), 'row')}")
     say(
         f"{draw_sheet(found, settings.sheet, videos=settings.videos, columns=settings.columns, height=settings.height)}"
     )
@@ -139,7 +144,7 @@ def _summary(found: "MaskAudit") -> "Table":
 
     from benchmark_builder.audit.masks import summary
 
-    table = Table(title=f"Masks ({escape(found.masked.kind)}), {len(found.videos)} videos")
+    table = Table(title=f"Masks ({escape(found.masked.kind)}), {counted(len(found.videos), 'video')}")
     for heading in ("figure", "lower\nquartile", "median", "upper\nquartile", "worst", "worst video"):
         table.add_column(heading, overflow="fold")
     for figure, low, middle, high, worst in summary(found):

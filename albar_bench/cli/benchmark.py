@@ -17,6 +17,7 @@ from benchmark_builder.settings import (
     QuestionSettings,
     RunSettings,
 )
+from benchmark_builder.utils.text import counted
 
 Folder = Annotated[Path, typer.Argument(help="A built benchmark.", metavar="BENCHMARK")]
 
@@ -34,7 +35,7 @@ def verify(folder: Folder, run: RunSettings, moved: MovedOrigins) -> None:
         say(problem)
     if problems:
         raise BenchError(f"{folder}: {len(problems)} problems; build it again, or get an intact copy")
-    say(f"{folder}: {len(read_benchmark(folder).rows)} videos, all unchanged since the build")
+    say(f"{folder}: {counted(len(read_benchmark(folder).rows), 'video')}, all unchanged since the build")
 
 
 @with_options
@@ -108,7 +109,9 @@ def export(
             say(line)
         if made.failed:
             first = f"{made.failed[0]['id']}: {made.failed[0]['reason']}"
-            raise BenchError(f"{out / 'failures.csv'}: {len(made.failed)} videos have no question; {first}")
+            raise BenchError(
+                f"{out / 'failures.csv'}: {counted(len(made.failed), 'video has', 'videos have')} no question; {first}"
+            )
         return
     if asked:
         raise BenchError(f"--{next(iter(asked))}: is for --layout qa only; leave it out")
@@ -122,7 +125,7 @@ def export(
             peer, dataset, out, s.root, s.split, s.fold, s.layout, s.jpeg_quality, workers, say=lambda line: say(line)
         )
         failed, count = exported.failed, exported.made + exported.kept
-        say(f"{out}: {count} videos ({exported.made} new, {exported.kept} kept)")
+        say(f"{out}: {counted(count, 'video')} ({exported.made} new, {exported.kept} kept)")
     else:
         if peer is None:
             layout = Layout(s.layout or "frames", s.jpeg_quality)
@@ -133,13 +136,13 @@ def export(
             )
         failed = report.failed or ([] if report.benchmark else report.failures)
         count = len(report.benchmark.rows) if report.benchmark else 0
-        say(f"{out}: {count} videos")
+        say(f"{out}: {counted(count, 'video')}")
     for line in lines if count else ():
         say(f"{peer}: {line}")
     if failed or not count:
         first = f"; {failed[0]['id']}: {failed[0]['reason']}" if failed else ""
         raise BenchError(
-            f"{out / 'failures.csv'}: {len(failed)} videos could not be exported, {count} were exported{first}"
+            f"{out / 'failures.csv'}: {counted(len(failed), 'video')} could not be exported, {count} could{first}"
         )
 
 
@@ -161,7 +164,8 @@ def merge(
             f"{out}: nothing could be merged" + (f"; {wrong[0]['id']}: {wrong[0]['reason']}" if wrong else "")
         )
     say(
-        f"{out}: {len(report.benchmark.rows)} videos of {len(parts)} parts, {len(report.left_out)} left out, "
+        f"{out}: {counted(len(report.benchmark.rows), 'video')} of {len(parts)} parts, {len(report.left_out)} left "
+        f"out, "
         f"{len(report.failed)} failed"
     )
     if report.failed:
@@ -186,7 +190,7 @@ def import_command(
 
     made = import_published(folder, **{**dict(settings), "workers": settings.workers or default_workers()})
     table = made.folder / FAILURES
-    say(f"{made.folder}: {len(made.rows)} videos, now a {made.kind} benchmark")
+    say(f"{made.folder}: {counted(len(made.rows), 'video')}, now a {made.kind} benchmark")
     notes = read_records(table, FAILURE_COLUMNS, "table of failures")
     for kind_noted, words in (
         ("length", "whose length differs from the list"),
@@ -196,4 +200,4 @@ def import_command(
         names = [note["id"] for note in notes if note["kind"] == kind_noted]
         if names:
             first = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-            say(f"{len(names)} videos {words} ({first}), see {table}")
+            say(f"{counted(len(names), 'video')} {words} ({first}), see {table}")

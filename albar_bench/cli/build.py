@@ -23,6 +23,7 @@ from benchmark_builder.settings import (
     VideoSettings,
 )
 from benchmark_builder.utils.options import PathSetting, like, setting
+from benchmark_builder.utils.text import counted
 
 if TYPE_CHECKING:
     from benchmark_builder.benchmark.build import Report
@@ -206,7 +207,7 @@ def _finish(report: "Report") -> tuple[Path, str]:
         )
     folder = report.benchmark.folder
     say(
-        f"{folder}: {len(report.benchmark.rows)} videos ({report.made} new, {report.kept} kept), "
+        f"{folder}: {counted(len(report.benchmark.rows), 'video')} ({report.made} new, {report.kept} kept), "
         f"{len(report.left_out)} left out, {len(report.failed)} failed"
         + (
             f", {noted} notes in failures.csv"

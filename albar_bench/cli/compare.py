@@ -7,6 +7,7 @@ from albar.training.settings import ConfigFile, TrainSettings
 from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
 from benchmark_builder.utils.options import SettingsModel, setting
+from benchmark_builder.utils.text import counted
 from evaluator.options import Sweep
 
 # Settings of all runs that are options; the others can be given with --config.
@@ -81,7 +82,8 @@ def compare(
     say("\n".join(str(path) for path in written if path is not None))
     if outcome.failures:
         raise BenchError(
-            f"{len(outcome.failures)} runs failed; the first: {outcome.failures[0]}; fix the cause and run the "
+            f"{counted(len(outcome.failures), 'run')} failed; the first: {outcome.failures[0]}; fix the cause and "
+            f"run the "
             "command again"
         )
 

@@ -13,6 +13,7 @@ from benchmark_builder.settings import (
     SynthSettings,
     VideoSettings,
 )
+from benchmark_builder.utils.text import counted
 
 
 @with_options
@@ -46,7 +47,7 @@ def render(
             raise setting_error(name, value, "is an option of --dataset synthlong; leave it out")
         clips = SynthSettings(**settings)
         render_dataset(root, clips, workers)
-        say(f"{root}: {clips.train} training videos, 2 x {clips.test} test videos")
+        say(f"{root}: {counted(clips.train, 'training video')}, 2 x {counted(clips.test, 'test video')}")
     else:
         from benchmark_builder.synthlong import render_synthlong
 
@@ -104,11 +105,12 @@ def backgrounds(settings: GenerateSettings) -> None:
 
     report = generate(settings, say)
     counts = f"{report.made} new, {report.kept} kept, {len(report.failed)} failed"
-    say(f"{report.folder}: {report.made + report.kept} pictures ({counts})")
+    say(f"{report.folder}: {counted(report.made + report.kept, 'picture')} ({counts})")
     if report.failed:
         first = report.failed[0]
         raise BenchError(
-            f"{report.folder / 'failures.csv'}: {len(report.failed)} pictures could not be made; {first['id']}: "
+            f"{report.folder / 'failures.csv'}: {counted(len(report.failed), 'picture')} could not be made; "
+            f"{first['id']}: "
             f"{first['reason']}; run the same command again, the others are kept"
         )
 
@@ -144,6 +146,7 @@ def inspect(settings: InspectSettings) -> None:
         names = f", {unusable} with a name that cannot be used" if unusable else ""
         listed = f"{csv} lists them" if csv is not None else "--csv FILE lists them"
         raise BenchError(
-            f"{found.root}: {missing} videos missing, {unreadable} unreadable{names}; get or rename them ({listed}), "
+            f"{found.root}: {counted(missing, 'video')} missing, {unreadable} unreadable{names}; get or rename them "
+            f"({listed}), "
             "or build without them"
         )

@@ -8,7 +8,7 @@ import typer
 from albar_bench.cli.eval import UNNAMED
 from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
-from benchmark_builder.utils.text import shown
+from benchmark_builder.utils.text import counted, shown
 from evaluator.options import ExplainOptions, ModelOptions
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def explain(
     Console().print(_table(found))
     if found.means:
         first = found.means[0]
-        say(f"{first.videos} videos of {first.sources} source videos explained, {first.missing} missing")
+        of = counted(first.sources, "source video")
+        say(f"{counted(first.videos, 'video')} of {of} explained, {first.missing} missing")
     failed = [one for one in found.videos if one.reason]
     for one in failed[:5]:
         say(f"missing: {one.id}: {one.reason}")

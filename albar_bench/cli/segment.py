@@ -48,6 +48,7 @@ def segment(
     from benchmark_builder.builders import Run, Subset
     from benchmark_builder.segment import segment as write_masks
     from benchmark_builder.utils.errors import BenchError
+    from benchmark_builder.utils.text import counted
 
     report = write_masks(
         **own.model_dump(include={"dataset", "root", "split", "fold", "protocol", "masks", "out"}),
@@ -64,7 +65,7 @@ def segment(
     videos = report.made + report.kept
     if not videos:
         raise BenchError(f"{report.folder}: no masks were written: {counts} (see above)")
-    say(f"{report.folder}: masks of {videos} videos ({report.made} new, {report.kept} kept), {counts}")
+    say(f"{report.folder}: masks of {counted(videos, 'video')} ({report.made} new, {report.kept} kept), {counts}")
     if review.review is not None:
         say(f"{review.review}: fill in verdict, frames and reason, then give it as --corrections")
     if report.failed and not own.keep_going:

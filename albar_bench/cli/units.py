@@ -8,6 +8,7 @@ import typer
 from albar_bench.cli.eval import OF_MODEL
 from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
+from benchmark_builder.utils.text import counted
 from evaluator.options import ModelOptions, UnitsOptions
 
 if TYPE_CHECKING:
@@ -53,10 +54,13 @@ def units(
     console.print(_scores(found))
     console.print(_kinds(found))
     constant = int(found.constant.sum())
-    say(f"{found.videos} videos, {len(found.missing)} missing; {len(found.kinds)} units, {constant} do not vary")
+    say(
+        f"{counted(found.videos, 'video')}, {len(found.missing)} missing; {counted(len(found.kinds), 'unit')}, "
+        f"{constant} do not vary"
+    )
     for factor, shared in (("static", "backgrounds"), ("dynamic", "source videos")):
         line = found.line(f"score {factor}")
-        say(f"{factor}: {line.pairs} pairs, which share {line.groups} {shared}")
+        say(f"{factor}: {counted(line.pairs or 0, 'pair')}, which share {line.groups} {shared}")
     for name, reason in found.missing[:5]:
         say(f"missing: {name}: {reason}")
     if len(found.missing) > 5:

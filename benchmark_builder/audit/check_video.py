@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import entries, series
+from benchmark_builder.utils.text import counted
 from benchmark_builder.video.decode import coded_length, probe, scan_frames
 from benchmark_builder.video.record import Video
 from benchmark_builder.video.streams import variable_rate
@@ -160,12 +161,12 @@ def _count(path: Path, decoded: int, header: int) -> list[tuple[str, str]]:
     if path.suffix.lower() == ".avi" and coded == header == decoded + 1:
         return []
     if coded < 0.9 * header:
-        return [("unreadable", f"incomplete: {decoded} of the header's {header} frames; replace the file")]
-    return [("count", f"{decoded} frames, but its header says {header}")]
+        return [("unreadable", f"incomplete: {decoded} of the header's {counted(header, 'frame')}; replace the file")]
+    return [("count", f"{counted(decoded, 'frame')}, but its header says {header}")]
 
 
 def _gaps(folder: Path) -> list[tuple[str, str]]:
     """Missing pictures, by the numbers at the end of the names."""
     numbers = [number or 0 for number, _ in series((p.name for p in entries(folder)), folder)]
     lost = numbers[-1] - numbers[0] + 1 - len(numbers)
-    return [("gap", f"{lost} frames are missing in between")] if lost > 0 else []
+    return [("gap", f"{counted(lost, 'frame is', 'frames are')} missing in between")] if lost > 0 else []

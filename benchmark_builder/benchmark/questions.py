@@ -34,7 +34,7 @@ from benchmark_builder.utils.files import copy_whole, read_json, remove_leftover
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES
 from benchmark_builder.utils.rng import generator
-from benchmark_builder.utils.text import letters, read_table
+from benchmark_builder.utils.text import counted, letters, read_table
 from benchmark_builder.video.digest_cache import require_digest
 
 RECORD, QUESTIONS = "qa.json", "questions.jsonl"
@@ -308,7 +308,8 @@ def _said(source: Path, out: Path, record: dict[str, Any], questions: Sequence[Q
     donors = sum(q.donor != "" for q in questions)
     name = f"albar_bench_{record['benchmark']}"
     said = [
-        f"{out}: {len(questions)} questions with {record['options']} options (chance {100 / record['options']:.2f} %); "
+        f"{out}: {counted(len(questions), 'question')} with {record['options']} options (chance "
+        f"{100 / record['options']:.2f} %); "
         f"right letter: {letters_said}",
         f"wrong options: {f'the class of the donor in {donors}; ' if donors else ''}nearest classes by "
         f"{record['wrong_options']}",

@@ -10,6 +10,7 @@ from benchmark_builder.benchmark.manifest import Benchmark
 from benchmark_builder.kinds.stills import FEW, mask_areas, may_be_still, relative_areas
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.pictures import check_suffix, literal, new_figure, save_figure
+from benchmark_builder.utils.text import counted
 
 COLOUR = "#3b6ea5"
 
@@ -49,7 +50,10 @@ class Areas:
         below = int(np.sum(self.relative < 0.5))
         said.append(f"{below} of {len(self.relative)} {self.what} have less than half of their video's median mask")
         if self.few is not None:
-            said.append(f"{self.few} sources have fewer than {FEW} frames with at least half of their median mask")
+            said.append(
+                f"{counted(self.few, 'source has', 'sources have')} fewer than {FEW} frames with at least "
+                f"half of their median mask"
+            )
         return said
 
 
@@ -108,17 +112,19 @@ def plot_stats(benchmark: Benchmark, out: Path, areas: Areas | None = None) -> P
             (f"{areas.what}: mask, % of the picture", areas.what, (100 * areas.share).tolist()),
         ]
     figure = new_figure(5.4 + 3.6 * len(panels), 3.2 + 0.16 * len(balance))
-    figure.suptitle(f"{literal(benchmark.folder.name)}: {len(benchmark.rows)} videos of {len(balance)} classes")
+    figure.suptitle(
+        f"{literal(benchmark.folder.name)}: {counted(len(benchmark.rows), 'video')} of {len(balance)} classes"
+    )
     left, *others = figure.subplots(1, 1 + len(panels), width_ratios=(3, *[2] * len(panels)))
     left.barh([literal(name) for name in balance], list(balance.values()), color=COLOUR)
     left.invert_yaxis()
     left.set_xlabel("videos")
     left.tick_params(axis="y", labelsize=7)
-    for axes, (title, counted, values) in zip(others, panels, strict=True):
+    for axes, (title, of_what, values) in zip(others, panels, strict=True):
         if values:
             axes.hist(values, bins=20, color=COLOUR)
         else:
             axes.text(0.5, 0.5, "masks unknown", ha="center", transform=axes.transAxes)
         axes.set_xlabel(title)
-        axes.set_ylabel(counted)
+        axes.set_ylabel(of_what)
     return save_figure(figure, out)

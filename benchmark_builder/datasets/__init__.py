@@ -13,6 +13,7 @@ from typing import Any
 from benchmark_builder.parts import DATASETS
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.registry import first_line, safe_name
+from benchmark_builder.utils.text import counted
 from benchmark_builder.video.record import Video
 
 
@@ -69,10 +70,13 @@ class Listing:
         """Messages for the user on missing and unusable videos of the split: counts, and the first of each."""
         lines = []
         if self.missing:
-            lines.append(f"{len(self.missing)} videos in the split's list are missing: {_first(self.missing, shown)}")
+            lines.append(
+                f"{counted(len(self.missing), 'video is', 'videos are')} missing that the split's list "
+                f"names: {_first(self.missing, shown)}"
+            )
         if self.unusable:
             said = [f"{u.file} ({u.reason})" for u in self.unusable]
-            lines.append(f"{len(self.unusable)} videos cannot be used: {_first(said, shown)}")
+            lines.append(f"{counted(len(self.unusable), 'video')} cannot be used: {_first(said, shown)}")
         return lines
 
 
@@ -213,7 +217,7 @@ def _instead(listing: Listing) -> str:
         parts.append(f"the list has {named}, such as {listing.missing[0]!r}, and 0 of them can be used")
     if listing.unusable:
         first = listing.unusable[0]
-        parts.append(f"{len(listing.unusable)} files cannot be used, such as {first.file!r}: {first.reason}")
+        parts.append(f"{counted(len(listing.unusable), 'file')} cannot be used, such as {first.file!r}: {first.reason}")
     if listing.there:
-        parts.append(f"the folder contains {len(listing.there)} videos, such as {listing.there[0]!r}")
+        parts.append(f"the folder contains {counted(len(listing.there), 'video')}, such as {listing.there[0]!r}")
     return f" ({'; '.join(parts)})" if parts else ""

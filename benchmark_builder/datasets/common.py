@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from benchmark_builder.datasets import Listing, Unusable
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, entries, files_of, subfolders
-from benchmark_builder.utils.text import composed, letters, plain_path, shown
+from benchmark_builder.utils.text import composed, counted, letters, plain_path, shown
 from benchmark_builder.video.record import Video, id_problem
 from manifests import resource
 
@@ -99,9 +99,13 @@ def videos_of_classes(
     loose = files_of(folder, VIDEO_SUFFIXES)[0]
     if loose:
         first = told(loose[0], folder)
-        notes.append(f"{folder}: {len(loose)} videos are not in a class folder and are not used; the first: {first}")
+        notes.append(
+            f"{folder}: {counted(len(loose), 'video is', 'videos are')} not in a class folder and not used; "
+            f"the first: {first}"
+        )
     if deeper:
-        notes.append(f"{folder}: {len(deeper)} folders inside class folders contain videos, which are not used; the "
+        notes.append(f"{folder}: "
+                     f"{counted(len(deeper), 'folder')} inside class folders with videos, which are not used; the "
                      f"first: {told(deeper[0], folder)}")  # fmt: skip
     return videos, notes + not_videos(folder, others)
 
@@ -112,7 +116,7 @@ def not_videos(folder: Path, files: Sequence[Path], wanted: str = "videos by the
         return []
     kinds = sorted({p.suffix.lower() or "none" for p in files})
     said = ", ".join(kinds[:SHOWN]) + (", …" if len(kinds) > SHOWN else "")
-    return [f"{folder}: {len(files)} files are not {wanted} ({said}) and are not used; the first: "
+    return [f"{folder}: {counted(len(files), 'file is', 'files are')} not {wanted} ({said}) and not used; the first: "
             f"{told(files[0], folder)}"]  # fmt: skip
 
 
@@ -268,7 +272,8 @@ class Catalogue:
                     if suffix.lower() != entry.path.suffix.lower():
                         renamed.append((self._file(entry), PurePosixPath(name).name))
         if renamed:
-            said.append(f"{where}: {len(renamed)} videos have a different suffix than in the list and are used; "
+            said.append(f"{where}: {counted(len(renamed), 'video has', 'videos have')} a different suffix than in "
+                        f"the list and used; "
                         f"copies may differ in frames. The first: {renamed[0][0]} for {renamed[0][1]}")  # fmt: skip
         said += [f"{other} is not used: {where} lists {file}" for other, file in passed]
         videos = [Video(e.id, e.path, e.label, self.classes[e.label], split, self.dataset) for e in taken.values()]

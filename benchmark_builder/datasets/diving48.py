@@ -11,6 +11,7 @@ from benchmark_builder.datasets import Listing
 from benchmark_builder.datasets.flat import first_file, flat_listing, read_list
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
+from benchmark_builder.utils.text import counted
 
 WHERE = (
     "Get Diving48 and version 2 of its labels from the dataset's site (SVCL, UC San Diego) and store them as "
@@ -49,7 +50,7 @@ def read(root: Path, split: str, fold: int) -> Listing:
             if labels.setdefault(video, label) != label:
                 raise BenchError(f"{where}: {video!r} is listed with labels {labels[video]} and {label}; {FIX}")
             cut += entry.get("start_frame", 0) not in (0, None)
-    notes = [f"{where}: {cut} videos have a start_frame after 0; they are read whole"] if cut else []
+    notes = [f"{where}: {counted(cut, 'video has', 'videos have')} a start_frame after 0; read whole"] if cut else []
     return flat_listing(root, "diving48", classes, labels, name, where, ("rgb", "videos"), notes)
 
 

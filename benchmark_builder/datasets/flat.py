@@ -10,7 +10,7 @@ from benchmark_builder.datasets.common import Catalogue, not_videos, stem_of
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, files_of, natural, subfolders
-from benchmark_builder.utils.text import composed
+from benchmark_builder.utils.text import composed, counted
 
 
 def flat_listing(
@@ -49,7 +49,8 @@ def flat_listing(
                 catalogue.add(stem, path, label)
     if others:
         first = min(others, key=natural)
-        said.append(f"{root}: {len(others)} videos are not in the lists of split {split} and are left out; the first: "
+        said.append(f"{root}: {counted(len(others), 'video is', 'videos are')} not in the lists of split {split} and "
+                    f"left out; the first: "
                     f"{first}")  # fmt: skip
     listing = catalogue.listing(split, list(labels), said, where)
     return replace(listing, there=tuple(sorted({*listing.there, *others})))

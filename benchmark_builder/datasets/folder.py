@@ -19,7 +19,7 @@ from benchmark_builder.datasets.common import (
 )
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, files_of, subfolders
-from benchmark_builder.utils.text import composed, plain_path, read_lines, shown
+from benchmark_builder.utils.text import composed, counted, plain_path, read_lines, shown
 
 WHERE = "Store your videos as ROOT/CLASS/NAME.mp4, one folder per class, and give ROOT with --root"
 SPLITS = ("train", "test", "val")
@@ -96,7 +96,7 @@ def _brief(folder: Path) -> str:
     """A folder without videos, and what it contains instead."""
     files = files_of(folder, ())[1]
     kinds = sorted({p.suffix.lower() or "none" for p in files})
-    said = f" ({len(files)} files: {', '.join(kinds[:SHOWN])})" if files else ""
+    said = f" ({counted(len(files), 'file')}: {', '.join(kinds[:SHOWN])})" if files else ""
     return f"{shown(folder.name)} contains no video{said}"
 
 

@@ -24,7 +24,7 @@ from benchmark_builder.datasets.common import (
 )
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, files_of, natural
-from benchmark_builder.utils.text import composed, read_lines, read_table
+from benchmark_builder.utils.text import composed, counted, read_lines, read_table
 from benchmark_builder.video.record import Video
 
 WHERE = (
@@ -109,7 +109,7 @@ def _named(catalogue: Catalogue, name: str, names: list[str], notes: list[str], 
     left = sorted(set(listing.there) - stems - {u.id for u in listing.unusable})
     if not left:
         return listing
-    note = f"{folder}: {len(left)} videos are not in {where} and are left out; the first: {left[0]}"
+    note = f"{folder}: {counted(len(left), 'video is', 'videos are')} not in {where} and left out; the first: {left[0]}"
     return replace(listing, notes=(*listing.notes, note))
 
 
@@ -170,7 +170,8 @@ def _flat(root: Path, folder: Path, part: str, name: str, classes: list[str]) ->
     notes = not_videos(folder, others)
     if unlabelled:
         first = min(own - label_of.keys(), key=natural)
-        notes.append(f"{folder}: {unlabelled} videos are not in the csv of split {part} and are left out; the first: "
+        notes.append(f"{folder}: {counted(unlabelled, 'video is', 'videos are')} not in the csv of split {part} and "
+                     f"left out; the first: "
                      f"{first}")  # fmt: skip
     return replace(catalogue.listing(name, list(label_of), notes, tables[0]), there=tuple(sorted(own | whole)))
 

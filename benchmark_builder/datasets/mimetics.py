@@ -20,7 +20,7 @@ from benchmark_builder.datasets.common import (
 )
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, files_of, natural
-from benchmark_builder.utils.text import composed, read_table
+from benchmark_builder.utils.text import composed, counted, read_table
 
 WHERE = (
     "Get Mimetics' list and clips (NAVER LABS Europe) and store them as ROOT/mimetics_v1.0.csv and "
@@ -72,11 +72,14 @@ def read(root: Path, split: str, fold: int) -> Listing:
         catalogue.add(video_id, file, of[video_id])
     if other:
         first = told(min(other, key=lambda p: natural(p.name)), root)
-        notes.append(f"{root}: {len(other)} videos are not in {LIST} and are left out; the first: {first}")
+        notes.append(
+            f"{root}: {counted(len(other), 'video is', 'videos are')} not in {LIST} and left out; the first: {first}"
+        )
     if moved:
         said_first = told(moved[0], root)
         notes.append(
-            f"{root}: {len(moved)} videos are in the folder of another class than in {LIST}, which is used; the first: "
+            f"{root}: {counted(len(moved), 'video is', 'videos are')} in the folder of another class than in {LIST}, "
+            f"which is used; the first: "
             f"{said_first}"
         )
     listing = catalogue.listing("test", list(of), notes, path)

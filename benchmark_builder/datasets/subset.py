@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
-from benchmark_builder.utils.text import read_lines, read_table, shown
+from benchmark_builder.utils.text import counted, read_lines, read_table, shown
 from benchmark_builder.utils.video_names import VideoNames
 
 FIX = "give FILE.json:NAME, or a .json, .txt or .csv file of ids"
@@ -95,7 +95,7 @@ class ChosenIds:
     @property
     def message(self) -> str:
         """A line for the user: how many ids were found, and which were not."""
-        said = f"--subset {self.listed.label}: {len(self.ids)} videos"
+        said = f"--subset {self.listed.label}: {counted(len(self.ids), 'video')}"
         if not self.unknown:
             return said
         named = ", ".join(shown(name)[:100] for name in self.unknown[:SHOWN])

@@ -15,7 +15,7 @@ from benchmark_builder.datasets.common import told
 from benchmark_builder.datasets.flat import flat_listing, folders_below
 from benchmark_builder.datasets.segments import Segment
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.text import read_lines
+from benchmark_builder.utils.text import counted, read_lines
 
 WHERE = (
     "Get the validation and test videos of THUMOS14 and their temporal annotations from the dataset's site (CRCV, "
@@ -60,7 +60,10 @@ def read(root: Path, split: str, fold: int) -> Listing:
     }  # fmt: skip
     several = sum(len(table) > 1 for table in lasting.values())
     if several:
-        notes.append(f"{root}: {several} videos show several classes; the label is the one that lasts longest")
+        notes.append(
+            f"{root}: {counted(several, 'video shows', 'videos show')} several classes; the label is the "
+            f"one that lasts longest"
+        )
     wrong = [video for video in MISLABELLED if video in labels]
     if wrong:
         notes.append(f"{root}: the annotations of {' and '.join(wrong)} are known to be wrong")

@@ -22,7 +22,7 @@ from benchmark_builder.datasets.flat import folders_below
 from benchmark_builder.datasets.segments import Segment
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, files_of
-from benchmark_builder.utils.text import letters, plain_path, read_lines
+from benchmark_builder.utils.text import counted, letters, plain_path, read_lines
 
 WHERE = (
     "Get UCF-Crime from the dataset's site (CRCV, University of Central Florida), unpack it and store the folders of "
@@ -149,5 +149,12 @@ def segments(root: Path) -> tuple[list[Segment], list[str]]:
         given = [Segment(video_id, known, start, end, "frames", "test") for start, end in pairs if start >= 0]
         empty += known != NORMAL and not given
         found += given
-    notes = [f"{told(path, root)}: {empty} videos of anomalies have no range of frames"] if empty else []
+    notes = (
+        [
+            f"{told(path, root)}: {counted(empty, 'video of anomalies has', 'videos of anomalies have')} no range "
+            f"of frames"
+        ]
+        if empty
+        else []
+    )
     return found, notes

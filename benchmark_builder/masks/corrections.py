@@ -34,7 +34,7 @@ from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.files import inside, sha256_file
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, files_below, series
 from benchmark_builder.utils.records import Record, Says, Text, wrong
-from benchmark_builder.utils.text import composed, letters, read_table, shown
+from benchmark_builder.utils.text import composed, counted, letters, read_table, shown
 from benchmark_builder.video.decode import VideoInfo, coded_length, png_size, probe
 from benchmark_builder.video.record import Video
 from benchmark_builder.video.selection import count_frames, indices, ranges
@@ -131,7 +131,8 @@ def updated(before: CorrectionsRecord | None, now: CorrectionsRecord | None, ask
         if before is None or not before.videos:
             return None
         raise BenchError(
-            f"{out}: was made with --corrections ({before.frames} masks replaced, {len(before.left_out)} videos left "
+            f"{out}: was made with --corrections ({counted(before.frames, 'mask')} replaced, "
+            f"{counted(len(before.left_out), 'video')} left "
             "out); give them again, a csv with only the columns id,verdict to take them back, or another --out"
         )
     videos = {} if before is None else {k: v for k, v in before.videos.items() if k not in asked}
@@ -287,7 +288,8 @@ def corrected(
     found = read_corrections(settings, videos, others, say)
     record = found.record()
     say(
-        f"corrections: {record.frames} masks replaced, {record.removed} not used, {len(record.left_out)} videos "
+        f"corrections: {counted(record.frames, 'mask')} replaced, {record.removed} not used, "
+        f"{counted(len(record.left_out), 'video')} "
         f"left out (frame numbers start at {settings.correction_numbering})"
     )
     if before is not None:

@@ -168,6 +168,12 @@ class _Lines(list[str]):
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """A number with its words, ``1 video is``, ``3 videos are``; ``several``: the words for other numbers than 1, if
+    they are not ``one`` with an s."""
+    return f"{count} {one if count == 1 else several or f'{one}s'}"
+
+
 def shown(text: object) -> str:
     """Text from others for one line on screen or in a page: control characters become visible (``\\x1b``)."""
     return _UNSEEN.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode("ascii"), str(text))

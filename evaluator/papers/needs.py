@@ -10,6 +10,7 @@ from benchmark_builder.pretrained.store import find, kept_at, torch_hub
 from benchmark_builder.pretrained.table import network_of
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, files_below
+from benchmark_builder.utils.text import counted
 from evaluator.papers.plan import Need, PaperPlan
 
 
@@ -105,7 +106,7 @@ def _look(plan: PaperPlan, need: Need, places: Places) -> Found:
         return _dataset(plan, need, path)
     if need.kind == "pictures":
         count = len(files_below(path, PICTURE_SUFFIXES)) if path.is_dir() else 0
-        return _found(need, path, count > 0, f"{count} pictures" if count else need.where)
+        return _found(need, path, count > 0, counted(count, "picture") if count else need.where)
     if need.kind == "folder":
         return _found(need, path, path.is_dir(), "" if path.is_dir() else need.where)
     if need.kind == "torchvision":

@@ -15,6 +15,7 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, write_json
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import sole_run
+from benchmark_builder.utils.text import counted
 from evaluator.compare_methods import compare_methods
 from evaluator.options import Sweep
 from evaluator.papers.needs import Places, look, missing
@@ -74,8 +75,10 @@ class PaperRun:
             found.append(f"masks of {plan.dataset}'s training videos, for {' and '.join(self.of_actors)}")
         return [
             *found,
-            f"{len(self.benchmarks)} benchmarks: {', '.join(plan.backgrounds)} × {', '.join(('scuba', *plan.kinds))}",
-            f"{len(plan.methods) * plan.seeds} trainings: {len(plan.methods)} methods × {plan.seeds} seeds; evaluation",
+            f"{counted(len(self.benchmarks), 'benchmark')}: {', '.join(plan.backgrounds)} × "
+            f"{', '.join(('scuba', *plan.kinds))}",
+            f"{counted(len(plan.methods) * plan.seeds, 'training')}: {len(plan.methods)} methods × "
+            f"{counted(plan.seeds, 'seed')}; evaluation",
             "table and report, next to the published rows",
         ]
 
@@ -140,7 +143,8 @@ def _run(run: PaperRun, say: Say) -> Path:
     say(f"table     {table}\nreport    {page}")
     if failures:
         raise BenchError(
-            f"{run.out}: {len(failures)} trainings failed, and the table is without them; the first: {failures[0]}; "
+            f"{run.out}: {counted(len(failures), 'training')} failed, and the table is without them; the first: "
+            f"{failures[0]}; "
             "fix the cause and run the command again"
         )
     return table
@@ -202,7 +206,7 @@ def _inspect(run: PaperRun, say: Say) -> None:
         found.write(path)
         bad = len(found.of("missing")) + len(found.of("unreadable")) + len(found.of("unusable"))
         told = "all can be used" if found.fine else f"{bad} are missing or cannot be used, {path} lists them"
-        say(f"{dataset}: {len(found.videos)} videos; {told}")
+        say(f"{dataset}: {counted(len(found.videos), 'video')}; {told}")
 
 
 def _training_masks(run: PaperRun, quiet: Run) -> str:

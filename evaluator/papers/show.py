@@ -6,6 +6,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from albar.training.accelerator import pick_device
+from benchmark_builder.utils.text import counted
 from evaluator.papers.cost import gigabytes, measure, train_videos
 from evaluator.papers.needs import Found, free_gigabytes, look, missing
 from evaluator.papers.run import PaperRun
@@ -74,8 +75,10 @@ def _cost(run: PaperRun, found: list[Found], device: str, measured: bool | None,
         ))  # fmt: skip
         return
     videos = train_videos(plan, found)
-    table = Table(title=f"Training, from a measured step on {on.type} ({videos} training videos)", title_justify="left")
-    for heading in ("method", "ms per clip", "× baseline", "hours per run", f"hours, {plan.seeds} runs"):
+    table = Table(
+        title=f"Training, from a measured step on {on.type} ({counted(videos, 'training video')})", title_justify="left"
+    )
+    for heading in ("method", "ms per clip", "× baseline", "hours per run", f"hours, {counted(plan.seeds, 'run')}"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
     steps = list(tqdm(measure(plan, videos, device, run.tiny), total=len(plan.methods), desc="measure", unit="method"))
     base = next((s.seconds / s.batch for s in steps if s.method == "baseline"), None)

@@ -11,6 +11,7 @@ from scipy.stats import t as student
 
 from benchmark_builder.utils.files import write_csv
 from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.utils.text import counted
 from evaluator.metrics.names import HEADINGS
 from evaluator.papers.plan import PaperPlan
 from evaluator.reports.leaderboard import NAME, number, read_leaderboard
@@ -175,7 +176,9 @@ def screen(plan: PaperPlan, found: Sequence[Cell], title: str) -> Table:
     for method in plan.methods:
         table.add_row(literal(method), *(_shown(by.get((method, name))) for name in figures))
     table.caption = (
-        "Percent, one seed." if plan.seeds == 1 else (f"Percent, mean ± standard deviation over {plan.seeds} seeds.")
+        "Percent, one seed."
+        if plan.seeds == 1
+        else (f"Percent, mean ± standard deviation over {counted(plan.seeds, 'seed')}.")
     )
     if any(cell.published is not None for cell in found):
         table.caption += (

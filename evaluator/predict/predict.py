@@ -20,7 +20,7 @@ from benchmark_builder.benchmark.manifest import MANIFEST
 from benchmark_builder.benchmark.protocol_record import PROTOCOL
 from benchmark_builder.datasets import classes_of, read_dataset
 from benchmark_builder.datasets.common import shipped_classes
-from benchmark_builder.masks import mask_source, settings_of
+from benchmark_builder.masks import KINDS, mask_source, settings_of
 from benchmark_builder.masks.base import MaskSource
 from benchmark_builder.synthactions import CLASSES as SYNTHACTIONS
 from benchmark_builder.utils.errors import BenchError, system_error
@@ -67,17 +67,16 @@ def predict(
         BenchError: the model, the mask source or a background set is wrong, or no video was given.
     """
     options, model_options = options or PredictOptions(), model_options or ModelOptions()
-    model = apply_options(spec, model_options) if isinstance(spec, ScoredModel) else load_model(spec, model_options)
     paths = _paths(videos)
-    model, names, columns = _classes(model, options)
+    sources = _sources(paths, options)
     backgrounds = [background_source(word) for word in options.backgrounds] if options.masks else []
-    if options.masks is not None:
-        settings_of(options.masks)  # an unknown source is refused before any video is read
+    model = apply_options(spec, model_options) if isinstance(spec, ScoredModel) else load_model(spec, model_options)
+    model, names, columns = _classes(model, options)
     known = _listed(options)
     for line in describe_model(model, "float32"):
         say(line)
     device = pick_device(options.device)
-    asked = _Asked(model, model.network(device), device, names, columns, backgrounds, known, options)
+    asked = _Asked(model, model.network(device), device, names, columns, backgrounds, known, options, sources)
     options.out.mkdir(parents=True, exist_ok=True)
     found: list[Prediction] = []
     for path in tqdm(paths, desc="predict", unit="video", disable=not options.progress or len(paths) == 1):
@@ -159,10 +158,31 @@ class _Asked:
     def _masks(self, path: Path) -> MaskSource | None:
         if self.options.masks is None:
             return None
-        root = self.options.root or path.parent
+        root = _root(path, self.options)
         if root not in self.sources:
             self.sources[root] = mask_source(self.options.masks, root, mask_set=self.options.mask_set)
         return self.sources[root]
+
+
+def _root(path: Path, options: PredictOptions) -> Path:
+    """Where a mask source without PATH searches for its files."""
+    return options.root or path.parent
+
+
+def _sources(paths: Sequence[Path], options: PredictOptions) -> dict[Path, MaskSource]:
+    """Mask sources by folder, created before the model is loaded, so that a wrong one is one error. Without PATH, a
+    source may depend on the folder of the video: of several folders, each video fails for itself.
+
+    Raises:
+        BenchError: the source is unknown, or its files are missing.
+    """
+    if options.masks is None:
+        return {}
+    settings_of(options.masks)
+    roots = {_root(path, options) for path in paths}
+    if len(roots) > 1 and not KINDS.split(options.masks)[1]:
+        return {}
+    return {root: mask_source(options.masks, root, mask_set=options.mask_set) for root in sorted(roots)}
 
 
 def _paths(videos: Sequence[Path]) -> list[Path]:

@@ -19,6 +19,7 @@ from benchmark_builder.layouts.layout import read_any
 from benchmark_builder.masks.base import MaskSource
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.rng import generator
+from benchmark_builder.utils.text import counted
 from benchmark_builder.video.compositing import paste
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.record import Video
@@ -105,7 +106,8 @@ def versions_of(
     """
     info = probe(video.path)
     if min(info.frames or 1, sampling.frames * sampling.views) * info.height * info.width > MOST_PIXELS:
-        raise BenchError(f"{video.path}: the {sampling.frames * sampling.views} frames of its clips do not fit into "
+        raise BenchError(f"{video.path}: the {counted(sampling.frames * sampling.views, 'frame')} of its clips do "
+                         f"not fit into "
                          "memory at this size; scale it down, or lower --views")  # fmt: skip
     kept, count = _frames(video.path, info.frames, sampling)
     plain = _clips(kept, count, sampling)

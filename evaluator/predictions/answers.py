@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmark_builder.datasets.readable import readable
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.text import composed, letters, meant
+from benchmark_builder.utils.text import composed, counted, letters, meant
 from benchmark_builder.utils.video_names import VideoNames
 from evaluator.predictions.files import (
     IDS,
@@ -327,8 +327,8 @@ def _is_empty(value: object, classes: Sequence[str]) -> bool:
 def _count(n: int, noun: str, words: str = "") -> str:
     """``3 answers are``, ``1 answer is``; ``words`` in place of the noun."""
     if words:
-        return f"{n} {'cell' if n == 1 else 'cells'} {words}{'is' if n == 1 else 'are'}"
-    return f"{n} {noun}{'' if n == 1 else 's'} {'is' if n == 1 else 'are'}"
+        return counted(n, f"cell {words}is", f"cells {words}are")
+    return counted(n, f"{noun} is", f"{noun}s are")
 
 
 def _more(found: Sequence[object]) -> str:

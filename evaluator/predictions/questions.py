@@ -7,6 +7,7 @@
 | tables, JSON and JSON lines of answer texts | ``id`` and ``pred`` |
 
 An answer in which no option is found, or several, is no class: it counts as wrong, as in the harnesses, and is shown.
+VLMEvalKit's "Failed to obtain answer …" is no answer: the video is missing.
 """
 
 import hashlib
@@ -22,14 +23,16 @@ import numpy as np
 from benchmark_builder.benchmark.questions import QUESTIONS, RECORD
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import parse_json, read_json
-from benchmark_builder.utils.text import letters, read_text
+from benchmark_builder.utils.text import counted, letters, read_text
 from evaluator.predictions.answers import EMPTY, read_sheet, text_of, video_names
-from evaluator.predictions.files import IDS, NO_ANSWER, PREDS, Predictions, make_predictions
+from evaluator.predictions.files import IDS, LISTED, NO_ANSWER, PREDS, Predictions, make_predictions
 from evaluator.predictions.mmaction import read_json_file
 from evaluator.predictions.tables import EXCEL
 from evaluator.testsets import TestSet
 
 FIX = "give the results of lmms-eval (--log_samples) or VLMEvalKit, or columns id,pred with the answers' texts"
+# What VLMEvalKit writes in place of an answer if the model (or its API) gave none.
+NO_REPLY = re.compile(r"\s*failed to obtain answer\b", re.IGNORECASE)
 _TEXTS = ("filtered_resps", "resps", *PREDS, "response", "text")
 
 
@@ -119,7 +122,8 @@ def read_answer_texts(path: Path, test_set: TestSet, questions: Questions, allow
         path: the file, see the table above; its order has no effect.
         test_set: the test set.
         questions: the questions that were asked.
-        allow_missing: accept questions without an answer in the file.
+        allow_missing: accept questions without an answer in the file, or to which the model gave none
+            (:data:`NO_REPLY`).
 
     Raises:
         BenchError: the file is none of these, answers a question twice or one that was not asked, contradicts the
@@ -147,7 +151,13 @@ def read_answer_texts(path: Path, test_set: TestSet, questions: Questions, allow
             raise BenchError(f"{path}: {asked.id!r} is answered twice{apart}, in {found[asked.id].where} and "
                              f"{said.where}; keep one")  # fmt: skip
         found[asked.id] = said
-    ids_ = sorted(found)
+    failed = sorted(i for i, said in found.items() if NO_REPLY.match(said.text))
+    ids_ = sorted(found.keys() - set(failed))
+    listed = ", ".join(failed[:LISTED]) + (", …" if len(failed) > LISTED else "")
+    if failed and not (allow_missing and ids_):
+        fix = "pass --allow-missing to score the rest" if ids_ else "check its log"
+        raise BenchError(f"{path}: VLMEvalKit got no answer from the model ({found[failed[0]].text.strip()[:80]!r}) to "
+                         f"{len(failed)} of {len(found)} questions: {listed}; run it again, or {fix}")  # fmt: skip
     preds, unread = [], {}
     for video_id in ids_:
         asked, text = by_id[video_id], found[video_id].text
@@ -161,6 +171,9 @@ def read_answer_texts(path: Path, test_set: TestSet, questions: Questions, allow
     n = questions.choices
     notes = [f"{path}: choices among {n} options per question, chance {100 / n:.2f} %; wrong options: {questions.how} "
              f"(questions {questions.digest[:12]})"]  # fmt: skip
+    if failed:
+        which = f"{counted(len(failed), 'question')}, counted as missing: {listed}"
+        notes.append(f"{path}: VLMEvalKit got no answer to {which}")
     if len(by_id) < len(test_set.labels):
         notes.append(f"{questions.folder}: asks about {len(by_id)} of {len(test_set.labels)} videos")
     labels = np.array([test_set.labels[i] for i in ids_], np.int64)

@@ -10,7 +10,7 @@ from typing import Any
 from benchmark_builder.kinds import own_about
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_text
-from benchmark_builder.utils.text import shown
+from benchmark_builder.utils.text import counted, shown
 from evaluator.metrics.names import ARROW, NAMES, headings, ordered
 from evaluator.options import ReportOptions
 from evaluator.records import Confusion, ListedSources, TimedSet, version
@@ -305,7 +305,8 @@ def _subset(listed: ListedSources | None) -> str:
     if listed is None:
         return ""
     name = f"{listed.file}:{listed.name}" if listed.name else listed.file
-    return f"{name} ({len(listed.ids)} source videos, {len(listed.unknown)} unknown ids, {listed.sha256[:12]})"
+    told = f"{counted(len(listed.ids), 'source video')}, {counted(len(listed.unknown), 'unknown id')}"
+    return f"{name} ({told}, {listed.sha256[:12]})"
 
 
 def _timed(t: TimedSet) -> str:
@@ -324,7 +325,7 @@ def _measured(run: Run) -> dict[str, object]:
         "Zero-shot": "; ".join(record.zero_shot.prompts) if record.zero_shot else "",
         "Versions": ", ".join(f"{k} {v}" for k, v in (record.versions or {}).items()),
         "Intervals": f"95 %, bootstrap over {_drawn(run)}",
-        "Only the first": f"{record.limit} videos of each set" if record.limit else "",
+        "Only the first": f"{counted(record.limit, 'video')} of each set" if record.limit else "",
         "Only named in": _subset(record.subset),
         "Other orders of frames": ", ".join(map(_timed, record.timed)),
     }  # fmt: skip

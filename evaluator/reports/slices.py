@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark_builder.utils.files import write_csv
+from benchmark_builder.utils.text import counted
 from evaluator.metrics.names import headings, ordered
 from evaluator.records import GroupFigure, Slices
 from evaluator.reports.screen import literal, print_table
@@ -127,12 +128,16 @@ def _few_said(s: Slices, group: str) -> str:
 def not_used(s: Slices) -> list[str]:
     """What of an attribute and of the test sets is in no group, in words."""
     parts = (
-        (s.unlabelled, "source videos have no value"),
-        (s.unknown, "names in the source are no video of the test sets"),
+        (s.unlabelled, "source video has no value", "source videos have no value"),
+        (
+            s.unknown,
+            "name in the source is no video of the test sets",
+            "names in the source are no video of the test sets",
+        ),
     )
     return [
-        f"{left.count} {words}: {', '.join(left.first[:5])}{', …' if left.count > 5 else ''}"
-        for left, words in parts if left.count
+        f"{counted(left.count, *words)}: {', '.join(left.first[:5])}{', …' if left.count > 5 else ''}"
+        for left, *words in parts if left.count
     ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import open_zip, sha256_file, zip_member
-from benchmark_builder.utils.text import read_text
+from benchmark_builder.utils.text import counted, read_text
 from evaluator.predictions.files import VideoNames
 from evaluator.slices.attributes import Attribute, Segment, read_slice_table
 from evaluator.slices.numbers import number_of, sources_of
@@ -25,6 +25,7 @@ FIX = (
     "give a csv file of columns id,distance, or an .npz file of the arrays ids (N), features (N, D) of the test videos "
     "and train (M, D) of the training videos"
 )
+_ROUNDING = 1e-5  # of 1 minus a cosine of float32 features: so far below 0 is 0
 _STEP = 512  # test videos compared at once
 _NAME = "scene distance to training"
 
@@ -72,6 +73,10 @@ def _given(path: Path) -> dict[str, float]:
         value = number_of(text)
         if value is None or not video_id.strip():
             raise BenchError(f"{path}, line {line}: {text!r} is no number, or the id is empty; {FIX}")
+        if value < -_ROUNDING:
+            what = f"the distance of {video_id.strip()!r} is {text.strip()}, below 0"
+            raise BenchError(f"{path}, line {line}: {what}; {FIX}")
+        value = max(value, 0.0)
         if table.setdefault(video_id.strip(), value) != value:
             raise BenchError(f"{path}, line {line}: {video_id.strip()!r} has two distances; keep one of the lines")
     return table
@@ -97,10 +102,12 @@ def _computed(path: Path) -> dict[str, float]:
         raise BenchError(f"{path}: features {features.shape} do not go with train {train.shape}; {FIX}")
     twice = len(ids) - len(set(ids.tolist()))
     if twice:
-        raise BenchError(f"{path}: {twice} ids stand in it more than once; keep one feature of each video")
+        raise BenchError(
+            f"{path}: {counted(twice, 'id is', 'ids are')} in it more than once; keep one feature of each video"
+        )
     units = [_unit(path, array) for array in (features, train)]
     nearest = [
-        (1 - units[0][k : k + _STEP] @ units[1].T).min(1) for k in range(0, len(ids), _STEP)
+        (1 - units[0][k : k + _STEP] @ units[1].T).min(1).clip(0) for k in range(0, len(ids), _STEP)
     ]  # fmt: skip
     return dict(zip(ids.tolist(), np.concatenate(nearest).tolist(), strict=True))
 

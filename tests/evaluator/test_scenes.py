@@ -106,7 +106,7 @@ def test_it_is_the_share_by_hand_and_the_actions_stay(
         clip = normalise(eval_clips(iter(frames), len(frames), SAMPLING), SAMPLING)
         slots = seen_slots(network, clip).slots
         right[item.id] = names[int(network.scene_logits(slots).argmax())] == told[item.id]
-        actions[item.id] = network(clip).softmax(1)[0]
+        actions[item.id] = network(clip).softmax(1)[0].detach()
     found = scored(checkpoint, said)
     figure = found.record.figures["scene"]
     assert (figure.percent, figure.n, figure.missing) == (pytest.approx(100 * sum(right.values()) / 10), 10, 0)

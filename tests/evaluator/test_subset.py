@@ -35,7 +35,7 @@ def test_only_named_videos_are_scored_and_recorded(world: World, tmp_path: Path)
     assert {s["digest"] for s in record["sets"]}.isdisjoint(s["digest"] for s in whole["sets"])
     run = load_run(Path(record["record"]))
     page = report([Path(record["record"])], tmp_path / "r.html", gallery=0).read_text()
-    assert "splits.json:debiased (2 source videos, 1 unknown ids, " in page
+    assert "splits.json:debiased (2 source videos, 1 unknown id, " in page
     assert {name: f.plain() for name, f in recompute(run).figures.items()} == record["figures"]
     # The same figures from the predictions of all videos.
     names = ("ucf101-iid", "scuba", "scufo")

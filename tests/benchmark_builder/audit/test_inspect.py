@@ -227,7 +227,7 @@ def test_a_folder_without_videos_cannot_be_inspected(tmp_path: Path) -> None:
 def test_the_command_says_it_and_its_exit_status_too(copy: Path, tmp_path: Path) -> None:
     arguments = ("--dataset", "folder", "--root", copy, "--workers", 1)
     error, output = run(*arguments, "--csv", tmp_path / "found.csv")
-    assert "1 videos missing, 1 unreadable" in str(error) and "\n" not in str(error)
+    assert "1 video missing, 1 unreadable" in str(error) and "\n" not in str(error)
     assert "sit/broken.mp4: " in output and (tmp_path / "found.csv").is_file()
     (copy / "sit" / "broken.mp4").unlink()
     (copy / "test.txt").unlink()

@@ -485,6 +485,6 @@ def test_the_command(built: Callable, tmp_path: Path) -> None:
     (root / "videos/clap").mkdir()
     (root / "videos/clap/a_clap_0.avi").write_bytes(b"no video")
     code, output = run("iid:hmdb51", "--root", root, "--split", "all", "--for", "stillmix", "--out", tmp_path / "b")
-    assert code == 1 and "1 videos could not be exported" in output and "2 videos" in output
+    assert code == 1 and "1 video could not be exported" in output and "2 videos" in output
     assert len((tmp_path / "b/testlist01.txt").read_text().splitlines()) == 2
     assert set(PEERS) == {"stillmix", "albar", "mmaction2", "pyslowfast", "videomae"}

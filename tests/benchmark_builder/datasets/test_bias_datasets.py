@@ -71,7 +71,7 @@ def test_mimetics(tmp_path: Path) -> None:
     }  # fmt: skip
     assert [v.label for v in listing.videos] == [K400.index(v.class_name) for v in listing.videos]
     assert listing.missing == ("eeeeeeeeeee_000005_000006",)
-    assert any("1 videos are not in mimetics_v1.0.csv" in note for note in listing.notes)
+    assert any("1 video is not in mimetics_v1.0.csv" in note for note in listing.notes)
     assert iid_set("mimetics", tmp_path).classes == K400
     write(tmp_path / "mimetics_v1.0.csv", "label,youtube_id,time_start,time_end", "no class,a,1,2")
     assert "mimetics_v1.0.csv, line 2" in refused(lambda: read_dataset("mimetics", tmp_path))
@@ -94,7 +94,7 @@ def test_diving48(tmp_path: Path) -> None:
     assert {v.id: (v.label, v.class_name) for v in listing.videos} == {
         "_8Vy_00000": (1, "Fwd_15som"), "b_00001": (0, "Back_15som"),
     }  # fmt: skip
-    assert listing.missing == ("gone",) and any("1 videos are not in the lists" in n for n in listing.notes)
+    assert listing.missing == ("gone",) and any("1 video is not in the lists" in n for n in listing.notes)
     assert labels("diving48", root, "train") == {"c_00002": "Back_15som"}
     assert len(labels("diving48", root, "all")) == 3
     assert "labels seem to count from 1" in refused(lambda: labels("diving48", diving(root, ("b_00001", 2))))
@@ -217,7 +217,7 @@ def test_segments_of_ucf_crime(tmp_path: Path) -> None:
         ("Abuse/Abuse028_x264", "Abuse", 165, 240, "frames"), ("Arson/Arson022_x264", "Arson", 10, 20, "frames"),
         ("Arson/Arson022_x264", "Arson", 30, 40, "frames"),
     ]  # fmt: skip
-    assert "1 videos of anomalies have no range" in notes[0]
+    assert "1 video of anomalies has no range" in notes[0]
     done = bench("data", "segments", "--dataset", "ucf-crime", "--root", root)
     assert done.stdout.splitlines()[:2] == ["id,class_name,start,end,unit,split",
                                             "Abuse/Abuse028_x264,Abuse,165,240,frames,test"]  # fmt: skip

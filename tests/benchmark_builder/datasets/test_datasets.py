@@ -132,7 +132,7 @@ def test_kinetics_class_folders_and_list(tmp_path: Path) -> None:
 
 def test_videos_that_no_class_or_list_has_are_told(tmp_path: Path, ucf101: Path) -> None:
     (note,) = read_dataset("ucf101", ucf101).notes
-    assert "1 files are not videos by their suffix (.txt)" in note and "notes.txt" in note
+    assert "1 file is not videos by their suffix (.txt)" in note and "notes.txt" in note
     (ucf101 / "UCF-101/HandstandPushups/notes.txt").unlink()
     assert read_dataset("ucf101", ucf101).notes == ()
     touch(ucf101, "UCF-101/Hamering/v_Hammering_g02_c01.avi", "UCF-101/annotations/x.mat")
@@ -143,7 +143,7 @@ def test_videos_that_no_class_or_list_has_are_told(tmp_path: Path, ucf101: Path)
     touch(tmp_path, "flat/val/a_000000_000010.mp4", "flat/val/b.mp4", "flat/val/c.mp4")
     write(tmp_path / "flat/annotations/val.csv", HEAD, "zumba,a,0,10,val")
     (note,) = read_dataset("kinetics400", tmp_path / "flat").notes
-    assert "2 videos are not in the csv of split val and are left out; the first: b" in note
+    assert "2 videos are not in the csv of split val and left out; the first: b" in note
     touch(tmp_path, "mm/val/zumba/a.mp4", "mm/val/zumba/b.mp4", "mm/val/zumbaa/c.mp4")
     write(tmp_path / "mm/kinetics400_val_list_videos.txt", "zumba/a.mp4 399")
     notes = read_dataset("kinetics400", tmp_path / "mm").notes

@@ -213,21 +213,21 @@ def test_what_is_not_taken_is_counted_and_named(tmp_path: Path) -> None:
     )  # fmt: skip
     notes = "\n".join(read_dataset("folder", tmp_path / "f").notes)
     assert "3 files are not videos by their suffix (.abc, .xyz, none)" in notes and "act/b.xyz" in notes
-    assert "1 folders inside class folders contain videos, which are not used; the first: act/deep" in notes
-    assert "1 videos are not in a class folder and are not used; the first: loose.mp4" in notes
-    assert "masks contains no video (1 files: .png)" in notes
+    assert "1 folder inside class folders with videos, which are not used; the first: act/deep" in notes
+    assert "1 video is not in a class folder and not used; the first: loose.mp4" in notes
+    assert "masks contains no video (1 file: .png)" in notes
     for dataset, place in (("ucf101", "UCF-101/Archery"), ("hmdb51", "videos/clap"), ("kinetics400", "val/zumba")):
         touch(tmp_path / dataset, f"{place}/a.mp4", f"{place}/b.xyz")
-        assert "1 files are not videos by their suffix (.xyz)" in "".join(
+        assert "1 file is not videos by their suffix (.xyz)" in "".join(
             read_dataset(dataset, tmp_path / dataset, "all").notes
         )
     touch(tmp_path, "flat/val/x_000005_000015.mp4", "flat/val/y.part")
     write(tmp_path / "flat/annotations/val.csv", HEAD, "zumba,x,5,15,val")
     assert "(.part)" in "".join(read_dataset("kinetics400", tmp_path / "flat").notes)
     touch(tmp_path, "j/Rename_Images/wave/a/00001.png", "j/Rename_Images/wave/a.avi")
-    assert "1 files are not folders of frames (.avi)" in "".join(read_dataset("jhmdb", tmp_path / "j", "all").notes)
+    assert "1 file is not folders of frames (.avi)" in "".join(read_dataset("jhmdb", tmp_path / "j", "all").notes)
     touch(tmp_path, "only/act/a.xyz")
-    with pytest.raises(BenchError, match=r"1 files are not videos by their suffix \(\.xyz\)"):
+    with pytest.raises(BenchError, match=r"1 file is not videos by their suffix \(\.xyz\)"):
         read_dataset("folder", tmp_path / "only")
 
 
@@ -238,7 +238,7 @@ def test_a_reencoded_copy_stands_for_the_file_that_the_list_names(tmp_path: Path
     )
     listing = read_dataset("ucf101", tmp_path / "u")
     assert len(listing.videos) == 2 and listing.missing == ()
-    assert "1 videos have a different suffix than in the list" in listing.notes[0]
+    assert "1 video has a different suffix than in the list" in listing.notes[0]
     assert "v_Archery_g01_c01.mp4 for v_Archery_g01_c01.avi" in listing.notes[0]
     touch(tmp_path, "f/walk/a.mkv", "f/walk/v1.5 take.mp4")
     write(tmp_path / "f/test.txt", "walk/a.avi", "walk/v1.5 take.mp4")

@@ -47,7 +47,7 @@ def test_unknown_ids_are_counted_and_named(tmp_path: Path) -> None:
     listed = read_subset(written(tmp_path / "a.json", [*(f"gone{k}" for k in range(9)), IDS[0], "\x1b[31m"]))
     chosen = listed.chosen(IDS)
     assert chosen.ids == {IDS[0]} and len(chosen.unknown) == 10
-    assert "1 videos; 10 of its 11 ids are unknown here: gone0, gone1, gone2, gone3, gone4 and 5 more" in chosen.message
+    assert "1 video; 10 of its 11 ids are unknown here: gone0, gone1, gone2, gone3, gone4 and 5 more" in chosen.message
     assert "\x1b" not in read_subset(written(tmp_path / "b.json", ["\x1b[31m", IDS[0]])).chosen(IDS).message
     assert listed.sha256 == read_subset(written(tmp_path / "c.json", list(listed.ids)[::-1])).sha256
 

@@ -237,7 +237,7 @@ def test_stats_show_what_stills_show(unsteady: Benchmark, tmp_path: Path) -> Non
         below = int((found.relative < 0.5).sum())
         assert below and f"{below} of {len(found.relative)} {says} have less than half of their video's" in done.output
         assert f"mask area as a share of the picture: least {100 * found.share.min():.1f} %" in done.output
-    assert "1 sources have fewer than 10 frames" in done.output
+    assert "1 source has fewer than 10 frames" in done.output
     shutil.move(tmp_path / "scufo", tmp_path / "far" / "scufo")
     record = json.loads((tmp_path / "far/scufo/protocol.json").read_text())
     record["paths"] = {}

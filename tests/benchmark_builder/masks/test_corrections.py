@@ -163,7 +163,7 @@ def test_a_run_that_forgets_them_is_refused(make: Callable, root: Path, tmp_path
     painted(tmp_path / "mine", ARCHERY, 3)
     make(root, tmp_path / "out", tmp_path / "mine")
     whole = contents(tmp_path / "out")
-    with pytest.raises(BenchError, match=r"made with --corrections \(1 masks replaced, 0 videos left out\); give"):
+    with pytest.raises(BenchError, match=r"made with --corrections \(1 mask replaced, 0 videos left out\); give"):
         make(root, tmp_path / "out")
     assert contents(tmp_path / "out") == whole
     assert make(root, tmp_path / "out", verdicts(tmp_path / "none.csv")).changed == [ARCHERY]
@@ -448,7 +448,7 @@ def test_the_commands_take_them(root: Path, tmp_path: Path) -> None:
     words = ["--corrections", str(table), "--corrections", str(tmp_path / "mine"), "--correction-numbering", "1"]
     runner = CliRunner()
     done = runner.invoke(cli.app, ["segment", *masks, *words, "--out", "m", "--workers", "1"], catch_exceptions=False)
-    assert done.exit_code == 0 and "1 masks replaced, 0 not used, 1 videos left out" in " ".join(done.output.split())
+    assert done.exit_code == 0 and "1 mask replaced, 0 not used, 1 video left out" in " ".join(done.output.split())
     scuba = ["build", "scuba", *masks, *words, "--out", "b", "--workers", "1", "--per-video", "1"]
     done = runner.invoke(cli.app, scuba, catch_exceptions=False)
     assert done.exit_code == 0 and "left out by hand in v.csv: why" in " ".join(done.output.split())

@@ -284,7 +284,7 @@ def test_segment_lists_what_the_prompts_do_not_know(checkpoint: Path, folder_of_
     arguments += ["--prompts", f"stored:{root / 'masks'}", "--sam-checkpoint", checkpoint, "--device", "cpu"]
     result = CliRunner().invoke(app, [str(a) for a in [*arguments, "--workers", 1]])
     assert result.exit_code == 0, result.output
-    assert "left out: Archery/v_Archery_g01_c01" in result.output and "masks of 1 videos" in result.output
+    assert "left out: Archery/v_Archery_g01_c01" in result.output and "masks of 1 video" in result.output
     assert StoredTrack(root / "out" / "Basketball" / "v_Basketball_g01_c01.zip", 32, 48).covered.all()
 
 

@@ -286,7 +286,7 @@ def test_the_command(built: Path, tmp_path: Path) -> None:
         words += ["--clip", change]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
-    assert "2 videos of 1 source videos explained, 0 missing" in done.output and "│ inside " in done.output
+    assert "2 videos of 1 source video explained, 0 missing" in done.output and "│ inside " in done.output
     expected = explained(built / "scuba", tmp_path / "other", model, limit=2).videos.inside
     with open(tmp_path / "out/attribution.csv", newline="") as file:
         assert [float(row["inside"]) for row in csv.DictReader(file)] == pytest.approx(list(expected), rel=1e-5)

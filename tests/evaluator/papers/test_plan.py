@@ -195,7 +195,7 @@ def test_needs_are_looked_for_at_their_places(tmp_path: Path) -> None:
     (tmp_path / "pictures" / "a.jpg").touch()
     places = Places(plan, {"places365": str(tmp_path / "pictures")})
     found = {one.need.name: one for one in look(plan, places)}
-    assert (found["places365"].state, found["places365"].said) == ("here", "1 pictures")
+    assert (found["places365"].state, found["places365"].said) == ("here", "1 picture")
     assert [one.need.name for one in missing(list(found.values()))] == ["hmdb51", "jhmdb"]
     with pytest.raises(BenchError, match=r"--have vqgan=…: small needs no 'vqgan'; it needs hmdb51, jhmdb, places365"):
         Places(plan, {"vqgan": "x"})

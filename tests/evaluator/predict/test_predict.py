@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,20 @@ def test_one_that_reads_motion_and_one_that_reads_the_scene(video: Path, tmp_pat
     assert [name for name, kept in found.items() if not kept] == ["background", "background-one-frame"]
     assert scene.versions[2].difference == 0 and "the order of frames is not used" in scene.verdict
     assert "the background helps it here" in scene.verdict and "the rest of the picture is enough" in scene.verdict
+
+
+def test_masks_that_are_not_there_are_one_error_before_the_model(video: Path, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"nowhere: no such folder of masks; give --masks stored:FOLDER") as caught:
+        ab.predict("nowhere.ckpt", [video, video], out=tmp_path / "out", masks=f"stored:{tmp_path / 'nowhere'}")
+    assert "ckpt" not in str(caught.value) and not (tmp_path / "out").exists()
+    with pytest.raises(BenchError, match="--masks sorted"):
+        ab.predict("nowhere.ckpt", [video], out=tmp_path / "out", masks="sorted:x")
+    # Without PATH, masks are next to the videos: of several folders, only the videos without them have an error.
+    other = tmp_path / "other" / video.name
+    other.parent.mkdir()
+    shutil.copy(video, other)
+    good, bad = asked(Motion(), [video, other], tmp_path / "out", masks="stored")
+    assert good.versions and "no such folder of masks" in bad.reason
 
 
 def test_clips_are_those_of_eval_and_of_a_built_benchmark(tmp_path: Path) -> None:

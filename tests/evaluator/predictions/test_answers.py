@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from albar_bench.cli.app import app
 from evaluator.predictions.answers import ClassNames
+from evaluator.predictions.files import write_predictions
 from evaluator.predictions.mmaction import read_any_predictions
 from evaluator.runs import load_run, recompute
 from evaluator.score import score
@@ -271,6 +272,28 @@ def test_numbers_without_labels_are_said_to_count_from_0(tmp_path: Path, scuba: 
     assert record.notes == said
     quiet = score([path], [folder_of(scuba)], answers="from-0").record
     assert quiet.figures == record.figures and not any("assumed" in line for line in quiet.notes)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npy", ".pkl"])
+def test_how_classes_are_written_is_not_used_where_there_are_scores(
+    tmp_path: Path, scuba: TestSet, suffix: str
+) -> None:
+    ids, path = sorted(scuba.labels), tmp_path / f"p{suffix}"
+    scores = np.eye(4)[[scuba.labels[i] for i in ids]]
+    listing = write(tmp_path / "list.txt", "".join(f"{i} {scuba.labels[i]}\n" for i in ids))
+    if suffix == ".csv":
+        write_predictions(path, scuba.classes, ((i, scuba.labels[i], row) for i, row in zip(ids, scores, strict=True)))
+    elif suffix == ".npy":
+        np.save(path, scores)
+    else:
+        dump(path, list(scores))
+    lists = () if suffix == ".csv" else (listing,)
+    said: list[str] = []
+    record = score([path], [folder_of(scuba)], say=said.append, answers="from-1", lists=lists).record
+    assert record.figures["avg_scuba"].percent == 100.0
+    assert said == record.notes and len(said) == 1
+    assert said[0].startswith(f"--answers from-1 is not used for {path}: it has scores")
+    assert not score([path], [folder_of(scuba)], lists=lists).record.notes
 
 
 def test_numbers_from_1_are_refused_until_it_is_said(tmp_path: Path, scuba: TestSet) -> None:

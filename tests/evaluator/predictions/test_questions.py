@@ -188,6 +188,38 @@ def test_unread_answers_count_as_wrong_and_are_listed_with_their_text(built: Pat
     assert again.figures["conflfg"].missing == 1
 
 
+@pytest.mark.parametrize("text", ["Failed to obtain answer via API.", "failed to obtain answer"])
+def test_a_question_that_vlmevalkit_got_no_answer_to_is_missing(built: Path, tmp_path: Path, text: str) -> None:
+    folder = built / "qa-conflfg"
+    found = docs(folder)
+    file = vlmevalkit(tmp_path, folder, lambda d: d["answer"])
+    frame = pd.read_excel(file)
+    lost = sorted(frame["id"][:2])
+    frame.loc[:1, "prediction"] = text
+    frame.to_excel(file, index=False)
+    said = refused(lambda: score([file], [built / "conflfg"], questions=[folder]))
+    assert f"VLMEvalKit got no answer from the model ({text!r}) to 2 of {len(found)} questions: {lost[0]}, " in said
+    assert "--allow-missing" in said
+    lines: list[str] = []
+    options = {"questions": [folder], "allow_missing": True}
+    scored = score([file], [built / "conflfg"], tmp_path / "out", lines.append, **options)
+    figure = scored.record.figures["conflfg"]
+    assert (figure.percent, figure.n, figure.missing) == (100.0, len(found) - 2, 2)
+    assert scored.record.sets[0].unread is None
+    assert any(f"got no answer to 2 questions, counted as missing: {lost[0]}, {lost[1]}" in line for line in lines)
+    left = pd.read_csv(scored.slices[-1])
+    assert list(left["id"]) == lost and set(left["reason"]) == {"not predicted"}
+    frame["prediction"] = text
+    frame.to_excel(file, index=False)
+    assert "check its log" in refused(lambda: score([file], [built / "conflfg"], **options))
+
+
+def test_how_classes_are_written_says_nothing_of_questions(built: Path, tmp_path: Path) -> None:
+    file = texts(tmp_path, built / "qa-conflfg", lambda d: d["answer"])
+    said = refused(lambda: score([file], [built / "conflfg"], questions=[built / "qa-conflfg"], answers="names"))
+    assert said.startswith("--answers names and --questions do not go together")
+
+
 # What is exported -------------------------------------------------------------------------------------------------
 
 
@@ -396,7 +428,7 @@ def test_answers_that_do_not_belong_to_the_questions_are_refused(built: Path, tm
     assert "no such" in refused(lambda: score([tmp_path / "gone.xlsx"], [home], questions=[folder]))
     assert "another build than conflfg" in said(good, questions=[built / "qa-scuba"])
     assert "qa.json" in said(good, questions=[tmp_path])
-    assert "2 folders of questions for 1 files" in said(good, questions=[folder, folder])
+    assert "2 folders of questions for 1 file of answers" in said(good, questions=[folder, folder])
     assert "do not go together" in said(good, lists=[tmp_path / "l"])
     # Without the questions, letters are no classes, and it is said what is lacking.
     assert "need --questions" in said(good, questions=())

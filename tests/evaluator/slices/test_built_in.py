@@ -157,6 +157,17 @@ def test_scene_distance_by_hand(tmp_path: Path) -> None:
     assert again.groups == got.groups
 
 
+def test_a_distance_below_0_is_refused_with_its_line(tmp_path: Path) -> None:
+    word = f"scene-distance:{tmp_path / 'd.csv'}"
+    (tmp_path / "d.csv").write_text("id,distance\nv00,0.5\nv01,-0.25\n")
+    said = refused(lambda: found(tmp_path, word, numbered(4)))
+    assert "d.csv, line 3: the distance of 'v01' is -0.25, below 0" in said
+    # The rounding of float32 features is 0.
+    (tmp_path / "d.csv").write_text("id,distance\nv00,-1.2e-07\nv01,0.5\nv02,0.5\nv03,0.5\n")
+    (got,) = found(tmp_path, word, numbered(4), quantiles=4).values()
+    assert any("(nearest): mean 0.000" in name for name in got.groups)
+
+
 def test_features_that_are_none(tmp_path: Path) -> None:
     def refuses(**arrays: Any) -> str:
         np.savez(tmp_path / "f.npz", **arrays)

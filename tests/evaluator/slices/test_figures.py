@@ -169,7 +169,7 @@ def test_the_table_on_screen_warns_of_small_groups(tmp_path: Path, pair: tuple[l
     text = buffer.getvalue()
     assert "[b]li\\x1bght" in text and "\x1b" not in text
     assert f"fewer than {FEW} source videos" in text and "worst" in text and "gap: " in text
-    assert "1 source videos have no value: jump/d" in text and "1 names in the source are no video" in text
+    assert "1 source video has no value: jump/d" in text and "1 name in the source is no video" in text
     assert "Labels of people are what annotators saw" in text  # because of its name, skin tone
 
 

@@ -17,6 +17,7 @@ from tiny_videos import make_actions
 from torch import nn
 from typer.testing import CliRunner
 
+import albar_bench as ab
 from albar.clips.clips import ClipSampling
 from albar_bench.cli.app import app
 from benchmark_builder.benchmark.manifest import read_benchmark
@@ -194,6 +195,17 @@ def test_a_network_whose_units_are_known(built: Path, tmp_path: Path) -> None:
     dynamic = [(a, b) for a, b in combinations(rows, 2) if a.source_id == b.source_id and a.background != b.background]
     assert [found.line(f"score {f}").pairs for f in factors.FACTORS] == [len(static), len(dynamic)]
     assert found.line("score static").groups == 3
+
+
+def test_the_function_of_the_public_api(built: Path, tmp_path: Path) -> None:
+    direct = audited(built / "scuba", tmp_path / "a")
+    found = ab.audit_units(Known(), built / "scuba", out=tmp_path / "b", **QUICK)
+    assert [path.name for path in found.written] == [path.name for path in direct.written]
+    assert all(path.parent == tmp_path / "b" and path.is_file() for path in found.written)
+    assert found.figures.set_index("figure").loc["score static", "value"] == direct.line("score static").value
+    assert list(found.units["kind"][:2]) == ["static", "dynamic"] and found.units["constant"].sum() == 1
+    with pytest.raises(BenchError, match="treshold"):
+        ab.audit_units(Known(), built / "scuba", out=tmp_path / "b", treshold=0.4)
 
 
 def test_results_are_files_that_repeat(built: Path, tmp_path: Path) -> None:
