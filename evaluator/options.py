@@ -448,8 +448,9 @@ class Sweep(SettingsModel):
     """
 
     methods: Words = setting(("baseline", "mixup", "videomix", "sdn", "be", "actorcutmix", "fame", "stillmix", "albar"),
-                             "Methods, several after one another; one may be there with several settings, of its own "
-                             "or of its runs: albar albar:gp=0 albar:ent=0,adv=2 baseline:epochs=12.",
+                             f"Methods, several after one another: {METHODS.help()}. One may be there with several "
+                             "settings, of its own or of its runs: albar albar:gp=0 albar:ent=0,adv=2 "
+                             "baseline:epochs=12.",
                              give="one method or more", metavar="METHOD[:NAME=VALUE,...] ...")  # fmt: skip
     pretrain: str | None = setting(
         None, "Train the network on so many other videos first, then fine-tune it with every method "

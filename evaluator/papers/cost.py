@@ -93,7 +93,9 @@ def _seconds(settings: TrainSettings, count: int, device: torch.device) -> float
             actors=actors.to(device) if "actors" in method.needs else None,
             scenes=scenes if "scenes" in method.needs else None,
         )
-        method.prepare(model, data.clips[:1], Companions(classes, clips, PLACES, bank))
+        companions = Companions(classes, clips, PLACES, bank)
+        model = method.adapted(model, data.clips[:1], companions)
+        method.prepare(model, data.clips[:1], companions)
         if method.extra is not None:
             method.extra.to(device)
         taken = []

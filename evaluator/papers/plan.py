@@ -110,7 +110,7 @@ class PaperPlan(SettingsModel):
         published: table of :mod:`evaluator.reports.published`.
         recipe: a name of ``manifests/training``. seeds: runs of every method.
         kinds: what is made from every SCUBA set. differences: known differences from the paper.
-        methods: method -> its name in the published table.
+        methods: method -> its name in the published table; empty: it is not in it.
         clips: settings of the test clips, for every method. backgrounds: name of a set -> kind of background set.
         also: dataset -> column of the published table: networks are also tested on its ordinary videos.
         tiny: training settings that ``--tiny`` replaces.
@@ -198,9 +198,10 @@ class PaperPlan(SettingsModel):
         """Check that the published table has every method and column that the plan names."""
         known = [row["method"] for row in published_rows(self.published)]
         for method, name in self.methods.items():
-            if name not in known:
+            if name and name not in known:
                 raise BenchError(
-                    f"methods.{method}: {self.published} has no row {name!r}; choose from {', '.join(known)}"
+                    f"methods.{method}: {self.published} has no row {name!r}; choose from {', '.join(known)}, or give "
+                    'an empty text, "", for a method that the paper does not have'
                 )
         columns = [name for name in records(RESULTS)[0] if name not in ("table", "method", "venue", "source", "note")]
         for dataset, column in self.also.items():

@@ -23,6 +23,7 @@ from evaluator.papers.plan import INSPECT, PaperPlan
 from evaluator.papers.table import write_table
 from evaluator.reports.report import report
 
+SCENES = "scenes"  # the need for the network that says the scenes of training videos
 RECORD, TABLE, PAGE = "paper.json", "paper.csv", "report.html"
 FORMAT = 1
 Say = Callable[[str], None]
@@ -88,6 +89,20 @@ class PaperRun:
         return [m for m in self.plan.methods if "actors" in make_method(m, "finetune", {}).needs]
 
 
+def check_scenes(run: PaperRun) -> None:
+    """Raise BenchError if a method of the plan needs scenes and the plan does not say where they are from."""
+    wanting = next((m for m in run.plan.methods if "scenes" in make_method(m, "finetune", {}).needs), None)
+    if wanting is None or run.plan.dataset == "synthactions":
+        return
+    need = next((need for need in run.plan.needs if need.name == SCENES), None)
+    if need is None or (need.only_for and wanting not in need.only_for):
+        raise BenchError(
+            f"{run.plan.name}: {wanting} needs a Places365 network, which the plan does not name; add [[needs]] with "
+            f'name = "{SCENES}", kind = "weights", place = "places365-resnet18", only_for = ["{wanting}"] '
+            "(docs/papers.md)"
+        )
+
+
 def run_paper(run: PaperRun, say: Say) -> Path:
     """Run the plan; finished parts are kept. Returns the table.
 
@@ -95,6 +110,7 @@ def run_paper(run: PaperRun, say: Say) -> Path:
         BenchError: a need is missing, ``run.out`` belongs to another plan, a step failed, or some trainings failed (the
             table then has the others).
     """
+    check_scenes(run)
     lost = missing(look(run.plan, run.places))
     if lost:
         first = lost[0]
@@ -238,7 +254,7 @@ def _train(run: PaperRun, training_masks: str | None, say: Say) -> tuple[str, ..
     training |= {"root": run.places.root(plan.dataset), "fold": plan.fold, **run.training}
     if training_masks:
         training["masks"] = training_masks
-    if places := run.places.named("scenes"):
+    if places := run.places.named(SCENES):
         training["places"] = places
     if run.tiny:
         training = {k: v for k, v in training.items() if k != "weights"} | plan.tiny

@@ -276,7 +276,7 @@ def test_score_gives_the_contrasted_accuracy_and_a_leaderboard_row(tmp_path: Pat
 
 def test_score_wants_a_benchmark_a_file(tmp_path: Path, scuba: TestSet) -> None:
     path = dump(tmp_path / "r.pkl", in_order(SCORES))
-    assert "2 predictions files and 1 benchmarks" in refused(lambda: score([path, path], [tmp_path / "scuba"]))
+    assert "2 predictions files and 1 benchmark;" in refused(lambda: score([path, path], [tmp_path / "scuba"]))
     assert "same name" in refused(lambda: score([path, path], [tmp_path / "scuba"] * 2))
     lists = [path, path]
     assert "2 list files for 1" in refused(lambda: score([path], [tmp_path / "scuba"], lists=lists))

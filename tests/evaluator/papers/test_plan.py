@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from benchmark_builder.utils.errors import BenchError
+from evaluator.papers.cost import measure
 from evaluator.papers.needs import Places, given_places, look, missing
 from evaluator.papers.plan import plans, read_plan
+from evaluator.papers.run import PaperRun, check_scenes, run_paper
 from evaluator.reports.published import published_rows
 from manifests import resource
 
@@ -140,6 +142,30 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, old: str, new: str, s
         read_plan(small(tmp_path, SMALL.replace(old, new, 1)))
     assert "small.toml: " in str(error.value)
     assert said in str(error.value)
+
+
+SCENES = '[[needs]]\nname = "scenes"\nkind = "weights"\nplace = "places365-resnet18"\nonly_for = ["devias"]\n'
+
+
+def test_a_method_that_the_paper_does_not_have_is_a_row_and_says_what_it_needs(tmp_path: Path) -> None:
+    text = SMALL.replace('albar = "ALBAR"', 'albar = "ALBAR"\ndevias = ""', 1)
+    plan = read_plan(small(tmp_path, text))
+    assert plan.methods["devias"] == "" and "devias" in plan.parts
+    run = PaperRun(plan, tmp_path / "out", Places(plan, {}))
+    with pytest.raises(BenchError, match="small: devias needs a Places365 network, which the plan does not name; add"):
+        run_paper(run, lambda line: None)
+    plan = read_plan(small(tmp_path, text + SCENES))
+    check_scenes(PaperRun(plan, tmp_path / "out", Places(plan, {})))
+    assert "scenes" not in {need.name for need in plan.without(["devias"]).needs}
+    check_scenes(PaperRun(plan.without(["devias"]), tmp_path / "out", Places(plan, {})))
+
+
+def test_a_step_of_every_method_is_measured(tmp_path: Path) -> None:
+    """DEVIAS trains a network of its own kind."""
+    text = SMALL.replace('albar = "ALBAR"', 'devias = ""', 1)
+    clip = '[tiny]\nmodel = "small3d"\npreset = "scratch"\nsampling = "8x2-48"\n'
+    plan = read_plan(small(tmp_path, text.replace("[actors]", f"{clip}[actors]") + SCENES))
+    assert [step.method for step in measure(plan, 10, "cpu", tiny=True) if step.seconds > 0] == ["baseline", "devias"]
 
 
 @pytest.mark.parametrize("needs", ["5", '["hmdb51"]', "[[1]]"])
