@@ -48,8 +48,8 @@ __all__ = [
 ]  # fmt: skip
 
 _API = ("Explained", "Result", "Units", "audit_units", "build_conflfg", "build_kind", "build_scuba", "build_scufo",
-        "detect_anomalies", "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark", "predict", "score",
-        "train")  # fmt: skip
+        "detect_anomalies", "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark", "predict",
+        "score", "train")  # fmt: skip
 __getattr__, __dir__ = exports(
     __name__,
     {name: "albar_bench.api" for name in _API}

@@ -70,10 +70,8 @@ class Listing:
         """Messages for the user on missing and unusable videos of the split: counts, and the first of each."""
         lines = []
         if self.missing:
-            lines.append(
-                f"{counted(len(self.missing), 'video is', 'videos are')} missing that the split's list "
-                f"names: {_first(self.missing, shown)}"
-            )
+            words = "video in the split's list is missing", "videos in the split's list are missing"
+            lines.append(f"{counted(len(self.missing), *words)}: {_first(self.missing, shown)}")
         if self.unusable:
             said = [f"{u.file} ({u.reason})" for u in self.unusable]
             lines.append(f"{counted(len(self.unusable), 'video')} cannot be used: {_first(said, shown)}")

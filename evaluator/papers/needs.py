@@ -129,7 +129,8 @@ def _dataset(plan: PaperPlan, need: Need, path: Path) -> Found:
     try:
         listings = {name: read_dataset(need.name, path, split, plan.fold) for name, split in splits.items()}
     except BenchError as error:
-        return _found(need, path, False, str(error) if path.is_dir() else where_to_get(need.name))
+        where = where_to_get(need.name).replace("--root", f"--have {need.name}=ROOT")  # this command's own option
+        return _found(need, path, False, str(error) if path.is_dir() else where)
     counts = {name: len(listing.videos) for name, listing in listings.items()}
     lost = sum(len(listing.left_out) for listing in listings.values())
     said = ", ".join(f"{count} {name} videos" for name, count in counts.items())

@@ -160,6 +160,13 @@ def test_a_method_that_the_paper_does_not_have_is_a_row_and_says_what_it_needs(t
     check_scenes(PaperRun(plan.without(["devias"]), tmp_path / "out", Places(plan, {})))
 
 
+def test_a_missing_dataset_names_the_option_of_this_command(tmp_path: Path) -> None:
+    plan = read_plan(small(tmp_path))
+    found = {one.need.name: one for one in look(plan, Places(plan, {}))}
+    assert "ROOT is $BENCH_DATA/jhmdb or --have jhmdb=ROOT" in found["jhmdb"].said
+    assert "--root" not in found["hmdb51"].said
+
+
 def test_a_step_of_every_method_is_measured(tmp_path: Path) -> None:
     """DEVIAS trains a network of its own kind."""
     text = SMALL.replace('albar = "ALBAR"', 'devias = ""', 1)
