@@ -8,6 +8,7 @@ from tiny_videos import write_video
 
 from albar.clips.clips import eval_clip
 from albar.models.heads import logits_and_features
+from albar.models.small3d import with_change
 from benchmark_builder.utils.errors import BenchError
 from evaluator.features import extract, stream
 from evaluator.features.extract import extract_features
@@ -208,3 +209,54 @@ class _Logits:
 
     def __call__(self, clips):
         return clips.mean((2, 3, 4))
+
+
+def test_another_frame_rate(tmp_path):
+    root = tmp_path / "videos"
+    frames = long_videos(root, (40,), fps=20.0)["v040"]
+    folder, _ = run(root, tmp_path / "f", fps=10.0)
+    (video,) = folder.videos()
+    assert (video.frames, video.fps, video.windows) == (20, 10.0, 2)
+    wanted = np.stack([by_hand(frames[::2], start, 16) for start in (0, 16)])
+    np.testing.assert_allclose(video.features()[:, 0], wanted, rtol=2e-5, atol=2e-6)
+
+
+def test_a_layer_by_its_name(videos, tmp_path):
+    root, frames = videos
+    folder, _ = run(root, tmp_path / "f", layer="blocks.1", last="floor")
+    assert (folder.dimension, folder.record["layer"]) == (48, "blocks.1")
+    video = next(v for v in folder.videos() if v.id == "v016")
+    model = network()
+    with torch.inference_mode():
+        x = eval_clip(list(frames["v016"]), 16, SAMPLING)[None]
+        wanted = model.blocks[1](model.blocks[0](model.stem(with_change(x)))).mean((2, 3, 4))
+    np.testing.assert_allclose(video.features()[:, 0], wanted.numpy(), rtol=2e-5, atol=2e-6)
+    with pytest.raises(BenchError, match=r"--layer blocks.7: no such module; it has stem, stem.0"):
+        run(root, tmp_path / "g", layer="blocks.7")
+
+
+def test_bf16_is_near_float32(videos, tmp_path):
+    root, _ = videos
+    a, _ = run(root, tmp_path / "a", limit=3)
+    b, _ = run(root, tmp_path / "b", limit=3, precision="bf16")
+    assert b.record["precision"] == "bf16"
+    for one, other in zip(a.videos(), b.videos(), strict=True):
+        x, y = one.features(), other.features()
+        assert not np.array_equal(x, y)
+        assert np.abs(x - y).max() < 0.05 * np.abs(x).max()  # bf16 has 8 bits: 0.4 % per operation
+
+
+def test_an_unexpected_error_costs_its_video_alone(videos, tmp_path, monkeypatch):
+    root, _ = videos
+    read = stream.read_frames
+
+    def sometimes(path, **more):
+        if path.stem == "v017":
+            raise ZeroDivisionError("a bug")
+        return read(path, **more)
+
+    monkeypatch.setattr(stream, "read_frames", sometimes)
+    folder, found = run(root, tmp_path / "f")
+    assert [v.id for v in folder.left_out] == ["v017"] and len(folder.videos()) == len(COUNTS) - 1
+    assert "unexpected ZeroDivisionError: a bug" in found.report.failed[0]["reason"]
+    assert "ZeroDivisionError" in (folder.path / "errors.log").read_text()
