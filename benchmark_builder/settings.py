@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, model_validator
 
 from benchmark_builder.parts import BACKGROUNDS, DATASETS, LAYOUTS
+from benchmark_builder.utils.engine import ENGINES, engine_name, gpu_share
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import Paths, PathSetting, SettingsModel, like, setting, setting_error, share
 from benchmark_builder.utils.pictures import CHARTS, PLAYING, SHEETS
@@ -205,10 +206,37 @@ class PartSettings(SettingsModel):
     )  # fmt: skip
 
 
-class RunSettings(SettingsModel):
+_CLUSTER = "Several machines"
+
+
+class EngineSettings(SettingsModel):
+    """Where items are processed; see :class:`~benchmark_builder.utils.engine.Engine`."""
+
+    engine: Annotated[str, AfterValidator(engine_name)] | None = setting(
+        None, "local: this machine; ray: all machines of the Ray cluster that this one is in, or Ray on this machine "
+        "alone if there is none; ray:HOST:PORT: the cluster with this address (docs/cluster.md).",
+        shown="$BENCH_ENGINE, else local", give=ENGINES, metavar="ENGINE", panel=_CLUSTER,
+    )  # fmt: skip
+    engine_cpus: float | None = setting(
+        None, "ray: cores that each process reserves.", shown="1", of="cores", gt=0, le=1024, panel=_CLUSTER
+    )
+    engine_gpus: Annotated[float, AfterValidator(gpu_share)] | None = setting(
+        None, "ray: GPUs that each process reserves; 0.25: four processes per GPU. Without it, processes see no GPU.",
+        shown="0", of="GPUs", ge=0, le=64, give="a number from 0.001 to 1, a whole number, or 0", panel=_CLUSTER,
+    )  # fmt: skip
+    engine_memory: float | None = setting(
+        None, "ray: memory that each process reserves, in GB; fewer processes run on machines with less.",
+        shown="not considered", of="GB", gt=0, le=100_000, panel=_CLUSTER,
+    )  # fmt: skip
+
+
+class RunSettings(EngineSettings):
     """How a build runs; these settings never change a pixel."""
 
-    workers: int | None = setting(None, "Processes.", shown="one per core", of="processes", ge=1, le=256)
+    workers: int | None = setting(
+        None, "Processes; with --engine ray: at most so many per machine.", shown="one per core", of="processes", ge=1,
+        le=256,
+    )  # fmt: skip
 
 
 class MovedDataset(SettingsModel):

@@ -4,14 +4,14 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from albar.training.cost import BACKWARD, FORWARD
 from benchmark_builder.datasets import data_root, scored_as
-from benchmark_builder.utils import pool
+from benchmark_builder.utils import engine, pool
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import write_csv
 from benchmark_builder.utils.registry import safe_name
@@ -105,14 +105,35 @@ def compare_methods(sweep: Sweep, say: Say = lambda line: None) -> Outcome:
     Raises:
         BenchError: a setting is invalid.
     """
-    with results_folder(sweep.out):
+    with results_folder(sweep.out), _engine(sweep, say):
         return _compare(sweep, say)
 
 
+@contextmanager
+def _engine(sweep: Sweep, say: Say) -> Iterator[None]:
+    """On a cluster, each run reserves a GPU where there are any, unless the user says otherwise."""
+    chosen = engine.current()
+    if chosen.local:
+        yield
+        return
+    from benchmark_builder.utils.cluster import gpus_of
+
+    gpus = chosen.gpus
+    if gpus is None and sweep.training.get("device") != "cpu" and gpus_of(chosen):
+        gpus = 1.0
+    each = f"{chosen.needs['CPU']:g} cores" + (f", {gpus:g} GPUs" if gpus else "")
+    say(f"--engine {chosen.name}: each run reserves {each}; --engine-cpus and --engine-gpus change that")
+    needs: dict[str, Any] = {"cpus": chosen.cpus, "gpus": gpus, "memory": chosen.memory}
+    with engine.using(chosen.name, **needs, workers=sweep.jobs):
+        yield
+
+
 def _compare(sweep: Sweep, say: Say) -> Outcome:
-    cores = pool.default_workers()
+    cores, chosen = pool.default_workers(), engine.current()
     jobs = sweep.jobs or _side_by_side(sweep, cores)
     threads, failures, details = max(1, cores // jobs), [], dict[str, str]()
+    if not chosen.local:
+        threads = max(1, int(chosen.needs["CPU"]))
     before = sweep.before
     if before is not None:
         sweep = from_pretrained(sweep)
@@ -368,7 +389,7 @@ def _run_all(
     jobs: Sequence[Job], sweep: Sweep, at_once: int, threads: int, details: dict[str, str]
 ) -> Iterator[tuple[Job, Done]]:
     """What came of each job, as they end; tracebacks of unexpected errors are added to ``details``."""
-    with closing(pool.run(_Runner(sweep, threads), jobs, at_once, apart=True)) as results:
+    with closing(engine.run(_Runner(sweep, threads), jobs, at_once, apart=True, shared=(sweep.out,))) as results:
         for job, result in results:
             if isinstance(result, Crashed):
                 details[job.name] = result.details

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from albar.training.settings import ConfigFile, TrainSettings
 from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
+from benchmark_builder.settings import EngineSettings
 from benchmark_builder.utils.options import SettingsModel, setting
 from benchmark_builder.utils.text import counted
 from evaluator.options import Sweep
@@ -30,6 +31,7 @@ def compare(
     drawn: CompareSeeds,
     given: Annotated[dict[str, Any], Chosen(TrainSettings, only=SHARED)],
     file: ConfigFile,
+    machines: EngineSettings,
 ) -> None:
     """Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.
 
@@ -50,6 +52,8 @@ def compare(
     Example: bench compare --methods baseline albar albar:ent=0 albar:adv=0 albar:still=middle,stills=1 --equal-cost
 
     Example: bench compare --methods baseline stillmix albar --pretrain 2048:bias=0.7,seed=101
+
+    Example: bench compare --methods baseline albar --seeds 5 --engine ray, for runs on all machines of a Ray cluster
     """
     from albar.training.settings import read_configs
     from benchmark_builder.synthactions.render import render_if_missing

@@ -13,7 +13,8 @@ ranges, choices and help are the model's.
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +22,8 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic.fields import FieldInfo
 
+from benchmark_builder.settings import EngineSettings
+from benchmark_builder.utils import engine
 from benchmark_builder.utils.options import SettingsModel, choices_of, extra, flag_of, pairs, plain_types, range_of
 
 
@@ -73,11 +76,22 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
             read = {n: _plain(given.pop(parameter), n, group.fields[n]) for n, parameter in names.items()}
             values = {n: v for n, v in read.items() if v is not None}
             given[name] = group.model(**values) if whole else values
-        function(**given)
+        with _engine(given.values()):
+            function(**given)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
     return command
+
+
+def _engine(values: Iterable[Any]) -> AbstractContextManager[Any]:
+    """Process items with the engine that a command's options name."""
+    chosen = next((value for value in values if isinstance(value, EngineSettings)), None)
+    if chosen is None:
+        return nullcontext()
+    workers = getattr(chosen, "workers", None)
+    needs = {name: getattr(chosen, f"engine_{name}") for name in ("cpus", "gpus", "memory")}
+    return engine.using(chosen.engine, **needs, workers=workers)
 
 
 def option(

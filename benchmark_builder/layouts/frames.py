@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark_builder.layouts.base import Layout, Sink, jpeg
-from benchmark_builder.utils.files import naming, sha256_file
+from benchmark_builder.utils.files import naming, place_folder, sha256_file
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, files_of
 
 
@@ -26,9 +26,7 @@ class Frames(Layout):
             temporary.mkdir(parents=True)
             try:
                 yield _JpegFolder(temporary, self.quality, self.frame)
-                if path.exists():  # a folder cannot replace a folder with content
-                    shutil.rmtree(path)
-                temporary.replace(path)
+                place_folder(temporary, path)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 

@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
+from benchmark_builder.utils import engine
 from benchmark_builder.utils.errors import BenchError
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ def pick_device(name: str) -> "torch.device":
     """``auto``: the GPU if there is one; otherwise a torch device name. Raises BenchError if it is not available."""
     import torch  # here, so that who needs no network loads no torch
 
+    if engine.current().gpus and name in ("auto", "cuda") and not torch.cuda.is_available():
+        return torch.device("cuda")  # this machine gives out the work; others have GPUs
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -1,5 +1,6 @@
 """Files that are written completely or not at all, digests, and paths that stay inside their folder."""
 
+import errno
 import hashlib
 import io
 import json
@@ -11,7 +12,7 @@ import uuid
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -70,11 +71,28 @@ def copy_whole(source: Path, target: Path) -> None:
                 f"{target.parent}: {source.name} could not be copied here ({error.args[0][0][2]}); free space, change "
                 "its permissions, or choose another --out"
             ) from None
-        if target.exists():  # a folder cannot replace a folder with content
-            shutil.rmtree(target)
-        copy.replace(target)
+        place_folder(copy, target)
     finally:
         shutil.rmtree(copy, ignore_errors=True)
+
+
+def place_folder(finished: Path, target: Path) -> None:
+    """Rename a finished folder to its final name. A folder of this name is replaced.
+
+    Several processes may do this at the same time, also on different machines: each folder that is seen under the final
+    name is complete, and the last one stays.
+    """
+    while True:
+        try:
+            finished.replace(target)
+            return
+        except OSError as error:  # a folder cannot replace a folder with content
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        aside = target.with_name(f".tmp-{uuid.uuid4().hex}")
+        with suppress(FileNotFoundError):  # another process has just moved it
+            target.replace(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def remove(path: Path) -> None:

@@ -6,6 +6,7 @@ details. If there is no journal, the tables of a finished run contain the same (
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ from benchmark_builder.utils.resume import (
 )
 from benchmark_builder.utils.text import read_records
 
+# After a power cut, what was made in the last of these seconds is made again. Syncing every entry would limit a cluster
+# to some hundred items per second.
+SYNC = 0.2  # seconds
 NOT_MADE = ("failed", "left out")
 PlainRow = dict[str, Any]  # a row of a table as plain JSON values: column -> value
 
@@ -101,6 +105,7 @@ class Journal:
             self._set(entry)
         write_text(self.path, "".join(entry.line() for entry in self.entries.values()))
         self._handle = open(self.path, "a", encoding="utf-8")
+        self._synced = 0.0
 
     def _set(self, entry: Entry) -> None:
         if entry.state == "made" or entry.missing:
@@ -142,8 +147,10 @@ class Journal:
         self._set(entry)
         with naming(self.path.parent):
             self._handle.write(entry.line())
-            self._handle.flush()
-            os.fsync(self._handle.fileno())
+            self._handle.flush()  # a killed run loses nothing
+            if time.monotonic() - self._synced > SYNC:
+                os.fsync(self._handle.fileno())
+                self._synced = time.monotonic()
 
     def failures(self, listed: Iterable[pool.Note], there: "Iterable[str]") -> list[dict[str, str]]:
         """The rows of failures.csv: items that were not made, and notes.
@@ -166,6 +173,7 @@ class Journal:
 
     def close(self) -> None:
         with suppress(OSError):  # already reported when it was written
+            os.fsync(self._handle.fileno())
             self._handle.close()
 
 

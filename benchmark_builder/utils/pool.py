@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
@@ -127,13 +127,13 @@ def _guarded(maker: Maker[Item, Result], item: Item) -> Result | BenchError:
     except BenchError as error:
         return error.with_traceback(None)  # a traceback would keep all local variables in memory
     except OSError as error:  # such as a full disk or a missing permission; other items continue
-        return _crashed(error) if error.errno is None or _wants_memory(error) else system_error(error)
+        return crashed(error) if error.errno is None or _wants_memory(error) else system_error(error)
     except Exception as error:  # unexpected: only this item fails, and its traceback is kept
-        return _crashed(error)
+        return crashed(error)
 
 
-def _crashed(error: Exception) -> Crashed:
-    """An unexpected exception in one line, with its traceback from ``maker.make`` on."""
+def crashed(error: Exception) -> Crashed:
+    """The result of an item that raised an unexpected exception: one line, and the traceback from ``maker.make`` on."""
     trace = error.__traceback__.tb_next if error.__traceback__ else None
     text = "".join(traceback.format_exception(type(error), error, trace))
     last = (traceback.extract_tb(trace) or traceback.extract_tb(error.__traceback__))[-1]
@@ -177,10 +177,30 @@ def _serve(tasks: "connection.Connection", faults: "connection.Connection | None
 
 
 def _answer(maker: Maker, item: bytes) -> bytes:
+    """The result of an item as :func:`packed` bytes."""
     try:
-        return bytes(ForkingPickler.dumps(_guarded(maker, ForkingPickler.loads(item))))
+        return packed(_guarded(maker, ForkingPickler.loads(item)))
     except Exception as error:  # the item or the result cannot be pickled
-        return bytes(ForkingPickler.dumps(_crashed(error)))
+        return packed(crashed(error))
+
+
+# The first byte of a packed result says whether the item is tried again alone, so that a process which only hands
+# results on need not unpickle them, which imports modules.
+_DONE, _AGAIN = b"\0", b"\1"
+
+
+def packed(result: object) -> bytes:
+    """A result as bytes. Raises any exception if it cannot be pickled."""
+    again = isinstance(result, Crashed) and result.again
+    return (_AGAIN if again else _DONE) + bytes(ForkingPickler.dumps(result))
+
+
+def unpacked(data: bytes) -> object:
+    """The result in :func:`packed` bytes; a :class:`Crashed` if it cannot be unpickled in this process."""
+    try:
+        return ForkingPickler.loads(memoryview(data)[1:])
+    except Exception as error:
+        return crashed(error)
 
 
 # The parent's side.
@@ -199,9 +219,10 @@ def _kill_all() -> None:
 
 
 class _Worker:
-    """One process and the item it works on."""
+    """One process and the item it works on. ``place``: environment variables of the process, such as its GPU."""
 
-    def __init__(self, job: bytes) -> None:
+    def __init__(self, job: bytes, place: Mapping[str, str] | None = None) -> None:
+        self.place = place
         context = multiprocessing.get_context("spawn")  # threads, as torch has, do not survive a fork
         self.tasks, theirs = context.Pipe()
         # After a crash in C code, the Python traceback is in this pipe. (Windows would need a file.)
@@ -213,7 +234,7 @@ class _Worker:
         self.item: Any = None
         self.process = context.Process(target=_serve, args=(theirs, fault_end, job, os.getpid()))
         try:
-            with _without_interrupts():
+            with _without_interrupts(), _environment(place or {}):
                 self.process.start()
         except BaseException:
             self._close()
@@ -281,9 +302,24 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables, which a process that starts inherits."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def _spread(job: bytes, items: Iterable[Item], workers: int) -> Generator[tuple[Item, Any], None, None]:
     """Yield ``(item, result)``; a worker that has ended is replaced, and its item's result is a :class:`Crashed`."""
-    crew: _Crew[Item] = _Crew(job, workers)
+    crew: Crew[Item] = Crew(job, workers)
     todo, returned, results = iter(items), deque[Item](), deque[tuple[Item, object]]()
     try:
         while True:
@@ -301,29 +337,35 @@ def _spread(job: bytes, items: Iterable[Item], workers: int) -> Generator[tuple[
                 except BenchError:
                     raise
                 except Exception as error:  # the item cannot be pickled
-                    results.append((item, _crashed(error)))
+                    results.append((item, crashed(error)))
             while results:
                 yield results.popleft()
             if not crew.busy and not returned:
                 return
             for item, result in crew.wait():
-                if isinstance(result, _NotBegun):
+                if isinstance(result, NotBegun):
                     returned.append(item)
                 else:
-                    results.append((item, result))
+                    results.append((item, unpacked(result) if isinstance(result, bytes) else result))
     finally:
         crew.stop()
 
 
-class _NotBegun:
+class NotBegun:
     """The result of an item whose worker ended before it started the item."""
 
 
-class _Crew(Generic[Item]):
-    """The workers of one run: started when there is work, replaced when they end."""
+class Crew(Generic[Item]):
+    """The workers of one run: started when there is work, replaced when they end.
 
-    def __init__(self, job: bytes, workers: int) -> None:
-        self.job, self.workers = job, workers
+    Args:
+        job: the pickled maker.
+        workers: the largest number of processes.
+        places: environment variables of each of them, if they differ, such as the GPU that it uses.
+    """
+
+    def __init__(self, job: bytes, workers: int, places: Sequence[Mapping[str, str]] = ()) -> None:
+        self.job, self.workers, self.places = job, workers, places
         self.busy: dict[Any, _Worker] = {}  # connection -> worker
         self.idle: list[_Worker] = []
         self.failed_starts = 0
@@ -333,20 +375,24 @@ class _Crew(Generic[Item]):
         """Whether another item can be given to a worker."""
         return len(self.busy) < self.workers
 
-    def give(self, item: Item) -> bool:
+    def give(self, item: Item, data: bytes | None = None) -> bool:
         """Send an item to a worker; returns False if that worker has ended, or if no worker could be started now.
+
+        Args:
+            item: the item.
+            data: the pickled item, if it is known.
 
         Raises:
             BenchError: no worker can be started.
             Exception: the item cannot be pickled.
         """
         try:
-            worker = self.idle.pop() if self.idle else _Worker(self.job)
+            worker = self.idle.pop() if self.idle else _Worker(self.job, self._free_place())
         except OSError as error:  # no memory for a process, or too many processes
             self._failed_start(str(system_error(error)))
             return False
         try:
-            worker.tasks.send(item)
+            worker.tasks.send_bytes(ForkingPickler.dumps(item) if data is None else data)
         except OSError:
             self._failed(worker)
             return False
@@ -357,31 +403,45 @@ class _Crew(Generic[Item]):
         self.busy[worker.tasks] = worker
         return True
 
-    def wait(self) -> list[tuple[Item, object]]:
-        """Wait until a worker reports something; returns pairs of item and result, which may be none."""
-        results = list[tuple[Item, object]]()
-        for channel in connection.wait(list(self.busy)):
+    def wait(self, bell: "connection.Connection | None" = None) -> list[tuple[Item, "bytes | Crashed | NotBegun"]]:
+        """Wait until a worker reports something; returns pairs of item and result, which may be none.
+
+        Args:
+            bell: a connection on which a message, which is received here, ends the wait.
+
+        Returns:
+            Results as :func:`packed` bytes; a :class:`Crashed` if the process ended, a :class:`NotBegun` if it ended
+            while it started.
+        """
+        results = list[tuple[Item, bytes | Crashed | NotBegun]]()
+        for channel in connection.wait([*self.busy, *([bell] if bell is not None else [])]):
+            if channel is bell:
+                bell.recv_bytes()
+                continue
             worker = self.busy[channel]
             try:
-                message = worker.tasks.recv()
+                message = worker.tasks.recv_bytes()
             except (EOFError, OSError):
                 del self.busy[channel]
                 results.append((worker.item, self._failed(worker)))
                 continue
-            except Exception as error:  # a result that cannot be read in this process
-                message = _crashed(error)
             if not worker.ready:  # its first message
-                worker.ready, worker.why = message
+                worker.ready, worker.why = ForkingPickler.loads(message)
                 if worker.ready:
                     self.failed_starts = 0
                 continue
             del self.busy[channel]
             results.append((worker.item, message))
-            if isinstance(message, Crashed) and message.again:
+            if message.startswith(_AGAIN):
                 worker.close()  # this may free the memory that is needed
             else:
                 self.idle.append(worker)
         return results
+
+    def rest(self) -> None:
+        """End the idle workers, which frees their memory; new ones are started when there is work."""
+        while self.idle:
+            self.idle.pop().close()
 
     def stop(self) -> None:
         """End all workers; busy ones get a moment to delete their half-written files."""
@@ -394,13 +454,18 @@ class _Crew(Generic[Item]):
         for worker in [*self.busy.values(), *self.idle]:
             worker.close()
 
-    def _failed(self, worker: "_Worker") -> "Crashed | _NotBegun":
+    def _free_place(self) -> Mapping[str, str] | None:
+        """The place with the fewest workers."""
+        taken = [worker.place for worker in [*self.busy.values(), *self.idle]]
+        return min(self.places, key=taken.count, default=None)
+
+    def _failed(self, worker: "_Worker") -> "Crashed | NotBegun":
         """The result of the item of a worker that has ended."""
         how, dump = worker.end(), worker.dump()
         worker.close()
         if not worker.ready:
             self._failed_start(worker.why or f"a process {how} as it started")
-            return _NotBegun()
+            return NotBegun()
         said = f"its process {how}, twice, the second time alone"
         return Crashed(said, f"the process {how}\n{dump}", again=True)
 

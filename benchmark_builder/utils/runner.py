@@ -15,7 +15,7 @@ from typing import Any, Generic
 
 from tqdm import tqdm
 
-from benchmark_builder.utils import pool
+from benchmark_builder.utils import engine, pool
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.utils.files import remove_leftovers
 from benchmark_builder.utils.journal import Entry, Journal, PlainRow, read_entries
@@ -80,7 +80,7 @@ def work(
         progress: show the progress bar.
     """
     made, failed = list[tuple[Item, Result]](), list[tuple[Item, BenchError]]()
-    work = pool.run(maker, items, workers)
+    work = engine.run(maker, items, workers)
     with closing(_each(work, len(items), len(items), title, unit, progress)) as results:
         for item, result in results:
             if isinstance(result, BenchError):
@@ -169,8 +169,8 @@ class Filling(ABC, Generic[Item]):
 
     def results(self, items: Sequence[Item], workers: int) -> Generator[tuple[Item, Any], None, None]:
         """Yield the items to make with their results (or BenchErrors), in any order; here each by itself, by the maker
-        in the pool of processes."""
-        return pool.run(self.maker, items, workers)
+        in processes of the chosen engine."""
+        return engine.run(self.maker, items, workers, shared=(self.out,))
 
     def made(self, result: object) -> Made:
         """The maker's result of an item, in the form that the runner needs."""

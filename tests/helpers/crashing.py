@@ -79,3 +79,25 @@ class Unstartable:
 
     def make(self, item: Any) -> Any:
         return item
+
+
+@dataclass(frozen=True)
+class EndsAgent(Once):
+    """As :class:`Once`; at the item ``end`` it ends the process that started its process."""
+
+    def make(self, item: Any) -> Any:
+        if item == "end":
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(5)
+        return super().make(item) if item == "greedy" else item
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Takes some seconds for an item; returns the id of the process."""
+
+    seconds: float
+
+    def make(self, item: Any) -> str:
+        time.sleep(self.seconds)
+        return str(os.getpid())

@@ -1,0 +1,154 @@
+"""The cluster engine, on a Ray cluster of two machines that are processes of this one."""
+
+import itertools
+import os
+import platform
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crashing import EndsAgent, Maker, Noted
+from small_builds import QUIET
+from tiny_videos import make_actions
+
+from benchmark_builder.builders import build_scuba, build_scufo
+from benchmark_builder.utils import cluster, engine
+from benchmark_builder.utils.errors import BenchError, Crashed
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'albar-bench[ray]'")
+SMALL: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Any]:
+    """A cluster of two machines with one core each."""
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_worker_niceness"] = "0"  # as the other tests beside it
+    cluster_utils = Cluster(initialize_head=True, head_node_args=SMALL)
+    cluster_utils.add_node(**SMALL)
+    ray.init(address=cluster_utils.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        yield cluster_utils
+    finally:
+        ray.shutdown()
+        cluster_utils.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _engine(machines: Any) -> Iterator[None]:
+    with engine.using("ray"):
+        yield
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_items_fail_as_in_a_local_run(tmp_path: Path) -> None:
+    ways = ("segfault", "value", "system", "left out", "unsent")  # one that ends its process: starting one takes long
+    items = [*(f"good{k}" for k in range(40)), *ways]
+    found = dict(engine.run(Maker(), items, 2))
+    with engine.using("local"):
+        local = dict(engine.run(Maker(), items, 2))
+    assert found.keys() == local.keys() == set(items)
+    assert len({result[1] for name, result in found.items() if name.startswith("good")}) == 2  # a process per machine
+    for name in ways:
+        assert (type(found[name]), str(found[name])) == (type(local[name]), str(local[name]))
+        assert getattr(found[name], "details", "") == getattr(local[name], "details", "")
+    assert isinstance(next(engine.run(Maker(), [lambda: None], 1))[1], Crashed)
+
+
+def test_builds_are_equal_to_local_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_actions(tmp_path / "ucf", 3)
+    for name in ("ray", "local"):
+        with engine.using(name):
+            options: dict[str, Any] = {"masks": "stored:ucf/masks", "per_video": 2, "layout": "frames"}
+            build_scuba("ucf101", Path("ucf"), "all", out=Path("out/scuba"), run=QUIET, **options)  # relative paths
+            build_scufo(Path("out/scuba"), out=Path("out/scufo"), run=QUIET)
+        Path("out").rename(f"made by {name}")  # tables have the place of what they were made from
+    made, local = content(tmp_path / "made by ray"), content(tmp_path / "made by local")
+    assert len(made) > 50 and root.is_dir()
+    assert [name for name in made.keys() | local.keys() if made.get(name) != local.get(name)] == []
+
+
+def test_a_million_items_are_pulled_only_as_they_are_needed(tmp_path: Path) -> None:
+    last = most = 0
+
+    def items() -> Iterator[int]:
+        nonlocal last
+        while True:
+            yield last
+            last += 1
+
+    with closing(engine.run(Maker(), items(), 1)) as results:
+        for count, (item, result) in enumerate(itertools.islice(results, 3000)):
+            assert result[0] == item
+            most = max(most, last - count)
+    from benchmark_builder.utils.cluster_agent import MOST_AHEAD
+
+    assert most <= 2 * (2 * MOST_AHEAD)  # two machines, each with what it works on and what it has just handed over
+
+
+def test_an_item_that_ends_its_process_once_succeeds_and_one_that_ends_its_agent_fails_alone(tmp_path: Path) -> None:
+    results = list(engine.run(EndsAgent(tmp_path), [*range(30), "greedy", "end"], 1))
+    found = dict(results)
+    assert [found[k] for k in range(30)] == list(range(30)) and len(results) == 32
+    assert found["greedy"] == "greedy" and results[-1][0] in ("greedy", "end")
+    assert isinstance(found["end"], Crashed) and "ended, twice, the second time alone" in str(found["end"])
+
+
+def test_a_machine_leaves_and_another_joins(machines: Any, tmp_path: Path) -> None:
+    done = list[tuple[int, str]]()
+    with closing(engine.run(Noted(0.05), range(120), 1)) as results:
+        for item, result in results:
+            done.append((item, result))
+            if len(done) == 30:
+                leaving = next(node for node in machines.list_all_nodes() if not node.head)
+                leaving.kill_raylet()
+                threading.Thread(target=machines.add_node, kwargs=SMALL).start()
+    assert sorted(item for item, _ in done) == list(range(120)), "nothing is lost or done twice"
+    assert not any(isinstance(result, BenchError) for _, result in done)
+
+
+def test_a_machine_that_differs_is_refused_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(platform, "python_version", lambda: "3.9.9")
+    with pytest.raises(
+        BenchError, match=r"machines differ from this one, such as .*: Python: 3\.\d+\.\d+, here 3\.9\.9"
+    ):
+        list(engine.run(Maker(), ["exits"], 1))
+    assert "Python: 3." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [
+        ({"gpus": 2.0}, "--engine-gpus 2: no machine of the cluster has room for a process; the largest has 0 of GPU"),
+        (
+            {"cpus": 1.5},
+            "--engine-cpus 1.5: no machine of the cluster has room for a process; the largest has 1 of CPU",
+        ),
+        ({"memory": 9e4}, "--engine-memory 90000: no machine of the cluster has room for a process"),
+    ],
+)
+def test_an_item_for_which_no_machine_has_room_is_an_error(needs: dict[str, float], said: str) -> None:
+    with engine.using("ray", **needs), pytest.raises(BenchError) as raised:
+        list(engine.run(Maker(), ["a"], 1))
+    assert str(raised.value).startswith(said)
+
+
+def test_processes_per_machine_follow_from_what_each_needs() -> None:
+    def count(resources: dict[str, float], **needs: Any) -> int:
+        fleet = cluster._Fleet.__new__(cluster._Fleet)
+        fleet.chosen = engine.Engine("ray", **needs)
+        return fleet._capacity(resources)
+
+    whole = {"CPU": 16.0, "GPU": 2.0, "memory": 64e9}
+    assert count(whole) == 16 and count(whole, workers=3) == 3 and count(whole, cpus=3) == 5
+    assert count(whole, gpus=0.25) == 8 and count(whole, gpus=0.3) == 6 and count(whole, gpus=2) == 1
+    assert count(whole, memory=10) == 6 and count({"CPU": 16.0}, gpus=0.5) == 0 and count({}, memory=1) == 0
