@@ -9,6 +9,7 @@ Each prints a line per run, and at the end how many were equal, byte for byte, t
 """
 
 import argparse
+import atexit
 import os
 import random
 import shutil
@@ -65,7 +66,7 @@ def start_cluster(machines: int) -> Any:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_worker_niceness"] = "0"  # 15 is Ray's own, which beside other work means no progress
-    cluster = Cluster(initialize_head=True, head_node_args=SMALL)
+    cluster = Cluster(initialize_head=True, head_node_args=SMALL, shutdown_at_exit=False)
     for _ in range(machines - 1):
         cluster.add_node(**SMALL)
     return cluster
@@ -75,6 +76,7 @@ def join(cluster: Any) -> None:
     import ray
 
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    atexit.register(cluster.shutdown)
 
 
 def equal(scratch: Path, runs: int) -> bool:
