@@ -1,5 +1,6 @@
 """Runs a plan: inspect, masks, benchmarks, trainings and evaluations, the table. Every step can be resumed."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,7 +150,7 @@ def _run(run: PaperRun, say: Say) -> Path:
         title()
         training_masks = _training_masks(run, quiet)
     title()
-    _build(run, masks, quiet)
+    _build(run, masks, quiet, say)
     title()
     failures = _train(run, training_masks, say)
     title()
@@ -233,10 +234,19 @@ def _training_masks(run: PaperRun, quiet: Run) -> str:
     return f"stored:{stored}"
 
 
-def _build(run: PaperRun, masks: str | None, quiet: Run) -> None:
-    plan = run.plan
+def _build(run: PaperRun, masks: str | None, quiet: Run, say: Say) -> None:
+    """Build every benchmark; a line that several builds have in common, such as changed settings, is said once."""
+    plan, told = run.plan, set[str]()
     root = run.places.root(plan.actors.dataset)
-    for (background, kind), folder in run.benchmarks.items():
+
+    def once(line: str) -> None:
+        if line not in told:
+            say(line)
+        told.add(line)
+
+    quiet = dataclasses.replace(quiet, say=once)
+    for number, ((background, kind), folder) in enumerate(run.benchmarks.items(), 1):
+        say(f"  {number} of {len(run.benchmarks)}: {folder.name}")
         if kind == "scuba":
             place = run.places.named(background)
             spec = plan.backgrounds[background]

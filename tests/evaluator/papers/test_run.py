@@ -72,7 +72,12 @@ def test_a_plan_runs_stops_and_continues(tmp_path: Path, monkeypatch: pytest.Mon
     assert rows["albar", "aras"]["published"] == "59.79"
     assert (tmp_path / "out" / "report.html").is_file()
     before = table.read_bytes()
+    said.clear()
     assert run_paper(run, said.append).read_bytes() == before
+    # Every benchmark is named, and what several builds say is said once.
+    assert [line for line in said if " of 2: " in line] == ["  1 of 2: stripes-scuba", "  2 of 2: stripes-scufo"]
+    differs = [line for line in said if line.startswith("differs from protocol")]
+    assert len(differs) == len(set(differs))
     for changed, other in (
         (
             PaperRun(plan.replaced(version=9), tmp_path / "out", places, tuple(known), tiny=True),
