@@ -194,7 +194,7 @@ def test_labels_that_do_not_fit_are_said(tmp_path) -> None:
         ([("a", "train", "Fire"), ("b", "train", "Normal")], "has no test videos"),
         (
             [("a", "train", "Fire"), ("b", "train", "Normal"), ("c", "test", "Normal")],
-            "frames of 1 test videos are normal",
+            "0 of the 48 frames of 1 test videos are in annotated segments",
         ),
     ],
 )
