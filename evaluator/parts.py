@@ -1,4 +1,4 @@
-"""The built-in sources of slices and heads of `bench downstream anomaly`, by name; imported on first use.
+"""The built-in sources of slices and heads of `bench downstream`, by name; imported on first use.
 
 A new one is its own file and a line in `shipped` and in `about` here; `--help`, errors and tests read these tables.
 """
@@ -48,4 +48,13 @@ HEADS = Registry(
         "rtfm": "rtfm (Tian et al. 2021)",
         "mgfn": "mgfn (Chen et al. 2023; of ALBAR's table)",
     },
+)
+
+# Each is a subclass of evaluator.downstream.localize.base.Head.
+LOCALIZERS = Registry(
+    "localization head",
+    "--head",
+    "localizers",
+    {"actionformer": "evaluator.downstream.localize.actionformer:ActionFormer"},
+    {"actionformer": "actionformer (Zhang et al. 2022)"},
 )

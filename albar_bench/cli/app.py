@@ -94,6 +94,11 @@ DOWNSTREAM = Table(
             f"{CLI}.downstream:anomaly",
             "Learn anomalies from labels of whole videos, and score the test videos frame by frame: AUC and AP.",
         ),
+        "localize": Command(
+            f"{CLI}.localize:localize",
+            "Localize actions in long videos: train a head on the features of a frozen network, or score predictions.",
+            variadic(predictions=is_anything),
+        ),
     },
 )
 COMMANDS: dict[str, Command | Table] = {
