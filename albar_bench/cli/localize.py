@@ -43,11 +43,10 @@ def localize(
 
 def show(found: "Localized") -> None:
     """The figures, the classes, and what is missing."""
-    from rich.console import Console
     from rich.table import Table
 
     from evaluator.downstream.localize.metrics import FIGURES
-    from evaluator.reports.screen import literal
+    from evaluator.reports.screen import literal, print_table
 
     record = found.record
     table = Table(title=literal(f"{record.head}: mean average precision, %"))
@@ -56,22 +55,25 @@ def show(found: "Localized") -> None:
     for s in record.seeds:
         table.add_row(str(s.seed), *(f"{100 * s.figures[f]:.2f}" for f in FIGURES))
     if len(record.seeds) > 1:
-        table.add_row("mean", *(f"{100 * record.mean[f]:.2f} ± {100 * (record.sd[f] or 0):.2f}" for f in FIGURES))
-    table.add_row("95 %", *(f"{100 * record.interval[f].low:.1f}–{100 * record.interval[f].high:.1f}" for f in FIGURES))
-    console = Console()
-    console.print(table)
+        table.add_section()
+        table.add_row("mean", *(f"{100 * record.mean[f]:.2f}" for f in FIGURES))
+        table.add_row("± deviation", *(f"{100 * (record.sd[f] or 0):.2f}" for f in FIGURES))
+    table.add_section()
+    table.add_row("95 % from", *(f"{100 * record.interval[f].low:.2f}" for f in FIGURES))
+    table.add_row("to", *(f"{100 * record.interval[f].high:.2f}" for f in FIGURES))
+    print_table(table)
     classes = Table(title="Classes")
     for heading in ("class", "annotated", "predictions", "mAP, %", "mAP@0.5, %"):
         classes.add_column(heading, justify="left" if heading == "class" else "right")
     for row in found.classes:
         values = (f"{100 * float(str(row[f])):.2f}" for f in ("map", "map@0.5"))
         classes.add_row(literal(str(row["class"])), str(row["annotated"]), str(row["predictions"]), *values)
-    console.print(classes)
+    print_table(classes)
     say(f"{found.videos} videos, {found.segments} annotated segments; the interval is over videos")
     for seed, missing in found.missing.items():
         if missing:
             more = f" … and {len(missing) - 5} more" if len(missing) > 5 else ""
-            say(f"seed {seed}: {len(missing)} videos have no predictions, their segments are missed: "
+            say(f"seed {seed}: videos without predictions, whose segments are missed: {len(missing)}: "
                 f"{', '.join(missing[:5])}{more}")  # fmt: skip
     if found.left_out:
-        say(f"{len(found.left_out)} videos or predictions were not used, see left_out.csv")
+        say(f"rows of left_out.csv, videos and predictions that were not used: {len(found.left_out)}")

@@ -6,7 +6,7 @@ is looked up in the registered names. If it is not registered, the word is read 
 there cannot replace an installed module.
 
 An installed package adds names with entry points of the groups ``albar_bench.methods``, ``.models``, ``.datasets``,
-``.masks``, ``.backgrounds``, ``.layouts``, ``.kinds``, ``.slices`` and ``.heads``.
+``.masks``, ``.backgrounds``, ``.layouts``, ``.kinds``, ``.slices``, ``.heads`` and ``.localizers``.
 
 Only names that the user gives (on the command line, in Python, in a file passed with ``--config`` or ``--protocol``)
 are looked up with :meth:`Registry.find`. Names in benchmarks, checkpoints and results may come from others: they must

@@ -69,8 +69,8 @@ class ActionFormer(Head):
                     losses = network(batch)
                     value = float(losses["final_loss"].detach())
                     if not math.isfinite(value):
-                        raise BenchError(f"--head {name}: the loss of epoch {epoch + 1} is {value}; give a smaller rate "
-                                         "with --set lr=…, or look at the features")  # fmt: skip
+                        raise BenchError(f"--head {name}: the loss of epoch {epoch + 1} is {value}; give a smaller "
+                                         "rate with --set lr=…, or look at the features")  # fmt: skip
                     optimizer.zero_grad(set_to_none=True)
                     losses["final_loss"].backward()
                     if used["clip"]:
@@ -137,7 +137,8 @@ def _built(used: dict[str, Any], classes: int, shape: Shape) -> Any:
         test_cfg={
             "pre_nms_thresh": 0.001, "pre_nms_topk": used["candidates"], "iou_threshold": 0.1,
             "min_score": used["min_score"], "max_seg_num": used["most"], "nms_method": "soft",
-            "duration_thresh": 0.05, "multiclass_nms": True, "nms_sigma": used["sigma"], "voting_thresh": used["voting"],
+            "duration_thresh": 0.05, "multiclass_nms": True, "nms_sigma": used["sigma"],
+            "voting_thresh": used["voting"],
         },
     )  # fmt: skip
 
@@ -146,7 +147,9 @@ def _item(video: LocalVideo, used: dict[str, Any], rng: np.random.Generator) -> 
     """A part of a training video, as the package takes it: features (D, T), segments in windows."""
     features = video.features()
     offset = video.video.window / 2 / video.video.stride
-    start, end, kept, segments = crop(len(features), video.grid(), used["windows"], used["crop"], used["cut"], offset, rng)
+    start, end, kept, segments = crop(
+        len(features), video.grid(), used["windows"], used["crop"], used["cut"], offset, rng
+    )
     return {
         "video_id": video.id,
         "feats": torch.from_numpy(np.ascontiguousarray(features[start:end].T)),

@@ -29,6 +29,7 @@ from evaluator.parts import LOCALIZERS
 
 RUN, CLASSES, TRAINING, LEFT_OUT, PICTURES = "run.json", "classes.csv", "training.csv", "left_out.csv", "pictures"
 LEFT_OUT_COLUMNS = ["video", "split", "seed", "place", "reason"]
+MISSED = "no predictions; its segments are missed"
 MOST_KEPT = 2**30  # bytes of training features that stay in memory
 Say = Callable[[str], None]
 
@@ -86,8 +87,8 @@ def localize_actions(
         train = _videos(folder, truth, "validation")
     if not any(len(v.segments) for v in train):
         splits = ", ".join(sorted({v.split for v in folder.videos()}))
-        raise BenchError(f"{features}: has no annotated training or validation videos (splits: {splits}); extract their "
-                         "features into it")  # fmt: skip
+        raise BenchError(f"{features}: has no annotated training or validation videos (splits: {splits}); extract "
+                         "their features into it")  # fmt: skip
     shape = Shape(
         folder.dimension, folder.window, folder.stride, max(v.video.windows for v in train),
         max(v.video.windows for v in (*train, *test)),
@@ -101,8 +102,10 @@ def localize_actions(
         found = run.seeds()
         if not found:
             raise BenchError(f"all {len(run.failures)} trainings failed; {run.failures[0]}")
-        result = _written(truth, found, options, name, say, folder=folder, settings=head.described(), package=head.package,
-                          left_out=run.left_out, log=run.log)  # fmt: skip
+        result = _written(
+            truth, found, options, name, say, folder=folder, settings=head.described(), package=head.package,
+            left_out=run.left_out, log=run.log,
+        )  # fmt: skip
     if run.failures:
         raise BenchError(f"{len(run.failures)} of {options.seeds} trainings failed, results are of the others; "
                          f"{run.failures[0]}")  # fmt: skip
@@ -127,8 +130,8 @@ def _score_given(features: Path | None, options: LocalizeOptions, say: Say) -> L
     key = {"format": 1, "predictions": [sha256_file(p) for p in options.predictions], "truth": str(source.resolve())}
     with sole_run(options.out, options.out / ".lock", "another run writes here"):
         _claim(options.out, key, lambda line: None)
-        return _written(truth, given, options, options.head or "predictions", say, folder=folder,
-                        settings={"predictions": [str(p) for p in options.predictions], "truth": str(source)})  # fmt: skip
+        settings: dict[str, object] = {"predictions": [str(p) for p in options.predictions], "truth": str(source)}
+        return _written(truth, given, options, options.head or "predictions", say, folder=folder, settings=settings)
 
 
 def _head(name: str, options: LocalizeOptions) -> tuple[type[Head], HeadSettings]:
@@ -150,7 +153,9 @@ def _made(name: str, kind: type[Head], settings: HeadSettings, classes: Sequence
     except BenchError:
         raise
     except Exception as error:
-        raise BenchError(f"--head {name}: cannot be made ({type(error).__name__}: {first_line(error)}); fix it") from error
+        raise BenchError(
+            f"--head {name}: cannot be made ({type(error).__name__}: {first_line(error)}); fix it"
+        ) from error
 
 
 def _videos(folder: FeatureFolder, truth: Truth, split: str) -> list[LocalVideo]:
@@ -205,7 +210,8 @@ class _Training:
 
     def __init__(
         self, name: str, kind: type[Head], settings: HeadSettings, shape: Shape, truth: Truth,
-        train: Sequence[LocalVideo], test: Sequence[LocalVideo], options: LocalizeOptions, device: torch.device, say: Say,
+        train: Sequence[LocalVideo], test: Sequence[LocalVideo], options: LocalizeOptions, device: torch.device,
+        say: Say,
     ) -> None:  # fmt: skip
         self.name, self.kind, self.settings, self.shape, self.truth = name, kind, settings, shape, truth
         self.train, self.test, self.options, self.device, self.say = list(train), test, options, device, say
@@ -249,8 +255,8 @@ class _Training:
         except BenchError:
             raise
         except Exception as error:  # a head of a user, or the package
-            raise BenchError(f"--head {name}: failed ({type(error).__name__}: {first_line(error)}); look at its code, or "
-                             "give other settings with --set") from error  # fmt: skip
+            raise BenchError(f"--head {name}: failed ({type(error).__name__}: {first_line(error)}); look at its code, "
+                             "or give other settings with --set") from error  # fmt: skip
         write_predictions(self._file(place), self._spans(found), list(found), name)
         write_json(place.with_suffix(".json"), {"log": log, "left_out": left_out, "videos": len(found),
                                                 "training": [list(row) for row in self.unread]})  # fmt: skip
@@ -277,11 +283,11 @@ class _Training:
         count = len(self.truth.classes)
         fits = times.shape == (len(scores), 2) and labels.shape == scores.shape == (len(scores),)
         if not fits or not np.isfinite(times).all() or not np.isfinite(scores).all():
-            raise BenchError(f"--head {self.name}: its predictions of {video.id} are not N times two finite numbers with N "
-                             "finite scores; train fewer epochs or with a smaller rate (--set lr=…)")  # fmt: skip
+            raise BenchError(f"--head {self.name}: its predictions of {video.id} are not N times two finite numbers with "
+                             "N finite scores; train fewer epochs or with a smaller rate (--set lr=…)")  # fmt: skip
         if (times[:, 1] < times[:, 0]).any() or ((labels < 0) | (labels >= count)).any():
-            raise BenchError(f"--head {self.name}: its predictions of {video.id} end before they start, or have a label "
-                             f"outside 0 … {count - 1}; correct it")  # fmt: skip
+            raise BenchError(f"--head {self.name}: its predictions of {video.id} end before they start, or have a "
+                             f"label outside 0 … {count - 1}; correct it")  # fmt: skip
         return Found(times.astype(np.float64), labels.astype(np.int64), scores.astype(np.float64))
 
     def _spans(self, found: dict[str, Found]) -> Spans:
@@ -319,7 +325,7 @@ def _written(
     for s in scores:
         rows += [{"video": v, "split": truth.subset, "seed": s.seed, "place": place, "reason": reason}
                  for v, place, reason in s.predictions.left_out]  # fmt: skip
-        rows += [{"video": v, "split": truth.subset, "seed": s.seed, "reason": "no predictions; its segments are missed"}
+        rows += [{"video": v, "split": truth.subset, "seed": s.seed, "reason": MISSED}
                  for v in s.missing]  # fmt: skip
     classes = class_rows(truth, scores)
     notes = list(dict.fromkeys([*truth.notes, *(note for s in scores for note in s.predictions.notes)]))

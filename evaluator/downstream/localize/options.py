@@ -29,7 +29,7 @@ class LocalizeOptions(SettingsModel):
     )  # fmt: skip
     epochs: int | None = setting(
         None, "Rounds through the training videos, after the warm-up. Published: 30.", ge=1, le=10**5,
-        shown="30, of small networks 40",
+        shown="30, of small networks 25",
     )  # fmt: skip
     seeds: int = setting(3, "Number of trainings, with seeds from --first-seed on.", of="seeds", ge=1, le=1000)
     first_seed: int = setting(0, "The first seed.", ge=0, le=2**31)

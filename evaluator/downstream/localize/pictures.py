@@ -1,6 +1,5 @@
 """Pictures of a video: annotated segments and the best predictions as bars over time."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,9 @@ def draw_videos(truth: Truth, predictions: Spans, count: int, folder: Path, titl
     annotated = list(dict.fromkeys(v for v in truth.spans.videos if v in truth.videos))
     chosen = [annotated[k] for k in np.unique(np.linspace(0, len(annotated) - 1, min(count, len(annotated))).round()
                                               .astype(int))] if count else []  # fmt: skip
-    return [_draw(truth, predictions, video, folder / f"{safe_name(video)[:100] or 'video'}.png", title) for video in chosen]
+    return [
+        _draw(truth, predictions, video, folder / f"{safe_name(video)[:100] or 'video'}.png", title) for video in chosen
+    ]
 
 
 def _draw(truth: Truth, predictions: Spans, video: str, path: Path, title: str) -> Path:

@@ -257,19 +257,20 @@ class _Reading:
         notes = []
         if self.bad:
             _, place, reason = self.left_out[0]
-            notes.append(f"{self.bad} of {self.total} predictions cannot be read and are left out; the first: {place}: "
-                         f"{reason}")  # fmt: skip
-        notes += [f"{n} predictions are of {where} and are left out" for where, n in self.elsewhere.items()]
+            notes.append(f"predictions that cannot be read, and are left out: {self.bad} of {self.total}; the first: "
+                         f"{place}: {reason}")  # fmt: skip
+        notes += [f"predictions of {where}, left out: {n}" for where, n in self.elsewhere.items()]
         if self.unknown_labels:
             said = ", ".join(list(self.unknown_labels)[:3])
-            notes.append(f"{sum(self.unknown_labels.values())} predictions have labels that are no classes of the truth "
-                         f"({said}) and are left out")  # fmt: skip
+            notes.append("predictions with labels that are no classes of the truth, left out: "
+                         f"{sum(self.unknown_labels.values())} ({said})")  # fmt: skip
         if strange:
-            notes.append(f"{sum(strange.values())} predictions are of {len(strange)} videos that the truth does not have "
-                         f"(first: {next(iter(strange))}); they count as wrong, as in the peers' code")  # fmt: skip
+            first = next(iter(strange))
+            notes.append("predictions of videos that the truth does not have, wrong as in the peers' code: "
+                         f"{sum(strange.values())} of {len(strange)} videos (first: {first})")  # fmt: skip
         late = sum(1 for v, _, start, _, _ in rows if (d := truth.videos.get(v)) is not None and start > d + 1)
         if late:
-            notes.append(f"{late} predictions start after the end of their video; are their times seconds?")
+            notes.append(f"predictions that start after the end of their video: {late}; are their times seconds?")
         spans = Spans(
             [r[0] for r in rows], [r[1] for r in rows], np.array([r[2:4] for r in rows], dtype=np.float64),
             np.array([r[4] for r in rows], dtype=np.float64),

@@ -6,9 +6,9 @@ from benchmark_builder.utils.options import SettingsModel, setting
 
 # What `size` says of settings that are not given. published: THUMOS14 of ActionFormer (configs/thumos_i3d.yaml).
 SIZES: dict[str, dict[str, Any]] = {
-    "published": {"epochs": 30, "warmup": 5, "lr": 1e-4, "dimension": 512, "levels": 6, "attention": 19, "windows": 2304,
-                  "ema_grows": False},
-    "small": {"epochs": 40, "warmup": 5, "lr": 1e-3, "dimension": 128, "attention": 9, "ema_grows": True},
+    "published": {"epochs": 30, "warmup": 5, "lr": 1e-4, "dimension": 512, "levels": 6, "attention": 19,
+                  "windows": 2304, "ema_grows": False},
+    "small": {"epochs": 25, "warmup": 5, "lr": 1e-3, "dimension": 128, "attention": 9, "ema_grows": True},
 }  # fmt: skip
 LONG = 576  # windows that one pass of the published network takes at least
 
@@ -40,7 +40,9 @@ class ActionFormerSettings(HeadSettings):
     windows: int | None = setting(None, "Longest part of a video in training.", of="windows", ge=1, le=10**5)
     dimension: int | None = setting(None, "Width of the network; divisible by 4 heads.", ge=4, le=2**14)
     levels: int | None = setting(None, "Levels of the pyramid.", of="levels", ge=1, le=12)
-    attention: int | None = setting(None, "Windows that a window sees in the attention.", of="windows", ge=1, le=10**4)
+    attention: int | None = setting(
+        None, "Windows that a window sees in the attention; odd.", of="windows", ge=5, le=10**4
+    )
     crop: float = setting(0.9, "Smallest share of a video that a step shows.", of="share", gt=0, le=1)
     cut: float = setting(0.5, "Share of a segment that must be inside to count.", of="share", ge=0, le=1)
     clip: float = setting(1.0, "Largest norm of gradients; 0: any.", ge=0, le=10**6)
@@ -72,8 +74,8 @@ class ActionFormerSettings(HeadSettings):
         if found["windows"] is None:
             found["windows"] = -(-longest // step) * step
         if found["windows"] % step:
-            fix = (f"give a multiple of {step}, which {found['levels']} levels with an attention of {found['attention']} "
-                   "need")  # fmt: skip
+            fix = (f"give a multiple of {step}, which {found['levels']} levels with an attention of "
+                   f"{found['attention']} need")  # fmt: skip
             raise self.wrong("windows", found["windows"], fix)
         if found["dimension"] % 4:
             raise self.wrong("dimension", found["dimension"], "give a multiple of 4")

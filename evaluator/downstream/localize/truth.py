@@ -7,8 +7,8 @@ ActionFormer also have ``label_id``.
 As in the peers' code:
 
 - ``Ambiguous`` segments of THUMOS14 are left out (OpenTAD).
-- A segment whose class, start and end equal those of an earlier one of its video within 1 ms is left out, and one that is
-  shorter than 1 ms (ActionFormer, TriDet).
+- A segment whose class, start and end equal those of an earlier one of its video within 1 ms is left out, and one that
+  is shorter than 1 ms (ActionFormer, TriDet).
 - THUMOS14 annotates every CliffDiving as Diving, too: each class is scored by itself.
 """
 
@@ -118,7 +118,7 @@ def read_truth(
     named = [n for _, n in sorted(numbers.items())] or sorted(labels)
     named = [n for n in dict.fromkeys([*named, *sorted(labels)]) if n.casefold() != AMBIGUOUS]
     durations = {v: _seconds(e.get("duration")) for v, e in own.items() if v not in without}
-    notes = [f"{len(bad)} annotations cannot be read and are left out; the first: {bad[0]}"] if bad else []
+    notes = [f"annotations that cannot be read, and are left out: {len(bad)}; the first: {bad[0]}"] if bad else []
     return _truth(
         path, chosen, {v: r for v, r in rows.items() if v not in without}, durations, named, numbers,
         elsewhere={composed(v) for v in database} - set(own), notes=notes,
@@ -215,11 +215,11 @@ def _truth(
         for label, start, end in found:
             duration = durations.get(video)
             if label.casefold() == AMBIGUOUS:
-                counts["are called Ambiguous"] += 1
+                counts["called Ambiguous"] += 1
             elif end - start < SAME:
-                counts["end before they start, or are shorter than 1 ms"] += 1
+                counts["not longer than 1 ms, or ending before the start"] += 1
             elif any(n == label and abs(s - start) <= SAME and abs(e - end) <= SAME for n, s, e in own):
-                counts["repeat another one within 1 ms"] += 1
+                counts["equal to another one within 1 ms"] += 1
             else:
                 own.append((label, start, end))
                 if duration is not None and end > duration + 1:
@@ -227,13 +227,13 @@ def _truth(
     flat = [(video, *row) for video, found in kept.items() for row in found]
     if not flat:
         raise BenchError(f"{source}: no segment of subset {subset} is annotated; choose another --subset or --truth")
-    said = [*notes, *(f"{n} segments {why} and are left out" for why, n in counts.items())]
+    said = [*notes, *(f"annotated segments left out, since they are {why}: {n}" for why, n in counts.items())]
     pairs = Counter(" + ".join(sorted({n for n, *times in own if times == [s, e]})) for own in kept.values()
                     for _, s, e in own)  # fmt: skip
-    said += [f"{n // (pair.count(' + ') + 1)} segments have several classes, {pair}; each class is scored by itself"
+    said += [f"segments with several classes, {pair}, each scored by itself: {n // (pair.count(' + ') + 1)}"
              for pair, n in sorted(pairs.items()) if " + " in pair]  # fmt: skip
     if late:
-        said.append(f"{len(late)} segments end more than 1 s after the end of their video (first: {late[0]}); they count")
+        said.append(f"segments that end more than 1 s after their video, and count: {len(late)} (first: {late[0]})")
     if doubted := [v for v in DOUBTED if v in kept]:
         said.append(f"{' and '.join(doubted)}, whose annotations are wrong, are scored as in ActionFormer and TriDet; "
                     "OpenTAD leaves them out: --leave-out does that")  # fmt: skip

@@ -58,9 +58,7 @@ def test_best_remaining_segment_is_taken():
 def test_interpolated():
     """Right, wrong, right of two segments: precision 1 up to recall 1/2, then 2/3."""
     two = truth(("a", "x", 0, 10), ("b", "x", 0, 10))
-    found = mean_average_precision(
-        two, said(("a", "x", 0, 10, 0.9), ("a", "x", 50, 60, 0.8), ("b", "x", 0, 10, 0.7))
-    )
+    found = mean_average_precision(two, said(("a", "x", 0, 10, 0.9), ("a", "x", 50, 60, 0.8), ("b", "x", 0, 10, 0.7)))
     assert found["map"] == pytest.approx(0.5 + 0.5 * 2 / 3, abs=1e-12)
 
 
@@ -80,7 +78,7 @@ def random_case(seed):
             start, length = rng.uniform(0, 60), rng.uniform(1, 20)
             times = np.array([start, start + length])
             label = int(rng.integers(classes))
-            rows.append((f"v{video}", label, *(times.round() + [0, 1] if whole else times)))
+            rows.append((f"v{video}", label, *(times.round() + np.array([0, 1]) if whole else times)))
             for _ in range(int(rng.integers(0, 4))):
                 near = times + rng.normal(0, length / 4, 2)
                 near = np.sort(near.round() if whole else near)
@@ -113,7 +111,9 @@ def test_equal_to_the_actionformer_package_on_200_random_cases(tmp_path, monkeyp
             evaluator = peer.ANETdetection(
                 str(tmp_path / "truth.json"), "test", tiou_thresholds=np.linspace(0.3, 0.7, 5), num_workers=1
             )
-            columns = dict(zip(("video-id", "label", "t-start", "t-end", "score"), zip(*guesses, strict=True), strict=True))
+            columns = dict(
+                zip(("video-id", "label", "t-start", "t-end", "score"), zip(*guesses, strict=True), strict=True)
+            )
             given = {k: list(v) if k == "video-id" else np.array(v) for k, v in columns.items()}
             each, mean, *_ = evaluator.evaluate(given, verbose=False)
         found = mean_average_precision(truth(*once(rows)), said(*guesses))
@@ -130,9 +130,7 @@ def once(rows):
 def test_replicates_draw_videos():
     """Two videos, one found and one not: mAP is the share of draws of the first, 0, 1/2 or 1."""
     ids = ["a", "b"]
-    matches = metrics.match(
-        truth(("a", "x", 0, 10), ("b", "x", 0, 10)), said(("a", "x", 0, 10, 0.5)), videos=ids
-    )
+    matches = metrics.match(truth(("a", "x", 0, 10), ("b", "x", 0, 10)), said(("a", "x", 0, 10, 0.5)), videos=ids)
     values = metrics.replicates(matches, ids)["map"]
     assert set(values) == {0.0, 0.5, 1.0}
     assert values.mean() == pytest.approx(0.5, abs=5 * 0.36 / np.sqrt(len(values)))  # 5 standard errors

@@ -18,12 +18,13 @@ NUMBER = {"High Jump": 3, "Diving": 7}
 
 @pytest.fixture
 def truth(tmp_path):
+    jump = {"segment": [0, 10], "label": "High Jump", "label_id": 3}
+    dives = [{"segment": times, "label": "Diving", "label_id": 7} for times in ([20, 24], [1, 2])]
     database = {
-        "a": {"subset": "Test", "duration": 30, "annotations": [
-            {"segment": [0, 10], "label": "High Jump", "label_id": 3}, {"segment": [20, 24], "label": "Diving", "label_id": 7}]},
-        "b": {"subset": "Test", "duration": 30, "annotations": [{"segment": [1, 2], "label": "Diving", "label_id": 7}]},
-        "t": {"subset": "Validation", "duration": 30, "annotations": [{"segment": [1, 2], "label": "Diving", "label_id": 7}]},
-    }  # fmt: skip
+        "a": {"subset": "Test", "duration": 30, "annotations": [jump, dives[0]]},
+        "b": {"subset": "Test", "duration": 30, "annotations": [dives[1]]},
+        "t": {"subset": "Validation", "duration": 30, "annotations": [dives[1]]},
+    }
     (tmp_path / "truth.json").write_text(json.dumps({"database": database}))
     return read_truth(tmp_path / "truth.json")
 
@@ -109,7 +110,7 @@ def test_bad_predictions_cost_themselves(tmp_path, truth, bad, said):
     found = read_predictions(path, truth)
     assert len(found.spans) == 1
     assert found.left_out[0][:2] == ("a", "a, entry 2")
-    assert "1 of 2 predictions cannot be read" in found.notes[0]
+    assert "left out: 1 of 2" in found.notes[0]
     with pytest.raises(BenchError, match=f"none of its 1 predictions can be read.*{said}"):
         read_predictions(saved(path, {"results": {"a": [bad]}}), truth)
 
@@ -171,8 +172,8 @@ def test_what_is_said(tmp_path, truth):
             ("a", 0.0, 1.0, "Sleeping", 0.5)]  # fmt: skip
     found = read_predictions(opentad(rows), truth)
     notes = "\n".join(found.notes)
-    for said in ("1 predictions are of videos of other subsets", "1 predictions are of 1 videos that the truth does not",
-                 "are their times seconds?", "no classes of the truth (Sleeping)"):  # fmt: skip
+    for said in ("videos of other subsets, left out: 1", "peers' code: 1 of 1 videos (first: z)",
+                 "end of their video: 1;", "left out: 1 (Sleeping)"):  # fmt: skip
         assert said in notes
     assert len(found.spans) == 5
 
