@@ -284,7 +284,7 @@ class _Training:
         fits = times.shape == (len(scores), 2) and labels.shape == scores.shape == (len(scores),)
         if not fits or not np.isfinite(times).all() or not np.isfinite(scores).all():
             raise BenchError(f"--head {self.name}: its predictions of {video.id} are not N times two finite numbers "
-                             "with N finite scores; train fewer epochs or with a smaller rate (--set lr=…)")  # fmt: skip
+                             "with N finite scores; train fewer epochs, or at a lower rate (--set lr=…)")  # fmt: skip
         if (times[:, 1] < times[:, 0]).any() or ((labels < 0) | (labels >= count)).any():
             raise BenchError(f"--head {self.name}: its predictions of {video.id} end before they start, or have a "
                              f"label outside 0 … {count - 1}; correct it")  # fmt: skip
