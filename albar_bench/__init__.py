@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         extract_features,
         leaderboard,
         load_benchmark,
+        localize_actions,
         predict,
         score,
         train,
@@ -44,12 +45,12 @@ if TYPE_CHECKING:
 __all__ = [
     "BenchError", "Benchmark", "Explained", "Result", "Units", "__version__", "audit_units", "build_conflfg",
     "build_kind", "build_scuba", "build_scufo", "detect_anomalies", "evaluate", "explain", "extract_features",
-    "leaderboard", "load_benchmark", "predict", "score", "train",
+    "leaderboard", "load_benchmark", "localize_actions", "predict", "score", "train",
 ]  # fmt: skip
 
 _API = ("Explained", "Result", "Units", "audit_units", "build_conflfg", "build_kind", "build_scuba", "build_scufo",
-        "detect_anomalies", "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark", "predict",
-        "score", "train")  # fmt: skip
+        "detect_anomalies", "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark",
+        "localize_actions", "predict", "score", "train")  # fmt: skip
 __getattr__, __dir__ = exports(
     __name__,
     {name: "albar_bench.api" for name in _API}

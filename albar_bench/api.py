@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from benchmark_builder.kinds.base import Kind
     from evaluator.downstream.anomaly.detect import Detected
+    from evaluator.downstream.localize.localize import Localized
     from evaluator.explain.explain import Explained as Found
     from evaluator.features.folder import FeatureFolder
     from evaluator.predict.answers import Prediction
@@ -538,6 +539,41 @@ def audit_units(
     )
     settings = UnitsOptions(**{"progress": _shows_progress(), **options}, out=Path(out))
     return Units(run(_model(model, None), Path(benchmark), settings, own, log.info))
+
+
+def localize_actions(
+    features: "FeatureFolder | Place | None" = None,
+    out: Place = "localize",
+    *,
+    predictions: "Place | Sequence[Place]" = (),
+    truth: Place | None = None,
+    **options: Any,
+) -> "Localized":
+    """Localize actions in long videos: train a head on the features of a frozen network, or score predictions.
+
+    Args:
+        features: a folder of features with annotated segments; None with ``predictions`` and ``truth``.
+        out: folder for results, predictions and pictures; finished seeds in it are kept.
+        predictions: files made elsewhere, one per seed, instead of training. truth: the annotations, instead of those
+            of the features: a json file of THUMOS14 or ActivityNet, or another folder of features.
+        options: fields of :class:`evaluator.downstream.localize.options.LocalizeOptions`, such as ``head``, ``epochs``,
+            ``seeds``, ``subset``, ``leave_out``; ``set=("lr=0.0002",)``.
+
+    Returns:
+        The figures: ``record.mean["map"]``, ``record.mean["map@0.5"]``, ``record.sd``, ``record.interval`` (shares from
+        0 to 1), ``classes``; ``missing`` and ``left_out`` list what was not scored.
+
+    Raises:
+        BenchError: an option, a folder or a file is wrong, or the package of the head is missing.
+    """
+    from evaluator.downstream.localize.localize import localize_actions as run
+    from evaluator.downstream.localize.options import LocalizeOptions
+
+    several = [predictions] if isinstance(predictions, (str, PathLike)) else predictions
+    options = {"progress": _shows_progress(), **options, "truth": _path(truth)}
+    place = features if features is None or isinstance(features, (str, PathLike)) else features.path
+    chosen = LocalizeOptions(**options, predictions=tuple(map(Path, several)), out=Path(out))
+    return run(_path(place), chosen, log.info)
 
 
 def score(

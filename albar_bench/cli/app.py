@@ -128,7 +128,15 @@ COMMANDS: dict[str, Command | Table] = {
     "compare": Command(
         f"{CLI}.compare:compare",
         "Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.",
-        variadic(methods=is_anything, benchmarks=is_benchmark, time=is_order, slices=is_slices),
+        variadic(
+            methods=is_anything,
+            benchmarks=is_benchmark,
+            time=is_order,
+            slices=is_slices,
+            downstream=is_anything,
+            leaderboard=is_anything,
+            on=is_anything,
+        ),
     ),
     "paper": Command(
         f"{CLI}.paper:paper",

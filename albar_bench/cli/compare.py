@@ -9,6 +9,7 @@ from albar_bench.cli.say import say
 from benchmark_builder.settings import EngineSettings
 from benchmark_builder.utils.options import SettingsModel, setting
 from benchmark_builder.utils.text import counted
+from evaluator.downstream.run import CompareDownstream
 from evaluator.options import Sweep
 
 # Settings of all runs that are options; the others can be given with --config.
@@ -32,6 +33,7 @@ def compare(
     given: Annotated[dict[str, Any], Chosen(TrainSettings, only=SHARED)],
     file: ConfigFile,
     machines: EngineSettings,
+    tasks: CompareDownstream,
 ) -> None:
     """Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.
 
@@ -54,7 +56,18 @@ def compare(
     Example: bench compare --methods baseline stillmix albar --pretrain 2048:bias=0.7,seed=101
 
     Example: bench compare --methods baseline albar --seeds 5 --engine ray, for runs on all machines of a Ray cluster
+
+    With --downstream, it shows how well the features of networks serve other tasks: AUC of anomaly detection, mAP of
+    localization, and contrasted accuracy next to them, with the published rows (docs/downstream.md).
+
+    Example: bench compare --downstream anomaly/ localize/ --leaderboard results/leaderboard.csv
+
+    Example: bench compare --downstream runs/*/model.ckpt --on ucf-crime thumos14 --anomaly-head mgfn --out table
     """
+    if tasks.downstream:
+        _downstream(tasks, sweep, drawn, given, file)
+        return
+    _only_with_downstream(tasks)
     from albar.training.settings import read_configs
     from benchmark_builder.synthactions.render import render_if_missing
     from benchmark_builder.utils.errors import BenchError
@@ -90,6 +103,52 @@ def compare(
             f"run the "
             "command again"
         )
+
+
+def _downstream(
+    tasks: CompareDownstream, sweep: dict[str, Any], drawn: CompareSeeds, given: dict[str, Any], file: ConfigFile
+) -> None:
+    """The table of downstream tasks."""
+    from benchmark_builder.utils.errors import BenchError
+    from benchmark_builder.utils.options import flag_of
+    from evaluator.downstream.run import Measured, measure, split_results
+    from evaluator.downstream.table import downstream_table, on_screen
+    from evaluator.reports.leaderboard import read_leaderboard
+    from evaluator.reports.screen import print_table
+
+    if other := [name for name in (*sweep, *given) if name not in ("out", "device")] + ["config"] * bool(file.config):
+        raise BenchError(f"{flag_of(other[0])}: is for training; leave it out, --downstream trains no networks")
+    for path in tasks.leaderboard:
+        read_leaderboard(path)  # before any work
+    results, models = split_results(tasks.downstream)
+    if models and not tasks.on:
+        raise BenchError(f"--downstream {models[0]}: contains no results.json of `bench downstream`; if it is a model, "
+                         "name the datasets to measure it on with --on")  # fmt: skip
+    if tasks.on and not models:
+        raise BenchError("--on: is for models in --downstream, and there are only results; leave it out")
+    out = sweep.get("out", Path("compare"))
+    done = Measured()
+    if models:
+        done = measure(models, tasks, (drawn.seeds, drawn.first_seed), given.get("device", "auto"), out, say)
+    if not results and not done.results:
+        raise BenchError(f"all steps failed; the first: {done.failures[0]}")
+    table = downstream_table([*results, *done.results], tasks.leaderboard, out)
+    print_table(on_screen(table))
+    for note in table.notes:
+        say(note)
+    say("\n".join(map(str, table.written)))
+    if done.failures:
+        raise BenchError(f"{len(done.failures)} steps failed; the first: {done.failures[0]}; fix the cause and run the "
+                         "command again")  # fmt: skip
+
+
+def _only_with_downstream(tasks: CompareDownstream) -> None:
+    from benchmark_builder.utils.errors import BenchError
+    from benchmark_builder.utils.options import flag_of
+
+    for name, field in CompareDownstream.model_fields.items():
+        if getattr(tasks, name) != field.default:
+            raise BenchError(f"{flag_of(name)}: is for --downstream; name results or models with that")
 
 
 def _synthactions(root: Path | None, out: Path) -> tuple[Path, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmark_builder.datasets.thumos14 import CLASSES as THUMOS14
 from benchmark_builder.utils.device import pick_device
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, remove_leftovers, sha256_file, write_csv, write_json
@@ -349,7 +350,7 @@ def _written(
             "head": name,
             "seeds": [{"seed": s.seed, "figures": s.figures} for s in scores],
             "interval": {f: {"low": low, "high": high} for f, (low, high) in interval.items()},
-            "features": {**(_of_features(folder) if folder is not None else {}), "name": model},
+            "features": {**(_of_features(folder) if folder else {"dataset": _dataset(truth)}), "name": model},
             "settings": settings,
             "versions": versions_of(*filter(None, ("torch", "numpy", package))),
             "test": {
@@ -371,3 +372,8 @@ def _of_features(folder: FeatureFolder) -> dict[str, object]:
     kept = ("dataset", "model", "layer", "window", "stride", "last", "fps", "crops", "dimension", "sampling", "layout")
     digests = {name: sha256_file(folder.path / name) for name in (RECORD, VIDEOS)}
     return {name: folder.record[name] for name in kept if name in folder.record} | {"sha256": digests}
+
+
+def _dataset(truth: Truth) -> str:
+    """The dataset of a json file: known by its classes, else the name of the file."""
+    return "thumos14" if set(truth.classes) == set(THUMOS14) else truth.source.stem
