@@ -5,6 +5,7 @@ Every step can be resumed, and a step that fails costs its own figures only.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,13 +162,13 @@ def measure(
             if "anomaly" in tasks:
                 to = out / "anomaly" / f"{place.name}-{safe_name(chosen.anomaly_head)}"
                 detect = AnomalyOptions(head=chosen.anomaly_head, seeds=count, first_seed=first, device=device, out=to)
-                if step(f"anomalies, {chosen.anomaly_head} on {place.name}",
-                        lambda d=detect, p=place: detect_anomalies(p, d, say)) or (to / FILE).is_file():  # fmt: skip
+                work = partial(detect_anomalies, place, detect, say)
+                if step(f"anomalies, {chosen.anomaly_head} on {place.name}", work) or (to / FILE).is_file():
                     done.results.append(to)
             if "localization" in tasks:
                 to = out / "localize" / f"{place.name}-{safe_name(chosen.localize_head)}"
                 find = LocalizeOptions(head=chosen.localize_head, seeds=count, first_seed=first, device=device, out=to)
-                if step(f"actions, {chosen.localize_head} on {place.name}",
-                        lambda f=find, p=place: localize_actions(p, f, say)) or (to / FILE).is_file():  # fmt: skip
+                train = partial(localize_actions, place, find, say)
+                if step(f"actions, {chosen.localize_head} on {place.name}", train) or (to / FILE).is_file():
                     done.results.append(to)
     return done
