@@ -22,8 +22,9 @@ from benchmark_builder.synthactions.motions import CLASSES as MOTIONS
 from benchmark_builder.synthactions.render import render_dataset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.decode import read_frames
+from evaluator.compare_methods import _Runner, plan
 from evaluator.evaluate import evaluate
-from evaluator.options import EvalOptions
+from evaluator.options import EvalOptions, Sweep
 from evaluator.records import Scored
 from evaluator.reports.leaderboard import read_leaderboard
 from evaluator.reports.screen import scene_notes
@@ -283,3 +284,24 @@ def test_a_video_without_a_true_scene_is_counted(
     assert (record.figures["scene"].n, record.figures["scene"].missing) == (1, 1)
     assert (record.figures["iid"].n, record.figures["iid"].missing) == (2, 0)
     assert record.sets[0].scene is not None and record.sets[0].scene.missing == 1
+
+
+def test_a_comparison_gives_the_teacher_to_networks_that_say_scenes_alone(
+    root: Path, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import albar.training.trainer as trainer
+
+    plain = tmp_path / "plain.ckpt"
+    save_checkpoint(
+        plain, network=build_model("small3d", len(CLASSES), SAMPLING), model="small3d", method="baseline",
+        dataset="synthactions", classes=CLASSES, sampling=SAMPLING, settings={}, digests={},
+    )  # fmt: skip
+    trained = {"devias": save(tmp_path / "devias.ckpt", list(PLACE_NAMES)), "baseline": plain}
+    monkeypatch.setattr(trainer, "train", lambda settings: trained[settings.method])
+    training = {"root": root, "places": weights, "device": "cpu"}
+    sweep = Sweep(methods=list(trained), seeds=[0], training=training, benchmarks=(), out=tmp_path / "out")
+    done = {job.variant: _Runner(sweep, 1).make(job) for job in plan(sweep)[1]}
+    assert [one.error for one in done.values()] == [None, None]
+    rows = {name: one.row for name, one in done.items() if one.row is not None}
+    assert rows["devias"]["n_scene"] == "10" and rows["devias"]["scene_truth"].startswith(weights.name)
+    assert rows["baseline"]["scene"] == "" and rows["baseline"]["iid"] != ""
