@@ -18,8 +18,8 @@ _SPLIT_OF = {"train": "train", "validation": "validation", "val": "validation", 
 
 
 def read(root: Path, split: str, task: str | None) -> UntrimmedListing:
-    """List the videos below ``root``. Ids are names without suffix; where two are equal, with the folder:
-    ``FOLDER_NAME``.
+    """List the videos below ``root``. Ids are names without suffix; where two are equal, with the folder and the
+    suffix: ``FOLDER_NAME_mp4``.
 
     Raises:
         BenchError: ``task`` is given, or names stay equal.
@@ -36,7 +36,7 @@ def read(root: Path, split: str, task: str | None) -> UntrimmedListing:
             continue
         name = composed(path.stem)
         if count[name.casefold()] > 1:
-            name = composed("_".join((*parts[:-1], path.stem)))
+            name = composed("_".join((*parts[:-1], path.stem, path.suffix[1:])))
         problem = id_problem(name)
         if problem:
             notes.append(f"{path}: is left out, its name {problem}; rename it")

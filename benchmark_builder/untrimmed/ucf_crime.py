@@ -36,12 +36,10 @@ def read(root: Path, split: str, task: str | None) -> UntrimmedListing:
         raise BenchError(f"--task {task}: UCF-Crime is annotated for anomaly; leave --task out")
     wanted = SPLITS if split == "all" else (split,)
     notes: list[str] = []
+    listings = {name: files.read(root, name, 1) for name in wanted}
     segments = _segments(root, notes) if "test" in wanted else {}
     videos, known = [], set[str]()
-    for name in wanted:
-        found = files.read(root, name, 1)
-        if found.split != name:
-            raise BenchError(f"{root}: contains no {files.SPLITS}/Anomaly_{name.capitalize()}.txt. {WHERE}")
+    for name, found in listings.items():
         notes += [note for note in found.notes if note not in notes]
         for video in _in_order(root, name, found, known, notes):
             own = tuple(segments.pop(video.id, ())) if name == "test" else ()

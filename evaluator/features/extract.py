@@ -165,6 +165,8 @@ def _described(plan: Plan) -> Iterator[str]:
         span = (plan.sampling.frames - 1) * plan.sampling.stride + 1
         yield (f"the model's clip spans {span} frames, more than a window: it gets {plan.sampling.frames} frames "
                f"spread evenly over the window ({_short(offsets)})")  # fmt: skip
+    else:
+        yield f"of each window, the network sees frames {_short(offsets)}"
 
 
 def _short(offsets: np.ndarray) -> str:
@@ -243,7 +245,6 @@ class _Features(runner.Filling[LongVideo]):
         self.options, self.root, self.say = options, root, say
         self.layout = FORMATS[options.value("format")]
         self.listing = next(iter(listings.values()))
-        self._finished = False
 
     # The folder.
 
@@ -278,6 +279,14 @@ class _Features(runner.Filling[LongVideo]):
         inside(self.out, row["file"])
 
     def begin(self, journal: Journal) -> None:
+        known = {video.id for video in self.listing.videos}
+        others = sorted(journal.made() - known)
+        if others:
+            with_limit = " without --limit" if self.options.limit is not None else ""
+            raise BenchError(
+                f"{self.out}: holds features of {len(others)} videos that are not listed now, such as {others[0]}; run "
+                f"the command{with_limit} on the folder that has them, choose another --out, or delete their files"
+            )
         for name in (VIDEOS, SEGMENTS, *NAMES):  # they would not fit what follows; the journal has what they say
             (self.out / name).unlink(missing_ok=True)
         write_json(self.out / RECORD, self.record.plain() | {"paths": paths_from(self.out, root=self.root)})
@@ -357,7 +366,7 @@ class _Features(runner.Filling[LongVideo]):
         for place, video in enumerate(self.listing.videos):
             own = [listing.videos[place] for listing in self.listings.values()]
             label = next((v.label for v in own if v.label is not None), "")
-            found = [row for row in journal.rows(video.id) if journal.is_there(row)] if video.path is not None else []
+            found = [row for row in journal.rows(video.id) if journal.is_there(row)]
             if not found:
                 entry = journal.entries.get(video.id)
                 reason = video.missing or (entry.reason if entry else "") or "there is no file"
@@ -384,7 +393,6 @@ class _Features(runner.Filling[LongVideo]):
         write_csv(self.out / SEGMENTS, SEGMENT_COLUMNS, segments)
         self._write_companions(rows, segments)
         write_csv(self.out / VIDEOS, VIDEO_COLUMNS, rows)  # last: with it the folder is finished
-        self._finished = True
         return Report(self.out, made, sum(bool(row.get("file")) for row in rows) - made, failures, changed)
 
     def _write_companions(self, rows: list[dict[str, Any]], segments: list[dict[str, Any]]) -> None:
@@ -402,7 +410,8 @@ class _Features(runner.Filling[LongVideo]):
 
     def tidy(self) -> None:
         there = self._has_features()
-        if self._finished or not there or not (self.out / JOURNAL).is_file():
+        whole = (self.out / VIDEOS).is_file()  # the tables say everything
+        if whole or not there or not (self.out / JOURNAL).is_file():
             shutil.rmtree(self.out / ".features", ignore_errors=True)
         if there:
             return

@@ -23,10 +23,10 @@ def test_own_folder(tmp_path):
     touch(tmp_path, "b.mp4", "train/a.avi", "train/deep/c.mkv", "test/a.mp4", "notes.txt", "._b.mp4")
     listing = read("folder", tmp_path)
     assert [(v.id, v.split) for v in listing.videos] == [
-        ("b", "test"), ("test_a", "test"), ("train_a", "train"), ("c", "train"),
+        ("b", "test"), ("test_a_mp4", "test"), ("train_a_avi", "train"), ("c", "train"),
     ]  # fmt: skip
     assert listing.task == "" and "notes.txt" in listing.notes[0]
-    assert [v.id for v in read("folder", tmp_path, "train").videos] == ["train_a", "c"]
+    assert [v.id for v in read("folder", tmp_path, "train").videos] == ["train_a_avi", "c"]
     with pytest.raises(BenchError, match="no videos of split 'validation'"):
         read("folder", tmp_path, "validation")
     with pytest.raises(BenchError, match="has no annotations"):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 from long_videos import SAMPLING, long_videos, network, noise, scored
+from tiny_models import huggingface_folder, zero_shot_folder
 from tiny_videos import write_video
+from untrimmed_layouts import write_ucf_crime
 
 from albar.clips.clips import eval_clip
 from albar.models.heads import logits_and_features
@@ -14,6 +16,7 @@ from evaluator.features import extract, stream
 from evaluator.features.extract import extract_features
 from evaluator.features.folder import FeatureFolder
 from evaluator.features.options import FeaturesOptions
+from evaluator.models import load_model
 from evaluator.models.factory import from_object
 
 COUNTS = (1, 15, 16, 17, 31, 32, 33)
@@ -260,3 +263,55 @@ def test_an_unexpected_error_costs_its_video_alone(videos, tmp_path, monkeypatch
     assert [v.id for v in folder.left_out] == ["v017"] and len(folder.videos()) == len(COUNTS) - 1
     assert "unexpected ZeroDivisionError: a bug" in found.report.failed[0]["reason"]
     assert "ZeroDivisionError" in (folder.path / "errors.log").read_text()
+
+
+def test_features_of_videos_that_are_gone_stay(videos, tmp_path):
+    root = tmp_path / "videos"
+    long_videos(root, (20, 33))
+    run(root, tmp_path / "f")
+    before = {p: p.read_bytes() for p in (tmp_path / "f").rglob("*") if p.is_file()}
+    (root / "v020.mkv").unlink()
+    with pytest.raises(BenchError, match="holds features of 1 videos that are not listed now, such as v020"):
+        run(root, tmp_path / "f")
+    with pytest.raises(BenchError, match="not listed now"):
+        run(videos[0], tmp_path / "f")
+    assert {p: p.read_bytes() for p in (tmp_path / "f").rglob("*") if p.is_file()} == before
+
+
+def test_features_of_a_listed_video_stay_when_its_file_is_deleted(tmp_path):
+    made = write_ucf_crime(tmp_path / "crime")
+    options = FeaturesOptions(progress=False, prefix="")
+    extract_features(scored(), "ucf-crime", made.root, "test", tmp_path / "f", options)
+    before = (tmp_path / "f/videos.csv").read_bytes()
+    next(made.root.rglob("Abuse028_x264.mp4")).unlink()
+    found = extract_features(scored(), "ucf-crime", made.root, "test", tmp_path / "f", options)
+    assert (tmp_path / "f/videos.csv").read_bytes() == before and found.report.made == 0
+
+
+@pytest.mark.parametrize("kind", ["videomae", "clip"])
+def test_networks_of_hugging_face(videos, tmp_path, kind):
+    root, frames = videos
+    place = tmp_path / "network"
+    if kind == "clip":
+        zero_shot_folder(place, "clip")
+    else:
+        huggingface_folder(place, kind, 3)
+    options = FeaturesOptions(progress=False, last="floor")
+    said: list[str] = []
+    spec = f"hf:{place}"
+    found = extract_features(spec, "folder", root, out=tmp_path / "f", options=options, say=said.append)
+    video = next(v for v in FeatureFolder.open(found.path).videos() if v.id == "v032")
+    model = load_model(spec)
+    sampling = model.clips.replaced({"views": 1, "crops": 1})
+    if model.zero_shot is not None:
+        model = model.with_classes(["x", "y"], "")
+    own = model.network(torch.device("cpu"))
+    for start, row in zip(video.starts(), video.features()[:, 0], strict=True):
+        part = list(frames["v032"][start : start + 16])
+        # The clip spans at most the window, or its frames are spread evenly over it.
+        even = (sampling.frames - 1) * sampling.stride + 1 > 16
+        clip = eval_clip(part, 16, sampling.replaced({"even": True}) if even else sampling)
+        with torch.inference_mode():
+            wanted = logits_and_features(own, clip[None])[1][0].numpy()
+        np.testing.assert_allclose(row, wanted, rtol=1e-4, atol=1e-5)
+    assert any("sees frames" in line or "spread evenly" in line for line in said)
