@@ -41,3 +41,10 @@ def scored(sampling: ClipSampling = SAMPLING, seed: int = 0) -> ScoredModel:
     made = network(sampling, seed)
     made.sampling = sampling  # type: ignore[assignment]
     return from_object(made, "tests.Tiny")
+
+
+def tiny() -> nn.Module:
+    """:func:`network` with its sampling, as a user's factory returns it."""
+    made = network()
+    made.sampling = SAMPLING  # type: ignore[assignment]
+    return made
