@@ -140,7 +140,7 @@ def _trained(
     seeds = []
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         place = options.out / "seeds" / f"seed-{seed}"
-        if place.with_suffix(".json").is_file():
+        if place.with_suffix(".json").is_file() and not _repaired(place, seed, test, folder):
             say(f"seed {seed}: was finished")
         else:
             if bags is None:
@@ -148,6 +148,19 @@ def _trained(
             _train_seed(place, bags, left_out, test, kind, settings, options, seed, device)
         seeds.append(_read_seed(place, seed, test))
     return seeds
+
+
+def _repaired(place: Path, seed: int, test: Sequence[FeatureVideo], folder: FeatureFolder) -> bool:
+    """Whether a video that a finished training had to leave out can be read now."""
+    left_out = {name for name, _, _ in _read_seed(place, seed, test).left_out}
+    for video in folder.videos():
+        if video.id in left_out and video.label is not None:
+            try:
+                video.features()
+            except BenchError:
+                continue
+            return True
+    return False
 
 
 def _bags(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file, write_csv
 from evaluator.downstream.anomaly import metrics
 from evaluator.downstream.anomaly.bags import is_normal
@@ -69,6 +70,9 @@ def write_all(
 ) -> Detected:  # fmt: skip
     """Compute the figures and write all files."""
     used = [v for v in test if all(v.id in seed.frames for seed in seeds)]
+    if not used:
+        name, _, reason = next(row for row in left_out if row[1] == "test")
+        raise BenchError(f"{folder.path}: none of {len(test)} test videos can be scored; the first: {name}: {reason}")
     truth = {v.id: v.frame_truth() for v in used}
     each = [[ScoredVideo(v.id, v.label, is_normal(v), s.frames[v.id], truth[v.id]) for v in used] for s in seeds]
     figures = [metrics.pooled(videos) for videos in each]

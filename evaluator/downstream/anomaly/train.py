@@ -59,7 +59,7 @@ def train(
         for step in bar:
             places = np.concatenate([next(own) for own in drawn])
             found = head(bags.features[torch.from_numpy(places)].to(device))
-            _check(found, len(places), bags.features.shape[2], name)
+            _check(found, len(places), bags.features.shape[2], name, step)
             loss = head.loss(Bag(*(x[:size] for x in found)), Bag(*(x[size:] for x in found)))
             value = float(loss.detach())
             if not math.isfinite(value):
@@ -125,8 +125,11 @@ def _video_auc(head: Head, bags: Bags, device: torch.device) -> float:
     return float(need("sklearn.metrics").roc_auc_score(bags.abnormal, torch.cat(highest).numpy()))
 
 
-def _check(found: Bag, videos: int, count: int, name: str) -> None:
+def _check(found: Bag, videos: int, count: int, name: str, step: int) -> None:
     shape = tuple(getattr(getattr(found, "scores", None), "shape", ()))
     if shape != (videos, count):
         raise BenchError(f"--head {name}: its scores are {shape or type(found).__name__} for {videos} videos of "
                          f"{count} segments, not ({videos}, {count}); correct its forward")  # fmt: skip
+    if not found.scores.isfinite().all():
+        raise BenchError(f"--head {name}: its scores are not finite in step {step}; give a smaller rate with --set "
+                         "lr=…, or look at the features")  # fmt: skip

@@ -165,8 +165,22 @@ def test_damaged_videos_cost_themselves_alone(tmp_path, small) -> None:
     assert found.videos == 5 and found.record.plain()["test"]["left_out"] == 1
     rows = list(csv.DictReader((tmp_path / "out" / "left_out.csv").open()))
     assert [r["video"] for r in rows] == ["Abuse000_train", "Normal003_test"] and "no such file" in rows[1]["reason"]
+    stamp = (tmp_path / "out" / "seeds" / "seed-0.json").stat().st_mtime_ns
     again = quick(folder, tmp_path / "out", seeds=2)  # also if nothing is trained again
     assert again.left_out == found.left_out
+    assert (tmp_path / "out" / "seeds" / "seed-0.json").stat().st_mtime_ns == stamp
+    for path in ("Abuse000_train.npy", "Normal003_test.npy"):
+        shutil.copy(next(small.rglob(path)), next(folder.rglob("Fire001_train.npy")).with_name(path))
+    repaired = quick(folder, tmp_path / "out", seeds=2)
+    assert not repaired.left_out and repaired.record == quick(small, tmp_path / "whole", seeds=2).record
+
+
+def test_no_test_video_can_be_read(tmp_path, small) -> None:
+    folder = shutil.copytree(small, tmp_path / "f")
+    for video in FeatureFolder.open(folder).videos("test"):
+        video.paths[0].write_bytes(b"")
+    with pytest.raises(BenchError, match=r"none of 6 test videos can be scored; the first: Abuse000_test: .*npy"):
+        quick(folder, tmp_path / "out")
 
 
 def test_labels_that_do_not_fit_are_said(tmp_path) -> None:
@@ -282,11 +296,23 @@ def test_every_video_comes_once_per_round() -> None:
         assert len(set(both)) == 6 and set(both) <= set(range(3, 10))
 
 
+class Endless(MIL):
+    """A head whose loss is not finite."""
+
+    def loss(self, normal: Bag, abnormal: Bag) -> torch.Tensor:
+        return super().loss(normal, abnormal) * math.inf
+
+
 def test_a_loss_that_is_not_finite_is_refused(small) -> None:
     bags, _ = read_bags(FeatureFolder.open(small).videos("train"), 10, False)
-    bags.features[0, 0, 0, 0] = math.nan
-    with pytest.raises(BenchError, match="--head mil: the loss of step 1 is nan"):
-        train(MIL, MIL.Settings(steps=2), bags, None, 0, name="mil", device=torch.device("cpu"))
+    with pytest.raises(BenchError, match="--head own: the loss of step 1 is inf"):
+        train(Endless, MIL.Settings(steps=2), bags, None, 0, name="own", device=torch.device("cpu"))
+
+
+def test_features_that_are_too_large(tmp_path) -> None:
+    folder = planted_folder(tmp_path / "f", train=2, test=1, strength=1e35)
+    with pytest.raises(BenchError, match="--head rtfm: its scores are not finite in step 1"):
+        quick(folder, tmp_path / "out", head="rtfm")
 
 
 def test_scores_are_the_mean_over_crops() -> None:
