@@ -179,11 +179,12 @@ def _places_network(path: Path) -> None:
     import torch
     from torchvision.models import resnet18
 
+    from benchmark_builder.utils.weights import write_torch_file
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = resnet18(weights=None, num_classes=365)
-    with whole_file(path) as temporary:
-        torch.save(network.state_dict(), temporary)
+    write_torch_file(path, network.state_dict())
 
 
 WRITERS: dict[str, Callable[[Path], None]] = {

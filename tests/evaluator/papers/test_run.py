@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from albar.data.scenes import places_network
 from benchmark_builder.datasets import read_dataset
 from benchmark_builder.masks import mask_source
 from benchmark_builder.utils.errors import BenchError
@@ -13,7 +14,7 @@ from evaluator.papers.cost import gigabytes, measure
 from evaluator.papers.needs import Places, look, missing
 from evaluator.papers.plan import PaperPlan, plans, read_plan
 from evaluator.papers.run import PaperRun, _claim, run_paper
-from evaluator.papers.tiny import make_copies
+from evaluator.papers.tiny import _places_network, make_copies
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -112,3 +113,10 @@ def test_steps_are_measured_and_space_is_computed() -> None:
     from evaluator.papers.cost import BYTES
 
     assert gigabytes(plan, [])["benchmarks"] == pytest.approx(268 * 5 * 3 * 4 * 34 * BYTES["frames"] / 1e9)
+
+
+def test_the_small_networks_are_equal_files_every_time(tmp_path: Path) -> None:
+    for name in ("a.pth", "b.pth"):
+        _places_network(tmp_path / name)
+    assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
+    places_network(tmp_path / "a.pth")
