@@ -32,19 +32,24 @@ def features(
         typer.Option(help="Extract nothing: check this folder of features, also one of others, and exit with 1 if "
                      "something does not fit.", show_default=False, metavar="DIR"),
     ] = None,
+    import_: Annotated[
+        Path | None,
+        typer.Option("--import", help="Extract nothing: write the tables for this folder of features that others have "
+                     "extracted, so that `bench downstream` reads it.", show_default=False, metavar="DIR"),
+    ] = None,
     lists: Annotated[
         list[Path] | None,
-        typer.Option(help="With --check: a list of feature files; may be repeated.  [default: *.list in DIR]",
+        typer.Option(help="With --check, --import: a list of feature files; may be repeated.",
                      show_default=False, metavar="FILE"),
     ] = None,
     truth: Annotated[
         Path | None,
-        typer.Option("--gt", help="With --check: truth per frame of the test list, .npy.  [default: gt.npy in DIR]",
+        typer.Option("--gt", help="With --check, --import: truth per frame of the test list, .npy.",
                      show_default=False, metavar="FILE"),
     ] = None,
     annotations: Annotated[
         Path | None,
-        typer.Option(help="With --check: json of segments, as of ActionFormer or OpenTAD.  [default: the one in DIR]",
+        typer.Option(help="With --check, --import: json of segments, as of ActionFormer or OpenTAD.",
                      show_default=False, metavar="FILE"),
     ] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Exit with 0 even if some videos failed.")] = False,
@@ -56,17 +61,22 @@ def features(
     Own videos: `bench features MODEL --root VIDEOS --window 32 --stride 16 --out features/own` (docs/features.md).
 
     Check anybody's features: `bench features --check DIR --lists test.list --gt gt-ucf.npy --stride 16`
+
+    Use published ones: `bench features --import DIR --lists train.list --lists test.list --gt gt-ucf.npy`
     """
     from benchmark_builder.utils.errors import BenchError
 
+    if model is not None and (check or import_):
+        raise BenchError(f"--{'check' if check else 'import'}: extracts nothing; leave MODEL out")
+    if import_ is not None:
+        _import(import_, tuple(lists or ()), truth, annotations, FeaturesOptions(**chosen), said.get("method"))
+        return
     if check is not None:
-        if model is not None:
-            raise BenchError("--check: extracts nothing; leave MODEL out")
         _check(check, tuple(lists or ()), truth, annotations, FeaturesOptions(**chosen))
         return
     for name, value in (("--lists", lists), ("--gt", truth), ("--annotations", annotations)):
         if value:
-            raise BenchError(f"{name}: goes with --check DIR; leave it out")
+            raise BenchError(f"{name}: goes with --check DIR or --import DIR; leave it out")
     if model is None:
         raise BenchError("MODEL: give a model, such as a checkpoint of `bench train`; or --check DIR to check features")
     from evaluator.features.extract import extract_features
@@ -101,3 +111,20 @@ def _check(
     if found.problems:
         raise BenchError(f"{path}: {len(found.problems)} things do not fit (see above)")
     say(f"{path}: everything fits")
+
+
+def _import(
+    path: Path,
+    lists: tuple[Path, ...],
+    truth: Path | None,
+    annotations: Path | None,
+    options: FeaturesOptions,
+    method: str | None,
+) -> None:
+    from evaluator.features.published import import_features
+
+    window, stride, fps = (options.value(name) for name in ("window", "stride", "fps"))
+    folder = import_features(path, lists, truth, annotations, window, stride, fps, method, say)
+    videos = folder.videos()
+    say(f"{path}: tables of {len(videos)} videos, {sum(v.windows for v in videos)} windows, {folder.crops} crops of "
+        f"{folder.dimension} values, for {folder.task}")  # fmt: skip

@@ -69,10 +69,10 @@ def check_features(
     if (path / RECORD).is_file():
         record = _own(path, checked)
         window, stride = window or record.get("window"), stride or record.get("stride")
-    arrays = _arrays(path, checked)
+    arrays = arrays_of(path, checked)
     tables = list(lists) or sorted(path.glob("*.list"))
     truth = truth or _only(path, "gt*.npy")
-    listed = {table: _listed(table, path, arrays, checked) for table in tables}
+    listed = {table: listed_in(table, path, arrays, checked) for table in tables}
     if truth is not None:
         _against_truth(truth, listed, arrays, stride or DEFAULTS["stride"], checked)
     annotations = annotations or _annotations(path)
@@ -101,7 +101,8 @@ def _own(path: Path, checked: Checked) -> dict[str, Any]:
     for video in videos:
         checked.problems += _of_video(video, folder.record, digests[video.id])
     anomaly = next((one for one in tasks if one.task == "anomaly"), None)
-    if anomaly is not None and anomaly.videos("test"):
+    imported = folder.record["dataset"] == "published" and not (path / TRUTH).is_file()
+    if anomaly is not None and anomaly.videos("test") and not imported:
         wanted = np.concatenate([window_truth(video) for video in anomaly.videos("test")])
         try:
             found = np.load(path / TRUTH, allow_pickle=False)
@@ -134,7 +135,7 @@ def _of_video(video: FeatureVideo, record: dict[str, Any], sha256: str) -> Itera
 # Anybody's folder.
 
 
-def _arrays(path: Path, checked: Checked) -> dict[str, tuple[int, ...]]:
+def arrays_of(path: Path, checked: Checked) -> dict[str, tuple[int, ...]]:
     """Relative name -> shape of every array of features; others are problems."""
     found: dict[str, tuple[int, ...]] = {}
     wrong, bad = [], []
@@ -167,7 +168,7 @@ def _arrays(path: Path, checked: Checked) -> dict[str, tuple[int, ...]]:
                                     "(T, crops, D)")  # fmt: skip
             break
     uneven = []
-    for stem, crops in _crops(found).items():
+    for stem, crops in crops_of(found).items():
         if len({found[name][0] for name in crops.values()}) > 1:
             uneven.append(f"{stem}{_CROP}*.npy")
         elif sorted(crops) != list(range(len(crops))):
@@ -176,7 +177,7 @@ def _arrays(path: Path, checked: Checked) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _crops(names: Sequence[str] | dict[str, Any]) -> dict[str, dict[int, str]]:
+def crops_of(names: Sequence[str] | dict[str, Any]) -> dict[str, dict[int, str]]:
     """Stem -> crop -> name, of names ``STEM__k.npy``."""
     found: dict[str, dict[int, str]] = {}
     for name in names:
@@ -186,7 +187,7 @@ def _crops(names: Sequence[str] | dict[str, Any]) -> dict[str, dict[int, str]]:
     return found
 
 
-def _listed(table: Path, path: Path, arrays: dict[str, tuple[int, ...]], checked: Checked) -> list[str]:
+def listed_in(table: Path, path: Path, arrays: dict[str, tuple[int, ...]], checked: Checked) -> list[str]:
     """The arrays of a list in its order; missing ones are a problem."""
     by_name: dict[str, list[str]] = {}
     for name in arrays:
@@ -265,7 +266,7 @@ def _against_truth(
 
 def _one_crop(names: list[str]) -> list[str]:
     """Of names ``STEM__k.npy`` the first of each stem; other names as they are."""
-    crops = _crops(names)
+    crops = crops_of(names)
     first = {name: min(of) == number for of in crops.values() for number, name in of.items()}
     return [name for name in names if first.get(name, True)]
 
@@ -286,19 +287,14 @@ def _against_annotations(
     file: Path, arrays: dict[str, tuple[int, ...]], window: int, stride: int, checked: Checked
 ) -> None:
     """Compare arrays with a json of segments, in the form of ActionFormer (``fps``) or OpenTAD (``frame``)."""
-    document = read_json(file, "file of annotations", "give a json in the form of thumos14.json")
-    database = document.get("database") if isinstance(document, dict) else None
-    if not isinstance(database, dict) or not all(isinstance(video, dict) for video in database.values()):
-        raise BenchError(f"{file}: has no table 'database' of videos; give a json in the form of thumos14.json")
+    database = read_database(file)
     by_stem = {name.rpartition("/")[2].removesuffix(".npy"): shape for name, shape in arrays.items()}
     missing, lengths, late = [], [], []
     numbers: dict[str, set[Any]] = {}
     for name, video in database.items():
-        frames, duration = _length(video)
+        frames, duration = video_length(video)
         for row in video.get("annotations") or ():
-            times = row.get("segment") if isinstance(row, dict) else None
-            if not isinstance(times, list) or len(times) != 2 or not all(type(t) in (int, float) for t in times):
-                raise BenchError(f"{file}: {name} has {str(row)[:80]!r} instead of a label and a segment; fix the file")
+            times = row["segment"]
             if duration and times[1] > duration + 0.5:
                 late.append(f"{name} {row.get('label')} ends at {times[1]:g} of {duration:g} s")
             if "label_id" in row:
@@ -322,7 +318,27 @@ def _against_annotations(
                                 f"ActionFormer needs 0 to {len(numbers) - 1}, each once")  # fmt: skip
 
 
-def _length(video: dict[str, Any]) -> tuple[float | None, float | None]:
+def read_database(file: Path) -> dict[str, dict[str, Any]]:
+    """The videos of a json in the form of ActionFormer or OpenTAD; every annotation has a segment of two times.
+
+    Raises:
+        BenchError: the file is missing or has another form.
+    """
+    document = read_json(file, "file of annotations", "give a json in the form of thumos14.json")
+    database = document.get("database") if isinstance(document, dict) else None
+    if not isinstance(database, dict) or not all(isinstance(video, dict) for video in database.values()):
+        raise BenchError(f"{file}: has no table 'database' of videos; give a json in the form of thumos14.json")
+    for name, video in database.items():
+        rows = video.get("annotations") or []
+        for row in rows if isinstance(rows, list) else [rows]:
+            times = row.get("segment") if isinstance(row, dict) else None
+            numbers = times if isinstance(times, list) and all(type(t) in (int, float) for t in times) else []
+            if len(numbers) != 2 or not all(0 <= t < 1e9 for t in numbers):
+                raise BenchError(f"{file}: {name} has {str(row)[:80]!r} instead of a label and a segment; fix the file")
+    return database
+
+
+def video_length(video: dict[str, Any]) -> tuple[float | None, float | None]:
     """Frames and seconds of a video of a json; None: not given."""
     numbers = {k: float(v) for k, v in video.items() if type(v) in (int, float) and v > 0}
     duration, frames = numbers.get("duration"), numbers.get("frame")

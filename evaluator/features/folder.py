@@ -235,7 +235,7 @@ def _video(
     if late is not None:
         raise BenchError(f"{path / SEGMENTS}: {row['video']} has {frames} frames, but a segment from frame "
                          f"{late.start_frame} to {late.end_frame}; {FIX}")  # fmt: skip
-    paths = tuple(inside(path, name) for name in layout.files(row["video"], record.crops))
+    paths = tuple(inside(path, name) for name in layout.files_of(row["file"], record.crops))
     return FeatureVideo(
         row["video"], row["split"], row["label"] or None, frames, fps, windows, segments, paths, record.window,
         record.stride, record.crops, record.dimension, layout,

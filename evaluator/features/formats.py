@@ -20,6 +20,10 @@ class FeatureFormat:
         """Relative names of the files of a video."""
         return [f"{FOLDER}/{video_id}.npy"]
 
+    def files_of(self, first: str, crops: int) -> list[str]:
+        """The names of :meth:`files`, of which the first is known."""
+        return [first]
+
     def split(self, features: np.ndarray) -> list[np.ndarray]:
         """The arrays of :meth:`files` from features (T, C, D)."""
         return [features[:, 0] if features.shape[1] == 1 else features]
@@ -45,6 +49,9 @@ class Urdmu(FeatureFormat):
 
     def files(self, video_id: str, crops: int) -> list[str]:
         return [f"{FOLDER}/{video_id}__{k}.npy" for k in range(crops)]
+
+    def files_of(self, first: str, crops: int) -> list[str]:
+        return [f"{first.removesuffix('__0.npy')}__{k}.npy" for k in range(crops)]
 
     def split(self, features: np.ndarray) -> list[np.ndarray]:
         return [features[:, k] for k in range(features.shape[1])]

@@ -226,4 +226,15 @@ def window_batches(
     loader: DataLoader = DataLoader(
         stream, batch_size=None, num_workers=min(workers, len(wanted)), pin_memory=torch.cuda.is_available()
     )
-    return iter(loader)
+    batches = iter(loader)
+    while True:
+        try:
+            made = next(batches, None)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise BenchError(f"a decoding process ended unexpectedly ({first_line(error)[:200]}); run the same command "
+                             "again, it continues, with fewer --workers if memory ran out") from None  # fmt: skip
+        if made is None:
+            return
+        yield made
