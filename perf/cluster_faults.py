@@ -37,14 +37,16 @@ LAYOUTS = ("video", "lossless", "frames", "zip", "virtual")
 
 
 def build(place: Path, kinds: tuple[str, ...], layout: str, per_video: int = 2) -> None:
-    """Render, build SCUBA and the kinds made from it below ``place``, with paths that do not depend on it."""
+    """Render, unless there is a render alongside, and build SCUBA and the kinds made from it, all below ``place``."""
     place.mkdir(parents=True, exist_ok=True)
     before = Path.cwd()
     os.chdir(place)
     try:
-        render_dataset(Path("synth"), SynthSettings(train=0, test=8, size=32, frames=8), 1, progress=False)
-        options: dict[str, Any] = {"masks": "stored:synth/masks", "per_video": per_video, "layout": layout}
-        build_scuba("synthactions", Path("synth"), "test", out=Path("scuba"), run=QUIET, **options)
+        if not Path("../synth").is_dir():
+            render_dataset(Path("synth"), SynthSettings(train=0, test=8, size=32, frames=8), 1, progress=False)
+        root = Path("synth") if Path("synth").is_dir() else Path("../synth")
+        options: dict[str, Any] = {"masks": f"stored:{root}/masks", "per_video": per_video, "layout": layout}
+        build_scuba("synthactions", root, "test", out=Path("scuba"), run=QUIET, **options)
         for kind in kinds:
             try:
                 build_kind(kind, Path("scuba"), out=Path(kind), run=QUIET, layout=layout)
@@ -109,14 +111,15 @@ def faults(scratch: Path, runs: int, what: str) -> bool:
     """Kill something in each run."""
     layout, draws = "frames", random.Random(0)
     place = scratch / "place"
-    build(place, ("scufo",), layout, per_video=8)
+    render_dataset(scratch / "synth", SynthSettings(train=0, test=8, size=32, frames=8), 1, progress=False)
+    build(place, ("scufo",), layout, per_video=4)
     wanted = content(place)
     shutil.rmtree(place)
     cluster = start_cluster(3)
     join(cluster)
     with engine.using("ray"):
         began = time.monotonic()
-        build(place, ("scufo",), layout, per_video=8)
+        build(place, ("scufo",), layout, per_video=4)
         whole = time.monotonic() - began
     assert content(place) == wanted
     shutil.rmtree(place)
@@ -141,7 +144,7 @@ def faults(scratch: Path, runs: int, what: str) -> bool:
             killer = threading.Thread(target=kill, args=(cluster, what, after, draws.random(), noted, ended))
             killer.start()
             with engine.using("ray"):
-                build(place, ("scufo",), layout, per_video=8)
+                build(place, ("scufo",), layout, per_video=4)
             ended.set()
             killer.join()
             killed = noted[0] if noted else killed
@@ -202,7 +205,7 @@ def main() -> None:
     if given.what == "_build":
         place, address = given.more
         with engine.using(f"ray:{address}"):
-            build(Path(place), ("scufo",), "frames", per_video=8)
+            build(Path(place), ("scufo",), "frames", per_video=4)
         return
     with tempfile.TemporaryDirectory(prefix="bench-cluster-") as scratch:
         work = equal if given.what == "equal" else lambda folder, runs: faults(folder, runs, given.what)

@@ -109,6 +109,9 @@ def connect(chosen: Engine) -> Any:
         ray.init(address=address or "local", **quiet)
     except Exception as error:  # Ray raises ConnectionError, RuntimeError, ValueError, OSError, …
         said = " ".join(str(error).split())[:300] or type(error).__name__
+        # A head node may ask for a token without being told to, while others must be told to send it.
+        token = (Path.home() / ".ray" / "auth_token").is_file() and "RAY_AUTH_MODE" not in os.environ
+        fix = f"{fix}{'; if it asks for a token, set RAY_AUTH_MODE=token' if token else ''}"
         raise BenchError(f"--engine {chosen.name}: the cluster cannot be used ({said}); {fix}") from None
     finally:
         if main and before is not None:
