@@ -78,7 +78,7 @@ def join(cluster: Any) -> None:
     import ray
 
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-    atexit.register(cluster.shutdown)
+    atexit.register(lambda: (ray.shutdown(), cluster.shutdown()))
 
 
 def equal(scratch: Path, runs: int) -> bool:
