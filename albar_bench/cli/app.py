@@ -99,6 +99,11 @@ DOWNSTREAM = Table(
             "Localize actions in long videos: train a head on the features of a frozen network, or score predictions.",
             variadic(predictions=is_anything),
         ),
+        "demo": Command(
+            f"{CLI}.downstream_demo:demo",
+            "Both tasks on rendered videos, without a download: does less bias help there?",
+            variadic(checkpoints=is_anything, heads=is_anything),
+        ),
     },
 )
 COMMANDS: dict[str, Command | Table] = {
