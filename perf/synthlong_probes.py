@@ -2,8 +2,8 @@
 
     python perf/synthlong_probes.py RENDER FEATURES... [--out FILE.csv]
 
-RENDER is a folder of `bench data render --dataset synthlong`, FEATURES are folders of `bench features` of it. A logistic
-regression on standardised features is fitted to four fifths of the test videos, in which looks say nothing about
+RENDER is a folder of `bench data render --dataset synthlong`, FEATURES are folders of `bench features` of it. A linear
+classifier (logistic regression) is fitted to four fifths of the test videos, in which looks say nothing about
 motions, and scored on the windows of the other fifth; this five times. `anomaly` is the AUC of a probe fitted to the
 training videos with the true label of every window, which no head of anomaly detection is told. Only windows inside one
 stretch of the timeline are used, except there. Chance is 12.5 percent for motion, scenery and clothing (eight each), 50

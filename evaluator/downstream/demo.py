@@ -165,7 +165,7 @@ def named_models(options: DownstreamDemo) -> dict[str, str]:
     return named
 
 
-def rows_of(found: Sequence[Measured]) -> tuple[list[str], list[dict[str, object]]]:
+def rows_of(found: Sequence[Measured]) -> tuple[list[str], list[dict[str, str]]]:
     """Columns and rows of the table: means and standard deviations over the seeds of the heads, from 0 to 1."""
     figures = list(dict.fromkeys(figure for one in found for figure in one.record.mean))
     columns = [
