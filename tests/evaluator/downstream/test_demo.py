@@ -46,8 +46,8 @@ def test_models_and_their_names(tmp_path: Path) -> None:
     [
         ("--train 5: give 6 or more", ["--train", "5"]),
         ("--seeds 0", ["--seeds", "0"]),
-        ("no such file", ["--checkpoints", "none/model.ckpt"]),
-        ("--heads", ["--checkpoints", "none/model.ckpt", "--heads", "nonsense"]),
+        ("none/model.ckpt: no such model", ["--checkpoints", "none/model.ckpt"]),
+        ("nonsense: no such anomaly head", ["--checkpoints", "none/model.ckpt", "--heads", "nonsense"]),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_rendered(said: str, options: list[str], tmp_path: Path) -> None:
@@ -93,7 +93,8 @@ def test_all_steps_and_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("one", "one", "actionformer", "1"), ("two", "two", "actionformer", "1"),
     ]  # fmt: skip
     assert all(0 <= float(r["auc"]) <= 1 for r in rows[:2]) and all(0 <= float(r["map"]) <= 1 for r in rows[2:])
-    files = [p for p in options.out.rglob("*") if p.suffix in (".npy", ".mp4")]
+    files = [*options.out.rglob("*.mp4"), *options.out.glob("features/*/features/*.npy")]
+    assert len(files) == 14 + 2 * 14
     before = written.read_bytes(), {p: p.stat().st_mtime_ns for p in files}
     again, _ = downstream_demo(options, lines.append)
     assert (again.read_bytes(), {p: p.stat().st_mtime_ns for p in files}) == before
