@@ -53,7 +53,8 @@ def write_companions(path: Path, folders: Mapping[str, FeatureFolder], splits: S
         ordered = _ordered(folders.get("anomaly", folder), split)
         files[split] = [f"{prefix}{name}" for video in ordered for name in _files(video)]
         write_text(path / f"{split}.list", "".join(f"{name}\n" for name in files[split]))
-    if any(len(name.split()) != 1 for names in files.values() for name in names):
+    blanks = any(len(name.split()) != 1 for names in files.values() for name in names)
+    if blanks and folder.record["layout"] == "urdmu":
         notes.append("names of files contain blanks, at which UR-DMU's loader cuts them; rename them or give --prefix")
     if "anomaly" in folders:
         notes += _anomaly(path, folders["anomaly"], splits, prefix)

@@ -48,7 +48,7 @@ from evaluator.models.base import ModelOptions, apply_options
 FIX = "choose another --out or delete the folder"
 LOCK, JOURNAL = ".features/lock", ".features/journal.jsonl"
 # What may differ between two runs that fill one folder.
-_FREE = frozenset(("format", "splits", "tasks", "versions", "paths", "preset", "offsets", "resampled"))
+_FREE = frozenset(("format", "splits", "tasks", "versions", "paths", "preset", "offsets", "resampled", "batch"))
 Say = Callable[[str], None]
 
 

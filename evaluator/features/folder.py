@@ -21,7 +21,7 @@ from benchmark_builder.untrimmed.record import SPLITS
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, read_json, write_csv
 from benchmark_builder.utils.text import numbered_records
-from benchmark_builder.video.record import id_problem
+from benchmark_builder.video.record import LONGEST, id_problem
 from evaluator.features.formats import FORMATS, FeatureFormat
 from evaluator.features.record import FIX, RECORD, FeaturesRecord
 
@@ -231,6 +231,8 @@ def _video(
     fps = _number(row, "fps", where)
     if not frames or not windows or not fps:
         raise BenchError(f"{where}: frames, fps and windows must be above 0; {FIX}")
+    if max(frames, windows) > LONGEST:
+        raise BenchError(f"{where}: {frames} frames and {windows} windows are too many, at most {LONGEST}; {FIX}")
     late = next((s for s in segments if s.start_frame >= s.end_frame or s.end_frame > frames), None)
     if late is not None:
         raise BenchError(f"{path / SEGMENTS}: {row['video']} has {frames} frames, but a segment from frame "

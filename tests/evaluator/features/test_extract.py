@@ -315,3 +315,13 @@ def test_networks_of_hugging_face(videos, tmp_path, kind):
             wanted = logits_and_features(own, clip[None])[1][0].numpy()
         np.testing.assert_allclose(row, wanted, rtol=1e-4, atol=1e-5)
     assert any("sees frames" in line or "spread evenly" in line for line in said)
+
+
+def test_real_clips(clips, tmp_path):
+    folder, found = run(clips / "edge", tmp_path / "f", stride=64, last="floor")
+    assert {v.id for v in folder.videos()} == {"no_actor_cleaning_pool", "rotated_90"}
+    assert [v.id for v in folder.left_out] == ["corrupted"] and "breaks after frame" in folder.left_out[0].reason
+    (note,) = [f["reason"] for f in found.report.failures if f["kind"] == "note"]
+    assert note.startswith("rotated_90.mov is shorter than a window")
+    again, found = run(clips / "edge", tmp_path / "f", stride=64, last="floor", batch=3)
+    assert found.report.made == 0 and len(again.videos()) == 2

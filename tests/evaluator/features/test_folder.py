@@ -87,3 +87,31 @@ def test_folders_that_are_not_finished_or_wrong(tmp_path):
     (path / "videos.csv").unlink()
     with pytest.raises(BenchError, match="it continues"):
         FeatureFolder.open(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "told"),
+    [
+        ("videos.csv", ",test,Abuse,50,", ",test,Abuse,-3,", "frames"),
+        ("videos.csv", ",Abuse,50,", ",Abuse,99999999999,", "too many"),
+        ("videos.csv", ",Abuse,50,30.0,", ",Abuse,50,nan,", "fps is 'nan'"),
+        ("videos.csv", "Normal_Videos001_x264,", "Abuse001_x264,", "listed twice"),
+        ("videos.csv", ",train,", ",dev,", "split 'dev'"),
+        ("videos.csv", "features/Abuse001_x264.npy", "../../etc/passwd", "points outside"),
+        ("segments.csv", "Abuse002_x264,", "Abuse009_x264,", "is not in videos.csv"),
+        ("segments.csv", ",10,30", ",10,51", "has 50 frames, but a segment"),
+        ("segments.csv", ",10,30", ",30,10", "a segment from frame 30 to 10"),
+        ("segments.csv", ",Abuse,", ",Theft,", "is not a class"),
+        ("features.json", '"window": 16', '"window": "16"', "window is '16', not a whole number"),
+        ("features.json", '"layout": "npy"', '"layout": "pickle"', "layout is 'pickle'"),
+        ("features.json", '"format": 1', '"format": 2', "update albar-bench"),
+    ],
+)
+def test_damaged_tables_are_one_line(tmp_path, file, before, after, told):
+    _, path = made(tmp_path / "f")
+    text = (path / file).read_text()
+    assert before in text
+    (path / file).write_text(text.replace(before, after))
+    with pytest.raises(BenchError, match=told) as found:
+        FeatureFolder.open(path)
+    assert "\n" not in str(found.value)
