@@ -17,6 +17,7 @@ QUICK = ("extend", "scufo", "segment", "import", "render", "othersettings", "exp
 ALL = (
     *QUICK,
     "anomaly",
+    "localize",
     "corrected",
     "segmentcorrected",
     "buildvirtual",

@@ -411,6 +411,33 @@ class Anomaly(Scenario):
         return [] if "auc" in self.figures(out) else ["no figures"]
 
 
+class Localize(Scenario):
+    """Two trainings of `bench downstream localize`; the first of them was finished before."""
+
+    def __init__(self, folder: Path) -> None:
+        from localizers import localization_folder
+
+        from evaluator.downstream.localize.localize import localize_actions
+        from evaluator.downstream.localize.options import LocalizeOptions
+        from evaluator.downstream.results import read_results
+
+        features = localization_folder(folder / "features")
+        said = LocalizeOptions(head="localizers:Oracle", pictures=1, device="cpu", progress=False)
+        self.localize = lambda out, seeds: localize_actions(features, said.replaced(seeds=seeds, out=out))
+        self.figures = lambda out: read_results(out).mean
+        self.localize(folder / "before", 1)
+        self.before = folder / "before"
+
+    def start(self, out: Path) -> None:
+        shutil.copytree(self.before, out)
+
+    def run(self, out: Path) -> None:
+        self.localize(out, 2)
+
+    def check(self, out: Path) -> list[str]:
+        return [] if self.figures(out)["map"] == 1 else ["no figures"]
+
+
 class Features(Scenario):
     """Features of long videos, of which one was changed since; a file per crop."""
 

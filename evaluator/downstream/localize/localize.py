@@ -128,7 +128,10 @@ def _score_given(features: Path | None, options: LocalizeOptions, say: Say) -> L
     else:
         truth = read_truth(source, options.subset, classes, without)
     given = [(k, read_predictions(path, truth)) for k, path in enumerate(options.predictions)]
-    key = {"format": 1, "predictions": [sha256_file(p) for p in options.predictions], "truth": str(source.resolve())}
+    digests = [sha256_file(p) for p in options.predictions]
+    if len(set(digests)) < len(digests):
+        raise BenchError("--predictions: two files have the same contents; give one file per seed")
+    key = {"format": 1, "predictions": digests, "truth": str(source.resolve())}
     with sole_run(options.out, options.out / ".lock", "another run writes here"):
         _claim(options.out, key, lambda line: None)
         settings: dict[str, object] = {"predictions": [str(p) for p in options.predictions], "truth": str(source)}

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from feature_folders import MadeVideo, write_feature_folder
+from localizers import localization_folder
 
 pytest.importorskip("torch")
 
 from benchmark_builder.utils.errors import BenchError
-from evaluator.downstream.localize.base import Found, Head
 from evaluator.downstream.localize.localize import localize_actions
 from evaluator.downstream.localize.options import LocalizeOptions
 from evaluator.downstream.results import read_results
@@ -17,47 +17,9 @@ from evaluator.downstream.results import read_results
 TINY = ("dimension=8", "levels=2", "warmup=1", "most=20")
 
 
-def folder(path, seed=0):
-    """Five training and three test videos of 24 windows in which one of two directions shows the class."""
-    rng, videos = np.random.default_rng(seed), []
-    for k in range(8):
-        x = rng.normal(size=(24, 2, 8)).astype(np.float32)
-        label, first = "xy"[k % 2], 4 + k
-        x[first : first + 6, :, k % 2] += 6
-        segments = [] if k == 4 else [(label, first * 4, first * 4 + 32)]
-        videos.append(MadeVideo(f"v{k}", "train" if k < 5 else "test", x, None, segments))
-    videos.append(MadeVideo("gone", "test", None))
-    return write_feature_folder(path, videos, task="localization", window=8, stride=4)
-
-
 @pytest.fixture(scope="module")
 def features(tmp_path_factory):
-    return folder(tmp_path_factory.mktemp("features"))
-
-
-class Oracle(Head):
-    """Finds every segment, and one that is not there."""
-
-    def train(self, videos, seed, device, progress, name):
-        self.seed = seed
-        return [{"epoch": 1, "loss": 0.5}]
-
-    def predict(self, video, device):
-        times = np.concatenate([video.segments, [[0.0, 0.1]]])
-        return Found(times, np.append(video.labels, 0), np.append(np.full(len(video.labels), 0.9), 0.1))
-
-
-class Failing(Oracle):
-    """Fails with the second seed, and on one video with the others."""
-
-    def train(self, videos, seed, device, progress, name):
-        if seed == 1:
-            raise RuntimeError("no memory")
-        return super().train(videos, seed, device, progress, name)
-
-    def predict(self, video, device):
-        found = super().predict(video, device)
-        return found if video.id != "v6" else Found(found.times[:, ::-1], found.labels, found.scores)
+    return localization_folder(tmp_path_factory.mktemp("features"))
 
 
 def run(features, out, **options):
@@ -70,7 +32,7 @@ def rows(path):
 
 
 def test_own_head(tmp_path, features):
-    found = run(features, tmp_path / "o", head=f"{__name__}:Oracle", seeds=2)
+    found = run(features, tmp_path / "o", head="localizers:Oracle", seeds=2)
     record = read_results(tmp_path / "o")
     assert record.task == "localization"
     assert [s.seed for s in record.seeds] == [0, 1]
@@ -86,7 +48,7 @@ def test_own_head(tmp_path, features):
 
 def test_one_seed_and_one_video_that_fail_cost_themselves(tmp_path, features):
     with pytest.raises(BenchError, match=r"1 of 3 trainings failed.*seed 1.*no memory"):
-        run(features, tmp_path / "o", head=f"{__name__}:Failing", seeds=3)
+        run(features, tmp_path / "o", head="localizers:Failing", seeds=3)
     record = read_results(tmp_path / "o")
     assert [s.seed for s in record.seeds] == [0, 2]
     assert {r["seed"] for r in rows(tmp_path / "o/left_out.csv") if r["video"] == "v6"} == {"0", "2"}
@@ -141,7 +103,7 @@ def test_wrong_folders(tmp_path, features):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine.txt").write_text("")
     with pytest.raises(BenchError, match=r"holds mine.txt"):
-        run(features, tmp_path / "full", head=f"{__name__}:Oracle")
+        run(features, tmp_path / "full", head="localizers:Oracle")
     with pytest.raises(BenchError, match="no such localization head; choose from actionformer"):
         run(features, tmp_path / "o", head="tridet")
     with pytest.raises(BenchError, match="--truth"):
@@ -161,10 +123,10 @@ def test_options_that_exclude_each_other(given, said):
 
 
 def test_damaged_features_cost_their_video(tmp_path):
-    path = folder(tmp_path / "f")
+    path = localization_folder(tmp_path / "f")
     (path / "v0.npy").unlink(missing_ok=True)
     for name in path.rglob("v0*"):
         name.write_bytes(b"damaged")
-    run(path, tmp_path / "o", head=f"{__name__}:Oracle", seeds=1)
+    run(path, tmp_path / "o", head="localizers:Oracle", seeds=1)
     first = rows(tmp_path / "o/left_out.csv")[0]
     assert (first["video"], first["split"]) == ("v0", "train")
