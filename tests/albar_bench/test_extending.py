@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from localizers import localization_folder
 from planted import planted_folder
 from typer.testing import CliRunner
 
@@ -29,6 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if language in ("python", "toml") and name:
                 (folder / name[1]).write_text(block, encoding="utf-8")
     planted_folder(folder / "features" / "ucf-crime", train=4, test=2)
+    localization_folder(folder / "features" / "thumos14")
     render_dataset(folder / "data" / "synthactions", SynthSettings(size=32, frames=4, train=16, test=8), 1)
     return folder
 
