@@ -7,7 +7,7 @@ classifier (logistic regression) is fitted to four fifths of the test videos, in
 motions, and scored on the windows of the other fifth; this five times. `anomaly` is the AUC of a probe fitted to the
 training videos with the true label of every window, which no head of anomaly detection is told. Only windows inside one
 stretch of the timeline are used, except there. Chance is 12.5 percent for motion, scenery and clothing (eight each), 50
-for the AUC; `acts` says whether the actor does anything.
+for the AUC; `acts` says whether the actor does anything, for which chance is the share of windows with actions.
 """
 
 import argparse
