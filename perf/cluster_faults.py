@@ -81,18 +81,19 @@ def join(cluster: Any) -> None:
     atexit.register(lambda: (ray.shutdown(), cluster.shutdown()))
 
 
-def equal(scratch: Path, runs: int) -> bool:
-    """Every kind and layout, on 1, 2 and 3 machines."""
-    kinds = tuple(name for name in KINDS if name != "scuba")
-    for layout in LAYOUTS:
+def equal(scratch: Path, given: argparse.Namespace) -> bool:
+    """Kinds and layouts on several numbers of machines."""
+    kinds = tuple(given.kinds)
+    render_dataset(scratch / "synth", SynthSettings(train=0, test=8, size=32, frames=8), 1, progress=False)
+    for layout in given.layouts:
         build(scratch / "place", kinds, layout)  # always here, since tables have the places of what they were made from
         (scratch / "place").rename(scratch / f"local-{layout}")
     cluster, right = start_cluster(1), True
     join(cluster)
-    for machines in (1, 2, 3):
-        if machines > 1:
+    for machines in sorted(given.machines):
+        while len(cluster.list_all_nodes()) < machines:
             cluster.add_node(**SMALL)
-        for layout in LAYOUTS:
+        for layout in given.layouts:
             place, began = scratch / "place", time.monotonic()
             with engine.using("ray"):
                 build(place, kinds, layout)
@@ -201,6 +202,9 @@ def main() -> None:
     parser.add_argument("what", choices=("equal", "nodes", "workers", "driver", "_build"))
     parser.add_argument("more", nargs="*")
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--machines", type=int, nargs="+", default=[1, 2, 3], help="equal: numbers of machines")
+    parser.add_argument("--layouts", nargs="+", default=LAYOUTS, help="equal: layouts")
+    parser.add_argument("--kinds", nargs="+", default=[name for name in KINDS if name != "scuba"], help="equal: kinds")
     given = parser.parse_args()
     if given.what == "_build":
         place, address = given.more
@@ -208,8 +212,11 @@ def main() -> None:
             build(Path(place), ("scufo",), "frames", per_video=4)
         return
     with tempfile.TemporaryDirectory(prefix="bench-cluster-") as scratch:
-        work = equal if given.what == "equal" else lambda folder, runs: faults(folder, runs, given.what)
-        raise SystemExit(0 if work(Path(scratch), given.runs) else 1)
+        if given.what == "equal":
+            good = equal(Path(scratch), given)
+        else:
+            good = faults(Path(scratch), given.runs, given.what)
+        raise SystemExit(0 if good else 1)
 
 
 if __name__ == "__main__":
