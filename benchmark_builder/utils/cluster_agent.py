@@ -24,8 +24,8 @@ from benchmark_builder.utils.cluster_checks import PASSED, Origin, adopt_path
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.pool import Crew, NotBegun
 
-AHEAD = 1.0  # seconds of work that wait in the agent's queue, so that no process waits for the driver
-LINGER = 0.5  # seconds that results may wait for others, as long as there is work in the queue
+AHEAD = 2.0  # seconds of work that wait in the agent's queue, so that no process waits for the driver
+LINGER = 1.0  # seconds that results may wait for others, as long as there is work in the queue
 MOST_AHEAD = 4096  # items
 
 

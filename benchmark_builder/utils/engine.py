@@ -68,8 +68,8 @@ def engine_name(text: str) -> str:
 
 
 def gpu_share(value: float) -> float:
-    """GPUs per process, as a user gives them. Raises ValueError if it is above 1 and not a whole number."""
-    if value > 1 and not math.isclose(value, round(value)):
+    """GPUs per process, as a user gives them. Raises ValueError if it is above 1 and not a whole number, or tiny."""
+    if (value > 1 and not math.isclose(value, round(value))) or 0 < value < 0.001:
         raise ValueError(value)
     return value
 

@@ -22,7 +22,7 @@ from benchmark_builder.kinds import KINDS
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.video.decode import probe
 
-HEAVY = ("torch", "cv2", "numpy", "pandas", "av", "matplotlib")
+HEAVY = ("torch", "cv2", "numpy", "pandas", "av", "matplotlib", "ray")
 
 
 @pytest.mark.parametrize(

@@ -219,3 +219,26 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     other = bench(*words[:-2], "--epochs", "2")  # other runs lie there: each is told, nothing is overwritten
     assert other.returncode == 1 and "runs failed" in other.stderr and "recipe.epochs" in other.stdout
     assert checkpoint.stat().st_mtime_ns == before
+
+
+def test_on_a_cluster_each_run_reserves_a_gpu_where_there_are_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmark_builder.utils import cluster, engine
+    from evaluator import compare_methods as module
+
+    monkeypatch.setattr(cluster, "gpus_of", lambda chosen: 8.0)
+    said = list[str]()
+
+    def needs(device: str, jobs: int | None = None, **given: float) -> tuple[object, object, object]:
+        sweep = Sweep(methods=("baseline",), training={"device": device}, out=tmp_path, jobs=jobs)
+        with engine.using("ray", **given), module._engine(sweep, said.append):
+            chosen = engine.current()
+            return chosen.gpus, chosen.needs["CPU"], chosen.workers
+
+    assert needs("auto") == (1.0, 1.0, None) and needs("cuda", 2, cpus=4.0) == (1.0, 4.0, 2)
+    assert needs("cpu", cpus=8.0) == (None, 8.0, None) and needs("auto", gpus=0.5) == (0.5, 1.0, None)
+    assert said[:2] == [
+        "--engine ray: each run reserves 1 cores, 1 GPUs; --engine-cpus and --engine-gpus change that",
+        "--engine ray: each run reserves 4 cores, 1 GPUs; --engine-cpus and --engine-gpus change that",
+    ]

@@ -41,7 +41,13 @@ def test_names_that_are_no_engine(name: str) -> None:
 
 
 def test_resources_are_checked() -> None:
-    for wrong in ({"engine_gpus": 1.5}, {"engine_gpus": -0.1}, {"engine_cpus": 0.0}, {"engine_memory": 0.0}):
+    for wrong in (
+        {"engine_gpus": 1.5},
+        {"engine_gpus": -0.1},
+        {"engine_gpus": 0.0001},
+        {"engine_cpus": 0.0},
+        {"engine_memory": 0.0},
+    ):
         with pytest.raises(BenchError, match="--engine-"):
             EngineSettings(**wrong)
     assert EngineSettings(engine_gpus=2.0).engine_gpus == 2
