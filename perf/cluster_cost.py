@@ -87,9 +87,10 @@ def overhead(given: argparse.Namespace) -> None:
     found = [measured("local", *size) for size in sizes]
     with machines(2):
         for (seconds, items), (wall, cpu) in zip(sizes, found, strict=True):
+            time.sleep(10)  # processes of the measurement before this one end
             before = cpu_seconds(os.getpid())
             time.sleep(10)
-            rest = (cpu_seconds(os.getpid()) - before) / 10  # what an idle cluster uses, per second
+            rest = max(0.0, cpu_seconds(os.getpid()) - before) / 10  # what an idle cluster uses, per second
             wall_ray, cpu_ray = measured("ray", seconds, items)
             own = cpu_ray - rest * wall_ray
             print(f"{items} items of {1000 * seconds:g} ms: local {cpu:.2f} CPU s, {wall:.1f} s; "
