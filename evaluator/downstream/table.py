@@ -6,7 +6,7 @@ models of the method, or over the seeds of the head where there is one model. Pu
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ MAIN = {"anomaly": "auc", "localization": "map"}  # the figure of a task that th
 HEADINGS = {"auc": "AUC", "map": "mAP", "contra_acc": "contrasted acc."}
 NAMES = {"hmdb51": "HMDB51", "ucf_crime": "UCF-Crime", "thumos14": "THUMOS14", "ucf101": "UCF101"}
 PUBLISHED = "†"
+FEATURES = ("layer", "window", "stride", "last", "fps", "crops")  # what features of one column should have in common
 DEEPEST = 6  # folders within folders that are searched for results
 
 
@@ -121,8 +122,8 @@ def downstream_table(
         where = ", ".join(map(str, results))
         more = f" ({notes[0]})" if notes else ""
         raise BenchError(f"--downstream {where}: no results of `bench downstream` here{more}; give their folders")
-    found, twice = _once(found)
-    notes += twice
+    found, twice = _once(_by_network(found))
+    notes += [*twice, *_unequal(found)]
     rows = [row for path in leaderboards for row in read_leaderboard(path) if not is_published(row)]
     table = _table(found, rows, [*notes])
     if rows and not any(c.endswith("_contra_acc") for r in table.rows if not r.published for c in r.cells):
@@ -185,6 +186,36 @@ def _once(found: Sequence[Source]) -> tuple[list[Source], list[str]]:
     return list(kept.values()), notes
 
 
+def _by_network(found: Sequence[Source]) -> list[Source]:
+    """Methods whose models are different networks become several methods, with the network's name."""
+    networks: dict[str, set[str]] = {}
+    for s in found:
+        networks.setdefault(s.method, set()).add(_network(s))
+    return [replace(s, method=f"{s.method} ({_network(s)})") if len(networks[s.method]) > 1 else s for s in found]
+
+
+def _network(source: Source) -> str:
+    model = source.record.features.get("model")
+    return str(model.get("model") or "unknown network") if isinstance(model, dict) else "unknown network"
+
+
+def _unequal(found: Sequence[Source]) -> list[str]:
+    """What differs between results that stand in one column with one head, besides the models."""
+    groups: dict[tuple[str, str, str], list[Source]] = {}
+    for s in found:
+        groups.setdefault((s.dataset, s.record.task, s.record.head), []).append(s)
+    notes = []
+    for (dataset, task, head), own in groups.items():
+        described = [{**{k: s.record.features.get(k) for k in FEATURES}, **s.record.settings} for s in own
+                     if s.record.features.get("model")]  # fmt: skip
+        names = dict.fromkeys(name for d in described for name in d if name not in ("device", "progress"))
+        differ = [name for name in names if any(d.get(name) != described[0].get(name) for d in described)]
+        if differ:
+            notes.append(f"{task} on {dataset} with {head}: the results differ in more than their models: "
+                         f"{', '.join(differ)}")  # fmt: skip
+    return notes
+
+
 def _table(found: Sequence[Source], board: Sequence[Mapping[str, str]], notes: list[str]) -> DownstreamTable:
     groups: dict[str, dict[str, dict[str, list[Source]]]] = {}  # method -> column -> head -> models
     for s in sorted(found, key=lambda s: s.record.task):
@@ -212,8 +243,8 @@ def _key(dataset: str) -> str:
 def _cell(models: Sequence[Source], figure: str, head: str) -> Cell:
     values = [100 * s.record.mean[figure] for s in models if figure in s.record.mean]
     seeds = max(len(s.record.seeds) for s in models)
-    if len(models) == 1:
-        record = models[0].record
+    if len(values) == 1:
+        record = next(s.record for s in models if figure in s.record.mean)
         sd, interval = record.sd.get(figure), record.interval.get(figure)
         return Cell(values[0], None if sd is None else 100 * sd, 1, seeds, head=head,
                     low=None if interval is None else 100 * interval.low,

@@ -103,6 +103,21 @@ def test_damaged_and_repeated_results_cost_themselves(tmp_path):
     assert sum("same model" in note for note in table.notes) == 1
 
 
+def test_other_networks_are_other_rows_and_other_settings_are_said(tmp_path):
+    for k, (network, stride) in enumerate([("small3d", 4), ("swin3d_t", 8)]):
+        features = {
+            "model": {"method": "albar", "model": network, "digest": str(k)},
+            "dataset": "made",
+            "stride": stride,
+        }
+        seeds = [{"seed": 0, "figures": {"auc": 0.5}}]
+        write_results(tmp_path / f"r/{k}", {"task": "anomaly", "head": "mil", "seeds": seeds, "features": features,
+                                            "settings": {"steps": 10 * k, "device": f"cuda:{k}"}})  # fmt: skip
+    table = downstream_table([tmp_path / "r"])
+    assert [r.method for r in table.rows if not r.published] == ["albar (small3d)", "albar (swin3d_t)"]
+    assert table.notes == ["anomaly on made with mil: the results differ in more than their models: stride, steps"]
+
+
 def test_leaderboard_of_other_models_is_said(tmp_path):
     result(tmp_path / "r", "anomaly", "baseline", A, [0.8], "mgfn", "ucf-crime")
     file = board(tmp_path / "l.csv", {"dataset": "hmdb51", "method": "baseline", "contra_acc": "5",
