@@ -22,6 +22,8 @@ from cluster_faults import SMALL, join, start_cluster
 from benchmark_builder.utils import engine
 from benchmark_builder.utils.journal import Entry, Journal
 
+WARM = 60  # items before a measurement
+
 
 @dataclass(frozen=True)
 class Work:
@@ -73,12 +75,13 @@ def machines(count: int) -> Iterator[None]:
 
 
 def measured(name: str, seconds: float, items: int) -> tuple[float, float]:
-    """Wall and CPU seconds from the 1st result to the last one: starting processes is not counted."""
+    """Wall and CPU seconds of so many items, after others: starting the processes of both machines is not counted."""
     with engine.using(name):
-        results = engine.run(Work(seconds), range(items), 2)
-        next(results)
+        results = engine.run(Work(seconds), range(WARM + items), 2)
+        for _ in range(WARM):
+            next(results)
         began, before = time.monotonic(), cpu_seconds(os.getpid())
-        assert sum(1 for _ in results) == items - 1
+        assert sum(1 for _ in results) == items
         return time.monotonic() - began, cpu_seconds(os.getpid()) - before
 
 
