@@ -454,7 +454,7 @@ class Sweep(SettingsModel):
                              give="one method or more", metavar="METHOD[:NAME=VALUE,...] ...")  # fmt: skip
     pretrain: str | None = setting(
         None, "Train the network on so many other videos first, then fine-tune it with every method "
-        "(docs/pretrain.md). After a colon: bias of that render (0.7), its seed (101), epochs (12). On synthactions "
+        "(docs/pretrain.md). After a colon: bias of that render (0.85), its seed (101), epochs (8). On synthactions "
         "only.",
         metavar="VIDEOS[:NAME=VALUE,...]",
     )  # fmt: skip

@@ -31,9 +31,9 @@ class PretrainSettings(SettingsModel):
     PAIR = "--pretrain"
 
     videos: int = setting(..., "Training videos.", of="videos", ge=1, le=10**7)
-    bias: float = like(SynthSettings, "bias", 0.7)
+    bias: float = like(SynthSettings, "bias", 0.85)
     seed: int = like(SynthSettings, "seed", 101)
-    epochs: int = setting(12, "Passes over the videos.", ge=1, le=10**6)
+    epochs: int = setting(8, "Passes over the videos.", ge=1, le=10**6)
 
 
 def read_pretrain(word: str) -> PretrainSettings:
@@ -45,7 +45,7 @@ def read_pretrain(word: str) -> PretrainSettings:
     videos, colon, rest = word.partition(":")
     if not (videos.isascii() and videos.isdigit()):
         raise BenchError(f"--pretrain {word}: give a number of videos, and settings after a colon if need be, such as "
-                         "2048:bias=0.7,seed=101,epochs=12")  # fmt: skip
+                         "2048:bias=0.85,seed=101,epochs=8")  # fmt: skip
     parts = rest.split(",") if colon else []
     given = pairs(f"--pretrain {word}:", parts)
     if len(given) < len(parts) or "videos" in given:

@@ -65,12 +65,16 @@ class DeviasSettings(MethodSettings):
     rounding: Literal["plain", "published"] = setting("plain", "As in fame.")
 
 
+SMALL = DeviasSettings(scene=16.0, depth=2, head_width=24)  # for networks such as small3d, on synthactions
+
+
 class Devias(Method):
     """The objective above."""
 
     PRESETS: ClassVar[Mapping[str, DeviasSettings]] = {
         "finetune": DeviasSettings(sigmoid="twice", hue="published", rounding="published"),
-        "scratch": DeviasSettings(scene=16.0, depth=2, head_width=24),
+        "scratch": SMALL,
+        "pretrained": SMALL,
     }
     NEEDS: ClassVar[frozenset[str]] = frozenset({"scenes"})
     settings: DeviasSettings

@@ -117,7 +117,7 @@ RECIPES = {
     # with 32, in the same time (one seed, on a rendered validation set).
     "scratch": Recipe(epochs=3, batch=16, lr=3e-3, warmup=0.2, clip_gradient=1.0),
     # Small networks that `bench compare --pretrain` has trained before; a tenth of the rate.
-    "pretrained": Recipe(epochs=3, batch=16, lr=3e-4, warmup=0.2, clip_gradient=1.0),
+    "pretrained": Recipe(epochs=3, batch=16, lr=8e-4, warmup=0.2, clip_gradient=1.0),
 }
 
 PROBE = "probe"  # the method whose heads have rates and weight decays of their own: `lr` is a factor on them

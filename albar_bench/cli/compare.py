@@ -53,7 +53,7 @@ def compare(
 
     Example: bench compare --methods baseline albar albar:ent=0 albar:adv=0 albar:still=middle,stills=1 --equal-cost
 
-    Example: bench compare --methods baseline stillmix albar --pretrain 2048:bias=0.7,seed=101
+    Example: bench compare --methods baseline stillmix albar --pretrain 2048:bias=0.85,seed=101
 
     Example: bench compare --methods baseline albar --seeds 5 --engine ray, for runs on all machines of a Ray cluster
 

@@ -22,9 +22,9 @@ from evaluator.reports.leaderboard import read_leaderboard
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("2048", PretrainSettings(videos=2048, bias=0.7, seed=101, epochs=12)),
+        ("2048", PretrainSettings(videos=2048, bias=0.85, seed=101, epochs=8)),
         ("64:bias=.5,epochs=3", PretrainSettings(videos=64, bias=0.5, seed=101, epochs=3)),
-        ("64:seed=-1", PretrainSettings(videos=64, bias=0.7, seed=-1, epochs=12)),
+        ("64:seed=-1", PretrainSettings(videos=64, bias=0.85, seed=-1, epochs=8)),
     ],
 )
 def test_videos_and_settings_are_read(word: str, said: PretrainSettings) -> None:
