@@ -89,7 +89,7 @@ class Albar(PaperAlbar):
         "finetune": AlbarSettings(penalty="reference", entropy="reference"),
         "scratch": AlbarSettings(adv=1.5, ent=1.0, gp=0.0, cap=2.0, still="random", stills=8, moved=0.75, borrow=2.0),
         # Trials: docs/pretrain.md.
-        "pretrained": AlbarSettings(ent=1.0, gp=0.0, cap=2.0, still="random", stills=4),
+        "pretrained": AlbarSettings(ent=1.0, gp=0.0, cap=2.0, still="random", stills=8, moved=0.25),
     }
     settings: AlbarSettings
 
