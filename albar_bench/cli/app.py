@@ -101,7 +101,7 @@ DOWNSTREAM = Table(
         ),
         "demo": Command(
             f"{CLI}.downstream_demo:demo",
-            "Both tasks on rendered videos, without a download: does less bias help there?",
+            "Does less bias help elsewhere? Anomaly detection and localization on rendered videos, without a download.",
             variadic(checkpoints=is_anything, heads=is_anything),
         ),
     },

@@ -9,6 +9,7 @@ from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
 from benchmark_builder.settings import (
     ChartSettings,
+    EngineSettings,
     ExportSettings,
     ImportSettings,
     MergeSettings,
@@ -188,7 +189,8 @@ def import_command(
     from benchmark_builder.utils.pool import default_workers
     from benchmark_builder.utils.text import read_records
 
-    made = import_published(folder, **{**dict(settings), "workers": settings.workers or default_workers()})
+    given = {name: value for name, value in settings if name not in EngineSettings.setting_names()}
+    made = import_published(folder, **{**given, "workers": settings.workers or default_workers()})
     table = made.folder / FAILURES
     say(f"{made.folder}: {counted(len(made.rows), 'video')}, now a {made.kind} benchmark")
     notes = read_records(table, FAILURE_COLUMNS, "table of failures")

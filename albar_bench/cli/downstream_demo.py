@@ -7,7 +7,7 @@ from evaluator.downstream.demo import DownstreamDemo
 
 @with_options
 def demo(options: DownstreamDemo) -> None:
-    """Does less bias help elsewhere? Anomaly detection and action localisation on rendered videos, without a download.
+    """Does less bias help elsewhere? Anomaly detection and localization on rendered videos, without a download.
 
     Needs the two checkpoints that `bench demo` leaves, or your own (--checkpoints). Untrimmed videos are rendered
     (`bench data render --dataset synthlong`): in training videos, scenery and clothing suggest the wrong answer, test

@@ -90,7 +90,7 @@ def test_the_table_says_what_the_figures_are_called() -> None:
     assert names.FIGURES == ("iid", "avg_scuba", "avg_scufo", "conflfg", "contra_acc")
     assert names.EXTRA == (
         "avg_shaken", "human_only", "background_only", "swap", "appearance_free", "contra_shaken", "conflfg_donor",
-        "swap_background", "swap_wins", "swap_same", "unbiased_scuba",
+        "swap_background", "swap_wins", "swap_same", "unbiased_scuba", "scene",
     )  # fmt: skip
     assert names.HEADINGS["contra_acc"] == ("Contra. Acc.", "↑") and names.HEADINGS["conflfg_donor"][1] == "↓"
     assert [about.name for about in kinds.shipped()] == list(kinds.KINDS.shipped)
