@@ -8,7 +8,7 @@ from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
 from benchmark_builder.settings import EngineSettings
 from benchmark_builder.utils.options import SettingsModel, setting
-from benchmark_builder.utils.text import counted
+from benchmark_builder.utils.text import counted, shown
 from evaluator.downstream.run import CompareDownstream
 from evaluator.options import Sweep
 
@@ -124,8 +124,11 @@ def _downstream(
     if models and not tasks.on:
         raise BenchError(f"--downstream {models[0]}: contains no results.json of `bench downstream`; if it is a model, "
                          "name the datasets to measure it on with --on")  # fmt: skip
-    if tasks.on and not models:
-        raise BenchError("--on: is for models in --downstream, and there are only results; leave it out")
+    for name in () if models else ("on", "anomaly_head", "localize_head", "features"):
+        if getattr(tasks, name) != CompareDownstream.model_fields[name].default:
+            raise BenchError(
+                f"{flag_of(name)}: is for models in --downstream, and there are only results; leave it out"
+            )
     out = sweep.get("out", Path("compare"))
     done = Measured()
     if models:
@@ -135,7 +138,7 @@ def _downstream(
     table = downstream_table([*results, *done.results], tasks.leaderboard, out)
     print_table(on_screen(table))
     for note in table.notes:
-        say(note)
+        say(shown(note))
     say("\n".join(map(str, table.written)))
     if done.failures:
         raise BenchError(f"{len(done.failures)} steps failed; the first: {done.failures[0]}; fix the cause and run the "

@@ -13,7 +13,7 @@ from benchmark_builder.settings import (
     SynthSettings,
     VideoSettings,
 )
-from benchmark_builder.utils.text import counted
+from benchmark_builder.utils.text import counted, shown
 
 
 @with_options
@@ -64,11 +64,11 @@ def list_command(videos: VideoSettings) -> None:
     import sys
 
     from benchmark_builder.datasets import read_dataset
-    from benchmark_builder.utils.text import csv_text, shown
+    from benchmark_builder.utils.text import csv_text
 
     listing = read_dataset(videos.dataset, videos.root, videos.split, videos.fold)
     for note in listing.notes:
-        say(note, err=True)
+        say(shown(note), err=True)
     rows = ([v.id, v.label, v.class_name, v.split, str(v.path)] for v in listing.videos)
     table = csv_text([["id", "label", "class_name", "split", "file"], *rows])
     sys.stdout.write("\n".join(map(shown, table.split("\n"))) if sys.stdout.isatty() else table)
@@ -82,11 +82,11 @@ def segments(videos: SegmentSettings) -> None:
     import sys
 
     from benchmark_builder.datasets.segments import read_segments
-    from benchmark_builder.utils.text import csv_text, shown
+    from benchmark_builder.utils.text import csv_text
 
     found, notes = read_segments(videos.dataset, videos.root)
     for note in notes:
-        say(note, err=True)
+        say(shown(note), err=True)
     rows = ([s.video_id, s.class_name, f"{s.start:g}", f"{s.end:g}", s.unit, s.split] for s in found)
     table = csv_text([["id", "class_name", "start", "end", "unit", "split"], *rows])
     sys.stdout.write("\n".join(map(shown, table.split("\n"))) if sys.stdout.isatty() else table)
@@ -138,7 +138,7 @@ def inspect(settings: InspectSettings) -> None:
         screen.add_row(name, str(count), escape(example))
     console.print(screen)
     for note in found.notes:
-        say(f"note: {note}")
+        say(f"note: {shown(note)}")
     if csv is not None:
         say(f"{csv}: one row for each of {len(found.videos)} videos")
     if not found.fine:

@@ -169,9 +169,17 @@ def _source(path: Path) -> Source:
     features = record.features
     model: Any = features.get("model")
     model = model if isinstance(model, dict) else {}
+    figure = MAIN[record.task]
+    if figure not in record.mean:
+        raise BenchError(f"{path}: has no figure {figure} ({', '.join(record.mean)}), which the table shows; run "
+                         "`bench downstream` again")  # fmt: skip
     method = str(model.get("method") or features.get("name") or model.get("model") or path.parent.name)
-    dataset = str(features.get("dataset") or "unknown dataset")
-    return Source(path, record, method, str(model.get("digest") or ""), dataset)
+    dataset = _one_line(str(features.get("dataset") or "unknown dataset"))
+    return Source(path, record, _one_line(method), str(model.get("digest") or ""), dataset)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _once(found: Sequence[Source]) -> tuple[list[Source], list[str]]:
@@ -224,7 +232,8 @@ def _table(found: Sequence[Source], board: Sequence[Mapping[str, str]], notes: l
     rows, accuracies = list[Row](), list[str]()
     for method in dict.fromkeys(s.method for s in found):
         columns = groups[method]
-        contrasted = _contrasted([s for heads in columns.values() for own in heads.values() for s in own], board)
+        models = [s for heads in columns.values() for own in heads.values() for s in own]
+        contrasted = _contrasted(models, board, notes)
         accuracies += contrasted
         for part in zip_longest(*([(c, h, own) for h, own in heads.items()] for c, heads in columns.items())):
             cells = {p[0]: _cell(p[2], p[0].rpartition("_")[2], p[1]) for p in part if p}
@@ -241,7 +250,7 @@ def _key(dataset: str) -> str:
 
 
 def _cell(models: Sequence[Source], figure: str, head: str) -> Cell:
-    values = [100 * s.record.mean[figure] for s in models if figure in s.record.mean]
+    values = [100 * s.record.mean[figure] for s in models]
     seeds = max(len(s.record.seeds) for s in models)
     if len(values) == 1:
         record = next(s.record for s in models if figure in s.record.mean)
@@ -252,8 +261,11 @@ def _cell(models: Sequence[Source], figure: str, head: str) -> Cell:
     return Cell(float(np.mean(values)), float(np.std(values, ddof=1)), len(values), seeds, head=head)
 
 
-def _contrasted(models: Sequence[Source], board: Sequence[Mapping[str, str]]) -> dict[str, Cell]:
-    """``DATASET_contra_acc`` of the leaderboard rows of these models."""
+def _contrasted(models: Sequence[Source], board: Sequence[Mapping[str, str]], notes: list[str]) -> dict[str, Cell]:
+    """``DATASET_contra_acc`` of the leaderboard rows of these models: of one model and dataset the first row.
+
+    Other rows, of another protocol or other test sets, are named in ``notes`` if their figures differ.
+    """
     digests = {s.digest[:12] for s in models if s.digest}
     names = {letters(s.method) for s in models if not s.digest}
     values: dict[str, dict[str, tuple[float, float | None, float | None]]] = {}
@@ -262,7 +274,12 @@ def _contrasted(models: Sequence[Source], board: Sequence[Mapping[str, str]]) ->
         if value is None or (row["checkpoint_sha256"] not in digests and letters(row["method"]) not in names):
             continue
         ends = number(row.get("contra_acc_low", "")), number(row.get("contra_acc_high", ""))
-        values.setdefault(_key(row["dataset"]), {})[row["checkpoint_sha256"]] = (value, *ends)
+        own = values.setdefault(_key(row["dataset"]), {})
+        first = own.setdefault(row["checkpoint_sha256"], (value, *ends))
+        if first != (value, *ends):
+            notes.append(f"left out: {row['method']} on {row['dataset']} has {first[0]:g} and {value:g} contrasted "
+                         f"accuracy in the leaderboards; the first is shown, not that of {row['protocol']}, "
+                         f"{row['manifests'][:80]}")  # fmt: skip
     cells = {}
     for dataset, own in values.items():
         each = [v for v, _, _ in own.values()]
@@ -327,14 +344,14 @@ def captions(table: DownstreamTable) -> list[str]:
 
 def _markdown(table: DownstreamTable) -> str:
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(c.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for c in cells) + " |"
+        texts = (_one_line(c).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for c in cells)
+        return "| " + " | ".join(texts) + " |"
 
     rows = [line(["method", "heads", *map(heading, table.columns)])]
     rows.append(line(["---", "---", *("--:" for _ in table.columns)]))
     for row in table.rows:
         name = f"{row.method} {PUBLISHED}" if row.published else row.method
-        rows.append(line([" ".join(name.split()), " ".join(row.heads.split()),
-                          *(shown(row.cells.get(c)) for c in table.columns)]))  # fmt: skip
+        rows.append(line([name, row.heads, *(shown(row.cells.get(c)) for c in table.columns)]))
     return "\n".join([*rows, "", *(f"{text}  " for text in captions(table))]) + "\n"
 
 

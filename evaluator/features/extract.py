@@ -29,6 +29,7 @@ from benchmark_builder.utils.pool import Note
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, occupied
 from benchmark_builder.utils.runner import Report
+from benchmark_builder.utils.text import shown
 from benchmark_builder.video.digest_cache import known_digest
 from evaluator.evaluate import describe_model
 from evaluator.features.annotations import segment_row
@@ -103,7 +104,7 @@ def extract_features(
     }
     listing = next(iter(listings.values()))
     for note in dict.fromkeys(note for one in listings.values() for note in one.notes):
-        say(note)
+        say(shown(note))
     device = pick_device(options.device)
     bf16 = options.precision == "bf16" or (options.precision == "auto" and device.type == "cuda")
     for line in describe_model(model, "bf16" if bf16 else "float32"):

@@ -63,3 +63,13 @@ def test_failures_and_wrong_options(root: Path, tmp_path: Path) -> None:
         (tmp_path / "w/a.mp4").write_bytes(b"nothing")
         ab.extract_features(tiny(), root=tmp_path / "w", out=tmp_path / "h")
     assert not (tmp_path / "h/features.json").exists()
+
+
+def test_a_name_with_a_line_end_forges_no_line(tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    long_videos(tmp_path / "v", (9,))
+    (tmp_path / "v/a\nerror: b.mp4").write_bytes(b"nothing")
+    done = bench(MODEL, "--root", tmp_path / "v", "--out", tmp_path / "f")
+    assert done.exit_code == 0, done.output
+    assert "a\\nerror: b.mp4: is left out" in done.output
+    assert not any(line.startswith("error") for line in done.output.splitlines())

@@ -12,6 +12,7 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, remove_leftovers, sha256_file, whole_file, write_json
 from benchmark_builder.utils.options import pairs
 from benchmark_builder.utils.resume import held, sole_run
+from benchmark_builder.utils.text import shown
 from evaluator.downstream import need
 from evaluator.downstream.anomaly.bags import Bags, read_bags, split
 from evaluator.downstream.anomaly.base import Head
@@ -126,7 +127,7 @@ def _given(options: AnomalyOptions, test: Sequence[FeatureVideo], say: Callable[
     assert options.scores is not None
     found, unknown = read_scores(options.scores, test)
     if unknown:
-        say(f"--scores: {len(unknown)} names are no test video, the first is {unknown[0]}")
+        say(f"--scores: {len(unknown)} names are no test video, the first is {shown(unknown[0])}")
     missing = [(v.id, "test", f"no scores in {options.scores}") for v in test if v.id not in found]
     return SeedScores(0, found, {}, None, [], missing)
 

@@ -108,6 +108,9 @@ def read_windows(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarra
     try:
         archive = open_zip(path)
         names = [name.removesuffix(".npy") for name in archive.namelist()]
+        if len(set(names)) < len(names):
+            twice = next(n for n in names if names.count(n) > 1)
+            raise BenchError(f"{path}: has {twice} twice; write it again, with one array per video")
         raw = {i: zip_member(archive, f"{i}.npy", MOST) for i in wanted if i in names}
     except (OSError, zipfile.BadZipFile) as error:
         raise BenchError(f"{path}: not a readable .npz ({error}); write it again") from None

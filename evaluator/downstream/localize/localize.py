@@ -14,6 +14,7 @@ from benchmark_builder.utils.files import read_json, remove_leftovers, sha256_fi
 from benchmark_builder.utils.options import pairs
 from benchmark_builder.utils.registry import first_line
 from benchmark_builder.utils.resume import held, sole_run
+from benchmark_builder.utils.text import shown
 from evaluator.downstream.localize.base import Found, Head, LocalVideo, Shape
 from evaluator.downstream.localize.metrics import FIGURES, Spans
 from evaluator.downstream.localize.options import LocalizeOptions
@@ -334,7 +335,7 @@ def _written(
     classes = class_rows(truth, scores)
     notes = list(dict.fromkeys([*truth.notes, *(note for s in scores for note in s.predictions.notes)]))
     for note in notes:
-        say(note)
+        say(shown(note))
     model = str(options.name or "")
     if folder is not None and not model:
         model = str(folder.record["model"].get("method") or folder.record["model"].get("model"))

@@ -151,14 +151,15 @@ def table(matches: Mapping[str, ClassMatches], draw: np.ndarray | None = None) -
     Returns:
         The classes, and float64 (classes, thresholds), 0..1.
     """
-    names, rows = [], []
+    names, rows = [], list[np.ndarray]()
     for name, found in matches.items():
         counts = np.ones(len(found.annotated), dtype=np.int64) if draw is None else draw
         annotated = int((found.annotated * counts).sum())
         if annotated:
             names.append(name)
             rows.append(average_precision(found.right, counts[found.videos], annotated))
-    return names, np.array(rows, dtype=np.float64).reshape(len(rows), -1)
+    count = len(next(iter(matches.values())).right) if matches else len(THRESHOLDS)
+    return names, np.array(rows, dtype=np.float64).reshape(len(rows), count)
 
 
 def figures(precision: np.ndarray, thresholds: Sequence[float] = THRESHOLDS) -> dict[str, float]:

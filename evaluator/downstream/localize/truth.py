@@ -70,6 +70,7 @@ def truth_of_features(folder: FeatureFolder, without: Collection[str] = ()) -> T
         BenchError: there is no annotated test video.
     """
     classes = [name for name in folder.classes if name.casefold() != AMBIGUOUS]
+    without, notes = _known(without, {v.id for v in (*folder.videos(), *folder.left_out)}, folder.path)
     videos = [v for v in folder.videos("test") if v.id not in without]
     rows = {v.id: [(s.label, s.start, s.end) for s in v.segments] for v in videos}
     left_out = [(v.id, f"no features ({v.reason})") for v in folder.left_out if v.split == "test"]
@@ -77,7 +78,7 @@ def truth_of_features(folder: FeatureFolder, without: Collection[str] = ()) -> T
     durations: dict[str, float | None] = {v.id: v.duration for v in videos}
     return _truth(
         folder.path, "test", rows, durations, classes, dict(enumerate(folder.classes)), left_out=left_out,
-        elsewhere={v.id for v in folder.videos() if v.split != "test"},
+        elsewhere={v.id for v in folder.videos() if v.split != "test"}, notes=notes,
     )  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def read_truth(
         subset: its name, in any case; None: ``test``, or ``validation`` where no test video is annotated (OpenTAD's
             file of THUMOS14, ActivityNet), or the only one.
         classes: names in label order, for predictions with numbers as labels; default: by ``label_id``, if given.
-        without: ids of videos that are not scored.
+        without: videos that are not scored, of :func:`read_ids`.
 
     Raises:
         BenchError: the file is missing or of another form, the subset is unknown, a class has two numbers or a number
@@ -110,6 +111,7 @@ def read_truth(
         if not fits or not isinstance(entry.get("annotations", []), list):
             raise BenchError(f"{path}: video {video[:80]!r} has no 'subset' and list of 'annotations'; {FIX}")
     chosen = _subset(path, database, subset)
+    without, notes = _known(without, {composed(v) for v in database}, path)
     own = {composed(v): e for v, e in database.items() if e["subset"].casefold() == chosen.casefold()}
     numbers = dict(enumerate(classes)) if classes else _numbers(path, database)
     rows, bad = _rows(own)
@@ -118,7 +120,8 @@ def read_truth(
     named = [n for _, n in sorted(numbers.items())] or sorted(labels)
     named = [n for n in dict.fromkeys([*named, *sorted(labels)]) if n.casefold() != AMBIGUOUS]
     durations = {v: _seconds(e.get("duration")) for v, e in own.items() if v not in without}
-    notes = [f"annotations that cannot be read, and are left out: {len(bad)}; the first: {bad[0]}"] if bad else []
+    if bad:
+        notes.append(f"annotations that cannot be read, and are left out: {len(bad)}; the first: {bad[0]}")
     return _truth(
         path, chosen, {v: r for v, r in rows.items() if v not in without}, durations, named, numbers,
         elsewhere={composed(v) for v in database} - set(own), notes=notes,
@@ -127,11 +130,21 @@ def read_truth(
 
 
 def read_ids(path: Path) -> set[str]:
-    """Ids of videos, one per line, such as OpenTAD's ``missing_files.txt``; other columns are ignored."""
-    ids = {line.split()[0] for _, line in read_lines(path, "list of videos", "give a text file with an id per line")}
+    """Lines with an id, such as OpenTAD's ``missing_files.txt``: the line is an id, or else its first word."""
+    ids = {line for _, line in read_lines(path, "list of videos", "give a text file with an id per line")}
     if not ids:
         raise BenchError(f"{path}: has no ids; give a text file with an id per line")
     return ids
+
+
+def _known(lines: Collection[str], ids: Collection[str], source: Path) -> tuple[set[str], list[str]]:
+    """Which of ``ids`` the lines of :func:`read_ids` name, and a note on lines that name none."""
+    named = {line: line if line in ids else (line.split() or [line])[0] for line in lines}
+    strange = sorted(line for line, name in named.items() if name not in ids)
+    if not strange:
+        return set(named.values()), []
+    note = f"--leave-out: {len(strange)} of {len(named)} lines are no videos of {source}, the first is {strange[0]!r}"
+    return set(named.values()) & set(ids), [note]
 
 
 def read_classes(path: Path) -> list[str]:

@@ -1,7 +1,9 @@
 import csv
 
 import pytest
+from typer.testing import CliRunner
 
+from albar_bench.cli.app import app
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
 from evaluator.downstream.results import write_results
@@ -151,3 +153,53 @@ def test_results_and_models(tmp_path):
     assert named(models) == {"a": models[0], "hf.some-model": "hf:some/model"}
     with pytest.raises(BenchError, match="both called a"):
         named([models[0], models[0]])
+
+
+def test_results_without_the_figure_of_the_table_are_left_out(tmp_path):
+    result(tmp_path / "r/1", "anomaly", "baseline", A, [0.8], "mil", "ucf-crime")
+    for name, task, figure in (("2", "anomaly", "ap"), ("3", "localization", "map@0.5")):
+        write_results(tmp_path / "r" / name, {"task": task, "head": name, "features": {"dataset": "ucf-crime"},
+                                              "seeds": [{"seed": 0, "figures": {figure: 0.5}}]})  # fmt: skip
+    table = downstream_table([tmp_path / "r"])
+    assert [r.heads for r in table.rows if not r.published] == ["mil"]
+    assert [note.split(": ")[2] for note in table.notes] == [
+        "has no figure auc (ap), which the table shows; run `bench downstream` again",
+        "has no figure map (map@0.5), which the table shows; run `bench downstream` again",
+    ]
+    with pytest.raises(BenchError, match="has no figure auc"):
+        downstream_table([tmp_path / "r/2/results.json"])
+
+
+def test_of_several_leaderboard_rows_of_a_model_the_first_is_shown_and_others_are_named(tmp_path):
+    result(tmp_path / "r", "anomaly", "baseline", A, [0.8], "mil", "ucf-crime")
+    row = {"dataset": "hmdb51", "method": "baseline", "checkpoint_sha256": A[:12]}
+    file = board(
+        tmp_path / "l.csv",
+        row | {"contra_acc": "30", "protocol": "8x2", "manifests": "scuba:1"},
+        row | {"contra_acc": "45", "protocol": "16x4", "manifests": "scuba:2"},
+        row | {"contra_acc": "30", "protocol": "8x2", "manifests": "scuba:3"},
+    )
+    table = downstream_table([tmp_path / "r"], [file])
+    assert shown(table.rows[0].cells["hmdb51_contra_acc"]) == "30.00"
+    (note,) = table.notes
+    assert "baseline on hmdb51 has 30 and 45" in note
+    assert "16x4, scuba:2" in note
+
+
+def test_names_stay_on_one_line(tmp_path):
+    result(tmp_path / "r", "anomaly", "a\nb", A, [0.8], "mil", "own\n| data")
+    table = downstream_table([tmp_path / "r"], out=tmp_path / "o")
+    assert "own | data_auc" in table.columns
+    page = (tmp_path / "o/downstream.md").read_text()
+    assert "| a b | mil |" in page
+    assert "own \\| data AUC" in page
+
+
+@pytest.mark.parametrize(
+    "words", ["--on synthlong", "--features stride=8", "--anomaly-head mgfn", "--localize-head x:Y"]
+)
+def test_options_of_models_are_refused_for_results(tmp_path, words):
+    result(tmp_path / "r", "anomaly", "baseline", A, [0.8], "mil", "ucf-crime")
+    done = CliRunner().invoke(app, ["compare", "--downstream", str(tmp_path / "r"), *words.split()])
+    assert isinstance(done.exception, BenchError)
+    assert str(done.exception).startswith(f"{words.split()[0]}: is for models")

@@ -1,5 +1,6 @@
 """Scores made elsewhere."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,12 @@ def test_wrong_files(tmp_path, folder, scores) -> None:
     np.save(text / "Fire001_test.npy", np.zeros(20))
     with pytest.raises(BenchError, match=r"Fire001_test.(npy|txt) and Fire001_test.(npy|txt); keep one"):
         read_scores(text, videos)
+
+
+def test_an_array_twice_in_one_file(tmp_path, folder, scores) -> None:
+    """Zip files may have a name twice; which of the two is meant, nobody knows."""
+    path = write(tmp_path / "s", "npz", scores)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("Abuse000_test.npy", b"")
+    with pytest.raises(BenchError, match="has Abuse000_test twice"):
+        read_scores(path, FeatureFolder.open(folder).videos("test"))

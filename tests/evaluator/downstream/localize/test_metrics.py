@@ -141,3 +141,13 @@ def test_replicates_equal_figures_if_every_video_is_alike():
     rows = [(v, "x", 0, 10) for v in ids]
     matches = metrics.match(truth(*rows), said(*((*r, 0.5 - k / 10) for k, r in enumerate(rows))), videos=ids)
     assert np.allclose(metrics.replicates(matches, ids)["map"], 1.0, rtol=0, atol=1e-12)
+
+
+def test_a_draw_without_annotated_videos_has_no_figures():
+    """One of three videos is annotated: (2/3)^3 = 8 of 27 draws have no segment, and do not count."""
+    ids = ["a", "b", "c"]
+    matches = metrics.match(ONE, said(("a", "x", 0, 10, 0.9), ("b", "x", 0, 10, 0.5)), videos=ids)
+    values = metrics.replicates(matches, ids)["map"]
+    assert np.isnan(values).mean() == pytest.approx(8 / 27, abs=5 * np.sqrt(8 * 19 / 27**2 / len(values)))
+    assert np.allclose(values[~np.isnan(values)], 1.0)
+    assert metrics.table(matches, np.array([0, 2, 1]))[1].shape == (0, 5)

@@ -122,9 +122,24 @@ def test_of_features(tmp_path):
 
 def test_lists(tmp_path):
     (tmp_path / "missing_files.txt").write_text("a\n\nb 3\r\n")
-    assert read_ids(tmp_path / "missing_files.txt") == {"a", "b"}
+    assert read_ids(tmp_path / "missing_files.txt") == {"a", "b 3"}
     (tmp_path / "classes.txt").write_text("0 High Jump\n1 Diving\n")
     assert read_classes(tmp_path / "classes.txt") == ["High Jump", "Diving"]
     (tmp_path / "twice.txt").write_text("a\na\n")
     with pytest.raises(BenchError, match="twice"):
         read_classes(tmp_path / "twice.txt")
+
+
+def test_ids_with_blanks_are_left_out_and_unknown_lines_are_said(tmp_path):
+    """A line is an id, or else its first word is."""
+    rows = [{"segment": [0, 1], "label": "x"}]
+    made = {name: {"subset": "test", "annotations": rows} for name in ("v", "v 2", "w", "last")}
+    (tmp_path / "t.json").write_text(json.dumps({"database": made}))
+    (tmp_path / "ids.txt").write_text("v 2\r\n\r\nw  1 2\nnone of them\n")
+    truth = read_truth(tmp_path / "t.json", without=read_ids(tmp_path / "ids.txt"))
+    assert sorted(v for v, _ in truth.left_out) == ["v 2", "w"]
+    assert set(truth.videos) == {"v", "last"}
+    assert [n for n in truth.notes if "--leave-out" in n] == [
+        f"--leave-out: 1 of 3 lines are no videos of {tmp_path / 't.json'}, the first is 'none of them'"
+    ]
+    assert not any("--leave-out" in n for n in read_truth(tmp_path / "t.json", without=["w"]).notes)
