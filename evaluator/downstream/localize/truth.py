@@ -70,7 +70,8 @@ def truth_of_features(folder: FeatureFolder, without: Collection[str] = ()) -> T
         BenchError: there is no annotated test video.
     """
     classes = [name for name in folder.classes if name.casefold() != AMBIGUOUS]
-    without, notes = _known(without, {v.id for v in (*folder.videos(), *folder.left_out)}, folder.path)
+    listed = {v.id for v in folder.videos()} | {v.id for v in folder.left_out}
+    without, notes = _known(without, listed, folder.path)
     videos = [v for v in folder.videos("test") if v.id not in without]
     rows = {v.id: [(s.label, s.start, s.end) for s in v.segments] for v in videos}
     left_out = [(v.id, f"no features ({v.reason})") for v in folder.left_out if v.split == "test"]
