@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from benchmark_builder.utils import cluster_checks
 from benchmark_builder.utils.cluster_checks import Origin, Question, differences, inside, look, marked
-from benchmark_builder.utils.engine import Engine
+from benchmark_builder.utils.engine_choice import Engine
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.pool import Item, Maker, Result, crashed, default_workers, unpacked
 
