@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from albar.clips.clips import ClipSampling, Normaliser
 from albar.training.accelerator import pick_device
@@ -20,6 +19,7 @@ from benchmark_builder.datasets.subset import ChosenIds, read_subset
 from benchmark_builder.masks import mask_source
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, sha256_file, write_json
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.text import shown
 from evaluator.earlier import earlier_scenes, earlier_times
@@ -341,7 +341,7 @@ def predict(
     prepare = Normaliser(sampling)
     try:
         stream = batches(listed, sampling, options.batch, options.workers, options.check)
-        with tqdm(
+        with Bar(
             total=len(listed), desc="eval", unit="video", disable=not (options.progress and processes.main)
         ) as bar:
             while True:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmark_builder.masks import MaskTrack, mask_source
 from benchmark_builder.masks.base import pack, unpack
 from benchmark_builder.utils.errors import BenchError, LeftOut
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.record import Video
 
@@ -36,7 +36,7 @@ class ActorMasks:
         self._none: set[int] = set()
         self._kept: list[dict[int, bytes]] | None = []
         used = 0
-        for index, video in enumerate(tqdm(self.videos, desc="masks", unit="video", disable=not progress)):
+        for index, video in enumerate(Bar(self.videos, desc="masks", unit="video", disable=not progress)):
             info = probe(video.path)
             try:
                 track = self._track(index, info.height, info.width)

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
-from tqdm import tqdm
 
 from albar.clips.clips import ClipSampling, Cut, ShortVideo, assemble, eval_box, eval_indices, pick, train_cut
 from albar.data.actors import ActorMasks
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.record import Video
@@ -32,7 +32,7 @@ class FrameCache:
         if info.width * info.height * 3 * max(info.frames, 1) * len(videos) > limit:  # as if all were like the first
             return
         kept, used = [], 0
-        for video in tqdm(videos, desc="decoding", unit="video", disable=not progress):
+        for video in Bar(videos, desc="decoding", unit="video", disable=not progress):
             kept.append(np.stack(list(read_frames(video.path))))
             used += kept[-1].nbytes
             if used > limit:

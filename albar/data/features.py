@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from albar.clips.clips import ClipSampling, Cut, ShortVideo, assemble, eval_box, eval_indices, pick, train_cut
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, remove_leftovers, whole_file, write_json
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import held, sole_run
 from benchmark_builder.utils.rng import generator
@@ -177,12 +177,12 @@ class FeatureStore:
         """
         with sole_run(self.folder, self.folder / ".lock", "another run is writing features here"):
             self._claim()
-            paths = [self.path(one) for one in tqdm(wanted, desc="digests", unit="video", disable=not progress)]
+            paths = [self.path(one) for one in Bar(wanted, desc="digests", unit="video", disable=not progress)]
             missing = {k for k, path in enumerate(paths) if not path.is_file()}
             todo = [group for group in _groups(wanted) if missing & set(group)]
             loader = DataLoader(clips, batch_sampler=todo, num_workers=workers, collate_fn=list)
             left = len(missing)
-            with tqdm(total=left, desc="features", unit="video", disable=not progress) as bar:
+            with Bar(total=left, desc="features", unit="video", disable=not progress) as bar:
                 for group, cut in zip(todo, loader, strict=True):
                     broken = next((c for c in cut if isinstance(c, BenchError)), None)
                     if broken is not None:

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 from torchvision.models import get_model
-from tqdm import tqdm
 
 from albar.clips.clips import IMAGENET_MEAN, IMAGENET_STD, ClipSampling, cut_frame, eval_box, normalise, pick
 from albar.models.weights import read_weights
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.text import read_table
 from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.record import Video
@@ -97,7 +97,7 @@ def guessed_scenes(
         BenchError: weights that do not fit, or a video that cannot be decoded.
     """
     network = places_network(weights).to(device)
-    bar = tqdm(videos, desc="scenes", unit="video", disable=not progress)
+    bar = Bar(videos, desc="scenes", unit="video", disable=not progress)
     return torch.stack([guessed_scene(video.path, network, device) for video in bar])
 
 

@@ -13,7 +13,6 @@ from typing import TypeVar
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from albar.clips.clips import normalise
 from albar.data.dataset import Order
@@ -34,6 +33,7 @@ from albar.training.run_folder import one_line
 from albar.training.settings import TrainSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file, write_csv
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.weights import write_torch_file
 
 T = TypeVar("T")
@@ -187,7 +187,7 @@ class ProbeRun(Run):
         per_epoch, labels = order.steps_per_epoch, torch.tensor([v.label for v in self.videos])
         stream = _ahead((keys, training.batch([k for _, k in keys], keys[0][0])) for keys in order)
         logs = Logs(self.folder.path, self.accelerator if s.tensorboard else None)
-        shown = tqdm(total=r.epochs, initial=done, desc=f"probe s{s.seed}", unit="epoch", disable=not s.progress)
+        shown = Bar(total=r.epochs, initial=done, desc=f"probe s{s.seed}", unit="epoch", disable=not s.progress)
         with logs, shown as bar, contextlib.closing(stream):
             for epoch in range(done, r.epochs):
                 total = torch.zeros(len(grid), device=self.device)

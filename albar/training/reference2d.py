@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from albar.checkpoint import NAME as MODEL
 from albar.checkpoint import load_checkpoint
@@ -22,6 +21,7 @@ from albar.training.settings import TrainSettings, default_folder
 from albar.training.trainer import Run, Say, train
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.record import Video
@@ -108,7 +108,7 @@ def score_frames(
     loaded, on = load_checkpoint(checkpoint), pick_device(device)
     network, clips_as = loaded.network().to(on), loaded.sampling
     rows: list[dict[str, object]] = []
-    for video in tqdm(videos, desc="scoring frames", unit="video", disable=not progress):
+    for video in Bar(videos, desc="scoring frames", unit="video", disable=not progress):
         frames = [(i, whole(f, clips_as.size)) for i, f in enumerate(read_frames(video.path)) if i % every == 0]
         for k in range(0, len(frames), _SCORED_AT_ONCE):
             part = frames[k : k + _SCORED_AT_ONCE]

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from tqdm import tqdm
 
 from albar.checkpoint import own_checkpoint, save_checkpoint
 from albar.clips.clips import normalise
@@ -32,6 +31,7 @@ from albar.training.validation import watch
 from benchmark_builder.datasets import read_dataset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.pool import default_workers
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.utils.text import counted
@@ -174,12 +174,12 @@ class Run:
     def _usual_workers(self) -> int:
         return max(1, default_workers() // self.processes) if self.device.type == "cuda" else 0
 
-    def _bar(self) -> "tqdm[Any]":
+    def _bar(self) -> "Bar[Any]":
         hidden = not (self.settings.progress and self.main)
         name = f"{self.settings.method} s{self.settings.seed}"
-        return tqdm(total=self.steps, initial=self.state.step, desc=name, unit="step", disable=hidden)
+        return Bar(total=self.steps, initial=self.state.step, desc=name, unit="step", disable=hidden)
 
-    def train_epoch(self, stream: Iterator[Sample], logs: Logs, bar: "tqdm[object]") -> None:
+    def train_epoch(self, stream: Iterator[Sample], logs: Logs, bar: "Bar[object]") -> None:
         """Train to the end of the present epoch; then validate, write a row of metrics.csv, and save the state.
 
         Args:

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row, read_benchmark
 from benchmark_builder.benchmark.question_files import LMMS_UTILS, lmms_yaml, vlmevalkit_dataset
@@ -31,6 +30,7 @@ from benchmark_builder.datasets.readable import readable
 from benchmark_builder.settings import QuestionSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import copy_whole, read_json, remove_leftovers, write_csv, write_json, write_text
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES
 from benchmark_builder.utils.rng import generator
@@ -106,7 +106,7 @@ def export_questions(source: Path, out: Path, **settings: Any) -> Exported:
     _claim(out, record)
     rows = sorted(benchmark.rows, key=lambda row: row.id)
     failed, kept = [], []
-    for row in tqdm(rows, "videos", disable=None, leave=False):
+    for row in Bar(rows, "videos", disable=None, leave=False):
         try:
             _place(benchmark, row, out / video_name(row.id))
             kept.append(row)

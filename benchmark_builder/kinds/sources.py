@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
-from tqdm import tqdm
 
 from benchmark_builder.benchmark.manifest import Benchmark, Row
 from benchmark_builder.benchmark.protocol_record import ProtocolRecord
@@ -21,6 +20,7 @@ from benchmark_builder.utils.errors import BenchError, ChangedFile
 from benchmark_builder.utils.files import found_inside
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, entries
 from benchmark_builder.utils.options import PathSetting
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.video.compositing import paste
 from benchmark_builder.video.digest_cache import known_digest
 from benchmark_builder.video.selection import indices, source_frames
@@ -119,7 +119,7 @@ class WithoutActor(FromSources):
         if self.inpainted is None:
             return self
         found: dict[str, str] = {}
-        for row in tqdm(rows, desc="inpainted", unit="video", disable=not progress):
+        for row in Bar(rows, desc="inpainted", unit="video", disable=not progress):
             with contextlib.suppress(BenchError):  # the video will fail for this reason
                 name = self.shows(scuba, row, seed).source_id
                 if name not in found:

@@ -32,14 +32,14 @@ def download(url: str, path: Path, most: int) -> str:
         BenchError: the server cannot be reached, refuses, sends too much, or stops before the end.
         OSError: the file cannot be written.
     """
-    from tqdm import tqdm
+    from benchmark_builder.utils.progress import Bar
 
     total, length = hashlib.sha256(), 0
     with opened(url) as response, open(path, "wb") as handle:
         announced = response.headers.get("Content-Length", "")
         expected = int(announced) if announced.isdecimal() else None
         hidden = None if (expected or most) >= LONG else True  # None: hidden unless on a terminal
-        with tqdm(total=expected, unit="B", unit_scale=True, desc=path.name, disable=hidden, leave=False) as bar:
+        with Bar(total=expected, unit="B", unit_scale=True, desc=path.name, disable=hidden, leave=False) as bar:
             while piece := _piece(response, url):
                 length += len(piece)
                 if length > most:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic
 
-from tqdm import tqdm
-
 from benchmark_builder.utils import engine, pool
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.utils.files import remove_leftovers
 from benchmark_builder.utils.journal import Entry, Journal, PlainRow, read_entries
 from benchmark_builder.utils.pool import Item, Result
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.resume import keep_tracebacks, logged, sole_run
 
 
@@ -99,7 +98,7 @@ def _each(
     progress: bool,
 ) -> Generator[tuple[Item, Result | BenchError], None, None]:
     """Yield ``count`` items with their results, with a bar of ``total`` items; the others count as done."""
-    bar = tqdm(total=total, initial=total - count, desc=title, unit=unit, disable=not progress)
+    bar = Bar(total=total, initial=total - count, desc=title, unit=unit, disable=not progress)
     with bar, closing(work) as results:
         for item, result in results:
             yield item, result

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from albar.clips.clips import ClipSampling, normalise
 from albar.training.accelerator import pick_device
@@ -26,6 +25,7 @@ from benchmark_builder.layouts.layout import read_any
 from benchmark_builder.masks import mask_source
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.text import letters
 from benchmark_builder.video.decode import probe
 from benchmark_builder.video.record import Video
@@ -151,7 +151,7 @@ def explain(
     explainer = _Explainer(model, model.network(device), s, device, options, columns)
     drawn = {s.items[int(k)].id for k in np.linspace(0, len(s.items) - 1, min(options.videos, len(s.items))).round()}
     found, pictures = [], []
-    for item in tqdm(s.items, desc="explain", unit="video", disable=not options.progress):
+    for item in Bar(s.items, desc="explain", unit="video", disable=not options.progress):
         try:
             explanation, shown = explainer.explain(item)
         except NotExplainable:

@@ -3,9 +3,9 @@
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
-from tqdm import tqdm
 
 from albar.training.accelerator import pick_device
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.text import counted
 from evaluator.papers.cost import gigabytes, measure, train_videos
 from evaluator.papers.needs import Found, free_gigabytes, look, missing
@@ -80,7 +80,7 @@ def _cost(run: PaperRun, found: list[Found], device: str, measured: bool | None,
     )
     for heading in ("method", "ms per clip", "× baseline", "hours per run", f"hours, {counted(plan.seeds, 'run')}"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
-    steps = list(tqdm(measure(plan, videos, device, run.tiny), total=len(plan.methods), desc="measure", unit="method"))
+    steps = list(Bar(measure(plan, videos, device, run.tiny), total=len(plan.methods), desc="measure", unit="method"))
     base = next((s.seconds / s.batch for s in steps if s.method == "baseline"), None)
     for step in steps:
         each = step.seconds / step.batch

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from albar.clips.clips import Normaliser
 from albar.training.accelerator import pick_device
@@ -26,6 +25,7 @@ from benchmark_builder.synthactions import CLASSES as SYNTHACTIONS
 from benchmark_builder.utils.errors import BenchError, system_error
 from benchmark_builder.utils.files import write_csv, write_json
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, files_of
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.text import shown as printable
 from benchmark_builder.video.record import Video, id_problem
 from evaluator.evaluate import describe_model, video_scores
@@ -79,7 +79,7 @@ def predict(
     asked = _Asked(model, model.network(device), device, names, columns, backgrounds, known, options, sources)
     options.out.mkdir(parents=True, exist_ok=True)
     found: list[Prediction] = []
-    for path in tqdm(paths, desc="predict", unit="video", disable=not options.progress or len(paths) == 1):
+    for path in Bar(paths, desc="predict", unit="video", disable=not options.progress or len(paths) == 1):
         try:
             one, clips = asked.about(path)
         except BenchError as error:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from albar.clips.clips import Normaliser
 from albar.training.accelerator import pick_device
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv, write_json
+from benchmark_builder.utils.progress import Bar
 from evaluator.evaluate import describe_model
 from evaluator.inference.clips import Batch, batches
 from evaluator.inference.pooled import as_numbers, pooled_features, require_module
@@ -232,7 +232,7 @@ def _features(
     listed = [(s, item) for item in s.items]
     found: dict[str, np.ndarray] = {}
     missing: list[tuple[str, str]] = []
-    with tqdm(total=len(listed), desc="units", unit="video", disable=not options.progress) as bar:
+    with Bar(total=len(listed), desc="units", unit="video", disable=not options.progress) as bar:
         for batch in batches(listed, sampling, options.batch, options.workers):
             missing += [(listed[k][1].id, str(error)) for k, error in batch.errors]
             for k, row in zip(

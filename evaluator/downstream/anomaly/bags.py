@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.utils.text import letters
 from evaluator.downstream.anomaly.frames import segments
@@ -53,7 +53,7 @@ def read_bags(videos: Sequence[FeatureVideo], count: int, progress: bool) -> tup
     made: np.ndarray | None = None
     used: list[FeatureVideo] = []
     left_out: list[tuple[str, str]] = []
-    for video in tqdm(videos, desc="training videos", unit="video", disable=not progress):
+    for video in Bar(videos, desc="training videos", unit="video", disable=not progress):
         if video.label is None:
             left_out.append((video.id, "has no label"))
             continue

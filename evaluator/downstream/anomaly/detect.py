@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from benchmark_builder.utils.device import pick_device
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, remove_leftovers, sha256_file, whole_file, write_json
 from benchmark_builder.utils.options import pairs
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.resume import held, sole_run
 from benchmark_builder.utils.text import shown
 from evaluator.downstream import need
@@ -188,7 +188,7 @@ def _train_seed(
     )  # fmt: skip
     scores: dict[str, np.ndarray] = {}
     left_out = list(left_out)
-    bar = tqdm(test, desc=f"{options.head} seed {seed}: scores", unit="video", disable=not options.progress)
+    bar = Bar(test, desc=f"{options.head} seed {seed}: scores", unit="video", disable=not options.progress)
     for video in bar:
         try:
             features = video.features()

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.rng import generator
 from evaluator.downstream import need
 from evaluator.downstream.anomaly.bags import Bags, batches
@@ -55,7 +55,7 @@ def train(
     with owned(device, seed, "head"), one_line_errors(name):
         head = kind(bags.features.shape[-1], settings).to(device).train()
         optimizer = head.optimizer()
-        bar = tqdm(range(1, settings.steps + 1), desc=f"{name} seed {seed}", unit="step", disable=not progress)
+        bar = Bar(range(1, settings.steps + 1), desc=f"{name} seed {seed}", unit="step", disable=not progress)
         for step in bar:
             places = np.concatenate([next(own) for own in drawn])
             found = head(bags.features[torch.from_numpy(places)].to(device))

@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.rng import generator
 from evaluator.downstream import need
 from evaluator.downstream.localize.base import Found, Head, LocalVideo, Log, Shape, owned
@@ -60,7 +60,7 @@ class ActionFormer(Head):
             )
             mean = copy.deepcopy(network).eval().requires_grad_(False)
             step = 0
-            bar = tqdm(range(epochs), desc=f"{name} seed {seed}", unit="epoch", disable=not progress)
+            bar = Bar(range(epochs), desc=f"{name} seed {seed}", unit="epoch", disable=not progress)
             for epoch in bar:
                 rng = generator(seed, f"epoch {epoch}", "localize")
                 order, sums = rng.permutation(len(videos)), dict.fromkeys(("cls_loss", "reg_loss", "final_loss"), 0.0)
