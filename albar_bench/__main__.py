@@ -30,7 +30,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     os.environ.setdefault("BENCH_APART", "1")  # a crash affects only one video, also with one worker
     try:
-        app()
+        app(prog_name="bench")
     except BenchError as error:
         fail(str(error))
     except OSError as error:

@@ -1,8 +1,5 @@
-"""The installed version."""
+"""The version of this toolkit."""
 
-import importlib.metadata
+from benchmark_builder.version import __version__
 
-try:
-    __version__ = importlib.metadata.version("albar-bench")
-except importlib.metadata.PackageNotFoundError:  # run from a folder that was never installed
-    __version__ = "unknown"
+__all__ = ["__version__"]

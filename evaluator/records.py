@@ -3,7 +3,6 @@
 They may come from strangers. Fields that older versions did not write have defaults here.
 """
 
-import importlib.metadata
 import math
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,6 +17,7 @@ from benchmark_builder.datasets.subset import ChosenIds
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, write_json
 from benchmark_builder.utils.records import FileRecord, Missing, Record, Says, shown
+from benchmark_builder.version import __version__
 from evaluator.metrics.names import HEADINGS, KINDS, is_own, own_arrows
 from evaluator.testsets import CLUSTERS, TestSet
 from evaluator.time_order import TIMES, drop_parts
@@ -482,8 +482,5 @@ def check_names(**names: str) -> None:
 
 
 def version() -> str:
-    """Version of this package; ``0+unknown`` if it is not installed."""
-    try:
-        return importlib.metadata.version("albar-bench")
-    except importlib.metadata.PackageNotFoundError:
-        return "0+unknown"
+    """Version of this toolkit."""
+    return __version__

@@ -4,7 +4,7 @@ Nothing heavy is imported here: a command's module is imported when it is called
 it runs. A test compares each line here with the help of the command.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -219,12 +219,34 @@ COMMANDS: dict[str, Command | Table] = {
 }
 
 
+# The headings of the list of commands, with their commands in order.
+PANELS = {
+    "Start": ("demo",),
+    "Data": ("data", "weights"),
+    "Build": ("build", "segment", "import", "merge", "export"),
+    "Check": ("verify", "audit", "preview", "stats"),
+    "Train": ("train", "export-weights"),
+    "Evaluate": ("eval", "score", "predict", "explain"),
+    "Compare": ("compare", "leaderboard", "report", "versus", "paper"),
+    "Downstream": ("features", "downstream"),
+}
+
+
 class Interrupted(BaseException):
     """Ctrl-C, for which typer would exit without a message."""
 
 
 class _Commands(Group):
     table = COMMANDS
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        placed = [name for names in PANELS.values() for name in names]
+        return [*placed, *(name for name in self.table if name not in placed)]
+
+    def listed(self, name: str) -> Any:
+        found = super().listed(name)
+        found.rich_help_panel = next((panel for panel, names in PANELS.items() if name in names), None)
+        return found
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -237,7 +259,6 @@ app = typer.Typer(
     name="bench",
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help=(
@@ -251,6 +272,18 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from benchmark_builder.version import __version__
+
+        typer.echo(f"albar-bench {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _bench() -> None:
-    """typer creates a group without commands only if it has a callback."""
+def _bench(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass

@@ -19,10 +19,17 @@ class KindGroup(Group):
         """The command of a name. Raises BenchError if there is none, or if a user's kind is wrong."""
         found = super().get_command(ctx, cmd_name)
         if found is None:
+            if ctx is not None and ctx.resilient_parsing and not self._registered(cmd_name):
+                return None  # a shell completes words: nothing of the user's is imported for that
             from albar_bench.cli.build import command_of
 
             found = command_of(cmd_name)
         return found
+
+    def _registered(self, name: str) -> bool:
+        from benchmark_builder.kinds import KINDS
+
+        return name in KINDS
 
     def listed(self, name: str) -> Any:
         from benchmark_builder.kinds import KINDS

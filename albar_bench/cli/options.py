@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic.fields import FieldInfo
 
+from albar_bench.cli.completion import Complete, complete
 from benchmark_builder.settings import EngineSettings
 from benchmark_builder.utils import engine
 from benchmark_builder.utils.options import SettingsModel, choices_of, extra, flag_of, pairs, plain_types, range_of
@@ -61,12 +62,18 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
         hint = hints[own.name]
         group = _group(hint)
         if group is None:
+            for said in getattr(hint, "__metadata__", ()):
+                if isinstance(said, typer.models.ArgumentInfo):
+                    said.autocompletion = said.autocompletion or complete(function.__name__, own.name)
             parameters.append(own.replace(annotation=hint, kind=own.KEYWORD_ONLY))
             continue
         whole = isinstance(hint, type)
         names = {n: n if n not in taken else f"{own.name}_{n}" for n in group.fields}
         taken |= set(names.values())
-        made = {n: option(names[n], n, f, group.panel, whole) for n, f in group.fields.items()}
+        made = {
+            n: option(names[n], n, f, group.panel, whole, complete(group.model.__name__, n, choices_of(f)))
+            for n, f in group.fields.items()
+        }
         models[own.name] = (group, whole, {n: p.name for n, p in made.items()})
         parameters += made.values()
 
@@ -95,7 +102,12 @@ def _engine(values: Iterable[Any]) -> AbstractContextManager[Any]:
 
 
 def option(
-    parameter: str, name: str, field: FieldInfo, panel: str | None = None, whole: bool = False
+    parameter: str,
+    name: str,
+    field: FieldInfo,
+    panel: str | None = None,
+    whole: bool = False,
+    completes: Complete | None = None,
 ) -> inspect.Parameter:
     """A command's parameter for one field.
 
@@ -105,6 +117,7 @@ def option(
         field: its model's.
         panel: the heading of the option in `--help`.
         whole: the field's default is the parameter's; else that is None, and `--help` alone tells of the default.
+        completes: what completes its values in a shell.
     """
     kinds = plain_types(field.annotation)
     kind: Any = next(k for k in (bool, int, float, tuple, dict, Path, str) if k in map(_root, kinds))
@@ -119,6 +132,7 @@ def option(
         rich_help_panel=extra(field).get("panel") or panel,
         show_default=False,
         hidden=bool(extra(field).get("hidden")),
+        autocompletion=None if kind is bool else completes,
         metavar=extra(field).get("metavar") or (f"[{'|'.join(choices)}]" if choices else None),
     )
     several = kind in (tuple, dict)

@@ -80,9 +80,23 @@ class Group(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The list of commands; no command is imported for it."""
+        super(Group, self._listing(ctx)).format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The names of commands and options that begin so; no command is imported for it."""
+        ctx.command = self._listing(ctx)
+        return super(Group, ctx.command).shell_complete(ctx, incomplete)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is called; for an unknown one, the error suggests names that are similar."""
+        known = self.get_command(ctx, args[0]) is not None
+        return super(Group, self if known else self._listing(ctx)).resolve_command(ctx, args)
+
+    def _listing(self, ctx: Any) -> "Group":
+        """This group with the entries of its list in place of its commands."""
         listing = copy.copy(self)
         listing.commands = {name: self.listed(name) for name in self.list_commands(ctx)}
-        super(Group, listing).format_help(ctx, formatter)
+        return listing
 
 
 def made(name: str, function: Any, kind: type[TyperCommand] = TyperCommand) -> Any:

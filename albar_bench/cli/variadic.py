@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 
 from typer.core import TyperCommand, TyperOption
 
-from evaluator.parts import SLICES
-
 Belongs = Callable[[str], bool]
 
 
@@ -44,6 +42,8 @@ def is_order(word: str) -> bool:
 
 def is_slices(word: str) -> bool:
     """Whether a word names a built-in source of slices, or a file whose first line has the columns of one."""
+    from evaluator.parts import SLICES
+
     if word.partition(":")[0] in SLICES.shipped:
         return True
     try:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from albar_bench.cli.completion import complete
 from albar_bench.cli.say import say
 
 
@@ -49,7 +50,12 @@ def list_command(json: Annotated[bool, typer.Option("--json", help="Everything, 
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="As `bench weights list` names it.", metavar="NAME")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="As `bench weights list` names it.", metavar="NAME", autocompletion=complete("fetch", "name")
+        ),
+    ],
     source: Annotated[
         Path | None,
         typer.Option(

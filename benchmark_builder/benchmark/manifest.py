@@ -28,6 +28,7 @@ from benchmark_builder.utils.files import inside, sha256_file, write_csv, write_
 from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES
 from benchmark_builder.utils.text import csv_text, numbered_records
+from benchmark_builder.version import __version__
 from benchmark_builder.video.digest_cache import require_digest
 from benchmark_builder.video.encode import ffmpeg_version
 from benchmark_builder.video.record import LONGEST, id_problem
@@ -434,8 +435,8 @@ def versions() -> dict[str, str]:
     """Versions of the software that determines pixels and bytes."""
     import importlib.metadata
 
-    names = ["albar-bench", "av", "numpy", "opencv-python-headless", "pillow", "imageio-ffmpeg"]
-    found = {}
+    names = ["av", "numpy", "opencv-python-headless", "pillow", "imageio-ffmpeg"]
+    found = {"albar-bench": __version__}
     for name in names:
         try:
             found[name] = importlib.metadata.version(name)

@@ -1,0 +1,36 @@
+"""The list of commands: its groups, the version, and names with a typing error."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+import albar_bench
+from albar_bench.cli.app import COMMANDS, PANELS, app
+from benchmark_builder.benchmark.manifest import versions
+from evaluator.records import version
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_every_command_is_in_one_group() -> None:
+    placed = [name for names in PANELS.values() for name in names]
+    assert sorted(placed) == sorted(COMMANDS)
+    said = CliRunner(env={"COLUMNS": "100"}).invoke(app, ["--help"]).output
+    assert re.findall(r"╭─ (\w+) ", said) == ["Options", *PANELS]
+
+
+def test_the_version_is_set_in_one_place() -> None:
+    said = CliRunner().invoke(app, ["--version"])
+    assert (said.exit_code, said.output) == (0, f"albar-bench {albar_bench.__version__}\n")
+    assert version() == versions()["albar-bench"] == albar_bench.__version__
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "benchmark_builder.version.__version__"}
+
+
+def test_a_typing_error_gets_a_suggestion() -> None:
+    for words, meant in ((["trian"], "train"), (["data", "inspct"], "inspect"), (["weights", "lst"], "list")):
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 2 and f"Did you mean '{meant}'" in done.output
