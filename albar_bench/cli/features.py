@@ -9,7 +9,7 @@ from albar_bench.cli.build import say_failures
 from albar_bench.cli.eval import OF_MODEL
 from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
-from evaluator.features.options import FeaturesFiles, FeaturesOptions
+from evaluator.features.options import FeaturesFiles, FeaturesOptions, FeaturesRun
 from evaluator.options import ModelOptions
 
 # Views and crops are those of windows; classes do not matter.
@@ -20,7 +20,8 @@ OF_NETWORK = tuple(name for name in OF_MODEL if name not in ("classes", "prompts
 def features(
     said: Annotated[dict[str, Any], Chosen(ModelOptions, "Options of the model", only=OF_NETWORK)],
     files: FeaturesFiles,
-    chosen: Annotated[dict[str, Any], Chosen(FeaturesOptions, leave=("progress",))],
+    chosen: Annotated[dict[str, Any], Chosen(FeaturesOptions, leave=("progress", "workers"))],
+    machines: FeaturesRun,
     model: Annotated[
         str | None,
         typer.Argument(
@@ -60,6 +61,8 @@ def features(
 
     Own videos: `bench features MODEL --root VIDEOS --window 32 --stride 16 --out features/own` (docs/features.md).
 
+    On all machines of a Ray cluster: add `--engine ray --engine-gpus 0.5` (docs/cluster.md).
+
     Check anybody's features: `bench features --check DIR --lists test.list --gt gt-ucf.npy --stride 16`
 
     Use published ones: `bench features --import DIR --lists train.list --lists test.list --gt gt-ucf.npy`
@@ -81,8 +84,9 @@ def features(
         raise BenchError("MODEL: give a model, such as a checkpoint of `bench train`; or --check DIR to check features")
     from evaluator.features.extract import extract_features
 
+    options = FeaturesOptions(**chosen, workers=machines.workers)
     found = extract_features(
-        model, files.dataset, files.root, files.split, files.out, FeaturesOptions(**chosen), ModelOptions(**said), say
+        model, files.dataset, files.root, files.split, files.out, options, ModelOptions(**said), say
     )
     report = found.report
     say_failures(report.failures, report.folder)

@@ -79,7 +79,7 @@ def run(
     Raises:
         BenchError: worker processes end while they start.
     """
-    if workers <= 1 and not apart and os.environ.get("BENCH_APART") != "1":
+    if in_this_process(workers, apart):
         for item in items:
             with one_cv2_thread():
                 result = _guarded(maker, item)
@@ -94,6 +94,11 @@ def run(
                 yield item, result
     for item in again:
         yield from _spread(job, [item], 1)
+
+
+def in_this_process(workers: int, apart: bool = False) -> bool:
+    """Whether :func:`run` processes items in the calling process."""
+    return workers <= 1 and not apart and os.environ.get("BENCH_APART") != "1"
 
 
 @contextmanager

@@ -4,7 +4,6 @@ The command can be killed at any moment; the same command continues, and gives t
 killed.
 """
 
-import contextlib
 import json
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -15,17 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from albar.clips.clips import Normaliser
 from albar.training.accelerator import pick_device
 from benchmark_builder.benchmark.manifest import paths_from, versions
 from benchmark_builder.datasets import data_root
 from benchmark_builder.untrimmed import UNTRIMMED, LongVideo, UntrimmedListing, read
 from benchmark_builder.untrimmed.record import SPLITS
-from benchmark_builder.utils import runner
-from benchmark_builder.utils.errors import BenchError, Crashed
+from benchmark_builder.utils import engine, runner
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, read_json, write_csv, write_json
 from benchmark_builder.utils.journal import Entry, Journal, from_tables
-from benchmark_builder.utils.pool import Note
+from benchmark_builder.utils.pool import Note, default_workers
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, occupied
 from benchmark_builder.utils.runner import Report
@@ -36,12 +34,11 @@ from evaluator.features.annotations import segment_row
 from evaluator.features.companions import NAMES, write_companions
 from evaluator.features.folder import SEGMENT_COLUMNS, SEGMENTS, VIDEO_COLUMNS, VIDEOS, FeatureFolder, read_video_rows
 from evaluator.features.formats import FORMATS
+from evaluator.features.groups import CLASSES, FeatureNetwork, GroupMaker, features_of, groups
 from evaluator.features.options import FeaturesOptions
 from evaluator.features.record import RECORD, FeaturesRecord
-from evaluator.features.stream import Ended, groups, window_batches
 from evaluator.features.windows import Plan, clip_offsets
-from evaluator.features.writing import ArrayWriter
-from evaluator.inference.pooled import HEAD, pooled_features, require_module
+from evaluator.inference.pooled import HEAD
 from evaluator.metrics.figures import file_tag
 from evaluator.models import ScoredModel, load_model
 from evaluator.models.base import ModelOptions, apply_options
@@ -96,7 +93,7 @@ def extract_features(
     options, model_options = options or FeaturesOptions(), model_options or ModelOptions()
     model = apply_options(spec, model_options) if isinstance(spec, ScoredModel) else load_model(spec, model_options)
     if model.zero_shot is not None:  # its features do not depend on the classes
-        model = model.with_classes(["an action", "another action"], "")
+        model = model.with_classes(CLASSES, "")
     out = out or Path("features") / f"{safe_name(UNTRIMMED.kind(dataset))}-{file_tag(model.method, model.digest)}"
     splits = _splits(split, out)
     listings = {
@@ -105,8 +102,8 @@ def extract_features(
     listing = next(iter(listings.values()))
     for note in dict.fromkeys(note for one in listings.values() for note in one.notes):
         say(shown(note))
-    device = pick_device(options.device)
-    bf16 = options.precision == "bf16" or (options.precision == "auto" and device.type == "cuda")
+    device = _device(options.device, say)
+    bf16 = options.precision == "bf16" or (options.precision == "auto" and device.startswith("cuda"))
     for line in describe_model(model, "bf16" if bf16 else "float32"):
         say(line)
     plan = Plan(
@@ -115,15 +112,36 @@ def extract_features(
     )  # fmt: skip
     for line in _described(plan):
         say(line)
-    network = _Network(model, plan, device, bf16, options)
+    network = FeatureNetwork(spec, model_options, model, plan.sampling, device, bf16, options.batch, options.layer)
     record = _record(model, plan, network, dataset, listings, options)
     base = root or data_root() / safe_name(UNTRIMMED.kind(dataset))
     task = _Features(out, network, record, listings, plan, options, base, say)
     videos = [video for video in listing.videos if video.path is not None]
-    report = runner.fill(task, videos, options.workers, options.progress)
+    workers = options.workers
+    if workers is None:  # each process has a copy of the network; one that was made in Python stays in this process
+        workers = 1 if device.startswith("cuda") or isinstance(spec, ScoredModel) else default_workers()
+    report = runner.fill(task, videos, workers, options.progress)
     rows = [row for _, row in read_video_rows(out) if row["file"]] if (out / VIDEOS).is_file() else []
     missing = sum(video.path is None for video in listing.videos)
     return Extracted(report, out, len(rows), sum(int(row["windows"]) for row in rows), missing)
+
+
+def _device(said: str, say: Say) -> str:
+    """The device of the processes that run the network. On a cluster, they may have GPUs where this machine has none.
+
+    Raises:
+        BenchError: there is no such device here.
+    """
+    chosen = engine.current()
+    if chosen.local or (said != "auto" and not said.startswith("cuda")):
+        return str(pick_device(said))
+    if said not in ("auto", "cuda", "cuda:0"):
+        raise BenchError(f"--device {said}: with --engine ray, each process sees only its own GPU; give cuda")
+    if said == "auto" and not chosen.gpus:
+        say(f"--engine {chosen.name}: the network runs on CPUs; for GPUs give the share that each process uses, such "
+            "as --engine-gpus 0.5")  # fmt: skip
+        return "cpu"
+    return "cuda"
 
 
 def _splits(split: str, out: Path) -> str:
@@ -175,35 +193,8 @@ def _short(offsets: np.ndarray) -> str:
     return f"{some}, … {int(offsets[-1])}" if len(offsets) > 5 else ", ".join(str(int(k)) for k in offsets)
 
 
-class _Network:
-    """The network with its settings: clips to features."""
-
-    def __init__(
-        self, model: ScoredModel, plan: Plan, device: torch.device, bf16: bool, options: FeaturesOptions
-    ) -> None:
-        """Loads it, and runs it once to find the length of a feature."""
-        self.model, self.plan, self.device, self.bf16, self.options = model, plan, device, bf16, options
-        self.network = require_module(model.network(device), model.source)
-        self.prepare = Normaliser(plan.sampling)
-        s = plan.sampling
-        self.dimension = self(torch.zeros((1, 3, s.frames, s.size, s.size), dtype=torch.uint8)).shape[1]
-
-    def __call__(self, clips: torch.Tensor) -> np.ndarray:
-        """Features of clips, uint8 (n, 3, T, S, S): float32 (n, D)."""
-        cast = torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else contextlib.nullcontext()
-        found = []
-        with torch.inference_mode(), cast:
-            for part in clips.split(self.options.batch):
-                x = self.prepare(part.to(self.device, non_blocking=True))
-                made = pooled_features(
-                    self.network, x, self.plan.sampling, self.options.batch, self.model.source, self.options.layer
-                )
-                found.append(made.float().cpu())
-        return torch.cat(found).numpy()
-
-
 def _record(
-    model: ScoredModel, plan: Plan, network: _Network, dataset: str, listings: dict[str, UntrimmedListing],
+    model: ScoredModel, plan: Plan, network: FeatureNetwork, dataset: str, listings: dict[str, UntrimmedListing],
     options: FeaturesOptions,
 ) -> FeaturesRecord:  # fmt: skip
     layout = FORMATS[options.value("format")]
@@ -239,11 +230,12 @@ class _Features(runner.Filling[LongVideo]):
     maker = None
 
     def __init__(
-        self, out: Path, network: _Network, record: FeaturesRecord, listings: dict[str, UntrimmedListing], plan: Plan,
-        options: FeaturesOptions, root: Path, say: Say,
+        self, out: Path, network: FeatureNetwork, record: FeaturesRecord,
+        listings: dict[str, UntrimmedListing], plan: Plan, options: FeaturesOptions, root: Path, say: Say,
     ) -> None:  # fmt: skip
-        self.out, self.network, self.record, self.listings, self.plan = out, network, record, listings, plan
+        self.out, self.record, self.listings, self.plan = out, record, listings, plan
         self.options, self.root, self.say = options, root, say
+        self.group_maker = GroupMaker(out, network, plan, options.batch, options.value("format"), root)
         self.layout = FORMATS[options.value("format")]
         self.listing = next(iter(listings.values()))
 
@@ -308,57 +300,7 @@ class _Features(runner.Filling[LongVideo]):
     def results(self, items: Sequence[LongVideo], workers: int) -> Generator[tuple[LongVideo, Any], None, None]:
         """Features of the items; the others of their groups go through the network, too, and are not written."""
         videos = [video for video in self.listing.videos if video.path is not None]
-        todo = {video.id for video in items}
-        wanted = [group for group in groups(videos) if any(videos[place].id in todo for place in group)]
-        writers: dict[int, ArrayWriter] = {}
-        wrong: set[int] = set()
-        try:
-            for batch in window_batches(videos, wanted, self.plan, self.options.batch, workers):
-                if batch.clips is not None:
-                    made = self.network(batch.clips).reshape(len(batch.places), self.plan.crops, -1)
-                    for place, part in _parts(batch.places, made):
-                        if videos[place].id not in todo or place in wrong:
-                            continue
-                        if not np.isfinite(part).all():
-                            wrong.add(place)
-                            continue
-                        if place not in writers:
-                            names = self.layout.files(videos[place].id, self.plan.crops)
-                            writers[place] = ArrayWriter(self.out, names, self.layout)
-                        writers[place].append(part)
-                for ended in batch.ended:
-                    writer = writers.pop(ended.place, None)
-                    if videos[ended.place].id in todo:
-                        yield videos[ended.place], self._result(videos[ended.place], ended, writer, wrong)
-        finally:
-            for writer in writers.values():
-                writer.drop()
-
-    def _result(
-        self, video: LongVideo, ended: Ended, writer: ArrayWriter | None, wrong: set[int]
-    ) -> "runner.Made | BenchError":
-        error: BenchError | None = None
-        if ended.error:
-            error = Crashed(ended.error, ended.details) if ended.details else BenchError(ended.error)
-        elif ended.place in wrong or writer is None:
-            error = BenchError(f"{video.path}: its features are not finite; check the weights of the network")
-        if error is not None:
-            if writer is not None:
-                writer.drop()
-            return error
-        assert writer is not None and writer.windows == ended.windows
-        digest = writer.finish()
-        path = video.path
-        assert path is not None
-        source = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
-        row = {
-            "video": video.id, "file": self.layout.files(video.id, self.plan.crops)[0], "split": video.split,
-            "label": "", "frames": str(ended.frames), "fps": repr(ended.fps),
-            "duration": repr(ended.frames / ended.fps), "windows": str(ended.windows), "sha256": digest,
-            "source": source, "source_sha256": ended.sha256, "source_frames": str(ended.source_frames),
-            "source_fps": repr(ended.source_fps), "reason": "",
-        }  # fmt: skip
-        return runner.Made([row], [Note(video.id, "note", f"{path.name} {note}") for note in ended.notes])
+        return features_of(groups(videos, {video.id for video in items}), self.group_maker, workers)
 
     # The tables.
 
@@ -421,12 +363,3 @@ class _Features(runner.Filling[LongVideo]):
 
     def _has_features(self) -> bool:
         return any((self.out / "features").glob("[!.]*.npy"))
-
-
-def _parts(places: Sequence[int], features: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Consecutive windows of one video each."""
-    start = 0
-    for k in range(1, len(places) + 1):
-        if k == len(places) or places[k] != places[start]:
-            yield places[start], features[start:k]
-            start = k

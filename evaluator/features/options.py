@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
+from benchmark_builder.settings import EngineSettings
 from benchmark_builder.utils.options import PathSetting, SettingsModel, Word, like, setting
 from evaluator.features.presets import DEFAULTS, PRESETS, Last
 from evaluator.options import EvalOptions
@@ -20,7 +21,8 @@ class FeaturesOptions(SettingsModel):
             videos are brought to. crops, crop: see :mod:`evaluator.features.cropping`. format: of the files.
         layer: ``head`` (what goes into the head), or a module whose output is taken.
         task: of a dataset that is annotated for several; None: all of them.
-        batch, workers, device, precision: of the network.
+        batch, device, precision: of the network. workers: processes, each with a network; 0: this one; None: one per
+            core, or a single one with a GPU.
         limit: only the first videos of each split. prefix: what lists for others' code have before
             the names of files; None: the absolute path of the folder.
     """
@@ -59,7 +61,11 @@ class FeaturesOptions(SettingsModel):
         None, "Of a dataset that is annotated for both: only this one.", shown="all that it has"
     )
     batch: int = like(EvalOptions, "batch", 16)
-    workers: int = like(EvalOptions, "workers", 0)
+    workers: int | None = setting(
+        None, "Processes, each of which decodes and has a copy of the network; 0: the main one, if called from Python. "
+        "With --engine ray: at most so many per machine.", shown="one per core; with a GPU: 1", of="processes", ge=0,
+        le=256,
+    )  # fmt: skip
     device: Word = like(EvalOptions, "device", "auto")
     precision: Literal["auto", "float32", "bf16"] = setting("auto", "auto: bf16 on a GPU, float32 elsewhere.")
     limit: int | None = setting(None, "Only the first N videos of each split, for a quick test.", of="videos", ge=1)
@@ -83,6 +89,12 @@ class FeaturesOptions(SettingsModel):
         if given is not None:
             return given
         return (DEFAULTS | (PRESETS[self.preset] if self.preset else {}))[name]
+
+
+class FeaturesRun(EngineSettings):
+    """How the extraction runs; these settings never change a feature."""
+
+    workers: int | None = like(FeaturesOptions, "workers", shown="one per core; with a GPU: 1")
 
 
 class FeaturesFiles(SettingsModel):

@@ -2,7 +2,8 @@
 
 A batch may have windows of several videos. Which ones does not depend on what an earlier run has finished: sums in a
 network can depend on what else is in its batch, and a stopped run must give the features of one that was not. So
-videos go through the network in fixed groups (:func:`groups`), and a batch has windows of one group only.
+videos go through the network in fixed groups (:mod:`evaluator.features.groups`), and a batch has windows of one group
+only.
 """
 
 import traceback
@@ -12,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from benchmark_builder.untrimmed import LongVideo
 from benchmark_builder.utils.errors import BenchError
@@ -23,38 +23,15 @@ from benchmark_builder.video.digest_cache import known_digest
 from evaluator.features.cropping import Cropper
 from evaluator.features.windows import FrameRate, Plan, clip_offsets, window_count
 
-GROUP_VIDEOS, GROUP_BYTES = 16, 2**24  # a group ends with the video that reaches one of these
-
-
-def groups(videos: Sequence[LongVideo]) -> list[list[int]]:
-    """Places of the videos that share batches: consecutive ones, until they are several or large."""
-    made: list[list[int]] = []
-    size = GROUP_BYTES
-    for place, video in enumerate(videos):
-        if size >= GROUP_BYTES or len(made[-1]) >= GROUP_VIDEOS:
-            made.append([])
-            size = 0
-        made[-1].append(place)
-        size += _size(video.path)
-    return made
-
-
-def _size(path: Path | None) -> int:
-    if path is None:
-        return 0
-    try:
-        return GROUP_BYTES if path.is_dir() else path.stat().st_size
-    except OSError:
-        return 0
-
 
 @dataclass(frozen=True)
 class Ended:
     """The end of a video in the stream.
 
     Attributes:
-        place: of the video. frames, fps: as its windows count them. windows: how many it has. source_frames,
-            source_fps: of the file. sha256: digest of the file. notes: problems that did not prevent its features.
+        place: of the video in its group. frames, fps: as its windows count them. windows: how many it has.
+        source_frames, source_fps: of the file. sha256: digest of the file. notes: problems that did not prevent its
+            features.
         error: why it has no features; "" if it has. ``frames`` and the others are then 0. details: the traceback of an
             unexpected error.
     """
@@ -76,7 +53,7 @@ class WindowBatch:
     """Windows of one group in order.
 
     Attributes:
-        places: the video of each window, length n.
+        places: the video of each window, by its place in the group; length n.
         clips: uint8 (n · crops, 3, T, S, S), the crops of a window one after another; None if n is 0.
         ended: videos of which no more windows follow, after these windows.
     """
@@ -84,10 +61,6 @@ class WindowBatch:
     places: list[int] = field(default_factory=list)
     clips: torch.Tensor | None = None
     ended: list[Ended] = field(default_factory=list)
-
-    def pin_memory(self) -> "WindowBatch":
-        """A copy with the clips in page-locked memory (called by the loader if there is a GPU)."""
-        return self if self.clips is None else WindowBatch(self.places, self.clips.pin_memory(), self.ended)
 
 
 class VideoWindows:
@@ -164,50 +137,41 @@ class VideoWindows:
         return tuple(said)
 
 
-class GroupStream(IterableDataset[WindowBatch]):
-    """Batches of the windows of groups of videos; each loading process takes every n-th group."""
+def window_batches(videos: Sequence[LongVideo], plan: Plan, batch: int) -> Iterator[WindowBatch]:
+    """Batches of the windows of one group of videos, in order.
 
-    def __init__(self, videos: Sequence[LongVideo], wanted: Sequence[Sequence[int]], plan: Plan, batch: int) -> None:
-        """wanted: groups of places of videos. batch: clips per batch; the crops of a window stay together, so there may
-        be more."""
-        self.videos, self.wanted, self.plan = list(videos), [list(group) for group in wanted], plan
-        self.windows = max(1, batch // plan.crops)
-
-    def __iter__(self) -> Iterator[WindowBatch]:
-        worker = get_worker_info()
-        mine = self.wanted if worker is None else self.wanted[worker.id :: worker.num_workers]
-        for group in mine:
-            yield from self._group(group)
-
-    def _group(self, group: Sequence[int]) -> Iterator[WindowBatch]:
-        batch, clips = WindowBatch(), list[torch.Tensor]()
-        for place in group:
-            reader: VideoWindows | None = None
-            try:
-                path = self.videos[place].path
-                assert path is not None
-                reader = VideoWindows(path, self.plan)
-                source = iter(reader)
-                while True:
-                    with one_cv2_thread():
-                        clip = next(source, None)
-                    if clip is None:
-                        break
-                    clips.append(clip)
-                    batch.places.append(place)
-                    if len(clips) == self.windows:
-                        yield _full(batch, clips)
-                        batch, clips = WindowBatch(), []
-                ended = Ended(place, reader.frames, reader.fps, reader.windows, reader.source_frames, reader.source_fps,
-                              known_digest(path), reader.notes())  # fmt: skip
-            except BenchError as error:
-                ended = Ended(place, error=str(error))
-            except Exception as error:  # one video must not end the run
-                said = f"{self.videos[place].path}: unexpected {type(error).__name__}: {first_line(error)}"
-                ended = Ended(place, error=said, details=traceback.format_exc())
-            batch.ended.append(ended)
-        if clips or batch.ended:
-            yield _full(batch, clips)
+    Args:
+        videos: the group; every one has a file.
+        plan: which windows, and how they are cut.
+        batch: clips per batch; the crops of a window stay together, so there may be more.
+    """
+    windows = max(1, batch // plan.crops)
+    made, clips = WindowBatch(), list[torch.Tensor]()
+    for place, video in enumerate(videos):
+        try:
+            assert video.path is not None
+            reader = VideoWindows(video.path, plan)
+            source = iter(reader)
+            while True:
+                with one_cv2_thread():
+                    clip = next(source, None)
+                if clip is None:
+                    break
+                clips.append(clip)
+                made.places.append(place)
+                if len(clips) == windows:
+                    yield _full(made, clips)
+                    made, clips = WindowBatch(), []
+            ended = Ended(place, reader.frames, reader.fps, reader.windows, reader.source_frames, reader.source_fps,
+                          known_digest(video.path), reader.notes())  # fmt: skip
+        except BenchError as error:
+            ended = Ended(place, error=str(error))
+        except Exception as error:  # one video must not end the run
+            said = f"{video.path}: unexpected {type(error).__name__}: {first_line(error)}"
+            ended = Ended(place, error=said, details=traceback.format_exc())
+        made.ended.append(ended)
+    if clips or made.ended:
+        yield _full(made, clips)
 
 
 def _full(batch: WindowBatch, clips: list[torch.Tensor]) -> WindowBatch:
@@ -216,25 +180,3 @@ def _full(batch: WindowBatch, clips: list[torch.Tensor]) -> WindowBatch:
         together = np.empty((sum(map(len, clips)), *clips[0].shape[1:]), np.uint8)
         batch.clips = torch.cat(clips, out=torch.from_numpy(together))
     return batch
-
-
-def window_batches(
-    videos: Sequence[LongVideo], wanted: Sequence[Sequence[int]], plan: Plan, batch: int, workers: int
-) -> Iterator[WindowBatch]:
-    """Batches of the windows of these groups; ``workers`` loading processes, 0 for none."""
-    stream = GroupStream(videos, wanted, plan, batch)
-    loader: DataLoader = DataLoader(
-        stream, batch_size=None, num_workers=min(workers, len(wanted)), pin_memory=torch.cuda.is_available()
-    )
-    batches = iter(loader)
-    while True:
-        try:
-            made = next(batches, None)
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise BenchError(f"a decoding process ended unexpectedly ({first_line(error)[:200]}); run the same command "
-                             "again, it continues, with fewer --workers if memory ran out") from None  # fmt: skip
-        if made is None:
-            return
-        yield made

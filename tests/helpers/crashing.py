@@ -1,6 +1,7 @@
 """Makers that fail in every way, in a module that worker processes import quickly."""
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import time
@@ -101,3 +102,14 @@ class Noted:
     def make(self, item: Any) -> str:
         time.sleep(self.seconds)
         return str(os.getpid())
+
+
+class EndingFile(type(Path())):  # type: ignore[misc]
+    """A file that ends the process that opens it, if that is a worker."""
+
+    def __fspath__(self) -> str:
+        if multiprocessing.parent_process() is not None:
+            os._exit(7)
+        return super().__str__()
+
+    __str__ = __fspath__

@@ -161,3 +161,21 @@ def test_processes_per_machine_follow_from_what_each_needs() -> None:
     assert count(whole) == 16 and count(whole, workers=3) == 3 and count(whole, cpus=3) == 5
     assert count(whole, gpus=0.25) == 8 and count(whole, gpus=0.3) == 6 and count(whole, gpus=2) == 1
     assert count(whole, memory=10) == 6 and count({"CPU": 16.0}, gpus=0.5) == 0 and count({}, memory=1) == 0
+
+
+def test_features_are_equal_to_local_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from long_videos import long_videos
+
+    from evaluator.features import groups
+    from evaluator.features.extract import extract_features
+    from evaluator.features.options import FeaturesOptions
+
+    long_videos(tmp_path / "videos", (1, 17, 40, 41))
+    monkeypatch.setattr(groups, "GROUP_VIDEOS", 2)
+    options = FeaturesOptions(progress=False, prefix="", stride=8, workers=0)
+    for name in ("ray", "local"):
+        with engine.using(name):
+            out = tmp_path / name
+            extract_features("long_videos:tiny", "folder", tmp_path / "videos", out=out, options=options)
+    assert content(tmp_path / "ray") == content(tmp_path / "local")
+    assert len(list((tmp_path / "ray/features").iterdir())) == 4

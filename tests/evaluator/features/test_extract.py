@@ -1,8 +1,11 @@
 """`bench features`: windows, resuming, damaged videos."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from crashing import EndingFile
 from long_videos import SAMPLING, long_videos, network, noise, scored
 from tiny_models import huggingface_folder, zero_shot_folder
 from tiny_videos import write_video
@@ -12,9 +15,10 @@ from albar.clips.clips import eval_clip
 from albar.models.heads import logits_and_features
 from albar.models.small3d import with_change
 from benchmark_builder.utils.errors import BenchError
-from evaluator.features import extract, stream
+from evaluator.features import extract, groups, stream
 from evaluator.features.extract import extract_features
 from evaluator.features.folder import FeatureFolder
+from evaluator.features.groups import GroupMaker
 from evaluator.features.options import FeaturesOptions
 from evaluator.models import load_model
 from evaluator.models.factory import from_object
@@ -116,20 +120,21 @@ def test_every_frame_is_decoded_once(videos, tmp_path, monkeypatch):
 
 def test_a_stopped_run_continues_to_the_same_bytes(videos, tmp_path, monkeypatch):
     root, _ = videos
+    monkeypatch.setattr(groups, "GROUP_VIDEOS", 3)
     whole, _ = run(root, tmp_path / "whole", stride=8, batch=4)
-    result, count = extract._Features._result, 0
+    make, count = GroupMaker.make, 0
 
     def stop(*given):
         nonlocal count
         count += 1
-        if count == 4:
+        if count == 2:
             raise KeyboardInterrupt
-        return result(*given)
+        return make(*given)
 
-    monkeypatch.setattr(extract._Features, "_result", stop)
+    monkeypatch.setattr(GroupMaker, "make", stop)
     with pytest.raises(KeyboardInterrupt):
         run(root, tmp_path / "f", stride=8, batch=4)
-    monkeypatch.undo()
+    monkeypatch.setattr(GroupMaker, "make", make)
     assert len(list((tmp_path / "f/features").iterdir())) == 3 and not (tmp_path / "f/videos.csv").exists()
     with pytest.raises(BenchError, match="it continues"):
         FeatureFolder.open(tmp_path / "f")
@@ -139,12 +144,30 @@ def test_a_stopped_run_continues_to_the_same_bytes(videos, tmp_path, monkeypatch
     assert files == {p.relative_to(tmp_path / "f"): p.read_bytes() for p in (tmp_path / "f").rglob("*") if p.is_file()}
 
 
-def test_loading_processes_change_nothing(videos, tmp_path):
-    root, _ = videos
-    one, _ = run(root, tmp_path / "one", stride=8)
-    two, _ = run(root, tmp_path / "two", stride=8, workers=2)
-    for a, b in zip(one.videos(), two.videos(), strict=True):
-        np.testing.assert_array_equal(a.features(), b.features())
+def test_processes_change_nothing_and_a_decoder_that_ends_one_costs_its_video(tmp_path, monkeypatch):
+    root = tmp_path / "videos"
+    long_videos(root, (20, 33, 40))
+    monkeypatch.setattr(groups, "GROUP_VIDEOS", 2)
+    here, _ = run(root, tmp_path / "here", stride=8, workers=0)
+    read = extract.read
+
+    def ending(*given):
+        listing = read(*given)
+        found = [replace(v, path=EndingFile(v.path)) if v.id == "v033" else v for v in listing.videos]
+        return replace(listing, videos=found)
+
+    monkeypatch.setattr(extract, "read", ending)
+    folder, found = run(root, tmp_path / "f", stride=8, workers=2)
+    (failed,) = found.report.failed
+    assert failed["id"] == "v033" and "ended with status 7, twice, the second time alone" in failed["reason"]
+    for video, other in zip(folder.videos(), [v for v in here.videos() if v.id != "v033"], strict=True):
+        if video.id == "v020":  # its batches were shared with v033
+            np.testing.assert_allclose(video.features(), other.features(), rtol=2e-5, atol=2e-6)
+        else:
+            np.testing.assert_array_equal(video.features(), other.features())
+    monkeypatch.setattr(extract, "read", read)
+    again, found = run(root, tmp_path / "f", stride=8, workers=0)
+    assert found.report.made == 1 and len(again.videos()) == 3
 
 
 def test_damaged_videos_cost_only_themselves(tmp_path):
