@@ -16,7 +16,8 @@ from albar_bench.cli.variadic import is_anything, is_benchmark, is_list, is_orde
 CLI = "albar_bench.cli"
 BUILD = Table(
     "Build test videos: **scuba** (actor over an unrelated background), **scufo** (a still of it), "
-    "**conflfg** (with the still actor of another class added), or your own kind: **package.module:Kind**.",
+    "**conflfg** (with the still actor of another class added), or your own kind: **package.module:Kind**."
+    "\n\nExample: `bench build scuba --dataset hmdb51`",
     {
         "scuba": Command(
             f"{CLI}.build:scuba",
@@ -34,7 +35,8 @@ BUILD = Table(
     KindGroup,
 )
 AUDIT = Table(
-    "Audit masks, what a built benchmark shows of the original background, and what the units of a network encode.",
+    "Audit masks, what a built benchmark shows of the original background, and what the units of a network encode."
+    "\n\nExample: `bench audit masks data/masks/hmdb51-people`",
     {
         "leakage": Command(
             f"{CLI}.audit:leakage",
@@ -52,7 +54,8 @@ AUDIT = Table(
     },
 )
 DATA = Table(
-    "Datasets: render the embedded dataset, list or inspect the videos in a folder; make pictures for backgrounds.",
+    "Datasets: render the embedded dataset, list or inspect the videos in a folder; make pictures for backgrounds."
+    "\n\nExample: `bench data inspect --dataset ucf101`",
     {
         "render": Command(
             f"{CLI}.data:render",
@@ -75,7 +78,8 @@ DATA = Table(
     },
 )
 WEIGHTS = Table(
-    "Weights of trained networks for mask sources and methods: list and download them.",
+    "Weights of trained networks for mask sources and methods: list and download them."
+    "\n\nExample: `bench weights list`",
     {
         "list": Command(
             f"{CLI}.weights:list_command",
@@ -88,7 +92,7 @@ WEIGHTS = Table(
     },
 )
 DOWNSTREAM = Table(
-    "Downstream tasks on features of a frozen network: does less bias help there?",
+    "Downstream tasks on features of a frozen network: does less bias help there?\n\nExample: `bench downstream demo`",
     {
         "anomaly": Command(
             f"{CLI}.downstream:anomaly",
@@ -267,7 +271,8 @@ app = typer.Typer(
         "less on them (`bench train`), measure how much a network still does (`bench eval`).\n\n"
         "Datasets are read from `$BENCH_DATA/NAME` (default `./data/NAME`), built benchmarks in "
         "`$BENCH_DATA/benchmarks/NAME-KIND-BACKGROUND`, runs in `./runs`. "
-        "`bench demo` runs every step on videos that the toolkit renders itself."
+        "`bench demo` runs every step on videos that the toolkit renders itself.\n\n"
+        "Example: `bench build scuba --dataset hmdb51`"
     ),
 )
 

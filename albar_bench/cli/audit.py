@@ -30,6 +30,8 @@ def leakage(
 
     The probe finds the nearest neighbour by colours and gradients of the pasted pixels around the actor; for the class,
     only among videos of other sources. Without a reference it sees the edge of the pasted area, including the actor.
+
+    Example: `bench audit leakage data/benchmarks/ucf101-scuba-stripes --reference boxes:truth --plot leakage.png`
     """
     from rich.console import Console
     from rich.markup import escape
@@ -105,6 +107,8 @@ def masks(
 
     doubt = 1 − coverage · neighbour_iou · size · confidence, where size = min(1, share / 0.01, (1 − share) / 0.5); an
     unknown factor counts as 1.
+
+    Example: `bench audit masks data/masks/hmdb51-people --out masks.csv --sheet masks.png`
     """
     from rich.console import Console
 

@@ -25,7 +25,10 @@ Folder = Annotated[Path, typer.Argument(help="A built benchmark.", metavar="BENC
 
 @with_options
 def verify(folder: Folder, run: RunSettings, moved: MovedOrigins) -> None:
-    """Check a benchmark against its manifest: the digest, size and length of every file, and every row."""
+    """Check a benchmark against its manifest: the digest, size and length of every file, and every row.
+
+    Example: `bench verify data/benchmarks/hmdb51-scuba-stripes`
+    """
     from benchmark_builder.audit.verify import verify as check
     from benchmark_builder.benchmark.manifest import read_benchmark
     from benchmark_builder.utils.errors import BenchError
@@ -42,7 +45,12 @@ def verify(folder: Folder, run: RunSettings, moved: MovedOrigins) -> None:
 @with_options
 def preview(folder: Folder, settings: PreviewSettings) -> None:
     """Show a benchmark (original, mask, SCUBA, SCUFO, ConflFG) or the masks of `bench segment`: a picture, or an
-    animation."""
+    animation.
+
+    Example: `bench preview data/benchmarks/hmdb51-scuba-stripes --videos 6 --out sheet.png`
+
+    Example: `bench preview data/benchmarks/hmdb51-conflfg-stripes --out plays.gif`
+    """
     from benchmark_builder.benchmark.preview import animation, contact_sheet
     from benchmark_builder.utils.pictures import PLAYING, SHEETS, check_suffix
 
@@ -56,7 +64,10 @@ def stats(
     chart: ChartSettings,
     moved: Annotated[dict[str, Any], Chosen(MovedOrigins, only=("scuba",))],
 ) -> None:
-    """Show class balance, mask coverage, and how much of the actor the stills show: tables and plots."""
+    """Show class balance, mask coverage, and how much of the actor the stills show: tables and plots.
+
+    Example: `bench stats data/benchmarks/hmdb51-scufo-stripes --out stats.pdf`
+    """
     from benchmark_builder.benchmark.manifest import read_benchmark
     from benchmark_builder.benchmark.stats import class_balance, mask_areas_of, plot_stats
     from benchmark_builder.utils.errors import BenchError
@@ -91,6 +102,8 @@ def export(
     lmms-eval and as a table for VLMEvalKit; `bench score --questions QA` scores their answers (docs/qa.md).
     `bench export iid:ucf101 --for mmaction2 --out DIR` writes lists of the ordinary test videos, which are not copied.
     `names.csv` lists the name of every video; give it as --lists to `bench score`.
+
+    Example: `bench export data/benchmarks/hmdb51-scuba-stripes --for mmaction2 --out exported`
     """
     from benchmark_builder.benchmark.export import export as run
     from benchmark_builder.benchmark.export import export_for
@@ -152,7 +165,10 @@ def merge(
     parts: Annotated[list[Path], typer.Argument(help="Built benchmarks with the same settings.", metavar="PART...")],
     settings: MergeSettings,
 ) -> None:
-    """Join parts that were built with `--shard i/n` on several machines into one benchmark; the parts are kept."""
+    """Join parts that were built with `--shard i/n` on several machines into one benchmark; the parts are kept.
+
+    Example: `bench merge part1 part2 --out whole`
+    """
     from benchmark_builder.benchmark.merge import merge as run
     from benchmark_builder.utils.errors import BenchError
     from benchmark_builder.utils.pool import default_workers
@@ -183,6 +199,8 @@ def import_command(
     """Write a manifest for a published benchmark, so that it can be verified, previewed and scored.
 
     If the videos have moved, give the same command with their new folder and the same --out.
+
+    Example: `bench import SCUBA_Place365 --kind scuba --dataset hmdb51 --backgrounds places365`
     """
     from benchmark_builder.benchmark.export import import_published
     from benchmark_builder.benchmark.manifest import FAILURE_COLUMNS, FAILURES

@@ -63,7 +63,12 @@ def scuba(
     by_hand: CorrectionSettings,
     virtual: Annotated[bool, typer.Option("--virtual", help="Short for --layout virtual.")] = False,
 ) -> None:
-    """Composite the actor of every video over backgrounds that are unrelated to the action."""
+    """Composite the actor of every video over backgrounds that are unrelated to the action.
+
+    Example: `bench build scuba --dataset hmdb51 --backgrounds images:places365/test_256`
+
+    Example: `bench build scuba --dataset ucf101 --masks ucf101-24:pyannot.pkl --limit 20 --out trial`
+    """
     if virtual:
         settings["layout"] = "virtual"
     _end(build.keep_going, _scuba(build, settings | by_hand.model_dump(), network)[1])
@@ -80,7 +85,12 @@ def scufo(
         bool, typer.Option("--shaken", help="With a smooth camera path, so that it is not still.")
     ] = False,
 ) -> None:
-    """Repeat one frame of every SCUBA video, so that nothing moves; low accuracy is good."""
+    """Repeat one frame of every SCUBA video, so that nothing moves; low accuracy is good.
+
+    Example: `bench build scufo --dataset hmdb51`
+
+    Example: `bench build scufo --from trial --shaken --out trial-shaken`
+    """
     from benchmark_builder.builders import build_scufo
 
     _derived(functools.partial(build_scufo, shaken=shaken), source, build, settings, network, own)
@@ -94,7 +104,12 @@ def conflfg(
     own: Annotated[dict[str, Any], Chosen(DonorSettings, PANEL)],
     source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
 ) -> None:
-    """Add the still actor of another class to every SCUBA video; the label is the class of the moving actor."""
+    """Add the still actor of another class to every SCUBA video; the label is the class of the moving actor.
+
+    Example: `bench build conflfg --dataset hmdb51`
+
+    Example: `bench build conflfg --from trial --order front --out trial-conflfg`
+    """
     from benchmark_builder.builders import build_conflfg
 
     _derived(build_conflfg, source, build, settings, network, own)
@@ -120,7 +135,8 @@ def command_of(word: str) -> Any:
     ) -> None:
         _derived(functools.partial(build_kind, kind), source, build, settings, network, own)
 
-    command.__doc__ = (kind.__doc__ or kind.about.title).partition("\n")[0]
+    about = (kind.__doc__ or kind.about.title).partition("\n")[0]
+    command.__doc__ = f"{about}\n\nExample: `bench build {word} --dataset hmdb51`"
     return made(word, command)
 
 

@@ -49,20 +49,20 @@ def compare(
     A method may be there with several settings; each is a row and a run of its own. The table says what every row
     costs, and --equal-cost adds a baseline that is trained as long as the dearest method.
 
-    Example: bench compare --methods baseline albar --seeds 3 --time one-frame
+    Example: `bench compare --methods baseline albar --seeds 3 --time one-frame`
 
-    Example: bench compare --methods baseline albar albar:ent=0 albar:adv=0 albar:still=middle,stills=1 --equal-cost
+    Example: `bench compare --methods baseline albar albar:ent=0 albar:adv=0 albar:still=middle,stills=1 --equal-cost`
 
-    Example: bench compare --methods baseline stillmix albar --pretrain 2048:bias=0.85,seed=101
+    Example: `bench compare --methods baseline stillmix albar --pretrain 2048:bias=0.85,seed=101`
 
-    Example: bench compare --methods baseline albar --seeds 5 --engine ray, for runs on all machines of a Ray cluster
+    Example, with runs on all machines of a Ray cluster: `bench compare --methods baseline albar --engine ray`
 
     With --downstream, it shows how well the features of networks serve other tasks: AUC of anomaly detection, mAP of
     localization, and contrasted accuracy next to them, with the published rows (docs/downstream.md).
 
-    Example: bench compare --downstream anomaly/ localize/ --leaderboard results/leaderboard.csv
+    Example: `bench compare --downstream anomaly/ localize/ --leaderboard results/leaderboard.csv`
 
-    Example: bench compare --downstream runs/*/model.ckpt --on ucf-crime thumos14 --anomaly-head mgfn --out table
+    Example: `bench compare --downstream runs/*/model.ckpt --on ucf-crime thumos14 --anomaly-head mgfn --out table`
     """
     if tasks.downstream:
         _downstream(tasks, sweep, drawn, given, file)

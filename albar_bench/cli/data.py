@@ -31,9 +31,9 @@ def render(
     Annotations are in the forms of UCF-Crime and of THUMOS14. In training videos, scenery and clothing suggest the
     wrong answer; test videos are unbiased. --frames, --skin-bias and --pan are options of synthactions alone.
 
-    Example: bench data render --train 4096 --test 256
+    Example: `bench data render --train 4096 --test 256`
 
-    Example: bench data render --dataset synthlong --train 40 --test 20 --out data/synthlong
+    Example: `bench data render --dataset synthlong --train 40 --test 20 --out data/synthlong`
     """
     from benchmark_builder.datasets import data_root
     from benchmark_builder.utils.options import setting_error
@@ -60,7 +60,10 @@ def render(
 
 @with_options
 def list_command(videos: VideoSettings) -> None:
-    """List a dataset's videos as CSV: id, label, class, file."""
+    """List a dataset's videos as CSV: id, label, class, file.
+
+    Example: `bench data list --dataset hmdb51 --split test`
+    """
     import sys
 
     from benchmark_builder.datasets import read_dataset
@@ -78,7 +81,10 @@ def list_command(videos: VideoSettings) -> None:
 
 @with_options
 def segments(videos: SegmentSettings) -> None:
-    """Print the annotated segments of a dataset of untrimmed videos as CSV: id, class, start, end, unit, split."""
+    """Print the annotated segments of a dataset of untrimmed videos as CSV: id, class, start, end, unit, split.
+
+    Example: `bench data segments --dataset thumos14`
+    """
     import sys
 
     from benchmark_builder.datasets.segments import read_segments
@@ -118,7 +124,10 @@ def backgrounds(settings: GenerateSettings) -> None:
 @with_options
 def inspect(settings: InspectSettings) -> None:
     """Decode every video and report problems of a copy. Exit status 1 if a video is missing, unreadable, or has a name
-    that cannot be used."""
+    that cannot be used.
+
+    Example: `bench data inspect --dataset ucf101 --csv problems.csv`
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

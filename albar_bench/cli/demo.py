@@ -20,7 +20,10 @@ class DemoOptions(RunSettings):
 
 @with_options
 def demo(options: DemoOptions) -> None:
-    """Render synthactions, build SCUBA, SCUFO and ConflFG, train two networks, score both, show the leaderboard."""
+    """Render synthactions, build SCUBA, SCUFO and ConflFG, train two networks, score both, show the leaderboard.
+
+    Example: `bench demo --out demo --seed 1`
+    """
     from albar.training.settings import TrainSettings
     from albar.training.trainer import train
     from benchmark_builder.benchmark.preview import contact_sheet

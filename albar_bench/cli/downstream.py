@@ -30,9 +30,9 @@ def anomaly(features: FEATURES, chosen: Annotated[dict[str, Any], Chosen(Anomaly
 
     Can be resumed: finished seeds are kept.
 
-    Example: bench downstream anomaly features/ucf-crime --head rtfm --steps 15000 --seeds 3 --out anomaly/rtfm
+    Example: `bench downstream anomaly features/ucf-crime --head rtfm --steps 15000 --seeds 3 --out anomaly/rtfm`
 
-    Example: bench downstream anomaly features/ucf-crime --scores scores_of_others.npz --out anomaly/others
+    Example: `bench downstream anomaly features/ucf-crime --scores scores_of_others.npz --out anomaly/others`
     """
     from evaluator.downstream.anomaly.detect import detect_anomalies
     from evaluator.reports.screen import print_table

@@ -14,9 +14,9 @@ def demo(options: DownstreamDemo) -> None:
     videos are unbiased. Every network gives features (`bench features`), on which heads are trained (`bench downstream
     anomaly`, `bench downstream localize`). Takes less than 10 minutes on 2 cores; can be resumed.
 
-    Example: bench downstream demo
+    Example: `bench downstream demo`
 
-    Example: bench downstream demo --checkpoints runs/baseline/model.ckpt runs/albar/model.ckpt --heads mil rtfm
+    Example: `bench downstream demo --checkpoints runs/baseline/model.ckpt runs/albar/model.ckpt --heads mil rtfm`
     """
     from rich.console import Console
 

@@ -43,6 +43,11 @@ def eval_command(
     model.ckpt --places resnet18_places365.pth.tar`; a render of synthactions needs no --places.
 
     On several GPUs: `accelerate launch --num_processes N $(which bench) eval MODEL …`.
+
+    Example: `bench eval runs/synthactions-albar-s0/model.ckpt`
+
+    Example: `bench eval model.ckpt --benchmarks data/benchmarks/hmdb51-scuba-stripes --time one-frame shuffled
+    --out results/mine`
     """
     from evaluator.evaluate import evaluate
     from evaluator.reports.leaderboard import read_leaderboard

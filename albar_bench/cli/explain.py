@@ -33,6 +33,8 @@ def explain(
 
     inside: share of the absolute attribution that is inside the actor's mask; area: share of the clip that the mask
     covers, which is what chance gives.
+
+    Example: `bench explain runs/albar/model.ckpt data/benchmarks/hmdb51-scuba-stripes --limit 50 --out explained`
     """
     from rich.console import Console
 

@@ -31,9 +31,9 @@ def localize(
     class occurs. mAP is the mean average precision at temporal IoU 0.3, 0.4, 0.5, 0.6 and 0.7, as ActivityNet's
     evaluator computes it. The last epoch is scored; the test videos choose nothing. Can be resumed.
 
-    Example: bench downstream localize features/albar --seeds 3 --out localize/albar
+    Example: `bench downstream localize features/albar --seeds 3 --out localize/albar`
 
-    Example: bench downstream localize --predictions result_detection.json --truth thumos_14_anno.json --head TriDet
+    Example: `bench downstream localize --predictions result_detection.json --truth thumos_14_anno.json --head TriDet`
     """
     from evaluator.downstream.localize.localize import localize_actions
 

@@ -27,6 +27,10 @@ def paper(
     Shows the plan first: what it needs, what of it is missing here and where to get it, disk space, GPU hours. `--run`
     runs it; it can be stopped and continued. `--tiny` runs the same plan on small rendered copies of the datasets, in a
     few minutes: `bench paper albar-hmdb51 --tiny --run`.
+
+    Example: `bench paper albar-hmdb51`
+
+    Example: `bench paper albar-hmdb51 --have hmdb51=/data/hmdb51 --run`
     """
     from evaluator.papers.needs import Places, given_places
     from evaluator.papers.plan import read_plan

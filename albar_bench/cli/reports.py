@@ -17,7 +17,10 @@ Results = Annotated[
 
 @with_options
 def leaderboard(results: Results, options: Leaderboards) -> None:
-    """Print leaderboards as one table; published rows, and rows measured on other videos, are marked."""
+    """Print leaderboards as one table; published rows, and rows measured on other videos, are marked.
+
+    Example: `bench leaderboard results other/results --published hmdb51`
+    """
     from evaluator.reports.screen import show
 
     show(results, published=options.published, reference=options.reference)
@@ -25,7 +28,10 @@ def leaderboard(results: Results, options: Leaderboards) -> None:
 
 @with_options
 def report(results: Results, options: ReportOptions) -> None:
-    """Write one self-contained page: leaderboard, bias plots, classes, comparisons, and videos playing side by side."""
+    """Write one self-contained page: leaderboard, bias plots, classes, comparisons, and videos playing side by side.
+
+    Example: `bench report results --title "My models" --out report.html`
+    """
     from evaluator.reports.report import report as write
 
     made = write(results, **dict(options))
@@ -65,7 +71,7 @@ def score(
 
     A video language model's answers to the questions of `bench export --layout qa` need --questions (docs/qa.md).
 
-    Example: bench score --template DIR; fill in DIR-answers.csv; bench score DIR-answers.csv --benchmark DIR.
+    Example: `bench score --template DIR`, fill in DIR-answers.csv, then `bench score DIR-answers.csv --benchmark DIR`.
     Every format with an example: docs/predictions.md.
     """
     from benchmark_builder.utils.errors import BenchError
@@ -98,7 +104,10 @@ def versus(
     b: Annotated[Path, typer.Argument(help="Another.")],
     options: VersusOptions,
 ) -> None:
-    """Compare two models on the same videos: paired differences with intervals, exact McNemar tests."""
+    """Compare two models on the same videos: paired differences with intervals, exact McNemar tests.
+
+    Example: `bench versus results/baseline results/albar`
+    """
     from benchmark_builder.utils.errors import BenchError
     from evaluator.reports.screen import show_comparison
     from evaluator.runs import find_records, load_run

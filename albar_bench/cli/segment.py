@@ -44,7 +44,12 @@ def segment(
     by_hand: CorrectionSettings,
     review: ReviewSettings,
 ) -> None:
-    """Write the masks of any source to disk once; builds reuse them with `--masks stored:FOLDER`. Can be resumed."""
+    """Write the masks of any source to disk once; builds reuse them with `--masks stored:FOLDER`. Can be resumed.
+
+    Example: `bench segment --dataset hmdb51 --masks people --review review.csv`
+
+    Example: `bench segment --dataset ucf101 --masks sam --prompts ucf101-24:pyannot.pkl --shard 1/4 --out masks/1`
+    """
     from benchmark_builder.builders import Run, Subset
     from benchmark_builder.segment import segment as write_masks
     from benchmark_builder.utils.errors import BenchError

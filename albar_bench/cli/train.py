@@ -41,6 +41,13 @@ def train(
     """Train a network. Can be resumed: the same command continues a stopped run.
 
     On several GPUs: `accelerate launch $(which bench) train …`.
+
+    Example: `bench train albar --epochs 8 --seed 1 --out runs/mine`
+
+    Example: `bench train stillmix --dataset hmdb51 --model swin3d_t --weights KINETICS400_V1 --batch 8 --accumulate
+    4`
+
+    Example: `bench train albar --help`
     """
     from albar.training.reference2d import NAME, reference_settings, train_reference, with_reference
     from albar.training.settings import make_settings

@@ -41,7 +41,7 @@ class Table:
     """A group of commands, which is an entry of another table as well.
 
     Attributes:
-        about: its help.
+        about: its help; the first paragraph is its line in a list.
         commands: name -> command, in the order of the list.
         kind: the class of the group.
     """

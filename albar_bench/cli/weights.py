@@ -6,12 +6,16 @@ from typing import Annotated
 
 import typer
 
-from albar_bench.cli.completion import complete
+from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
 
 
+@with_options
 def list_command(json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False) -> None:
-    """List every network: use, licence, size, digest, where its weights come from, whether they are installed."""
+    """List every network: use, licence, size, digest, where its weights come from, whether they are installed.
+
+    Example: `bench weights list --json`
+    """
     from benchmark_builder.pretrained.store import kept_at, size_text, state
     from benchmark_builder.pretrained.table import NETWORKS, Address, origin
 
@@ -49,13 +53,9 @@ def list_command(json: Annotated[bool, typer.Option("--json", help="Everything, 
     Console().print(table)
 
 
+@with_options
 def fetch(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="As `bench weights list` names it.", metavar="NAME", autocompletion=complete("fetch", "name")
-        ),
-    ],
+    name: Annotated[str, typer.Argument(help="As `bench weights list` names it.", metavar="NAME")],
     source: Annotated[
         Path | None,
         typer.Option(
@@ -68,12 +68,17 @@ def fetch(
     """Download a network's weights, verify their digest and store them; print their path.
 
     Existing files are not downloaded again. A folder of such files can be named in `$BENCH_WEIGHTS` instead.
+
+    Example: `bench weights fetch sam-vit-b`
+
+    Example: `bench weights fetch mediapipe-pose --from pose.onnx`
     """
     from benchmark_builder.pretrained import fetch as bring
 
     say(bring(name, source, lambda line: say(line, err=True)))
 
 
+@with_options
 def export_weights(
     model: Annotated[
         Path, typer.Argument(help="A checkpoint of `bench train` (model.ckpt), or its run's folder.", metavar="MODEL")
@@ -84,6 +89,8 @@ def export_weights(
 
     The file also contains the network's name, classes and clip sampling: in the metadata of a .safetensors, under
     albar-bench in a .pth. Equal checkpoints give equal bytes.
+
+    Example: `bench export-weights runs/albar --out albar.safetensors`
     """
     from albar.checkpoint import export_weights as export
 
