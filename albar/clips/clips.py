@@ -17,6 +17,8 @@ from torch.nn import functional
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.moved import renamed
 from benchmark_builder.utils.options import Pair, SettingsModel, Triple, Whole, as_whole, setting, share
+from benchmark_builder.video.decode import Frames
+from benchmark_builder.video.random_access import ChosenFrames
 
 # pytest took the old names for tests where a test file imported them.
 __getattr__ = renamed(__name__, {f"test_{it}": f"eval_{it}" for it in ("box", "boxes", "clip", "clips", "indices")})
@@ -266,6 +268,12 @@ def pick(frames: Iterable[np.ndarray], wanted: np.ndarray) -> dict[int, np.ndarr
 
 def _picked(frames: Iterable[np.ndarray], wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     needed, last = {int(i) for i in wanted}, int(wanted.max())
+    if isinstance(frames, Frames) and frames.plain and not frames.begun:
+        chosen = ChosenFrames(frames.path, needed, frames.threads)
+        yield from chosen
+        if chosen.count <= last:
+            raise ShortVideo(chosen.count, last)
+        return
     source, skip = iter(frames), getattr(frames, "skip", None)  # a file's frames need not all become RGB
     for k in range(last + 1):
         frame = None

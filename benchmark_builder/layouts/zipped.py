@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from benchmark_builder.layouts.base import ZIP_DATE, Layout, Sink, jpeg
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import open_zip, whole_file, zip_member
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, series
-from benchmark_builder.video.decode import picture
+from benchmark_builder.video.pictures import Member, Pictures, picture
 
 STILL = ".jpg"
 
@@ -58,11 +59,24 @@ class _JpegZip:
         self.archive.writestr(zipfile.ZipInfo(self.frame.format(self.count), ZIP_DATE), jpeg(frame, self.quality))
 
 
-def _zipped(path: Path, expected: int | None) -> Iterator[np.ndarray]:
-    try:
-        archive = open_zip(path)
+def _zipped(path: Path, expected: int | None) -> Pictures:
+    def members() -> Iterator[Member]:
+        with _readable(path):
+            archive = open_zip(path)
         for _, name in series(archive.namelist(), path, expected):
-            yield picture(zip_member(archive, name), f"{path}:{name}")
+            yield f"{path}:{name}", partial(member, archive, name)
+
+    def member(archive: zipfile.ZipFile, name: str) -> bytes:
+        with _readable(path):
+            return zip_member(archive, name)
+
+    return Pictures(path, members)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, zipfile.BadZipFile) as error:
         raise BenchError(f"{path}: not a readable zip of frames ({error}); build it again") from None
 

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file
@@ -61,6 +62,33 @@ def known_digest(path: Path, compute: Callable[[Path], str] = sha256_file) -> st
     return found
 
 
+def stored_frames(path: Path, reader: str) -> bytes | None:
+    """What :func:`store_frames` stored for a file; None if there is nothing, or the file has changed since."""
+    try:
+        stamp, _ = _stamp(path)
+        return _found("frames", os.fsencode(path.resolve()), f"{reader} {stamp}")
+    except OSError:
+        return None
+
+
+def store_frames(path: Path, reader: str, data: bytes) -> None:
+    """Store what is known of a video file's frames (:mod:`benchmark_builder.video.frame_index`).
+
+    Nothing is stored if the file has just changed, or the cache cannot be used.
+
+    Args:
+        path: the video file.
+        reader: the decoder and its version; another one does not get this entry.
+        data: at most 1 MB.
+    """
+    try:
+        stamp, newest = _stamp(path)
+        if time.time() - newest > SETTLED and len(data) <= 2**20:
+            _keep("frames", os.fsencode(path.resolve()), f"{reader} {stamp}", data)
+    except OSError:
+        return
+
+
 def _stamp(path: Path) -> tuple[str, float]:
     """A stamp that differs after a file, or a file in a folder, was changed; and the newest time in it, in seconds."""
     facts = path.stat()
@@ -102,22 +130,36 @@ def _open(file: Path) -> sqlite3.Connection:
     opened = sqlite3.connect(file, timeout=5, isolation_level=None)
     opened.execute("PRAGMA synchronous=OFF")  # what a power cut loses is computed again
     opened.execute("CREATE TABLE IF NOT EXISTS digests (path BLOB PRIMARY KEY, stamp TEXT, sha256 TEXT)")
+    opened.execute("CREATE TABLE IF NOT EXISTS frames (path BLOB PRIMARY KEY, stamp TEXT, data BLOB)")
     return opened
 
 
 def _read(name: bytes, stamp: str) -> str | None:
-    database = _connection()
-    if database is None:
-        return None
-    try:
-        row = database.execute("SELECT sha256 FROM digests WHERE path = ? AND stamp = ?", (name, stamp)).fetchone()
-    except sqlite3.Error:
-        return None
-    return str(row[0]) if row else None
+    found = _found("digests", name, stamp)
+    return None if found is None else str(found)
 
 
 def _write(name: bytes, stamp: str, sha256: str) -> None:
+    _keep("digests", name, stamp, sha256)
+
+
+_COLUMN = {"digests": "sha256", "frames": "data"}  # of each table
+
+
+def _found(table: str, name: bytes, stamp: str) -> Any:
+    database = _connection()
+    if database is None:
+        return None
+    asked = f"SELECT {_COLUMN[table]} FROM {table} WHERE path = ? AND stamp = ?"
+    try:
+        row = database.execute(asked, (name, stamp)).fetchone()
+    except sqlite3.Error:
+        return None
+    return row[0] if row else None
+
+
+def _keep(table: str, name: bytes, stamp: str, value: str | bytes) -> None:
     database = _connection()
     if database is not None:
         with contextlib.suppress(sqlite3.Error):
-            database.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", (name, stamp, sha256))
+            database.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (name, stamp, value))

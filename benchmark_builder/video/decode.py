@@ -1,4 +1,6 @@
-"""Decoding: one sequential decoder (PyAV) for everything, without seeking, so that frame numbers are always exact.
+"""Decoding: one sequential decoder (PyAV), so that frame numbers are always exact.
+
+Chosen frames of a file are read faster by :mod:`~benchmark_builder.video.random_access`, which gives the same ones.
 
 A folder of pictures (PNG or JPEG, in the order of their numbers) is a video too, at :data:`FOLDER_FPS`.
 """
@@ -8,13 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.folders import PICTURE_SUFFIXES, entries, files_of, series
 from benchmark_builder.video.display import Converter, FormerConverter, display_matrix, in_words, swaps_sides, turning
+from benchmark_builder.video.pictures import folder_frames, picture, pictures, png_size, same_size
 from benchmark_builder.video.streams import BROKEN, cropping, decode, even_times, frame_rate, opened, short
+
+__all__ = [
+    "FOLDER_FPS", "FrameFacts", "Frames", "VideoInfo", "coded_length", "picture", "pictures", "png_size", "probe",
+    "read_frames", "read_planes", "scan_frames",
+]  # fmt: skip
 
 FOLDER_FPS = 30.0  # a folder has no rate; HMDB51, and JHMDB, which is cut from it, have 30
 
@@ -72,7 +78,7 @@ def probe(path: Path, expected: int | None = None) -> VideoInfo:
         if first is None:
             raise BenchError(f"{path}: no video frame could be decoded; replace the file")
         filters = turning(display_matrix(first))
-        height, width = _rgb(path, Converter(cropping(container, stream)), first).shape[:2]
+        height, width = to_rgb(path, Converter(cropping(container, stream)), first).shape[:2]
         rotation = 0 if len(filters) == 1 and filters[0][0] in ("hflip", "vflip") else int(first.rotation)
         rotation = 180 if rotation == -180 else rotation
         fps = frame_rate(stream, indexed or times)
@@ -101,30 +107,50 @@ def read_frames(
     Raises:
         BenchError: the file is damaged or the frame size changes; earlier frames have been yielded before.
     """
-    return _folder(path, expected, version) if path.is_dir() else Frames(path, threads, damaged, version)
+    return folder_frames(path, expected, version) if path.is_dir() else Frames(path, threads, damaged, version)
 
 
 class Frames(Iterator[np.ndarray]):
-    """The iterator of :func:`read_frames` for a video file, which is opened when the first frame is requested."""
+    """The iterator of :func:`read_frames` for a video file, which is opened when the first frame is requested.
+
+    ``path``, ``threads``: as given. ``begun``: whether a frame was requested. ``codec``: libav's
+    name of the codec, known from the first frame on. ``plain``: whether nothing but the frames
+    is wanted, decoded in today's way; then chosen frames can be read by
+    :class:`~benchmark_builder.video.random_access.ChosenFrames` instead.
+    """
 
     def __init__(self, path: Path, threads: int = 1, damaged: list[int] | None = None, version: int = 2) -> None:
-        self._path, self._threads, self._damaged, self._version = path, threads, damaged, version
+        self.path, self.threads, self.begun, self.codec = path, threads, False, ""
+        self.plain = damaged is None and version > 1
+        self._damaged, self._version = damaged, version
         self._converter: Converter | FormerConverter = FormerConverter()
         self._coded = self._decode()
 
     def __next__(self) -> np.ndarray:
-        frame = next(self._coded)  # opens the file and initialises the converter
-        return _rgb(self._path, self._converter, frame)
+        frame = self.advance()
+        if frame is None:
+            raise StopIteration
+        return self.rgb(frame)
 
     def skip(self) -> bool:
         """Skip the next frame: decode it without conversion to RGB. Returns False if there is no frame."""
-        return next(self._coded, None) is not None
+        return self.advance() is not None
+
+    def advance(self) -> av.VideoFrame | None:
+        """The next frame as it was decoded; None if there is none."""
+        self.begun = True
+        return next(self._coded, None)  # opens the file and initialises the converter
+
+    def rgb(self, frame: av.VideoFrame) -> np.ndarray:
+        """A frame of :meth:`advance` as a picture: uint8 (H, W, 3) RGB."""
+        return to_rgb(self.path, self._converter, frame)
 
     def _decode(self) -> Iterator[av.VideoFrame]:
-        with opened(self._path, self._threads, first=self._version == 1) as (container, stream):
+        with opened(self.path, self.threads, first=self._version == 1) as (container, stream):
+            self.codec = stream.codec_context.name
             if self._version > 1:
                 self._converter = Converter(cropping(container, stream))
-            for index, frame in enumerate(_decoded(self._path, container, stream)):
+            for index, frame in enumerate(_decoded(self.path, container, stream)):
                 if self._damaged is not None and frame.is_corrupt:
                     self._damaged.append(index)
                 yield frame
@@ -145,7 +171,7 @@ class FrameFacts:
 def scan_frames(path: Path) -> Iterator[FrameFacts]:
     """Decode every frame in order, as :func:`read_frames`, but without conversion to RGB: for checks."""
     if path.is_dir():
-        for number, _ in enumerate(_folder(path)):
+        for number, _ in enumerate(folder_frames(path)):
             yield FrameFacts(number, False)
         return
     with opened(path) as (container, stream):
@@ -173,40 +199,6 @@ def coded_length(path: Path) -> int:
     return max(count, length)
 
 
-def pictures(folder: Path, expected: int | None = None) -> list[Path]:
-    """The frames of a folder of pictures, in order: one series (:func:`~benchmark_builder.utils.folders.series`).
-
-    Args:
-        folder: a folder of PNG or JPEG pictures whose names end in numbers.
-        expected: expected number of frames, if a list contains it.
-
-    Raises:
-        BenchError: the folder has no pictures, or several series.
-    """
-    return [folder / name for _, name in series((p.name for p in entries(folder)), folder, expected)]
-
-
-def picture(data: bytes, name: str) -> np.ndarray:
-    """Decode a PNG or JPEG: uint8 (H, W, 3) RGB.
-
-    Raises BenchError with ``name`` if it is not a picture, or is too large.
-    """
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    except cv2.error:  # more pixels than benchmark_builder allows
-        image = None
-    if image is None:
-        raise BenchError(f"{name}: not a readable picture; replace the file")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def png_size(data: bytes) -> tuple[int, int]:
-    """(height, width) from the header of a PNG; nothing is decoded. Raises ValueError if it is not a PNG."""
-    if len(data) < 24 or not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise ValueError("it is not a PNG")
-    return int.from_bytes(data[20:24]), int.from_bytes(data[16:20])
-
-
 def read_planes(path: Path, index: int) -> np.ndarray:
     """Frame ``index`` as the planes stored in the file: uint8 (H·3/2, W), yuv420p. For bit-exact stills."""
     with opened(path) as (container, stream):
@@ -216,24 +208,11 @@ def read_planes(path: Path, index: int) -> np.ndarray:
     raise BenchError(f"{path}: has no frame {index}; it is shorter than its manifest says, build it again")
 
 
-def _folder(path: Path, expected: int | None = None, version: int = 2) -> Iterator[np.ndarray]:
-    size = None
-    names = pictures(path, expected) if version > 1 else sorted(files_of(path, PICTURE_SUFFIXES)[0])
-    for count, name in enumerate(names):
-        image = picture(name.read_bytes(), str(name))
-        size = _same_size(path, count, size, (image.shape[1], image.shape[0]))
-        yield image
+def to_rgb(path: Path, converter: Converter | FormerConverter, frame: av.VideoFrame) -> np.ndarray:
+    """A decoded frame as a picture: uint8 (H, W, 3) RGB.
 
-
-def _same_size(path: Path, count: int, before: tuple[int, int] | None, now: tuple[int, int]) -> tuple[int, int]:
-    """Returns ``now``; raises BenchError if it differs from ``before``. Sizes are (width, height)."""
-    if before not in (None, now):
-        old, new = (f"{w}x{h}" for w, h in (before or now, now))
-        raise BenchError(f"{path}: its size changes from {old} to {new} after frame {count}; replace it")
-    return now
-
-
-def _rgb(path: Path, converter: Converter | FormerConverter, frame: av.VideoFrame) -> np.ndarray:
+    Raises BenchError with ``path`` if it cannot be converted.
+    """
     try:
         return converter.rgb(frame)
     # a crop of the whole picture, or colours that swscale cannot convert
@@ -250,7 +229,7 @@ def _decoded(
             for frame in frames:
                 sides = (frame.width, frame.height)
                 turned = swaps_sides(turning(display_matrix(frame)))
-                size = _same_size(path, count, size, (sides[1], sides[0]) if turned else sides)
+                size = same_size(path, count, size, (sides[1], sides[0]) if turned else sides)
                 count += 1
                 yield frame
     except BROKEN as error:
