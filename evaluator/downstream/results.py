@@ -21,6 +21,7 @@ from evaluator.records import Name, Shown, Text, version
 
 FILE = "results.json"
 TASKS = ("anomaly", "localization")
+_ROUNDED = 1e-6  # figures that were rounded to six places still agree
 _FIX = "give a results.json that `bench downstream` has written, or run that command again"
 
 
@@ -82,7 +83,8 @@ class DownstreamResults(FileRecord):
 
     @classmethod
     def of(cls, document: object, path: Path | str, fix: str = _FIX) -> Self:
-        """As for every record; seeds must also be different and have the figures that ``mean`` and ``sd`` have."""
+        """As for every record; seeds must also be different, have the figures that ``mean`` and ``sd`` have, and give
+        them."""
         record = super().of(document, path, fix)
         names = set(record.mean)
         if len({s.seed for s in record.seeds}) < len(record.seeds):
@@ -94,7 +96,21 @@ class DownstreamResults(FileRecord):
                 raise BenchError(f"{path}: {place} has other figures than mean; {fix}")
         if unknown := set(record.interval) - names:
             raise BenchError(f"{path}: interval has figures that mean lacks ({', '.join(sorted(unknown))}); {fix}")
+        for name, ends in record.interval.items():
+            if ends.low > ends.high:
+                raise BenchError(f"{path}: interval.{name} ends ({ends.high:g}) before it starts ({ends.low:g}); {fix}")
+        mean, sd = summary([s.figures for s in record.seeds])
+        for place, said, wanted in (("mean", record.mean, mean), ("sd", record.sd, sd)):
+            for name in sorted(names):
+                told, real = said[name], wanted[name]
+                if (told is None) != (real is None) or (told is not None and abs(told - (real or 0)) > _ROUNDED):
+                    raise BenchError(f"{path}: {place}.{name} is {_number(told)}, but its seeds give {_number(real)}; "
+                                     f"{fix}")  # fmt: skip
         return record
+
+
+def _number(value: float | None) -> str:
+    return "null" if value is None else f"{value:.6g}"
 
 
 def summary(seeds: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float | None]]:

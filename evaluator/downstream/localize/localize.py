@@ -262,6 +262,8 @@ class _Training:
         except Exception as error:  # a head of a user, or the package
             raise BenchError(f"--head {name}: failed ({type(error).__name__}: {first_line(error)}); look at its code, "
                              "or give other settings with --set") from error  # fmt: skip
+        if not found:
+            raise BenchError(f"no test video could be predicted; the first: {left_out[0][1]}")
         write_predictions(self._file(place), self._spans(found), list(found), name)
         write_json(place.with_suffix(".json"), {"log": log, "left_out": left_out, "videos": len(found),
                                                 "training": [list(row) for row in self.unread]})  # fmt: skip

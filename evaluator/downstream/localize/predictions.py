@@ -58,14 +58,15 @@ def read_predictions(given: Path | Any, truth: Truth) -> Predictions:
 
     Raises:
         BenchError: the file is missing, is none of the forms, has no prediction that can be read, or none whose video
-            or class the truth knows; or labels are numbers and the truth does not explain them.
+            or class the truth knows; or labels are numbers and the truth does not explain them. A file that names
+            videos of the truth, all with empty lists, is valid: it predicts nothing.
     """
     source = str(given) if isinstance(given, Path | str) else "predictions"
-    rows = _rows(source, _loaded(Path(given)) if isinstance(given, Path | str) else given)
+    document = _loaded(Path(given)) if isinstance(given, Path | str) else given
     read = _Reading(source, truth)
-    for row in rows:
+    for row in _rows(source, document):
         read.add(*row)
-    return read.finished()
+    return read.finished([str(video) for video in _table(document)])
 
 
 def write_predictions(path: Path, spans: Spans, videos: Sequence[str], head: str) -> None:
@@ -116,16 +117,20 @@ def _rows(source: str, document: Any) -> Iterator[Row]:
         raise BenchError(f"{source}: holds a {type(document).__name__}, no predictions; {FIX}")
     if "video-id" in document or "t-start" in document:
         return _of_columns(source, document)
-    table = document
-    for name in ("results", "database"):
-        if isinstance(document.get(name), Mapping):
-            table = document[name]
-            break
+    table = _table(document)
     if any(isinstance(v, Mapping) and "annotations" in v for v in table.values()):
         raise BenchError(f"{source}: holds annotations, no predictions; give it with --truth")
     if not table or not all(isinstance(v, Sequence) and not isinstance(v, str) for v in table.values()):
         raise BenchError(f"{source}: is not a table of videos with lists of predictions; {FIX}")
     return _of_table(table)
+
+
+def _table(document: Any) -> Mapping[Any, Any]:
+    """The table of videos in a document; empty if it has another form."""
+    if not isinstance(document, Mapping):
+        return {}
+    found = (document[name] for name in ("results", "database") if isinstance(document.get(name), Mapping))
+    return next(found, document)
 
 
 def _of_columns(source: str, document: Mapping[Any, Any]) -> Iterator[Row]:
@@ -238,8 +243,13 @@ class _Reading:
                              "classes they are; give the class names in label order with --classes FILE")  # fmt: skip
         return self.truth.numbers.get(number)
 
-    def finished(self) -> Predictions:
+    def finished(self, videos: Sequence[str]) -> Predictions:
+        """The predictions. ``videos``: those that the file names, also without a prediction."""
         source, truth, rows = self.source, self.truth, self.rows
+        if not self.total and any(composed(video) in truth.videos for video in videos):
+            return Predictions(
+                Spans([], [], np.zeros((0, 2)), np.zeros(0)), [], [f"{source}: predicts no segment at all, which scores 0"]
+            )
         if not self.total:
             raise BenchError(f"{source}: has no predictions; {FIX}")
         if self.bad == self.total:

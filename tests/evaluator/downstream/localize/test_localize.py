@@ -54,6 +54,16 @@ def test_one_seed_and_one_video_that_fail_cost_themselves(tmp_path, features):
     assert {r["seed"] for r in rows(tmp_path / "o/left_out.csv") if r["video"] == "v6"} == {"0", "2"}
 
 
+def test_a_seed_that_predicts_nothing_scores_0(tmp_path, features):
+    found = run(features, tmp_path / "o", head="localizers:Silent", seeds=2)
+    record = read_results(tmp_path / "o")
+    assert [s.figures["map"] for s in record.seeds] == [1.0, 0.0] and record.mean["map"] == 0.5
+    assert any("seed-1-predictions.json: predicts no segment at all, which scores 0" in note for note in found.notes)
+    assert len(found.missing[1]) == 3
+    alone = run(features, tmp_path / "one", head="localizers:Silent", seeds=1, first_seed=1)
+    assert alone.record.mean["map"] == alone.record.interval["map"].high == 0.0
+
+
 def test_actionformer(tmp_path, features):
     """Trained, written in OpenTAD's form, and read back to the same figures; equal seeds are equal, others are not."""
     pytest.importorskip("actionformer", reason="the extra downstream is not installed")

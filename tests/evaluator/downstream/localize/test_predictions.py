@@ -120,7 +120,7 @@ def test_bad_predictions_cost_themselves(tmp_path, truth, bad, said):
     [
         ({"results": {}}, "not a table of videos"),
         ({"results": {"a": {"segment": [0, 1]}}}, "not a table of videos"),
-        ({"results": {"a": []}}, "has no predictions"),
+        ({"results": {"zzz": []}}, "has no predictions"),
         ([], "holds a list"),
         (3, "holds a int"),
         ({"database": {"a": {"subset": "test", "annotations": []}}}, "give it with --truth"),
