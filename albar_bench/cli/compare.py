@@ -141,7 +141,8 @@ def _downstream(
         say(shown(note))
     say("\n".join(map(str, table.written)))
     if done.failures:
-        raise BenchError(f"{len(done.failures)} steps failed; the first: {done.failures[0]}; fix the cause and run the "
+        raise BenchError(f"{counted(len(done.failures), 'step')} failed; the first: {done.failures[0]}; fix the cause "
+                         f"and run the "
                          "command again")  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import typer
 
 from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
+from benchmark_builder.utils.text import counted
 from evaluator.downstream.anomaly.options import AnomalyOptions
 
 if TYPE_CHECKING:
@@ -59,7 +60,12 @@ def _figures(found: "Detected") -> "Table":
 
     record = found.record
     share = 100 * found.anomalous / found.frames
-    table = Table(title=f"{record.head}: {found.videos} test videos, {found.frames} frames, {share:.1f} % anomalous")
+    table = Table(
+        title=(
+            f"{record.head}: {counted(found.videos, 'test video')}, {counted(found.frames, 'frame')}, {share:.1f} % "
+            "anomalous"
+        )
+    )
     seeds = [f"seed {s.seed}" for s in record.seeds] if len(record.seeds) > 1 else []
     for heading in ("percent", "mean ± sd", "95 % interval", *seeds):
         table.add_column(heading, no_wrap=heading != "percent")

@@ -9,6 +9,7 @@ from albar_bench.cli.build import say_failures
 from albar_bench.cli.eval import OF_MODEL
 from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
+from benchmark_builder.utils.text import counted
 from evaluator.features.options import FeaturesFiles, FeaturesOptions, FeaturesRun
 from evaluator.options import ModelOptions
 
@@ -95,7 +96,10 @@ def features(
     counts = f"{found.missing} missing, {len(report.failed)} failed"
     if not found.videos:
         raise BenchError(f"{report.folder}: no features were written: {counts} (see above)")
-    say(f"{found.path}: {found.windows} windows of {found.videos} videos ({report.made} new), {counts}")
+    say(
+        f"{found.path}: {counted(found.windows, 'window')} of {counted(found.videos, 'video')} ({report.made} new), "
+        f"{counts}"
+    )
     if report.failed and not keep_going:
         raise BenchError(f"{report.folder / 'failures.csv'}: {len(report.failed)} failed, the rest is written; fix"
                          " what it lists and run the same command again, or pass --keep-going")  # fmt: skip
@@ -113,7 +117,7 @@ def _check(
     for line in found.problems:
         say(f"does not fit: {line}")
     if found.problems:
-        raise BenchError(f"{path}: {len(found.problems)} things do not fit (see above)")
+        raise BenchError(f"{path}: {counted(len(found.problems), 'thing does', 'things do')} not fit (see above)")
     say(f"{path}: everything fits")
 
 
@@ -130,5 +134,6 @@ def _import(
     window, stride, fps = (options.value(name) for name in ("window", "stride", "fps"))
     folder = import_features(path, lists, truth, annotations, window, stride, fps, method, say)
     videos = folder.videos()
-    say(f"{path}: tables of {len(videos)} videos, {sum(v.windows for v in videos)} windows, {folder.crops} crops of "
-        f"{folder.dimension} values, for {folder.task}")  # fmt: skip
+    say(f"{path}: tables of {counted(len(videos), 'video')}, {counted(sum(v.windows for v in videos), 'window')}, "
+        f"{counted(folder.crops, 'crop')} of "
+        f"{counted(folder.dimension, 'value')}, for {folder.task}")  # fmt: skip

@@ -7,6 +7,7 @@ import typer
 
 from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
+from benchmark_builder.utils.text import counted
 from evaluator.downstream.localize.options import LocalizeOptions
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def show(found: "Localized") -> None:
         values = (f"{100 * float(str(row[f])):.2f}" for f in ("map", "map@0.5"))
         classes.add_row(literal(str(row["class"])), str(row["annotated"]), str(row["predictions"]), *values)
     print_table(classes)
-    say(f"{found.videos} videos, {found.segments} annotated segments; the interval is over videos")
+    say(
+        f"{counted(found.videos, 'video')}, {counted(found.segments, 'annotated segment')}; the interval is over videos"
+    )
     for seed, missing in found.missing.items():
         if missing:
             more = f" … and {len(missing) - 5} more" if len(missing) > 5 else ""

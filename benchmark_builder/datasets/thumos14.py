@@ -106,7 +106,8 @@ def segments(root: Path) -> tuple[list[Segment], list[str]]:
     if not files:
         raise BenchError(f"{root}: contains no annotations such as {CLASSES[0]}_test.txt. {WHERE}")
     if empty:
-        notes.append(f"{len(empty)} segments end before they start and are left out; the first: {empty[0]}")
+        words = "segment ends before its start", "segments end before their start"
+        notes.append(f"{counted(len(empty), *words)}, left out; the first: {empty[0]}")
     return found, notes
 
 

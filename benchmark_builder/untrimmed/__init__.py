@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_builder.datasets import data_root
-from benchmark_builder.untrimmed.record import SPLITS, TASKS, LongVideo, Segment, UntrimmedListing
+from benchmark_builder.untrimmed.record import SPLITS, TASKS, LongVideo, Segment, UntrimmedListing, UnusableFile
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.registry import Registry, first_line, safe_name
 
-__all__ = ["UNTRIMMED", "LongVideo", "Segment", "UntrimmedListing", "read"]
+__all__ = ["UNTRIMMED", "LongVideo", "Segment", "UntrimmedListing", "UnusableFile", "read"]
 
 UNTRIMMED = Registry(
     "dataset of untrimmed videos",
@@ -64,6 +64,9 @@ def read(dataset: str, root: Path | None = None, split: str = "all", task: str |
     if task is not None and listing.task != task:
         said = f"is annotated for {listing.task}" if listing.task else "has no annotations"
         raise BenchError(f"--task {task}: {dataset} {said}; leave --task out or choose another --dataset")
+    if not listing.videos and listing.unusable:
+        first = listing.unusable[0]
+        raise BenchError(f"{root}: no video of split {split!r} can be used; the first: {first.file}: {first.reason}")
     if not listing.videos:
         raise BenchError(f"{root}: no videos of split {split!r} found. {where}")
     return listing

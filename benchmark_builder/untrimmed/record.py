@@ -65,6 +65,18 @@ class LongVideo:
             raise BenchError(f"video {self.id}: split {self.split!r} is none of {', '.join(SPLITS)}")
 
 
+@dataclass(frozen=True, slots=True)
+class UnusableFile:
+    """A video of the folder that cannot be listed.
+
+    Attributes:
+        file: relative to the dataset's root. reason: why it cannot be used, and how to fix that.
+    """
+
+    file: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class UntrimmedListing:
     """The videos of a dataset.
@@ -77,6 +89,7 @@ class UntrimmedListing:
         notes: what the user should know: files that are not used, wrong annotations.
         also: other tasks for which the same videos are annotated; :func:`~benchmark_builder.untrimmed.read` takes them
             as ``task``.
+        unusable: files of the split that cannot be listed, such as those with a name that cannot be an id.
     """
 
     videos: list[LongVideo]
@@ -84,6 +97,7 @@ class UntrimmedListing:
     task: str
     notes: list[str] = field(default_factory=list[str])
     also: tuple[str, ...] = ()
+    unusable: tuple[UnusableFile, ...] = ()
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:

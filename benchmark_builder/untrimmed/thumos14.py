@@ -21,7 +21,7 @@ from benchmark_builder.untrimmed.record import LongVideo, Segment, UntrimmedList
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
 from benchmark_builder.utils.folders import VIDEO_SUFFIXES, files_below
-from benchmark_builder.utils.text import composed, letters
+from benchmark_builder.utils.text import composed, counted, letters
 
 WHERE = files.WHERE
 CLASSES = files.CLASSES
@@ -60,10 +60,12 @@ def read(root: Path, split: str, task: str | None) -> UntrimmedListing:
             videos.append(LongVideo(name, paths.get(name), of, None, tuple(own), "seconds", missing))
     videos.sort(key=lambda video: (SPLITS.index(video.split), video.id))
     if twice:
-        notes.append(f"{root}: {twice} segments are annotated twice and are used once")
+        notes.append(f"{root}: {counted(twice, 'segment is', 'segments are')} annotated twice, used once")
     bare = [name for name in paths if name not in found and split in ("all", SPLITS[name.startswith("video_test")])]
     if bare:
-        notes.append(f"{root}: {len(bare)} videos have no annotations and are left out; the first: {min(bare)}")
+        notes.append(
+            f"{root}: {counted(len(bare), 'video has', 'videos have')} no annotations, left out; the first: {min(bare)}"
+        )
     wrong = [video.id for video in videos if video.id in WRONG]
     if wrong:
         notes.append(f"{root}: the annotations of {' and '.join(wrong)} are known to be wrong; OpenTAD leaves them out")
@@ -97,7 +99,10 @@ def _annotated(root: Path, notes: list[str]) -> dict[str, list[Segment]]:
         else:
             own.append(Segment(label, start, end))
     if empty:
-        notes.append(f"{path}: {len(empty)} segments end before they start and are left out; the first: {empty[0]}")
+        notes.append(
+            f"{path}: {counted(len(empty), 'segment ends before its', 'segments end before their')} start, left out; "
+            f"the first: {empty[0]}"
+        )
     return found
 
 

@@ -17,7 +17,7 @@ from benchmark_builder.datasets import ucf_crime as files
 from benchmark_builder.datasets.common import stem_of
 from benchmark_builder.untrimmed.record import LongVideo, Segment, UntrimmedListing
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.text import plain_path, read_lines
+from benchmark_builder.utils.text import counted, plain_path, read_lines
 
 WHERE = files.WHERE
 SPLITS = ("train", "test")
@@ -46,11 +46,15 @@ def read(root: Path, split: str, task: str | None) -> UntrimmedListing:
             videos.append(LongVideo(video.id, video.path, name, video.label, own, "frames", video.missing))
     bare = [v.id for v in videos if v.split == "test" and v.label != files.NORMAL and not v.segments]
     if bare:
-        notes.append(f"{root}: {len(bare)} test videos of anomalies have no annotated frames, so all of theirs count "
-                     f"as normal: {_some(bare)}")  # fmt: skip
+        notes.append(f"{root}: {counted(len(bare), 'test video', 'test videos')} of anomalies without annotated "
+                     f"frames: all of "
+                     f"theirs count as normal: {_some(bare)}")  # fmt: skip
     strange = [name for name, own in segments.items() if own]
     if strange:
-        notes.append(f"{root}: {len(strange)} annotated videos are not in the list of test videos: {_some(strange)}")
+        notes.append(
+            f"{root}: {counted(len(strange), 'annotated video is', 'annotated videos are')} not in the list of test "
+            f"videos: {_some(strange)}"
+        )
     return UntrimmedListing(videos, list(files.CLASSES), "anomaly", notes)
 
 
@@ -76,7 +80,7 @@ def _in_order(root: Path, split: str, found: Listing, known: set[str], notes: li
         label = folder if folder in files.CLASSES else files.NORMAL
         videos.append(LongVideo(name, video.path if video else None, split, label, (), "frames", missing))
     if twice:
-        notes.append(f"{path}: {len(twice)} videos are listed twice and are used once: {_some(twice)}")
+        notes.append(f"{path}: {counted(len(twice), 'video is', 'videos are')} listed twice, used once: {_some(twice)}")
     return videos
 
 
@@ -100,7 +104,9 @@ def _segments(root: Path, notes: list[str]) -> dict[str, list[Segment]]:
         else:
             own.append(segment)
     if twice:
-        notes.append(f"{root}: {len(twice)} videos are annotated twice, such as {min(twice)}; used once")
+        notes.append(
+            f"{root}: {counted(len(twice), 'video is', 'videos are')} annotated twice, such as {min(twice)}; used once"
+        )
     return {name: sorted(own, key=lambda s: (s.start, s.end)) for name, own in found.items()}
 
 

@@ -82,6 +82,21 @@ def files_below(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     return [folder / name for name in sorted((n for n in names if not hidden(n)), key=natural)]
 
 
+def hidden_below(folder: Path, suffixes: Iterable[str]) -> list[str]:
+    """Relative names of the files that :func:`files_below` passes over because a name begins with a dot, sorted. Those
+    of the system, and macOS's companion ``._NAME`` of a file NAME, are not listed."""
+    wanted = frozenset(suffixes)
+    found = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        if path.suffix.lower() not in wanted or not any(part.startswith(".") for part in name.parts):
+            continue
+        companion = path.name.startswith("._") and path.with_name(path.name[2:]).exists()
+        if not companion and not any(part.lower() in _SYSTEM for part in name.parts):
+            found.append(name.as_posix())
+    return sorted(found)
+
+
 def place_of(folder: Path, name: str) -> Path:
     """``folder / name``, or, if it does not exist, the file or folder whose name has the same letters (NFC or NFD): ids
     are composed, names on disk may be decomposed. The result may not exist."""

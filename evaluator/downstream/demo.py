@@ -16,6 +16,7 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
 from benchmark_builder.utils.options import PathSetting, Word, Words, like, setting
 from benchmark_builder.utils.registry import safe_name
+from benchmark_builder.utils.text import counted
 from evaluator.downstream import need
 from evaluator.downstream.results import DownstreamResults
 
@@ -116,7 +117,7 @@ def downstream_demo(options: DownstreamDemo, say: Say) -> tuple[Path, list[Measu
     settings = SynthLongSettings(train=options.train, test=options.test, seed=options.seed, **RENDER)
     render_synthlong(root, settings, options.workers or default_workers())
 
-    say(f"\n[2/{steps}] features of every window of {WINDOW} frames, one every {STRIDE} frames")
+    say(f"\n[2/{steps}] features of every window of {counted(WINDOW, 'frame')}, one every {counted(STRIDE, 'frame')}")
     features = {name: out / "features" / name for name in models}
     for name, spec in models.items():
         extract_features(

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, write_csv, write_text
-from benchmark_builder.utils.text import letters
+from benchmark_builder.utils.text import counted, letters
 from evaluator.downstream.results import FILE, DownstreamResults, read_results
 from evaluator.reports.leaderboard import number, read_leaderboard
 from evaluator.reports.published import DOWNSTREAM, is_published, records
@@ -333,7 +333,9 @@ def captions(table: DownstreamTable) -> list[str]:
     """What the figures are of."""
     own = [c for row in table.rows if not row.published for c in row.cells.values()]
     models, seeds = max(c.models for c in own), max(c.seeds for c in own)
-    over = f"over up to {models} models of a method" if models > 1 else f"over up to {seeds} seeds of the head"
+    over = (
+        f"over up to {models} models of a method" if models > 1 else f"over up to {counted(seeds, 'seed')} of the head"
+    )
     lines = [f"Percent; ± standard deviation {over if max(models, seeds) > 1 else 'needs several models or seeds'}."]
     sources: dict[str, list[str]] = {}
     for row in table.rows:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from benchmark_builder.untrimmed.record import Segment
+from benchmark_builder.utils.text import counted
 
 
 def segment_row(
@@ -12,7 +13,7 @@ def segment_row(
     """A row of segments.csv; None if the segment starts after the end of the video.
 
     Seconds stay as they are annotated, also after the end of the video. Frames are the nearest ones, at least one of
-    the video's.
+    the video's; those after its end are cut off (:func:`after_the_end` says so).
 
     Args:
         video_id, task: columns of the row.
@@ -20,21 +21,41 @@ def segment_row(
         frames, fps: of the video as its windows count them.
         source_fps: frames per second of the file.
     """
+    start_frame, end_frame = _frames(segment, unit, fps, source_fps)
+    if start_frame >= frames:
+        return None
+    scale = source_fps if unit == "frames" else 1.0
+    return {
+        "video": video_id, "task": task, "label": segment.label, "start": repr(float(segment.start / scale)),
+        "end": repr(float(segment.end / scale)), "start_frame": start_frame, "end_frame": min(end_frame, frames),
+    }  # fmt: skip
+
+
+def after_the_end(segment: Segment, unit: str, frames: int, fps: float, source_fps: float) -> str:
+    """What is annotated after the end of the video, in words for the user; "" if nothing is.
+
+    Arguments as in :func:`segment_row`. Times in seconds, which are rounded, may be up to a second late.
+    """
+    start, end = _frames(segment, unit, fps, source_fps)
+    if start < frames and end <= frames + (0 if unit == "frames" else fps):
+        return ""
+    said = (
+        f"{segment.label} is annotated in frames {start} to {end - 1} (from 0), the video ends with frame {frames - 1}"
+    )
+    if start >= frames:
+        return f"{said}: left out"
+    return f"{said}: {counted(end - frames, 'frame')} cut off"
+
+
+def _frames(segment: Segment, unit: str, fps: float, source_fps: float) -> tuple[int, int]:
+    """First frame of a segment, and the one after it, as windows count them; also after the end of the video."""
     if unit == "frames":
-        start, end = segment.start / source_fps, segment.end / source_fps
         exact = 1.0 if fps == source_fps else fps / source_fps
         first, last = segment.start * exact, segment.end * exact
     else:
-        start, end = segment.start, segment.end
-        first, last = start * fps, end * fps
-    start_frame = nearest(first)
-    if start_frame >= frames:
-        return None
-    end_frame = min(max(nearest(last), start_frame + 1), frames)
-    return {
-        "video": video_id, "task": task, "label": segment.label, "start": repr(float(start)), "end": repr(float(end)),
-        "start_frame": start_frame, "end_frame": end_frame,
-    }  # fmt: skip
+        first, last = segment.start * fps, segment.end * fps
+    start = nearest(first)
+    return start, max(nearest(last), start + 1)
 
 
 def nearest(value: float) -> int:

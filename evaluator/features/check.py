@@ -12,7 +12,7 @@ import numpy as np
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
 from benchmark_builder.utils.folders import files_below
-from benchmark_builder.utils.text import read_lines, read_table, shown
+from benchmark_builder.utils.text import counted, read_lines, read_table, shown
 from evaluator.features.companions import ANNOTATIONS, OPENTAD, TRUTH, window_truth
 from evaluator.features.folder import FeatureFolder, FeatureVideo, read_array, read_video_rows
 from evaluator.features.presets import DEFAULTS
@@ -35,11 +35,14 @@ class Checked:
     facts: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
 
-    def some(self, what: str, found: Sequence[str]) -> None:
-        """A problem of several files, with examples; nothing if there are none."""
+    def some(self, one: str, several: str, what: str, found: Sequence[str]) -> None:
+        """A problem of one file or several, with examples; nothing if there are none. ``one``, ``several``: what
+        follows the number, before ``what``."""
         if found:
             more = f" … and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-            self.problems.append(f"{len(found)} {what}: {', '.join(shown(f) for f in found[:SHOWN])}{more}")
+            self.problems.append(
+                f"{counted(len(found), one, several)} {what}: {', '.join(shown(f) for f in found[:SHOWN])}{more}"
+            )
 
 
 def check_features(
@@ -96,8 +99,10 @@ def _own(path: Path, checked: Checked) -> dict[str, Any]:
         checked.problems.append(str(error))
         return {}
     videos = folder.videos()
-    checked.facts.append(f"{path}: {len(videos)} videos, {sum(v.windows for v in videos)} windows of {folder.window} "
-                         f"frames, one every {folder.stride}; {len(folder.left_out)} videos left out")  # fmt: skip
+    checked.facts.append(f"{path}: {counted(len(videos), 'video')}, "
+                         f"{counted(sum(v.windows for v in videos), 'window')} of {folder.window} "
+                         f"frames, one every {folder.stride}; {counted(len(folder.left_out), 'video')} left "
+                         f"out")  # fmt: skip
     for video in videos:
         checked.problems += _of_video(video, folder.record, digests[video.id])
     anomaly = next((one for one in tasks if one.task == "anomaly"), None)
@@ -111,7 +116,10 @@ def _own(path: Path, checked: Checked) -> dict[str, Any]:
         else:
             if found.shape == wanted.shape and not np.array_equal(found, wanted):
                 differ = int((found != wanted).sum())
-                checked.problems.append(f"{path / TRUTH}: {differ} frames differ from the segments of segments.csv")
+                checked.problems.append(
+                    f"{path / TRUTH}: {counted(differ, 'frame differs', 'frames differ')} from the segments of "
+                    f"segments.csv"
+                )
     return folder.record
 
 
@@ -129,7 +137,7 @@ def _of_video(video: FeatureVideo, record: dict[str, Any], sha256: str) -> Itera
     if record["last"] in ("floor", "ceil"):
         wanted = window_count(video.frames, record["window"], record["stride"], record["last"])
         if wanted != video.windows:
-            yield f"{video.id}: {video.windows} windows, but {video.frames} frames have {wanted}"
+            yield f"{video.id}: {counted(video.windows, 'window')}, but {video.frames} frames have {wanted}"
 
 
 # Anybody's folder.
@@ -154,14 +162,19 @@ def arrays_of(path: Path, checked: Checked) -> dict[str, tuple[int, ...]]:
     checked.problems += wrong[:SHOWN]
     if len(wrong) > SHOWN:
         checked.problems.append(f"… and {len(wrong) - SHOWN} more files that cannot be read")
-    checked.some("files are empty or have values that are not finite", bad)
+    checked.some("file is", "files are", "empty or with values that are not finite", bad)
     kinds = Counter(shape[1:] for shape in found.values())
     for shape, count in kinds.most_common():
         axes = "(T, D)" if len(shape) == 1 else "(T, crops, D)"
-        checked.facts.append(f"{count} files of {axes} with {' x '.join(map(str, shape))}")
+        checked.facts.append(f"{counted(count, 'file')} of {axes} with {' x '.join(map(str, shape))}")
     if len(kinds) > 1:
         usual = kinds.most_common(1)[0][0]
-        checked.some(f"files have another shape than most, {usual}", [n for n, s in found.items() if s[1:] != usual])
+        checked.some(
+            "file has",
+            "files have",
+            f"another shape than most, {usual}",
+            [n for n, s in found.items() if s[1:] != usual],
+        )
     for name, shape in found.items():
         if len(shape) == 3 and shape[0] in (1, 3, 5, 10) and shape[1] not in (1, 3, 5, 10):
             checked.problems.append(f"{name}: has shape {shape}, which looks like (crops, T, D); RTFM and MGFN read "
@@ -173,7 +186,7 @@ def arrays_of(path: Path, checked: Checked) -> dict[str, tuple[int, ...]]:
             uneven.append(f"{stem}{_CROP}*.npy")
         elif sorted(crops) != list(range(len(crops))):
             uneven.append(f"{stem}{_CROP}* (has {', '.join(map(str, sorted(crops)))})")
-    checked.some("videos have crops of different length, or lack crops", uneven)
+    checked.some("video has", "videos have", "crops of different length, or too few", uneven)
     return found
 
 
@@ -201,16 +214,19 @@ def listed_in(table: Path, path: Path, arrays: dict[str, tuple[int, ...]], check
             found.append(same[0])
         else:
             (several if same else missing).append(line)
-    checked.facts.append(f"{table.name}: {len(found)} files, {sum(arrays[name][0] for name in found)} windows")
-    checked.some(f"files of {table.name} are not in the folder", missing)
-    checked.some(f"files of {table.name} are in the folder several times", several)
+    checked.facts.append(
+        f"{table.name}: {counted(len(found), 'file')}, {counted(sum(arrays[name][0] for name in found), 'window')}"
+    )
+    checked.some("file is", "files are", f"in {table.name}, but not in the folder", missing)
+    checked.some("file of the list is", "files of the list are", f"in the folder several times ({table.name})", several)
     twice = [name for name, count in Counter(found).items() if count > 1]
-    checked.some(f"files are more than once in {table.name}", twice)
+    checked.some("file is", "files are", f"more than once in {table.name}", twice)
     normal = ["normal" in name.rpartition("/")[2].lower() for name in found]
     if "train" in table.name.lower() and any(normal) and not all(normal):
         first = normal.index(True)
         late = [found[k] for k in range(first, len(found)) if not normal[k]]
-        checked.some(f"anomalous videos follow after normal ones in {table.name}, where the order is the label", late)
+        checked.some("anomalous video follows", "anomalous videos follow",
+                     f"after normal ones in {table.name}, where the order is the label", late)  # fmt: skip
         if not late:
             checked.facts.append(
                 f"{table.name}: lines 1 to {first} are anomalous, the other {len(found) - first} normal"
@@ -250,14 +266,15 @@ def _against_truth(
     names = _one_crop(listed[tested[0]])
     windows = sum(arrays[name][0] for name in names)
     wanted = windows * stride
-    checked.facts.append(f"{truth.name}: {len(array)} frames, {int(array.sum())} of them anomalous")
+    checked.facts.append(f"{truth.name}: {counted(len(array), 'frame')}, {int(array.sum())} of them anomalous")
     if wanted == len(array):
         return
-    said = (f"{truth.name} has {len(array)} frames, the {len(names)} videos of {tested[0].name} have {windows} windows "
-            f"of {stride} frames, {wanted}")  # fmt: skip
+    said = (f"{truth.name} has {counted(len(array), 'frame')}, the test list {tested[0].name} has "
+            f"{counted(len(names), 'video')} with "
+            f"{counted(windows, 'window')} of {counted(stride, 'frame')}, {wanted}")  # fmt: skip
     if abs(len(array) - wanted) % stride == 0:
         more = "more" if wanted > len(array) else "fewer"
-        said += f": {abs(len(array) - wanted) // stride} windows {more} than it has"
+        said += f": {counted(abs(len(array) - wanted) // stride, f'window {more}', f'windows {more}')} than it has"
     other = next((k for k in (1, 2, 4, 8, 16, 32, 64) if windows * k == len(array)), None)
     fix = f"; it fits --stride {other}" if other else "; a published array fits only its own features: "\
           "`bench features` writes one for yours"  # fmt: skip
@@ -306,15 +323,19 @@ def _against_annotations(
             wanted = window_count(max(1, round(frames)), window, stride, "floor")
             if abs(shape[0] - wanted) > _SLACK:
                 lengths.append(f"{name} has {shape[0]} instead of about {wanted}")
-    checked.facts.append(f"{file.name}: {len(database)} videos, {len(database) - len(missing)} with features")
-    checked.some(f"videos of {file.name} have no features; loaders skip them in silence, and the mAP still counts "
-                 "their segments", missing)  # fmt: skip
-    checked.some(f"videos have another number of windows than their duration gives (window {window}, stride {stride})",
-                 lengths)  # fmt: skip
-    checked.some("segments end after their video", late)
+    checked.facts.append(
+        f"{file.name}: {counted(len(database), 'video')}, {len(database) - len(missing)} with features"
+    )
+    checked.some("video is", "videos are", f"in {file.name} without features; loaders skip them in silence, and the "
+                                           f"mAP still counts "
+                 "the segments", missing)  # fmt: skip
+    checked.some("video has", "videos have", f"another number of windows than the duration gives (window {window}, "
+                                             f"stride "
+                 f"{stride})", lengths)  # fmt: skip
+    checked.some("segment ends", "segments end", "after the end of the video", late)
     ids = sorted(str(k) for of in numbers.values() for k in of)
     if numbers and ids != sorted(str(k) for k in range(len(numbers))):
-        checked.problems.append(f"{file.name}: {len(numbers)} classes have the numbers {', '.join(ids[:30])}; "
+        checked.problems.append(f"{file.name}: the classes ({len(numbers)}) have the numbers {', '.join(ids[:30])}; "
                                 f"ActionFormer needs 0 to {len(numbers) - 1}, each once")  # fmt: skip
 
 

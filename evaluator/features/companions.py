@@ -7,6 +7,7 @@ Everything is computed from the tables of the folder, so lengths match the array
 | ``SPLIT.list`` | a file name per line; anomalies: in training the anomalous ones first, as the order is the label |
 | ``gt.npy``, ``lists.json`` | anomalies: truth per frame of the test list; counts that others' code has as numbers |
 | ``SPLIT.csv`` | anomalies, format urdmu: ``path,label`` |
+| ``gt_segment.npy``, ``gt_label.npy`` | the same: segments of every test video, for VadCLIP's detection mAP |
 | ``annotations.json`` | segments, as in ActionFormer's ``thumos14.json``; format opentad: ``thumos_14_anno.json`` |
 | ``category_idx.txt`` | segments: a class per line |
 | ``features/missing_files.txt`` | segments: ids without features |
@@ -14,6 +15,7 @@ Everything is computed from the tables of the folder, so lengths match the array
 """
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,18 +25,21 @@ import numpy as np
 from benchmark_builder.untrimmed.record import SPLITS
 from benchmark_builder.untrimmed.thumos14 import WRONG
 from benchmark_builder.utils.files import whole_file, write_csv, write_json, write_text
+from benchmark_builder.utils.text import counted
 from evaluator.features.folder import FeatureFolder, FeatureVideo
 from evaluator.features.formats import FOLDER
 
 NORMAL = "Normal"
 TRUTH, COUNTS, ANNOTATIONS, OPENTAD = "gt.npy", "lists.json", "annotations.json", "thumos_14_anno.json"
+VADCLIP_SEGMENTS, VADCLIP_LABELS = "gt_segment.npy", "gt_label.npy"
 CATEGORIES, MISSING = "category_idx.txt", f"{FOLDER}/missing_files.txt"
 YAML, CONFIG = "actionformer.yaml", "opentad.py"
 NAMES = (
     *(f"{split}.{suffix}" for split in SPLITS for suffix in ("list", "csv")), TRUTH, COUNTS, ANNOTATIONS, OPENTAD,
-    CATEGORIES, MISSING, YAML, CONFIG,
+    CATEGORIES, MISSING, YAML, CONFIG, VADCLIP_SEGMENTS, VADCLIP_LABELS,
 )  # fmt: skip
 VADCLIP_CROP = 5  # the crop that VadCLIP and DeSC test with
+VADCLIP_NORMAL = "A"  # what its gt_label_ucf.npy calls a normal video: none of the classes of its detection mAP
 
 
 def write_companions(path: Path, folders: Mapping[str, FeatureFolder], splits: Sequence[str], prefix: str) -> list[str]:
@@ -105,8 +110,32 @@ def _anomaly(path: Path, folder: FeatureFolder, splits: Sequence[str], prefix: s
         counts["test"] |= {"frames": len(truth), "anomalous_frames": int(truth.sum())}
         with whole_file(path / TRUTH) as temporary:
             np.save(temporary, truth, allow_pickle=False)
+        if folder.record["layout"] == "urdmu":
+            tables = [vadclip_segments(video) for video in folder.videos("test")]
+            _save_lists(path / VADCLIP_SEGMENTS, [[list(s[:2]) for s in own] for own in tables])
+            _save_lists(path / VADCLIP_LABELS, [[s[2] for s in own] for own in tables])
     write_json(path / COUNTS, counts)
     return notes
+
+
+def vadclip_segments(video: FeatureVideo) -> list[tuple[int, int, str]]:
+    """Segments of a test video as VadCLIP's detection mAP (Wu et al., AAAI 2024) reads them: first frame, the one after
+    the last, class; a normal video is one segment of no class. Frames count as in :func:`window_truth`."""
+    length = video.windows * video.stride
+    if not video.segments:
+        return [(0, length, VADCLIP_NORMAL)] if video.label == NORMAL else []
+    ends = [length if s.end_frame == video.frames else min(s.end_frame, length) for s in video.segments]
+    return [(s.start_frame, e, s.label) for s, e in zip(video.segments, ends, strict=True) if s.start_frame < e]
+
+
+def _save_lists(path: Path, lists: list[Any]) -> None:
+    """Write an array of lists of different lengths, which its readers open with ``allow_pickle=True``."""
+    array = np.empty(len(lists), dtype=object)
+    for k, own in enumerate(lists):
+        # Text that is one object everywhere gives the same bytes in every run.
+        array[k] = [sys.intern(entry) if isinstance(entry, str) else entry for entry in own]
+    with whole_file(path) as temporary:
+        np.save(temporary, array, allow_pickle=True)
 
 
 # Localisation.
@@ -119,7 +148,8 @@ def _localization(path: Path, folder: FeatureFolder, splits: Sequence[str], pref
     classes = [name for name in folder.classes if name in occurring]
     notes = []
     if len(classes) < len(folder.classes):
-        notes.append(f"{len(folder.classes) - len(classes)} classes occur in no video with features; numbers of "
+        notes.append(f"{counted(len(folder.classes) - len(classes), 'class occurs', 'classes occur')} in no video "
+                     f"with features; numbers of "
                      f"classes in files for others' code count the other {len(classes)}")  # fmt: skip
     kept = {v.id for v in videos}
     missing = [v.id for v in folder.left_out] + [v.id for v in folder.videos() if v.id not in kept]

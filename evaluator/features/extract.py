@@ -27,10 +27,10 @@ from benchmark_builder.utils.pool import Note, default_workers
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, occupied
 from benchmark_builder.utils.runner import Report
-from benchmark_builder.utils.text import shown
+from benchmark_builder.utils.text import counted, shown
 from benchmark_builder.video.digest_cache import known_digest
 from evaluator.evaluate import describe_model
-from evaluator.features.annotations import segment_row
+from evaluator.features.annotations import after_the_end, segment_row
 from evaluator.features.companions import NAMES, write_companions
 from evaluator.features.folder import SEGMENT_COLUMNS, SEGMENTS, VIDEO_COLUMNS, VIDEOS, FeatureFolder, read_video_rows
 from evaluator.features.formats import FORMATS
@@ -179,10 +179,14 @@ def _described(plan: Plan) -> Iterator[str]:
     offsets, resampled = clip_offsets(plan.window, plan.sampling)
     ends = "the last one repeats the last frame" if plan.last == "ceil" else "full ones only"
     rate = f" at {plan.fps:g} frames per second" if plan.fps else ""
-    yield f"windows: {plan.window} frames, one every {plan.stride}{rate}, {ends}; {plan.crops} crops ({plan.crop})"
+    yield (
+        f"windows: {counted(plan.window, 'frame')}, one every {plan.stride}{rate}, {ends}; "
+        f"{counted(plan.crops, 'crop')} ({plan.crop})"
+    )
     if resampled:
         span = (plan.sampling.frames - 1) * plan.sampling.stride + 1
-        yield (f"the model's clip spans {span} frames, more than a window: it gets {plan.sampling.frames} frames "
+        yield (f"the model's clip spans {counted(span, 'frame')}, more than a window: it gets "
+               f"{counted(plan.sampling.frames, 'frame')} "
                f"spread evenly over the window ({_short(offsets)})")  # fmt: skip
     else:
         yield f"of each window, the network sees frames {_short(offsets)}"
@@ -277,7 +281,8 @@ class _Features(runner.Filling[LongVideo]):
         if others:
             with_limit = " without --limit" if self.options.limit is not None else ""
             raise BenchError(
-                f"{self.out}: holds features of {len(others)} videos that are not listed now, such as {others[0]}; run "
+                f"{self.out}: holds features of {counted(len(others), 'video that is', 'videos that are')} not listed "
+                f"now, such as {others[0]}; run "
                 f"the command{with_limit} on the folder that has them, choose another --out, or delete their files"
             )
         for name in (VIDEOS, SEGMENTS, *NAMES):  # they would not fit what follows; the journal has what they say
@@ -319,18 +324,20 @@ class _Features(runner.Filling[LongVideo]):
                 continue
             row = found[0] | {"split": video.split, "label": label}
             rows.append(row)
+            frames, rates, late = int(row["frames"]), (float(row["fps"]), float(row["source_fps"])), list[str]()
             for task, listing in self.listings.items():
+                unit = listing.videos[place].unit
                 for segment in listing.videos[place].segments if task else ():
-                    made_row = segment_row(video.id, task, segment, listing.videos[place].unit, int(row["frames"]),
-                                           float(row["fps"]), float(row["source_fps"]))  # fmt: skip
-                    if made_row is None:
-                        said = f"{segment.label} from {segment.start:g} {listing.videos[place].unit} is after its end"
-                        notes.append(Note(video.id, "annotation", said))
-                    else:
+                    late += filter(None, [after_the_end(segment, unit, frames, *rates)])
+                    if made_row := segment_row(video.id, task, segment, unit, frames, *rates):
                         segments.append(made_row)
+            if late:
+                notes.append(Note(video.id, "annotation", "; ".join(dict.fromkeys(late))))
         failures = journal.failures(notes, {row["video"] for row in rows if row.get("file")})
         known = {video.id for video in self.listing.videos}
         failures = [failure for failure in failures if failure["id"] in known]
+        failures += [{"id": shown(u.file), "kind": "failed", "reason": u.reason} for u in self.listing.unusable]
+        failures.sort(key=lambda failure: (failure["id"], failure["kind"]))
         journal.write_reasons()
         write_csv(self.out / FAILURES, FAILURE_COLUMNS, failures)
         write_csv(self.out / SEGMENTS, SEGMENT_COLUMNS, segments)

@@ -20,7 +20,7 @@ import numpy as np
 from benchmark_builder.untrimmed.record import SPLITS
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, read_json, write_csv
-from benchmark_builder.utils.text import numbered_records
+from benchmark_builder.utils.text import counted, numbered_records
 from benchmark_builder.video.record import LONGEST, id_problem
 from evaluator.features.formats import FORMATS, FeatureFormat
 from evaluator.features.record import FIX, RECORD, FeaturesRecord
@@ -232,10 +232,10 @@ def _video(
     if not frames or not windows or not fps:
         raise BenchError(f"{where}: frames, fps and windows must be above 0; {FIX}")
     if max(frames, windows) > LONGEST:
-        raise BenchError(f"{where}: {frames} frames and {windows} windows are too many, at most {LONGEST}; {FIX}")
+        raise BenchError(f"{where}: more than {counted(LONGEST, 'frame')} or windows ({frames}, {windows}); {FIX}")
     late = next((s for s in segments if s.start_frame >= s.end_frame or s.end_frame > frames), None)
     if late is not None:
-        raise BenchError(f"{path / SEGMENTS}: {row['video']} has {frames} frames, but a segment from frame "
+        raise BenchError(f"{path / SEGMENTS}: {row['video']} has {counted(frames, 'frame')}, but a segment from frame "
                          f"{late.start_frame} to {late.end_frame}; {FIX}")  # fmt: skip
     paths = tuple(inside(path, name) for name in layout.files_of(row["file"], record.crops))
     return FeatureVideo(

@@ -15,8 +15,8 @@ from benchmark_builder.datasets.ucf_crime import CLASSES, NORMAL
 from benchmark_builder.untrimmed.record import SPLITS, Segment
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv, write_json
-from benchmark_builder.utils.text import letters, read_table
-from evaluator.features.annotations import segment_row
+from benchmark_builder.utils.text import counted, letters, read_table
+from evaluator.features.annotations import after_the_end, segment_row
 from evaluator.features.check import Checked, arrays_of, crops_of, listed_in, read_database, video_length
 from evaluator.features.folder import SEGMENT_COLUMNS, SEGMENTS, VIDEO_COLUMNS, VIDEOS, FeatureFolder
 from evaluator.features.record import RECORD, FeaturesRecord
@@ -85,7 +85,7 @@ def import_features(
     if not videos:
         raise BenchError(f"{path}: has the features of no listed video; check the folder and the lists")
     task = "localization" if annotations is not None else "anomaly"
-    _write(path, videos, classes, task, arrays, window, stride, method or path.resolve().name)
+    _write(path, videos, classes, task, arrays, window, stride, method or path.resolve().name, say)
     return FeatureFolder.open(path)
 
 
@@ -136,7 +136,8 @@ def _cut_truth(truth: Path, tested: list[_Video], stride: int) -> None:
         raise BenchError(f"{truth}: not a readable .npy file ({str(error)[:80]}); give one with numbers") from None
     wanted = sum(v.windows for v in tested) * stride
     if array.ndim != 1 or len(array) != wanted or not np.isin(array, (0, 1)).all():
-        raise BenchError(f"{truth}: has shape {array.shape}, the windows of the test list need {wanted} values of 0 "
+        raise BenchError(f"{truth}: has shape {array.shape}, the windows of the test list need "
+                         f"{counted(wanted, 'value')} of 0 "
                          "and 1; give the one that belongs to these features, or another --stride")  # fmt: skip
     start = 0
     for video in tested:
@@ -200,13 +201,13 @@ def _localization(
         count = arrays[by_stem[stem]][0]
         videos.append(_Video(name, of[subset], "", [by_stem[stem]], count, max(length, 1), rate, segments, "seconds"))
     if without:
-        say(f"{file}: {without} videos have no features and are left out")
+        say(f"{file}: {counted(without, 'video without features is', 'videos without features are')} left out")
     return videos
 
 
 def _write(
     path: Path, videos: list[_Video], classes: Sequence[str] | None, task: str, arrays: dict[str, tuple[int, ...]],
-    window: int, stride: int, method: str,
+    window: int, stride: int, method: str, say: Callable[[str], None],
 ) -> None:  # fmt: skip
     shape = arrays[videos[0].files[0]]
     flat, several = len(shape) == 2, len({len(v.files) for v in videos}) == 1 and len(videos[0].files) > 1
@@ -223,8 +224,12 @@ def _write(
             "windows": video.windows, "sha256": digest.hexdigest(), "source_frames": video.frames,
             "source_fps": repr(video.fps),
         })  # fmt: skip
-        made = (segment_row(video.id, task, s, video.unit, video.frames, video.fps, video.fps) for s in video.segments)
-        segments += [row for row in made if row is not None]
+        for segment in video.segments:
+            place = segment, video.unit, video.frames, video.fps, video.fps
+            if late := after_the_end(*place):
+                say(f"{video.id}: {late}")
+            if row := segment_row(video.id, task, *place):
+                segments.append(row)
     labels = {s["label"] for s in segments} | {v.label for v in videos if v.label}
     named = [c for c in classes or () if c in labels] + sorted(labels - set(classes or ()))
     record = FeaturesRecord.made(

@@ -18,6 +18,7 @@ from benchmark_builder.untrimmed import LongVideo
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.pool import one_cv2_thread
 from benchmark_builder.utils.registry import first_line
+from benchmark_builder.utils.text import counted
 from benchmark_builder.video.decode import Frames, probe, read_frames
 from benchmark_builder.video.digest_cache import known_digest
 from evaluator.features.cropping import Cropper
@@ -128,11 +129,15 @@ class VideoWindows:
         """Problems that did not prevent the features."""
         said = []
         if self._damaged:
-            said.append(f"{len(self._damaged)} frames could not be decoded completely, the first is {self._damaged[0]}")
+            said.append(
+                f"{counted(len(self._damaged), 'frame')} could not be decoded completely, the first is "
+                f"{self._damaged[0]}"
+            )
         if self._told and abs(self._told - self.source_frames) > 1:
-            said.append(f"has {self.source_frames} frames, its header says {self._told}")
+            said.append(f"has {counted(self.source_frames, 'frame')}, its header says {self._told}")
         if self.frames < self.plan.window:
-            said.append(f"is shorter than a window ({self.frames} of {self.plan.window} frames): its only one repeats "
+            said.append(f"is shorter than a window ({self.frames} of {counted(self.plan.window, 'frame')}): its only "
+                        f"one repeats "
                         "the last frame")  # fmt: skip
         return tuple(said)
 

@@ -44,7 +44,7 @@ def test_failures_and_wrong_options(root: Path, tmp_path: Path) -> None:
     long_videos(tmp_path / "v", (9,))
     command = (MODEL, "--root", tmp_path / "v", "--out", tmp_path / "f")
     done = bench(*command)
-    assert done.exit_code == 1 and "1 windows of 1 videos (1 new), 0 missing, 1 failed" in done.output
+    assert done.exit_code == 1 and "1 window of 1 video (1 new), 0 missing, 1 failed" in done.output
     assert bench(*command, "--keep-going").exit_code == 0
     for words, told in [
         ((), "give a model"),
@@ -70,6 +70,10 @@ def test_a_name_with_a_line_end_forges_no_line(tmp_path: Path) -> None:
     long_videos(tmp_path / "v", (9,))
     (tmp_path / "v/a\nerror: b.mp4").write_bytes(b"nothing")
     done = bench(MODEL, "--root", tmp_path / "v", "--out", tmp_path / "f")
-    assert done.exit_code == 0, done.output
-    assert "a\\nerror: b.mp4: is left out" in done.output
+    assert done.exit_code == 1, done.output
+    assert "failed: a\\nerror: b.mp4: its name contains" in done.output and "1 failed" in done.output
+    table = (tmp_path / "f/failures.csv").read_text()
+    assert 'a\\nerror: b.mp4,failed,"its name contains' in table
+    assert bench(MODEL, "--root", tmp_path / "v", "--out", tmp_path / "f").exit_code == 1  # also if all is there
+    assert (tmp_path / "f/failures.csv").read_text() == table
     assert not any(line.startswith("error") for line in done.output.splitlines())

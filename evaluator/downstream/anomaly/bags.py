@@ -9,7 +9,7 @@ import torch
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.rng import generator
-from benchmark_builder.utils.text import letters
+from benchmark_builder.utils.text import counted, letters
 from evaluator.downstream.anomaly.frames import segments
 from evaluator.features.folder import FeatureVideo
 
@@ -70,11 +70,13 @@ def read_bags(videos: Sequence[FeatureVideo], count: int, progress: bool) -> tup
     for kind, number in (("normal", (~abnormal).sum()), ("abnormal", abnormal.sum())):
         if not number:
             if not used and left_out:
-                raise BenchError(f"none of {len(videos)} training videos can be used; the first: {left_out[0][0]}: "
+                raise BenchError(f"none of {counted(len(videos), 'training video')} can be used; the first: "
+                                 f"{left_out[0][0]}: "
                                  f"{left_out[0][1]}")  # fmt: skip
             known = ", ".join(sorted({str(v.label) for v in videos})[:5]) or "none"
             why = f", {len(left_out)} left out" if left_out else ""
-            raise BenchError(f"none of {len(videos)} training videos can be used as {kind} (labels: {known}{why}; "
+            raise BenchError(f"none of {counted(len(videos), 'training video')} can be used as {kind} (labels: "
+                             f"{known}{why}; "
                              "normal videos have the label Normal); extract features of both kinds")  # fmt: skip
     assert made is not None
     features = torch.from_numpy(made[: len(used)])

@@ -12,7 +12,7 @@ from benchmark_builder.utils.files import read_json, remove_leftovers, sha256_fi
 from benchmark_builder.utils.options import pairs
 from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.resume import held, sole_run
-from benchmark_builder.utils.text import shown
+from benchmark_builder.utils.text import counted, shown
 from evaluator.downstream import need
 from evaluator.downstream.anomaly.bags import Bags, read_bags, split
 from evaluator.downstream.anomaly.base import Head
@@ -54,8 +54,10 @@ def detect_anomalies(
         raise BenchError(f"{features}: has no test videos (splits: {splits}); extract their features into it")
     annotated, frames = sum(int(v.frame_truth().sum()) for v in test), sum(v.frames for v in test)
     if annotated in (0, frames):  # before hours of training
-        raise BenchError(f"{features}: {annotated} of the {frames} frames of {len(test)} test videos are in annotated "
-                         "segments; AUC needs both kinds, add the missing videos or their annotations")  # fmt: skip
+        raise BenchError(f"{features}: of {counted(frames, 'frame')} of {counted(len(test), 'test video')}, "
+                         f"{annotated} are in "
+                         "annotated segments; AUC needs both kinds, add the missing videos or their "
+                         "annotations")  # fmt: skip
     left_out = [(v.id, v.split, v.reason) for v in folder.left_out]
     if options.scores is not None:
         kind, settings = None, None
@@ -127,7 +129,9 @@ def _given(options: AnomalyOptions, test: Sequence[FeatureVideo], say: Callable[
     assert options.scores is not None
     found, unknown = read_scores(options.scores, test)
     if unknown:
-        say(f"--scores: {len(unknown)} names are no test video, the first is {shown(unknown[0])}")
+        say(
+            f"--scores: {counted(len(unknown), 'name is', 'names are')} no test video, the first is {shown(unknown[0])}"
+        )
     missing = [(v.id, "test", f"no scores in {options.scores}") for v in test if v.id not in found]
     return SeedScores(0, found, {}, None, [], missing)
 
@@ -217,7 +221,8 @@ def _read_seed(place: Path, seed: int, test: Sequence[FeatureVideo]) -> SeedScor
     for video in test:
         if video.id in found:
             if len(found[video.id]) != video.windows:
-                raise BenchError(f"{place}.npz: {video.id} has {len(found[video.id])} scores, not {video.windows}; "
+                raise BenchError(f"{place}.npz: {video.id} has {counted(len(found[video.id]), 'score')}, not "
+                                 f"{video.windows}; "
                                  f"delete {place}.json, the command trains again")  # fmt: skip
             frames[video.id] = frame_scores(found[video.id], video.starts(), video.window, video.frames)
     return SeedScores(seed, frames, found, step, log, rows)

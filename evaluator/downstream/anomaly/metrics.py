@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.rng import generator
+from benchmark_builder.utils.text import counted
 from evaluator.downstream import need
 
 FIGURES = ("auc", "ap", "pr_auc")
@@ -46,7 +47,8 @@ def pooled(videos: Sequence[ScoredVideo]) -> dict[str, float]:
     truth = np.concatenate([v.truth for v in videos]) if videos else np.zeros(0)
     if not truth.any() or truth.all():
         what = "are normal" if not truth.any() else "are in annotated segments"
-        raise BenchError(f"all {len(truth)} frames of {len(videos)} test videos {what}; AUC needs both, add the "
+        raise BenchError(f"all frames ({len(truth)}) of {counted(len(videos), 'test video')} {what}; AUC needs both, "
+                         f"add the "
                          "missing videos or their annotations")  # fmt: skip
     scores = np.concatenate([v.scores for v in videos])
     precision, recall, _ = metrics.precision_recall_curve(truth, scores)

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file, write_csv
+from benchmark_builder.utils.text import counted
 from evaluator.downstream.anomaly import metrics
 from evaluator.downstream.anomaly.bags import is_normal
 from evaluator.downstream.anomaly.curves import Curve, draw_curves
@@ -72,7 +73,9 @@ def write_all(
     used = [v for v in test if all(v.id in seed.frames for seed in seeds)]
     if not used:
         name, _, reason = next(row for row in left_out if row[1] == "test")
-        raise BenchError(f"{folder.path}: none of {len(test)} test videos can be scored; the first: {name}: {reason}")
+        raise BenchError(
+            f"{folder.path}: none of {counted(len(test), 'test video')} can be scored; the first: {name}: {reason}"
+        )
     truth = {v.id: v.frame_truth() for v in used}
     each = [[ScoredVideo(v.id, v.label, is_normal(v), s.frames[v.id], truth[v.id]) for v in used] for s in seeds]
     figures = [metrics.pooled(videos) for videos in each]
@@ -125,10 +128,12 @@ def _doubts(used: Sequence[FeatureVideo], truth: Mapping[str, np.ndarray]) -> li
     odd = [v.id for v in used if is_normal(v) and truth[v.id].any()]
     lines = []
     if bare:
-        lines.append(f"{len(bare)} abnormal test videos have no annotated segment, all their frames count as normal; "
+        lines.append(f"{counted(len(bare), 'abnormal test video has', 'abnormal test videos have')} no annotated "
+                     f"segment, all frames count as normal; "
                      f"the first is {bare[0]}")  # fmt: skip
     if odd:
-        lines.append(f"{len(odd)} normal test videos have annotated segments, these count as anomalous; the first is "
+        lines.append(f"{counted(len(odd), 'normal test video has', 'normal test videos have')} annotated segments, "
+                     f"these count as anomalous; the first is "
                      f"{odd[0]}")  # fmt: skip
     return lines
 

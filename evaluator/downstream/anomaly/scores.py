@@ -20,7 +20,7 @@ import numpy as np
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import open_zip, zip_member
 from benchmark_builder.utils.folders import entries
-from benchmark_builder.utils.text import read_lines
+from benchmark_builder.utils.text import counted, read_lines
 from evaluator.downstream.anomaly.frames import frame_scores
 from evaluator.features.folder import FeatureVideo
 
@@ -53,7 +53,10 @@ def read_scores(path: Path, videos: Sequence[FeatureVideo]) -> tuple[dict[str, n
         raise BenchError(f"--scores {path}: no such folder, .npz or .npy; {FIX}")
     if not made:
         known = f"{videos[0].id}.npy" if path.is_dir() else videos[0].id
-        raise BenchError(f"--scores {path}: none of its {len(names)} names is a test video; the first is {known}")
+        raise BenchError(
+            f"--scores {path}: no name in it is that of a test video ({counted(len(names), 'name')}); the first is "
+            f"{known}"
+        )
     return {v.id: _frames(made[v.id], v, path) for v in videos if v.id in made}, sorted(set(names) - set(made))
 
 
@@ -66,8 +69,9 @@ def _frames(scores: np.ndarray, video: FeatureVideo, path: Path) -> np.ndarray:
     if len(scores) == _repeated(video):
         more = video.frames - len(scores)
         return np.append(scores, np.full(more, scores[-1])) if more > 0 else scores[: video.frames]
-    raise BenchError(f"--scores {path}: {video.id} has {len(scores)} scores, but {video.windows} windows and "
-                     f"{video.frames} frames; {FIX}")  # fmt: skip
+    raise BenchError(f"--scores {path}: {video.id} has {counted(len(scores), 'score')}, but "
+                     f"{counted(video.windows, 'window')} and "
+                     f"{counted(video.frames, 'frame')}; {FIX}")  # fmt: skip
 
 
 def _repeated(video: FeatureVideo) -> int:
@@ -82,8 +86,10 @@ def _cut(scores: np.ndarray, videos: Sequence[FeatureVideo], path: Path) -> dict
         if sum(counts) == len(scores):
             parts = np.split(scores, np.cumsum(counts)[:-1])
             return {v.id: _frames(part, v, path) for v, part in zip(videos, parts, strict=True)}
-    raise BenchError(f"--scores {path}: has {len(scores)} scores, but the {len(videos)} test videos have "
-                     f"{sum(v.windows for v in videos)} windows and {sum(v.frames for v in videos)} frames; give the "
+    raise BenchError(f"--scores {path}: has {counted(len(scores), 'score')}, but the "
+                     f"{counted(len(videos), 'test video has', 'test videos have')} "
+                     f"{counted(sum(v.windows for v in videos), 'window')} and "
+                     f"{counted(sum(v.frames for v in videos), 'frame')}; give the "
                      "scores of these features, or an array per video")  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import torch
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.rng import generator
+from benchmark_builder.utils.text import counted
 from evaluator.downstream import need
 from evaluator.downstream.anomaly.bags import Bags, batches
 from evaluator.downstream.anomaly.base import Bag, Head
@@ -128,8 +129,9 @@ def _video_auc(head: Head, bags: Bags, device: torch.device) -> float:
 def _check(found: Bag, videos: int, count: int, name: str, step: int) -> None:
     shape = tuple(getattr(getattr(found, "scores", None), "shape", ()))
     if shape != (videos, count):
-        raise BenchError(f"--head {name}: its scores are {shape or type(found).__name__} for {videos} videos of "
-                         f"{count} segments, not ({videos}, {count}); correct its forward")  # fmt: skip
+        raise BenchError(f"--head {name}: its scores are {shape or type(found).__name__} for "
+                         f"{counted(videos, 'video')} of "
+                         f"{counted(count, 'segment')}, not ({videos}, {count}); correct its forward")  # fmt: skip
     if not found.scores.isfinite().all():
         raise BenchError(f"--head {name}: its scores are not finite in step {step}; give a smaller rate with --set "
                          "lr=…, or look at the features")  # fmt: skip

@@ -14,7 +14,7 @@ from benchmark_builder.utils.files import read_json, remove_leftovers, sha256_fi
 from benchmark_builder.utils.options import pairs
 from benchmark_builder.utils.registry import first_line
 from benchmark_builder.utils.resume import held, sole_run
-from benchmark_builder.utils.text import shown
+from benchmark_builder.utils.text import counted, shown
 from evaluator.downstream.localize.base import Found, Head, LocalVideo, Shape
 from evaluator.downstream.localize.metrics import FIGURES, Spans
 from evaluator.downstream.localize.options import LocalizeOptions
@@ -103,13 +103,14 @@ def localize_actions(
         run = _Training(name, kind, settings, shape, truth, train, test, options, device, say)
         found = run.seeds()
         if not found:
-            raise BenchError(f"all {len(run.failures)} trainings failed; {run.failures[0]}")
+            raise BenchError(f"no training succeeded ({len(run.failures)} failed); {run.failures[0]}")
         result = _written(
             truth, found, options, name, say, folder=folder, settings=head.described(), package=head.package,
             left_out=run.left_out, log=run.log,
         )  # fmt: skip
     if run.failures:
-        raise BenchError(f"{len(run.failures)} of {options.seeds} trainings failed, results are of the others; "
+        raise BenchError(f"{len(run.failures)} of {counted(options.seeds, 'training')} failed, results are of the "
+                         f"others; "
                          f"{run.failures[0]}")  # fmt: skip
     return result
 

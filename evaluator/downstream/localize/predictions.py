@@ -23,7 +23,7 @@ import numpy as np
 from benchmark_builder.utils import safe_pickle
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import parse_json, write_json
-from benchmark_builder.utils.text import composed, letters, read_table, read_text
+from benchmark_builder.utils.text import composed, counted, letters, read_table, read_text
 from evaluator.downstream.localize.metrics import Spans
 from evaluator.downstream.localize.truth import Truth
 
@@ -93,7 +93,7 @@ def _loaded(path: Path) -> Any:
             raise BenchError(f"{path}: has a column twice; {FIX}")
         for number, row in enumerate(rows, 2):
             if len(row) != len(names):
-                raise BenchError(f"{path}, line {number}: {len(row)} cells instead of {len(names)}; {FIX}")
+                raise BenchError(f"{path}, line {number}: {counted(len(row), 'cell')} instead of {len(names)}; {FIX}")
         return {name: [_cell(row[k]) for row in rows] for k, name in enumerate(names)}
     text = read_text(path, "file of predictions", FIX)
     try:
@@ -248,7 +248,9 @@ class _Reading:
         source, truth, rows = self.source, self.truth, self.rows
         if not self.total and any(composed(video) in truth.videos for video in videos):
             return Predictions(
-                Spans([], [], np.zeros((0, 2)), np.zeros(0)), [], [f"{source}: predicts no segment at all, which scores 0"]
+                Spans([], [], np.zeros((0, 2)), np.zeros(0)),
+                [],
+                [f"{source}: predicts no segment at all, which scores 0"],
             )
         if not self.total:
             raise BenchError(f"{source}: has no predictions; {FIX}")
@@ -277,7 +279,7 @@ class _Reading:
         if strange:
             first = next(iter(strange))
             notes.append("predictions of videos that the truth does not have, wrong as in the peers' code: "
-                         f"{sum(strange.values())} of {len(strange)} videos (first: {first})")  # fmt: skip
+                         f"{sum(strange.values())} of {counted(len(strange), 'video')} (first: {first})")  # fmt: skip
         late = sum(1 for v, _, start, _, _ in rows if (d := truth.videos.get(v)) is not None and start > d + 1)
         if late:
             notes.append(f"predictions that start after the end of their video: {late}; are their times seconds?")

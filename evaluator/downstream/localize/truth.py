@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import parse_json
-from benchmark_builder.utils.text import composed, read_lines, read_text
+from benchmark_builder.utils.text import composed, counted, read_lines, read_text
 from evaluator.downstream.localize.metrics import Spans
 from evaluator.features.folder import FeatureFolder
 
@@ -144,7 +144,10 @@ def _known(lines: Collection[str], ids: Collection[str], source: Path) -> tuple[
     strange = sorted(line for line, name in named.items() if name not in ids)
     if not strange:
         return set(named.values()), []
-    note = f"--leave-out: {len(strange)} of {len(named)} lines are no videos of {source}, the first is {strange[0]!r}"
+    note = (
+        f"--leave-out: {counted(len(strange), 'line is no video', 'lines are no videos')} of {source} (of "
+        f"{len(named)}), the first is {strange[0]!r}"
+    )
     return set(named.values()) & set(ids), [note]
 
 

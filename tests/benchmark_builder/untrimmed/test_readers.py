@@ -40,11 +40,11 @@ def test_ucf_crime_has_frames_from_0_without_the_end(crime):
 
 def test_ucf_crime_tells_of_its_faults(crime):
     notes = " | ".join(read("ucf-crime", crime.root).notes)
-    assert "1 videos are listed twice and are used once: Abuse001_x264" in notes
-    assert f"1 test videos of anomalies have no annotated frames, so all of theirs count as normal: " \
+    assert "1 video is listed twice, used once: Abuse001_x264" in notes
+    assert f"1 test video of anomalies without annotated frames: all of theirs count as normal: " \
            f"{crime.unannotated[0]}" in notes  # fmt: skip
-    assert "1 videos are annotated twice, such as Abuse028_x264" in notes
-    assert "1 annotated videos are not in the list of test videos: Burglary005_x264" in notes
+    assert "1 video is annotated twice, such as Abuse028_x264" in notes
+    assert "1 annotated video is not in the list of test videos: Burglary005_x264" in notes
 
 
 def test_ucf_crime_without_its_annotations_is_refused(crime, tmp_path):
@@ -74,8 +74,8 @@ def test_thumos14_from_text_and_json(thumos, tmp_path, source):
         assert [(s.label, s.start, s.end) for s in video.segments] == thumos.segments[video.id]
     assert [v.id for v in listing.videos if v.path is None] == thumos.missing
     notes = " | ".join(listing.notes)
-    assert "1 segments are annotated twice" in notes and "1 segments end before they start" in notes
-    assert f"1 videos have no annotations and are left out; the first: {thumos.unannotated[0]}" in notes
+    assert "1 segment is annotated twice" in notes and "1 segment ends before its start" in notes
+    assert f"1 video has no annotations, left out; the first: {thumos.unannotated[0]}" in notes
     assert "video_test_0000270 and video_test_0001292 are known to be wrong" in notes
     assert len(listing.classes) == 20 and listing.task == "localization"
 

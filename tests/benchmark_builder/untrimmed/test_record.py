@@ -33,6 +33,19 @@ def test_own_folder(tmp_path):
         read("folder", tmp_path, task="anomaly")
 
 
+def test_files_of_an_own_folder_that_cannot_be_used(tmp_path):
+    touch(tmp_path, "good.mp4", "a:b.mp4", "train/x?.avi", "e.mp4", "E.mp4", ".h.mp4", ".deep/i.mp4", "._good.mp4",
+          "__MACOSX/.j.mp4")  # fmt: skip
+    listing = read("folder", tmp_path)
+    assert [v.id for v in listing.videos] == ["good"]
+    reasons = {u.file: u.reason for u in listing.unusable}
+    assert set(reasons) == {"a:b.mp4", "train/x?.avi", "e.mp4", "E.mp4"}
+    assert reasons["e.mp4"] == "E.mp4 has the same name; rename one of them" and "':', which" in reasons["a:b.mp4"]
+    assert listing.notes == [f"{tmp_path}: 2 videos with names that begin with a dot: not used, such as .deep/i.mp4"]
+    with pytest.raises(BenchError, match=r"no video of split 'train' can be used; the first: train/x\?.avi: its name"):
+        read("folder", tmp_path, "train")
+
+
 def test_unknown_names(tmp_path):
     for options, told in [
         ({"dataset": "ucf"}, "choose from"),

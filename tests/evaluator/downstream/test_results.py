@@ -37,9 +37,14 @@ def test_one_seed_has_no_deviation():
         ({"seeds": [{"seed": 0, "figures": {"auc": 0.5}}] * 2}, "a seed twice"),
         ({"interval": {"map": {"low": 0.1, "high": 0.2}}}, "figures that mean lacks (map)"),
         ({"seeds": []}, "seeds is [], not a list that is not empty"),
-        ({"mean": {"auc": 0.95, "ap": 0.4}, "sd": {"auc": 0.1, "ap": 0.1}}, "mean.auc is 0.95, but its seeds give 0.85"),
-        ({"mean": {"auc": 0.85, "ap": 0.4}, "sd": {"auc": 0.070711, "ap": None}},
-         "sd.ap is null, but its seeds give 0.141421"),
+        (
+            {"mean": {"auc": 0.95, "ap": 0.4}, "sd": {"auc": 0.1, "ap": 0.1}},
+            "mean.auc is 0.95, but its seeds give 0.85",
+        ),
+        (
+            {"mean": {"auc": 0.85, "ap": 0.4}, "sd": {"auc": 0.070711, "ap": None}},
+            "sd.ap is null, but its seeds give 0.141421",
+        ),
         ({"interval": {"ap": {"low": 0.5, "high": 0.2}}}, "interval.ap ends (0.2) before it starts (0.5)"),
     ],
 )

@@ -45,7 +45,8 @@ def test_a_truth_of_other_features_does_not_fit(tmp_path):
     root = published(tmp_path / "p", {"Abuse028_x264": 5, "Normal_Videos_003_x264": 3})
     np.save(root / "features/Abuse028_x264_i3d.npy", np.ones((6, 10, 4), np.float32))
     (problem,) = check_features(root).problems
-    assert "has 128 frames, the 2 videos of ucf-test.list have 9 windows of 16 frames, 144: 1 windows more" in problem
+    assert "has 128 frames, the test list ucf-test.list has 2 videos with 9 windows of 16 frames, 144: 1 " \
+           "window more" in problem  # fmt: skip
     np.save(root / "gt-ucf.npy", np.zeros(9 * 32))
     (problem,) = check_features(root).problems
     assert "it fits --stride 32" in problem
@@ -63,9 +64,9 @@ def test_what_is_wrong_with_files_and_lists(tmp_path):
     problems = "\n".join(check_features(root).problems)
     for told in (
         "strange.npy: not a readable", "broken.npy: not a readable", "values that are not finite: features/Abuse",
-        "another shape than most, (4,): features/Abuse028_x264__6.npy", "lack crops: features/Abuse028_x264__* (has",
-        "1 files of ucf-test.list are not in the folder: /home/author/Abuse028_x264__4.npy",
-        "1 files are more than once in train.list", "anomalous videos follow after normal ones in train.list",
+        "another shape than most, (4,): features/Abuse028_x264__6.npy", "or too few: features/Abuse028_x264__* (has",
+        "1 file is in ucf-test.list, but not in the folder: /home/author/Abuse028_x264__4.npy",
+        "1 file is more than once in train.list", "after normal ones in train.list",
     ):  # fmt: skip
         assert told in problems, told
 
@@ -98,7 +99,7 @@ def test_features_against_segments(tmp_path):
     assert "video_test_0000009" in problems and "skip them in silence" in problems
     assert "video_test_0000006 has 9 instead of about 22" in problems
     assert "video_test_0000006 Diving ends at 11 of 10 s" in problems
-    assert "1 classes have the numbers 0, 7; ActionFormer needs 0 to 0" in problems
+    assert "the classes (1) have the numbers 0, 7; ActionFormer needs 0 to 0" in problems
 
 
 def test_own_folder(tmp_path):

@@ -294,7 +294,7 @@ def test_features_of_videos_that_are_gone_stay(videos, tmp_path):
     run(root, tmp_path / "f")
     before = {p: p.read_bytes() for p in (tmp_path / "f").rglob("*") if p.is_file()}
     (root / "v020.mkv").unlink()
-    with pytest.raises(BenchError, match="holds features of 1 videos that are not listed now, such as v020"):
+    with pytest.raises(BenchError, match="holds features of 1 video that is not listed now, such as v020"):
         run(root, tmp_path / "f")
     with pytest.raises(BenchError, match="not listed now"):
         run(videos[0], tmp_path / "f")

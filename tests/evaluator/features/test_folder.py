@@ -93,7 +93,7 @@ def test_folders_that_are_not_finished_or_wrong(tmp_path):
     ("file", "before", "after", "told"),
     [
         ("videos.csv", ",test,Abuse,50,", ",test,Abuse,-3,", "frames"),
-        ("videos.csv", ",Abuse,50,", ",Abuse,99999999999,", "too many"),
+        ("videos.csv", ",Abuse,50,", ",Abuse,99999999999,", "more than"),
         ("videos.csv", ",Abuse,50,30.0,", ",Abuse,50,nan,", "fps is 'nan'"),
         ("videos.csv", "Normal_Videos001_x264,", "Abuse001_x264,", "listed twice"),
         ("videos.csv", ",train,", ",dev,", "split 'dev'"),

@@ -127,6 +127,35 @@ def test_vadclip_reads_its_lists(crime, urdmu):
     assert [label for _, label in tested] == [crime.classes[n] for n in crime.test if n not in crime.missing]
 
 
+def test_vadclip_reads_its_segments(crime, urdmu):
+    """``getDetectionMAP`` of VadCLIP: segments[i][j] are two frames of video i, labels[i][j] the class; a normal video
+    is one segment of no class. The frames are those of gt.npy."""
+    folder, _ = urdmu
+    segments = np.load(folder.path / "gt_segment.npy", allow_pickle=True)
+    labels = np.load(folder.path / "gt_label.npy", allow_pickle=True)
+    names = [n for n in crime.test if n not in crime.missing]
+    assert len(segments) == len(labels) == len(names)
+    truth, start = np.load(folder.path / "gt.npy"), 0
+    for name, own, said in zip(names, segments, labels, strict=True):
+        length = 16 * -(-crime.frames[name] // 16)
+        found = np.zeros(length)
+        for (first, end), label in zip(own, said, strict=True):
+            if crime.classes[name] == "Normal":
+                assert (first, end, label) == (0, length, "A")
+            else:
+                assert label == crime.classes[name]
+                found[int(first) : int(end)] = 1
+        np.testing.assert_array_equal(found, truth[start : start + length])
+        assert len(said) == (1 if crime.classes[name] == "Normal" else len(crime.ranges.get(name, [])))
+        start += length
+
+
+def test_what_is_annotated_after_the_end_is_said(rtfm):
+    (said,) = [f for f in rtfm[1].report.failures if f["kind"] == "annotation"]
+    assert said["id"] == "Arson011_x264"
+    assert said["reason"].endswith(" (from 0), the video ends with frame 30: 14 frames cut off"), said
+
+
 def test_both_formats_have_the_same_features(rtfm, urdmu):
     for a, b in zip(rtfm[0].videos(), urdmu[0].videos(), strict=True):
         assert a.crops == b.crops == 10 and b.windows >= a.windows

@@ -83,7 +83,7 @@ def test_features_of_actions(tmp_path):
     (video,) = folder.videos("test")
     assert (video.frames, video.fps, video.duration) == (100, 10.0, 10.0)
     assert [(s.label, s.start, s.end) for s in video.segments] == [("Diving", 1.0, 2.5)]
-    assert any("1 videos have no features" in line for line in said)
+    assert any("1 video without features is left out" in line for line in said)
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
@@ -101,5 +101,5 @@ def test_what_does_not_fit_is_refused(tmp_path):
             import_features(root, **options)
         assert not (root / "features.json").exists() and not (root / "videos.csv").exists()
     (root / "Abuse028_x264_i3d.npy").unlink()
-    with pytest.raises(BenchError, match=r"1 files of ucf-test\.list are not in the folder"):
+    with pytest.raises(BenchError, match=r"1 file is in ucf-test\.list, but not in the folder"):
         import_features(root, lists, root / "gt-ucf.npy")

@@ -192,8 +192,8 @@ def test_labels_that_do_not_fit_are_said(tmp_path) -> None:
     folder = write_feature_folder(tmp_path / "f", made, classes=["Fire"])
     found = detect_anomalies(folder, AnomalyOptions(**QUICK, out=tmp_path / "out"), said.append)
     text = "\n".join(said)
-    assert "1 abnormal test videos have no annotated segment" in text and "first is c" in text
-    assert "1 normal test videos have annotated segments" in text and "first is d" in text
+    assert "1 abnormal test video has no annotated segment" in text and "first is c" in text
+    assert "1 normal test video has annotated segments" in text and "first is d" in text
     assert "1 + 1 videos per step instead of 4 + 4" in text
     assert found.anomalous == 16 + 12
 
@@ -201,14 +201,14 @@ def test_labels_that_do_not_fit_are_said(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([("a", "train", "Fire"), ("c", "test", "Fire")], "none of 1 training videos can be used as normal"),
+        ([("a", "train", "Fire"), ("c", "test", "Fire")], "none of 1 training video can be used as normal"),
         ([("a", "train", "Normal"), ("c", "test", "Fire")], "can be used as abnormal"),
         ([("a", "train", None), ("c", "test", "Fire")], "has no label"),
         ([("c", "test", "Fire")], "none of 0 training videos"),
         ([("a", "train", "Fire"), ("b", "train", "Normal")], "has no test videos"),
         (
             [("a", "train", "Fire"), ("b", "train", "Normal"), ("c", "test", "Normal")],
-            "0 of the 48 frames of 1 test videos are in annotated segments",
+            "of 48 frames of 1 test video, 0 are in annotated segments",
         ),
     ],
 )

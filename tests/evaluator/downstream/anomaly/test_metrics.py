@@ -75,7 +75,7 @@ def test_draws_do_not_depend_on_the_scores() -> None:
 
 
 def test_frames_of_one_kind_are_refused() -> None:
-    with pytest.raises(BenchError, match="all 2 frames of 1 test videos are normal"):
+    with pytest.raises(BenchError, match=r"all frames \(2\) of 1 test video are normal"):
         pooled([video("a", [0.1, 0.2], [0, 0])])
     with pytest.raises(BenchError, match="are in annotated segments"):
         pooled([video("a", [0.1, 0.2], [1, 1])])

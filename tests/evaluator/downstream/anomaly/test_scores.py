@@ -75,7 +75,7 @@ def test_they_are_scored_without_training(tmp_path, folder, scores) -> None:
     found = detect_anomalies(folder, options, said.append)
     assert found.record.head == "scores" and found.videos == 3 and [s.step for s in found.record.seeds] == [None]
     assert [row[0] for row in found.left_out] == ["Normal003_test"] and "no scores in" in found.left_out[0][2]
-    assert any("1 names are no test video, the first is other" in line for line in said)
+    assert any("1 name is no test video, the first is other" in line for line in said)
     from sklearn.metrics import roc_auc_score
 
     videos = [v for v in FeatureFolder.open(folder).videos("test") if v.id in some]
@@ -112,7 +112,9 @@ def test_wrong_files(tmp_path, folder, scores) -> None:
     with pytest.raises(BenchError, match=r"no such folder, .npz or .npy"):
         read_scores(tmp_path / "missing", videos)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BenchError, match=r"none of its 0 names is a test video; the first is Abuse000_test.npy"):
+    with pytest.raises(
+        BenchError, match=r"no name in it is that of a test video \(0 names\); the first is Abuse000_test.npy"
+    ):
         read_scores(tmp_path / "empty", videos)
     (tmp_path / "bad.npz").write_bytes(b"PK no zip")
     with pytest.raises(BenchError, match=r"not a readable .npz"):

@@ -172,7 +172,7 @@ def test_what_is_said(tmp_path, truth):
             ("a", 0.0, 1.0, "Sleeping", 0.5)]  # fmt: skip
     found = read_predictions(opentad(rows), truth)
     notes = "\n".join(found.notes)
-    for said in ("videos of other subsets, left out: 1", "peers' code: 1 of 1 videos (first: z)",
+    for said in ("videos of other subsets, left out: 1", "peers' code: 1 of 1 video (first: z)",
                  "end of their video: 1;", "left out: 1 (Sleeping)"):  # fmt: skip
         assert said in notes
     assert len(found.spans) == 5

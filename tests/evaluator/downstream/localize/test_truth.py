@@ -140,6 +140,6 @@ def test_ids_with_blanks_are_left_out_and_unknown_lines_are_said(tmp_path):
     assert sorted(v for v, _ in truth.left_out) == ["v 2", "w"]
     assert set(truth.videos) == {"v", "last"}
     assert [n for n in truth.notes if "--leave-out" in n] == [
-        f"--leave-out: 1 of 3 lines are no videos of {tmp_path / 't.json'}, the first is 'none of them'"
+        f"--leave-out: 1 line is no video of {tmp_path / 't.json'} (of 3), the first is 'none of them'"
     ]
     assert not any("--leave-out" in n for n in read_truth(tmp_path / "t.json", without=["w"]).notes)
