@@ -252,7 +252,7 @@ def test_thumos14(tmp_path: Path) -> None:
     }  # fmt: skip
     assert (len(listing.classes), listing.missing) == (20, ("video_test_0000270",))
     notes = " ".join(listing.notes)
-    assert "2 videos show several classes" in notes and "1 segments end before they start" in notes
+    assert "2 videos show several classes" in notes and "1 segment ends before its start" in notes
     assert "video_test_0000270 are known to be wrong" in notes and "the first: video_test_0000999" in notes
     assert labels("thumos14", root, "val") == {"video_validation_0000051": "Billiards"}
     assert len(labels("thumos14", root, "all")) == 3
