@@ -109,7 +109,8 @@ def checksum(frame: av.VideoFrame) -> int:
     about = (frame.width, frame.height, name, frame.colorspace, frame.color_range, frame.interlaced_frame, matrix)
     total = xxhash.xxh3_64(repr(about).encode())
     for plane in frame.planes:
-        rows = np.frombuffer(memoryview(plane), np.uint8)[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
+        height, line = plane.height, plane.line_size
+        rows = np.frombuffer(memoryview(plane), np.uint8)[: height * line].reshape(height, line)
         total.update(rows[:, : plane.width * _FORMATS[name]].tobytes())
     return total.intdigest() & 0xFFFFFFFF
 
