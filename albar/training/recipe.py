@@ -122,3 +122,18 @@ RECIPES = {
 
 PROBE = "probe"  # the method whose heads have rates and weight decays of their own: `lr` is a factor on them
 PROBE_RECIPE = Recipe(epochs=20, batch=64, lr=1.0, weight_decay=0.0)  # V-JEPA 2's epochs and schedule
+
+
+def presets_of(method: str) -> dict[str, Recipe]:
+    """The recipes that a method can have, by their presets; a probe has one for all."""
+    return dict.fromkeys(RECIPES, PROBE_RECIPE) if method == PROBE else RECIPES
+
+
+def preset_values(name: str) -> str:
+    """The values of a setting in every preset, for `--help`: ``finetune 6, scratch 16, pretrained 16``, or one value
+    that all have; empty where no preset sets it."""
+    values = {preset: getattr(recipe, name) for preset, recipe in RECIPES.items()}
+    texts = {preset: f"{v:g}" if isinstance(v, float) else str(v) for preset, v in values.items() if v is not None}
+    if len(set(texts.values())) <= 1:
+        return next(iter(texts.values()), "")
+    return ", ".join(f"{preset} {text}" for preset, text in texts.items())

@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from albar.parts import MODELS
 from albar.stillmix_settings import BankSettings
-from albar.training.recipe import PROBE, PROBE_RECIPE, RECIPES, Milestones, Recipe
+from albar.training.recipe import PROBE, Milestones, Recipe, preset_values, presets_of
 from benchmark_builder.settings import PartSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import PathSetting, SettingsModel, Table, Word, like, setting
@@ -24,9 +24,9 @@ LAST, BEST = "last", "best"  # epochs whose weights can be kept
 METHOD, CLIPS, RUNNING = "Method", "Clips", "Running"  # headings in --help
 
 
-def own(name: str, shown: str = "") -> Any:
-    """A field of the recipe; None: the preset's value."""
-    return like(Recipe, name, shown=shown)
+def own(name: str) -> Any:
+    """A field of the recipe; None: the preset's value, which `--help` shows."""
+    return like(Recipe, name, shown=preset_values(name))
 
 
 class TrainSettings(BankSettings):
@@ -120,7 +120,7 @@ class TrainSettings(BankSettings):
     clip: Table = setting(
         {}, "A setting of the clips, NAME=VALUE, e.g. frames=16 or flip=0.5; may be given several times.", panel=CLIPS
     )
-    epochs: int | None = own("epochs", shown="the preset's")
+    epochs: int | None = own("epochs")
     batch: int | None = own("batch")
     accumulate: int | None = own("accumulate")
     optimiser: Literal["adamw", "sgd"] | None = own("optimiser")
@@ -200,7 +200,7 @@ class TrainSettings(BankSettings):
     def recipe(self) -> Recipe:
         """The preset's recipe with the values that are set here."""
         own = {name: getattr(self, name) for name in Recipe.setting_names()}
-        base = PROBE_RECIPE if self.method == PROBE else RECIPES[self.preset_name]
+        base = presets_of(self.method)[self.preset_name]
         return base.replaced(**{k: v for k, v in own.items() if v is not None})
 
     @property

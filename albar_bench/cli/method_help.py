@@ -1,4 +1,4 @@
-"""`bench train METHOD --help`: the settings of that method, below the command's own options."""
+"""`bench train METHOD --help`: the values that the presets give that method, below the command's own options."""
 
 from typing import Any
 
@@ -36,6 +36,7 @@ def _show(words: list[str]) -> None:
     except BenchError as error:
         console.print(escape(str(error)))
         return
+    console.print(_recipe(method))
     if not settings:
         console.print(escape(f"{method} has no settings."))
         return
@@ -45,3 +46,26 @@ def _show(words: list[str]) -> None:
     for s in settings:
         table.add_row(*(escape(str(cell)) for cell in (s.name, s.finetune, s.scratch, s.pretrained, s.takes, s.about)))
     console.print(table)
+
+
+def _recipe(method: str) -> Any:
+    """The table of the options whose defaults are a preset's."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from albar.training.recipe import presets_of
+    from albar_bench.cli.train import OPTIONS
+    from benchmark_builder.utils.options import flag_of
+
+    recipes = presets_of(method)
+    table = Table(title=escape(f"Defaults of {method}"), title_justify="left")
+    table.caption = "preset: finetune with --weights, else scratch; --preset chooses another"
+    table.caption_justify = "left"
+    for heading in ("option", *recipes):
+        table.add_column(heading, overflow="fold")
+    shared = next(iter(recipes.values()))
+    for name in shared.setting_names():
+        values = [getattr(recipe, name) for recipe in recipes.values()]
+        if name in OPTIONS and values[0] is not None:
+            table.add_row(flag_of(name), *(f"{v:g}" if isinstance(v, float) else str(v) for v in values))
+    return table
