@@ -4,6 +4,7 @@ The command line, protocol files and Python use these settings. The files in ``m
 protocol changes.
 """
 
+import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -323,6 +324,89 @@ class QuestionSettings(SettingsModel):
         "Which action is performed in this video?", "The question.", metavar="TEXT"
     )
     seed: int = setting(0, "Seed of the order of the options.")
+
+
+def _archive_size(value: str) -> str:
+    from benchmark_builder.publishing.archives import size_in_bytes
+
+    size_in_bytes(value)
+    return value
+
+
+def _hub_licence(value: str) -> str:
+    from benchmark_builder.publishing.card import HUB_LICENCES
+
+    if value not in ("", *HUB_LICENCES):
+        raise ValueError
+    return value
+
+
+def _date(value: str) -> str:
+    return value if not value else datetime.date.fromisoformat(value).isoformat()
+
+
+class PublishSettings(MovedOrigins):
+    """How a benchmark or results are published.
+
+    Attributes:
+        with_pixels: whether the videos themselves are published; None: if the licence of the dataset allows it.
+        archive_size: greatest size of an archive; None: files are not packed.
+        backgrounds: what a benchmark was built with, if its backgrounds must be drawn again.
+        licence: of what is published, as the Hugging Face Hub names it.
+    """
+
+    out: PathSetting = setting(..., "Folder to write; it must not exist, or be empty.")
+    with_pixels: bool | None = setting(
+        None,
+        "Publish the videos, whatever the licence of the dataset says; --without-pixels: only masks, backgrounds and "
+        "recipe, for `bench rebuild`.",
+        shown="with, if the licence of the dataset's videos allows it",
+        flag="--with-pixels/--without-pixels",
+    )
+    archive_size: Annotated[str, AfterValidator(_archive_size)] | None = setting(
+        None, "Pack files into zips of at most this size: 2GB (10^9 bytes), 500MB, 1.5GiB (2^30).", metavar="SIZE",
+        shown="files are not packed", give="a size from 10KB, such as 500MB or 2GB",
+    )  # fmt: skip
+    backgrounds: str | None = setting(
+        None, "Without pixels: what the benchmark was built with, if it was pictures: images:FOLDER."
+    )
+    title: str = setting("", "Title of the dataset card.", shown="from the protocol")
+    authors: tuple[str, ...] = setting((), "Your name; may be given several times.", flag="--author")
+    licence: Annotated[str, AfterValidator(_hub_licence)] = setting(
+        "", "Licence of what you publish: mit, cc-by-4.0, cc-by-nc-4.0, …, other.", shown="mit for renders of this "
+        "toolkit, else unknown", give="mit, apache-2.0, cc0-1.0, cc-by-4.0, cc-by-sa-4.0, cc-by-nc-4.0, "
+        "cc-by-nc-sa-4.0, other or unknown",
+    )  # fmt: skip
+    url: str = setting("", "Address where it will be found.")
+    date: Annotated[str, AfterValidator(_date)] = setting(
+        "", "Date of the publication, YYYY-MM-DD.", shown="today", give="a date such as 2026-01-31"
+    )
+
+    @property
+    def archive_bytes(self) -> int | None:
+        """``archive_size`` in bytes."""
+        from benchmark_builder.publishing.archives import size_in_bytes
+
+        return None if self.archive_size is None else size_in_bytes(self.archive_size)
+
+
+class RebuildSettings(RunSettings, MovedOrigins):
+    """How the videos of a published folder are made again.
+
+    Attributes:
+        root: the user's own copy of the dataset.
+        scuba: the SCUBA benchmark, for kinds that are made from one.
+    """
+
+    out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND")
+    root: PathSetting | None = setting(None, "Your own copy of the dataset.", shown="$BENCH_DATA/DATASET")
+    scuba: PathSetting | None = setting(
+        None, "The SCUBA benchmark, for other kinds; make it with `bench rebuild` first.",
+        shown="the one alongside, by its digest",
+    )  # fmt: skip
+    backgrounds: PathSetting | None = setting(
+        None, "Folder of background videos, for a benchmark that was built with --backgrounds video:FOLDER."
+    )
 
 
 class MergeSettings(RunSettings):

@@ -213,6 +213,15 @@ COMMANDS: dict[str, Command | Table] = {
         f"{CLI}.benchmark:merge",
         "Join parts that were built with `--shard i/n` on several machines into one benchmark; the parts are kept.",
     ),
+    "publish": Command(
+        f"{CLI}.publish:publish",
+        "Write a folder that others can load, cite and check: video folder, dataset card, Croissant metadata, "
+        "checksums.",
+    ),
+    "rebuild": Command(
+        f"{CLI}.publish:rebuild",
+        "Make a published benchmark again, and compare the digest of every video's pixels. Can be resumed.",
+    ),
     "demo": Command(
         f"{CLI}.demo:demo",
         "Render synthactions, build SCUBA, SCUFO and ConflFG, train two networks, score both, show the leaderboard.",

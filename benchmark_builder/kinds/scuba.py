@@ -63,7 +63,7 @@ class Scuba(Kind):
         kind = benchmark.protocol.masks.kind or row.mask_source
         if row.mask_source != kind:
             problems.append(f"mask source {row.mask_source!r} is not {kind!r}, the one in protocol.json")
-        source = _drawn_again(benchmark)
+        source = drawn_again(benchmark)
         if source is not None:
             rng = generator(row.seed, row.source_id, f"background/{row.variant}")
             name = draw(source, rng, row.height, row.width).name
@@ -77,7 +77,7 @@ class Scuba(Kind):
         return problems
 
 
-def _drawn_again(benchmark: Benchmark) -> BackgroundSource | None:
+def drawn_again(benchmark: Benchmark) -> BackgroundSource | None:
     """The background set from which `bench verify` draws again; None if it needs files that are missing or changed."""
     known = benchmark.protocol.backgrounds
     if known.kind in DRAWN:
