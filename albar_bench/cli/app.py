@@ -242,6 +242,7 @@ PANELS = {
     "Evaluate": ("eval", "score", "predict", "explain"),
     "Compare": ("compare", "leaderboard", "report", "versus", "paper"),
     "Downstream": ("features", "downstream"),
+    "Publish": ("publish", "rebuild"),
 }
 
 

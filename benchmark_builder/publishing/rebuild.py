@@ -1,8 +1,8 @@
 """`bench rebuild`: makes a benchmark again from a published folder, and compares the digest of every video's pixels.
 
-A folder with videos is unpacked. Of a folder without, SCUBA videos are composed from the user's own copy of the dataset,
-the published masks and backgrounds; other kinds are made again from the SCUBA benchmark. A published folder is a
-stranger's: its names stay inside the folders, its archives are read member by member, and nothing of it is run.
+A folder with videos is unpacked. Of a folder without, SCUBA videos are composed from the user's own copy of the
+dataset, the published masks and backgrounds; other kinds are made again from the SCUBA benchmark. A published folder is
+a stranger's: its names stay inside the folders, its archives are read member by member, and nothing of it is run.
 """
 
 import dataclasses
@@ -129,8 +129,9 @@ class DerivedAgain:
         """Write the video; its row. Raises BenchError as :class:`ScubaAgain`."""
         base = self.scuba.by_id.get(row.partner_id)
         if base is None:
-            raise BenchError(f"{row.id}: {self.scuba.folder} has no SCUBA video {shown(row.partner_id)}; rebuild it there "
-                             "first")  # fmt: skip
+            raise BenchError(
+                f"{row.id}: {self.scuba.folder} has no SCUBA video {shown(row.partner_id)}; rebuild it there first"
+            )
         made = [one for one in self.maker.make(base) if isinstance(one, Row)]
         if len(made) != 1 or made[0].id != row.id:
             raise BenchError(
@@ -230,8 +231,8 @@ def _maker(
     kind = kinds.registered(published.kind, p.described)
     if kind is None or not issubclass(kind, Derived):
         raise BenchError(
-            f"{published.folder}: its kind {shown(published.kind)} is not installed here; install the package that adds "
-            "it"
+            f"{published.folder}: its kind {shown(published.kind)} is not installed here; install the package that "
+            "adds it"
         )
     scuba = _scuba(published, out, settings)
     seed = published.rows[0].seed
