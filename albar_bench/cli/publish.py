@@ -66,6 +66,6 @@ def rebuild(
             "encoder writes them")  # fmt: skip
     if count < found.videos:
         raise BenchError(
-            f"{report.folder}: {counted(found.videos - count, 'video is', 'videos are')} missing or different; fix what "
-            "is listed above and run the same command again, the others are kept"
+            f"{report.folder}: {counted(found.videos - count, 'video is', 'videos are')} missing or different; fix "
+            "what is listed above and run the same command again, the others are kept"
         )
