@@ -1,5 +1,6 @@
 """`bench compare`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,7 +66,7 @@ def compare(
     Example: `bench compare --downstream runs/*/model.ckpt --on ucf-crime thumos14 --anomaly-head mgfn --out table`
     """
     if tasks.downstream:
-        _downstream(tasks, sweep, drawn, given, file)
+        _downstream(tasks, sweep, drawn, given, file, machines)
         return
     _only_with_downstream(tasks)
     from albar.training.settings import read_configs
@@ -106,9 +107,11 @@ def compare(
 
 
 def _downstream(
-    tasks: CompareDownstream, sweep: dict[str, Any], drawn: CompareSeeds, given: dict[str, Any], file: ConfigFile
-) -> None:
+    tasks: CompareDownstream, sweep: dict[str, Any], drawn: CompareSeeds, given: dict[str, Any], file: ConfigFile,
+    machines: EngineSettings,
+) -> None:  # fmt: skip
     """The table of downstream tasks."""
+    from benchmark_builder.utils import engine
     from benchmark_builder.utils.errors import BenchError
     from benchmark_builder.utils.options import flag_of
     from evaluator.downstream.run import Measured, measure, split_results
@@ -124,11 +127,14 @@ def _downstream(
     if models and not tasks.on:
         raise BenchError(f"--downstream {models[0]}: contains no results.json of `bench downstream`; if it is a model, "
                          "name the datasets to measure it on with --on")  # fmt: skip
-    for name in () if models else ("on", "anomaly_head", "localize_head", "features"):
-        if getattr(tasks, name) != CompareDownstream.model_fields[name].default:
-            raise BenchError(
-                f"{flag_of(name)}: is for models in --downstream, and there are only results; leave it out"
-            )
+    of_models = _changed(tasks, ("on", "anomaly_head", "localize_head", "features")) + _changed(drawn)
+    of_models += [name for name in ("device",) if name in given] + _changed(machines)
+    if of_models and not models:
+        raise BenchError(
+            f"{flag_of(of_models[0])}: is for models in --downstream, and there are only results; leave it out"
+        )
+    if models and not engine.current().local:
+        say(f"--engine {engine.current().name}: features are computed on its machines, heads are trained on this one")
     out = sweep.get("out", Path("compare"))
     done = Measured()
     if models:
@@ -146,13 +152,18 @@ def _downstream(
                          "command again")  # fmt: skip
 
 
+def _changed(settings: SettingsModel, names: Iterable[str] = ()) -> list[str]:
+    """Names of settings, of all or of some, that are not at their defaults."""
+    fields = type(settings).model_fields
+    return [name for name in names or fields if getattr(settings, name) != fields[name].default]
+
+
 def _only_with_downstream(tasks: CompareDownstream) -> None:
     from benchmark_builder.utils.errors import BenchError
     from benchmark_builder.utils.options import flag_of
 
-    for name, field in CompareDownstream.model_fields.items():
-        if getattr(tasks, name) != field.default:
-            raise BenchError(f"{flag_of(name)}: is for --downstream; name results or models with that")
+    for name in _changed(tasks):
+        raise BenchError(f"{flag_of(name)}: is for --downstream; name results or models with that")
 
 
 def _synthactions(root: Path | None, out: Path) -> tuple[Path, ...]:

@@ -38,6 +38,7 @@ def anomaly(features: FEATURES, chosen: Annotated[dict[str, Any], Chosen(Anomaly
     from evaluator.downstream.anomaly.detect import detect_anomalies
     from evaluator.reports.screen import print_table
 
+    say_where_heads_train()
     found = detect_anomalies(features, AnomalyOptions(**chosen), say)
     print_table(_figures(found))
     if found.classes:
@@ -50,6 +51,14 @@ def anomaly(features: FEATURES, chosen: Annotated[dict[str, Any], Chosen(Anomaly
     say("\n".join(str(path) for path in found.written if path not in pictures[1:]))
     if len(pictures) > 1:
         say(f"pictures: {len(pictures)}")
+
+
+def say_where_heads_train() -> None:
+    """Say that ``$BENCH_ENGINE`` has no effect, if it names a cluster."""
+    from benchmark_builder.utils import engine
+
+    if not (chosen := engine.current()).local:
+        say(f"{engine.VARIABLE}={chosen.name}: has no effect here, heads are trained on this machine")
 
 
 TITLES = {"auc": "AUC", "ap": "AP", "pr_auc": "AP by trapezoids"}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from albar_bench.cli.downstream import say_where_heads_train
 from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
 from benchmark_builder.utils.text import counted
@@ -38,6 +39,7 @@ def localize(
     """
     from evaluator.downstream.localize.localize import localize_actions
 
+    say_where_heads_train()
     show(localize_actions(features, options, say))
     say(f"{options.out / 'results.json'}")
 
