@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import ConfigDict, Field
@@ -29,6 +29,10 @@ from benchmark_builder.utils.records import FileRecord, Says, Text
 from benchmark_builder.utils.weights import read_safetensors, write_safetensors, write_torch_file
 
 NAME = "model.ckpt"
+STATE = (
+    "last.pt"  # the state of a run that has not ended; its entry ABOUT has those of a checkpoint without the weights
+)
+ABOUT = "checkpoint"
 PTH = ".pth"
 _FIX = "give a model.ckpt that `bench train` wrote"
 _METADATA = "albar-bench"
@@ -149,8 +153,17 @@ class Checkpoint:
             raise BenchError(f"{self.path}: {error}") from None
 
 
-def save_checkpoint(
-    path: Path,
+def save_checkpoint(path: Path, **said: Any) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        said: arguments of :func:`entries`, by name.
+    """
+    network: nn.Module = said["network"]
+    write_torch_file(path, {**entries(**said), "weights": dict(network.state_dict())})
+
+
+def entries(
     *,
     network: nn.Module,
     model: str,
@@ -161,13 +174,13 @@ def save_checkpoint(
     settings: Mapping[str, object],
     digests: Mapping[str, str],
     cost: Mapping[str, float] | None = None,
-) -> None:
-    """Write a checkpoint, whole or not at all. Fields as in :class:`Checkpoint`; ``settings`` plain types.
+) -> dict[str, object]:
+    """The entries of a checkpoint without its weights. Fields as in :class:`Checkpoint`; ``settings`` plain types.
 
     A network's ``architecture`` (:class:`~albar.models.huggingface.HuggingFaceVideo` has one) and ``token_head``
     (:class:`~albar.models.token_network.TokenNetwork`) are kept too.
     """
-    content = {
+    return {
         "format": CheckpointRecord.FORMAT,
         "model": model,
         "method": method,
@@ -179,19 +192,20 @@ def save_checkpoint(
         "cost": dict(cost or {}),
         "architecture": getattr(network, "architecture", {}),
         **({"token_head": network.token_head} if isinstance(network, TokenNetwork) else {}),
-        "weights": dict(network.state_dict()),
     }
-    write_torch_file(path, content)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint; no code in the file is run.
+    """Read a checkpoint, or the state last.pt of a run that has not ended; no code in the file is run.
 
     Raises:
         BenchError: no such file, not a checkpoint (a text file, another pickle), one of a later format, an entry that
             is missing or not what it must be, or a network this version does not know.
     """
+    digest = sha256_file(path) if path.is_file() else ""
     content = _content(path)
+    if path.name == STATE and sha256_file(path) != digest:  # a run has written its next epoch in between
+        return load_checkpoint(path)
     found = CheckpointRecord.of(dict(content) if isinstance(content, Mapping) else content, path, _FIX)
     architecture = found.architecture or {}
     try:
@@ -205,7 +219,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(
         path=path, model=found.model, method=found.method, dataset=found.dataset, classes=found.classes,
         sampling=sampling, settings=found.settings, digests=found.digests, weights=found.weights,
-        digest=sha256_file(path), architecture=architecture, cost=found.cost, token_head=found.token_head or {},
+        digest=digest, architecture=architecture, cost=found.cost, token_head=found.token_head or {},
     )  # fmt: skip
 
 
@@ -222,7 +236,9 @@ def own_checkpoint(path: Path) -> Checkpoint | None:
     if path.suffix.lower() == SAFETENSORS:
         return load_checkpoint(path) if _said(path) is not None else None
     content = read_torch_file(path, "file of weights", _FIX, foreign=True)
-    ours = isinstance(content, Mapping) and (_METADATA in content or {"format", "weights", "sampling"} <= set(content))
+    ours = isinstance(content, Mapping) and any(
+        known <= set(content) for known in ({_METADATA}, {"format", "weights", "sampling"}, {ABOUT, "model", "state"})
+    )
     return load_checkpoint(path) if ours else None
 
 
@@ -276,6 +292,12 @@ def _content(path: Path) -> object:
             )
         return {**said, "weights": weights}
     content = read_torch_file(path, "checkpoint", _FIX)
+    if isinstance(content, Mapping) and isinstance(content.get(ABOUT), Mapping):
+        return {**content[ABOUT], "weights": content.get("model")}
+    if isinstance(content, Mapping) and {"state", "optimiser"} <= set(content):
+        raise BenchError(
+            f"{path}: the state of a run of an earlier version or of a probe, which cannot be scored; finish the run"
+        )
     if isinstance(content, Mapping) and isinstance(content.get(_METADATA), Mapping):
         return {**content[_METADATA], "weights": content.get("state_dict")}
     return content

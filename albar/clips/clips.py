@@ -163,6 +163,22 @@ def sampling(name: str | ClipSampling) -> ClipSampling:
     return SAMPLINGS[name]
 
 
+def odd_resize(before: ClipSampling, changes: Mapping[str, object]) -> str | None:
+    """What to say if ``size`` was changed and ``resize`` was not, so that the test crop shows another share of the
+    picture; None if nothing is to be said."""
+    if "size" not in changes or "resize" in changes:
+        return None
+    now = before.replaced(changes)
+    was, shows = before.size / before.resize, now.size / now.resize
+    if abs(was - shows) < 0.01:
+        return None
+    fit = max(round(now.size / was), now.size)
+    return (
+        f"size={now.size} leaves resize={now.resize}: the test crop is {100 * shows:.0f} % of the short side, not "
+        f"{100 * was:.0f} % as before; add --clip resize={fit} for that"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """One clip of one video: source frame of each clip frame (int64 (T,)), the box (top, left, height, width) in source

@@ -64,6 +64,7 @@ class Method:
             ``finetune``.
         NEEDS: what the method may need in addition to clips and labels: some of ``actors``, ``scenes`` (see
             :class:`Batch`) and ``bank`` (see :class:`Companions`). :attr:`needs` says what it needs with its settings.
+        by_progress: whether :meth:`loss` depends on ``progress``; the number of epochs of a run is then fixed.
 
     Attributes:
         extra: parameters that the method trains in addition to the network's; no checkpoint needs them; None: none.
@@ -73,6 +74,7 @@ class Method:
 
     PRESETS: ClassVar[Mapping[str, AnySettings]] = {"finetune": MethodSettings(), "scratch": MethodSettings()}
     NEEDS: ClassVar[frozenset[str]] = frozenset()
+    by_progress: ClassVar[bool] = False
 
     def __init__(self, settings: AnySettings) -> None:
         self.settings = settings

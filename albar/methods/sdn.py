@@ -54,6 +54,7 @@ class SDN(Method):
         "scratch": SdnSettings(hidden=1, norm="layer"),
     }
     NEEDS: ClassVar[frozenset[str]] = frozenset({"actors", "scenes"})
+    by_progress = True
     settings: SdnSettings
 
     @property

@@ -34,7 +34,6 @@ def make_accelerator(device: str, precision: str, folder: Path) -> Accelerator:
     return Accelerator(
         cpu=on.type == "cpu",
         mixed_precision="bf16" if bf16 else "no",
-        log_with="tensorboard",
         project_dir=folder,
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )

@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import math
+import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,13 +25,14 @@ from albar.models.token_network import AttentivePool, TokenNetwork, attentive_se
 from albar.models.tokens import token_map
 from albar.models.weights import read_torch_file
 from albar.training.cost import BACKWARD, FORWARD
-from albar.training.logs import Logs
+from albar.training.logs import Logs, epoch_line
 from albar.training.network import Say, check_network, first_network
 from albar.training.optimizer import set_rate
 from albar.training.probe_heads import Heads, Scale, cross_entropies, put_linear, scale_of, unscaled
 from albar.training.run import Run, seed_of
 from albar.training.run_folder import one_line
 from albar.training.settings import TrainSettings
+from albar.training.split import said_validation
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file, write_csv
 from benchmark_builder.utils.progress import Bar
@@ -105,6 +107,8 @@ class ProbeRun(Run):
             f"training {len(heads.each)} {p.head} heads on features {tuple(training.shape)} of {len(self.videos)} "
             f"videos ({len(self.kept_back)} kept back): {self.recipe.epochs} epochs, {self.device.type}"
         )
+        self.say(said_validation(s, self.videos, self.kept_back))
+        self.write_places()
         best = self._train(heads, training, validating, scale)
         self.network = self._network(backbone, heads.each[best], scale)
         # Per clip that the heads see. The backbone sees each stored clip once.
@@ -186,8 +190,9 @@ class ProbeRun(Run):
         order = Order(len(training), r.batch, r.epochs, s.seed, done * (len(training) // r.batch))
         per_epoch, labels = order.steps_per_epoch, torch.tensor([v.label for v in self.videos])
         stream = _ahead((keys, training.batch([k for _, k in keys], keys[0][0])) for keys in order)
-        logs = Logs(self.folder.path, self.accelerator if s.tensorboard else None)
+        logs = Logs(self.folder.path, self.accelerator, s.trackers, self.record.plain())
         shown = Bar(total=r.epochs, initial=done, desc=f"probe s{s.seed}", unit="epoch", disable=not s.progress)
+        began = time.monotonic()
         with logs, shown as bar, contextlib.closing(stream):
             for epoch in range(done, r.epochs):
                 total = torch.zeros(len(grid), device=self.device)
@@ -205,6 +210,9 @@ class ProbeRun(Run):
                 logs.epoch(_summary(rows, epoch, best), [_summary(rows, k, best_of(f)) for k, f in enumerate(rows)])
                 self._write_probes(rows)
                 self._save_heads(heads, optimiser, rows)
+                left = (time.monotonic() - began) / (epoch + 1 - done) * (r.epochs - epoch - 1)
+                with Bar.external_write_mode():
+                    self.say(epoch_line(_summary(rows, epoch, best), r.epochs, left, loss="ce"))
                 bar.set_postfix(val_acc=f"{rows[-1].val_acc[best]:.1f}", refresh=False)
                 bar.update()
         self._write_probes(rows)  # a run that was stopped after its last state may lack it

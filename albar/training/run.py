@@ -5,6 +5,7 @@ import importlib.metadata
 import math
 import time
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,22 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from albar.checkpoint import own_checkpoint, save_checkpoint
-from albar.clips.clips import normalise
+from albar.checkpoint import entries, own_checkpoint, save_checkpoint
+from albar.clips.clips import normalise, odd_resize
 from albar.data.dataset import ClipDataset, FrameCache, Order, Sample, batches
 from albar.methods import Batch, Method, make_method
 from albar.models.heads import drop_features, find_head
 from albar.training.accelerator import compiled, make_accelerator
 from albar.training.cost import Passes, over_epochs
 from albar.training.extras import gather, scenes_of
-from albar.training.logs import Logs
+from albar.training.logs import Logs, epoch_line
 from albar.training.network import Say, check_network, first_network
 from albar.training.optimizer import make_optimiser, set_rate
+from albar.training.places import write_places
 from albar.training.run_folder import RunFolder
 from albar.training.run_record import RunRecord, digest
-from albar.training.settings import BEST, TrainSettings
-from albar.training.split import chosen_by_list, divide
+from albar.training.settings import BEST, LAST, TrainSettings
+from albar.training.split import chosen_by_list, divide, said_validation
 from albar.training.validation import watch
 from benchmark_builder.datasets import read_dataset
 from benchmark_builder.utils.errors import BenchError
@@ -53,6 +55,8 @@ class Run:
         self.device, self.main = self.accelerator.device, self.accelerator.is_main_process
         self.processes = self.accelerator.num_processes
         self.say: Say = say if self.main else lambda line: None
+        if (odd := odd_resize(settings.named_sampling, settings.clip)) is not None:
+            self.say(f"--clip {odd}")
         self.method = make_method(settings.method, settings.preset_name, settings.options)
         self._read_videos()
         self.recipe = self.recipe.scaled(self.step_clips)
@@ -86,8 +90,8 @@ class Run:
             for line in (*held_out.notes, *held_out.summary()):
                 self.say(f"{s.validation_split}: {line}")
             self.kept_back = held_out.videos
-        if s.keep == BEST and not self.kept_back:
-            raise BenchError(f"--keep {BEST}: no video of {s.dataset} was drawn for validation; raise --validation, or "
+        if BEST in s.kept and not self.kept_back:
+            raise BenchError(f"--keep {s.keep}: no video of {s.dataset} was drawn for validation; raise --validation, or "
                              "give --validation-split")  # fmt: skip
         self.step_clips = self.recipe.batch * self.recipe.accumulate * self.processes
         if len(self.videos) < self.step_clips:
@@ -112,17 +116,31 @@ class Run:
             f"steps, "
             f"{self.device.type}"
         )
+        self.say(said_validation(s, self.videos, self.kept_back))
+        self.write_places()
         stream = batches(self.training, self.order, self.workers, pin=self.device.type == "cuda")
-        logs = Logs(self.folder.path, self.accelerator if s.tensorboard else None)
-        began = time.monotonic()
+        logs = Logs(self.folder.path, self.accelerator, s.trackers, self.record.plain())
+        began, started = time.monotonic(), self.state.step
         with self._bar() as bar, contextlib.closing(stream), logs:
             while self.state.step < self.steps:
                 self.train_epoch(stream, logs, bar)
+                if self.main:
+                    each = (time.monotonic() - began) / (self.state.step - started)
+                    with Bar.external_write_mode():
+                        self.say(
+                            epoch_line(self.state.rows[-1], self.recipe.epochs, each * (self.steps - self.state.step))
+                        )
         if self.main:
-            self._save_checkpoint(over_epochs(self.state.rows), self._kept())
+            self._write_checkpoints()
         self.wait()
         idle = 100 * self.waited / max(time.monotonic() - began, 1e-9)
         self.say(f"wrote {self.folder.checkpoint} ({idle:.1f} % of the time spent waiting for clips)")
+
+    def write_places(self) -> None:
+        """Write what helps to use the run later: where its data are, and the ids of the validation videos."""
+        if self.main:
+            drawn = self.kept_back if self.settings.validation_split is None else []
+            write_places(self.folder.path, self.settings, [v.id for v in drawn])
 
     def _prepare(self) -> None:
         """Prepare the loop: network, data of the method, optimiser, saved state, clips."""
@@ -155,7 +173,7 @@ class Run:
         self.order = Order(len(self.training), self.step_clips, r.epochs, s.seed, self.state.step, share)
         self.epoch_steps = self.order.steps_per_epoch
         self.steps = self.epoch_steps * r.epochs
-        self._save_if_best()
+        self._save_epoch()
         self.waited = 0.0
         self.passes = Passes(self.model, clip.shape[1:])
         self.model.train()
@@ -205,7 +223,7 @@ class Run:
             rate = self.optimiser.param_groups[0]["lr"]
             logs.epoch(self.state.end_epoch(self.state.step // self.epoch_steps, rate, seen), self.state.rows)
             self._save()
-            self._save_if_best()
+            self._save_epoch()
 
     def _next(self, stream: Iterator[Sample]) -> Sample:
         """The next batch; the waiting time is added to the state."""
@@ -215,23 +233,41 @@ class Run:
         return sample
 
     def _save(self) -> None:
-        self.folder.save(self.state, self.network, self.method.extra, self.optimiser)
+        epochs = self.state.step / self.epoch_steps
+        about = entries(**self._checkpoint(over_epochs(self.state.rows), trained_epochs=epochs))
+        self.folder.save(self.state, self.network, self.method.extra, self.optimiser, about)
 
-    def _save_if_best(self) -> None:
-        """Store the weights of the epoch that just ended, if they are to be kept so far.
+    def _save_epoch(self) -> None:
+        """Store the weights of the epoch that just ended, if they are to be kept.
 
         This happens after the state was saved: a run that was killed in between stores them when it continues.
         """
         ended = self.state.step % self.epoch_steps == 0 and bool(self.state.rows)
-        if not self.main or self.settings.keep != BEST or not ended:
+        if not self.main or not ended:
             return
-        epoch = self.state.best_epoch()
-        if epoch == self.state.rows[-1]["epoch"] and self.folder.best_epoch() != epoch:
-            self.folder.save_best(self.network, epoch)
+        last, every = int(self.state.rows[-1]["epoch"]), self.settings.kept_every
+        if BEST in self.settings.kept and self.state.best_epoch() == last and self.folder.best_epoch() != last:
+            self.folder.save_best(self.network, last)
+        if every and last % every == 0 and not (path := self.folder.of_epoch(last)).is_file():
+            save_checkpoint(path, **self._checkpoint(over_epochs(self.state.rows), trained_epochs=last))
 
-    def _kept(self) -> int | None:
-        """Load the weights that the checkpoint gets; returns their epoch, or None for the last."""
-        if self.settings.keep != BEST:
+    def _write_checkpoints(self) -> None:
+        """Write model.ckpt, and the other of the last and the best epoch if it is to be kept too."""
+        cost, (first, *others) = (
+            over_epochs(self.state.rows),
+            [w for w in self.settings.kept if w in (LAST, BEST)] or [LAST],
+        )
+        if others == [LAST]:  # before the best weights are loaded
+            self._save_checkpoint(cost, path=self.folder.path / f"{LAST}.ckpt")
+        if others == [BEST]:
+            last = {name: value.clone() for name, value in self.network.state_dict().items()}
+            self._save_checkpoint(cost, self._kept(BEST), self.folder.path / f"{BEST}.ckpt")
+            self.network.load_state_dict(last)
+        self._save_checkpoint(cost, self._kept(first))
+
+    def _kept(self, which: str) -> int | None:
+        """Load the weights that a checkpoint gets; returns their epoch, or None for the last."""
+        if which != BEST:
             return None
         epoch = self.state.best_epoch()
         self.folder.load_best(self.network, epoch)
@@ -327,24 +363,33 @@ class Run:
         parts = (settings, *(getattr(settings, name) for name in settings.setting_names()))
         return tuple(part.entropy for part in parts if isinstance(getattr(part, "entropy", None), str))
 
-    def _save_checkpoint(self, cost: Mapping[str, float], epoch: int | None = None) -> None:
-        """Write the checkpoint; ``epoch``: the one whose weights were kept, None for the last."""
+    def _save_checkpoint(self, cost: Mapping[str, float], epoch: int | None = None, path: Path | None = None) -> None:
+        """Write the checkpoint; ``epoch``: the one whose weights were kept, None for the last; ``path``: where, None
+        for model.ckpt."""
+        said = {} if epoch is None else {"kept_epoch": epoch}
+        save_checkpoint(path or self.folder.checkpoint, **self._checkpoint(cost, **said))
+
+    def _checkpoint(self, cost: Mapping[str, float], **more: object) -> dict[str, Any]:
+        """The arguments of :func:`~albar.checkpoint.entries`; ``more``: further entries of its settings."""
         record = self.record.plain()
         digests = {"settings": digest(record), "training_videos": self.record.training_videos or "", **_versions()}
-        record |= {} if epoch is None else {"kept_epoch": epoch}
-        record |= started_from(self.settings)
-        save_checkpoint(
-            self.folder.checkpoint,
-            network=self.network,
-            model=self.record.model or self.settings.model_name,
-            method=safe_name(self.settings.method),
-            dataset=safe_name(self.settings.dataset),
-            classes=self.classes,
-            sampling=self.sampling,
-            settings=record,
-            digests=digests,
-            cost=cost,
-        )
+        record |= more
+        record |= self._started_from
+        return {
+            "network": self.network,
+            "model": self.record.model or self.settings.model_name,
+            "method": safe_name(self.settings.method),
+            "dataset": safe_name(self.settings.dataset),
+            "classes": self.classes,
+            "sampling": self.sampling,
+            "settings": record,
+            "digests": digests,
+            "cost": cost,
+        }
+
+    @cached_property
+    def _started_from(self) -> dict[str, object]:
+        return started_from(self.settings)
 
 
 def started_from(settings: TrainSettings) -> dict[str, object]:

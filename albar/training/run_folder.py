@@ -1,13 +1,17 @@
 """The folder of a training run: the record of everything that determines its result, and the state to resume from."""
 
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from albar.checkpoint import NAME as MODEL
+from albar.checkpoint import STATE
 from albar.methods import AnySettings
 from albar.models.weights import read_torch_file
+from albar.training.raising import epochs_of, float_of, only_epochs_differ, raise_refused
 from albar.training.run_record import RunRecord, first_difference
 from albar.training.state import State
 from benchmark_builder.utils.errors import BenchError
@@ -15,12 +19,15 @@ from benchmark_builder.utils.files import read_json, remove_leftovers, write_jso
 from benchmark_builder.utils.resume import held
 from benchmark_builder.utils.weights import write_torch_file
 
-SETTINGS, STATE, BEST_STATE = "settings.json", "last.pt", "best.pt"
+SETTINGS, BEST_STATE = "settings.json", "best.pt"
+
+
+Say = Callable[[str], None]
 
 
 class RunFolder:
     """A run's folder: settings.json (the record), last.pt (the state to resume from), best.pt (the weights of the best
-    epoch so far, if these are kept), and at the end model.ckpt.
+    epoch so far, if these are kept), epoch-0005.ckpt … (if these are kept), and at the end model.ckpt.
 
     Attributes:
         path: the folder.
@@ -30,13 +37,20 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path, self.state, self.checkpoint = path, path / STATE, path / MODEL
 
-    def claim(self, record: RunRecord, method: AnySettings) -> None:
+    def claim(
+        self, record: RunRecord, method: AnySettings, by_progress: bool = False, say: Say = lambda line: None
+    ) -> RunRecord:
         """Write the record of this run into the folder, or check that the folder belongs to this run.
 
         Args:
             record: the record of this run.
             method: the settings of its method; their defaults, and those of the recipe, replace fields that are missing
                 in a record of an earlier version.
+            by_progress: whether its loss depends on the share of the run that is done.
+            say: called with a line for the user if the number of epochs is changed.
+
+        Returns:
+            The record, which also says from which numbers of epochs the run was raised.
 
         Raises:
             BenchError: the folder contains another run (the error says what differs) or other files.
@@ -44,9 +58,15 @@ class RunFolder:
         path = self.path / SETTINGS
         if path.exists():
             fix = "delete the folder or choose another --out"
-            found = RunRecord.of(read_json(path, "record of a run", fix), path, fix).as_now(record, method).plain()
-            wanted = record.plain()
+            kept = RunRecord.of(read_json(path, "record of a run", fix), path, fix).as_now(record, method)
             begun = any((self.path / name).exists() for name in (STATE, MODEL))
+            if begun and kept.raised is not None:
+                record = record.replaced(raised=kept.raised)
+            if begun and only_epochs_differ(kept, record):
+                record = self._raise(kept, record, by_progress, say)
+                remove_leftovers(self.path)
+                return record
+            found, wanted = kept.plain(), record.plain()
             if found != wanted and not begun:  # the other run has no saved state, so nothing is lost
                 write_json(path, wanted)
             elif found != wanted:
@@ -59,9 +79,70 @@ class RunFolder:
         else:
             write_json(path, record.plain())
         remove_leftovers(self.path)
+        return record
 
-    def save(self, state: State, network: nn.Module, extra: nn.Module | None, optimiser: torch.optim.Optimizer) -> None:
-        """Write the state to resume from.
+    def _raise(self, kept: RunRecord, record: RunRecord, by_progress: bool, say: Say) -> RunRecord:
+        """Take another number of epochs for the run in this folder; returns the record with it.
+
+        Raises:
+            BenchError: the epochs that were trained would have been others, or there are more of them.
+        """
+        was, now = epochs_of(kept), epochs_of(record)
+        asked = f"--epochs {now}: {self.path} has a run of {was} epochs"
+        elsewhere = "choose another --out"
+        finished = self.checkpoint.is_file()
+        if finished and not self.state.is_file():
+            raise BenchError(f"{asked}, whose state to resume from ({STATE}) was not kept; {elsewhere}, or train on from "
+                             f"its weights with --weights {self.path}")  # fmt: skip
+        done = was if finished else self._epochs_done()
+        if now < done:
+            raise BenchError(f"{asked}, of which {done} are trained; give at least {done}, or {elsewhere}")
+        why = raise_refused(kept, was, now, done, by_progress)
+        if why:
+            raise BenchError(
+                f"{asked}, and {why}; {elsewhere} for a run of {now} epochs, or train on from these weights with "
+                f"--weights {self.path} --out NEW"
+            )
+        said = f"{was} epochs are now {now}"
+        if finished:  # first this, then the record: a run that is killed in between is continued as unfinished
+            aside = self.path / f"model-{was}-epochs{self.checkpoint.suffix}"
+            os.replace(self.checkpoint, aside)
+            said += f"; the checkpoint after {was} is now {aside.name}"
+        if float_of(kept, "warmup"):  # the warm-up is a share of the first number
+            record = record.replaced(raised=[*(kept.raised or []), was])
+        write_json(self.path / SETTINGS, record.plain())
+        say(f"{self.path}: {said}")
+        return record
+
+    def _epochs_done(self) -> int:
+        """The number of epochs that the saved state has finished or begun; 0 if it cannot be read."""
+        try:
+            saved = read_torch_file(self.state, "state to resume from", "")
+        except BenchError:
+            return 0
+        state = saved.get("state") if isinstance(saved, dict) else None
+        rows = state.get("rows") if isinstance(state, dict) else saved.get("rows") if isinstance(saved, dict) else None
+        begun = bool(state.get("clips")) if isinstance(state, dict) else False
+        return (len(rows) if isinstance(rows, list) else 0) + begun
+
+    def of_epoch(self, epoch: int) -> Path:
+        """The path of the checkpoint after an epoch, from 1."""
+        return self.path / f"epoch-{epoch:04d}{self.checkpoint.suffix}"
+
+    def drop_state(self) -> None:
+        """Remove what only a run that goes on needs."""
+        for name in (STATE, BEST_STATE):
+            (self.path / name).unlink(missing_ok=True)
+
+    def save(
+        self,
+        state: State,
+        network: nn.Module,
+        extra: nn.Module | None,
+        optimiser: torch.optim.Optimizer,
+        about: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write the state to resume from; ``about``: the entries of a checkpoint of it, without its weights.
 
         Raises:
             BenchError: a weight is not finite. The loss shows this only one step later, when the weights are already
@@ -73,7 +154,7 @@ class RunFolder:
                 f"training stopped after step {state.step}: weights are not finite; {self.last_good()}; lower --lr and "
                 "start again in a new folder"
             )
-        state.save(self.state, network, extra, optimiser)
+        state.save(self.state, network, extra, optimiser, about)
 
     def save_best(self, network: nn.Module, epoch: int) -> None:
         """Write the weights of the best epoch so far, as best.pt."""

@@ -53,6 +53,7 @@ class RunRecord(FileRecord):
     beside: Table = None  # data that the method needs in addition to the clips
     clip: Table = None
     dataset: TextOrMissing = None
+    name: TextOrMissing = None  # what the user calls the data; only where given
     split: TextOrMissing = None
     fold: Whole = None
     subset: Table = None  # the list that named the videos; only where one did
@@ -61,6 +62,9 @@ class RunRecord(FileRecord):
     seed: Whole = None
     training_videos: TextOrMissing = None  # digest of ids and labels
     validation_videos: TextOrMissing = None
+    raised: Annotated[list[int] | None, Says("a list of whole numbers")] = (
+        None  # earlier numbers of epochs, see raised_to
+    )
 
     @classmethod
     def of_run(
@@ -94,15 +98,16 @@ class RunRecord(FileRecord):
             "precision": precision,
             "compile": s.compile,
             **({"dropout": s.dropout} if s.dropout else {}),
-            **({"keep": s.keep} if s.keep != LAST else {}),
+            **({"keep": s.kept_in_model} if s.kept_in_model != LAST else {}),
             "beside": deciding(method, s),
             "clip": s.clip_sampling.to_dict(),
             "dataset": s.dataset,
+            **({"name": s.name} if s.name is not None else {}),
             "split": s.split,
             "fold": s.fold,
             **({"subset": {**chosen.listed.described(), "unknown": list(chosen.unknown)}} if chosen else {}),
             "limit": s.limit,
-            "validation": s.validation,
+            "validation": s.validation_share,
             "seed": s.seed,
             "training_videos": digest([[v.id, v.label] for v in videos]),
             "validation_videos": digest([[v.id, v.label] for v in kept_back]),

@@ -1,15 +1,18 @@
 """The settings of a training run: command line options or a TOML file, which change the recipe of a preset."""
 
+import importlib.util
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from albar.parts import MODELS
 from albar.stillmix_settings import BankSettings
 from albar.training.recipe import PROBE, Milestones, Recipe, preset_values, presets_of
+from benchmark_builder.parts import DATASETS
 from benchmark_builder.settings import PartSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import PathSetting, SettingsModel, Table, Word, like, setting
@@ -20,7 +23,11 @@ from manifests import resource
 if TYPE_CHECKING:
     from albar.clips.clips import ClipSampling
 
-LAST, BEST = "last", "best"  # epochs whose weights can be kept
+LAST, BEST, EVERY = "last", "best", "every"  # epochs whose weights can be kept
+VALIDATION = 0.1  # share of the training videos that is kept for validation, unless the user says otherwise
+# The trackers of accelerate; each has the name of the package that it needs.
+TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio", "swanlab", "comet_ml", "clearml", "aim", "dvclive")
+NO_TRACKER = "none"
 METHOD, CLIPS, RUNNING = "Method", "Clips", "Running"  # headings in --help
 
 
@@ -29,12 +36,45 @@ def own(name: str) -> Any:
     return like(Recipe, name, shown=preset_values(name))
 
 
+def _listed(value: Any) -> Any:
+    """A list of words, as in TOML, as one text with commas."""
+    return ",".join(value) if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value) else value
+
+
+def _words(value: str) -> list[str]:
+    """The words of a text with commas, each once."""
+    words = list(dict.fromkeys(word.strip() for word in value.split(",")))
+    if not all(words):
+        raise ValueError
+    return words
+
+
+def _keep(value: str) -> str:
+    words = _words(value)
+    steps = [word for word in words if word not in (LAST, BEST)]
+    if len(steps) > 1 or not all(re.fullmatch(rf"{EVERY}:[1-9][0-9]{{0,5}}", word) for word in steps):
+        raise ValueError
+    return ",".join(words)
+
+
+def _trackers(value: str) -> str:
+    words = _words(value)
+    if not set(words) <= {*TRACKERS, NO_TRACKER} or (NO_TRACKER in words and len(words) > 1):
+        raise ValueError
+    return ",".join(words)
+
+
+Keep = Annotated[str, BeforeValidator(_listed), AfterValidator(_keep)]
+Track = Annotated[str, BeforeValidator(_listed), AfterValidator(_trackers)]
+
+
 class TrainSettings(BankSettings):
     """Settings of a run. None means the value of the preset or the model.
 
     Attributes:
         method: a name of :data:`albar.methods.METHODS`, or ``package.module:Name``.
         dataset, root, split, fold: the training data, as in :func:`benchmark_builder.datasets.read_dataset`.
+        name: what the user's own data are called in folders and leaderboards; None: as ``dataset``.
         model: a name of :data:`albar.models.MODELS`, or ``package.module:Name``; None: ``small3d`` for synthactions,
             otherwise ``swin3d_t``.
         weights: None (random), the name of published weights (``KINETICS400_V1``), or a file: weights, or a
@@ -56,9 +96,13 @@ class TrainSettings(BankSettings):
         limit: number of videos of the split (and subset) to use, drawn with the seed; None: all.
         validation: share of the videos kept for validation. They are not used for training, and nothing is selected by
             the validation results, except with ``keep``. Clips of one UCF101 group (one filmed scene) stay together.
+            None: 0.1, or where the dataset's folder has a part for validation of its own, that part.
         validation_split: use this split of the dataset for validation instead (``val``).
-        keep: the epoch whose weights the checkpoint has: the ``last``, or the ``best``: the one with the highest
-            accuracy on the validation videos (of equal ones, the first).
+        keep: the epochs whose weights are kept, with commas: ``last``; ``best``, the one with the highest accuracy on
+            the validation videos (of equal ones, the first); ``every:N``, each N-th. The checkpoint model.ckpt is the
+            first of ``last`` and ``best`` in this list (``last`` if there is neither), the other is last.ckpt or
+            best.ckpt, and those of ``every:N`` are epoch-0005.ckpt and so on.
+        keep_state: keep the state to resume from after the end, which ``epochs`` can then be raised with.
         masks: mask source for methods that need actors, ``KIND`` or ``KIND:PATH``; None: the dataset's default.
         places: file of a Places365 ResNet's weights, for methods that need scenes (the scenes of synthactions are
             known).
@@ -74,13 +118,17 @@ class TrainSettings(BankSettings):
         precision: ``float32``, ``tf32``, ``bf16``, or ``auto``: bf16 on a GPU, else float32.
         compile: use torch.compile for the network; passes that are differentiated twice are not compiled.
         save_steps: number of steps after which the state to resume from is also saved; 0: after each epoch only.
-        tensorboard: also log the metrics for TensorBoard.
+        tensorboard: also log the metrics for TensorBoard, in the run's folder; no if ``track`` names others.
+        track: trackers that get the metrics, with commas, see :data:`TRACKERS`; None: only as ``tensorboard`` says.
         progress: show bars.
     """
 
     method: Word = setting("albar", "The training method.")
     dataset: Word = setting("synthactions", "What to train on; synthactions is rendered first if missing.")
     root: PathSetting | None = setting(None, "Its folder.", shown="$BENCH_DATA/DATASET")
+    name: Word | None = setting(
+        None, "What your own data are called in leaderboards and in the name of the run's folder.", shown="as --dataset"
+    )
     split: Word = setting("train", "Which split.")
     fold: int = setting(1, "Number of the official split, from 1.", ge=1)
     model: Word | None = setting(
@@ -140,11 +188,20 @@ class TrainSettings(BankSettings):
     seed: int = setting(0, "Seed of every random draw.")
     subset: str | None = like(PartSettings, "subset")
     limit: int | None = setting(None, "Train on so many videos only, drawn from the seed.", of="videos", ge=1)
-    validation: float = setting(0.1, "Share of the training videos used for validation only.", of="share", ge=0, lt=1)
+    validation: float | None = setting(
+        None, "Share of the training videos used for validation only.", of="share", ge=0, lt=1,
+        shown=f"{VALIDATION}, or the folder val of your own data",
+    )  # fmt: skip
     validation_split: Word | None = setting(None, "Validate on this split of the dataset instead, e.g. val.")
-    keep: Literal["last", "best"] = setting(
-        LAST, "Weights of which epoch the checkpoint has: the last, or the best on the validation videos."
-    )
+    keep: Keep = setting(
+        LAST, "Weights of which epochs are kept: last, best (on the validation videos), every:N, or several: "
+        "best,last,every:10. model.ckpt is the first of best and last.",
+        give="last, best, every:N with N from 1, or several of them with commas", metavar="last|best|every:N,...",
+    )  # fmt: skip
+    keep_state: bool = setting(
+        True, "Keep the state to resume from (last.pt, about three times the network) after the end; --epochs can "
+        "then be raised.",
+    )  # fmt: skip
     masks: Word | None = setting(
         None,
         "Actors for actorcutmix and sdn, KIND or KIND:PATH as in `bench build`.",
@@ -172,7 +229,13 @@ class TrainSettings(BankSettings):
     save_steps: int = setting(
         0, "Also save the state after so many steps; 0: each epoch only.", of="steps", ge=0, le=10**9, panel=RUNNING
     )
-    tensorboard: bool = setting(True, "Log for TensorBoard.", panel=RUNNING)
+    tensorboard: bool = setting(True, "Log for TensorBoard, in the run's folder.", panel=RUNNING)
+    track: Track | None = setting(
+        None, f"Trackers of the metrics, with commas: {', '.join(TRACKERS)}; none. Some send the metrics to their "
+        "service, as wandb does unless WANDB_MODE=offline.",
+        give=f"one or more of {', '.join(TRACKERS)} with commas, or {NO_TRACKER}", metavar="NAME,...",
+        shown="tensorboard, unless --no-tensorboard; nothing is sent anywhere", panel=RUNNING,
+    )  # fmt: skip
     progress: bool = setting(True, "Show progress bars.")
 
     @model_validator(mode="after")
@@ -182,11 +245,50 @@ class TrainSettings(BankSettings):
 
         METHODS.split(self.method)
         model_spec(self.model_name)
-        if self.keep == BEST and self.method == PROBE:
-            raise self.wrong("keep", BEST, f"is not for {PROBE}: its heads are chosen by the validation videos anyway")
-        if self.keep == BEST and not self.validation and self.validation_split is None:
-            raise self.wrong("keep", BEST, "needs validation videos; give --validation above 0 or --validation-split")
+        if self.keep != LAST and self.method == PROBE:
+            raise self.wrong(
+                "keep", self.keep, f"is not for {PROBE}: its heads are chosen by the validation videos anyway"
+            )
+        if BEST in self.kept and self.validation == 0 and self.validation_split is None:
+            raise self.wrong(
+                "keep", self.keep, "best needs validation videos; give --validation above 0 or --validation-split"
+            )
+        for name in self.trackers if self.track else ():
+            if importlib.util.find_spec(name) is None:
+                package = name.replace("_", "-")
+                raise self.wrong(
+                    "track", name, f"needs the package {package}; `pip install {package}`, or leave it out"
+                )
+        if self.name is not None and self.name != self.dataset and self.name in DATASETS.names():
+            raise self.wrong("name", self.name, "is a dataset of this toolkit, whose rows it would join; take another")
         return self
+
+    @property
+    def kept(self) -> list[str]:
+        """The words of ``keep``."""
+        return self.keep.split(",")
+
+    @property
+    def kept_in_model(self) -> str:
+        """Which epoch's weights model.ckpt has: ``last`` or ``best``."""
+        return next((word for word in self.kept if word in (LAST, BEST)), LAST)
+
+    @property
+    def kept_every(self) -> int | None:
+        """After how many epochs each a checkpoint is kept; None: they are not."""
+        return next((int(word.partition(":")[2]) for word in self.kept if word.startswith(EVERY)), None)
+
+    @property
+    def trackers(self) -> list[str]:
+        """The names of the trackers; see :data:`TRACKERS`."""
+        if self.track is None:
+            return ["tensorboard"] if self.tensorboard else []
+        return [] if self.track == NO_TRACKER else self.track.split(",")
+
+    @property
+    def validation_share(self) -> float:
+        """The share of the training videos that is kept for validation."""
+        return VALIDATION if self.validation is None else self.validation
 
     @property
     def model_name(self) -> str:
@@ -204,7 +306,8 @@ class TrainSettings(BankSettings):
         return base.replaced(**{k: v for k, v in own.items() if v is not None})
 
     @property
-    def clip_sampling(self) -> "ClipSampling":
+    def named_sampling(self) -> "ClipSampling":
+        """The clip sampling before ``clip`` changes it."""
         from albar.clips.clips import sampling
         from albar.models import model_spec
 
@@ -212,11 +315,15 @@ class TrainSettings(BankSettings):
         if chosen is None:
             raise BenchError(f"--model {self.model_name}: does not say how its clips are cut; pass --sampling NAME, or "
                              "give it an attribute sampling")  # fmt: skip
-        return sampling(chosen).replaced(self.clip)
+        return sampling(chosen)
+
+    @property
+    def clip_sampling(self) -> "ClipSampling":
+        return self.named_sampling.replaced(self.clip)
 
     @property
     def folder(self) -> Path:
-        return self.out or default_folder(self.dataset, self.method, self.seed)
+        return self.out or default_folder(self.name or self.dataset, self.method, self.seed)
 
 
 class ConfigFile(SettingsModel):

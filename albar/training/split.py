@@ -1,11 +1,13 @@
 """Divides the videos of a split into those for training and those for validation."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from albar.training.settings import TrainSettings
 from benchmark_builder.datasets import Listing
 from benchmark_builder.datasets.subset import ChosenIds, read_subset
 from benchmark_builder.utils.rng import generator
+from benchmark_builder.utils.text import counted
 from benchmark_builder.video.record import Video, group_of
 
 
@@ -22,6 +24,24 @@ def chosen_by_list(listing: Listing, settings: TrainSettings) -> tuple[Listing, 
     return replace(listing, videos=videos, missing=tuple(i for i in listing.missing if i in chosen.ids)), chosen
 
 
+def said_validation(settings: TrainSettings, videos: Sequence[Video], kept_back: Sequence[Video]) -> str:
+    """What the validation videos of a run are, in words."""
+    s = settings
+    if s.validation_split is not None:
+        return f"validation: {counted(len(kept_back), 'video')} of split {s.validation_split}"
+    if kept_back:
+        return (
+            f"validation: {counted(len(kept_back), 'video')} of {len(videos) + len(kept_back)}, drawn with seed {s.seed} "
+            f"(--validation {s.validation_share:g}), not trained on"
+        )
+    if not s.validation_share:
+        return "validation: none (--validation 0)"
+    return (
+        f"validation: none; each of the {counted(len(videos), 'video')} is drawn with a chance of "
+        f"{s.validation_share:g}, and none was; raise --validation"
+    )
+
+
 def divide(listing: Listing, settings: TrainSettings) -> tuple[list[Video], list[Video]]:
     """The videos for training, and those for validation.
 
@@ -36,5 +56,5 @@ def divide(listing: Listing, settings: TrainSettings) -> tuple[list[Video], list
     if settings.validation_split is not None:
         return videos, []
     lots = {g: generator(settings.seed, g, "validation").random() for g in {group_of(v) for v in videos}}
-    kept = {v.id for v in videos if lots[group_of(v)] < settings.validation}
+    kept = {v.id for v in videos if lots[group_of(v)] < settings.validation_share}
     return [v for v in videos if v.id not in kept], [v for v in videos if v.id in kept]

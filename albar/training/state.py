@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from albar.checkpoint import ABOUT
 from albar.training.logs import METRICS
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import read_table
@@ -80,8 +81,21 @@ class State:
         best = max(self.rows, key=lambda row: row.get("val_acc", -math.inf))
         return int(best["epoch"])
 
-    def save(self, path: Path, model: nn.Module, extra: nn.Module | None, optimiser: torch.optim.Optimizer) -> None:
-        """Write everything that a stopped run needs; ``extra``: what the method trains in addition to the network.
+    def save(
+        self,
+        path: Path,
+        model: nn.Module,
+        extra: nn.Module | None,
+        optimiser: torch.optim.Optimizer,
+        about: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write everything that a stopped run needs.
+
+        Args:
+            path: the file.
+            model, extra: the network, and what the method trains in addition to it.
+            optimiser: the optimiser.
+            about: the entries of a checkpoint of this state, without its weights.
 
         Identical runs write identical bytes: times are only in metrics.csv.
         """
@@ -92,6 +106,7 @@ class State:
             "model": model.state_dict(),
             "extra": extra.state_dict() if extra is not None else {},
             "optimiser": optimiser.state_dict(),
+            **({ABOUT: dict(about)} if about else {}),
         }
         write_torch_file(path, content)
 

@@ -21,7 +21,8 @@ def train(settings: TrainSettings, say: Say = lambda line: None) -> Path:
     """Start or continue a training run.
 
     The run's folder contains settings.json (everything that determines the result), metrics.csv (one row per epoch),
-    tensorboard/, last.pt (the state to resume from) and at the end model.ckpt (see :mod:`albar.checkpoint`). A stopped
+    tensorboard/, last.pt (the state to resume from), data.json and validation.txt (see :mod:`albar.training.places`)
+    and at the end model.ckpt (see :mod:`albar.checkpoint`). A stopped
     run continues from last.pt. On the same CPU with the same number of threads, the bytes of last.pt and model.ckpt do
     not depend on whether the run was stopped, nor on the name of its folder. With several processes (`accelerate
     launch`), each takes its share of every batch.
@@ -45,13 +46,15 @@ def train(settings: TrainSettings, say: Say = lambda line: None) -> Path:
                 run.fit()
         return checkpoint
     with sole_run(run.folder.path, run.folder.path / ".lock", "another process is training here"):
-        run.folder.claim(run.record, run.method.settings)
+        run.record = run.folder.claim(run.record, run.method.settings, run.method.by_progress, say)
         run.wait()
         if checkpoint.is_file():
             say(f"{checkpoint} already exists; nothing to do")
         else:
             with _own_draws(run.device), tf32(settings.precision == "tf32"):
                 run.fit()
+        if not settings.keep_state:
+            run.folder.drop_state()
     return checkpoint
 
 

@@ -11,10 +11,11 @@ from albar_bench.cli.say import say
 
 # Options of the command; the other settings can be given in TOML files and in Python.
 OPTIONS = (
-    "dataset", "root", "split", "fold", "subset", "limit", "validation", "validation_split", "keep", "seed", "out",
+    "dataset", "root", "name", "split", "fold", "subset", "limit", "validation", "validation_split", "keep", "keep_state", "seed", "out",
     "preset", "masks", "places", "reference", "tau", "features", "options", "model", "weights", "keep_head", "sampling",
     "clip", "epochs", "batch", "accumulate", "optimiser", "lr", "lr_clips", "backbone_lr", "weight_decay", "decay",
     "warmup", "schedule", "clip_gradient", "precision", "compile", "workers", "device", "save_steps", "tensorboard",
+    "track",
 )  # fmt: skip
 
 
@@ -39,6 +40,14 @@ def train(
     ] = None,
 ) -> None:
     """Train a network. Can be resumed: the same command continues a stopped run.
+
+    Example: bench train albar --dataset folder --root my_videos --name gestures, for ROOT/CLASS/VIDEO.mp4, or
+    ROOT/train/CLASS/VIDEO.mp4 with test and val next to train
+
+    Example: bench train albar --epochs 20 --schedule constant --keep best,last,every:5 --track tensorboard,wandb
+
+    `bench eval RUN` scores a run's folder, also before its end. With a constant learning rate, --epochs can be raised
+    later. docs/training.md says more.
 
     On several GPUs: `accelerate launch $(which bench) train …`.
 

@@ -2,7 +2,7 @@
 
 | ``bench eval …`` | read by |
 | --- | --- |
-| a model.ckpt, its .safetensors export, or a run's folder | checkpoint.py |
+| a model.ckpt, its .safetensors export, or a run's folder (also before its end) | checkpoint.py |
 | ALBAR's released checkpoints; ``swin3d_t --weights FILE`` | weights.py |
 | a folder with a config.json, ``hf:FOLDER_OR_NAME`` | huggingface.py |
 | TorchScript, torch.export (.pt2) | exported.py |
@@ -58,6 +58,10 @@ def _load(spec: str | Path, options: ModelOptions) -> ScoredModel:
             return huggingface.load(text)
         if (path / ours.NAME).is_file():
             return ours.load(path / ours.NAME, options.model)
+        if (path / ours.STATE).is_file():
+            return ours.load(path / ours.STATE, options.model)
+        if (path / ours.RECORD).is_file():
+            raise BenchError(f"{path}: a run that has finished no epoch yet; wait, or continue it with `bench train`")
         raise BenchError(f"{path}: a folder with neither a config.json nor a {ours.NAME}; {_FORMS}")
     if not path.is_file():
         raise BenchError(f"{text}: no such model; {_FORMS}")

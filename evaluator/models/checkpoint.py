@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from albar.checkpoint import STATE as STATE
 from albar.checkpoint import Checkpoint, load_checkpoint
 from albar.models import is_own
 from albar.models.slots import scene_names, slot_network
@@ -13,6 +14,7 @@ from evaluator import training_data
 from evaluator.models.base import Network, SceneOutputs, ScoredModel
 
 NAME = "model.ckpt"
+RECORD = "settings.json"
 
 
 def load(path: Path, own: str | None = None) -> ScoredModel:
@@ -37,11 +39,21 @@ def load(path: Path, own: str | None = None) -> ScoredModel:
 
     name = safe_name(loaded.model) if is_own(loaded.model) else loaded.model
     return ScoredModel(
-        source=str(path), kind="checkpoint", method=loaded.method, model=name, digest=loaded.digest,
+        source=str(path), kind="checkpoint", method=_label(loaded), model=name, digest=loaded.digest,
         sampling=loaded.sampling, network=network, classes=list(loaded.classes), strict=True, dataset=loaded.dataset,
         trained_on=training_data.of_run(loaded.dataset, loaded.settings), seed=loaded.settings.get("seed", ""),
         scenes=SceneOutputs(_scenes(loaded), with_scenes) if loaded.token_head.get("kind") == "slots" else None,
     )  # fmt: skip
+
+
+def _label(loaded: Checkpoint) -> str:
+    """The method, and after how many epochs if these are not all of its run: ``albar (epoch 2 of 10)``."""
+    recipe, done = loaded.settings.get("recipe"), loaded.settings.get("trained_epochs")
+    epochs = recipe.get("epochs") if isinstance(recipe, dict) else None
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (epochs, done))
+    if not numbers or done >= epochs:  # type: ignore[operator]
+        return loaded.method
+    return f"{loaded.method} (epoch {done:.3g} of {epochs:g})"
 
 
 def _scenes(loaded: Checkpoint) -> tuple[str, ...]:
