@@ -29,10 +29,8 @@ from benchmark_builder.utils.records import FileRecord, Says, Text
 from benchmark_builder.utils.weights import read_safetensors, write_safetensors, write_torch_file
 
 NAME = "model.ckpt"
-STATE = (
-    "last.pt"  # the state of a run that has not ended; its entry ABOUT has those of a checkpoint without the weights
-)
-ABOUT = "checkpoint"
+STATE = "last.pt"  # the state of a run
+ABOUT = "checkpoint"  # its entry with all that a checkpoint of this state has, except the weights
 PTH = ".pth"
 _FIX = "give a model.ckpt that `bench train` wrote"
 _METADATA = "albar-bench"

@@ -48,8 +48,10 @@ class Logs:
                     own = {"name": self.folder.resolve().name} if name == "wandb" else {}
                     self.accelerator.init_trackers(PROJECT, plain(self.settings), {name: own})
             except Exception as error:  # a tracker's package can raise anything: no account, no network, an old version
-                raise BenchError(f"--track {name}: did not start ({type(error).__name__}: {first_line(error)}); correct "
-                                 "that, or leave it out") from error  # fmt: skip
+                raise BenchError(
+                    f"--track {name}: did not start ({type(error).__name__}: {first_line(error)}); correct that, or "
+                    "leave it out"
+                ) from error
             self.trackers += self.accelerator.trackers
         return self
 

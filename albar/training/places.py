@@ -1,5 +1,5 @@
-"""Where the data of a run are, in its folder: data.json and validation.txt. Neither is part of a checkpoint, whose bytes
-do not depend on where files are."""
+"""Where the data of a run are, in its folder: data.json and validation.txt. Neither is part of a checkpoint, whose
+bytes do not depend on where files are."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -91,8 +91,10 @@ class Run:
                 self.say(f"{s.validation_split}: {line}")
             self.kept_back = held_out.videos
         if BEST in s.kept and not self.kept_back:
-            raise BenchError(f"--keep {s.keep}: no video of {s.dataset} was drawn for validation; raise --validation, or "
-                             "give --validation-split")  # fmt: skip
+            raise BenchError(
+                f"--keep {s.keep}: no video of {s.dataset} was drawn for validation; raise --validation, or give "
+                "--validation-split"
+            )
         self.step_clips = self.recipe.batch * self.recipe.accumulate * self.processes
         if len(self.videos) < self.step_clips:
             raise BenchError(

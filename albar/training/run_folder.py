@@ -1,6 +1,5 @@
 """The folder of a training run: the record of everything that determines its result, and the state to resume from."""
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -92,8 +91,10 @@ class RunFolder:
         elsewhere = "choose another --out"
         finished = self.checkpoint.is_file()
         if finished and not self.state.is_file():
-            raise BenchError(f"{asked}, whose state to resume from ({STATE}) was not kept; {elsewhere}, or train on from "
-                             f"its weights with --weights {self.path}")  # fmt: skip
+            raise BenchError(
+                f"{asked}, whose state to resume from ({STATE}) was not kept; {elsewhere}, or train on from its "
+                f"weights with --weights {self.path} --out NEW"
+            )
         done = was if finished else self._epochs_done()
         if now < done:
             raise BenchError(f"{asked}, of which {done} are trained; give at least {done}, or {elsewhere}")
@@ -106,7 +107,7 @@ class RunFolder:
         said = f"{was} epochs are now {now}"
         if finished:  # first this, then the record: a run that is killed in between is continued as unfinished
             aside = self.path / f"model-{was}-epochs{self.checkpoint.suffix}"
-            os.replace(self.checkpoint, aside)
+            self.checkpoint.replace(aside)
             said += f"; the checkpoint after {was} is now {aside.name}"
         if float_of(kept, "warmup"):  # the warm-up is a share of the first number
             record = record.replaced(raised=[*(kept.raised or []), was])

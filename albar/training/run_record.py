@@ -62,9 +62,7 @@ class RunRecord(FileRecord):
     seed: Whole = None
     training_videos: TextOrMissing = None  # digest of ids and labels
     validation_videos: TextOrMissing = None
-    raised: Annotated[list[int] | None, Says("a list of whole numbers")] = (
-        None  # earlier numbers of epochs, see raised_to
-    )
+    raised: Annotated[list[int] | None, Says("a list of whole numbers")] = None  # numbers of epochs before they changed
 
     @classmethod
     def of_run(

@@ -31,8 +31,8 @@ def said_validation(settings: TrainSettings, videos: Sequence[Video], kept_back:
         return f"validation: {counted(len(kept_back), 'video')} of split {s.validation_split}"
     if kept_back:
         return (
-            f"validation: {counted(len(kept_back), 'video')} of {len(videos) + len(kept_back)}, drawn with seed {s.seed} "
-            f"(--validation {s.validation_share:g}), not trained on"
+            f"validation: {counted(len(kept_back), 'video')} of {len(videos) + len(kept_back)}, drawn with seed "
+            f"{s.seed} (--validation {s.validation_share:g}), not trained on"
         )
     if not s.validation_share:
         return "validation: none (--validation 0)"

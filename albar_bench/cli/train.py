@@ -11,11 +11,11 @@ from albar_bench.cli.say import say
 
 # Options of the command; the other settings can be given in TOML files and in Python.
 OPTIONS = (
-    "dataset", "root", "name", "split", "fold", "subset", "limit", "validation", "validation_split", "keep", "keep_state", "seed", "out",
-    "preset", "masks", "places", "reference", "tau", "features", "options", "model", "weights", "keep_head", "sampling",
-    "clip", "epochs", "batch", "accumulate", "optimiser", "lr", "lr_clips", "backbone_lr", "weight_decay", "decay",
-    "warmup", "schedule", "clip_gradient", "precision", "compile", "workers", "device", "save_steps", "tensorboard",
-    "track",
+    "dataset", "root", "name", "split", "fold", "subset", "limit", "validation", "validation_split", "keep",
+    "keep_state", "seed", "out", "preset", "masks", "places", "reference", "tau", "features", "options", "model",
+    "weights", "keep_head", "sampling", "clip", "epochs", "batch", "accumulate", "optimiser", "lr", "lr_clips",
+    "backbone_lr", "weight_decay", "decay", "warmup", "schedule", "clip_gradient", "precision", "compile", "workers",
+    "device", "save_steps", "track", "tensorboard",
 )  # fmt: skip
 
 

@@ -169,6 +169,7 @@ def test_a_run_learns_and_leaves_all_that_is_needed(run: Callable[..., Path], vi
     path = run(epochs=12, lr=5e-3, validation=0.0)
     assert sorted(p.name for p in path.parent.iterdir()) == [
         ".lock",
+        "data.json",
         "last.pt",
         "metrics.csv",
         "model.ckpt",
