@@ -93,7 +93,7 @@ def test_an_epoch_is_kept_where_the_run_was_killed_after_saving_its_state(
 
 @pytest.mark.parametrize("keep", ["every:0", "every:", "foo", "best;last", "", "every:2,every:3", "best,", "every:-1"])
 def test_other_words_are_refused_with_the_right_ones(keep: str) -> None:
-    with pytest.raises(BenchError, match="--keep .*last, best, every:N"):
+    with pytest.raises(BenchError, match=r"--keep .*last, best, every:N"):
         TrainSettings(keep=keep)
 
 
@@ -106,7 +106,7 @@ def test_the_state_is_removed_if_asked_also_of_a_run_that_has_ended(run: Start) 
     path = run(keep="best")
     assert {p.name for p in path.parent.glob("*.pt")} == {"last.pt", "best.pt"}
     assert run(keep="best", keep_state=False) == path and not list(path.parent.glob("*.pt"))
-    with pytest.raises(BenchError, match="state to resume from .* was not kept"):
+    with pytest.raises(BenchError, match=r"state to resume from .* was not kept"):
         run(keep="best", epochs=3)
     assert path.is_file()
 
@@ -128,7 +128,7 @@ def test_a_warm_up_that_is_over_allows_it_and_is_recorded(run: Start) -> None:
     given = {"schedule": "constant", "warmup": 0.5}
     run(**given)
     assert load_checkpoint(run(**given, epochs=4)).settings["raised"] == [2]
-    with pytest.raises(BenchError, match="warm-up .* would not be over after the 4"):
+    with pytest.raises(BenchError, match=r"warm-up .* would not be over after the 4"):
         run(**given, epochs=9)
 
 
