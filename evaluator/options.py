@@ -202,6 +202,33 @@ class Leaderboards(Published):
     )  # fmt: skip
 
 
+class FigureOptions(Published):
+    """How a figure is drawn.
+
+    Attributes:
+        figures: what is drawn; which names there are depends on the kind of figure.
+        width: inches; None for the kind's own.
+    """
+
+    out: PathSetting | None = setting(None, "The file: .png, .pdf or .svg.", shown="KIND.png", metavar="FILE")
+    figures: Sources = setting(
+        (), "bars: figures such as iid contra_acc; scatter: the one at the bottom and the one at the left; classes: "
+        "one; curves: columns of metrics.csv.", shown="the usual ones", metavar="NAME ...",
+    )  # fmt: skip
+    title: str = setting("", "A title above the figure.", shown="none")
+    width: float | None = setting(
+        None,
+        "Width in inches: 3.3 is a column of most papers, 6.9 a page.",
+        of="inches",
+        shown="the kind's",
+        ge=2,
+        le=40,
+    )
+    by_seed: bool = setting(False, "bars, scatter, conflfg: every seed alone, not their mean.")
+    full: bool = setting(False, "scatter: axes from 0 to 100, not only the range of the points.")
+    pairs: bool = setting(False, "conflfg: a matrix of the actor's class against the still's, not of three answers.")
+
+
 class MovedRuns(MovedDataset):
     """Where the benchmarks and the dataset of scored runs are now."""
 

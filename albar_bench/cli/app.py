@@ -11,7 +11,16 @@ import typer
 from albar_bench.cli.kind_group import KindGroup
 from albar_bench.cli.method_help import TrainCommand
 from albar_bench.cli.tree import Command, Group, Table
-from albar_bench.cli.variadic import is_anything, is_benchmark, is_list, is_order, is_questions, is_slices, variadic
+from albar_bench.cli.variadic import (
+    is_anything,
+    is_benchmark,
+    is_figure,
+    is_list,
+    is_order,
+    is_questions,
+    is_slices,
+    variadic,
+)
 
 CLI = "albar_bench.cli"
 BUILD = Table(
@@ -161,6 +170,11 @@ COMMANDS: dict[str, Command | Table] = {
         "Write one self-contained page: leaderboard, bias plots, classes, comparisons, and videos playing side by "
         "side.",
         variadic(benchmarks=is_benchmark),
+    ),
+    "figure": Command(
+        f"{CLI}.figure:figure",
+        "Draw a figure for a paper as PNG, PDF or SVG: bars, scatter, curves, conflfg or classes.",
+        variadic(figures=is_figure),
     ),
     "score": Command(
         f"{CLI}.reports:score",

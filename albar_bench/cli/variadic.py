@@ -54,6 +54,14 @@ def is_slices(word: str) -> bool:
     return all(name in first for name in ("id", "attribute", "value"))
 
 
+def is_figure(word: str) -> bool:
+    """Whether a word can name a figure: there is no such file or folder."""
+    try:
+        return not Path(word).exists()
+    except (OSError, ValueError):
+        return True
+
+
 def is_anything(word: str) -> bool:
     return True
 

@@ -3,9 +3,10 @@
 matplotlib is imported on demand, so that commands without a chart do not load it.
 """
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import whole_file
@@ -20,6 +21,14 @@ _UNDATED: dict[str, dict[str, str | None]] = {
     "png": {"Software": "albar-bench"},
     "pdf": {"Creator": "albar-bench", "CreationDate": None},
     "svg": {"Creator": "albar-bench", "Date": None},
+}
+# Journals refuse the default's Type 3 fonts in a PDF; text of an SVG stays text, which can be searched and edited; its
+# ids would be random without a salt.
+_KEPT: dict[Any, Any] = {
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "albar-bench",
+    "hatch.linewidth": 0.6,
 }
 
 
@@ -55,10 +64,19 @@ def save_figure(figure: "Figure", path: Path, flag: str = "--out") -> Path:
     from matplotlib import rc_context
 
     kind = check_suffix(path, CHARTS, flag)[1:]
-    # Journals refuse the default's Type 3 fonts in a PDF; SVG's ids are random without a salt.
-    with rc_context({"pdf.fonttype": 42, "svg.hashsalt": "albar-bench"}), whole_file(path) as temporary:
+    with rc_context(_KEPT), whole_file(path) as temporary:
         figure.savefig(temporary, format=kind, metadata=_UNDATED[kind])
     return path
+
+
+def svg_text(figure: "Figure") -> str:
+    """A figure as the text of an SVG file, the same as :func:`save_figure` writes."""
+    from matplotlib import rc_context
+
+    made = io.StringIO()
+    with rc_context(_KEPT):
+        figure.savefig(made, format="svg", metadata=_UNDATED["svg"])
+    return made.getvalue()
 
 
 def literal(text: str) -> str:

@@ -24,7 +24,7 @@ HUES = (
 )
 _HATCHES = ("", "///", "\\\\\\", "...", "xx", "++", "--", "oo")
 # Lengths of dashes and gaps, in line widths, as matplotlib and SVG take them; empty: a solid line.
-_DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5))
+DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5))
 # Corners of each marker, in units of its radius, y upwards; the first has none: a circle.
 MARKERS: tuple[tuple[tuple[float, float], ...], ...] = (
     (),
@@ -38,8 +38,8 @@ MARKERS: tuple[tuple[tuple[float, float], ...], ...] = (
         (0.4, -1.1), (-0.4, -1.1), (-0.4, -0.4), (-1.1, -0.4), (-1.1, 0.4), (-0.4, 0.4),
     ),
     (
-        (0, 1.25), (0.3, 0.4), (1.19, 0.39), (0.48, -0.15), (0.73, -1.01),
-        (0, -0.5), (-0.73, -1.01), (-0.48, -0.15), (-1.19, 0.39), (-0.3, 0.4),
+        (0, 1.35), (0.39, 0.53), (1.28, 0.42), (0.63, -0.2), (0.79, -1.09),
+        (0, -0.66), (-0.79, -1.09), (-0.63, -0.2), (-1.28, 0.42), (-0.39, 0.53),
     ),
 )  # fmt: skip
 COUNT = len(HUES) * len(MARKERS)
@@ -75,7 +75,7 @@ def look(place: int) -> Look:
     place %= COUNT
     hue, turn = place % len(HUES), place // len(HUES)
     form = (hue + turn) % len(MARKERS)
-    return Look(place, *HUES[hue], MARKERS[form], _HATCHES[form], _DASHES[(hue + turn) % len(_DASHES)])
+    return Look(place, *HUES[hue], MARKERS[form], _HATCHES[form], DASHES[(hue + turn) % len(DASHES)])
 
 
 def key(method: str) -> str:

@@ -1,11 +1,13 @@
 """Leaderboard rows of one method that differ only in the seed of training, merged to mean and standard deviation."""
 
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluator.metrics.names import HEADINGS
 from evaluator.reports.leaderboard import digests, drops_in, number, own_figures, whole
+from evaluator.reports.published import is_published
 
 Row = Mapping[str, str]
 
@@ -88,6 +90,25 @@ def ranked(entries: Iterable[Entry], by: str = "contra_acc", low: bool = False) 
         return float("inf") if mean is None else mean.value if low else -mean.value
 
     return sorted(entries, key=worse)
+
+
+def display_names(entries: Sequence[Entry]) -> list[str]:
+    """A name per entry: the method, and as much more as tells it from the others; † marks published figures."""
+    names = [f"{one.method} †" if is_published(one.rows[0]) else one.method for one in entries]
+    for tell in (
+        lambda one: one.rows[0]["model"],
+        lambda one: one.rows[0]["dataset"],
+        lambda one: one.rows[0]["protocol"],
+        lambda one: f"seed {one.seeds[0]}" if len(one.seeds) == 1 else "",
+        lambda one: one.rows[0]["checkpoint"],
+    ):
+        for name in [name for name, many in Counter(names).items() if many > 1]:
+            alike = [k for k, other in enumerate(names) if other == name]
+            said = {k: tell(entries[k]) for k in alike}
+            if len(set(said.values())) > 1:
+                for k in alike:
+                    names[k] = f"{name}, {said[k]}" if said[k] else name
+    return names
 
 
 def entry(rows: Sequence[Row]) -> Entry:

@@ -37,6 +37,7 @@ NAMES = {
     "score": "benchmark out method model root lists allow-missing seed cluster format slices quantiles subset",
     "report": "out published gallery benchmarks root title cluster",
     "versus": "benchmarks root cluster",
+    "figure": "out published figures title width by-seed full pairs",
     "leaderboard": "published",
     "verify": "workers root scuba",
     "preview": "out videos columns height root scuba",

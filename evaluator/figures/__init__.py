@@ -1,0 +1,1 @@
+"""Figures for papers (`bench figure`), from results on disk: PNG, PDF and SVG."""
