@@ -26,8 +26,13 @@ CLI = "albar_bench.cli"
 BUILD = Table(
     "Build test videos: **scuba** (actor over an unrelated background), **scufo** (a still of it), "
     "**conflfg** (with the still actor of another class added), or your own kind: **package.module:Kind**."
-    "\n\nExample: `bench build scuba --dataset hmdb51`",
+    "\n\nExample: `bench build all --dataset hmdb51`\n\nExample: `bench build scuba --dataset hmdb51`",
     {
+        "all": Command(
+            f"{CLI}.build_all:build_all",
+            "Build SCUBA, SCUFO, shaken SCUFO and ConflFG, or other kinds, with one command. Can be resumed.",
+            variadic(kinds=is_anything),
+        ),
         "scuba": Command(
             f"{CLI}.build:scuba",
             "Composite the actor of every video over backgrounds that are unrelated to the action.",
@@ -296,7 +301,7 @@ app = typer.Typer(
         "Datasets are read from `$BENCH_DATA/NAME` (default `./data/NAME`), built benchmarks in "
         "`$BENCH_DATA/benchmarks/NAME-KIND-BACKGROUND`, runs in `./runs`. "
         "`bench demo` runs every step on videos that the toolkit renders itself.\n\n"
-        "Example: `bench build scuba --dataset hmdb51`"
+        "Example: `bench build all --dataset hmdb51`"
     ),
 )
 
