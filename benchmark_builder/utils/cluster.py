@@ -33,6 +33,7 @@ from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.pool import Item, Maker, Result, crashed, default_workers, unpacked
 
 POLL = 2.0  # seconds between two looks at the list of machines
+SOON = 0.2  # the same, while a machine may get its resources back
 PATIENCE = 300.0  # seconds without any machine that could work
 SETTLING = 5.0  # seconds in which a machine may get its resources back from work that has just ended
 MOST_LOSSES = 3  # machines that an item may be on when they are lost; agents of one machine that may end in a row
@@ -316,6 +317,7 @@ class _Fleet(Generic[Item]):
                 f"--engine-{option} {needs[short] / scale:g}: no machine of the cluster has room for a process; the "
                 f"largest has {largest[short] / scale:g}{unit} of {short}"
             )
+        self.last_fit = time.monotonic()
         for machine in list(self.machines.values()):
             self._begin(machine)
 
@@ -349,7 +351,8 @@ class _Fleet(Generic[Item]):
         for name, need in self.chosen.needs.items():
             has = resources.get(name, 0.0)
             if name == "GPU" and 0 < need < 1:
-                found = min(found, int(has + 1e-9) * int(1 / need + 1e-9))
+                whole = int(has + 1e-9)  # what other work leaves of a single GPU can be used, too
+                found = min(found, whole * int(1 / need + 1e-9) if whole else int(has / need + 1e-9))
             elif need:
                 found = min(found, int(has / need + 1e-9))
         return int(found) if math.isfinite(found) else 0
@@ -425,18 +428,22 @@ class _Fleet(Generic[Item]):
         Raises:
             BenchError: no machine can work.
         """
-        if time.monotonic() - self.polled > POLL:
+        now = time.monotonic()
+        settling = any(m.state == "fit" and now - m.seen < SETTLING for m in self.machines.values())
+        pause = SOON if settling else POLL
+        if now - self.polled > pause:
             self._poll()
         try:
-            event = self.events.get(timeout=max(0.01, self.polled + POLL - time.monotonic()))
+            event = self.events.get(timeout=max(0.01, self.polled + pause - time.monotonic()))
         except Empty:
             event = None
         found = self._event(*event) if event is not None else ([], [])
         machines = self.machines.values()
-        if not idle or any(machine.state in ("asked", "starting", "ready") for machine in machines):
+        if not idle or any(machine.state == "ready" for machine in machines):
             self.last_fit = time.monotonic()
         elif time.monotonic() - self.last_fit > PATIENCE or (machines and all(m.state == "unfit" for m in machines)):
-            reason = next((machine.error.splitlines()[0] for machine in machines if machine.error), "all have left it")
+            without = "other work has their cores, GPUs or memory" if machines else "all have left it"
+            reason = next((machine.error.splitlines()[0] for machine in machines if machine.error), without)
             raise BenchError(
                 f"--engine {self.chosen.name}: no machine of the cluster can work ({reason}); add machines, and run "
                 "the same command again to continue"

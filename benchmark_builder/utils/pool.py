@@ -242,7 +242,7 @@ class _Worker:
             with _without_interrupts(), _environment(place or {}):
                 self.process.start()
         except BaseException:
-            self._close()
+            self.let_go()
             raise
         finally:
             theirs.close()
@@ -283,11 +283,12 @@ class _Worker:
 
     def close(self) -> None:
         """Let an idle process end; kill it if it does not."""
-        self._close()
+        self.let_go()
         self.process.join(5)
         self.stop()
 
-    def _close(self) -> None:
+    def let_go(self) -> None:
+        """Tell an idle process to end, without waiting."""
         self.tasks.close()
         if self.faults is not None:
             self.faults.close()
@@ -456,7 +457,10 @@ class Crew(Generic[Item]):
         for worker in self.busy.values():
             worker.process.join(max(0.0, end - time.monotonic()))
             worker.stop()
-        for worker in [*self.busy.values(), *self.idle]:
+        everyone = [*self.busy.values(), *self.idle]
+        for worker in everyone:
+            worker.let_go()  # all of them first, so that they end at the same time
+        for worker in everyone:
             worker.close()
 
     def _free_place(self) -> Mapping[str, str] | None:

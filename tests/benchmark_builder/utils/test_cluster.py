@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tiny_videos import make_actions
 
 from benchmark_builder.builders import build_scuba, build_scufo
 from benchmark_builder.utils import cluster, engine
+from benchmark_builder.utils.cluster_agent import _gpu_places
 from benchmark_builder.utils.errors import BenchError, Crashed
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'albar-bench[ray]'")
@@ -160,7 +162,27 @@ def test_processes_per_machine_follow_from_what_each_needs() -> None:
     whole = {"CPU": 16.0, "GPU": 2.0, "memory": 64e9}
     assert count(whole) == 16 and count(whole, workers=3) == 3 and count(whole, cpus=3) == 5
     assert count(whole, gpus=0.25) == 8 and count(whole, gpus=0.3) == 6 and count(whole, gpus=2) == 1
+    assert count({"CPU": 16.0, "GPU": 0.5}, gpus=0.25) == 2 and count({"CPU": 16.0, "GPU": 1.5}, gpus=0.25) == 4
     assert count(whole, memory=10) == 6 and count({"CPU": 16.0}, gpus=0.5) == 0 and count({}, memory=1) == 0
+
+
+@pytest.mark.parametrize(
+    ("gpus", "workers", "wanted"),
+    [
+        (0.25, 8, ["3"] * 4 + ["5"] * 4),
+        (0.3, 6, ["3"] * 3 + ["5"] * 3),
+        (0.5, 2, ["3", "3"]),
+        (1.0, 2, ["3", "5"]),
+        (2.0, 1, ["3,5"]),
+        (0.0, 3, [""]),
+    ],
+)
+def test_each_process_sees_its_own_gpu(
+    monkeypatch: pytest.MonkeyPatch, gpus: float, workers: int, wanted: list[str]
+) -> None:
+    context = SimpleNamespace(get_accelerator_ids=lambda: {"GPU": ["3", "5"]})
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in _gpu_places(gpus, workers)] == wanted
 
 
 def test_features_are_equal_to_local_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
