@@ -259,7 +259,7 @@ PANELS = {
     "Check": ("verify", "audit", "preview", "stats"),
     "Train": ("train", "export-weights"),
     "Evaluate": ("eval", "score", "predict", "explain"),
-    "Compare": ("compare", "leaderboard", "report", "versus", "paper"),
+    "Compare": ("compare", "leaderboard", "figure", "report", "versus", "paper"),
     "Downstream": ("features", "downstream"),
     "Publish": ("publish", "rebuild"),
 }

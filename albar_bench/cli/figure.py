@@ -35,8 +35,15 @@ def figure(
     A method has the same colour, marker and hatch in every figure and in `bench report`. Seeds are merged: error bars
     are ± their standard deviation, or the 95 % interval over videos of a single run.
 
-    Examples: bench figure bars results --out bars.pdf; bench figure scatter results --published hmdb51 --out iid.svg;
-    bench figure curves runs/baseline runs/albar; bench figure classes baseline/results albar/results. docs/figures.md
+    Example: `bench figure bars results --out bars.pdf`
+
+    Example: `bench figure scatter results --published hmdb51 --out iid.svg`
+
+    Example: `bench figure curves runs/baseline runs/albar`
+
+    Example: `bench figure classes baseline/results albar/results`
+
+    More: docs/figures.md
     """
     from evaluator.figures.figure import write_figure
 

@@ -20,7 +20,7 @@ def publish(
 ) -> None:
     """Write a folder that others can load, cite and check: video folder, dataset card, Croissant metadata, checksums.
 
-    Example: bench publish data/benchmarks/synthactions-scuba-stripes --out published --author "Ada Lovelace"
+    Example: `bench publish data/benchmarks/synthactions-scuba-stripes --out published --author "Ada Lovelace"`
 
     Videos are in it only if the licence of the dataset allows it, or with --with-pixels; otherwise `bench rebuild`
     makes them again from an own copy of the dataset. docs/publish.md has the table of licences.
@@ -43,7 +43,7 @@ def rebuild(
 ) -> None:
     """Make a published benchmark again, and compare the digest of every video's pixels. Can be resumed.
 
-    Example: bench rebuild published --root data/ucf101 --out data/benchmarks/ucf101-scuba-stripes
+    Example: `bench rebuild published --root data/ucf101 --out data/benchmarks/ucf101-scuba-stripes`
 
     A published folder with videos is unpacked. Exit status 1 if a video is missing or differs.
     """
