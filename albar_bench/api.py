@@ -635,7 +635,8 @@ def train(
 
 
 def leaderboard(results: "Place | Sequence[Place]") -> pd.DataFrame:
-    """The rows of one or several leaderboards as a table: figures are numbers (percent), missing ones NaN.
+    """The rows of one or several leaderboards as a table, one per checkpoint: figures are numbers (percent), missing
+    ones NaN.
 
     Args:
         results: ``out`` folders of :func:`evaluate` and :func:`score`, or leaderboard.csv files.
@@ -651,7 +652,8 @@ def leaderboard(results: "Place | Sequence[Place]") -> pd.DataFrame:
     columns = columns_of(rows)
     table = pd.DataFrame([dict.fromkeys(columns, "") | row for row in rows], columns=columns)
     text = ("dataset", "method", "model", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256",
-            "manifests", "version", "cluster", "trained_on", "seed", OWN)  # fmt: skip
+            "manifests", "version", "cluster", "trained_on", "seed", "scene_truth", "recipe", "figure_videos",
+            OWN)  # fmt: skip
     for column in columns:
         if column not in text:
             table[column] = pd.to_numeric(table[column].map(number))

@@ -168,6 +168,7 @@ def evaluate(
             "checkpoint_sha256": model.digest, "protocol": protocol_name(sampling, bf16, variant, bool(texts)),
             "sampling": protocol["sampling"], "kind": model.kind, "precision": precision,
             "notes": list(model.notes), "trained_on": model.trained_on,
+            **({"recipe": model.recipe} if model.recipe else {}),
             "bootstrap_seed": options.seed, "limit": options.limit,
             "iid": {"split": options.split, "fold": options.fold} if options.iid else None,
             "versions": {"albar-bench": version(), "torch": torch.__version__},

@@ -34,6 +34,7 @@ def _as_words(value: Any) -> Any:
     return (value,) if isinstance(value, (str, Path)) else as_tuple(value)
 
 
+SORTED_BY = "contra_acc"  # what leaderboards are ranked by
 Suffix = Annotated[Literal[".csv", ".parquet"], BeforeValidator(_dotted)]
 Times = Annotated[
     tuple[Time, ...], BeforeValidator(as_tuple), AfterValidator(lambda given: tuple(dict.fromkeys(given)))
@@ -227,6 +228,38 @@ class FigureOptions(Published):
     by_seed: bool = setting(False, "bars, scatter, conflfg: every seed alone, not their mean.")
     full: bool = setting(False, "scatter: axes from 0 to 100, not only the range of the points.")
     pairs: bool = setting(False, "conflfg: a matrix of the actor's class against the still's, not of three answers.")
+
+
+class BoardOptions(SettingsModel):
+    """How a leaderboard is shown.
+
+    Attributes:
+        sort: the figure to rank by. by_seed: one row per seed. change: against the baseline. baseline: the method.
+        intervals, n: further numbers of each figure. digits: after the point; None: one where seeds are merged, else
+        two.
+    """
+
+    sort: Word = setting(SORTED_BY, "Rank by this figure: iid, avg_scuba, avg_scufo, conflfg, contra_acc, "
+                         "contra_shaken, … (docs/leaderboard.md).", give="a figure", metavar="FIGURE")  # fmt: skip
+    by_seed: bool = setting(False, "One row per seed, instead of mean ± standard deviation over the seeds.")
+    change: Literal["points", "relative", "both", "none"] = setting(
+        "points", "Change against the baseline in brackets: percent points; relative, in percent of the baseline's "
+        "figure; both; or none.",
+    )  # fmt: skip
+    baseline: Word | None = setting(None, "The method that changes are against.", shown="baseline", metavar="METHOD")
+    intervals: bool = setting(
+        False, "Show 95 % intervals: of one run over test videos, of several seeds over the seeds (Student's t)."
+    )
+    n: bool = setting(False, "Show how many videos (of contrasted accuracy: pairs) each figure is of.")
+    digits: int | None = setting(None, "Digits after the point.", shown="1 where seeds are merged, else 2", ge=0, le=6)
+
+
+class TableFormat(SettingsModel):
+    """The form of tables that commands print."""
+
+    format: Literal["text", "md", "latex", "csv", "html"] = setting(
+        "text", "The form of the table: text for a terminal, or Markdown, LaTeX, csv or HTML to paste elsewhere."
+    )
 
 
 class MovedRuns(MovedDataset):

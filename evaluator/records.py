@@ -362,6 +362,8 @@ class ResultsRecord(Computed):
             ``checkpoint_sha256``.
         trained_on: all that the model was trained on, in words; ``unknown`` if no file says it, empty in records of
             older versions.
+        recipe: how it was trained, without the seed (:func:`evaluator.training_data.recipe_of`); empty if that is
+            not known.
         kind, notes: the kind of model, and what had to be assumed about it.
         zero_shot: the texts of a model that was not trained on classes; None for others.
         classes: names in label order; empty if an older version wrote the record.
@@ -382,6 +384,7 @@ class ResultsRecord(Computed):
     classes: list[Text] = Field(default_factory=list[str])
     kind: Text = ""
     trained_on: Text = ""
+    recipe: Text = ""
     zero_shot: Annotated[ZeroShotTexts | None, Missing()] = None
     precision: Text = ""
     notes: list[Text] = Field(default_factory=list[str])

@@ -58,15 +58,15 @@ def find_records(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if not path.exists():
-            raise BenchError(f"{path}: no such file or folder; {_WHERE}")
+            raise BenchError(f"{path}: no such file or folder; {WHERE}")
         here = [path] if path.is_file() else next(filter(None, map(_records_in, _places(path))), [])
         if not here:
-            raise BenchError(f"{path}: holds no results; {_WHERE}")
+            raise BenchError(f"{path}: holds no results; {WHERE}")
         found |= dict.fromkeys(here)
     return list(found)
 
 
-_WHERE = "give an --out folder of `bench eval` or `bench compare`, or a record in results/"
+WHERE = "give an --out folder of `bench eval` or `bench compare`, or a record in results/"
 
 
 def _places(folder: Path) -> list[Path]:

@@ -3,6 +3,8 @@
 Nothing is guessed from a model's name. What no file says is :data:`UNKNOWN`.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -62,6 +64,39 @@ def _before(settings: Mapping[str, object], depth: int) -> str:
         return known
     name = model if weights == "pretrained" and isinstance(model, str) else weights
     return f"{name} ({UNKNOWN})"
+
+
+def recipe_of(settings: Mapping[str, object]) -> str:
+    """How a checkpoint of `bench train` was trained, without its seed: ``preset=scratch; epochs=6; …; #1a2b3c4d``.
+
+    First what is most often changed (preset, epochs, batch, learning rate, the method's settings), then eight digits
+    of a digest of all settings. What the seed draws is not part of it: the videos of a limit or of the validation
+    part, and the reference network of StillMix. Runs of the same text differ in their seeds alone.
+
+    Args:
+        settings: the run's record, as the checkpoint holds it.
+
+    Returns:
+        the text; empty if the settings cannot be written as JSON.
+    """
+    rest = {k: v for k, v in settings.items() if k not in _DRAWN}
+    if isinstance(beside := rest.get("beside"), Mapping):
+        rest["beside"] = {k: v for k, v in beside.items() if k != "scores_sha256"}
+    try:
+        digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:8]
+    except (TypeError, ValueError, RecursionError):
+        return ""
+    recipe, method = settings.get("recipe"), settings.get("method_settings")
+    said = {"preset": settings.get("preset")}
+    said |= {k: recipe.get(k) for k in ("epochs", "batch", "lr")} if isinstance(recipe, Mapping) else {}
+    said |= dict(method) if isinstance(method, Mapping) else {}
+    told = [f"{k}={v}" for k, v in said.items() if isinstance(v, bool | int | float) or (isinstance(v, str) and v)]
+    return "; ".join([*(shortened(one.replace(";", ","))[:40] for one in told[:_MOST_SETTINGS]), f"#{digest}"])
+
+
+# Entries of a run's record that its seed decides, and the seed.
+_DRAWN = ("seed", "training_videos", "validation_videos")
+_MOST_SETTINGS = 20
 
 
 def of_published(weights: str) -> str:

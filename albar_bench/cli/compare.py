@@ -1,6 +1,7 @@
 """`bench compare`."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from benchmark_builder.settings import EngineSettings
 from benchmark_builder.utils.options import SettingsModel, setting
 from benchmark_builder.utils.text import counted, shown
 from evaluator.downstream.run import CompareDownstream
-from evaluator.options import Sweep
+from evaluator.options import Sweep, TableFormat
 
 # Settings of all runs that are options; the others can be given with --config.
 SHARED = (
@@ -35,6 +36,7 @@ def compare(
     file: ConfigFile,
     machines: EngineSettings,
     tasks: CompareDownstream,
+    form: TableFormat,
 ) -> None:
     """Train several methods with several seeds, score them all, and show one table: mean ± standard deviation.
 
@@ -56,6 +58,8 @@ def compare(
 
     Example: `bench compare --methods baseline stillmix albar --pretrain 2048:bias=0.85,seed=101`
 
+    Example: `bench compare --methods baseline albar --seeds 3 --format latex > table.tex`
+
     Example, with runs on all machines of a Ray cluster: `bench compare --methods baseline albar --engine ray`
 
     With --downstream, it shows how well the features of networks serve other tasks: AUC of anomaly detection, mAP of
@@ -66,6 +70,9 @@ def compare(
     Example: `bench compare --downstream runs/*/model.ckpt --on ucf-crime thumos14 --anomaly-head mgfn --out table`
     """
     if tasks.downstream:
+        if form.format != "text":
+            raise form.wrong("format", form.format, "is for the table of methods; with --downstream leave it out and "
+                             "take downstream.csv")  # fmt: skip
         _downstream(tasks, sweep, drawn, given, file, machines)
         return
     _only_with_downstream(tasks)
@@ -77,6 +84,7 @@ def compare(
     from evaluator.reports.comparison import read_compared, show_compared
     from evaluator.reports.leaderboard import own_figures
 
+    tell = partial(say, err=form.format != "text")  # standard output then has the table alone
     training, by_method = read_configs(file.config) if file.config else ({}, {})
     training |= given
     by_method = {method: table | given for method, table in by_method.items()}
@@ -90,14 +98,15 @@ def compare(
     )
     check_settings(wanted)  # before minutes of rendering and building
     if training.get("dataset", "synthactions") == "synthactions":
-        render_if_missing(training.get("root"), say)
+        render_if_missing(training.get("root"), tell)
         built = wanted.benchmarks or _synthactions(training.get("root"), wanted.out)
         wanted = wanted.replaced(benchmarks=built, named=bool(wanted.benchmarks))
-    outcome = compare_methods(wanted, say)
-    show_compared(outcome.table)
-    show_compared_slices(outcome.slices, own_figures(read_compared(outcome.table)))
+    outcome = compare_methods(wanted, tell)
+    show_compared(outcome.table, form=form.format)
+    if form.format == "text":
+        show_compared_slices(outcome.slices, own_figures(read_compared(outcome.table)))
     written = (outcome.table, outcome.sliced, wanted.out / "results" / "leaderboard.csv")
-    say("\n".join(str(path) for path in written if path is not None))
+    tell("\n".join(str(path) for path in written if path is not None))
     if outcome.failures:
         raise BenchError(
             f"{counted(len(outcome.failures), 'run')} failed; the first: {outcome.failures[0]}; fix the cause and "

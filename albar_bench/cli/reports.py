@@ -7,23 +7,39 @@ import typer
 
 from albar_bench.cli.options import with_options
 from albar_bench.cli.say import say
-from evaluator.options import Leaderboards, ReportOptions, ScoreOptions, VersusOptions
+from evaluator.options import BoardOptions, Leaderboards, ReportOptions, ScoreOptions, TableFormat, VersusOptions
 
-Results = Annotated[
-    list[Path],
-    typer.Argument(help="--out folders of `bench eval` and `bench compare`, or records in results/.", metavar="RES…"),
-]
+_RESULTS = "--out folders of `bench eval` and `bench compare`, or records in results/."
+Results = Annotated[list[Path], typer.Argument(help=_RESULTS, metavar="RES…")]
 
 
 @with_options
-def leaderboard(results: Results, options: Leaderboards) -> None:
-    """Print leaderboards as one table; published rows, and rows measured on other videos, are marked.
+def leaderboard(
+    options: Leaderboards,
+    board: BoardOptions,
+    form: TableFormat,
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(help=f"{_RESULTS} None: published figures alone (--published).", metavar="[RES…]"),
+    ] = None,
+) -> None:
+    """Print leaderboards as one ranked table: the seeds of a method merged, the change against the baseline.
 
-    Example: `bench leaderboard results other/results --published hmdb51`
+    Rows are ranked by contrasted accuracy; its shaken form stands next to it, since a model that notices that nothing
+    moves can win the first but not the second. Figures are compared only where they were measured on the same videos;
+    others have a raised letter.
+
+    Example: `bench leaderboard results`
+
+    Example: `bench leaderboard results compare --sort avg_scuba --change relative --intervals --n`
+
+    Example: `bench leaderboard results --published hmdb51 --format latex > table.tex`
+
+    Example: `bench leaderboard --published hmdb51`
     """
     from evaluator.reports.screen import show
 
-    show(results, published=options.published, reference=options.reference)
+    show(results or [], published=options.published, reference=options.reference, options=board, form=form.format)
 
 
 @with_options
@@ -103,10 +119,11 @@ def versus(
     a: Annotated[Path, typer.Argument(help="A record in a results/ folder, or an --out folder with one record.")],
     b: Annotated[Path, typer.Argument(help="Another.")],
     options: VersusOptions,
+    form: TableFormat,
 ) -> None:
     """Compare two models on the same videos: paired differences with intervals, exact McNemar tests.
 
-    Example: `bench versus results/baseline results/albar`
+    Example: `bench versus results/results/hmdb51-albar-1a2b3c4d-5e6f7a8b.json baseline/ --format md`
     """
     from benchmark_builder.utils.errors import BenchError
     from evaluator.reports.screen import show_comparison
@@ -118,4 +135,4 @@ def versus(
         if len(records) != 1:
             raise BenchError(f"{path}: contains {len(records)} records; give one of them, such as {records[0]}")
         runs.append(load_run(records[0], options.benchmarks, options.root))
-    show_comparison(runs[0], runs[1], cluster=options.cluster)
+    show_comparison(runs[0], runs[1], cluster=options.cluster, form=form.format)

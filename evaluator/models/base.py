@@ -71,9 +71,10 @@ class ScoredModel:
         order of its outputs. None: unknown. outputs: number of outputs, if it is known before it runs. strict:
         its classes must be exactly the benchmark's, in the same order (checkpoints of this toolkit). dataset: the
         training dataset, if known. trained_on: all that it was trained on, in words; see
-        :mod:`evaluator.training_data`. seed: seed of its training run, if known. lasting: whether equal digests mean
-        equal predictions, so that predictions on disk can be used again. notes: assumptions that were made; printed and
-        stored. network: loads it onto a device, ready for use. own_sampling: the sampling before the user's changes.
+        :mod:`evaluator.training_data`. recipe: how, without the seed; empty: unknown. seed: seed of its training run,
+        if known. lasting: whether equal digests mean equal predictions, so that predictions on disk can be used again.
+        notes: assumptions that were made; printed and stored. network: loads it onto a device, ready for use.
+        own_sampling: the sampling before the user's changes.
         zero_shot: makes its classes of texts, see :meth:`with_classes`; None: it was trained on classes.
         scenes: None: it says the action alone.
     """
@@ -90,6 +91,7 @@ class ScoredModel:
     strict: bool = False
     dataset: str = ""
     trained_on: str = UNKNOWN
+    recipe: str = ""
     seed: object = ""
     lasting: bool = True
     notes: tuple[str, ...] = ()

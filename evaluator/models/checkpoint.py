@@ -41,7 +41,8 @@ def load(path: Path, own: str | None = None) -> ScoredModel:
     return ScoredModel(
         source=str(path), kind="checkpoint", method=_label(loaded), model=name, digest=loaded.digest,
         sampling=loaded.sampling, network=network, classes=list(loaded.classes), strict=True, dataset=loaded.dataset,
-        trained_on=training_data.of_run(loaded.dataset, loaded.settings), seed=loaded.settings.get("seed", ""),
+        trained_on=training_data.of_run(loaded.dataset, loaded.settings),
+        recipe=training_data.recipe_of(loaded.settings), seed=loaded.settings.get("seed", ""),
         scenes=SceneOutputs(_scenes(loaded), with_scenes) if loaded.token_head.get("kind") == "slots" else None,
     )  # fmt: skip
 

@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.text import numbered_records, read_table, shown
+from benchmark_builder.utils.text import numbered_records, read_table
 from evaluator.compare_methods import COSTS, PARTS, columns_of
 from evaluator.metrics.names import headings
+from evaluator.reports.board import change
+from evaluator.reports.comparable import BASELINES
+from evaluator.reports.formats import print_sheets
 from evaluator.reports.leaderboard import OWN, drops_in, number, own_figures, whole
 from evaluator.reports.reference import NOTE_OF_MEANS, is_reference, reference_of_means
-from evaluator.reports.screen import BASELINES, TIME_NOTE, change_text, literal, print_table
+from evaluator.reports.screen import TIME_NOTE
+from evaluator.reports.sheet import Cell, Column, Sheet
 from evaluator.time_order import ARROWS, TITLES, drop_parts
 
 
@@ -41,12 +43,12 @@ def read_compared(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def show_compared(path: Path, console: Console | None = None) -> None:
-    """Print compare.csv."""
-    print_table(compared_table(read_compared(path)), console)
+def show_compared(path: Path, console: Console | None = None, form: str = "text") -> None:
+    """Print compare.csv in one of :data:`~evaluator.reports.formats.FORMATS`."""
+    print_sheets([compared_sheet(read_compared(path))], form, console)
 
 
-def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
+def compared_sheet(rows: Sequence[Mapping[str, str]]) -> Sheet:
     """One row per method, or one row per figure if there are more figures than methods.
 
     In brackets is the difference of the mean from the baseline's. The last method is the stillness detector of the
@@ -58,31 +60,18 @@ def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
     base = next((row for row in rows if row["method"] in BASELINES), None)
     seeds = sorted({row["seeds"] for row in rows}, key=int)
     title = "Percent" + ("" if seeds == ["1"] else f", mean ± standard deviation over {' or '.join(seeds)} seeds")
-    table = Table(title=literal(title, "table.title"), caption_justify="left")
     costed = any(row["cost"] for row in rows)
     of = base or (rows[0] if rows else None)
     guessing = None if of is None else reference_of_means(of)
     rows = [*rows, guessing] if guessing is not None else rows
-    against = {id(row): base if row is not base else None for row in rows}
-    if len(names) > len(rows):
-        table.add_column("Figure", overflow="fold")
-        for row in rows:
-            table.add_column(literal(row["method"]), justify="right", min_width=8)
-        if costed:
-            table.add_row("Cost", *map(_cost, rows))
-        for name in names:
-            heading, arrow = known[name]
-            table.add_row(f"{heading} {arrow}", *(_cell(row, name, arrow, against[id(row)]) for row in rows))
-    else:
-        table.add_column("Method", overflow="fold")
-        if costed:
-            table.add_column("Cost", justify="right")
-        for heading, arrow in (known[name] for name in names):
-            table.add_column(f"{heading} {arrow}", justify="right", min_width=8)
-        for row in rows:
-            cells = (_cell(row, name, known[name][1], against[id(row)]) for name in names)
-            cost = [_cost(row)] if costed else []
-            table.add_row(literal(row["method"]), *cost, *cells, style="dim" if is_reference(row) else None)
+    columns = [Column("Method")] + [Column("Cost", True)] * costed
+    columns += [Column(" ".join(known[name]), True) for name in names]
+    cells = [
+        [Cell(row["method"]), *([_cost(row)] if costed else []),
+         *(_cell(row, name, known[name][1], None if row is base else base) for name in names)]
+        for row in rows
+    ]  # fmt: skip
+    dim = frozenset(k for k, row in enumerate(rows) if is_reference(row))
     notes = ["↑ higher is better, ↓ lower is better; (change against the baseline)."]
     if any(row[f"{name}_low"] for row in rows for name in names):
         notes.append("[95 % interval over test videos], of one seed; other seeds may differ by more.")
@@ -92,13 +81,15 @@ def compared_table(rows: Sequence[Mapping[str, str]]) -> Table:
         notes.append(f"Drops are percent points. {TIME_NOTE}")
     if of is not None and guessing is not None:
         notes.append(NOTE_OF_MEANS.format(method=of["method"]))
-    table.caption = Text("\n".join(map(shown, notes)), "table.caption")
-    return table
+    data = [["method", "seeds", *COSTS, *(f"{name}_{what}" for name in names for what in PARTS)]]
+    data += [[row.get(column, "") for column in data[0]] for row in rows]
+    sheet = Sheet(title, columns, cells, dim=dim, notes=notes, data=data)
+    return sheet.turned() if len(names) > len(rows) else sheet
 
 
-def _cost(row: Mapping[str, str]) -> str:
+def _cost(row: Mapping[str, str]) -> Cell:
     cost = None if is_reference(row) else number(row["cost"])
-    return "–" if cost is None else f"{cost:.3g}"
+    return Cell("–" if cost is None else f"{cost:.3g}")
 
 
 def _drop_headings(rows: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, str]]:
@@ -110,12 +101,11 @@ def _drop_headings(rows: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, st
     return found
 
 
-def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, str] | None) -> Text:
+def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, str] | None) -> Cell:
     mean, sd, low, high = (number(row[f"{name}_{what}"]) for what in PARTS)
     if mean is None:
-        return Text("–")
-    text = Text(f"{mean:.1f}" + (f" ± {sd:.1f}" if sd is not None else ""))
-    if low is not None and high is not None:
-        text.append(f" [{low:.1f}, {high:.1f}]", "dim")
+        return Cell("–")
+    more = [(f"[{low:.1f}, {high:.1f}]", "dim")] if low is not None and high is not None else []
     against = number(base[f"{name}_mean"]) if base is not None else None
-    return text if against is None else text.append_text(change_text(mean - against, arrow, 1))
+    more += [] if against is None else [change(mean, against, arrow, 1)]
+    return Cell(f"{mean:.1f}", "" if sd is None else f"{sd:.1f}", more=tuple(more))

@@ -3,15 +3,28 @@
 import hashlib
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from filelock import FileLock
 
+from benchmark_builder import kinds
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv
 from benchmark_builder.utils.text import read_table
-from evaluator.metrics.names import EXTRA, FIGURES, HEADINGS, is_own
+from evaluator.metrics.names import (
+    EXTRA,
+    FIGURES,
+    HEADINGS,
+    IID,
+    SCENE_FIGURE,
+    SCUBA_FIGURE,
+    UNBIASED,
+    UNBIASED_FIGURE,
+    is_own,
+)
 from evaluator.records import ResultsRecord, version
 from evaluator.time_order import TIMES, drop_parts
 
@@ -19,7 +32,8 @@ NAME = "leaderboard.csv"
 # Figures and intervals are in percent; n_ and missing_ count videos (contra_acc: pairs). Blank: not measured.
 # trained_on: blank in rows of older versions. chance: accuracy of a guess among the classes, or among the options of a
 # question, percent. scene_truth: where the true scenes of `scene` are from, and eight digits of a digest of them and of
-# the scenes that the model knows.
+# the scenes that the model knows. recipe: settings of the training without its seed, in short, and eight digits of a
+# digest of all. figure_videos: "FIGURE=DIGEST; …", eight digits of a digest of the sets that a figure is of.
 COLUMNS = [
     "dataset", "method", "model", *FIGURES,
     *EXTRA,
@@ -27,13 +41,14 @@ COLUMNS = [
     *(f"n_{name}" for name in (*FIGURES, *EXTRA)),
     *(f"missing_{name}" for name in (*FIGURES, *EXTRA)),
     "seed", "split", "protocol", "built_by", "checkpoint", "checkpoint_sha256", "manifests", "version",
-    "cluster", "trained_on", "chance", "scene_truth",
+    "cluster", "trained_on", "chance", "scene_truth", "recipe", "figure_videos",
 ]  # fmt: skip
 # Figures of users' kinds, as "avg_NAME ↓; contra_NAME ↑"; the last column, after the columns of these figures.
 # It is missing if no row has such figures.
 OWN = "own_figures"
 _FIX = "give a leaderboard.csv that `bench eval` has written"
 _DIGEST = re.compile(r"=([0-9a-f]{12}|published-[^;]*)(?=; |$)")
+_FIGURE_VIDEOS = re.compile(r"([a-z0-9_-]+)=([0-9a-f]{8})(?=; |$)")
 _KEY = ("dataset", "method", "model", "checkpoint_sha256", "protocol", "manifests")
 
 
@@ -91,7 +106,8 @@ def row_of(record: ResultsRecord) -> dict[str, object]:
     protocol.
     """
     row: dict[str, object] = {column: "" for column in COLUMNS}
-    for name in ("dataset", "method", "model", "seed", "split", "protocol", "checkpoint", "cluster", "trained_on"):
+    texts = ("dataset", "method", "model", "seed", "split", "protocol", "checkpoint", "cluster", "trained_on", "recipe")
+    for name in texts:
         row[name] = getattr(record, name)
     own = record.own_arrows
     if own:
@@ -110,11 +126,75 @@ def row_of(record: ResultsRecord) -> dict[str, object]:
     row["manifests"] = "; ".join(f"{s.name}={s.digest[:12]}" for s in record.sets)
     row["built_by"] = "; ".join(sorted({s.built_by for s in record.sets if s.built_by}))
     row["scene_truth"] = "; ".join(f"{s.scenes.truth} {s.scenes.digest[:8]}" for s in record.sets if s.scenes)
+    row["figure_videos"] = "; ".join(f"{name}={digest}" for name, digest in videos_of_figures(record).items())
     row["version"] = record.version or version()
     choices = re.fullmatch(r"qa-(\d{1,3})", record.protocol)  # answers to questions with so many options
     among = int(choices[1]) if choices else len(record.classes)
     row["chance"] = 100 / among if among else ""
     return row
+
+
+def videos_of_figures(record: ResultsRecord) -> dict[str, str]:
+    """Figure -> :func:`videos_digest` of the sets of a record that it was computed from.
+
+    Figures without sets that the record names are left out. ``swap_same`` and the other figures of its kind have the
+    same sets here, since a record does not say which donors a set has.
+    """
+    used: dict[str, list[str]] = defaultdict(list)
+    named = {s.name: s for s in record.sets}
+    about = {known.name: known for known in (IID, *kinds.shipped())}
+    about |= {name: kinds.own_about(name, said, "the record") for name, said in record.kinds.items()}
+    for s in record.sets:
+        of, main = about[s.kind], s.kind == IID.name or s.split == record.split
+        for name in filter(None, (of.figure, of.donors, of.wins, of.same)) if main else ():
+            used[name].append(s.digest[:12])
+        if s.split == UNBIASED and of.figure == SCUBA_FIGURE:
+            used[UNBIASED_FIGURE].append(s.digest[:12])
+        if s.scenes is not None and main:
+            used[SCENE_FIGURE] += [s.digest[:12], s.scenes.digest]
+    for pair in record.pairs:
+        scuba, still = named.get(pair.scuba), named.get(pair.scufo)
+        if pair.contra_acc is not None and scuba is not None and still is not None and scuba.split == record.split:
+            used[about[still.kind].contrast] += [scuba.digest[:12], still.digest[:12]]
+    return {name: videos_digest(used[name]) for name in record.figures if used.get(name)}
+
+
+def figure_videos(row: Mapping[str, str]) -> Mapping[str, str]:
+    """Figure -> :func:`videos_digest` of the sets that it was computed from.
+
+    Rows of older versions do not say it. It is then taken from the names of the sets, if every name contains that of
+    one kind, as those of `bench build` do (``hmdb51-scuba-stripes``); otherwise it is empty.
+    """
+    told = row.get("figure_videos", "")
+    return _told_videos(told) if told else _named_videos(row["manifests"])
+
+
+@lru_cache(maxsize=4096)
+def _told_videos(text: str) -> Mapping[str, str]:
+    return dict(_FIGURE_VIDEOS.findall(text))
+
+
+@lru_cache(maxsize=4096)
+def _named_videos(manifests: str) -> Mapping[str, str]:
+    used: dict[str, list[str]] = defaultdict(list)
+    of_kind: dict[str, list[str]] = defaultdict(list)
+    about = {known.name: known for known in (IID, *kinds.shipped())}
+    for entry in manifests.split("; "):
+        name, _, digest = entry.rpartition("=")
+        words = re.split(r"[-_]", name.lower())
+        found = [k for k in about if any(words[i : i + k.count("-") + 1] == k.split("-") for i in range(len(words)))]
+        if len(found) != 1 or not re.fullmatch(r"[0-9a-f]{12}", digest):
+            return {}
+        if "unbiased" not in words:
+            of_kind[found[0]].append(digest)
+        elif about[found[0]].figure == SCUBA_FIGURE:
+            used[UNBIASED_FIGURE].append(digest)
+    for kind, of in about.items():
+        for figure in filter(None, (of.figure, of.donors, of.wins, of.same)):
+            used[figure] += of_kind[kind]
+        if of.contrast and of_kind[kind] and of_kind["scuba"]:
+            used[of.contrast] += [*of_kind["scuba"], *of_kind[kind]]
+    return {name: videos_digest(used[name]) for name in used if used[name]}
 
 
 def update(path: Path, record: ResultsRecord) -> None:
@@ -212,7 +292,12 @@ def whole(text: str, where: str = "count") -> int:
 
 def digests(row: Mapping[str, str]) -> frozenset[str]:
     """Digests of the sets of a row; rows with the same digests are comparable. Names may contain any character."""
-    return frozenset(_DIGEST.findall(row["manifests"])) or frozenset((row["manifests"],))
+    return _digests(row["manifests"])
+
+
+@lru_cache(maxsize=4096)
+def _digests(manifests: str) -> frozenset[str]:
+    return frozenset(_DIGEST.findall(manifests)) or frozenset((manifests,))
 
 
 def videos_digest(parts: Iterable[str]) -> str:

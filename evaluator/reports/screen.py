@@ -1,41 +1,30 @@
 """The leaderboard on screen: figures with arrows, and the change against the baseline on the same videos."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import shown
-from evaluator.metrics.names import FIGURES, HEADINGS, TABLE, headings
+from evaluator.metrics.names import headings
+from evaluator.reports.board import BoardOptions, board
+from evaluator.reports.board import scene_notes as scene_notes
+from evaluator.reports.board import shown_figures as shown_figures
+from evaluator.reports.board import trained_on as trained_on
+from evaluator.reports.comparable import BASELINES as BASELINES
+from evaluator.reports.comparable import baseline_figures as baseline_figures
+from evaluator.reports.formats import print_sheets
 from evaluator.reports.leaderboard import drops_in, groups, number, own_figures, whole
-from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
-from evaluator.reports.reference import NONE, NOTE, is_reference, reference_row
-from evaluator.runs import Run, compare_runs, find_rows
+from evaluator.reports.published import IMPOSSIBLE, details, published_rows
+from evaluator.reports.reference import NONE, NOTE, reference_row
+from evaluator.reports.sheet import Cell, Column, Sheet
+from evaluator.runs import WHERE, Run, compare_runs, find_rows
 from evaluator.testsets import CLUSTERS
 from evaluator.time_order import ARROWS, TITLES, drop_parts
-from evaluator.training_data import UNKNOWN
-
-BASELINES = ("baseline", "None")
-
-
-def baseline_figures(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]]:
-    """For each row, the figures to compare it with: the mean of the baseline rows with its dataset, model and videos.
-
-    Empty if there is no such row, or if the row itself is a baseline.
-    """
-    keys = [(row["dataset"], row["model"], letter) for row, letter in zip(rows, groups(rows), strict=True)]
-    values: dict[tuple[str, str, str], dict[str, list[float]]] = {}
-    for row, key in zip(rows, keys, strict=True):
-        if row["method"] in BASELINES:
-            for name in (*HEADINGS, *own_figures([row])):
-                value = number(row.get(name, ""))
-                if value is not None:
-                    values.setdefault(key, {}).setdefault(name, []).append(value)
-    means = {key: {name: sum(v) / len(v) for name, v in named.items()} for key, named in values.items()}
-    return [{} if row["method"] in BASELINES else means.get(key, {}) for row, key in zip(rows, keys, strict=True)]
 
 
 def mixed_datasets(rows: Sequence[Mapping[str, str]]) -> set[str]:
@@ -46,82 +35,9 @@ def mixed_datasets(rows: Sequence[Mapping[str, str]]) -> set[str]:
     return {dataset for dataset, letters in found.items() if len(letters) > 1}
 
 
-def shown_figures(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """The figures to show: those of the papers always, others if any row has them."""
-    names = (*TABLE, *own_figures(rows))
-    return [name for name in names if name in FIGURES or any(row.get(name) for row in rows)]
-
-
 def with_references(rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
     """The rows, each followed by its stillness detector where it has one (:mod:`evaluator.reports.reference`)."""
     return [one for row in rows for one in (row, reference_row(row)) if one is not None]
-
-
-def scene_notes(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """A line if rows that were measured on the same videos have different true scenes, so Scene is not comparable."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for row, letter in zip(rows, groups(rows), strict=True):
-        if row.get("scene"):
-            found.setdefault((row["dataset"], letter), set()).add(row.get("scene_truth", ""))
-    heading, differ = (
-        HEADINGS["scene"][0],
-        sorted({truth for told in found.values() if len(told) > 1 for truth in told}),
-    )
-    return [f"{heading}: true scenes differ ({', '.join(differ)}): not comparable."] if differ else []
-
-
-def trained_on(row: Mapping[str, str]) -> str:
-    """What the model of a row was trained on; ``unknown`` if no one said it, empty for rows that are no models here."""
-    return "" if is_published(row) or is_reference(row) else row.get("trained_on") or UNKNOWN
-
-
-def leaderboard_table(rows: Sequence[Mapping[str, str]]) -> Table:
-    """The leaderboard as a rich table. If rows of a dataset were measured on different videos, rows get letters.
-
-    ``Trained on`` is a column where models differ, else a line below the table.
-    """
-    letters, mixed = groups(rows), mixed_datasets(rows)
-    # Values that are the same in all rows are in the title, so that the figures fit in 80 columns.
-    own = [row for row in rows if not is_published(row)] or list(rows)
-    candidates = {c: {row[c] for row in (own if c == "protocol" else rows)} for c in ("dataset", "model", "protocol")}
-    naming = [c for c in ("dataset", "method", "model", "protocol") if c == "method" or len(candidates[c]) > 1]
-    common = [next(iter(values)) for c, values in candidates.items() if c not in naming and any(values)]
-    title = literal(f"Leaderboard{' of ' + ', '.join(common) if common else ''}, percent", "table.title")
-    notes = ["↑ higher is better, ↓ lower is better; (change against the baseline)."]
-    table = Table(title=title, caption_justify="left")
-    for column in naming:
-        table.add_column(column.capitalize(), overflow="fold")
-    data = [trained_on(row) for row in rows]
-    told = list(dict.fromkeys(filter(None, data)))
-    if len(told) > 1:
-        table.add_column("Trained on", overflow="fold", max_width=24)
-    elif told:
-        notes.append(f"Trained on: {told[0]}.")
-    names = shown_figures(rows)
-    known = headings(own_figures(rows))
-    for heading, arrow in (known[name] for name in names):
-        table.add_column(f"{heading} {arrow}", justify="right", min_width=8)
-    if mixed:
-        table.add_column("Videos")
-        notes.append("Rows with different letters under Videos were not measured on the same videos: not comparable.")
-    notes += scene_notes(rows)
-    if "dataset" in naming:
-        notes.append("Rows of different data sets were not measured on the same videos: not comparable.")
-    if any(is_published(row) for row in rows):
-        notes.append(f"† {PROTOCOL}; measured by the authors on their own videos: not comparable digit by digit.")
-        notes += sources(rows)
-    if any(map(is_reference, rows)):
-        notes.append(NOTE)
-    against = baseline_figures(rows)
-    for row, letter, base, data_of in zip(rows, letters, against, data, strict=True):
-        named = [f"{row[c]} †" if c == "method" and is_published(row) else row[c] for c in naming]
-        cells = [_cell(row, name, known[name][1], base) for name in names]
-        mark = [letter if row["dataset"] in mixed else ""] if mixed else []
-        said = [literal(data_of)] if len(told) > 1 else []
-        style = "dim" if is_reference(row) else None
-        table.add_row(*map(literal, named), *said, *cells, *mark, style=style)
-    table.caption = Text("\n".join(map(shown, notes)), "table.caption")
-    return table
 
 
 @dataclass(frozen=True)
@@ -160,21 +76,20 @@ def shown_drops(rows: Sequence[Mapping[str, str]]) -> list[ShownDrop]:
     return found
 
 
-def drop_table(rows: Sequence[Mapping[str, str]]) -> Table | None:
-    """What models lose when frames are in another order, as a rich table; None if it was not measured."""
+def drop_sheet(rows: Sequence[Mapping[str, str]]) -> Sheet | None:
+    """What models lose when frames are in another order, as a table; None if it was not measured."""
     found = shown_drops(rows)
     if not found:
         return None
-    table = Table(title="Drop in another order of frames, percent points", caption_justify="left")
-    table.caption = Text(TIME_NOTE, "table.caption")
-    for heading in ("Method", "Model", "Clips", "Figure", "Drop", "95 % interval", "n"):
-        table.add_column(heading, justify="right" if heading in ("Drop", "95 % interval", "n") else "left")
+    columns = [Column(name) for name in ("Method", "Model", "Clips", "Figure")]
+    columns += [Column(name, True) for name in ("Drop", "95 % interval", "n")]
+    cells = []
     for d in found:
         interval = "" if d.low is None or d.high is None else f"{d.low:+.2f} … {d.high:+.2f}"
         scored = f"{d.n} of {d.n + d.missing}" if d.missing else str(d.n)
-        named = map(literal, (d.method, d.model, f"{d.time} {d.arrow}", d.figure))
-        table.add_row(*named, f"{d.points:+.2f}", interval, scored)
-    return table
+        texts = (d.method, d.model, f"{d.time} {d.arrow}", d.figure, f"{d.points:+.2f}", interval, scored)
+        cells.append([Cell(text) for text in texts])
+    return Sheet("Drop in another order of frames, percent points", columns, cells, notes=[TIME_NOTE])
 
 
 TIME_NOTE = (
@@ -184,62 +99,90 @@ TIME_NOTE = (
 
 
 def show(
-    paths: Sequence[Path], console: Console | None = None, published: str | None = None, reference: bool = False
+    paths: Sequence[Path],
+    console: Console | None = None,
+    published: str | None = None,
+    reference: bool = False,
+    options: BoardOptions | None = None,
+    form: str = "text",
 ) -> None:
     """Print leaderboards as one table.
 
     Args:
-        paths: leaderboard files, ``--out`` folders of `bench eval`, or records in their ``results/``.
-        console: where to print.
+        paths: leaderboard files, ``--out`` folders of `bench eval`, or records in their ``results/``; may be empty if
+            ``published`` is given.
+        console: where to print text.
         published: a table of published figures to show as well, e.g. ``hmdb51``.
         reference: also show the stillness detector of each row, see :mod:`evaluator.reports.reference`.
+        options: how rows are ranked, merged and shown.
+        form: one of :data:`~evaluator.reports.formats.FORMATS`. csv has the leaderboard alone.
+
+    Raises:
+        BenchError: there is no row, or a leaderboard is damaged.
     """
+    if not paths and not published:
+        raise BenchError(f"no results: {WHERE}, or show published figures with --published TABLE")
     rows = find_rows(paths) + (published_rows(published) if published else [])
-    shown_rows = with_references(rows) if reference else rows
-    print_table(leaderboard_table(shown_rows), console)
-    if reference and not any(map(is_reference, shown_rows)):
-        (console or Console()).print(NONE)
-    drops = drop_table(rows)
-    if drops is not None:
-        print_table(drops, console)
-    for title, columns, cells in details(published) if published else []:
-        table = Table(title=literal(title, "table.title"))
-        for heading in columns:
-            table.add_column(literal(heading), justify="right" if heading[-1] in "↑↓" else "left", overflow="fold")
-        for row in cells:
-            table.add_row(*map(literal, row))
-        print_table(table, console)
+    if not rows:
+        raise BenchError(f"{', '.join(map(str, paths))}: holds no rows; {WHERE}")
+    first = board(rows, options, reference)
+    if reference and NOTE not in first.notes:
+        first = replace(first, notes=[*first.notes, NONE])
+    drops = drop_sheet(rows)
+    further = [*([drops] if drops is not None else []), *map(_detail, details(published) if published else [])]
+    print_sheets([first] if form == "csv" else [first, *further], form, console)
 
 
-def show_comparison(a: Run, b: Run, console: Console | None = None, cluster: str = "source") -> None:
+def _detail(found: tuple[str, list[str], list[list[str]]]) -> Sheet:
+    """Further published figures; what is said of all or some rows is below the table."""
+    title, columns, cells = found
+    said: dict[str, list[str]] = {}
+    for row in cells:
+        said.setdefault("; ".join(filter(None, row[-2:])), []).append(row[0])
+    rows = [[Cell(cell.removesuffix(" ‡"), mark="‡" * cell.endswith(" ‡")) for cell in row[:-2]] for row in cells]
+    notes = [f"‡ {IMPOSSIBLE}."] if any(cell.mark for row in rows for cell in row) else []
+    notes += [f"{', '.join(names)}: {source}." for source, names in said.items()]
+    return Sheet(title, [Column(name, name[-1] in "↑↓") for name in columns[:-2]], rows, notes=notes)
+
+
+def show_comparison(
+    a: Run, b: Run, console: Console | None = None, cluster: str = "source", form: str = "text"
+) -> None:
     """Print A minus B for every figure that both have: difference, 95 % interval (``cluster`` as in
-    :func:`~evaluator.runs.compare_runs`), exact McNemar test."""
+    :func:`~evaluator.runs.compare_runs`), exact McNemar test. ``form`` as in :func:`show`."""
+    print_sheets([comparison_sheet(a, b, cluster)], form, console)
+
+
+def comparison_sheet(a: Run, b: Run, cluster: str = "source") -> Sheet:
+    """A minus B as a table."""
     compared = compare_runs(a, b, cluster=cluster)
-    table = Table(title=literal(f"{a.name} minus {b.name}, percentage points", "table.title"))
-    for heading in (
-        "Figure",
-        "Difference",
-        "95 % interval",
-        "only A right",
-        "only B right",
-        "McNemar p",
-        "n",
-        CLUSTERS[cluster],
-    ):
-        table.add_column(heading, justify="left" if heading == "Figure" else "right")
-    correlated, known = False, headings(a.record.own_arrows)
+    columns = [Column("Figure")]
+    columns += [
+        Column(name, True)
+        for name in ("Difference", "95 % interval", "only A right", "only B right", "McNemar p", "n", CLUSTERS[cluster])
+    ]
+    head: list[object] = ["figure", "difference", "low", "high", "only_a", "only_b", "p", "n", "units", "dropped"]
+    rows, data = [], [head]
+    known = headings(a.record.own_arrows)
     for name, c in compared.items():
         heading, arrow = known[name]
-        correlated |= c.n > c.sources
-        interval = f"{c.low:+.2f} … {c.high:+.2f}"
+        style = "green" if (c.low > 0 if arrow == "↑" else c.high < 0) else ""
+        style = "red" if (c.high < 0 if arrow == "↑" else c.low > 0) else style
         p = f"{c.p:.2g}" + ("*" if c.n > c.sources else "")
-        cells = [f"{c.difference:+.2f}", interval, str(c.only_a), str(c.only_b), p, str(c.n), str(c.sources)]
-        table.add_row(f"{heading} {arrow}", *cells)
-    if correlated:
-        table.caption = (
+        cells = [f"{c.low:+.2f} … {c.high:+.2f}", str(c.only_a), str(c.only_b), p, str(c.n), str(c.sources)]
+        rows.append([Cell(f"{heading} {arrow}"), Cell(f"{c.difference:+.2f}", style=style), *map(Cell, cells)])
+        numbers = [round(v, 6) for v in (c.difference, c.low, c.high)]
+        data.append([name, *numbers, c.only_a, c.only_b, c.p, c.n, c.sources, c.dropped])
+    notes = [f"A: {a.name}. B: {b.name}. Difference: A minus B, percent points; ↑ higher is better, ↓ lower is better."]
+    if any(c.n > c.sources for c in compared.values()):
+        notes.append(
             f"* more videos than {CLUSTERS[cluster]}: McNemar's test assumes independent videos; use the interval."
         )
-    print_table(table, console)
+    left = [name for name in known if name in a.record.figures and name in b.record.figures and name not in compared]
+    if left:
+        named = ", ".join(known[name][0] for name in left)
+        notes.append(f"Not measured on the same videos, so not compared: {named}.")
+    return Sheet(f"{a.name} minus {b.name}, percentage points", columns, rows, notes=notes, data=data)
 
 
 def literal(text: object, style: str = "") -> Text:
@@ -255,24 +198,3 @@ def print_table(table: Table, console: Console | None = None) -> None:
             console.width, console.measure(table, options=console.options.update(max_width=400)).maximum
         )
     console.print(table)
-
-
-def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, float]) -> Text:
-    value = number(row.get(name, ""))
-    if value is None:
-        return Text("–")
-    text = Text(f"{value:.2f}")
-    if name in base:
-        text.append_text(change_text(value - base[name], arrow, 2))
-    missing = whole(row.get(f"missing_{name}", ""))
-    if missing:
-        scored = whole(row[f"n_{name}"])
-        text.append(f" {scored} of {scored + missing}", "yellow")
-    return text
-
-
-def change_text(change: float, arrow: str, digits: int) -> Text:
-    """A change in brackets, green if it is an improvement; ``arrow`` says whether high or low is better."""
-    good = (change > 0) == (arrow == "↑")
-    colour = "dim" if abs(change) < 0.5 / 10**digits else "green" if good else "red"
-    return Text(f" ({change:+.{digits}f})", colour)

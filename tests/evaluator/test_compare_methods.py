@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -26,7 +27,7 @@ from evaluator.compare_methods import (
     plan,
     tabulate,
 )
-from evaluator.reports.comparison import compared_table, read_compared, show_compared
+from evaluator.reports.comparison import compared_sheet, read_compared, show_compared
 from evaluator.reports.leaderboard import COLUMNS
 
 
@@ -81,7 +82,8 @@ def test_many_figures_are_rows_with_their_intervals_and_changes(tmp_path: Path) 
     ]
     path = tmp_path / "compare.csv"
     write_csv(path, columns_of([], drops_of(rows)), tabulate(rows, ["baseline", "albar"]))
-    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown(path).splitlines() if "│" in line]
+    below = shown(path).split("─\n")[1].split("\n\n")[0]
+    lines = [re.split(r"  +", line.strip()) for line in below.splitlines()]
     assert lines == [
         ["IID ↑", "96.0 [94.0, 98.0]", "97.0 (+1.0)"],
         ["Swap ↑", "60.0", "80.0 (+20.0)"],
@@ -195,9 +197,9 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     assert [name for name in table[0] if name.startswith("drop_") and name.endswith("_mean")] == [
         "drop_one_frame_iid_mean"  # and not those of benchmarks that were found, not named
     ]
-    shown = compared_table(table)
-    assert shown.row_count == len(figures) + 2  # a drop, and the cost
-    assert str(shown.columns[-1].header) == "stillness detector (baseline)"
+    shown = compared_sheet(table)
+    assert len(shown.rows) == len(figures) + 2  # a drop, and the cost
+    assert shown.columns[-1].heading == "stillness detector (baseline)"
     assert {r["chance"] for r in table} == {"12.5"}  # eight classes
     sliced = (tmp_path / "compare" / "compare-slices.csv").read_text().splitlines()
     assert {tuple(line.split(",")[:3]) for line in sliced} >= {("scenery agrees", "facts.csv", "swap_background")}

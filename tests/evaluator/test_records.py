@@ -18,10 +18,10 @@ from benchmark_builder.utils.files import write_csv, write_json
 from evaluator.compare_methods import COLUMNS
 from evaluator.records import LONGEST, read_record, version, write_record
 from evaluator.reports import leaderboard
+from evaluator.reports.board import board
 from evaluator.reports.comparison import read_compared
 from evaluator.reports.leaderboard import read_leaderboard
 from evaluator.reports.report import report
-from evaluator.reports.screen import leaderboard_table
 from evaluator.results_folder import results_folder
 from evaluator.runs import Found, compare_runs, find_records, find_rows, load_run, recompute
 from evaluator.score import score
@@ -83,7 +83,7 @@ def changed(record: dict[str, Any], path: tuple[Any, ...], value: Any) -> Any:
 def uses(file: Path, found: Found) -> None:
     """Everything that reads a record."""
     rows = find_rows([file])
-    leaderboard_table(rows)
+    board(rows)
     run = load_run(file, found=found)
     compare_runs(run, run, cluster=run.record.plain()["cluster"])
     assert rows

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from evaluator.records import ResultsRecord
+from evaluator.reports.board import board, trained_on
 from evaluator.reports.leaderboard import as_text, row_of
-from evaluator.reports.screen import leaderboard_table, trained_on
 from evaluator.training_data import UNKNOWN, of_folder, of_published, of_run
 from manifests import resource
 
@@ -93,11 +93,12 @@ def record(method: str, **more: object) -> ResultsRecord:
 def test_old_records_have_none_and_are_shown_as_unknown() -> None:
     old, new = as_text(row_of(record("old"))), as_text(row_of(record("new", trained_on="Kinetics-400")))
     assert (old["trained_on"], new["trained_on"]) == ("", "Kinetics-400")
-    table = leaderboard_table([old, new])
-    column = next(c for c in table.columns if str(c.header) == "Trained on")
-    assert [str(cell) for cell in column.cells] == [UNKNOWN, "Kinetics-400"]
-    same = leaderboard_table([new, new])
-    assert "Trained on" not in [str(c.header) for c in same.columns] and "Trained on: Kinetics-400." in str(
-        same.caption
-    )
+    table = board([old, new])
+    at = [column.heading for column in table.columns].index("Trained on")
+    assert [row[at].text for row in table.rows] == [UNKNOWN, "Kinetics-400"]
+    long = board([old, new | {"trained_on": "Kinetics-400, then hmdb51 (train)"}])
+    assert "Trained on B: Kinetics-400, then hmdb51 (train)." in long.notes
+    same = board([new, new])
+    assert "Trained on" not in [column.heading for column in same.columns]
+    assert "Trained on: Kinetics-400." in same.notes
     assert trained_on({**old, "manifests": "published=published-x"}) == ""

@@ -27,9 +27,9 @@ from benchmark_builder.utils import registry
 from benchmark_builder.utils.errors import BenchError
 from evaluator.metrics import names
 from evaluator.predictions.files import write_predictions
-from evaluator.reports.comparison import compared_table, read_compared
+from evaluator.reports.board import board
+from evaluator.reports.comparison import compared_sheet, read_compared
 from evaluator.reports.leaderboard import read_leaderboard
-from evaluator.reports.screen import leaderboard_table
 from evaluator.runs import load_run, recompute
 from evaluator.score import score
 from evaluator.testsets import benchmark_set
@@ -125,7 +125,7 @@ def test_it_is_scored_with_figures_of_its_own(scuba: Path, shuffled: Path, tmp_p
 
     rows = read_leaderboard(tmp_path / "out" / "leaderboard.csv")
     assert rows[0]["own_figures"] == "avg_shuffled ↓; contra_shuffled ↑" and rows[0]["n_avg_shuffled"] == "4"
-    headings = [str(column.header) for column in leaderboard_table(rows).columns]
+    headings = [column.heading for column in board(rows).columns]
     assert headings[-2:] == ["Avg shuffled ↓", "Contra. shuffled ↑"]
     table = ab.leaderboard(tmp_path / "out")
     assert table["contra_shuffled"].tolist() == [100.0]
@@ -149,7 +149,9 @@ def test_its_figures_are_in_the_report_and_in_compare(scuba: Path, shuffled: Pat
     rows = read_leaderboard(tmp_path / "out" / "leaderboard.csv")
     lines = tabulate(rows, ["baseline", "mine"])
     pd.DataFrame(lines).reindex(columns=columns_of(own_figures(rows))).to_csv(tmp_path / "compare.csv", index=False)
-    headings = [*compared_table(read_compared(tmp_path / "compare.csv")).columns[0].cells]  # more figures than methods
+    headings = [
+        row[0].text for row in compared_sheet(read_compared(tmp_path / "compare.csv")).rows
+    ]  # more figures than methods
     assert "Avg shuffled ↓" in headings
 
 

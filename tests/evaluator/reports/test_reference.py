@@ -12,7 +12,8 @@ from evaluator.compare_methods import COLUMNS as COMPARED
 from evaluator.compare_methods import tabulate
 from evaluator.metrics.outcomes import contrasted, top1
 from evaluator.predictions.files import Predictions
-from evaluator.reports.comparison import compared_table, read_compared
+from evaluator.reports.board import board
+from evaluator.reports.comparison import compared_sheet, read_compared
 from evaluator.reports.leaderboard import COLUMNS, read_leaderboard
 from evaluator.reports.reference import (
     NAME,
@@ -22,7 +23,8 @@ from evaluator.reports.reference import (
     reference_of_means,
     reference_row,
 )
-from evaluator.reports.screen import leaderboard_table, show, shown_figures, with_references
+from evaluator.reports.screen import show, shown_figures, with_references
+from evaluator.reports.sheet import plain
 
 
 def row(method: str = "albar", **cells: object) -> dict[str, str]:
@@ -88,14 +90,14 @@ def test_the_mean_over_seeds_and_its_deviation(tmp_path: Path) -> None:
     assert float(made["contra_acc_mean"]) == pytest.approx(61.25) and made["avg_scufo_mean"] == "12.5"
     assert float(made["contra_acc_sd"]) == pytest.approx(0.875 * 14.1421, abs=1e-4)
     assert (made["avg_shaken_mean"], made["avg_scufo_sd"]) == (table[1]["avg_shaken_mean"], "")
-    shown = compared_table(table)  # more figures than methods: one row per figure
-    assert [str(c.header) for c in shown.columns] == ["Figure", "albar", "baseline", f"{NAME} (baseline)"]
-    figures = [str(cell) for cell in shown.columns[0].cells]
-    assert str(list(shown.columns[3].cells)[figures.index("Contra. Acc. ↑")]).startswith("61.2 ± 12.4")
+    shown = compared_sheet(table)  # more figures than methods: one row per figure
+    assert [column.heading for column in shown.columns] == ["Figure", "albar", "baseline", f"{NAME} (baseline)"]
+    figures = [row[0].text for row in shown.rows]
+    assert plain(shown.rows[figures.index("Contra. Acc. ↑")][3]).startswith("61.2 ± 12.4")
     # A table of an older version has no chance, and no reference.
     old = [name for name in COMPARED if name != "chance"]
     write_csv(tmp_path / "old.csv", old, [{k: v for k, v in line.items() if k in old} for line in lines])
-    assert len(compared_table(read_compared(tmp_path / "old.csv")).columns) == 3
+    assert len(compared_sheet(read_compared(tmp_path / "old.csv")).columns) == 3
 
 
 def test_on_the_leaderboard_by_option_with_shaken_among_the_first(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_on_the_leaderboard_by_option_with_shaken_among_the_first(tmp_path: Path
     text = console.export_text()
     # ConflFG of four rows, and the contrasted accuracy of two references.
     assert text.count("70.00") == 4 + 2 and "guessed wherever nothing moves" in text
-    assert leaderboard_table(rows).row_count == 2
+    assert len(board(rows).rows) == 2
     write_csv(tmp_path / "old.csv", COLUMNS, [row("baseline", chance="")])
     show([tmp_path / "old.csv"], console, reference=True)
     assert "No stillness detector" in console.export_text()
