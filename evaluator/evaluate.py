@@ -14,7 +14,9 @@ import torch
 
 from albar.clips.clips import ClipSampling, Normaliser
 from albar.training.accelerator import pick_device
-from benchmark_builder.datasets import classes_of, data_root, dataset_root, registered_dataset
+from benchmark_builder.datasets import classes_of, dataset_root, registered_dataset
+from benchmark_builder.datasets.folder import NAME as OWN
+from benchmark_builder.datasets.folder import has_part
 from benchmark_builder.datasets.subset import ChosenIds, read_subset
 from benchmark_builder.masks import mask_source
 from benchmark_builder.utils.errors import BenchError
@@ -83,6 +85,8 @@ def evaluate(
     """
     options = options or EvalOptions()
     model = apply_options(spec, options.model) if isinstance(spec, ScoredModel) else load_model(spec, options.model)
+    options = where_it_was(model, options)
+    options, note = without_test_part(model, options)
     sampling = model.clips
     sets, chosen = gather(model, benchmarks, options)
     if sets:
@@ -107,10 +111,16 @@ def evaluate(
         changed |= {} if model.zero_shot.usual else {"prompts": list(model.zero_shot.prompts)}
     protocol |= texts
     variant = _short(changed) if changed else ""
-    check_names(method=model.method, model=model.model, trained_on=model.trained_on)
+    dataset = _dataset(model, options, sets)
+    label = options.name or (model.called if dataset == model.dataset else "") or dataset
+    check_names(name=label, method=model.method, model=model.model, trained_on=model.trained_on)
     attributes = read_slices(options.slices, sets, options.quantiles) if processes.main else []
     if processes.main:
         leaderboard.check(out / leaderboard.NAME)
+        if options.root is not None and options.root in model.places:
+            say(f"dataset: {options.root}, where the run found it")
+        if note:
+            say(note)
         for line in (*describe_model(model, precision), *([chosen.message] if chosen else [])):
             say(line)
 
@@ -139,9 +149,8 @@ def evaluate(
         if not processes.main:
             return None
         predictions = {s.name: stores[s.name].read(options.allow_missing) for s in (*sets, *timed)}
-        dataset = _dataset(model, options, sets)
         videos = leaderboard.videos_digest([s.digest for s in sets])
-        path = out / "results" / f"{plain(dataset)}-{tag}-{videos}.json"
+        path = out / "results" / f"{plain(label)}-{tag}-{videos}.json"
         of_run = {"checkpoint_sha256": model.digest, "precision": precision, "sampling": protocol["sampling"], **texts}
         earlier = earlier_times(path, out, sets, timed, of_run) if model.lasting else []
         predictions |= {t.name: p for t, p, _ in earlier}
@@ -163,14 +172,15 @@ def evaluate(
         )
         said = {
             "format": ResultsRecord.FORMAT,
-            "dataset": dataset, "method": model.method, "model": model.model,
+            "dataset": label, "method": model.method, "model": model.model,
             "classes": list(sets[0].classes) if sets else [], "seed": _seed(model.seed), "checkpoint": model.source,
             "checkpoint_sha256": model.digest, "protocol": protocol_name(sampling, bf16, variant, bool(texts)),
             "sampling": protocol["sampling"], "kind": model.kind, "precision": precision,
             "notes": list(model.notes), "trained_on": model.trained_on,
             **({"recipe": model.recipe} if model.recipe else {}),
             "bootstrap_seed": options.seed, "limit": options.limit,
-            "iid": {"split": options.split, "fold": options.fold} if options.iid else None,
+            "iid": {"split": options.split, "fold": options.fold, **({"dataset": dataset} if label != dataset else {})}
+            if options.iid else None,
             "versions": {"albar-bench": version(), "torch": torch.__version__},
             **texts, **subset_said(chosen), **computed.plain(),
             **({"slices": [s.record.plain() for s in sliced]} if sliced else {}),
@@ -181,7 +191,7 @@ def evaluate(
                        **({"scenes": true_scenes} if s.scene is not None else {}))
             for s in record.sets
         ]  # fmt: skip
-        record = record.replaced(sets=described).placed(sets, out, options.root or data_root() / record.dataset)
+        record = record.replaced(sets=described).placed(sets, out, dataset_root(dataset, options.root))
         if timed:
             kept = {told.name: told for _, _, told in earlier}
             record = record.replaced(timed=[
@@ -202,6 +212,44 @@ def _with_scuba(s: TestSet, sets: Sequence[TestSet]) -> TestSet:
     digest = s.benchmark.protocol.origin.manifest_sha256
     found = next((o.benchmark.folder for o in sets if o.benchmark and o.kind == "scuba" and o.digest == digest), None)
     return s if found is None else replace(s, benchmark=replace(s.benchmark, scuba=found))
+
+
+def where_it_was(model: ScoredModel, options: EvalOptions) -> EvalOptions:
+    """The options with the folder in which the model's run found its dataset, if the user gives none.
+
+    The usual folder, ``$BENCH_DATA/NAME``, is first where the run used it too.
+
+    Raises:
+        BenchError: the ordinary test videos are wanted, and none of these folders is there.
+    """
+    other = options.dataset is not None and options.dataset != model.dataset
+    if options.root is not None or not options.iid or not model.places or other:
+        return options
+    usual = dataset_root(model.dataset)
+    tried = [*model.places, usual] if model.given_place else [usual, *model.places]
+    found = next((place for place in tried if place.is_dir()), None)
+    if found is None:
+        looked = ", ".join(map(str, dict.fromkeys(tried)))
+        raise BenchError(f"{model.source}: its dataset is in none of {looked}; give its folder with --root")
+    return options if found == usual else options.replaced(root=found)
+
+
+def without_test_part(model: ScoredModel, options: EvalOptions) -> tuple[EvalOptions, str]:
+    """For the user's own data without a test part: the options that score the videos which the run drew for validation,
+    and what to say of it. Otherwise the same options, and nothing."""
+    own = model.dataset == OWN and options.dataset in (None, OWN)
+    if not own or not options.iid or options.split != "test" or options.subset is not None:
+        return options, ""
+    root = dataset_root(OWN, options.root)
+    if not root.is_dir() or has_part(root, "test"):
+        return options, ""
+    if model.validation is None:
+        raise BenchError(
+            f"{root}: has no test part, and {model.source} has no list of validation videos; make {root / 'test.txt'} "
+            f"with a line 'CLASS/NAME.mp4' for each video, or give --split all, which has the training videos too"
+        )
+    said = f"{root} has no test part: scored are the videos that the run drew for validation ({model.validation})"
+    return options.replaced(split="all", subset=str(model.validation)), said
 
 
 def gather(

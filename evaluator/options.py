@@ -296,7 +296,8 @@ class EvalOptions(ScoringOptions):
     Attributes:
         model: the user's options for the model: weights, classes, sampling, views.
         dataset: the dataset of the classes and IID videos; None: the checkpoint's, otherwise the benchmarks'.
-        root: folder of the dataset for IID; None takes ``$BENCH_DATA/NAME``.
+        root: folder of the dataset for IID; None takes where the run of the checkpoint had it, else
+            ``$BENCH_DATA/NAME``. name: what the dataset is called in records; None: as in the run, else ``dataset``.
         iid: also score the ordinary test split.
         split, fold: the split for IID. batch: clips per forward pass and process. workers: decoding processes; 0
         decodes in the main one. device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, … precision:
@@ -311,7 +312,12 @@ class EvalOptions(ScoringOptions):
 
     model: ModelOptions = Field(default_factory=ModelOptions)
     dataset: Word | None = setting(None, "Dataset of the videos.", shown="the checkpoint's, else the benchmarks'")
-    root: PathSetting | None = setting(None, "Dataset folder, for IID.", shown="$BENCH_DATA/DATASET")
+    root: PathSetting | None = setting(
+        None, "Dataset folder, for IID.", shown="where the run of the checkpoint had it, else $BENCH_DATA/DATASET"
+    )
+    name: Word | None = setting(
+        None, "What your own data are called in the leaderboard.", shown="as for bench train --name, else --dataset"
+    )
     iid: bool = setting(True, "Also score the ordinary test split.")
     split: Word = setting("test", "The split for IID.")
     fold: int = setting(1, "Number of the official split, from 1.", ge=1)

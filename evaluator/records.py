@@ -224,6 +224,7 @@ class Iid(Record):
     fold: Annotated[int, Field(ge=1, lt=2**63), Says("a whole number from 1")] = 1
     root: TextOrNull = None
     root_relative: TextOrMissing = None
+    dataset: TextOrMissing = None  # the registered name, where the record has the user's own
 
     @property
     def places(self) -> dict[str, str]:

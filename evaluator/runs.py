@@ -156,7 +156,8 @@ class Found:
         Raises:
             BenchError: the dataset has changed since it was scored, or ``root`` is another dataset.
         """
-        place, dataset, wanted = record.iid or Iid(), record.dataset, described.digest
+        place, wanted = record.iid or Iid(), described.digest
+        dataset = place.dataset or record.dataset
         key = (wanted, str(record.limit))
         if key in self._sets:
             return self._sets[key]

@@ -46,9 +46,16 @@ def of_run(dataset: str, settings: Mapping[str, object], depth: int = 0) -> str:
     if isinstance(subset, Mapping):
         details.append(f"subset {subset.get('name') or subset.get('file')}")
     told = ", ".join(part for part in details if isinstance(part, str) and part)
-    own = f"{dataset} ({told})" if told else dataset
+    name = called(settings) or dataset
+    own = f"{name} ({told})" if told else name
     first = _before(settings, depth)
     return shortened(f"{first}, then {own}" if first else own)
+
+
+def called(settings: Mapping[str, object]) -> str:
+    """What the user calls the data of a run; empty if it has no name of its own."""
+    name = settings.get("name")
+    return name if isinstance(name, str) else ""
 
 
 def _before(settings: Mapping[str, object], depth: int) -> str:

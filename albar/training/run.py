@@ -30,13 +30,13 @@ from albar.training.run_record import RunRecord, digest
 from albar.training.settings import BEST, LAST, TrainSettings
 from albar.training.split import chosen_by_list, divide, said_validation
 from albar.training.validation import watch
-from benchmark_builder.datasets import read_dataset
+from benchmark_builder.datasets import dataset_root, read_dataset
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.pool import default_workers
 from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.rng import generator
-from benchmark_builder.utils.text import counted
+from benchmark_builder.utils.text import counted, shown
 
 # The settings of a checkpoint that say which data it was trained on.
 _DATA = ("split", "fold", "limit", "subset", "model", "weights", "weights_sha256", "started_from")
@@ -57,8 +57,11 @@ class Run:
         self.say: Say = say if self.main else lambda line: None
         if (odd := odd_resize(settings.named_sampling, settings.clip)) is not None:
             self.say(f"--clip {odd}")
+        if self.device.type == "cpu" and settings.model is None and settings.model_name != "small3d":
+            self.say(f"no GPU: {settings.model_name} takes very long on a CPU; --model small3d is made for it")
         self.method = make_method(settings.method, settings.preset_name, settings.options)
         self._read_videos()
+        settings = self.settings
         self.recipe = self.recipe.scaled(self.step_clips)
         bf16 = self.accelerator.mixed_precision == "bf16"
         precision = "bf16" if bf16 else "tf32" if settings.precision == "tf32" else "float32"
@@ -84,6 +87,13 @@ class Run:
         for line in listing.summary():  # videos with unusable names; the others are used
             self.say(line)
         self.classes = listing.classes
+        if len(self.classes) < 2:
+            raise BenchError(
+                f"{dataset_root(s.dataset, s.root)}: has one class ({shown(self.classes[0])}); training needs two or "
+                "more class folders with videos"
+            )
+        if listing.validation and s.validation is None and s.validation_split is None:
+            s = self.settings = s.replaced(validation_split=listing.validation)
         self.videos, self.kept_back = divide(listing, s)
         if s.validation_split is not None:
             held_out = read_dataset(s.dataset, s.root, s.validation_split, s.fold)
@@ -96,6 +106,12 @@ class Run:
                 "--validation-split"
             )
         self.step_clips = self.recipe.batch * self.recipe.accumulate * self.processes
+        most = len(self.videos) // (self.recipe.accumulate * self.processes)
+        if s.batch is None and 0 < most < self.recipe.batch:
+            self.say(f"batch {most} instead of the preset's {self.recipe.batch}: there are only "
+                     f"{counted(len(self.videos), 'training video')}")  # fmt: skip
+            s = self.settings = s.replaced(batch=most)
+            self.recipe, self.step_clips = s.recipe, most * self.recipe.accumulate * self.processes
         if len(self.videos) < self.step_clips:
             raise BenchError(
                 f"{s.dataset} has {counted(len(self.videos), 'training video')}, fewer than the {self.step_clips} of "
@@ -112,11 +128,9 @@ class Run:
         s = self.settings
         self._prepare()
         self.say(
-            f"training {s.method} on {counted(len(self.videos), 'video')} of {s.dataset} ({len(self.kept_back)} kept "
-            f"back): "
-            f"{s.model_name}, preset {s.preset_name}, {counted(self.recipe.epochs, 'epoch')} of {self.epoch_steps} "
-            f"steps, "
-            f"{self.device.type}"
+            f"training {s.method} on {counted(len(self.videos), 'video')} of {s.name or s.dataset} "
+            f"({len(self.kept_back)} kept back): {s.model_name}, preset {s.preset_name}, "
+            f"{counted(self.recipe.epochs, 'epoch')} of {counted(self.epoch_steps, 'step')}, {self.device.type}"
         )
         self.say(said_validation(s, self.videos, self.kept_back))
         self.write_places()

@@ -1,6 +1,6 @@
 """Divides the videos of a split into those for training and those for validation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from albar.training.settings import TrainSettings
@@ -32,7 +32,7 @@ def said_validation(settings: TrainSettings, videos: Sequence[Video], kept_back:
     if kept_back:
         return (
             f"validation: {counted(len(kept_back), 'video')} of {len(videos) + len(kept_back)}, drawn with seed "
-            f"{s.seed} (--validation {s.validation_share:g}), not trained on"
+            f"{s.seed} (--validation {s.validation_share:g}); they are not trained on"
         )
     if not s.validation_share:
         return "validation: none (--validation 0)"
@@ -42,11 +42,18 @@ def said_validation(settings: TrainSettings, videos: Sequence[Video], kept_back:
     )
 
 
+def _lowest(videos: Sequence[Video], label: int, lots: Mapping[str, float], share: float) -> list[str]:
+    """The ids of the videos of a class with the lowest lots: the share of them, but one at least, and never all."""
+    ids = sorted((v.id for v in videos if v.label == label), key=lambda video_id: lots[video_id])
+    return ids[: min(max(round(share * len(ids)), 1), len(ids) - 1)]
+
+
 def divide(listing: Listing, settings: TrainSettings) -> tuple[list[Video], list[Video]]:
     """The videos for training, and those for validation.
 
     The draw depends on (seed, group), so clips cut from one filmed scene stay together: otherwise scenes and people of
-    validation videos would also be in the training videos.
+    validation videos would also be in the training videos. Where the listing says so, the same lots are drawn in each
+    class: those with the lowest ones are for validation, at least one of two or more videos.
     """
     videos = listing.videos
     if settings.limit is not None:
@@ -56,5 +63,9 @@ def divide(listing: Listing, settings: TrainSettings) -> tuple[list[Video], list
     if settings.validation_split is not None:
         return videos, []
     lots = {g: generator(settings.seed, g, "validation").random() for g in {group_of(v) for v in videos}}
-    kept = {v.id for v in videos if lots[group_of(v)] < settings.validation_share}
+    share = settings.validation_share
+    if listing.by_class and share:
+        kept = {video_id for label in {v.label for v in videos} for video_id in _lowest(videos, label, lots, share)}
+    else:
+        kept = {v.id for v in videos if lots[group_of(v)] < share}
     return [v for v in videos if v.id not in kept], [v for v in videos if v.id in kept]

@@ -13,7 +13,7 @@ OF_MODEL = (
 )  # fmt: skip
 UNNAMED = tuple(name for name in OF_MODEL if name not in ("method", "trained_on"))  # without those for the leaderboard
 OPTIONS = (
-    "dataset", "root", "iid", "split", "fold", "batch", "workers", "device", "precision", "subset", "limit",
+    "dataset", "root", "name", "iid", "split", "fold", "batch", "workers", "device", "precision", "subset", "limit",
     "allow_missing", "seed", "cluster", "suffix", "slices", "quantiles", "time", "masks", "mask_set", "scenes",
     "places",
 )  # fmt: skip

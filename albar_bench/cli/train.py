@@ -1,5 +1,6 @@
 """`bench train METHOD`."""
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -41,15 +42,10 @@ def train(
 ) -> None:
     """Train a network. Can be resumed: the same command continues a stopped run.
 
-    Example: bench train albar --dataset folder --root my_videos --name gestures, for ROOT/CLASS/VIDEO.mp4, or
-    ROOT/train/CLASS/VIDEO.mp4 with test and val next to train
+    Example: `bench train albar --dataset folder --root my_videos --name gestures`, for my_videos/CLASS/VIDEO.mp4, or
+    my_videos/train/CLASS/VIDEO.mp4 with test and val next to train
 
-    Example: bench train albar --epochs 20 --schedule constant --keep best,last,every:5 --track tensorboard,wandb
-
-    `bench eval RUN` scores a run's folder, also before its end. With a constant learning rate, --epochs can be raised
-    later. docs/training.md says more.
-
-    On several GPUs: `accelerate launch $(which bench) train …`.
+    Example: `bench train albar --epochs 20 --schedule constant --keep best,last,every:5 --track tensorboard,wandb`
 
     Example: `bench train albar --epochs 8 --seed 1 --out runs/mine`
 
@@ -57,6 +53,11 @@ def train(
     4`
 
     Example: `bench train albar --help`
+
+    `bench eval RUN` scores a run's folder, also before its end. With a constant learning rate, --epochs can be raised
+    later. docs/training.md says more.
+
+    On several GPUs: `accelerate launch $(which bench) train …`.
     """
     from albar.training.reference2d import NAME, reference_settings, train_reference, with_reference
     from albar.training.settings import make_settings
@@ -73,4 +74,6 @@ def train(
     if method == NAME:
         say(f"{train_reference(reference_settings(made, made.out, given), say)}")
     else:
-        say(f"{run(with_reference(made, say), say)}")
+        checkpoint = run(with_reference(made, say), say)
+        say(f"score it: bench eval {shlex.quote(str(checkpoint.parent))}")
+        say(f"{checkpoint}")

@@ -48,6 +48,8 @@ class Listing:
         unusable: videos of the split that exist but cannot be used: two files with the same name, or a name that cannot
             be an id.
         there: ids of all videos in the folder, of every split; for messages.
+        validation: the split for validation in the user's own data, ``val``; empty if there is none.
+        by_class: whether a part for validation is drawn class by class, so that none is without.
     """
 
     videos: list[Video]
@@ -57,6 +59,8 @@ class Listing:
     missing: tuple[str, ...] = ()
     unusable: tuple[Unusable, ...] = ()
     there: tuple[str, ...] = ()
+    validation: str = ""
+    by_class: bool = False
 
     @property
     def left_out(self) -> list[tuple[str, str, str]]:

@@ -77,6 +77,9 @@ class ScoredModel:
         own_sampling: the sampling before the user's changes.
         zero_shot: makes its classes of texts, see :meth:`with_classes`; None: it was trained on classes.
         scenes: None: it says the action alone.
+        called: what the user calls the training dataset; empty: as it is registered.
+        places: folders in which its run found the dataset. given_place: whether the user had given it; else it was the
+            usual place. validation: the list of the videos that the run drew for validation, if there is one.
     """
 
     source: str
@@ -98,6 +101,10 @@ class ScoredModel:
     own_sampling: ClipSampling | None = None
     zero_shot: Texts | None = field(default=None, repr=False)
     scenes: SceneOutputs | None = None
+    called: str = ""
+    places: tuple[Path, ...] = ()
+    given_place: bool = False
+    validation: Path | None = None
 
     @property
     def clips(self) -> ClipSampling:

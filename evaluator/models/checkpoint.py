@@ -8,6 +8,7 @@ from albar.checkpoint import STATE as STATE
 from albar.checkpoint import Checkpoint, load_checkpoint
 from albar.models import is_own
 from albar.models.slots import scene_names, slot_network
+from albar.training.places import VALIDATION_IDS, data_places
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.registry import safe_name
 from evaluator import training_data
@@ -37,6 +38,8 @@ def load(path: Path, own: str | None = None) -> ScoredModel:
     def with_scenes(device: torch.device) -> Network:
         return slot_network(loaded.network(own).to(device)).both
 
+    places, given = data_places(path.parent)
+    ids = path.parent / VALIDATION_IDS
     name = safe_name(loaded.model) if is_own(loaded.model) else loaded.model
     return ScoredModel(
         source=str(path), kind="checkpoint", method=_label(loaded), model=name, digest=loaded.digest,
@@ -44,6 +47,8 @@ def load(path: Path, own: str | None = None) -> ScoredModel:
         trained_on=training_data.of_run(loaded.dataset, loaded.settings),
         recipe=training_data.recipe_of(loaded.settings), seed=loaded.settings.get("seed", ""),
         scenes=SceneOutputs(_scenes(loaded), with_scenes) if loaded.token_head.get("kind") == "slots" else None,
+        called=training_data.called(loaded.settings), places=tuple(places), given_place=given,
+        validation=ids if ids.is_file() else None,
     )  # fmt: skip
 
 

@@ -150,6 +150,61 @@ def test_a_folders_lists_are_its_splits(own: Path) -> None:
         read_dataset("folder", own, "test", 2)
 
 
+def test_without_a_list_for_training_the_videos_of_no_other_list_are_for_training(own: Path) -> None:
+    listing = read_dataset("folder", own, "train")
+    assert [v.id for v in listing.videos] == ["Archery/a b", "tennis serve/a b", "tennis serve/c"] and listing.by_class
+    assert any("there is no test part" in note for note in listing.notes) and not listing.validation
+    write(own / "test.txt", "tennis serve/c.mov")
+    listing = read_dataset("folder", own, "train")
+    assert [(v.id, v.split) for v in listing.videos] == [("Archery/a b", "train"), ("tennis serve/a b", "train")]
+    assert any("that test.txt do not name" in note for note in listing.notes)
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Path:
+    """The same file names in every part, as cameras number them; a class of train alone, and an empty one."""
+    for part in ("train", "Valid", "test"):
+        touch(tmp_path, f"{part}/run/1.mp4", f"{part}/jump/1.mp4")
+    touch(tmp_path, "train/fall/1.mp4", "train/empty/readme.txt", "notes/x.txt")
+    return tmp_path
+
+
+def test_parts_with_class_folders_are_splits_with_the_same_labels(parts: Path) -> None:
+    found = {split: read_dataset("folder", parts, split) for split in ("train", "val", "test", "auto", "all")}
+    assert all(listing.classes == ["fall", "jump", "run"] for listing in found.values())
+    assert [(v.id, v.label) for v in found["test"].videos] == [("test/jump/1", 1), ("test/run/1", 2)]
+    assert found["auto"].videos == found["test"].videos and found["train"].validation == "val"
+    assert [v.id for v in found["val"].videos] == ["Valid/jump/1", "Valid/run/1"]
+    ids = [v.id for v in found["all"].videos]
+    assert len(ids) == len(set(ids)) == 7 and all(not listing.unusable for listing in found.values())
+    assert any("empty" in note for note in found["train"].notes)
+
+
+def test_a_part_that_is_not_there_is_named_with_those_that_are(parts: Path) -> None:
+    (parts / "test").rename(parts / "exam")
+    with pytest.raises(BenchError, match=r"no part 'test', only Valid, train; add the folder .*test"):
+        read_dataset("folder", parts, "test")
+    assert read_dataset("folder", parts).split == "val"
+    (parts / "Valid").rename(parts / "validation")
+    (parts / "exam").rename(parts / "val")
+    with pytest.raises(BenchError, match="both val and validation are the part 'val'"):
+        read_dataset("folder", parts)
+
+
+def test_a_class_that_is_called_train_is_a_class(own: Path) -> None:
+    touch(own, "train/1.mp4", "train/steam/2.mp4")
+    listing = read_dataset("folder", own, "train")
+    assert listing.classes == ["Archery", "tennis serve", "train"] and "train/1" in [v.id for v in listing.videos]
+    assert any("not used" in note and "train/steam" in note for note in listing.notes)
+
+
+def test_parts_use_the_users_list_of_classes(parts: Path) -> None:
+    write(parts / "classes.txt", "run", "jump")
+    listing = read_dataset("folder", parts, "train")
+    assert {v.class_name: v.label for v in listing.videos} == {"run": 0, "jump": 1}
+    assert any("fall is left out" in note for note in listing.notes)
+
+
 @pytest.mark.parametrize("line", ["Archery/a b.mkv 0", "Archery", "../x/a.mp4", "unknown/a.mp4", "Archery/../../a.mp4"])
 def test_a_line_that_is_no_video_is_named(own: Path, line: str) -> None:
     write(own / "test.txt", "tennis serve/c.mov", line)
