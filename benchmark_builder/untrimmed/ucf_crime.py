@@ -36,6 +36,9 @@ def read(root: Path, split: str, task: str | None) -> UntrimmedListing:
         raise BenchError(f"--task {task}: UCF-Crime is annotated for anomaly; leave --task out")
     wanted = SPLITS if split == "all" else (split,)
     notes: list[str] = []
+    for name in wanted:
+        if _list_of(root, name) is None:
+            raise BenchError(f"{root}: contains no {files.SPLITS}/{_list_name(name)}; {files.FIX}. {WHERE}")
     listings = {name: files.read(root, name, 1) for name in wanted}
     segments = _segments(root, notes) if "test" in wanted else {}
     videos, known = [], set[str]()
@@ -61,6 +64,7 @@ def read(root: Path, split: str, task: str | None) -> UntrimmedListing:
 def _in_order(root: Path, split: str, found: Listing, known: set[str], notes: list[str]) -> list[LongVideo]:
     """The videos of a list in its order; ``known``: names so far, which is extended."""
     path = _list_of(root, split)
+    assert path is not None
     by_id = {video.id: video for video in found.videos}
     reasons = {unusable.id: f"{unusable.file}: {unusable.reason}" for unusable in found.unusable}
     videos, twice = [], []
@@ -84,9 +88,13 @@ def _in_order(root: Path, split: str, found: Listing, known: set[str], notes: li
     return videos
 
 
-def _list_of(root: Path, split: str) -> Path:
-    name = f"Anomaly_{split.capitalize()}.txt"
-    return next(f / files.SPLITS / name for f in files.folders_below(root, 1) if (f / files.SPLITS / name).is_file())
+def _list_name(split: str) -> str:
+    return f"Anomaly_{split.capitalize()}.txt"
+
+
+def _list_of(root: Path, split: str) -> Path | None:
+    paths = (folder / files.SPLITS / _list_name(split) for folder in files.folders_below(root, 1))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _segments(root: Path, notes: list[str]) -> dict[str, list[Segment]]:

@@ -128,7 +128,10 @@ def measure(
         name, argument = UNTRIMMED.split(word)
         usual = WINDOWS.get(name, OTHERS)
         kept = {} if "preset" in own else usual
-        options = FeaturesOptions(**{"device": device, **kept, **own})
+        try:
+            options = FeaturesOptions(**{"device": device, **kept, **own})
+        except BenchError as error:
+            raise BenchError(f"--features: {error}") from None
         datasets.append((name, Path(argument) if argument else None, options))
     done = Measured()
 
@@ -151,8 +154,9 @@ def measure(
                 spec: str = spec, dataset: str = dataset, root: Path | None = root, place: Path = place,
                 options: FeaturesOptions = options, tasks: list[str] = tasks,
             ) -> None:  # fmt: skip
-                extract_features(spec, dataset, root, "all", place, options, say=say)
-                tasks += FeatureFolder.open(place).record["tasks"]
+                if dataset != "folder":  # which never has annotations, so that hours of work would be lost
+                    extract_features(spec, dataset, root, "all", place, options, say=say)
+                    tasks += FeatureFolder.open(place).record["tasks"]
                 if not tasks:
                     raise BenchError(f"--on {dataset}: is not annotated, there is nothing to measure")
 

@@ -49,15 +49,16 @@ def detect_anomalies(
     need("sklearn.metrics")
     folder = FeatureFolder.open(features, "anomaly")
     test = folder.videos("test")
-    if not test:
-        splits = ", ".join(sorted({v.split for v in folder.videos()})) or "none"
-        raise BenchError(f"{features}: has no test videos (splits: {splits}); extract their features into it")
+    for split, wanted in (("test", True), ("train", options.scores is None)):
+        if wanted and not folder.videos(split):
+            splits = ", ".join(sorted({v.split for v in folder.videos()})) or "none"
+            called = {"test": "test", "train": "training"}[split]
+            raise BenchError(f"{features}: has no {called} videos (splits: {splits}); extract their features into it")
     annotated, frames = sum(int(v.frame_truth().sum()) for v in test), sum(v.frames for v in test)
     if annotated in (0, frames):  # before hours of training
         raise BenchError(f"{features}: of {counted(frames, 'frame')} of {counted(len(test), 'test video')}, "
-                         f"{annotated} are in "
-                         "annotated segments; AUC needs both kinds, add the missing videos or their "
-                         "annotations")  # fmt: skip
+                         f"{annotated} are in annotated segments; AUC needs both kinds, add the missing videos or "
+                         "their annotations")  # fmt: skip
     left_out = [(v.id, v.split, v.reason) for v in folder.left_out]
     if options.scores is not None:
         kind, settings = None, None

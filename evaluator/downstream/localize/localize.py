@@ -203,6 +203,10 @@ def _claim(out: Path, key: dict[str, object], say: Say) -> None:
     found = read_json(file, "record of a run", f"delete {out}, or choose another --out")
     found = found if isinstance(found, dict) else {}
     differ = [name for name in sorted(key.keys() | found.keys()) if found.get(name) != key.get(name)]
+    begun = any((out / "seeds").glob("*.json")) or (out / "results.json").exists()
+    if differ and not begun:
+        write_json(file, key)
+        return
     if differ:
         was, now, detail = found.get(differ[0]), key.get(differ[0]), differ[0]
         if isinstance(was, dict) and isinstance(now, dict):

@@ -53,6 +53,9 @@ def test_ucf_crime_without_its_annotations_is_refused(crime, tmp_path):
     with pytest.raises(BenchError, match="contains no Temporal_Anomaly_Annotation_for_Testing"):
         read("ucf-crime", tmp_path / "copy")
     assert read("ucf-crime", tmp_path / "copy", "train").videos
+    next((tmp_path / "copy").rglob("Anomaly_Train.txt")).unlink()
+    with pytest.raises(BenchError, match=r"contains no Anomaly_Detection_splits/Anomaly_Train.txt; get the file"):
+        read("ucf-crime", tmp_path / "copy", "train")
     for options, told in [({"split": "validation"}, "has train, test and all"), ({"task": "localization"}, "anomaly")]:
         with pytest.raises(BenchError, match=told):
             read("ucf-crime", crime.root, **options)

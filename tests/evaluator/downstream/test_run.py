@@ -67,6 +67,7 @@ def test_a_step_that_fails_costs_its_figures(tmp_path, steps):
         ({"on": ("kinetics",)}, "no such dataset of untrimmed videos"),
         ({"features": ("stride",)}, "--features stride: give NAME=VALUE"),
         ({"features": ("size=3",)}, "size"),
+        ({"features": ("stride=x",)}, "--features: --stride x: give a whole number"),
         ({"anomaly_head": "tridet"}, "no such anomaly head"),
     ],
 )

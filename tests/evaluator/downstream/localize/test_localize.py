@@ -54,6 +54,12 @@ def test_one_seed_and_one_video_that_fail_cost_themselves(tmp_path, features):
     assert {r["seed"] for r in rows(tmp_path / "o/left_out.csv") if r["video"] == "v6"} == {"0", "2"}
 
 
+def test_a_run_that_trained_nothing_does_not_block_its_folder(tmp_path, features):
+    with pytest.raises(BenchError, match=r"no training succeeded \(1 failed\); seed 1: .*no memory"):
+        run(features, tmp_path / "o", head="localizers:Failing", seeds=1, first_seed=1)
+    assert run(features, tmp_path / "o", head="localizers:Oracle", seeds=1).record.mean["map"] == 1.0
+
+
 def test_a_seed_that_predicts_nothing_scores_0(tmp_path, features):
     found = run(features, tmp_path / "o", head="localizers:Silent", seeds=2)
     record = read_results(tmp_path / "o")
