@@ -49,10 +49,9 @@ def detect_anomalies(
     need("sklearn.metrics")
     folder = FeatureFolder.open(features, "anomaly")
     test = folder.videos("test")
-    for split, wanted in (("test", True), ("train", options.scores is None)):
-        if wanted and not folder.videos(split):
+    for part, called in (("test", "test"), ("train", "training")):
+        if not folder.videos(part) and (part == "test" or options.scores is None):
             splits = ", ".join(sorted({v.split for v in folder.videos()})) or "none"
-            called = {"test": "test", "train": "training"}[split]
             raise BenchError(f"{features}: has no {called} videos (splits: {splits}); extract their features into it")
     annotated, frames = sum(int(v.frame_truth().sum()) for v in test), sum(v.frames for v in test)
     if annotated in (0, frames):  # before hours of training

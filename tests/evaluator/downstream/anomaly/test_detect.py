@@ -204,7 +204,7 @@ def test_labels_that_do_not_fit_are_said(tmp_path) -> None:
         ([("a", "train", "Fire"), ("c", "test", "Fire")], "none of 1 training video can be used as normal"),
         ([("a", "train", "Normal"), ("c", "test", "Fire")], "can be used as abnormal"),
         ([("a", "train", None), ("c", "test", "Fire")], "has no label"),
-        ([("c", "test", "Fire")], "has no training videos .splits: test."),
+        ([("c", "test", "Fire")], "has no training videos (splits: test)"),
         ([("a", "train", "Fire"), ("b", "train", "Normal")], "has no test videos"),
         (
             [("a", "train", "Fire"), ("b", "train", "Normal"), ("c", "test", "Normal")],
