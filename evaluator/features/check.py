@@ -1,6 +1,7 @@
 """`bench features --check`: whether features, lists, ground truth and annotations fit together, of anybody."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -306,6 +307,8 @@ def _against_annotations(
     """Compare arrays with a json of segments, in the form of ActionFormer (``fps``) or OpenTAD (``frame``)."""
     database = read_database(file)
     by_stem = {name.rpartition("/")[2].removesuffix(".npy"): shape for name, shape in arrays.items()}
+    for stem in [stem for stem in by_stem if re.search(rf"{_CROP}\d+$", stem)]:  # a crop of a video
+        by_stem.setdefault(re.sub(rf"{_CROP}\d+$", "", stem), by_stem[stem])
     missing, lengths, late = [], [], []
     numbers: dict[str, set[Any]] = {}
     for name, video in database.items():
@@ -326,12 +329,10 @@ def _against_annotations(
     checked.facts.append(
         f"{file.name}: {counted(len(database), 'video')}, {len(database) - len(missing)} with features"
     )
-    checked.some("video is", "videos are", f"in {file.name} without features; loaders skip them in silence, and the "
-                                           f"mAP still counts "
-                 "the segments", missing)  # fmt: skip
-    checked.some("video has", "videos have", f"another number of windows than the duration gives (window {window}, "
-                                             f"stride "
-                 f"{stride})", lengths)  # fmt: skip
+    said = f"in {file.name} without features; loaders skip them in silence, and the mAP still counts the segments"
+    checked.some("video is", "videos are", said, missing)
+    said = f"another number of windows than the duration gives (window {window}, stride {stride})"
+    checked.some("video has", "videos have", said, lengths)
     checked.some("segment ends", "segments end", "after the end of the video", late)
     ids = sorted(str(k) for of in numbers.values() for k in of)
     if numbers and ids != sorted(str(k) for k in range(len(numbers))):

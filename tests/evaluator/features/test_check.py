@@ -133,3 +133,13 @@ def test_what_cannot_be_checked(tmp_path):
     (root / "a.json").write_text("[1]")
     with pytest.raises(BenchError, match="has no table 'database'"):
         check_features(root, annotations=root / "a.json")
+
+
+def test_crops_in_files_of_their_own_are_those_of_the_annotated_video(tmp_path):
+    for k in range(2):
+        np.save(tmp_path / f"video_test_0000006__{k}.npy", np.ones((22, 4), np.float32))
+    row = {"segment": [1.0, 2.0], "label": "Diving", "label_id": 0}
+    video = {"subset": "Test", "duration": 10.0, "fps": 10.0, "annotations": [row]}
+    (tmp_path / "annotations.json").write_text(json.dumps({"database": {"video_test_0000006": video}}))
+    checked = check_features(tmp_path, window=16, stride=4)
+    assert "annotations.json: 1 video, 1 with features" in checked.facts and not checked.problems
