@@ -245,6 +245,10 @@ COMMANDS: dict[str, Command | Table] = {
         f"{CLI}.demo:demo",
         "Render synthactions, build SCUBA, SCUFO and ConflFG, train two networks, score both, show the leaderboard.",
     ),
+    "doctor": Command(
+        f"{CLI}.doctor:doctor",
+        "Check the installation: libraries, GPU, ffmpeg, weights, disk space, datasets; say how to fix what is wrong.",
+    ),
     "data": DATA,
     "weights": WEIGHTS,
     "downstream": DOWNSTREAM,
@@ -253,7 +257,7 @@ COMMANDS: dict[str, Command | Table] = {
 
 # The headings of the list of commands, with their commands in order.
 PANELS = {
-    "Start": ("demo",),
+    "Start": ("demo", "doctor"),
     "Data": ("data", "weights"),
     "Build": ("build", "segment", "import", "merge", "export"),
     "Check": ("verify", "audit", "preview", "stats"),

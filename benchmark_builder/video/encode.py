@@ -3,10 +3,7 @@
 One thread per encoder: the bytes of x264 depend on its thread count, and workers already use all cores.
 """
 
-import functools
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +16,8 @@ import numpy as np
 
 from benchmark_builder.utils.errors import BenchError, Crashed
 from benchmark_builder.utils.files import whole_file
+from benchmark_builder.video.binary import ffmpeg_binary as ffmpeg_binary
+from benchmark_builder.video.binary import ffmpeg_version as ffmpeg_version
 
 if sys.platform == "linux":
     import fcntl
@@ -28,36 +27,6 @@ H264 = {"vcodec": "libx264", "preset": "veryfast", "crf": 10}
 # QP 0 codes the planes without loss, so a still does not change over time and equals the frame from which it was taken.
 H264_EXACT = {"vcodec": "libx264", "preset": "veryfast", "qp": 0}
 FFV1 = {"vcodec": "ffv1", "level": 3, "g": 1, "slices": 4, "slicecrc": 1}
-
-
-@functools.cache
-def ffmpeg_binary() -> str:
-    """Path of the ffmpeg to run: ``$BENCH_FFMPEG``, otherwise the one of imageio-ffmpeg, otherwise the system's."""
-    own = os.environ.get("BENCH_FFMPEG")
-    if own:
-        return str(Path(own).absolute()) if Path(own).name != own else own  # since it runs in other folders
-    try:
-        import imageio_ffmpeg
-
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, RuntimeError):
-        found = shutil.which("ffmpeg")
-        if found is None:
-            raise BenchError("no ffmpeg found; run `pip install imageio-ffmpeg` or set BENCH_FFMPEG") from None
-        return found
-
-
-@functools.cache
-def ffmpeg_version() -> str:
-    """The version of this ffmpeg, e.g. ``7.0.2-static``; the bytes of a file depend on it."""
-    command = [ffmpeg_binary(), "-version"]
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-    except OSError as error:
-        said = f"cannot be run as ffmpeg ({error.strerror or error})"
-        raise BenchError(f"{command[0]}: {said}; set BENCH_FFMPEG to an ffmpeg, or unset it") from None
-    words = done.stdout.decode(errors="replace").split()
-    return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"
 
 
 class Encoder:
