@@ -305,7 +305,10 @@ class _Features(runner.Filling[LongVideo]):
     def results(self, items: Sequence[LongVideo], workers: int) -> Generator[tuple[LongVideo, Any], None, None]:
         """Features of the items; the others of their groups go through the network, too, and are not written."""
         videos = [video for video in self.listing.videos if video.path is not None]
-        return features_of(groups(videos, {video.id for video in items}), self.group_maker, workers)
+        wanted = groups(videos, {video.id for video in items})
+        if self.options.workers is None:  # do not start a process for a single group
+            workers = min(workers, len(wanted))
+        return features_of(wanted, self.group_maker, workers)
 
     # The tables.
 

@@ -254,7 +254,6 @@ def features_of(
     Raises:
         BenchError: the network gives no features of a batch, or nothing can be written.
     """
-    workers = min(workers, len(wanted))
     if not in_this_process(workers) or not engine.current().local:
         maker.network.release()
     died = list[tuple[Group, Crashed]]()
