@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import yaml
 from typer.testing import CliRunner
 
 import albar_bench
@@ -27,6 +28,9 @@ def test_the_version_is_set_in_one_place() -> None:
     assert version() == versions()["albar-bench"] == albar_bench.__version__
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert "version" in project["project"]["dynamic"]
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert cited["version"] == albar_bench.__version__  # the format needs it there, too
+    assert f"\n## {albar_bench.__version__}\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "benchmark_builder.version.__version__"}
 
 
