@@ -110,6 +110,7 @@ class ScoringOptions(SettingsModel):
         seed: seed of the bootstrap intervals.
         cluster: the unit that they draw, one of :data:`~evaluator.testsets.CLUSTERS`.
         suffix: file suffix of the written predictions, one of :data:`~evaluator.predictions.files.FORMATS`.
+        old_suffix: the same by the option's old name, for one release.
         subset: a list of ids, as :func:`~benchmark_builder.datasets.subset.read_subset` takes it: only the videos
             whose sources it names are scored.
         slices: csv files of columns id,attribute,value, or names of :data:`~evaluator.parts.SLICES`: every
@@ -126,8 +127,12 @@ class ScoringOptions(SettingsModel):
         "The unit that the bootstrap of the intervals draws: source videos, UCF101's groups, or single videos.",
     )
     suffix: Suffix = setting(
-        ".csv", "Predictions as csv or parquet.", flag="--format", give="csv or parquet", metavar="[csv|parquet]",
-        shown="csv",
+        ".csv", "The form in which predictions are written: csv or parquet.", flag="--predictions",
+        give="csv or parquet", metavar="[csv|parquet]", shown="csv",
+    )  # fmt: skip
+    old_suffix: Suffix | None = setting(
+        None, "The old name of --predictions.", flag="--format", give="csv or parquet", metavar="[csv|parquet]",
+        hidden=True,
     )  # fmt: skip
     subset: str | None = like(PartSettings, "subset")
     slices: Sources = setting(
@@ -138,6 +143,26 @@ class ScoringOptions(SettingsModel):
         4, "Into how many groups of equal size slices divide numbers, such as the area of the mask.", of="groups",
         ge=2, le=20,
     )  # fmt: skip
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_the_old_name(cls, given: Any) -> Any:
+        """``--format`` as ``--predictions``."""
+        if not isinstance(given, dict) or _dotted(given.get("old_suffix")) not in (".csv", ".parquet"):
+            return given
+        old, new = _dotted(given["old_suffix"]), _dotted(given.get("suffix", given["old_suffix"]))
+        if new not in (old, ".csv"):  # the default is given, too
+            raise BenchError(f"--format {old[1:]} and --predictions {new[1:]}: --format is the old name of "
+                             "--predictions; leave it out")  # fmt: skip
+        return {**given, "suffix": old}
+
+    @property
+    def renamed(self) -> str:
+        """What to tell a user of an option's old name; empty if none was used."""
+        old = self.old_suffix
+        if old is None:
+            return ""
+        return f"warning: --format {old[1:]}: is now --predictions {old[1:]}; the old name ends with the next release"
 
 
 class ScoreOptions(ScoringOptions):

@@ -15,7 +15,7 @@ from evaluator.metrics.names import SCENE_FIGURE
 from evaluator.metrics.paired import Comparison, compare
 from evaluator.predictions.files import Predictions, read_predictions, with_scenes
 from evaluator.records import Computed, Iid, ResultsRecord, ScoredSet, TimedSet, read_record, same_scenes
-from evaluator.reports.leaderboard import NAME, as_text, read_leaderboard, row_of
+from evaluator.reports.leaderboard import NAME, as_text, read_leaderboard, row_of, videos_of_figures
 from evaluator.testsets import Item, TestSet, benchmark_set, iid_set, limited, limited_digest, listed_digest, listed_set
 from evaluator.time_order import TimeOrder
 
@@ -295,7 +295,7 @@ def clustered(run: Run, cluster: str | None) -> Run:
 def compare_runs(a: Run, b: Run, seed: int = 0, cluster: str = "source") -> dict[str, Comparison]:
     """Compare two runs in every figure that both have; differences are A minus B.
 
-    Scene top-1 is left out if the true scenes of the runs differ.
+    A figure that was not measured on the same videos is left out; so is scene top-1 if the true scenes differ.
 
     Args:
         a, b: the runs.
@@ -303,16 +303,21 @@ def compare_runs(a: Run, b: Run, seed: int = 0, cluster: str = "source") -> dict
         cluster: unit that it draws, one of :data:`~evaluator.testsets.CLUSTERS`.
 
     Raises:
-        BenchError: they were not measured on the same videos.
+        BenchError: no figure of both was measured on the same videos.
     """
-    if {s.digest for s in a.sets} != {s.digest for s in b.sets}:
+    here, there = [s.digest for s in a.sets], [s.digest for s in b.sets]
+    # B's sets in the order of A's, so that the parts of a figure are; those of B alone come last.
+    in_order = sorted(b.sets, key=lambda s: here.index(s.digest) if s.digest in here else len(here))
+    left = figure_parts(a.sets, a.predictions, cluster)[main_split(a.sets)]
+    right = figure_parts(in_order, b.predictions, cluster)[main_split(b.sets)]
+    names = [name for name in left if name in right]
+    if set(here) != set(there):
+        ours, theirs = videos_of_figures(a.record), videos_of_figures(b.record)
+        names = [name for name in names if name in ours and ours[name] == theirs.get(name)]
+    if not names:
         raise BenchError(
             f"{a.path} and {b.path} were not measured on the same videos; score both on the same benchmarks"
         )
-    ordered = [next(s for s in b.sets if s.digest == known.digest) for known in a.sets]
-    split = main_split(a.sets)
-    left = figure_parts(a.sets, a.predictions, cluster)[split]
-    right = figure_parts(ordered, b.predictions, cluster)[split]
     if not same_scenes(a.record.sets, b.record.sets):
-        left.pop(SCENE_FIGURE, None)
-    return {name: compare(left[name], right[name], name, seed) for name in left if name in right}
+        names = [name for name in names if name != SCENE_FIGURE]
+    return {name: compare(left[name], right[name], name, seed) for name in names}

@@ -58,7 +58,7 @@ def compare(
 
     Example: `bench compare --methods baseline stillmix albar --pretrain 2048:bias=0.85,seed=101`
 
-    Example: `bench compare --methods baseline albar --seeds 3 --format latex > table.tex`
+    Example: `bench compare --methods baseline albar --seeds 3 --format latex`
 
     Example, with runs on all machines of a Ray cluster: `bench compare --methods baseline albar --engine ray`
 

@@ -14,8 +14,8 @@ OF_MODEL = (
 UNNAMED = tuple(name for name in OF_MODEL if name not in ("method", "trained_on"))  # without those for the leaderboard
 OPTIONS = (
     "dataset", "root", "name", "iid", "split", "fold", "batch", "workers", "device", "precision", "subset", "limit",
-    "allow_missing", "seed", "cluster", "suffix", "slices", "quantiles", "time", "masks", "mask_set", "scenes",
-    "places",
+    "allow_missing", "seed", "cluster", "suffix", "old_suffix", "slices", "quantiles", "time", "masks",
+    "mask_set", "scenes", "places",
 )  # fmt: skip
 
 
@@ -56,6 +56,8 @@ def eval_command(
     from evaluator.reports.slices import show_slices
 
     out, options = files.out, EvalOptions(model=ModelOptions(**said), **chosen)
+    if options.renamed:
+        say(options.renamed, err=True)
     benchmarks = () if files.no_benchmarks else files.benchmarks or None
     scored = evaluate(model, benchmarks, out, options, say)
     if not scored:

@@ -20,7 +20,7 @@ def leaderboard(
     form: TableFormat,
     results: Annotated[
         list[Path] | None,
-        typer.Argument(help=f"{_RESULTS} None: published figures alone (--published).", metavar="[RES…]"),
+        typer.Argument(help=f"{_RESULTS} None: published figures alone (--published).", metavar="RES"),
     ] = None,
 ) -> None:
     """Print leaderboards as one ranked table: the seeds of a method merged, the change against the baseline.
@@ -33,7 +33,7 @@ def leaderboard(
 
     Example: `bench leaderboard results compare --sort avg_scuba --change relative --intervals --n`
 
-    Example: `bench leaderboard results --published hmdb51 --format latex > table.tex`
+    Example: `bench leaderboard results --published hmdb51 --format latex`
 
     Example: `bench leaderboard --published hmdb51`
     """
@@ -95,6 +95,8 @@ def score(
     from evaluator.score import score as compute
     from evaluator.score import set_of
 
+    if options.renamed:
+        say(options.renamed, err=True)
     if template is not None:
         from evaluator.template import write_template
 

@@ -14,7 +14,7 @@ from evaluator.reports.leaderboard import digests, own_figures
 from evaluator.reports.published import PROTOCOL, is_published, sources
 from evaluator.reports.reference import NOTE, is_reference, reference_row
 from evaluator.reports.seeds import Entry, Mean, entry, merge_seeds, ranked
-from evaluator.reports.sheet import Cell, Column, Sheet, raised
+from evaluator.reports.sheet import Cell, Column, Sheet
 from evaluator.training_data import UNKNOWN
 
 _SHORT = 14  # characters of a text that is written in its cell, and not below the table
@@ -56,8 +56,8 @@ class _Board:
         self.rows, self.options = rows, options
         self.known = headings(own_figures(rows))
         self.baselines = BASELINES if options.baseline is None else (options.baseline,)
-        self._check()
-        self.names = _by_rank(shown_figures(rows), options.sort)
+        self.sort = self._sort()
+        self.names = _by_rank(shown_figures(rows), self.sort)
         self.entries = [entry([row]) for row in rows] if options.by_seed else merge_seeds(rows)
         at = {id(row): k for k, row in enumerate(rows)}
         self.first = {id(one): at[id(one.rows[0])] for one in self.entries}
@@ -71,20 +71,21 @@ class _Board:
         self.marks = self._label()
         self.reference = reference
 
-    def _check(self) -> None:
-        o = self.options
+    def _sort(self) -> str:
+        """The figure to rank by; if no row has contrasted accuracy, the first that any has."""
+        o, measured = self.options, [name for name in self.known if any(row.get(name) for row in self.rows)]
         if o.sort not in self.known:
             raise BenchError(f"--sort {o.sort}: no such figure; choose from {', '.join(self.known)}")
-        if o.sort != SORTED_BY and not any(row.get(o.sort) for row in self.rows):
-            measured = [name for name in self.known if any(row.get(name) for row in self.rows)]
+        if o.sort != SORTED_BY and o.sort not in measured:
             raise BenchError(f"--sort {o.sort}: no row has this figure; choose from {', '.join(measured)}")
         if o.baseline is not None and all(row["method"] != o.baseline for row in self.rows):
             there = ", ".join(dict.fromkeys(row["method"] for row in self.rows))
             raise BenchError(f"--baseline {o.baseline}: no row of this method; choose from {there}")
+        return o.sort if o.sort in measured else next((n for n in ("avg_scuba", *measured) if n in measured), o.sort)
 
     def _blocks(self) -> list[list[Entry]]:
         """Entries that are ranked among each other: of one dataset, ranked by figures of the same videos."""
-        sort, found = self.options.sort, dict[tuple[object, ...], list[Entry]]()
+        sort, found = self.sort, dict[tuple[object, ...], list[Entry]]()
         order = {dataset: k for k, dataset in enumerate(dict.fromkeys(row["dataset"] for row in self.rows))}
         for one in self.entries:
             row, group = one.rows[0], self.videos[sort][self.first[id(one)]]
@@ -96,9 +97,10 @@ class _Board:
         """Entries that the columns of names do not tell apart, with a number that a note explains."""
         alike: dict[tuple[str, ...], list[Entry]] = {}
         naming = self._naming()
-        for one in (one for block in self.blocks for one in block):
-            seed = (one.rows[0]["seed"],) if self.options.by_seed else ()
-            alike.setdefault((*(self._name(one, c) for c in naming), *seed), []).append(one)
+        for place, block in enumerate(self.blocks):  # other blocks are of other videos, which a note says
+            for one in block:
+                seed = (one.rows[0]["seed"],) if self.options.by_seed else ()
+                alike.setdefault((str(place), *(self._name(one, c) for c in naming), *seed), []).append(one)
         several = [one for same in alike.values() if len(same) > 1 for one in same]
         self.unlike = [same for same in alike.values() if len(same) > 1]
         return {id(one): str(k) for k, one in enumerate(several, 1)}
@@ -134,10 +136,10 @@ class _Board:
             places = 0
             for one in block:
                 row = one.rows[0]
-                places += self.options.sort in one.figures
-                rank = str(places) if self.options.sort in one.figures else "–"
+                places += self.sort in one.figures
+                rank = str(places) if self.sort in one.figures else "–"
                 paper, mark = is_published(row), self.marks.get(id(one), "")
-                cells = [Cell(rank + raised(self._mark(one, self.options.sort)))]
+                cells = [Cell(rank, mark=self._mark(one, self.sort))]
                 cells += [Cell(self._name(one, c) + (" †" if paper and c == "method" else "")
                                + (f" [{mark}]" if mark and c == "method" else "")) for c in naming]  # fmt: skip
                 cells += [Cell(data.get(trained_on(row), ""))] * (len(told) > 1)
@@ -172,10 +174,9 @@ class _Board:
         return f"Leaderboard{of}, percent{over}"
 
     def _notes(self) -> Iterable[str]:
-        o, sort = self.options, self.known[self.options.sort]
-        yield f"Ranked by {sort[0]} {sort[1]}. ↑ higher is better, ↓ lower is better." + (
-            " In each block of rows, those measured on the same videos." if len(self.blocks) > 1 else ""
-        )
+        o, sort = self.options, self.known[self.sort]
+        among = ", each block of rows by itself" if len(self.blocks) > 1 else ""
+        yield f"Ranked by {sort[0]}{among}. ↑ higher is better, ↓ lower is better."
         if self.changes:
             what = {"points": "percent points", "relative": "relative, percent of its figure",
                     "both": "percent points; relative, percent of its figure"}[o.change]  # fmt: skip
@@ -273,7 +274,7 @@ class _Board:
         for block in self.blocks:
             for place, one in enumerate(block, 1):
                 row, against = one.rows[0], self.against[id(one)]
-                line: list[object] = [place if self.options.sort in one.figures else ""]
+                line: list[object] = [place if self.sort in one.figures else ""]
                 line += [row[c] for c in ("dataset", "method", "model", "protocol")]
                 line += [trained_on(row), row.get("recipe", ""), "yes" if is_published(row) else ""]
                 line.append(" ".join(one.seeds))
@@ -308,7 +309,7 @@ def change(value: float, base: float, arrow: str, digits: int, which: str = "poi
 
 def changes(value: float, base: float, digits: int) -> list[str]:
     """A change in percent points, and in percent of the baseline's figure; ``–`` for the latter if that is 0."""
-    relative = f"{100 * (value - base) / base:+.{max(0, digits - 1)}f} %" if base else "–"
+    relative = f"{100 * (value - base) / base:+.{max(1, digits - 1)}f} %" if base else "–"
     return [f"{value - base:+.{digits}f}", relative]
 
 

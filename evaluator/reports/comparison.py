@@ -19,6 +19,17 @@ from evaluator.reports.sheet import Cell, Column, Sheet
 from evaluator.time_order import ARROWS, TITLES, drop_parts
 
 
+def is_compared(path: Path) -> bool:
+    """Whether a file is a table of `bench compare`, by the start of its first line."""
+    if path.suffix != ".csv" or not path.is_file():
+        return False
+    with open(path, "rb") as handle:
+        return handle.read(len(_START) + 3).removeprefix(b"\xef\xbb\xbf").startswith(_START)
+
+
+_START = b"method,seeds,"
+
+
 def read_compared(path: Path) -> list[dict[str, str]]:
     """Rows of compare.csv as text. Raises BenchError if the file is not such a table."""
     fix = "give a compare.csv that `bench compare` has written"

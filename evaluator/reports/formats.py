@@ -93,7 +93,11 @@ class _Layout:
         self.headings: list[list[str]] = []
         for k, column in enumerate(sheet.columns):
             cells = [row[k] for row in sheet.rows]
-            lines = list(_aligned(cells, stacked)) if column.number else [[Text(shown(c.text), c.style)] for c in cells]
+            lines = (
+                list(_aligned(cells, stacked))
+                if column.number
+                else [[Text(shown(c.text) + raised(c.mark), c.style)] for c in cells]
+            )
             needed = max((cell_len(line.plain) for cell in lines for line in cell), default=0)
             words = [cell_len(word) for word in shown(column.heading).split(" ")]
             whole = sum(words) + len(words) - 1
@@ -104,6 +108,8 @@ class _Layout:
             else:
                 longest = min(most, max(needed, whole))
             heading = _wrapped(shown(column.heading), longest)
+            if not column.number:
+                lines = [[line for text in cell for line in _folded(text, longest)] for cell in lines]
             self.cells.append(lines)
             self.widths.append(max(longest, *map(cell_len, heading)))
             self.headings.append(heading)
@@ -149,6 +155,19 @@ def _width(table: Table) -> int:
     return sum(column.width or 0 for column in table.columns) + _GAP * max(0, len(table.columns) - 1)
 
 
+def _folded(text: Text, width: int) -> list[Text]:
+    """A name on lines of at most ``width`` columns, parted after a blank or a sign where that is possible."""
+    lines = [""]
+    for word in re.split(r"(?<=[ ,;:/_=-])", text.plain):
+        if cell_len(lines[-1] + word.rstrip()) > width and lines[-1]:
+            lines.append("")
+        for c in word:
+            if cell_len(lines[-1] + c) > width and not c.isspace():
+                lines.append("")
+            lines[-1] += c
+    return [Text(line.rstrip(), text.style) for line in lines]
+
+
 def _wrapped(heading: str, width: int) -> list[str]:
     return textwrap.wrap(heading, max(1, width), break_long_words=True, break_on_hyphens=False) or [""]
 
@@ -174,27 +193,31 @@ def _aligned(cells: Sequence[Cell], stacked: bool) -> Iterator[list[Text]]:
 def markdown(sheet: Sheet) -> str:
     """A table of GitHub's Markdown, with its title and notes as paragraphs."""
 
-    def escaped(text: str) -> str:
-        return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|~<>&$:@^" and not _is_plain(text) else c for c in shown(text))
-
     def line(cells: Sequence[str]) -> str:
         return f"| {' | '.join(cells)} |"
 
-    head = [line([escaped(column.heading) for column in sheet.columns])]
+    head = [line([markdown_text(column.heading) for column in sheet.columns])]
     head += [line(["---:" if column.number else "---" for column in sheet.columns])]
     rows = [
-        line([plain(cell) if column.number else escaped(cell.text)
+        line([plain(cell) if column.number else markdown_text(cell.text) + raised(cell.mark)
               for cell, column in zip(row, sheet.columns, strict=True)])
         for row in sheet.rows
     ]  # fmt: skip
-    notes = [escaped(note) for note in sheet.notes]
-    return "\n\n".join([f"**{escaped(sheet.title)}**", "\n".join([*head, *rows]), *notes]) + "\n"
+    notes = [markdown_text(note) for note in sheet.notes]
+    return "\n\n".join([f"**{markdown_text(sheet.title)}**", "\n".join([*head, *rows]), *notes]) + "\n"
 
 
-def _is_plain(text: str) -> bool:
-    """Whether a text has nothing in it that could be markup, so that it needs no escapes."""
-    ordinary = all(c.isalnum() or c in " .,:;%+-±↑↓–()" for c in text)
-    return ordinary and not text.startswith(("+", "-", "#")) and "www." not in text.lower()
+_MARKDOWN = re.compile(
+    r"[\\`*_\[\]<>|~&$@]"  # emphasis, code, links, elements, cells, characters, formulas, people
+    r"|(?<=http)(?=://)|(?<=https)(?=://)|(?<=ftp)(?=://)|(?<=www)(?=\.)|#(?=[0-9])"  # links without brackets
+    r"|^[-+#=]",  # lists, headings
+    re.IGNORECASE,
+)
+
+
+def markdown_text(text: str) -> str:
+    """Text that Markdown prints as it is."""
+    return re.sub(r"^([0-9]+)([.)])", r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", shown(text)))
 
 
 # What LaTeX does not print as it is.

@@ -109,8 +109,8 @@ def show(
     """Print leaderboards as one table.
 
     Args:
-        paths: leaderboard files, ``--out`` folders of `bench eval`, or records in their ``results/``; may be empty if
-            ``published`` is given.
+        paths: leaderboard files, ``--out`` folders of `bench eval`, or records in their ``results/``; tables of
+            `bench compare` (``compare.csv``) as they are. May be empty if ``published`` is given.
         console: where to print text.
         published: a table of published figures to show as well, e.g. ``hmdb51``.
         reference: also show the stillness detector of each row, see :mod:`evaluator.reports.reference`.
@@ -122,6 +122,14 @@ def show(
     """
     if not paths and not published:
         raise BenchError(f"no results: {WHERE}, or show published figures with --published TABLE")
+    from evaluator.reports.comparison import compared_sheet, is_compared, read_compared
+
+    compared = [path for path in paths if is_compared(path)]
+    sheets = [compared_sheet(read_compared(path)) for path in compared]
+    paths = [path for path in paths if path not in compared]
+    if not paths and not published:
+        print_sheets(sheets, form, console)
+        return
     rows = find_rows(paths) + (published_rows(published) if published else [])
     if not rows:
         raise BenchError(f"{', '.join(map(str, paths))}: holds no rows; {WHERE}")
@@ -129,7 +137,7 @@ def show(
     if reference and NOTE not in first.notes:
         first = replace(first, notes=[*first.notes, NONE])
     drops = drop_sheet(rows)
-    further = [*([drops] if drops is not None else []), *map(_detail, details(published) if published else [])]
+    further = [*sheets, *([drops] if drops is not None else []), *map(_detail, details(published) if published else [])]
     print_sheets([first] if form == "csv" else [first, *further], form, console)
 
 

@@ -296,7 +296,7 @@ def test_what_score_writes_is_read_back_by_any_command(tmp_path: Path, scuba: Te
     again = score([stored], [tmp_path / "scuba"]).plain()
     # The digest names what was predicted, whatever the file's format.
     assert (again["figures"], again["checkpoint_sha256"]) == (record["figures"], record["checkpoint_sha256"])
-    assert "--format .xls: give csv or parquet" in refused(lambda: score([path], [scuba.name], suffix=".xls"))
+    assert "--predictions .xls: give csv or parquet" in refused(lambda: score([path], [scuba.name], suffix=".xls"))
 
 
 BLOCKED = """

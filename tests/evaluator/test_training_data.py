@@ -7,7 +7,7 @@ import pytest
 from evaluator.records import ResultsRecord
 from evaluator.reports.board import board, trained_on
 from evaluator.reports.leaderboard import as_text, row_of
-from evaluator.training_data import UNKNOWN, of_folder, of_published, of_run
+from evaluator.training_data import UNKNOWN, of_folder, of_published, of_run, recipe_of
 from manifests import resource
 
 
@@ -102,3 +102,17 @@ def test_old_records_have_none_and_are_shown_as_unknown() -> None:
     assert "Trained on" not in [column.heading for column in same.columns]
     assert "Trained on: Kinetics-400." in same.notes
     assert trained_on({**old, "manifests": "published=published-x"}) == ""
+
+
+def test_the_recipe_is_all_but_what_the_seed_decides() -> None:
+    one: dict[str, object] = {
+        "preset": "scratch", "recipe": {"epochs": 6, "batch": 32, "lr": 0.05},
+        "method_settings": {"adv": 1.0, "x": [1]},
+        "seed": 0, "training_videos": "a", "validation_videos": "b", "beside": {"bank": 5, "scores_sha256": "c"},
+    }  # fmt: skip
+    told = recipe_of(one)
+    assert told.startswith("preset=scratch; epochs=6; batch=32; lr=0.05; adv=1.0; #")
+    assert recipe_of(one | {"seed": 1, "training_videos": "z", "beside": {"bank": 5, "scores_sha256": "d"}}) == told
+    assert recipe_of(one | {"method_settings": {"adv": 1.0, "x": [2]}}) != told
+    odd = {"preset": "a; b", "recipe": "x", "method_settings": {"n": "y" * 999}, "weights": object()}
+    assert recipe_of(odd) == "" and len(recipe_of({**odd, "weights": None})) < 120
