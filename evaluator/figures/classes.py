@@ -41,7 +41,7 @@ def draw_classes(models: Sequence[Model], wanted: Sequence[str] = (), width: flo
                          "on the same benchmarks")  # fmt: skip
     if len(wanted) > 1:
         raise BenchError(f"--figures {' '.join(wanted)}: the change per class is drawn for one figure; name one")
-    tables = [_tables(model) for model in models]
+    tables = [class_tables(model) for model in models]
     there = [n for n in tables[0] if n in tables[1]]
     chosen = wanted[0] if wanted else next((n for n in ("contra_acc", *MAIN) if n in there), "".join(there[:1]))
     if chosen not in there:
@@ -102,7 +102,7 @@ def draw_classes(models: Sequence[Model], wanted: Sequence[str] = (), width: flo
     return figure
 
 
-def _tables(model: Model) -> dict[str, dict[str, tuple[float, int]]]:
+def class_tables(model: Model) -> dict[str, dict[str, tuple[float, int]]]:
     """Figure -> class -> its mean over seeds, percent, and the number of videos; of classes that all seeds have."""
     found: dict[str, dict[str, tuple[float, int]]] = {}
     records = model.records

@@ -22,8 +22,8 @@ TITLES = {
     "lr": "Learning rate", "gradient": "Norm of the gradient", "clips_per_second": "Clips per second",
     "seconds": "Seconds per epoch",
 }  # fmt: skip
-_FIRST = ("ce", "val_acc", "val_still_acc")
-_PERCENT = ("val_acc", "val_still_acc", "val_scene_acc")
+USUAL = ("ce", "val_acc", "val_still_acc")
+PERCENT = ("val_acc", "val_still_acc", "val_scene_acc")
 
 
 def draw_curves(runs: Sequence[Curve], wanted: Sequence[str] = (), width: float = 6.9, title: str = "") -> "Figure":
@@ -44,7 +44,7 @@ def draw_curves(runs: Sequence[Curve], wanted: Sequence[str] = (), width: float 
     for column in wanted:
         if column not in there:
             raise BenchError(f"--figures {column}: not in metrics.csv; choose from {', '.join(map(shown, there))}")
-    columns = list(wanted) or [c for c in _FIRST if c in there] or there[:3]
+    columns = list(wanted) or [c for c in USUAL if c in there] or there[:3]
     if not columns:
         raise BenchError(f"{runs[0].folder}: no epoch is finished yet; draw it later")
     groups: dict[str, list[Curve]] = {}
@@ -70,7 +70,7 @@ def draw_curves(runs: Sequence[Curve], wanted: Sequence[str] = (), width: float 
         axes.grid(color=GRID, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        if columns[k] in _PERCENT:
+        if columns[k] in PERCENT:
             axes.set_ylim(-2, 102)
         bare(axes, "left", "bottom")
     several = any(len(group) > 1 for group in groups.values())
@@ -89,20 +89,25 @@ def draw_curves(runs: Sequence[Curve], wanted: Sequence[str] = (), width: float 
 
 def _line(axes: "Axes", column: str, group: Sequence[Curve], look: Look, turn: int) -> "Line2D":
     dashes = (0, look.dashes) if look.dashes else "-"
-    by_epoch: dict[float, list[float]] = {}
-    for run in group:
+    for run in group if len(group) > 1 else ():
         points = run.values.get(column, ())
-        for epoch, value in points:
-            by_epoch.setdefault(epoch, []).append(value)
-        if len(group) > 1:
-            axes.plot(*_across(points), color=look.colour, linewidth=0.5, alpha=0.45, linestyle=dashes)
-    mean = [(epoch, fmean(values)) for epoch, values in sorted(by_epoch.items())]
+        axes.plot(*_across(points), color=look.colour, linewidth=0.5, alpha=0.45, linestyle=dashes)
+    mean = mean_curve(group, column)
     every = max(1, len(mean) // 6)
     (line,) = axes.plot(
         *_across(mean), color=look.colour, linewidth=1.3, linestyle=dashes, marker=marker(look), markersize=4,
         markevery=(turn % every, every), markeredgecolor="white", markeredgewidth=0.4,
     )  # fmt: skip
     return line
+
+
+def mean_curve(group: Sequence[Curve], column: str) -> tuple[tuple[float, float], ...]:
+    """(epoch, value) of a column, the mean over the runs that have the epoch."""
+    by_epoch: dict[float, list[float]] = {}
+    for run in group:
+        for epoch, value in run.values.get(column, ()):
+            by_epoch.setdefault(epoch, []).append(value)
+    return tuple((epoch, fmean(values)) for epoch, values in sorted(by_epoch.items()))
 
 
 def _apart(chosen: Sequence[Look]) -> list[Look]:

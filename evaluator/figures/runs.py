@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark_builder.utils.digests import known_digest
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json
 from benchmark_builder.utils.folders import subfolders
@@ -88,6 +89,31 @@ def read_curve(folder: Path) -> Curve:
         json.dumps(kept, sort_keys=True, default=str) if said else str(folder.resolve()),
         {name: tuple(sorted(points)) for name, points in values.items()},
     )
+
+
+def folder_of(checkpoint: str, sha256: str, record: Path) -> Path | None:
+    """The folder of the run that wrote a checkpoint, as a results record names it; None if it is not found.
+
+    It may have moved together with the record, so the end of the checkpoint's path is looked for above the record.
+
+    Args:
+        checkpoint: path of the checkpoint when it was scored.
+        sha256: its digest, or the beginning of it: 12 hex digits or more. Another file at the place is not taken.
+        record: path of the record.
+    """
+    parts = Path(checkpoint).parts
+    if len(parts) < 2 or ".." in parts or len(sha256) < 12:
+        return None
+    places = [Path(checkpoint)]
+    places += [above.joinpath(*parts[k:]) for above in record.absolute().parents[:6] for k in range(1, len(parts) - 1)]
+    for place in places:
+        try:
+            there = place.is_file() and (place.parent / METRICS).is_file()
+        except (OSError, ValueError):  # the name is not valid for a file
+            continue
+        if there and known_digest(place).startswith(sha256):
+            return place.parent
+    return None
 
 
 def _run_folders(source: Path) -> list[Path]:

@@ -27,6 +27,7 @@ from evaluator.testsets import TestSet, pair_sets
 # Every browser plays baseline profile in 4:2:0; CRF 30 at this size is good enough to look at.
 CODEC = {"vcodec": "libx264", "preset": "slow", "crf": 30, "profile:v": "baseline", "movflags": "+faststart"}
 HEIGHT, FRAMES = 160, 120
+SMALL = 160  # pixels; the page shows a video about 240 pixels wide
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a video: its description and its data URI, or the reason why it cannot be read."""
+    """One version of a video: its description and its data URI, or the reason why it cannot be read.
+
+    ``small``: its pictures are smaller than :data:`SMALL`, so that enlarging them smoothly would blur them.
+    """
 
     kind: str
     title: str
@@ -53,6 +57,7 @@ class Version:
     uri: str
     reason: str
     verdicts: list[Verdict]
+    small: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def _version(
         uri = small_video(frames(), row.fps, height)
     except BenchError as error:  # an unreadable video must not stop the page
         reason = str(error)
-    return Version(about.name, about.title, about.explained, uri, reason, verdicts)
+    return Version(about.name, about.title, about.explained, uri, reason, verdicts, max(row.height, row.width) < SMALL)
 
 
 def _verdicts(runs: Sequence[Run], test_set: TestSet | None, video_id: str, label: int) -> list[Verdict]:

@@ -7,15 +7,29 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmark_builder.kinds import own_about
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_text
 from benchmark_builder.utils.text import counted, shown
-from evaluator.metrics.names import ARROW, NAMES, headings, ordered
+from evaluator.figures.classes import class_tables
+from evaluator.figures.confusion import answers_of
+from evaluator.figures.models import Model
+from evaluator.metrics.names import NAMES, headings, ordered
 from evaluator.options import ReportOptions
 from evaluator.records import Confusion, ListedSources, TimedSet, version
 from evaluator.reports.gallery import build_gallery
-from evaluator.reports.leaderboard import as_text, groups, number, own_figures, row_of, whole
+from evaluator.reports.headline import headline
+from evaluator.reports.leaderboard import as_text, groups, own_figures, row_of
+from evaluator.reports.merged_runs import Group, compare_groups
+from evaluator.reports.page_charts import (
+    answer_matrix,
+    curve_charts,
+    downloads,
+    found_curves,
+    pair_matrix,
+    scatters,
+    set_bars,
+)
+from evaluator.reports.palette import Look, looks, style_sheet
 from evaluator.reports.published import PROTOCOL, details, is_published, published_rows, sources
 from evaluator.reports.reference import NOTE, reference_row
 from evaluator.reports.screen import (
@@ -27,9 +41,10 @@ from evaluator.reports.screen import (
     shown_figures,
     trained_on,
 )
+from evaluator.reports.seeds import Entry, Mean, display_names, entry, merge_seeds, ranked
 from evaluator.reports.slices import notes_of
-from evaluator.reports.svg import COLOURS, Mark, Spot, bars, scatter
-from evaluator.runs import Found, Run, clustered, compare_runs, find_records, load_run
+from evaluator.reports.svg import spoken_mean, swatch
+from evaluator.runs import Found, Run, clustered, find_records, load_run
 from evaluator.slices.figures import FEW
 from evaluator.testsets import CLUSTERS
 from evaluator.training_data import UNKNOWN
@@ -63,28 +78,45 @@ def report(
     records = find_records(paths)
     found = Found(o.benchmarks, o.root)
     runs = [clustered(load_run(path, found=found), cluster) for path in records]
-    rows = [as_text(row_of(run.record)) for run in runs] + (published_rows(published) if published else [])
-    spots = _spots(rows)
+    rows = [as_text(row_of(run.record)) for run in runs]
+    run_of = {id(row): run for row, run in zip(rows, runs, strict=True)}
+    rows += published_rows(published) if published else []
+    entries = ranked(merge_seeds(rows))
+    names = dict(zip(map(id, entries), display_names(entries), strict=True))
+    drawn = looks(one.method for one in entries)
+    compared = [
+        Group(names[id(one)], one, tuple(run_of[id(row)] for row in one.rows))
+        for one in entries
+        if id(one.rows[0]) in run_of
+    ]
+    models = [Model(group.name, group.entry, tuple(run.record for run in group.runs)) for group in compared]
+    answers = answers_of(models)
+    curves, lost = found_curves(compared)
     content: dict[str, object] = {
         "title": title,
+        "headline": headline(compared),
         "drawn": " or ".join(dict.fromkeys(_drawn(run) for run in runs)),
         "version": version(),
-        "style": Markup((_PAGE / "style.css").read_text(encoding="utf-8")),
+        "style": Markup(style_sheet() + (_PAGE / "style.css").read_text(encoding="utf-8")),
         "script": Markup((_PAGE / "script.js").read_text(encoding="utf-8")),
-        **_leaderboard(rows, o.reference),
-        "scatter": Markup(scatter(spots, "IID", "contrasted accuracy", _SCATTER)) if spots else "",
-        "legend": [
-            {"series": s.series, "name": s.name, "key": _key(s.series, s.published), "x": s.x.value, "y": s.y.value}
-            for s in spots
+        **_leaderboard(rows, entries, names, drawn, o.reference),
+        "scatters": _safe(scatters(entries, names, drawn)),
+        "bars": _safe(set_bars(compared, drawn)),
+        "answers": [{"name": one.name, "rows": answer_matrix(one), "pairs": pair_matrix(one)} for one in answers],
+        "curves": _safe(curve_charts(curves, drawn)),
+        "curve_keys": [
+            {"name": group.name, "seeds": len(own), "key": Markup(swatch(drawn[group.entry.method], line=True))}
+            for group, own in curves
         ],
-        "bars": Markup(bars(_bars(runs), _BARS)),
+        "lost": lost,
+        "downloads": downloads(rows, entries, answers, curves),
         "drops": shown_drops(rows),
         "time_note": TIME_NOTE,
-        "classes": [_classes(run) for run in runs if run.record.per_class],
+        "classes": [_classes(model) for model in models if any(record.per_class for record in model.records)],
         "slices": [part for run in runs for part in _slices(run)],
-        "comparisons": _comparisons(runs),
+        "comparisons": _comparisons(compared),
         "details": details(published) if published else [],
-        "cards": build_gallery(runs, gallery) if gallery else [],
+        "cards": build_gallery(_shown_runs(compared), gallery) if gallery else [],
         "measured": [_measured(run) for run in runs],
     }
     content["sections"] = [(key, name) for key, name, needed in _SECTIONS if content[needed]]
@@ -115,8 +147,10 @@ _MOMENT = 60  # seconds
 # Anchor, heading, and the variable that must not be empty for the section to be shown.
 _SECTIONS = (
     ("leaderboard", "Leaderboard", "rows"),
-    ("bias", "Accuracy against bias", "scatter"),
+    ("bias", "Accuracy against bias", "scatters"),
     ("sets", "Every test set", "bars"),
+    ("conflfg", "Actor or still?", "answers"),
+    ("curves", "Training", "curves"),
     ("time", "Other orders of frames", "drops"),
     ("classes", "Every class", "classes"),
     ("slices", "Groups of videos", "slices"),
@@ -125,39 +159,84 @@ _SECTIONS = (
     ("published", "Published figures", "details"),
     ("how", "How it was measured", "measured"),
 )
-_SCATTER = "IID accuracy against contrasted accuracy, with 95 % intervals; the leaderboard has the same figures"
-_BARS = "Accuracy on every test set, with 95 % intervals; the section How it was measured has the same figures"
+MOST_CARDS = 6  # models whose answers are below the videos of the gallery
 
 
-def _leaderboard(rows: Sequence[Mapping[str, str]], reference: bool) -> dict[str, object]:
+def _safe(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same, with charts and keys, whose texts are escaped, as markup."""
+    from markupsafe import Markup
+
+    charts = ("chart", "key")
+    made = []
+    for part in parts:
+        lists = {name: _safe(value) for name, value in part.items() if isinstance(value, list)}
+        made.append({**part, **lists, **{name: Markup(part[name]) for name in charts if name in part}})
+    return made
+
+
+def _shown_runs(groups: Sequence[Group]) -> list[Run]:
+    """The runs whose answers the gallery shows: the first seed of the best models, and of the baseline."""
+    chosen = list(groups[:MOST_CARDS])
+    base = next((group for group in groups if group.entry.method in BASELINES), None)
+    if base is not None and base not in chosen:
+        chosen[-1] = base
+    return [group.runs[0] for group in chosen]
+
+
+def _leaderboard(
+    rows: Sequence[Mapping[str, str]],
+    entries: Sequence[Entry],
+    labels: Mapping[int, str],
+    drawn: Mapping[str, Look],
+    reference: bool,
+) -> dict[str, object]:
+    """The table: one line per entry, best first; below it, the rows of every seed."""
+    from markupsafe import Markup
+
     letters, against, names = groups(rows), baseline_figures(rows), shown_figures(rows)
+    place = {id(row): k for k, row in enumerate(rows)}
     known = headings(own_figures(rows))
     several = mixed_datasets(rows)
     datasets = {row["dataset"] for row in rows}
     naming = (["Dataset"] if len(datasets) > 1 else []) + ["Method"] + (["Videos"] if several else [])
-    shown, referred = [], False
-    for k, (row, letter, base) in enumerate(zip(rows, letters, against, strict=True)):
+    own = [one.rows[0] for one in entries if not is_published(one.rows[0])]
+    every = [_told(row, ()) for row in own]
+    common = [text for text in (every[0] if every else ()) if len(own) > 1 and all(text in other for other in every)]
+    shown, referred, seeds = [], False, []
+    for k, one in enumerate(entries, 1):
+        row = one.rows[0]
+        at = place[id(row)]
         paper = is_published(row)
-        seed = f"seed {row['seed']}" if row["seed"] else ""
-        data = f"trained on: {trained_on(row)}"
-        fine = [row["checkpoint"], row["model"]] if paper else [row["model"], seed, row["protocol"], data]
+        told = one.seeds
+        seed = "" if not told else f"seed {told[0]}" if len(told) == 1 else f"{len(told)} seeds"
+        fine = [row["checkpoint"], row["model"]] if paper else [*_told(row, common), seed]
         cells = [(row["dataset"], "")] if len(datasets) > 1 else []
         cells.append((f"{row['method']} †" if paper else row["method"], ", ".join(part for part in fine if part)))
-        cells += [(letter if row["dataset"] in several else "", "")] if several else []
+        cells += [(letters[at] if row["dataset"] in several else "", "")] if several else []
         shown.append({
-            "series": k, "key": _key(k, paper), "published": paper, "names": cells,
-            "cells": [_cell(row, name, known[name][1], base) for name in names],
+            "rank": k, "key": Markup(swatch(drawn[one.method], paper)), "published": paper, "names": cells,
+            "cells": [_mean_cell(one.figures.get(name), known[name][1], against[at].get(name)) for name in names],
         })  # fmt: skip
-        guessing = reference_row(row) if reference else None
-        if guessing is not None:
+        guessing = [reference_row(row) for row in one.rows] if reference else []
+        if guessing and None not in guessing:
             referred = True
             first = [("", "")] if len(datasets) > 1 else []
-            first += [(guessing["method"], "of the row above")] + ([("", "")] if several else [])
+            guess = entry([row for row in guessing if row is not None])
+            first += [(guess.method, "of the row above")] + ([("", "")] if several else [])
             shown.append({
-                "series": None, "key": "", "published": True, "names": first,
-                "cells": [_cell(guessing, name, known[name][1], {}) for name in names],
+                "rank": None, "key": "", "published": True, "names": first,
+                "cells": [_mean_cell(guess.figures.get(name), known[name][1], None) for name in names],
             })  # fmt: skip
+        if len(told) > 1:
+            seeds += [
+                (labels[id(one)], seed, [_cell(row, name, known[name][1], {}) for name in names])
+                for seed, row in zip(told, one.rows, strict=True)
+            ]
     notes = []
+    if len(datasets) > 1 and any(common):
+        notes.append(f"All models: {', '.join(filter(None, common))}.")
+    if seeds:
+        notes.append("±: standard deviation over seeds.")
     if len(datasets) > 1:
         notes.append("Rows of different data sets were not measured on the same videos: not comparable.")
     if several:
@@ -166,92 +245,79 @@ def _leaderboard(rows: Sequence[Mapping[str, str]], reference: bool) -> dict[str
         notes.append(f"† {PROTOCOL}; measured by the authors on their own videos: not comparable digit by digit.")
         notes += sources(rows)
     notes += [NOTE] if referred else []
-    how = f"{', '.join(datasets)}. " if len(datasets) == 1 else ""
+    how = f"{', '.join([*datasets, *filter(None, common)])}. " if len(datasets) == 1 else ""
+    how += "By contrasted accuracy, the best first. "
     how += "↑ higher is better, ↓ lower is better; the change against the baseline on the same videos is coloured."
     return {
         "naming": naming,
         "headings": [_heading(*known[n]) for n in names],
         "rows": shown,
+        "seeds": seeds,
         "notes": notes,
         "how": how,
     }
+
+
+def _told(row: Mapping[str, str], common: Sequence[str]) -> list[str]:
+    """What a row says in small letters below its name, without what all rows have in ``common``."""
+    told = [row["model"], row["protocol"], f"trained on: {trained_on(row)}"]
+    return [text for text in told if text and text not in common]
 
 
 def _heading(heading: str, arrow: str) -> tuple[str, str, str]:
     return heading, arrow, "higher" if arrow == "↑" else "lower"
 
 
+def _mean_cell(mean: Mean | None, arrow: str, base: float | None) -> dict[str, object]:
+    if mean is None:
+        return {"value": None}
+    return {
+        "value": mean.value, "sd": mean.sd, "low": mean.low, "high": mean.high, "n": mean.n, "missing": mean.missing,
+        "words": spoken_mean(mean), **_change(mean.value, arrow, base),
+    }  # fmt: skip
+
+
 def _cell(row: Mapping[str, str], name: str, arrow: str, base: Mapping[str, float]) -> dict[str, object]:
-    value = number(row.get(name, ""))
-    cell: dict[str, object] = {"value": value, "change": "", "good": "none", "missing": 0, "n": 0}
-    cell["low"], cell["high"] = number(row.get(f"{name}_low", "")), number(row.get(f"{name}_high", ""))
-    if cell["high"] is None:
-        cell["low"] = None
-    if value is not None and name in base:
-        change = value - base[name]
-        cell["change"] = f"{change:+.2f}"
-        if abs(change) >= 0.005:
-            cell["good"] = "good" if (change > 0) == (arrow == "↑") else "bad"
-    cell["n"], cell["missing"] = whole(row.get(f"n_{name}", "")), whole(row.get(f"missing_{name}", ""))
-    return cell
+    return _mean_cell(entry([row]).figures.get(name), arrow, base.get(name))
 
 
-def _key(series: int, paper: bool = False) -> str:
-    return "hollow" if paper else f"s{series % COLOURS}"
+def _change(value: float, arrow: str, base: float | None) -> dict[str, object]:
+    """``change`` against the baseline, and whether it is ``good``, ``bad`` or ``none``."""
+    if base is None:
+        return {"change": "", "good": "none"}
+    change = value - base
+    good = "none" if abs(change) < 0.005 else "good" if (change > 0) == (arrow == "↑") else "bad"
+    return {"change": f"{change:+.2f}", "good": good}
 
 
-def _spots(rows: Sequence[Mapping[str, str]]) -> list[Spot]:
-    spots = []
-    for k, row in enumerate(rows):
-        marks = [_mark(row, name, k) for name in ("iid", "contra_acc")]
-        if marks[0] and marks[1]:
-            spots.append(Spot(k, f"{row['method']} {row['model']}".strip(), marks[0], marks[1], is_published(row)))
-    return spots
-
-
-def _mark(row: Mapping[str, str], name: str, series: int) -> Mark | None:
-    value = number(row[name])
-    if value is None:
-        return None
-    return Mark(series, name, value, number(row[f"{name}_low"]), number(row[f"{name}_high"]))
-
-
-def _bars(runs: Sequence[Run]) -> list[tuple[str, list[Mark]]]:
-    table: dict[tuple[str, str, str], list[Mark]] = {}
-    said = {kind: (NAMES[kind], arrow) for kind, arrow in ARROW.items()}
-    for run in runs:
-        for kind, own in run.record.kinds.items():
-            known = own_about(kind, own, str(run.path))
-            said.setdefault(kind, (known.title, known.arrow))
-    for kind in said:
-        for k, run in enumerate(runs):
-            for s in run.record.sets:
-                if s.kind == kind:
-                    mark = Mark(k, run.name, s.top1.percent, s.top1.low, s.top1.high)
-                    table.setdefault((kind, s.name, s.digest), []).append(mark)
-    doubled = [name for _, name, _ in table]
-    return [
-        (f"{said[kind][0]} {said[kind][1]}  {name}" + (f" [{digest[:6]}]" if doubled.count(name) > 1 else ""), marks)
-        for (kind, name, digest), marks in table.items()
-    ]
-
-
-def _classes(run: Run) -> dict[str, object]:
-    table = run.record.per_class
-    known = headings(run.record.own_arrows)
-    names = [name for name in known if any(name in cells for cells in table.values())]
+def _classes(model: Model) -> dict[str, object]:
+    """Figures per class, means over seeds; and the pairs of ConflFG that are most often answered with the still."""
+    tables = class_tables(model)
+    known = headings(model.records[0].own_arrows)
+    names = [name for name in known if name in tables]
+    classes = dict.fromkeys(c for record in model.records for c in record.per_class)
     confusions: dict[str, list[Confusion]] = {}  # title of a kind -> those of its sets
-    for s in run.record.sets:
+    for s in (s for record in model.records for s in record.sets):
         if s.confusion:
             confusions.setdefault(NAMES.get(s.kind, s.kind), []).extend(s.confusion)
-    for cells in confusions.values():
-        cells.sort(key=lambda c: (-c.said_donor, c.said_mover, c.mover, c.donor))
     return {
-        "name": run.name,
+        "name": model.name,
         "headings": [_heading(*known[name]) for name in names],
-        "rows": [(name, [cells.get(figure) for figure in names]) for name, cells in table.items()],
-        "confusions": {title: cells[:20] for title, cells in confusions.items()},
+        "rows": [(c, [tables[figure].get(c) for figure in names]) for c in classes],
+        "confusions": {title: _worst(cells) for title, cells in confusions.items()},
     }
+
+
+def _worst(cells: Sequence[Confusion], most: int = 12) -> list[Confusion]:
+    """The pairs of classes that were most often answered with the still's class, over all seeds."""
+    added: dict[tuple[str, str], Confusion] = {}
+    for c in cells:
+        old = added.get((c.mover, c.donor))
+        counts = ("said_mover", "said_donor", "said_other")
+        sums = {name: getattr(c, name) + (getattr(old, name) if old else 0) for name in counts}
+        added[c.mover, c.donor] = c.replaced(**sums)
+    worst = sorted(added.values(), key=lambda c: (-c.said_donor, c.said_mover, c.mover, c.donor))
+    return [c for c in worst if c.said_donor][:most]
 
 
 def _slices(run: Run) -> list[dict[str, object]]:
@@ -271,29 +337,30 @@ def _slices(run: Run) -> list[dict[str, object]]:
     return tables
 
 
-def _comparisons(runs: Sequence[Run]) -> list[dict[str, object]]:
-    """Compare every run with the first baseline measured on the same videos (without a baseline, the first run); one
-    with the same model is preferred."""
+def _comparisons(groups: Sequence[Group]) -> list[dict[str, object]]:
+    """Compare every model with the first baseline measured on the same videos (without a baseline, the first model);
+    one of the same network is preferred. McNemar's test only between single runs."""
     found = []
-    # The first run and the first baseline on the same videos, over all models and per model.
-    firsts: dict[tuple[object, ...], Run] = {}
-    videos = [frozenset(s.digest for s in run.sets) for run in runs]
-    for run, key in zip(runs, videos, strict=True):
-        kinds = ["run", "baseline"] if run.record.method in BASELINES else ["run"]
+    # The first model and the first baseline on the same videos, over all networks and per network.
+    firsts: dict[tuple[object, ...], Group] = {}
+    for group in groups:
+        kinds = ["run", "baseline"] if group.entry.method in BASELINES else ["run"]
         for kind in kinds:
-            firsts.setdefault((key, kind), run)
-            firsts.setdefault((key, kind, run.record.model), run)
-    for run, key in zip(runs, videos, strict=True):
-        model = run.record.model
+            firsts.setdefault((group.videos, kind), group)
+            firsts.setdefault((group.videos, kind, group.runs[0].record.model), group)
+    for group in groups:
+        model, key = group.runs[0].record.model, group.videos
         alike = firsts[key, "run", model]
-        first = alike if alike is not run else firsts[key, "run"]
+        first = alike if alike is not group else firsts[key, "run"]
         base = firsts.get((key, "baseline", model), firsts.get((key, "baseline"), first))
-        if base is run:
+        if base is group:
             continue
-        known = headings(run.record.own_arrows)
-        for name, c in compare_runs(run, base, cluster=run.record.cluster).items():
+        known = headings(group.runs[0].record.own_arrows)
+        single = len(group.runs) == len(base.runs) == 1
+        for name, c in compare_groups(group, base).items():
             heading, arrow = known[name]
-            found.append({"a": run.name, "b": base.name, "figure": f"{heading} {arrow}", **asdict(c)})
+            said = {"a": group.name, "b": base.name, "figure": f"{heading} {arrow}", "single": single}
+            found.append({**said, **asdict(c)})
     return found
 
 

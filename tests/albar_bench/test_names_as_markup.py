@@ -24,9 +24,11 @@ from evaluator.metrics.figures import FIGURES
 from evaluator.records import ResultsRecord
 from evaluator.reports.comparison import show_compared
 from evaluator.reports.leaderboard import as_text, read_leaderboard, row_of, update
+from evaluator.reports.palette import look
 from evaluator.reports.picture import MOST_DATASETS, plot_leaderboard
 from evaluator.reports.screen import show
-from evaluator.reports.svg import Mark, bars
+from evaluator.reports.seeds import Mean
+from evaluator.reports.svg import Line, Spot, line_chart, scatter
 
 FORMULAS = [
     "=1+1",
@@ -191,5 +193,7 @@ def test_an_error_that_names_an_odd_file_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_page_shows_names_as_they_are() -> None:
-    drawn = bars([("a\x1b<b>", [Mark(0, '\u202e<x> & "y"', 40.0)])], 'title" onload="x')
+    name, mean = '\u202e<x> & "y"', Mean(40.0, None, None, None, 9, 0, 1)
+    drawn = scatter([Spot(1, name, look(0), mean, mean)], "a\x1b<b>", "y", 'title" onload="x')
+    drawn += line_chart([Line(name, look(0), ((1, 1),))], 'title" onload="x', True)
     assert "a\\x1b&lt;b&gt;" in drawn and "\\u202e&lt;x&gt; &amp; &quot;y&quot;" in drawn and ' onload="' not in drawn

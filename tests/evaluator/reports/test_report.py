@@ -16,8 +16,13 @@ from tiny_videos import make_actions, moving_square
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.decode import probe, read_frames
 from evaluator.reports.gallery import small_video
+from evaluator.reports.headline import headline
+from evaluator.reports.leaderboard import as_text, row_of
+from evaluator.reports.merged_runs import Group
+from evaluator.reports.palette import looks
 from evaluator.reports.report import _comparisons, report
-from evaluator.reports.svg import PLOT, Mark, bars
+from evaluator.reports.seeds import Mean, entry
+from evaluator.reports.svg import Line, Spot, line_chart, scatter, ticks
 from evaluator.runs import compare_runs, find_records, load_run, recompute
 
 
@@ -108,10 +113,50 @@ def test_small_videos_are_the_frames_and_play_everywhere(tmp_path: Path) -> None
 
 
 def test_charts_say_what_they_draw() -> None:
-    drawn = bars([("SCUBA <x>", [Mark(0, "a & b", 40.0, 30.0, 50.0), Mark(9, "c", 0.0)])], "title")
-    assert "a &amp; b: 40.0 % (30.0 to 50.0)" in drawn and "SCUBA &lt;x&gt;" in drawn
-    lengths = [float(w) for w in re.findall(r'<rect class="s\d" .*?width="([\d.]+)"', drawn)]
-    assert lengths == [0.4 * PLOT, 0.0]
+    look = looks(["a"])["a"]
+    means = Mean(40.0, None, 30.0, 50.0, 9, 0, 1), Mean(70.0, 2.0, None, None, 9, 0, 3)
+    drawn = scatter([Spot(3, "a & <b>", look, *means), Spot(4, "b", look, *means[::-1], published=True)], "x", "y", "t")
+    assert "a &amp; &lt;b&gt;: x 40.0 % (30.0 to 50.0), y 70.0 % ± 2.0 over 3 seeds" in drawn and "<b>" not in drawn
+    assert re.findall(r'class="label"[^>]*>([^<]*)<', drawn) == ["a &amp; &lt;b&gt;", "b"]
+    many = scatter([Spot(k, "name", look, *means) for k in range(20)], "x", "y", "t")
+    assert "name</text>" not in many and ">19</text>" in many
+    lines = line_chart([Line("<i>", look, ((1, 0.5), (2, 0.25)))], "title", False)
+    assert "&lt;i&gt;" in lines and "<i>" not in lines and lines.count('class="mark"') == 2
+    assert (
+        ticks(0, 100) == [0, 20, 40, 60, 80, 100] and ticks(83, 91) == [84, 86, 88, 90] and ticks(0.1, 0.14)[0] == 0.1
+    )
+
+
+def group_of(*runs: Any, name: str = "") -> Group:
+    return Group(name or runs[0].name, entry([as_text(row_of(run.record)) for run in runs]), runs)
+
+
+def test_the_headline_is_the_result_with_its_interval(world: World) -> None:
+    world.run()
+    world.checkpoint = save(world.base / "other.ckpt", seed=1, method="baseline")
+    world.run()
+    runs = sorted((load_run(p) for p in find_records([world.base / "out"])), key=lambda run: str(run.record.seed))
+    # Nothing recognises these videos: one run is made right on every moving video, and wrong on every still.
+    for name, p in runs[0].predictions.items():
+        kind = next((s.kind for s in runs[0].sets if s.name == name), "")
+        wrong = (p.labels + 1) % len(p.classes)
+        runs[0].predictions[name] = replace(p, chosen=p.labels if kind in ("iid", "scuba") else wrong, scores=None)
+    figures = recompute(runs[0]).figures
+    best = replace(runs[0], record=runs[0].record.replaced(method="mine", figures=figures))
+    base = runs[1]
+    said = headline([group_of(base), group_of(best)])
+    assert said.startswith("mine (small3d, seed 0) has the highest contrasted accuracy, 100.0 % (95 % interval ")
+    assert re.search(r"\): [\d.]+ points more than baseline \(small3d, seed 1\) \(\+[\d.]+ to \+[\d.]+\)\.$", said)
+    alone = headline([group_of(best)])
+    assert (
+        alone.startswith("mine (small3d, seed 0) has a contrasted accuracy of 100.0 % (95 % ") and "more" not in alone
+    )
+    assert "which may be chance" in headline([group_of(base, name="a"), group_of(base, name="b")])
+    # Two seeds: the mean of the outcomes of each video, 100 and those of the other run.
+    two = headline([group_of(best, replace(base, record=base.record.replaced(method="mine")))])
+    mean = (100 + base.record.figures["contra_acc"].percent) / 2
+    assert f"of {mean:.1f} %" in two and "mean of 2 seeds" in two
+    assert headline([]) == ""
 
 
 def test_who_is_held_against_whom(world: World) -> None:
@@ -123,7 +168,7 @@ def test_who_is_held_against_whom(world: World) -> None:
         """``METHOD MODEL`` of runs -> who against whom."""
         told = [dict(zip(("method", "model"), name.split(), strict=True)) for name in named]
         records = [run.record.replaced(seed="", **one) for one in told]
-        return {(c["a"], c["b"]) for c in _comparisons([replace(run, record=record) for record in records])}
+        return {(c["a"], c["b"]) for c in _comparisons([group_of(replace(run, record=r)) for r in records])}
 
     assert pairs("albar swin", "mine mae") == {("mine (mae)", "albar (swin)")}
     assert pairs("albar swin", "baseline swin", "mine mae") == {
@@ -195,7 +240,7 @@ def test_every_link_and_control_in_a_browser(browser: Any, page_file: Path) -> N
     for link in page.query_selector_all("nav a"):
         link.click()
         assert page.query_selector(page.evaluate("location.hash")) is not None
-    assert page.locator("nav a").count() == 7
+    assert page.locator("nav a").count() == 8
 
     # Sorting: numbers start with the highest, then turn; blanks stay last; the other headings say none.
     column = page.locator("#leaderboard thead th").filter(has_text="IID")
@@ -243,7 +288,7 @@ def test_every_link_and_control_in_a_browser(browser: Any, page_file: Path) -> N
     page.click("#play")
     assert not any(page.evaluate(playing))
 
-    page.locator("summary").first.click()
+    page.locator("#how summary").first.click()
     assert page.locator("details dl").first.is_visible()
     assert problems == []
     assert {url.split(":")[0] for url in requests} <= {"file", "data"}
@@ -278,14 +323,43 @@ def test_text_is_readable_in_light_and_dark(browser: Any, page_file: Path, schem
     for selector in ("body", "small", ".good", ".bad", ".none", "nav a", "tr.published td", ".who"):
         for colour in page.locator(selector).evaluate_all("all => all.map(e => getComputedStyle(e).color)"):
             assert contrast(colour, paper) >= 4.5, (selector, colour)  # WCAG 2 AA for text
-    for k in range(2):
-        fill = page.evaluate(f"getComputedStyle(document.querySelector('rect.s{k}')).fill")
-        assert contrast(fill, paper) >= 3, fill  # WCAG 2 AA for graphics
+    fills = page.locator("svg .mark").evaluate_all("all => all.map(e => getComputedStyle(e).fill)")
+    strokes = page.locator(".hollow .mark").evaluate_all("all => all.map(e => getComputedStyle(e).stroke)")
+    for colour in {*fills, *strokes} - {paper}:
+        assert contrast(colour, paper) >= 3, colour  # WCAG 2 AA for graphics
+    for cell in page.locator("td.cell[style]").all():
+        back, ink = cell.evaluate(
+            "e => { const c = document.createElement('canvas').getContext('2d', {}); "
+            "c.fillStyle = getComputedStyle(e).backgroundColor; c.fillRect(0, 0, 1, 1); "
+            "return [`rgb(${c.getImageData(0, 0, 1, 1).data.slice(0, 3).join(', ')})`, getComputedStyle(e).color]; }"
+        )
+        assert contrast(ink, back) >= 4.5, (ink, back)
 
 
-def test_a_narrow_window_scrolls_tables_not_the_page(browser: Any, page_file: Path) -> None:
-    page, _, _ = opened(browser, page_file, viewport={"width": 380, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+def test_a_telephone_shows_everything_without_sideways_scrolling(browser: Any, page_file: Path) -> None:
+    page, _, _ = opened(browser, page_file, viewport={"width": 390, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    tables = "[...document.querySelectorAll('.scroll')].filter(e => !e.querySelector('.pairs') && e.checkVisibility())"
+    assert page.evaluate(f"{tables}.filter(e => e.scrollWidth > e.clientWidth + 1).length") == 0
+    letters = "[...document.querySelectorAll('svg.chart text')].map(t => t.getBoundingClientRect().height)"
+    assert min(page.evaluate(letters)) >= 10  # pixels of a line of text
+
+
+def test_what_is_downloaded_is_the_table_and_the_figures(browser: Any, page_file: Path, tmp_path: Path) -> None:
+    page, _, problems = opened(browser, page_file, viewport={"width": 1200, "height": 900})
+    found = {}
+    for link in page.locator("a.button").all():
+        with page.expect_download() as waiting:
+            link.click()
+        waiting.value.save_as(tmp_path / waiting.value.suggested_filename)
+        found[waiting.value.suggested_filename] = (tmp_path / waiting.value.suggested_filename).read_text()
+    assert set(found) == {"leaderboard.csv", "bars.svg", "scatter.svg", "conflfg.svg"} and problems == []
+    assert (
+        found["leaderboard.csv"].startswith("dataset,method,model,iid")
+        and "<b>albar & co</b>" in found["leaderboard.csv"]
+    )
+    assert all("&lt;b&gt;albar &amp; co&lt;/b&gt;" in found[name] for name in ("bars.svg", "conflfg.svg"))
 
 
 def test_without_scripts_everything_is_there(browser: Any, page_file: Path) -> None:
