@@ -18,6 +18,7 @@ from benchmark_builder.benchmark.manifest import (
     Row,
     plain_row,
     read_benchmark,
+    versions,
     write_benchmark,
 )
 from benchmark_builder.benchmark.protocol_record import PROTOCOL, Part, ProtocolRecord, read_protocol
@@ -28,6 +29,7 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, remove, write_csv, write_json, write_text
 from benchmark_builder.utils.journal import Entry, Journal, PlainRow, from_tables
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, held, occupied
+from benchmark_builder.video.encode import encoder_version
 
 WORK, JOURNAL = ".build", "journal.jsonl"
 # What may differ between two runs into one folder: the place of the sources, the selected part, and what is compared
@@ -134,7 +136,21 @@ class _Build(runner.Filling[object]):
                 raise BenchError(
                     f"{out}: holds a build with other settings ({changed}); choose another --out or delete the folder"
                 )
+            elif path == begun and not (out / MANIFEST).is_file() and runner.has_rows(self):
+                self._same_encoder(path)
         self.protocol = self.protocol.replaced(subset=_parts(out, self.protocol.subset))
+
+    def _same_encoder(self, begun: Path) -> None:
+        """Raise BenchError if the videos of an unfinished build were written by another encoder: a continued build has
+        the bytes of one that was not interrupted."""
+        if not layouts.class_of(self.protocol.layout).timed:  # these files are not encoded as videos
+            return
+        before, now = read_protocol(self.out / WORK).versions.get("encoder"), encoder_version()
+        if before != now:
+            raise BenchError(
+                f"{self.out}: holds an unfinished build by {before or 'an earlier version, which encoded with ffmpeg'}, "
+                f"this is {now}, whose files differ; delete the folder and build again, or finish it with that version"
+            )
 
     def earlier(self) -> Iterator[Entry]:
         if not (self.out / MANIFEST).is_file() or not (self.out / PROTOCOL).is_file():
@@ -161,7 +177,7 @@ class _Build(runner.Filling[object]):
 
     def ready(self) -> None:
         # Only now, since the old protocol.json describes the sources of the old rows.
-        write_json(self.out / WORK / PROTOCOL, self.protocol.plain())
+        write_json(self.out / WORK / PROTOCOL, self.protocol.replaced(versions=versions()).plain())
 
     def made(self, result: Any) -> runner.Made:
         rows = [asdict(r) for r in result if isinstance(r, Row)]

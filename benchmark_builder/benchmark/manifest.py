@@ -30,7 +30,8 @@ from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES
 from benchmark_builder.utils.text import csv_text, numbered_records
 from benchmark_builder.version import __version__
 from benchmark_builder.video.digest_cache import require_digest
-from benchmark_builder.video.encode import ffmpeg_version
+from benchmark_builder.video.encode import encoder_version
+from benchmark_builder.video.binary import ffmpeg_version
 from benchmark_builder.video.record import LONGEST, id_problem
 from benchmark_builder.video.selection import count_frames
 
@@ -442,7 +443,7 @@ def versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = "absent"
-    return {"python": platform.python_version(), "ffmpeg": ffmpeg_version(), **found}
+    return {"python": platform.python_version(), "encoder": encoder_version(), "ffmpeg": ffmpeg_version(), **found}
 
 
 def _text(value: object) -> str:

@@ -13,7 +13,8 @@ from benchmark_builder.utils.files import whole_file
 from benchmark_builder.utils.pictures import PLAYING, SHEETS, check_suffix
 from benchmark_builder.utils.text import shown
 from benchmark_builder.video.decode import read_frames
-from benchmark_builder.video.encode import H264, open_video
+from benchmark_builder.video.encode import H264
+from benchmark_builder.video.ffmpeg import open_animation
 
 LABEL, GAP, PAPER, INK = 84, 6, 250, 40
 GREY = 128  # of the picture behind a mask whose video is missing
@@ -149,7 +150,7 @@ def write_animation(out: Path, panels: Sequence[np.ndarray], fps: float) -> Path
     widest = max(panel.shape[2] for panel in panels)
     wide = [np.pad(p, ((0, 0), (0, 0), (0, widest - p.shape[2]), (0, 0)), constant_values=PAPER) for p in panels]
     if suffix == ".mp4":
-        with open_video(out, widest, wide[0].shape[1], fps, {**H264, "crf": 18}) as encoder:
+        with open_animation(out, widest, wide[0].shape[1], fps, {**H264, "crf": 18}) as encoder:
             for frame in (f for panel in wide for f in panel):
                 encoder.write(frame)
         return out

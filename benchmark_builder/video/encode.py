@@ -1,26 +1,20 @@
-"""Encoding: raw frames are piped to ffmpeg; ffmpeg-python writes its command line.
+"""Encoding of videos: without loss in this process (PyAV), which saves the start of a process; else by ffmpeg.
 
 One thread per encoder: the bytes of x264 depend on its thread count, and workers already use all cores.
 """
 
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import ffmpeg
+import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
-from benchmark_builder.utils.errors import BenchError, Crashed
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import whole_file
-from benchmark_builder.video.binary import ffmpeg_binary as ffmpeg_binary
-from benchmark_builder.video.binary import ffmpeg_version as ffmpeg_version
-
-if sys.platform == "linux":
-    import fcntl
+from benchmark_builder.video.ffmpeg import Process, open_animation
 
 # CRF 10 keeps luma PSNR near 45 dB on real clips (perf/encode_quality.py), where no change is visible.
 H264 = {"vcodec": "libx264", "preset": "veryfast", "crf": 10}
@@ -28,103 +22,91 @@ H264 = {"vcodec": "libx264", "preset": "veryfast", "crf": 10}
 H264_EXACT = {"vcodec": "libx264", "preset": "veryfast", "qp": 0}
 FFV1 = {"vcodec": "ffv1", "level": 3, "g": 1, "slices": 4, "slicecrc": 1}
 
+_FORMATS = {".mp4": "mp4", ".mkv": "matroska"}
+_BT601, _LIMITED = 6, 1  # AVCOL_SPC_SMPTE170M, AVCOL_RANGE_MPEG
+_CLOCK = 1_001_000  # ffmpeg's largest numerator and denominator of a frame rate
+
+
+def encoder_version() -> str:
+    """The encoder in this process, for records: the bytes of a file depend on it."""
+    return f"PyAV {av.__version__}, libavcodec " + ".".join(map(str, av.library_versions["libavcodec"]))
+
 
 class Encoder:
-    """Sends frames to one ffmpeg process. Use it through :func:`open_video`."""
+    """Writes one file. Use it through :func:`open_video`."""
 
     def __init__(self, path: Path, width: int, height: int, fps: float, codec: dict, pixels: str) -> None:
+        self.path, self.pixels, self._count = path, pixels, 0
         self.shape = (height, width, 3) if pixels == "rgb24" else (height * 3 // 2, width)
+        options = {name: str(value) for name, value in codec.items() if name != "vcodec"} | {"flags": "+bitexact"}
         if codec["vcodec"] == "ffv1":
-            stored, tags = "bgr0", {}
+            self.stored = "bgr0"
             if min(width, height) == 1:  # four slices need two rows and two columns
-                codec = {k: v for k, v in codec.items() if not k.startswith("slice")} | {"level": 1}
+                options = {k: v for k, v in options.items() if not k.startswith("slice")} | {"level": "1"}
         else:
-            # All players support 4:2:0, but it needs even sides.
-            stored = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
-            tags = {"colorspace": "smpte170m", "color_range": "tv"}
-        source = ffmpeg.input(
-            "pipe:", format="rawvideo", pix_fmt=pixels, s=f"{width}x{height}", framerate=f"{fps:.6f}", threads=1
-        )
-        # Run in the file's folder, so that ffmpeg never sees the folder's name and cannot read it as an option or a
-        # protocol.
-        exact = {"fflags": "+bitexact", "flags:v": "+bitexact"}
-        target = source.output(f"file:{path.name}", pix_fmt=stored, threads=1, **exact, **codec, **tags)
-        command = target.global_args("-loglevel", "error", "-nostdin").overwrite_output()
-        self.process = subprocess.Popen(
-            command.compile(cmd=ffmpeg_binary()),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            cwd=path.parent,
-        )
-        self.path = path
-        _widen(self.process.stdin)
+            self.stored = "yuv420p"  # all players support it
+        if path.suffix not in _FORMATS:
+            raise self._failed(f"{path.suffix!r} is none of {', '.join(_FORMATS)}")
+        self._clock = 1 / Fraction(f"{fps:.6f}").limit_denominator(max(1, int(_CLOCK / max(1.0, fps))))
+        self._reformatter = VideoReformatter()
+        # An open file and not its name: libav would read colons and ``%d`` in paths as protocols and patterns.
+        self._file = open(path, "wb")
+        try:
+            self._container = av.open(self._file, "w", _FORMATS[path.suffix], options={"fflags": "+bitexact"})
+            self._stream = self._container.add_stream(codec["vcodec"], rate=1 / self._clock, options=options)
+            self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, self.stored
+            self._stream.thread_count = 1
+            if codec["vcodec"] != "ffv1":
+                self._stream.codec_context.colorspace = _BT601
+                self._stream.codec_context.color_range = _LIMITED
+        except BaseException:
+            self._file.close()
+            raise
 
     def write(self, frame: np.ndarray) -> None:
         """Append one frame: uint8 (H, W, 3) RGB, or (H·3/2, W) planes if the encoder takes yuv420p."""
         if frame.shape != self.shape or frame.dtype != np.uint8:
             raise ValueError(f"frame is {frame.dtype} {frame.shape}, the encoder takes uint8 {self.shape}")
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(np.ascontiguousarray(frame).data)
-        except OSError:
-            self._fail()
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), self.pixels)
+        if self.pixels != self.stored:
+            picture = self._reformatter.reformat(picture, format=self.stored, interpolation="BICUBIC", threads=1)
+        picture.pts, picture.time_base = self._count, self._clock
+        self._count += 1
+        self._mux(picture)
 
     def close(self) -> None:
-        """Finish the file; raises BenchError if ffmpeg could not write it (for example, the disk is full)."""
-        assert self.process.stdin is not None and self.process.stderr is not None
+        """Finish the file; raises BenchError if it could not be written (for example, the disk is full)."""
+        self._mux(None)
         try:
-            self.process.stdin.close()
-        except OSError:
-            self._fail()
-        message = self.process.stderr.read()
-        if self.process.wait() != 0:
-            self._fail(message)
-        self.process.stderr.close()
+            self._container.close()
+            self._file.close()
+        except OSError as error:
+            raise self._failed(error.strerror or str(error)) from None
 
-    def kill(self) -> None:
-        """Stop without finishing."""
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stderr):
+    def stop(self) -> None:
+        """Close without finishing."""
+        for opened in (self._container, self._file):
             try:
-                if pipe:
-                    pipe.close()
-            except OSError:  # buffered data cannot be flushed to a dead process
+                opened.close()
+            except OSError:  # what is left cannot be written either
                 pass
 
-    def _fail(self, message: bytes = b"") -> None:
+    def _mux(self, picture: av.VideoFrame | None) -> None:
         try:
-            code = self.process.wait(1)  # a pipe closes shortly before its process ends
-        except subprocess.TimeoutExpired:
-            code = 0
-        self.process.kill()
-        if not message and self.process.stderr and not self.process.stderr.closed:
-            message = self.process.stderr.read()
-        reason = message.decode(errors="replace").strip().split("\n")[-1] or "the encoder stopped"
-        reason = re.sub(r"^\[[^]]* @ 0x[0-9a-f]+\] *", "", reason)  # a memory address, different in every run
-        if code < 0:
-            raise Crashed(
-                f"{self.path.parent}: the encoder was ended by signal {-code} (out of memory?)", reason, again=True
-            )
-        raise BenchError(
+            self._container.mux(self._stream.encode(picture))
+        except OSError as error:  # of libav too: av.error.FFmpegError is one
+            raise self._failed(error.strerror or str(error)) from None
+
+    def _failed(self, reason: str) -> BenchError:
+        return BenchError(
             f"{self.path.parent}: could not write a video here ({reason}); free space or choose another --out"
         )
-
-
-def _widen(pipe: Any) -> None:
-    """Make a pipe's buffer at least one frame large, so that writes rarely wait for the encoder. This uses less CPU."""
-    if sys.platform == "linux":
-        try:
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)
-        except OSError:  # the system does not allow this size; the default works too
-            pass
 
 
 @contextmanager
 def open_video(
     path: Path, width: int, height: int, fps: float, codec: dict | None = None, pixels: str = "rgb24"
-) -> Iterator[Encoder]:
+) -> Iterator[Encoder | Process]:
     """An :class:`Encoder` whose file appears at ``path`` only when it is complete.
 
     Args:
@@ -134,11 +116,19 @@ def open_video(
         codec: :data:`H264` (default), :data:`H264_EXACT` or :data:`FFV1`.
         pixels: the input format of :meth:`Encoder.write`, ``rgb24`` or ``yuv420p``.
     """
+    codec = codec or H264
+    odd = width % 2 or height % 2
+    if codec["vcodec"] != "ffv1" and (odd or "qp" not in codec):
+        # With its rate control, or 4:4:4 (odd sides), x264 reads memory that it has not written: in a process that has
+        # used its memory before, the same frames gave different files in up to half of the runs.
+        with open_animation(path, width, height, fps, codec) as process:
+            yield process
+        return
     with whole_file(path) as temporary:
-        encoder = Encoder(temporary, width, height, fps, codec or H264, pixels)
+        encoder = Encoder(temporary, width, height, fps, codec, pixels)
         try:
             yield encoder
             encoder.close()
         except BaseException:
-            encoder.kill()
+            encoder.stop()
             raise

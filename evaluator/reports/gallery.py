@@ -15,7 +15,7 @@ from benchmark_builder.benchmark.manifest import Benchmark, Row
 from benchmark_builder.benchmark.preview import spread_rows
 from benchmark_builder.kinds import HIGH, About
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.video.encode import open_video
+from benchmark_builder.video.ffmpeg import open_animation
 from benchmark_builder.video.selection import indices, source_frames
 from evaluator.metrics.names import EXPLAINED as EXPLAINED
 from evaluator.metrics.names import IID, KINDS
@@ -171,7 +171,7 @@ def small_video(frames: Iterator[np.ndarray], fps: float, height: int = HEIGHT, 
     tall, wide = (max(16, round(side * scale / 2) * 2) for side in first.shape[:2])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
-        with open_video(path, wide, tall, fps, CODEC) as encoder:
+        with open_animation(path, wide, tall, fps, CODEC) as encoder:
             encoder.write(_resize(first, tall, wide))
             for frame in islice(frames, most - 1):
                 encoder.write(_resize(frame, tall, wide))

@@ -39,7 +39,7 @@ from benchmark_builder.utils.files import write_json
 from benchmark_builder.utils.options import plain_types
 from benchmark_builder.utils.records import Record, Says
 from benchmark_builder.utils.text import csv_text, read_table
-from benchmark_builder.video.encode import ffmpeg_binary, ffmpeg_version
+from benchmark_builder.video.binary import ffmpeg_binary, ffmpeg_version
 from benchmark_builder.video.record import Video
 
 NAN, INF = math.nan, math.inf

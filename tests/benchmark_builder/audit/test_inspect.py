@@ -14,7 +14,7 @@ from tiny_videos import moving_square, write_video
 from benchmark_builder.audit.check_video import COLUMNS, Checked, Checker
 from benchmark_builder.audit.inspect import Inspection, inspect_dataset, table
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.video.encode import ffmpeg_binary
+from benchmark_builder.video.binary import ffmpeg_binary
 from benchmark_builder.video.record import Video
 from benchmark_builder.video.streams import variable_rate
 

@@ -34,7 +34,8 @@ from benchmark_builder.synthactions import SynthSettings, render, render_dataset
 from benchmark_builder.utils import files
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.utils.resume import held, read_log, write_log
-from benchmark_builder.video.encode import FFV1, open_video
+from benchmark_builder.video.encode import H264
+from benchmark_builder.video.ffmpeg import open_animation
 from benchmark_builder.video.record import Video
 
 FIRST, SECOND = "Archery/v_Archery_g01_c01", "Basketball/v_Basketball_g01_c01"
@@ -546,12 +547,12 @@ def test_a_full_disk_under_a_zip_of_masks_and_a_killed_encoder(tmp_path: Path, m
     assert caught.value.filename == str(tmp_path / "masks") and not list((tmp_path / "masks").iterdir())
     with (
         pytest.raises(Crashed, match="the encoder was ended by signal 9") as crashed,
-        open_video(tmp_path / "a.mkv", 16, 16, 10.0, FFV1) as encoder,
+        open_animation(tmp_path / "a.mp4", 16, 16, 10.0, H264) as encoder,
     ):
         encoder.process.kill()
         for _ in range(9999):
             encoder.write(np.zeros((16, 16, 3), np.uint8))
-    assert crashed.value.again and not list(tmp_path.glob("*.mkv"))
+    assert crashed.value.again and not list(tmp_path.glob("*.mp4"))
 
 
 def test_a_file_where_the_folder_should_be(folder_of_actions: Callable, tmp_path: Path) -> None:
