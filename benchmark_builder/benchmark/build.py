@@ -143,12 +143,12 @@ class _Build(runner.Filling[object]):
     def _same_encoder(self, begun: Path) -> None:
         """Raise BenchError if the videos of an unfinished build were written by another encoder: a continued build has
         the bytes of one that was not interrupted."""
-        if not layouts.class_of(self.protocol.layout).timed:  # these files are not encoded as videos
+        if not layouts.class_of(self.protocol.layout or "video").timed:  # these files are not encoded as videos
             return
         before, now = read_protocol(self.out / WORK).versions.get("encoder"), encoder_version()
         if before != now:
             raise BenchError(
-                f"{self.out}: holds an unfinished build by {before or 'an earlier version, which encoded with ffmpeg'}, "
+                f"{self.out}: holds an unfinished build by {before or 'an earlier version of this toolkit'}, "
                 f"this is {now}, whose files differ; delete the folder and build again, or finish it with that version"
             )
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from benchmark_builder.layouts.base import Layout, Sink
-from benchmark_builder.video.encode import FFV1, H264, H264_EXACT, Encoder, open_video
+from benchmark_builder.video.encode import FFV1, H264, H264_EXACT, open_video
 
 
 class VideoFile(Layout):
@@ -49,7 +49,7 @@ class Lossless(Layout):
 
 
 class _Planes:
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Sink) -> None:
         self.encoder = encoder
 
     def write(self, frame: np.ndarray) -> None:

@@ -22,7 +22,7 @@ H264 = {"vcodec": "libx264", "preset": "veryfast", "crf": 10}
 H264_EXACT = {"vcodec": "libx264", "preset": "veryfast", "qp": 0}
 FFV1 = {"vcodec": "ffv1", "level": 3, "g": 1, "slices": 4, "slicecrc": 1}
 
-_FORMATS = {".mp4": "mp4", ".mkv": "matroska"}
+_FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi", ".mov": "mov"}
 _BT601, _LIMITED = 6, 1  # AVCOL_SPC_SMPTE170M, AVCOL_RANGE_MPEG
 _CLOCK = 1_001_000  # ffmpeg's largest numerator and denominator of a frame rate
 
@@ -121,7 +121,7 @@ def open_video(
     if codec["vcodec"] != "ffv1" and (odd or "qp" not in codec):
         # With its rate control, or 4:4:4 (odd sides), x264 reads memory that it has not written: in a process that has
         # used its memory before, the same frames gave different files in up to half of the runs.
-        with open_animation(path, width, height, fps, codec) as process:
+        with open_animation(path, width, height, fps, codec, pixels) as process:
             yield process
         return
     with whole_file(path) as temporary:

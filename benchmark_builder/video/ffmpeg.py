@@ -22,13 +22,15 @@ if sys.platform == "linux":
 class Process:
     """Sends frames to one ffmpeg process. Use it through :func:`open_animation`."""
 
-    def __init__(self, path: Path, width: int, height: int, fps: float, codec: Mapping[str, object]) -> None:
-        self.shape = (height, width, 3)
+    def __init__(
+        self, path: Path, width: int, height: int, fps: float, codec: Mapping[str, object], pixels: str
+    ) -> None:
+        self.shape = (height, width, 3) if pixels == "rgb24" else (height * 3 // 2, width)
         # All players support 4:2:0, but it needs even sides.
         stored = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
         tags = {"pix_fmt": stored, "colorspace": "smpte170m", "color_range": "tv"}
         source = ffmpeg.input(
-            "pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=f"{fps:.6f}", threads=1
+            "pipe:", format="rawvideo", pix_fmt=pixels, s=f"{width}x{height}", framerate=f"{fps:.6f}", threads=1
         )
         # Run in the file's folder, so that ffmpeg never sees the folder's name and cannot read it as an option or a
         # protocol.
@@ -46,7 +48,7 @@ class Process:
         _widen(self.process.stdin)
 
     def write(self, frame: np.ndarray) -> None:
-        """Append one frame: uint8 (H, W, 3) RGB."""
+        """Append one frame: uint8 (H, W, 3) RGB, or (H·3/2, W) planes if it takes yuv420p."""
         if frame.shape != self.shape or frame.dtype != np.uint8:
             raise ValueError(f"frame is {frame.dtype} {frame.shape}, the encoder takes uint8 {self.shape}")
         assert self.process.stdin is not None
@@ -107,7 +109,9 @@ def _widen(pipe: Any) -> None:
 
 
 @contextmanager
-def open_animation(path: Path, width: int, height: int, fps: float, codec: Mapping[str, object]) -> Iterator[Process]:
+def open_animation(
+    path: Path, width: int, height: int, fps: float, codec: Mapping[str, object], pixels: str = "rgb24"
+) -> Iterator[Process]:
     """A :class:`Process` whose file appears at ``path`` only when it is complete.
 
     Args:
@@ -115,13 +119,14 @@ def open_animation(path: Path, width: int, height: int, fps: float, codec: Mappi
         width, height: pixels.
         fps: frames per second.
         codec: options of ffmpeg's command line, with ``vcodec``.
+        pixels: the input format of :meth:`Process.write`, ``rgb24`` or ``yuv420p``.
 
     Raises:
         BenchError: ffmpeg is missing, or could not write the file.
         Crashed: ffmpeg was ended by a signal.
     """
     with whole_file(path) as temporary:
-        process = Process(temporary, width, height, fps, codec)
+        process = Process(temporary, width, height, fps, codec, pixels)
         try:
             yield process
             process.close()
