@@ -29,9 +29,9 @@ from benchmark_builder.utils.folders import subfolders
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES
 from benchmark_builder.utils.text import csv_text, numbered_records
 from benchmark_builder.version import __version__
+from benchmark_builder.video.binary import ffmpeg_version
 from benchmark_builder.video.digest_cache import require_digest
 from benchmark_builder.video.encode import encoder_version
-from benchmark_builder.video.binary import ffmpeg_version
 from benchmark_builder.video.record import LONGEST, id_problem
 from benchmark_builder.video.selection import count_frames
 

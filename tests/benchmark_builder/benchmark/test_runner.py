@@ -34,7 +34,7 @@ from benchmark_builder.synthactions import SynthSettings, render, render_dataset
 from benchmark_builder.utils import files
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut, system_error
 from benchmark_builder.utils.resume import held, read_log, write_log
-from benchmark_builder.video.encode import H264
+from benchmark_builder.video.encode import H264, encoder_version
 from benchmark_builder.video.ffmpeg import open_animation
 from benchmark_builder.video.record import Video
 
@@ -391,6 +391,27 @@ def test_a_build_that_made_nothing_refuses_no_other_settings(
     assert tables(out) == tables(tmp_path / "whole")
 
 
+def test_an_unfinished_build_of_another_encoder_is_not_continued(
+    folder_of_actions: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, out = folder_of_actions(per_class=1), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        failing(patch, ScubaMaker, SECOND, KeyboardInterrupt())
+        patch.setattr("benchmark_builder.benchmark.manifest.encoder_version", lambda: "PyAV 1.2.3")
+        with pytest.raises(KeyboardInterrupt):
+            build(root, out, layout="lossless")
+    with pytest.raises(BenchError, match=r"unfinished build by PyAV 1\.2\.3, this is PyAV .* delete the folder"):
+        build(root, out, layout="lossless")
+    begun = out / ".build" / "protocol.json"
+    plain = json.loads(begun.read_text())
+    begun.write_text(json.dumps({k: v for k, v in plain.items() if k != "versions"}))
+    with pytest.raises(BenchError, match="holds an unfinished build by an earlier version"):
+        build(root, out, layout="lossless")
+    begun.write_text(json.dumps(plain | {"versions": {"encoder": encoder_version()}}))
+    build(root, out, layout="lossless")
+    assert verify.verify(out, progress=False) == []
+
+
 def test_a_build_that_was_killed_before_it_made_anything_refuses_no_other_settings(
     folder_of_actions: Callable, tmp_path: Path
 ) -> None:
@@ -573,7 +594,7 @@ def test_progress_bars_say_what_the_command_does(
     build(root, tmp_path / "scuba", layout="frames")
     capfd.readouterr()
     export.export(tmp_path / "scuba", tmp_path / "out", layouts.Layout("zip"))
-    assert "export scuba: 100%" in capfd.readouterr().err
+    assert "export scuba: 2 of 2 videos (100 %)" in capfd.readouterr().err
     merge([tmp_path / "scuba"], tmp_path / "merged")
     said = capfd.readouterr().err
     assert "merge: 100%" in said and "video/s" in said and "build" not in said

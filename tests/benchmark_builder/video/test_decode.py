@@ -20,9 +20,9 @@ from benchmark_builder.builders import Run, build_scuba
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video import decode as reading
+from benchmark_builder.video.binary import ffmpeg_binary
 from benchmark_builder.video.decode import coded_length, probe, read_frames
 from benchmark_builder.video.display import in_words, turning
-from benchmark_builder.video.binary import ffmpeg_binary
 from benchmark_builder.video.record import Video
 from benchmark_builder.video.streams import Source, best, even_times, opened
 
