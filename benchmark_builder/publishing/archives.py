@@ -46,7 +46,7 @@ def pack(
     stem: str,
     limit: int,
     table: Callable[[Sequence[str]], str] | None = None,
-    on_file: Callable[[], object] = lambda: None,
+    below: Path | None = None,
 ) -> list[str]:
     """Move files of a folder into archives ``archives/STEM-00001.zip``; returns the archives' names.
 
@@ -56,19 +56,20 @@ def pack(
         stem: of the archives' names.
         limit: greatest size of an archive in bytes.
         table: text of a table that is added as ``metadata.csv``, from the names in one archive.
-        on_file: called after each file.
+        below: the folder to which ``names`` are relative; None: ``folder``.
 
     Raises:
         BenchError: a file is larger than the limit.
     """
+    below = below or folder
     groups: list[list[str]] = []
     filled = limit
     head = len(table([]).encode()) if table else 0
     for name in names:
-        size = _size(folder, name, table, head)
+        size = _size(below, name, table, head)
         if _END + head + size > limit:
             raise BenchError(
-                f"{name}: is too large for an archive of {limit} bytes ({(folder / name).stat().st_size} bytes); give "
+                f"{name}: is too large for an archive of {limit} bytes ({(below / name).stat().st_size} bytes); give "
                 "a larger --archive-size"
             )
         if filled + size > limit:
@@ -83,10 +84,9 @@ def pack(
             if table:
                 archive.writestr(zipfile.ZipInfo("metadata.csv", ZIP_DATE), table(group).encode())
             for member in group:
-                _add(archive, folder / member, member)
-                on_file()
+                _add(archive, below / member, member)
         for member in group:
-            (folder / member).unlink()
+            (below / member).unlink()
         made.append(name)
     return made
 

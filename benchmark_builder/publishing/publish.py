@@ -32,6 +32,7 @@ from benchmark_builder.publishing.record import (
     METADATA,
     PUBLICATION,
     SHEET,
+    TEST,
     Publication,
 )
 from benchmark_builder.settings import PublishSettings
@@ -103,13 +104,14 @@ def publish_benchmark(
         sheet = pixels and _sheet(folder, new / SHEET, settings, said)
         limit = settings.archive_bytes
         archives = _archives(benchmark, new, names, limit) if limit else []
-        _tables(benchmark, new)
+        _tables(benchmark, new, pixels and not archives)
         data_files: list[str] = []
         if pixels and archives:
             data_files = [name for name in archives if name.startswith("archives/videos")]
         elif pixels:
-            write_text(new / METADATA, metadata(benchmark.rows))
-            data_files = [METADATA, *sorted({f"videos/**/*{Path(r.file).suffix}" for r in benchmark.rows})]
+            write_text(new / TEST / METADATA, metadata(benchmark.rows))  # to load the folder without its card
+            write_text(new / METADATA, metadata(benchmark.rows, below=f"{TEST}/"))
+            data_files = [METADATA, *sorted({f"{TEST}/**/*{Path(r.file).suffix}" for r in benchmark.rows})]
         facts = Facts(
             title=settings.title or f"{benchmark.about.title} of {benchmark.dataset}, {benchmark.background_set}",
             authors=settings.authors or ("The authors of this benchmark",),
@@ -199,7 +201,7 @@ def _copy(
             bar.update()
         for row in sorted(benchmark.rows, key=lambda row: row.id):
             if pixels:
-                _checked(benchmark.path(row), inside(new, row.file), row.file_sha256)
+                _checked(benchmark.path(row), inside(new / TEST, row.file), row.file_sha256)
                 names["videos"].append(row.file)
             elif benchmark.kind == "scuba":
                 names[BACKGROUNDS].append(background_file(row))
@@ -249,8 +251,8 @@ def _archives(benchmark: Benchmark, new: Path, names: dict[str, list[str]], limi
     made: list[str] = []
     for what, files in names.items():
         table = (lambda chosen: metadata([by_file[f] for f in chosen], benchmark.rows)) if what == "videos" else None
-        made += pack(new, files, what, limit, table) if files else []
-    for top in names:
+        made += pack(new, files, what, limit, table, new / TEST if what == "videos" else None) if files else []
+    for top in (*names, TEST):
         for path in sorted((new / top).rglob("*"), reverse=True) if (new / top).is_dir() else ():
             path.rmdir()
         if (new / top).is_dir():
@@ -258,9 +260,10 @@ def _archives(benchmark: Benchmark, new: Path, names: dict[str, list[str]], limi
     return made
 
 
-def _tables(benchmark: Benchmark, new: Path) -> None:
-    """The benchmark's tables; protocol.json without paths of this machine."""
-    write_json(new / PROTOCOL, benchmark.protocol.without("paths").plain())
+def _tables(benchmark: Benchmark, new: Path, loose: bool) -> None:
+    """The benchmark's tables; protocol.json without paths of this machine. ``loose``: the videos are not packed."""
+    protocol = benchmark.protocol.without("paths")
+    write_json(new / PROTOCOL, (protocol.replaced(paths={"videos_relative": TEST}) if loose else protocol).plain())
     for name in (MANIFEST, FAILURES):
         if (benchmark.folder / name).is_file():
             copy_whole(benchmark.folder / name, new / name)
@@ -268,12 +271,15 @@ def _tables(benchmark: Benchmark, new: Path) -> None:
     write_text(new / SUMS, "".join(f"{sha256_file(new / name)}  {name}\n" for name in present))
 
 
-def metadata(rows: Sequence[Row], of: Sequence[Row] | None = None) -> str:
+def metadata(rows: Sequence[Row], of: Sequence[Row] | None = None, below: str = "") -> str:
     """metadata.csv of a video folder: file_name and :data:`COLUMNS`.
 
-    ``of``: the rows that decide which columns have values, so that the tables of all archives have the same columns.
+    Args:
+        rows: the videos.
+        of: the rows that decide which columns have values, so that the tables of all archives have the same columns.
+        below: put in front of every file's name.
     """
     every = rows if of is None else of
     columns = [name for name in COLUMNS if any(getattr(row, name) not in (None, "") for row in every)]
-    table = [[row.file, *("" if getattr(row, n) is None else getattr(row, n) for n in columns)] for row in rows]
+    table = [[below + row.file, *("" if getattr(row, n) is None else getattr(row, n) for n in columns)] for row in rows]
     return csv_text([["file_name", *columns], *table])

@@ -26,7 +26,7 @@ from benchmark_builder.kinds.base import Derived
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.publishing.archives import Packed
 from benchmark_builder.publishing.publish import background_file
-from benchmark_builder.publishing.record import Publication, read_publication
+from benchmark_builder.publishing.record import TEST, Publication, read_publication
 from benchmark_builder.settings import RebuildSettings
 from benchmark_builder.start_from import benchmark_folder
 from benchmark_builder.utils.errors import BenchError, ChangedFile
@@ -73,7 +73,9 @@ class Unpacked:
 
     def make(self, row: Row) -> list[Row]:
         """The row of the video. Raises BenchError if a file is missing, damaged or another one."""
-        self.packed.copy(row.file, inside(self.out, row.file), row.file_sha256)
+        loose = f"{TEST}/{row.file}"
+        name = loose if inside(self.packed.folder, loose).is_file() else row.file
+        self.packed.copy(name, inside(self.out, row.file), row.file_sha256)
         copy_masks(self.packed, row, self.out)
         return [row]
 

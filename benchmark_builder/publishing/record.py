@@ -13,6 +13,9 @@ CHECKSUMS, METADATA, CARD, CITATION, CROISSANT, SHEET = (
     "checksums.sha256", "metadata.csv", "README.md", "CITATION.cff", "croissant.json", "sheet.png",
 )  # fmt: skip
 BACKGROUNDS = "backgrounds"
+# The folder of the videos. `datasets` takes what is in a folder of this name as one split, whatever the names of files
+# say; without it, ``load_dataset("videofolder", data_dir=…)`` takes words such as "test" in file names for splits.
+TEST = "test"
 FIX = "give a folder that `bench publish` has written"
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from small_builds import QUIET
 
+from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.builders import build_conflfg, build_scuba, build_scufo
 from benchmark_builder.parts import DATASETS
@@ -74,8 +75,9 @@ def test_a_video_folder_with_its_card(made: Made, tmp_path: Path) -> None:
     with open(out / "metadata.csv", newline="") as handle:
         table = list(csv.DictReader(handle))
     rows = read_benchmark(made.scuba).rows
-    assert [(r["file_name"], r["label"]) for r in table] == [(r.file, str(r.label)) for r in rows]
+    assert [(r["file_name"], r["label"]) for r in table] == [(f"test/{r.file}", str(r.label)) for r in rows]
     assert all((out / r["file_name"]).is_file() for r in table)
+    assert verify(out, progress=False) == []  # the folder is a benchmark, too
     head = yaml.safe_load((out / "README.md").read_text().split("---\n")[1])
     assert head["pretty_name"] == 'A "title": of mine' and head["license"] == "mit"
     assert head["configs"][0]["data_files"][0]["path"][0] == "metadata.csv"
