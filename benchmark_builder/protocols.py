@@ -30,6 +30,11 @@ def names() -> list[str]:
     return sorted(found)
 
 
+def frozen_names() -> list[str]:
+    """The protocols that never change (:mod:`benchmark_builder.frozen`)."""
+    return [name for name in names() if _table(name).get("frozen")]
+
+
 def kind_of(name: str, value: object) -> object:
     """What of a setting's value two builds must share to have the same setting: of masks, prompts and backgrounds the
     kind alone, since a path names no content (protocol.json has digests of that)."""
@@ -127,7 +132,14 @@ def resolve(
     """
     named: dict[str, Any] = {"name": recorded_name(protocol)}
     values = dict(DEFAULTS)
-    for name in dict.fromkeys(("default", protocol)):
+    table = _table(protocol)
+    if table.get("frozen") and safe_name(dataset) not in table["dataset"]:
+        raise BenchError(
+            f"--protocol {protocol}: is defined for {', '.join(table['dataset'])}, not for {dataset}; choose another "
+            "protocol"
+        )
+    # A frozen protocol says every setting itself, so what later releases have as a default does not matter.
+    for name in (protocol,) if table.get("frozen") else dict.fromkeys(("default", protocol)):
         table = _table(name)
         if name in names():
             named["version"] = int(table["version"])

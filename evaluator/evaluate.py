@@ -19,12 +19,14 @@ from benchmark_builder.datasets.folder import NAME as OWN
 from benchmark_builder.datasets.folder import has_part
 from benchmark_builder.datasets.subset import ChosenIds, read_subset
 from benchmark_builder.masks import mask_source
+from benchmark_builder.utils import command_line
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, sha256_file, write_json
 from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.text import shown
 from evaluator.earlier import earlier_scenes, earlier_times
+from evaluator.frozen import by_protocol, headline, require_protocol
 from evaluator.inference.clips import Batch, ChangedFile, arranged, batches, order
 from evaluator.inference.processes import Processes
 from evaluator.metrics.figures import compute, file_tag, plain, version
@@ -33,6 +35,7 @@ from evaluator.models.base import Network, apply_options
 from evaluator.options import EvalOptions as EvalOptions
 from evaluator.predictions.files import Predictions, read_predictions, softmax, write_predictions
 from evaluator.records import (
+    LONGEST,
     ResultsRecord,
     Scored,
     check_names,
@@ -84,11 +87,15 @@ def evaluate(
             changed, there is nothing to score, or outputs are not finite.
     """
     options = options or EvalOptions()
+    if options.protocol is not None:
+        options = by_protocol(options)
     model = apply_options(spec, options.model) if isinstance(spec, ScoredModel) else load_model(spec, options.model)
     options = where_it_was(model, options)
     options, note = without_test_part(model, options)
     sampling = model.clips
     sets, chosen = gather(model, benchmarks, options)
+    if options.protocol is not None:
+        require_protocol(options.protocol, sets)
     if sets:
         model = model.with_classes(sets[0].classes, sets[0].dataset)
     columns = {s.name: model.columns(s.classes, s.name) for s in sets}
@@ -182,7 +189,8 @@ def evaluate(
             "iid": {"split": options.split, "fold": options.fold, **({"dataset": dataset} if label != dataset else {})}
             if options.iid else None,
             "versions": {"albar-bench": version(), "torch": torch.__version__},
-            **texts, **subset_said(chosen), **computed.plain(),
+            **texts, **({"frozen": options.protocol} if options.protocol else {}), **subset_said(chosen),
+            **computed.plain(),
             **({"slices": [s.record.plain() for s in sliced]} if sliced else {}),
         }  # fmt: skip
         record = ResultsRecord.made(said, "the results", "give it a shorter name, or report this")
@@ -198,7 +206,10 @@ def evaluate(
                 t.replaced(predictions=kept[t.name].predictions, masks=kept[t.name].masks) if t.name in kept
                 else t.replaced(predictions=stores[t.name].csv.relative_to(out).as_posix()) for t in record.timed
             ])  # fmt: skip
-        write_record(path, record)
+        command = command_line.current()
+        write_record(path, record.replaced(command=command) if 0 < len(command) <= LONGEST else record)
+        if options.protocol is not None:
+            say(headline(options.protocol, record))
         tables = write_slices(path, sliced) if sliced else []
         board = out / leaderboard.NAME
         leaderboard.update(board, record)

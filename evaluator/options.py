@@ -330,8 +330,9 @@ class EvalOptions(ScoringOptions):
         each set (by id); for a quick look. None scores all. check: compare each benchmark file with its manifest's
         digest. progress: show a progress bar. time: also score the ordinary test videos, and benchmarks that are named,
         in these orders of :data:`~evaluator.time_order.TIMES`; drawn orders follow ``seed``. masks, mask_set: source of
-        the masks that ``frozen-background`` needs, and its settings. scenes: whether to measure how often a network
-        that says scenes is right; None: where it can be measured. places: weights of the network that finds the true
+        the masks that ``frozen-background`` needs, and its settings. protocol: a frozen protocol, which decides views,
+        crops, bootstrap and test set (:mod:`evaluator.frozen`). scenes: whether to measure how often a network that
+        says scenes is right; None: where it can be measured. places: weights of the network that finds the true
         scenes, where no render says them.
     """
 
@@ -364,6 +365,10 @@ class EvalOptions(ScoringOptions):
         None, "Mask source of --time frozen-background, KIND or KIND:PATH (`bench segment --help` lists them)."
     )
     mask_set: tuple[str, ...] = like(NetworkSettings, "mask_set", ())
+    protocol: str | None = setting(
+        None, "A frozen protocol, such as albar-bench-2026.1: evaluate by its settings; refuse benchmarks that are not "
+        "those of the protocol.", shown="none; as the other options say",
+    )  # fmt: skip
     scenes: bool | None = setting(
         None, "Of a network that says scenes (devias): how often the scene of an ordinary test video is right.",
         shown="where the true scenes are known",
@@ -387,6 +392,27 @@ class EvalOptions(ScoringOptions):
         if self.masks is not None and FROZEN not in self.time:
             raise self.wrong("masks", self.masks, f"is for --time {FROZEN} only; leave it out")
         return self
+
+
+class ReproduceOptions(SettingsModel):
+    """How a row is made again.
+
+    Attributes:
+        root: the user's own copy of the dataset; None: synthactions is rendered as it was.
+        benchmarks, checkpoint: where what was recorded is now.
+        masks, backgrounds, weights: files of the user's, of which records hold no paths.
+    """
+
+    run: bool = setting(False, "Run the commands, then compare; without it they are only printed.")
+    out: PathSetting = setting(Path("reproduced"), "Folder for everything that is made.")
+    root: PathSetting | None = setting(None, "Your own copy of the dataset.", shown="synthactions is rendered")
+    benchmarks: Paths = setting(
+        (), "The recorded benchmarks (or a folder of them), if not where they were.", metavar="DIR ..."
+    )
+    checkpoint: PathSetting | None = setting(None, "The recorded checkpoint, if not where it was.")
+    masks: str | None = setting(None, "Mask source with its path, as for `bench build`, if it needs one.")
+    backgrounds: str | None = setting(None, "Background set with its folder, as for `bench build`, if it needs one.")
+    weights: str | None = setting(None, "Weights that the training started from, if they are a file.")
 
 
 class ExplainOptions(MovedOrigins):

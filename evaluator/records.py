@@ -365,6 +365,8 @@ class ResultsRecord(Computed):
             older versions.
         recipe: how it was trained, without the seed (:func:`evaluator.training_data.recipe_of`); empty if that is
             not known.
+        command: the command line that wrote it; empty if it was written from Python.
+        frozen: the frozen protocol that it was evaluated by; empty without one.
         kind, notes: the kind of model, and what had to be assumed about it.
         zero_shot: the texts of a model that was not trained on classes; None for others.
         classes: names in label order; empty if an older version wrote the record.
@@ -383,6 +385,8 @@ class ResultsRecord(Computed):
     checkpoint: Text = ""
     checkpoint_sha256: Text = ""
     classes: list[Text] = Field(default_factory=list[str])
+    command: Text = ""
+    frozen: Text = ""
     kind: Text = ""
     trained_on: Text = ""
     recipe: Text = ""

@@ -114,12 +114,12 @@ class Found:
 
     def __init__(self, benchmarks: Sequence[Path] = (), root: Path | None = None) -> None:
         self.root = root
-        self._given: list[Path] = []
+        self.given: list[Path] = []
         for folder in benchmarks:
             if not folder.is_dir():
                 raise BenchError(f"--benchmarks {folder}: no such folder; give a built benchmark, or a folder of them")
             below = [] if (folder / MANIFEST).is_file() else [p for p in subfolders(folder) if _is_built(p)]
-            self._given += below or [folder]
+            self.given += below or [folder]
         self._sets: dict[tuple[str, str], TestSet] = {}
 
     def benchmark(self, record: ResultsRecord, described: ScoredSet, path: Path) -> TestSet:
@@ -131,13 +131,13 @@ class Found:
         name, wanted = described.name, described.digest
         key = (wanted, str(record.limit))
         if key not in self._sets:
-            named = [p for p in self._given if p.resolve().name == name]
-            others = [p for p in self._given if p not in named]
+            named = [p for p in self.given if p.resolve().name == name]
+            others = [p for p in self.given if p not in named]
             out = _out(path)
             recorded = places_of(out, described.places, "folder")
             default = [data_root() / "benchmarks" / name]
             there = [p for p in (*named, *others, *recorded, *default) if _is_built(p)]
-            same = next((p for p in there if _digest(p, record) == wanted), None)
+            same = next((p for p in there if digest_of(p, record) == wanted), None)
             if same is None:
                 where = next((p for p in there if p not in others), None)
                 if where is not None:
@@ -188,7 +188,7 @@ def _is_built(folder: Path) -> bool:
         return False
 
 
-def _digest(folder: Path, record: ResultsRecord) -> str:
+def digest_of(folder: Path, record: ResultsRecord) -> str:
     """The digest of what a record scored of the benchmark in a folder."""
     digest = sha256_file(folder / MANIFEST)
     digest = digest if record.subset is None else listed_digest(digest, record.subset.sha256)

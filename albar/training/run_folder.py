@@ -13,6 +13,7 @@ from albar.models.weights import read_torch_file
 from albar.training.raising import epochs_of, float_of, only_epochs_differ, raise_refused
 from albar.training.run_record import RunRecord, first_difference
 from albar.training.state import State
+from benchmark_builder.utils.command_line import record_command
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, remove_leftovers, write_json
 from benchmark_builder.utils.resume import held
@@ -77,6 +78,7 @@ class RunFolder:
             raise BenchError(f"{self.path}: not empty, and not the folder of a run ({others[0]}); choose another --out")
         else:
             write_json(path, record.plain())
+        record_command(self.path)
         remove_leftovers(self.path)
         return record
 

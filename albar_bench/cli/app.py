@@ -232,6 +232,11 @@ COMMANDS: dict[str, Command | Table] = {
         f"{CLI}.benchmark:merge",
         "Join parts that were built with `--shard i/n` on several machines into one benchmark; the parts are kept.",
     ),
+    "reproduce": Command(
+        f"{CLI}.reproduce:reproduce",
+        "Print the commands that lead to a row of a leaderboard; with --run, run them and compare digests and figures.",
+        variadic(benchmarks=is_benchmark),
+    ),
     "publish": Command(
         f"{CLI}.publish:publish",
         "Write a folder that others can load, cite and check: video folder, dataset card, Croissant metadata, "
@@ -265,7 +270,7 @@ PANELS = {
     "Evaluate": ("eval", "score", "predict", "explain"),
     "Compare": ("compare", "leaderboard", "figure", "report", "versus", "paper"),
     "Downstream": ("features", "downstream"),
-    "Publish": ("publish", "rebuild"),
+    "Publish": ("publish", "rebuild", "reproduce"),
 }
 
 

@@ -24,22 +24,73 @@ Folder = Annotated[Path, typer.Argument(help="A built benchmark.", metavar="BENC
 
 
 @with_options
-def verify(folder: Folder, run: RunSettings, moved: MovedOrigins) -> None:
+def verify(
+    run: RunSettings,
+    moved: MovedOrigins,
+    folder: Annotated[
+        Path | None, typer.Argument(help="A built benchmark.", metavar="[BENCHMARK]", show_default=False)
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="A frozen protocol: also check that the benchmark is that of the protocol; without a benchmark, make "
+            "what needs no download again, and compare its digests.  [example: albar-bench-2026.1]"
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="With --protocol and without a benchmark: only four videos.")
+    ] = False,
+) -> None:
     """Check a benchmark against its manifest: the digest, size and length of every file, and every row.
 
     Example: `bench verify data/benchmarks/hmdb51-scuba-stripes`
+
+    Example: `bench verify --protocol albar-bench-2026.1` makes the videos of synthactions again and compares digests.
     """
+    from benchmark_builder.utils.errors import BenchError
+
+    if folder is None and protocol is None:
+        raise BenchError("bench verify: nothing to check; give a benchmark, or --protocol NAME of a frozen protocol")
+    if quick and (folder is not None or protocol is None):
+        raise BenchError("--quick: is for --protocol without a benchmark; leave it out")
+    if folder is None:
+        _same_protocol(str(protocol), quick, run)
+        return
+    _verified(folder, run, moved, protocol)
+
+
+def _same_protocol(name: str, quick: bool, run: RunSettings) -> None:
+    from benchmark_builder.frozen import check
+    from benchmark_builder.utils.errors import BenchError
+    from benchmark_builder.utils.pool import default_workers
+
+    problems, count = check(name, quick, run.workers or default_workers(), say)
+    for problem in problems[:50]:
+        say(problem)
+    if problems:
+        raise BenchError(f"{name}: what is made here is not the same; {len(problems)} lines, of {count} digests")
+    say(f"{name}: {count} digests, all equal: what is made here is the same benchmark")
+
+
+def _verified(folder: Path, run: RunSettings, moved: MovedOrigins, protocol: str | None) -> None:
     from benchmark_builder.audit.verify import verify as check
     from benchmark_builder.benchmark.manifest import read_benchmark
     from benchmark_builder.utils.errors import BenchError
     from benchmark_builder.utils.pool import default_workers
 
-    problems = check(folder, run.workers or default_workers(), root=moved.root, scuba=moved.scuba)
+    problems = []
+    if protocol is not None:
+        from benchmark_builder.frozen import differences, frozen
+
+        problems = differences(read_benchmark(folder), frozen(protocol))
+    problems += check(folder, run.workers or default_workers(), root=moved.root, scuba=moved.scuba)
     for problem in problems[:50]:
         say(problem)
     if problems:
         raise BenchError(f"{folder}: {len(problems)} problems; build it again, or get an intact copy")
     say(f"{folder}: {counted(len(read_benchmark(folder).rows), 'video')}, all unchanged since the build")
+    if protocol is not None:
+        say(f"{folder}: is the benchmark of {protocol}")
 
 
 @with_options

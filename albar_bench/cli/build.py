@@ -40,7 +40,9 @@ class BuildOptions(RunSettings, PartSettings, VideoSettings):
     out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND")
     keep_going: bool = setting(False, "Exit with 0 even if some videos failed.")
     protocol: str = setting(
-        "default", "default, stillmix (as published), ucf101-updated, or a FILE.toml; sets all options below."
+        "default",
+        "default, stillmix (as published), ucf101-updated, albar-bench-2026.1 (frozen), or a FILE.toml; sets "
+        "all options below.",
     )
 
     @property

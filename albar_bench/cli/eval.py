@@ -14,7 +14,7 @@ OF_MODEL = (
 UNNAMED = tuple(name for name in OF_MODEL if name not in ("method", "trained_on"))  # without those for the leaderboard
 OPTIONS = (
     "dataset", "root", "name", "iid", "split", "fold", "batch", "workers", "device", "precision", "subset", "limit",
-    "allow_missing", "seed", "cluster", "suffix", "old_suffix", "slices", "quantiles", "time", "masks",
+    "allow_missing", "seed", "cluster", "suffix", "old_suffix", "slices", "quantiles", "time", "protocol", "masks",
     "mask_set", "scenes", "places",
 )  # fmt: skip
 

@@ -22,12 +22,21 @@ def publish(
 
     Example: `bench publish data/benchmarks/synthactions-scuba-stripes --out published --author "Ada Lovelace"`
 
+    Example: bench publish results --out published-results (leaderboard, records and predictions)
+
     Videos are in it only if the licence of the dataset allows it, or with --with-pixels; otherwise `bench rebuild`
     makes them again from an own copy of the dataset. docs/publish.md has the table of licences.
     """
     from albar_bench.version import __version__
+    from benchmark_builder.benchmark.protocol_record import PROTOCOL
     from benchmark_builder.publishing.publish import publish_benchmark
 
+    if not (source / PROTOCOL).is_file():
+        from evaluator.publish_results import publish_results
+
+        results = publish_results(source, settings, __version__)
+        say(f"{results.folder}: {counted(results.videos, 'evaluation')}; check it with `sha256sum -c checksums.sha256`")
+        return
     made = publish_benchmark(source, settings, __version__)
     for line in made.said:
         say(shown(line))

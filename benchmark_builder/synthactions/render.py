@@ -1,6 +1,6 @@
 """The dataset: one video as a pure function of (settings, split, index), and all of them on disk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -175,6 +175,20 @@ def render_dataset(root: Path, settings: SynthSettings, workers: int = 1, progre
     }
     videos = [_Clip(clip_facts(settings, split, k), k) for split in SPLITS for k in range(settings.count(split))]
     return runner.fill(_Render(root, RenderMaker(root, settings), record, videos), videos, workers, progress)
+
+
+def render_chosen(root: Path, settings: SynthSettings, ids: Collection[str], workers: int = 1) -> None:
+    """Render only some videos of a test set, the same as in :func:`render_dataset`, into a temporary folder.
+
+    The folder lists only these; it is read as a dataset, but it is not the dataset of its record.
+
+    Raises:
+        BenchError: as :func:`render_dataset`.
+    """
+    record = {"dataset": "synthactions", "revision": REVISION, "classes": list(CLASSES), "settings": settings.record()}
+    every = [_Clip(clip_facts(settings, "test", k), k) for k in range(settings.test)]
+    videos = [clip for clip in every if clip.facts.id in ids]
+    runner.fill(_Render(root, RenderMaker(root, settings), record, videos), videos, workers, False)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_builder.utils import runner
+from benchmark_builder.utils.command_line import record_command
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, read_json, write_json
 from benchmark_builder.utils.journal import Entry, Journal
@@ -89,6 +90,7 @@ class RenderedFolder(runner.Filling[Item]):
                 f"{first['reason']}; run the same command again, the others are kept"
             )
         self.write_lists(self._videos)
+        record_command(root)
         write_json(root / self.record_name, self._record)
         (root / _BEGUN).unlink(missing_ok=True)
         (root / self.journal).unlink(missing_ok=True)

@@ -27,7 +27,7 @@ from benchmark_builder.builders import Run, Subset, build_conflfg, build_scuba, 
 from benchmark_builder.kinds.shaken import camera_path, shake
 from benchmark_builder.masks.stored import MaskWriter
 from benchmark_builder.masks.treatment import MaskSettings, TreatedTrack, require_valid
-from benchmark_builder.protocols import Settings, differing, names, protocol_masks, resolve
+from benchmark_builder.protocols import Settings, differing, frozen_names, names, protocol_masks, resolve
 from benchmark_builder.segment import segment
 from benchmark_builder.utils.errors import BenchError, LeftOut
 from benchmark_builder.utils.rng import generator
@@ -289,8 +289,9 @@ def test_camera_path_is_smooth_and_within_its_amplitude() -> None:
 
 
 def test_named_protocols_are_whole_and_say_what_was_changed() -> None:
-    assert names() == ["default", "stillmix", "ucf101-updated"]
-    for name in names():
+    assert names() == ["albar-bench-2026.1", "default", "stillmix", "ucf101-updated"]
+    assert frozen_names() == ["albar-bench-2026.1"]
+    for name in names()[1:]:
         for dataset in ("synthactions", "ucf101", "hmdb51", "kinetics400", "jhmdb", "folder"):
             found, said = resolve(name, dataset, {"per_video": None})
             assert isinstance(found, Settings) and said == {"name": name, "version": 3, "changed": {}}
@@ -302,7 +303,7 @@ def test_named_protocols_are_whole_and_say_what_was_changed() -> None:
     found, said = resolve("default", "ucf101", {"per_video": 2, "fit": "cover"})
     assert found.per_video == 2 and said["changed"] == {"per_video": {"protocol": 5, "here": 2}}
     assert differing(said) == "differs from protocol default: per_video=2 (protocol: 5)"
-    with pytest.raises(BenchError, match="choose from default, stillmix"):
+    with pytest.raises(BenchError, match="choose from albar-bench-2026.1, default, stillmix"):
         resolve("mine", "ucf101", {})
     assert set(MaskSettings.setting_names()) <= set(Settings.setting_names())
 
