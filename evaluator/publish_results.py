@@ -85,7 +85,7 @@ def without_places(record: ResultsRecord) -> ResultsRecord:
 
 
 def _predictions(record: ResultsRecord) -> list[str]:
-    named = [s.predictions for s in (*record.sets, *record.timed)]
+    named = [s.predictions for s in record.sets] + [t.predictions for t in record.timed]
     named += [s.scenes.predictions for s in record.sets if s.scenes is not None]
     return [name for name in named if name is not None]
 

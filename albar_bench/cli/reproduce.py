@@ -29,7 +29,7 @@ def reproduce(
 ) -> None:
     """Print the commands that lead to a row of a leaderboard; with --run, run them and compare digests and figures.
 
-    Example: bench reproduce results/results/synthactions-albar-1a2b3c4d.json --run --out again
+    Example: `bench reproduce results/results/synthactions-albar-1a2b3c4d.json --run --out again`
 
     Commands are derived from the settings in the record, the checkpoint and the benchmarks. Nothing that a record says
     is run as it is: only `bench data render`, `build`, `train` and `eval`, with checked values. Exit status 1 if

@@ -103,7 +103,10 @@ def _results(plan: Plan, record: ResultsRecord, path: Path, places: Places) -> N
     checkpoint, network = _checkpoint(plan, record, out, places)
     if checkpoint is None:
         return
-    root = _root(plan, record.dataset, places, _recorded_root(record, out))
+    dataset = record.dataset
+    if dataset not in DATASETS.shipped and network is not None:  # a name of the user's for it
+        dataset = str(network.settings.get("dataset"))
+    root = _root(plan, dataset, places, _recorded_root(record, out))
     if root is None:
         return
     try:
@@ -330,7 +333,7 @@ def _beside(plan: Plan, file: Path) -> list[Path]:
 
 def _train_values(record: RunRecord, places: Places) -> dict[str, object]:
     values: dict[str, Any] = {
-        "dataset": record.dataset, "split": record.split, "fold": record.fold, "limit": record.limit,
+        "dataset": record.dataset, "name": record.name, "split": record.split, "fold": record.fold, "limit": record.limit,
         "validation": record.validation, "seed": record.seed, "preset": record.preset, "keep": record.keep,
         "dropout": record.dropout, "precision": record.precision, "compile": record.compile or None,
         "model": part(record.model, "model", MODELS.shipped), **(record.recipe or {}), "clip": record.clip or {},
@@ -342,6 +345,10 @@ def _train_values(record: RunRecord, places: Places) -> dict[str, object]:
         values["weights"] = record.weights
     if record.subset is not None:
         raise Underivable("--subset: its list of ids is not recorded")
+    if record.raised:
+        raise Underivable(
+            f"epochs: the run was first for {record.raised[0]} and then continued, which changes its rates"
+        )
     beside = dict(record.beside or {})
     masks = beside.pop("masks", None)
     if masks is not None and places.masks is None:
@@ -369,7 +376,8 @@ def _eval_words(
         words += options({"split": record.iid.split, "fold": record.iid.fold})
     words += options({
         "seed": record.bootstrap_seed, "cluster": record.cluster, "precision": record.precision or None,
-        "limit": record.limit, "method": record.method if network and record.method != network.method else None,
+        "limit": record.limit, "name": None if record.dataset in DATASETS.shipped else record.dataset,
+        "method": record.method if network and record.method != network.method else None,
     })  # fmt: skip
     if record.subset is not None:
         raise Underivable("--subset: its list of ids is not recorded")

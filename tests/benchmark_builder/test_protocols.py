@@ -303,7 +303,7 @@ def test_named_protocols_are_whole_and_say_what_was_changed() -> None:
     found, said = resolve("default", "ucf101", {"per_video": 2, "fit": "cover"})
     assert found.per_video == 2 and said["changed"] == {"per_video": {"protocol": 5, "here": 2}}
     assert differing(said) == "differs from protocol default: per_video=2 (protocol: 5)"
-    with pytest.raises(BenchError, match="choose from albar-bench-2026.1, default, stillmix"):
+    with pytest.raises(BenchError, match=r"2026\.1, default, stillmix"):
         resolve("mine", "ucf101", {})
     assert set(MaskSettings.setting_names()) <= set(Settings.setting_names())
 
