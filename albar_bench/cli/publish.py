@@ -22,7 +22,7 @@ def publish(
 
     Example: `bench publish data/benchmarks/synthactions-scuba-stripes --out published --author "Ada Lovelace"`
 
-    Example: bench publish results --out published-results (leaderboard, records and predictions)
+    Example: `bench publish results --out published-results` publishes leaderboard, records and predictions.
 
     Videos are in it only if the licence of the dataset allows it, or with --with-pixels; otherwise `bench rebuild`
     makes them again from an own copy of the dataset. docs/publish.md has the table of licences.

@@ -333,7 +333,8 @@ def _beside(plan: Plan, file: Path) -> list[Path]:
 
 def _train_values(record: RunRecord, places: Places) -> dict[str, object]:
     values: dict[str, Any] = {
-        "dataset": record.dataset, "name": record.name, "split": record.split, "fold": record.fold, "limit": record.limit,
+        "dataset": record.dataset, "name": record.name, "split": record.split, "fold": record.fold,
+        "limit": record.limit,
         "validation": record.validation, "seed": record.seed, "preset": record.preset, "keep": record.keep,
         "dropout": record.dropout, "precision": record.precision, "compile": record.compile or None,
         "model": part(record.model, "model", MODELS.shipped), **(record.recipe or {}), "clip": record.clip or {},
@@ -346,9 +347,7 @@ def _train_values(record: RunRecord, places: Places) -> dict[str, object]:
     if record.subset is not None:
         raise Underivable("--subset: its list of ids is not recorded")
     if record.raised:
-        raise Underivable(
-            f"epochs: the run was first for {record.raised[0]} and then continued, which changes its rates"
-        )
+        raise Underivable(f"epochs: the run was first for {record.raised[0]} and then continued for more")
     beside = dict(record.beside or {})
     masks = beside.pop("masks", None)
     if masks is not None and places.masks is None:
