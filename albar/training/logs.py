@@ -40,12 +40,13 @@ class Logs:
 
     def __enter__(self) -> "Logs":
         for name in self.names:
-            self.accelerator.log_with = [name]
+            self.accelerator.log_with, self.accelerator.trackers = [name], []  # started one by one: their names differ
             try:
                 if name == BOARD:
                     self.accelerator.init_trackers(BOARD)  # name of TensorBoard's folder
                 else:
-                    own = {"name": self.folder.resolve().name} if name == "wandb" else {}
+                    folder = self.folder.resolve()
+                    own = {"name": folder.name, "dir": str(folder)} if name == "wandb" else {}
                     self.accelerator.init_trackers(PROJECT, plain(self.settings), {name: own})
             except Exception as error:  # a tracker's package can raise anything: no account, no network, an old version
                 raise BenchError(

@@ -269,10 +269,10 @@ class Run:
 
     def _write_checkpoints(self) -> None:
         """Write model.ckpt, and the other of the last and the best epoch if it is to be kept too."""
-        cost, (first, *others) = (
-            over_epochs(self.state.rows),
-            [w for w in self.settings.kept if w in (LAST, BEST)] or [LAST],
-        )
+        cost, every = over_epochs(self.state.rows), self.settings.kept_every
+        if every and every > self.recipe.epochs:
+            self.say(f"--keep every:{every}: kept none, the run has {counted(self.recipe.epochs, 'epoch')}")
+        first, *others = [word for word in self.settings.kept if word in (LAST, BEST)] or [LAST]
         if others == [LAST]:  # before the best weights are loaded
             self._save_checkpoint(cost, path=self.folder.path / f"{LAST}.ckpt")
         if others == [BEST]:

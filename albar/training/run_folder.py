@@ -11,7 +11,7 @@ from albar.checkpoint import STATE
 from albar.methods import AnySettings
 from albar.models.weights import read_torch_file
 from albar.training.raising import epochs_of, float_of, only_epochs_differ, raise_refused
-from albar.training.run_record import RunRecord, first_difference
+from albar.training.run_record import RunRecord, differences
 from albar.training.state import State
 from benchmark_builder.utils.command_line import record_command
 from benchmark_builder.utils.errors import BenchError
@@ -70,9 +70,10 @@ class RunFolder:
             if found != wanted and not begun:  # the other run has no saved state, so nothing is lost
                 write_json(path, wanted)
             elif found != wanted:
-                was, now = first_difference(found, wanted)
+                was, now = differences(found, wanted)
                 raise BenchError(
-                    f"{self.path} holds a run with {was}, this one has {now}; delete it or choose another --out"
+                    f"{self.path} holds a run with {was}, this one has {now}; give the options of that run to continue "
+                    "it, delete it, or choose another --out"
                 )
         elif others := held(self.path):
             raise BenchError(f"{self.path}: not empty, and not the folder of a run ({others[0]}); choose another --out")

@@ -174,17 +174,32 @@ def _with_defaults(found: dict[str, object], settings: AnySettings) -> dict[str,
     return made
 
 
+SHOWN = 3  # names of further differences in a message
+
+
 def digest(value: object) -> str:
     """SHA-256, hex, of plain types."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def first_difference(found: Mapping[str, object], wanted: Mapping[str, object], prefix: str = "") -> tuple[str, str]:
-    """The first difference of two records, as ``name value`` for each."""
+def differences(found: Mapping[str, object], wanted: Mapping[str, object]) -> tuple[str, str]:
+    """What differs in two records: the first difference as ``name value``, and the other value, with the names of the
+    others."""
+    listed = _differences(found, wanted)
+    name, a, b = listed[0]
+    others = [name for name, _, _ in listed[1:]]
+    more = f" (and {', '.join(others[:SHOWN])}{', …' if len(others) > SHOWN else ''} differ)" if others else ""
+    return f"{name} {a!r}", f"{b!r}{more}"
+
+
+def _differences(
+    found: Mapping[str, object], wanted: Mapping[str, object], prefix: str = ""
+) -> list[tuple[str, object, object]]:
+    listed: list[tuple[str, object, object]] = []
     for name in sorted(wanted.keys() | found.keys()):
         a, b = found.get(name), wanted.get(name)
-        if a != b:
-            if isinstance(a, dict) and isinstance(b, dict):
-                return first_difference(a, b, f"{prefix}{name}.")
-            return f"{prefix}{name} {a!r}", f"{b!r}"
-    raise AssertionError("the records are equal")
+        if isinstance(a, dict) and isinstance(b, dict):
+            listed += _differences(a, b, f"{prefix}{name}.")
+        elif a != b:
+            listed.append((prefix + name, a, b))
+    return listed

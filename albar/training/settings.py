@@ -17,7 +17,7 @@ from benchmark_builder.settings import PartSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import PathSetting, SettingsModel, Table, Word, like, setting
 from benchmark_builder.utils.registry import safe_name
-from benchmark_builder.utils.text import read_text
+from benchmark_builder.utils.text import read_text, shown
 from manifests import resource
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ VALIDATION = 0.1  # share of the training videos that is kept for validation, un
 # The trackers of accelerate; each has the name of the package that it needs.
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio", "swanlab", "comet_ml", "clearml", "aim", "dvclive")
 NO_TRACKER = "none"
+LONGEST_NAME = 100  # characters of a dataset's name
 METHOD, CLIPS, RUNNING = "Method", "Clips", "Running"  # headings in --help
 
 
@@ -259,6 +260,8 @@ class TrainSettings(BankSettings):
                 raise self.wrong(
                     "track", name, f"needs the package {package}; `pip install {package}`, or leave it out"
                 )
+        if self.name is not None and not (self.name.isprintable() and len(self.name) <= LONGEST_NAME):
+            raise self.wrong("name", shown(self.name), f"give at most {LONGEST_NAME} printable characters")
         if self.name is not None and self.name != self.dataset and self.name in DATASETS.names():
             raise self.wrong("name", self.name, "is a dataset of this toolkit, whose rows it would join; take another")
         return self

@@ -37,8 +37,8 @@ def said_validation(settings: TrainSettings, videos: Sequence[Video], kept_back:
     if not s.validation_share:
         return "validation: none (--validation 0)"
     return (
-        f"validation: none; each of the {counted(len(videos), 'video')} is drawn with a chance of "
-        f"{s.validation_share:g}, and none was; raise --validation"
+        f"validation: none of the {counted(len(videos), 'video')} was drawn (--validation {s.validation_share:g}); "
+        "raise --validation, or add videos"
     )
 
 

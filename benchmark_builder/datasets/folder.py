@@ -142,6 +142,13 @@ def _place(root: Path) -> Path:
     for folder in (root / "videos", root):
         if folder.is_dir() and any(files_of(d, VIDEO_SUFFIXES)[0] for d in subfolders(folder)):
             return folder
+    loose = files_of(root, VIDEO_SUFFIXES)[0]
+    if loose:
+        raise BenchError(f"{root}: contains no folder with videos, but {counted(len(loose), 'video')} outside of class "
+                         f"folders. {WHERE}")  # fmt: skip
+    inner = next((d for d in subfolders(root) if any(files_of(c, VIDEO_SUFFIXES)[0] for c in subfolders(d))), None)
+    if inner is not None:
+        raise BenchError(f"{root}: contains no folder with videos, but {inner} does; give --root {inner}")
     others = [p for d in subfolders(root) for p in files_of(d, VIDEO_SUFFIXES)[1]]
     said = "; ".join(not_videos(root, others))
     raise BenchError(f"{root}: contains no folder with videos ({', '.join(sorted(VIDEO_SUFFIXES))})"

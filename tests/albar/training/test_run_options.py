@@ -147,6 +147,14 @@ def test_what_would_be_another_run_is_refused_and_nothing_changes(run: Start, ch
     assert (path.read_bytes(), (path.parent / "settings.json").read_bytes()) == before
 
 
+def test_more_epochs_without_the_other_options_of_the_run_name_these(run: Start) -> None:
+    run(**CONSTANT)
+    with pytest.raises(
+        BenchError, match=r"recipe\.epochs 2, this one has 3 \(and recipe\.schedule, recipe\.warmup diff"
+    ):
+        run(epochs=3)
+
+
 def test_a_run_raised_and_killed_at_once_goes_on(run: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     run(**CONSTANT)
     write = albar.training.run_folder.write_json
@@ -248,7 +256,7 @@ def test_trackers_get_every_step_once_on_one_axis(run: Start, monkeypatch: pytes
 
         def __init__(self, project: str, **said: object) -> None:
             super().__init__()
-            assert (project, said) == ("albar-bench", {"name": "run"})
+            assert (project, said["name"]) == ("albar-bench", "run") and Path(str(said["dir"])).is_dir()
 
         def store_init_configuration(self, values: dict) -> None:
             assert values["recipe.epochs"] == 2 and all(isinstance(v, (bool, int, float, str)) for v in values.values())
@@ -265,4 +273,4 @@ def test_trackers_get_every_step_once_on_one_axis(run: Start, monkeypatch: pytes
     steps = [step for step, _ in seen[:-1]]
     assert steps == sorted(steps) and steps[-1] == 4 and seen[-1][0] == -1, "a tracker refuses steps that go back"
     assert [kind for _, kind in seen[:-1]].count({"epoch"}) == 2
-    assert (path.parent / "tensorboard").is_dir()
+    assert [p.is_file() for p in (path.parent / "tensorboard").iterdir()] == [True], "one log, as without the other"
