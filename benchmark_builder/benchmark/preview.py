@@ -1,6 +1,6 @@
 """Contact sheets: a few videos in all versions (original, mask, SCUBA …), with frames from left to right."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,14 +12,20 @@ from benchmark_builder.benchmark.manifest import PROTOCOL, Benchmark, Row, read_
 from benchmark_builder.benchmark.masked import MaskedFolder, is_segmented, read_masked
 from benchmark_builder.benchmark.sheets import (
     GAP,
-    LABEL,
     PAPER,
+    SIZE,
+    SMALL,
+    SOFT,
+    TITLE,
     check_pixels,
+    fitted,
     frames_outlined,
+    lines_of_text,
     outlined,
     paper,
     scaled,
     strip,
+    text_width,
     write_animation,
     write_sheet,
     written,
@@ -32,6 +38,7 @@ from benchmark_builder.utils.pictures import PLAYING, SHEETS, check_suffix
 from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.selection import indices
 
+NOT_BUILT = "not built"
 PLAYED, MOST_PLAYED = 10, 600  # maximum seconds and frames of a video in an animation
 T = TypeVar("T")
 
@@ -97,7 +104,7 @@ def contact_sheet(folder: Path, out: Path, videos: int | None = None, **settings
     found = family(folder, s.root, s.scuba)
     rows = spread_rows(found.scuba.rows, s.videos or 4)
     _check_size(rows, columns, height)
-    return write_sheet(out, [_band(found, row, columns, height) for row in rows])
+    return write_sheet(out, _sheet(found, rows, columns, height))
 
 
 def animation(folder: Path, out: Path, videos: int | None = None, **settings: Any) -> Path:
@@ -184,11 +191,27 @@ def _played(found: Family, row: Row, height: int, width: int) -> np.ndarray:
 
 
 def spread_rows(rows: Sequence[Row], count: int) -> list[Row]:
-    """Up to ``count`` rows: first different sources, spread over the classes, then further variants."""
+    """Up to ``count`` rows: of different source videos and, as far as possible, of different classes; further variants
+    of a source video only where there are not enough source videos."""
     ordered = sorted(rows, key=lambda r: (r.variant, r.id))
-    first = [r for r in ordered if r.variant == ordered[0].variant]
-    pool = first if len(first) >= count else ordered
-    return _spread(pool, count)
+    first: dict[str, Row] = {}
+    for row in ordered:
+        first.setdefault(row.source_id, row)
+    if len(first) < count:
+        chosen = {row.id for row in first.values()}
+        further = [row for row in ordered if row.id not in chosen]
+        return sorted([*first.values(), *_spread(further, count - len(first))], key=lambda r: (r.variant, r.id))
+    by_class: dict[int, list[Row]] = {}
+    for row in sorted(first.values(), key=lambda r: r.id):
+        by_class.setdefault(row.label, []).append(row)
+    # Whole rounds of one video per class, then classes that are spread over all of them.
+    picked: list[Row] = []
+    turn = 0
+    while len(picked) < count:
+        left = [of for of in by_class.values() if len(of) > turn]
+        picked += [of[turn] for of in _spread(left, count - len(picked))]
+        turn += 1
+    return sorted(picked, key=lambda r: r.id)
 
 
 def versions_of(
@@ -221,7 +244,7 @@ def versions_of(
     for kind, about in lines.items():
         other = found.derived.get(kind)
         made = other.by_id.get(row.id) if other else None
-        yield about.short, _frames(other.frames(made), picks, size) if other and made else "not built"
+        yield about.short, _frames(other.frames(made), picks, size) if other and made else NOT_BUILT
 
 
 def _frames(stream: Iterator[np.ndarray], picks: Sequence[int], size: tuple[int, int]) -> list[np.ndarray]:
@@ -234,23 +257,70 @@ def _frames(stream: Iterator[np.ndarray], picks: Sequence[int], size: tuple[int,
     return [found[k] for k in picks if k in found]
 
 
-def _band(found: Family, row: Row, columns: int, height: int) -> np.ndarray:
-    """One video: a title, then one line per version."""
-    width = max(1, round(row.width * height / row.height))
-    picks = np.linspace(0, row.frames - 1, min(columns, row.frames)).round().astype(int).tolist()
-    total = LABEL + columns * (width + GAP)
-    title = paper(26, total)
-    written(title, f"{row.id}   [{row.class_name}]", (6, 18))
+def _sheet(found: Family, rows: Sequence[Row], columns: int, height: int) -> list[np.ndarray]:
+    """The bands of a sheet: a heading, one band per video, and what the versions are.
+
+    Every band has about the same width: narrow videos show more frames than ``columns``, as far as they have them.
+    """
+    scuba = found.scuba
+    lines = [(row, max(1, round(row.width * height / row.height))) for row in rows]
+    room = max(min(columns, row.frames) * (width + GAP) for row, width in lines)
+    videos = []
+    for row, width in lines:
+        count = max(min(columns, row.frames), min(room // (width + GAP), row.frames))
+        picks = np.linspace(0, row.frames - 1, count).round().astype(int).tolist()
+        videos.append((row, width, picks, list(versions_of(found, row, picks, (width, height)))))
+    names = dict.fromkeys(name for *_, versions in videos for name, _ in versions)
+    label = 2 * GAP + max(text_width(name) for name in names)
+    total = max(label + room, 360)
+    head = paper(TITLE + 2 * GAP, total)
+    written(
+        head, fitted(scuba.folder.resolve().name, total - 2 * GAP, TITLE, True), (GAP, TITLE + GAP), TITLE, bold=True
+    )
+    sources = len({row.source_id for row in scuba.rows})
+    facts = f"{scuba.protocol.dataset}; {len(rows)} of {len(scuba.rows)} videos, made from {sources} source videos. "
+    bands = [head, lines_of_text([f"{facts}Frames from left to right, with their numbers."], total)]
+    missing = {name for *_, versions in videos for name, frames in versions if frames == NOT_BUILT}
+    bands += [_band(row, width, picks, versions, label, total) for row, width, picks, versions in videos]
+    return [*bands, lines_of_text(_captions(found, names, missing), total)]
+
+
+def _captions(found: Family, names: Collection[str], missing: Collection[str]) -> list[str]:
+    """What each version of the sheet is, and which are not built."""
+    known = {about.short: about.explained for about in kinds.shipped()}
+    known |= {b.about.short: b.about.explained for b in (found.scuba, *found.derived.values())}
+    known |= {"original": "as filmed", "mask": "the outline of the actor's mask"}
+    said = [f"{name}: {known[name]}" for name in names if known.get(name) and name not in missing]
+    lines = [f"{'; '.join(said)}."] if said else []
+    return lines + ([f"Not built: {', '.join(name for name in names if name in missing)}."] if missing else [])
+
+
+def _band(
+    row: Row,
+    width: int,
+    picks: Sequence[int],
+    versions: Sequence[tuple[str, list[np.ndarray] | str]],
+    label: int,
+    total: int,
+) -> np.ndarray:
+    """One video: a title with the numbers of the frames, then one line per version that there is."""
+    title = paper(SIZE + SMALL + 3 * GAP, total)
+    name = fitted(f"{row.class_name}   {row.id}" if row.class_name else row.id, total - 2 * GAP, bold=True)
+    written(title, name, (GAP, SIZE + GAP), bold=True)
+    for k, pick in enumerate(picks):
+        if width >= text_width(str(pick), SMALL):
+            written(title, str(pick), (label + k * (width + GAP), SIZE + SMALL + 2 * GAP), SMALL, SOFT)
     lines = [title]
-    for name, frames in versions_of(found, row, picks, (width, height)):
-        line = paper(22 if isinstance(frames, str) else height + GAP, total)
-        middle = line.shape[0] // 2 + 4
-        written(line, name, (6, middle), 0.45)
+    for version, frames in versions:
+        if frames == NOT_BUILT:
+            continue
+        line = paper(SIZE + GAP if isinstance(frames, str) else frames[0].shape[0] + GAP if frames else GAP, total)
+        written(line, version, (GAP, line.shape[0] // 2 + 3))
         if isinstance(frames, str):
-            written(line, frames, (LABEL, middle), 0.45, 150)
+            written(line, frames, (label, line.shape[0] // 2 + 3), ink=SOFT)
         else:
             for k, frame in enumerate(frames):
-                left = LABEL + k * (width + GAP)
-                line[:height, left : left + width] = frame
+                left = label + k * (width + GAP)
+                line[: frame.shape[0], left : left + width] = frame
         lines.append(line)
     return np.concatenate(lines)

@@ -1,7 +1,11 @@
 """Contact sheets: lines of pictures with text on paper, and frames with the outline of their mask."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,10 +20,14 @@ from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.encode import H264
 from benchmark_builder.video.ffmpeg import open_animation
 
-LABEL, GAP, PAPER, INK = 84, 6, 250, 40
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
+GAP, PAPER, INK, SOFT = 6, 250, 40, 120
 GREY = 128  # of the picture behind a mask whose video is missing
 OUTLINE, EDGE = (255, 225, 0), (0, 0, 0)  # RGB: yellow with black sides is visible on dark and on bright pictures
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+SIZE, SMALL, TITLE = 12, 10, 14  # pixels, of letters
+LEAST = 360  # pixels; a title gets at least this width, however few pictures are below it
 
 
 def outlined(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -95,24 +103,97 @@ def paper(height: int, width: int) -> np.ndarray:
     return np.full((height, width, 3), PAPER, np.uint8)
 
 
-def written(image: np.ndarray, text: str, place: tuple[int, int], scale: float = 0.42, ink: int = INK) -> None:
-    """Write text into a picture; ``place``: left end of the base line, x and y in pixels."""
-    cv2.putText(image, shown(text), place, _FONT, scale, (ink,) * 3, 1, cv2.LINE_AA)
+@cache
+def _font(size: int, bold: bool) -> "FreeTypeFont":
+    """DejaVu Sans, which comes with matplotlib and has the letters of most alphabets."""
+    from PIL import ImageFont
+
+    found = find_spec("matplotlib")  # without importing it
+    assert found is not None and found.submodule_search_locations
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    folder = Path(found.submodule_search_locations[0]) / "mpl-data" / "fonts" / "ttf"
+    return ImageFont.truetype(str(folder / name), size)
+
+
+def text_width(text: str, size: int = SIZE, bold: bool = False) -> int:
+    """Width of a text in pixels."""
+    return math.ceil(_font(size, bold).getlength(shown(text)))
+
+
+def fitted(text: str, width: int, size: int = SIZE, bold: bool = False) -> str:
+    """A text that is at most ``width`` pixels wide: shortened in the middle if it is too long."""
+    text = shown(text)
+    if text_width(text, size, bold) <= width:
+        return text
+    kept = len(text)
+    while kept > 1 and text_width(made := _shortened(text, kept), size, bold) > width:
+        kept -= 1
+    return made if kept > 1 else "…"
+
+
+def _shortened(text: str, kept: int) -> str:
+    head = (kept + 1) // 2
+    return f"{text[:head]}…{text[len(text) - (kept - head) :]}"
+
+
+def written(
+    image: np.ndarray, text: str, place: tuple[int, int], size: int = SIZE, ink: int = INK, bold: bool = False
+) -> None:
+    """Write text into a picture, uint8 (H, W, 3).
+
+    Args:
+        image: the picture, changed in place.
+        text: one line.
+        place: left end of the base line, x and y in pixels.
+        size: of the letters, in pixels. ink: grey value. bold: whether letters are bold.
+    """
+    from PIL import Image, ImageDraw
+
+    text = shown(text)
+    left, top, right, bottom = map(int, _font(size, bold).getbbox(text, anchor="ls"))
+    x0, y0 = max(place[0] + left - 1, 0), max(place[1] + top - 1, 0)
+    x1, y1 = min(place[0] + right + 2, image.shape[1]), min(place[1] + bottom + 2, image.shape[0])
+    if x1 <= x0 or y1 <= y0:
+        return
+    part = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]))
+    drawn = ImageDraw.Draw(part)
+    drawn.text((place[0] - x0, place[1] - y0), text, font=_font(size, bold), fill=(ink,) * 3, anchor="ls")
+    image[y0:y1, x0:x1] = np.asarray(part)
+
+
+def lines_of_text(texts: Sequence[str], width: int, size: int = SMALL, ink: int = SOFT) -> np.ndarray:
+    """Paper, uint8 (H, ``width``, 3), with texts, each wrapped where it is too long for a line."""
+    wrapped = [line for text in texts for line in _wrapped(shown(text), width - 2 * GAP, size)]
+    band = paper(len(wrapped) * (size + 5) + GAP, width)
+    for k, line in enumerate(wrapped):
+        written(band, line, (GAP, (k + 1) * (size + 5) - 2), size, ink)
+    return band
+
+
+def _wrapped(text: str, width: int, size: int) -> list[str]:
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_width(longer, size) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [fitted(line, width, size) for line in lines]
 
 
 def strip(title: str, pictures: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
-    """A title, and below it pictures of one height, uint8 (H, W, 3), with a label each: uint8 (H', W', 3)."""
-    text_width = cv2.getTextSize(shown(title), _FONT, 0.42, 1)[0][0]
-    wide = max(text_width + 12, GAP + sum(picture.shape[1] + GAP for _, picture in pictures))
-    head = paper(26, wide)
-    written(head, title, (6, 18))
+    """A title, and below it pictures of one height, uint8 (H, W, 3), with a label each: uint8 (H', W', 3).
+
+    A title that is longer than the line of pictures is wrapped.
+    """
+    wide = max(LEAST, GAP + sum(picture.shape[1] + GAP for _, picture in pictures))
+    head = lines_of_text([title], wide, SIZE, INK)
     line = paper(max((p.shape[0] for _, p in pictures), default=0) + GAP, wide)
     left = GAP
     for label, picture in pictures:
         line[: picture.shape[0], left : left + picture.shape[1]] = picture
-        box = cv2.getTextSize(label, _FONT, 0.4, 1)[0]
-        cv2.rectangle(line, (left, 0), (left + box[0] + 6, box[1] + 6), (PAPER,) * 3, -1)
-        written(line, label, (left + 3, box[1] + 3), 0.4)
+        cv2.rectangle(line, (left, 0), (left + text_width(label, SMALL) + 6, SMALL + 5), (PAPER,) * 3, -1)
+        written(line, label, (left + 3, SMALL + 1), SMALL)
         left += picture.shape[1] + GAP
     return np.concatenate([head, line])
 
