@@ -18,6 +18,7 @@ from evaluator.reports.sheet import Cell, Column, Sheet
 from evaluator.training_data import UNKNOWN
 
 _SHORT = 14  # characters of a text that is written in its cell, and not below the table
+_MOST_NOTES = 10  # about rows that are not merged
 # Figure -> the one that stands next to it: contrasted accuracy can be won by noticing that nothing moves, its shaken
 # form cannot.
 _NEXT = {k.contrast: shaken.contrast for k in shipped() if k.still and k.contrasted
@@ -117,7 +118,7 @@ class _Board:
         row = one.rows[0]
         if is_published(row) and column in ("model", "protocol"):
             return ""
-        return row[column]
+        return row[column] or ("–" if column == "method" else "")
 
     def sheet(self) -> Sheet:
         naming, notes = self._naming(), [*self._notes()]
@@ -176,7 +177,7 @@ class _Board:
     def _notes(self) -> Iterable[str]:
         o, sort = self.options, self.known[self.sort]
         among = ", each block of rows by itself" if len(self.blocks) > 1 else ""
-        yield f"Ranked by {sort[0]}{among}. ↑ higher is better, ↓ lower is better."
+        yield f"Ranked by {sort[0]}{among}; ↑ higher is better, ↓ lower is better."
         if self.changes:
             what = {"points": "percent points", "relative": "relative, percent of its figure",
                     "both": "percent points; relative, percent of its figure"}[o.change]  # fmt: skip
@@ -199,8 +200,10 @@ class _Board:
         yield from scene_notes(self.rows)
         if len({row["dataset"] for row in self.rows}) > 1:
             yield "Rows of different data sets were not measured on the same videos: not comparable."
-        for same in self.unlike:
-            yield self._difference(same)
+        yield from map(self._difference, self.unlike[:_MOST_NOTES])
+        if len(self.unlike) > _MOST_NOTES:
+            more = counted(len(self.unlike) - _MOST_NOTES, "other method")
+            yield f"Rows of {more} with numbers in brackets differ likewise; --format csv has all that rows say."
         old = {one.method: None for one in self.entries if len(one.rows) > 1 and not one.rows[0].get("recipe")}
         if old:
             yield (f"The rows of {_listed(list(old))} do not say how they were trained (they are of an older version "
@@ -217,7 +220,9 @@ class _Board:
         labels = ", ".join(f"[{self.marks[id(one)]}]" for one in same)
         parts = []
         if len({digests(one.rows[0]) for one in same}) > 1:
-            parts.append("the sets they were scored on")
+            scored = [set(one.rows[0]["manifests"].split("; ")) for one in same]
+            names = sorted({s.partition("=")[0] for s in set.union(*scored) - set.intersection(*scored)})
+            parts.append(f"the sets they were scored on ({_listed(names)})")
         for column, words in (("recipe", "the recipe"), ("cluster", "the unit of the intervals"),
                               ("scene_truth", "the true scenes"), ("trained_on", "the training data")):  # fmt: skip
             told = {id(one): one.rows[0].get(column, "") for one in same}

@@ -135,18 +135,22 @@ class _Layout:
             part.append(k)
         yield [*names, *part]
 
+    def _padded(self, line: Text, column: int) -> Text:
+        if not self.sheet.columns[column].number:
+            return line
+        return Text(" " * (self.widths[column] - cell_len(line.plain))).append_text(line)
+
     def table(self, columns: Sequence[int]) -> Table:
         table = Table(box=_BOX, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0), header_style="bold")
         for k in columns:
-            number = self.sheet.columns[k].number
-            table.add_column(
-                Text("\n".join(self.headings[k])), justify="right" if number else "left", width=self.widths[k],
-                no_wrap=number, overflow="fold", vertical="top",
-            )  # fmt: skip
+            number, width = self.sheet.columns[k].number, self.widths[k]
+            heading = [line.rjust(width) if number else line for line in self.headings[k]]
+            # Figures are padded here: rich takes away blanks at the end, which put the points below each other.
+            table.add_column(Text("\n".join(heading)), width=width, no_wrap=number, overflow="fold", vertical="top")
         for j in range(len(self.sheet.rows)):
             if j in self.sheet.breaks and j:
                 table.add_row()
-            cells = [Text("\n").join(self.cells[k][j]) for k in columns]
+            cells = [Text("\n").join(self._padded(line, k) for line in self.cells[k][j]) for k in columns]
             table.add_row(*cells, style="dim" if j in self.sheet.dim else None)
         return table
 

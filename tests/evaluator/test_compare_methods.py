@@ -27,7 +27,7 @@ from evaluator.compare_methods import (
     tabulate,
 )
 from evaluator.reports.comparison import compared_sheet, read_compared, show_compared
-from evaluator.reports.leaderboard import COLUMNS
+from evaluator.reports.leaderboard import COLUMNS, read_leaderboard
 
 
 def row(method: str, seed: int, **figures: float) -> dict[str, str]:
@@ -175,6 +175,11 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     table = read_compared(tmp_path / "compare" / "compare.csv")
     assert [(r["method"], r["seeds"]) for r in table] == [("baseline", "2"), ("mixup:p=0.5", "2")]
     assert [[r[c] for c in ("forward_clips", "backward_clips", "cost")] for r in table] == [["1.0"] * 3] * 2
+    rows = read_leaderboard(tmp_path / "compare" / "results" / "leaderboard.csv")
+    assert len(rows) == 4 and len({(r["method"], r["recipe"]) for r in rows}) == 2  # the seed is no part of it
+    assert all("epochs=1; batch=" in r["recipe"] and "contra_acc=" in r["figure_videos"] for r in rows)
+    board = bench("leaderboard", "compare", "--format", "csv").stdout.splitlines()
+    assert len(board) == 3 and all(",0 1," in line for line in board[1:])  # both seeds in one row
     figures = (
         "iid",
         "avg_scuba",

@@ -148,6 +148,12 @@ def test_every_column_and_every_figure_is_there_within_the_width(name: str, widt
         assert all("".join(cells[1].text.split())[:12] in shown for cells in sheet.rows)
 
 
+def test_points_stand_below_each_other() -> None:
+    rows = [row("a", 60.0, 0), row("a", 50.0, 1), row("b", 9.0, missing_contra_acc=2)]
+    lines = [line for line in text(board(rows), 200) if line.startswith(("1  a", "2  b"))]
+    assert len({line.index(".") for line in lines}) == 1 and len(lines) == 2, lines
+
+
 def test_csv_has_every_number(tmp_path: Path) -> None:
     rows = [row("baseline", 25.0), row("=1+1", 60.0, 0, iid_low=30.0, iid_high=45.0), row("=1+1", 50.0, 1)]
     first, second = csv.DictReader(io.StringIO(board(rows).csv()))
