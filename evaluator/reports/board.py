@@ -221,7 +221,9 @@ class _Board:
         parts = []
         if len({digests(one.rows[0]) for one in same}) > 1:
             scored = [set(one.rows[0]["manifests"].split("; ")) for one in same]
-            names = sorted({s.partition("=")[0] for s in set.union(*scored) - set.intersection(*scored)})
+            names = sorted(
+                {s.partition("=")[0] for sets in scored for s in sets if any(s not in other for other in scored)}
+            )
             parts.append(f"the sets they were scored on ({_listed(names)})")
         for column, words in (("recipe", "the recipe"), ("cluster", "the unit of the intervals"),
                               ("scene_truth", "the true scenes"), ("trained_on", "the training data")):  # fmt: skip
