@@ -30,7 +30,10 @@ def publish(
     from albar_bench.version import __version__
     from benchmark_builder.benchmark.protocol_record import PROTOCOL
     from benchmark_builder.publishing.publish import publish_benchmark
+    from benchmark_builder.utils.errors import BenchError
 
+    if not source.is_dir():
+        raise BenchError(f"{source}: no such folder; give a built benchmark, or an --out folder of `bench eval`")
     if not (source / PROTOCOL).is_file():
         from evaluator.publish_results import publish_results
 

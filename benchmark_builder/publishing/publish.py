@@ -96,7 +96,8 @@ def publish_benchmark(
     if asked:
         said.append(f"{benchmark.dataset}: its videos are published because you said so; licence: {licence.name}")
     drawn = _backgrounds(benchmark, settings.backgrounds) if not pixels and benchmark.kind == "scuba" else None
-    if drawn is not None and benchmark.protocol.backgrounds.kind not in ("stripes", "plain", "noise"):
+    shown_behind = ("images", "video") if pixels else ("images",) if benchmark.kind == "scuba" else ()
+    if benchmark.protocol.backgrounds.kind in shown_behind:
         said.append(f"the pictures of {shown(benchmark.background_set)} are published as backgrounds; check that you "
                     "may pass them on")  # fmt: skip
     with new_folder(settings.out) as new:

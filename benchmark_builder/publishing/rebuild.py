@@ -226,6 +226,13 @@ def _maker(
     if not root.is_dir():
         raise BenchError(f"{root}: no such folder; give your own copy of {shown(published.dataset)} with --root")
     if published.kind == "scuba":
+        moving = p.backgrounds.kind == "video"
+        if moving != (settings.backgrounds is not None):
+            what = "needs the folder of its background videos; give it with --backgrounds"
+            raise BenchError(
+                f"{published.folder}: {what}" if moving else
+                f"--backgrounds {settings.backgrounds}: its backgrounds are published with it; leave that out"
+            )  # fmt: skip
         given = {} if settings.backgrounds is None else {"backgrounds": settings.backgrounds}
         paths = paths_from(out, root=root, **given)
         benchmark = _Own(out, p.replaced(paths=paths), published.rows, root)

@@ -218,6 +218,28 @@ def test_what_exists_is_never_overwritten(made: Made, tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
+def test_what_a_killed_run_left_is_removed(made: Made, tmp_path: Path) -> None:
+    (tmp_path / ".tmp-out/videos").mkdir(parents=True)
+    (tmp_path / ".tmp-out/videos/half.mp4").write_bytes(b"half")
+    publish(made.scuba, tmp_path / "out", with_pixels=False)
+    assert checksums_hold(tmp_path / "out") and not list((tmp_path / "out").rglob("half*"))
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".tmp")] == []
+
+
+def test_background_videos_are_the_user_s(made: Made, tmp_path: Path) -> None:
+    scenes = tmp_path / "scenes"
+    scenes.mkdir()
+    for row in read_benchmark(made.scuba).rows[:2]:
+        shutil.copy(made.scuba / row.file, scenes / Path(row.file).name)
+    build_scuba("synthactions", made.root, "test", out=tmp_path / "b", run=QUIET, per_video=1, layout="virtual",
+                backgrounds=f"video:{scenes}")  # fmt: skip
+    publish(tmp_path / "b", tmp_path / "published", with_pixels=False)
+    scenes.rename(tmp_path / "moved")
+    with pytest.raises(BenchError, match="give it with --backgrounds"):
+        again(tmp_path / "published", root=made.root, out=tmp_path / "again")
+    assert again(tmp_path / "published", root=made.root, out=tmp_path / "again", backgrounds=tmp_path / "moved").same
+
+
 def test_a_damaged_video_is_not_published(made: Made, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     shutil.copytree(made.scuba, damaged)
