@@ -20,8 +20,8 @@ install: $(READY)  ## only the environment
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet 'setuptools>=69' wheel --editable '.[dev,generate,ray]'
-	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[dev,generate,ray,downstream]' \
+	$(BIN)/python -m pip install --quiet 'setuptools>=69' wheel --editable '.[train,sam,generate,ray,dev]'
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[all,dev]' \
 	  || { $(BIN)/python -m pip install --quiet scikit-learn && \
 	       echo "actionformer could not be built (is there a C++ compiler?): bench downstream localize cannot train heads"; }
 	touch $@

@@ -14,6 +14,7 @@ from albar_bench.benchmark import Benchmark
 from benchmark_builder.benchmark.build import Report
 from benchmark_builder.builders import Run, Subset
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.extras import named_extras
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,6 +33,7 @@ Place = str | PathLike[str]
 FIGURE_COLUMNS = ["figure", "percent", "low", "high", "n", "missing"]
 
 
+@named_extras()
 def build_scuba(
     dataset: str,
     root: Place | None = None,
@@ -78,6 +80,7 @@ def build_scuba(
     return _finished(report, _path(root))
 
 
+@named_extras()
 def build_scufo(
     scuba: "Benchmark | Place",
     out: Place | None = None,
@@ -104,6 +107,7 @@ def build_scufo(
     return build_kind(kind, scuba, out, root=root, seed=seed, workers=workers, **settings)
 
 
+@named_extras()
 def build_conflfg(
     scuba: "Benchmark | Place",
     out: Place | None = None,
@@ -126,6 +130,7 @@ def build_conflfg(
     return build_kind("conflfg", scuba, out, root=root, seed=seed, workers=workers, **settings)
 
 
+@named_extras()
 def build_kind(
     kind: "str | type[Kind]",
     scuba: "Benchmark | Place",
@@ -155,6 +160,7 @@ def build_kind(
     return _finished(report, _path(root))
 
 
+@named_extras()
 def load_benchmark(folder: Place, root: Place | None = None, scuba: Place | None = None) -> Benchmark:
     """A built benchmark. ``root``, ``scuba``: where its dataset and its SCUBA benchmark are, if they have moved."""
     return Benchmark(Path(folder), _path(root), _path(scuba))
@@ -223,6 +229,7 @@ class Result:
         return pd.DataFrame(slice_rows(self.scored.record.slices) if self.scored else [], columns=COLUMNS)
 
 
+@named_extras()
 def evaluate(
     model: "nn.Module | Place",
     benchmarks: "Sequence[Benchmark | Place] | Benchmark | Place" = (),
@@ -356,6 +363,7 @@ class Explained:
         return pd.DataFrame([asdict(mean) for mean in self.found.means], columns=SUMMARY_COLUMNS)
 
 
+@named_extras()
 def explain(
     model: "nn.Module | Place",
     what: "Benchmark | Place",
@@ -392,6 +400,7 @@ def explain(
     return Explained(run(_model(model, classes), Path(what), settings, own, log.info))
 
 
+@named_extras()
 def predict(
     model: "nn.Module | Place",
     videos: "Place | Sequence[Place]",
@@ -433,6 +442,7 @@ def predict(
     return run(_model(model, classes), [Path(v) for v in several], settings, own, log.info).videos
 
 
+@named_extras()
 def extract_features(
     model: "nn.Module | Place",
     dataset: str = "folder",
@@ -482,6 +492,7 @@ def extract_features(
     return FeatureFolder.open(found.path)
 
 
+@named_extras()
 def detect_anomalies(features: "FeatureFolder | Place", out: Place = "anomaly", **options: Any) -> "Detected":
     """Learn anomalies from labels of whole videos, and score the test videos frame by frame: AUC and AP.
 
@@ -504,6 +515,7 @@ def detect_anomalies(features: "FeatureFolder | Place", out: Place = "anomaly", 
     return run(place, AnomalyOptions(**{"progress": _shows_progress(), **options}, out=Path(out)), log.info)
 
 
+@named_extras()
 def audit_units(
     model: "nn.Module | Place",
     benchmark: "Benchmark | Place",
@@ -541,6 +553,7 @@ def audit_units(
     return Units(run(_model(model, None), Path(benchmark), settings, own, log.info))
 
 
+@named_extras()
 def localize_actions(
     features: "FeatureFolder | Place | None" = None,
     out: Place = "localize",
@@ -576,6 +589,7 @@ def localize_actions(
     return run(_path(place), chosen, log.info)
 
 
+@named_extras()
 def score(
     predictions: "Place | Sequence[Place]",
     benchmarks: "Benchmark | Place | Sequence[Benchmark | Place]",
@@ -603,6 +617,7 @@ def score(
     return Result(run([Path(f) for f in files], wanted, _path(out), log.info, **options))
 
 
+@named_extras()
 def train(
     method: str = "albar",
     dataset: str = "synthactions",
@@ -634,6 +649,7 @@ def train(
     return run(with_reference(made, log.info), log.info)
 
 
+@named_extras()
 def leaderboard(results: "Place | Sequence[Place]") -> pd.DataFrame:
     """The rows of one or several leaderboards as a table, one per checkpoint: figures are numbers (percent), missing
     ones NaN.

@@ -26,13 +26,17 @@ def _show(words: list[str]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from albar.methods import METHODS, settings_of
+    from albar.parts import METHODS
     from benchmark_builder.utils.errors import BenchError
+    from benchmark_builder.utils.extras import named_extras
 
     console = Console()
     method = next((w for w in words if METHODS.names_one(w)), words[0])  # other words are values of options
     try:
-        settings = settings_of(method)
+        with named_extras():
+            from albar.methods import settings_of
+
+            settings = settings_of(method)
     except BenchError as error:
         console.print(escape(str(error)))
         return

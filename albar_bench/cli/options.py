@@ -25,6 +25,7 @@ from pydantic.fields import FieldInfo
 from albar_bench.cli.completion import Complete, complete
 from benchmark_builder.settings import EngineSettings
 from benchmark_builder.utils import engine
+from benchmark_builder.utils.extras import named_extras
 from benchmark_builder.utils.options import SettingsModel, choices_of, extra, flag_of, pairs, plain_types, range_of
 
 
@@ -83,7 +84,7 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
             read = {n: _plain(given.pop(parameter), n, group.fields[n]) for n, parameter in names.items()}
             values = {n: v for n, v in read.items() if v is not None}
             given[name] = group.model(**values) if whole else values
-        with _engine(given.values()):
+        with _engine(given.values()), named_extras():
             function(**given)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

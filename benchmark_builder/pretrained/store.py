@@ -5,6 +5,7 @@ They are looked for in ``$BENCH_WEIGHTS`` (a folder of files, for machines witho
 """
 
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -220,6 +221,8 @@ def hub_folder(repository: str, files: tuple[str, ...]) -> Path:
 
 
 def _hub_cached(repository: str, files: tuple[str, ...]) -> Path | None:
+    if importlib.util.find_spec("huggingface_hub") is None:
+        return None  # what would have stored them
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 

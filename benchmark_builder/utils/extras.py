@@ -45,23 +45,24 @@ LIBRARIES = {
         Library("av", "av"),
         Library("ffmpeg", "ffmpeg-python"),
         Library("imageio_ffmpeg", "imageio-ffmpeg"),
-        Library("matplotlib", "matplotlib"),
-        Library("jinja2", "jinja2"),
+        Library("matplotlib", "matplotlib", use="charts"),
+        Library("jinja2", "jinja2", use="bench report"),
         Library("pydantic", "pydantic"),
         Library("typer", "typer"),
         Library("rich", "rich"),
         Library("tqdm", "tqdm"),
-        Library("yaml", "pyyaml"),
+        Library("yaml", "pyyaml", use="model cards of Hugging Face"),
         Library("xxhash", "xxhash"),
         Library("filelock", "filelock"),
-        Library("openpyxl", "openpyxl"),
-        Library("pyarrow", "pyarrow"),
-        Library("pycocotools", "pycocotools"),
+        Library("openpyxl", "openpyxl", use="predictions in Excel files"),
+        Library("pyarrow", "pyarrow", use="predictions as Parquet"),
+        Library("pycocotools", "pycocotools", use="masks as run-length codes"),
         Library("torch", "torch", "train", f"{_TRAIN}; masks by networks"),
         Library("torchvision", "torchvision", "train", f"{_TRAIN}; masks by Mask R-CNN"),
         Library("accelerate", "accelerate", "train", "bench train"),
-        Library("safetensors", "safetensors", "train", _TRAIN),
+        Library("safetensors", "safetensors", use="weights in .safetensors files"),
         Library("transformers", "transformers", "train", "models of Hugging Face, --masks sam2"),
+        Library("huggingface_hub", "huggingface-hub", "train", "models of Hugging Face, --masks sam2"),
         Library("captum", "captum", "train", "bench explain"),
         Library("tensorboard", "tensorboard", "train", "logs of bench train"),
         Library("segment_anything", "segment-anything", "sam", "--masks sam"),
@@ -80,7 +81,7 @@ def named_extras() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        library = LIBRARIES.get((error.name or "").partition(".")[0])
-        if library is None or (error.name or "") != library.module:
+        library = LIBRARIES.get(error.name or "")
+        if library is None:
             raise
         raise BenchError(f"{library.package} is not installed, which this needs; run: {library.install}") from error

@@ -40,7 +40,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
         raise Taken
 
     monkeypatch.setattr(options, "_engine", stop)  # what a command calls between its options and its work
-    return lambda line: CliRunner().invoke(app, shlex.split(line)[1:])
+    # What follows > is the shell's.
+    return lambda line: CliRunner().invoke(app, shlex.split(line.partition(" > ")[0])[1:])
 
 
 @pytest.mark.parametrize(("words", "command"), [pytest.param(*it, id=it[0]) for it in nodes()])
