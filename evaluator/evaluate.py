@@ -260,6 +260,8 @@ def without_test_part(model: ScoredModel, options: EvalOptions) -> tuple[EvalOpt
             f"with a line 'CLASS/NAME.mp4' for each video, or give --split all, which has the training videos too"
         )
     said = f"{root} has no test part: scored are the videos that the run drew for validation ({model.validation})"
+    if model.chosen:
+        said += "; its epoch was chosen by them (--keep best), so its score is too good"
     return options.replaced(split="all", subset=str(model.validation)), said
 
 

@@ -80,6 +80,7 @@ class ScoredModel:
         called: what the user calls the training dataset; empty: as it is registered.
         places: folders in which its run found the dataset. given_place: whether the user had given it; else it was the
             usual place. validation: the list of the videos that the run drew for validation, if there is one.
+            chosen: whether its epoch was chosen by them.
     """
 
     source: str
@@ -105,6 +106,7 @@ class ScoredModel:
     places: tuple[Path, ...] = ()
     given_place: bool = False
     validation: Path | None = None
+    chosen: bool = False
 
     @property
     def clips(self) -> ClipSampling:

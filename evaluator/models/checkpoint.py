@@ -48,7 +48,7 @@ def load(path: Path, own: str | None = None) -> ScoredModel:
         recipe=training_data.recipe_of(loaded.settings), seed=loaded.settings.get("seed", ""),
         scenes=SceneOutputs(_scenes(loaded), with_scenes) if loaded.token_head.get("kind") == "slots" else None,
         called=training_data.called(loaded.settings), places=tuple(places), given_place=given,
-        validation=ids if ids.is_file() else None,
+        validation=ids if ids.is_file() else None, chosen="kept_epoch" in loaded.settings,
     )  # fmt: skip
 
 

@@ -89,6 +89,13 @@ def test_data_that_moved_are_looked_for_and_the_places_are_named(world: Path, tm
     assert score(run, tmp_path / "three", root=tmp_path / "gone").record.sets[0].top1.n == 4
 
 
+def test_a_score_on_the_videos_that_chose_the_epoch_is_said_to_be_too_good(world: Path, tmp_path: Path) -> None:
+    for keep, said in (("last,best", False), ("best", True)):
+        lines: list[str] = []
+        score(start(world, tmp_path / keep, keep=keep).parent, tmp_path / "results", lines)
+        assert any("so its score is too good" in line for line in lines) == said
+
+
 def test_a_run_without_validation_videos_says_what_could_be_scored(world: Path, tmp_path: Path) -> None:
     run = start(world, tmp_path / "run", validation=0.0).parent
     with pytest.raises(
