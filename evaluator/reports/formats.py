@@ -16,7 +16,8 @@ from benchmark_builder.utils.text import composed, shown
 from evaluator.reports.sheet import Cell, Sheet, plain, raised
 
 FORMATS = ("text", "md", "latex", "csv", "html")
-_GAP, _NAME = 2, 24  # blanks between columns; the widest that a column of names may be where the table is narrow
+_GAP = 2  # blanks between columns
+_NAME, _NARROW = 24, 16  # the widest that a column of names may be where the table is narrow; where that helps
 _SHORT = 9  # a name of so many letters is never folded
 _FEW = 4  # rows that are rather turned than continued below
 _ENDLESS = 10**6  # columns of a file or a pipe
@@ -67,7 +68,7 @@ def on_screen(sheet: Sheet, width: int) -> list[Table]:
     several = any(cell.more for row in sheet.rows for cell in row)
     for form in (sheet, sheet.turned()) if len(sheet.rows) <= min(_FEW, len(sheet.columns) - 1) else (sheet,):
         for stacked in (False, True) if several else (False,):
-            for folded, most in ((False, _ENDLESS), (True, _ENDLESS), (True, _NAME)):
+            for folded, most in ((False, _ENDLESS), (True, _ENDLESS), (True, _NAME), (True, _NARROW)):
                 laid = _Layout(form, stacked, most, folded)
                 if laid.width(range(len(form.columns))) <= width:
                     return [laid.table(range(len(form.columns)))]

@@ -21,6 +21,7 @@ from evaluator.reports.formats import print_sheets
 from evaluator.reports.leaderboard import drops_in, groups, number, own_figures, whole
 from evaluator.reports.published import IMPOSSIBLE, details, published_rows
 from evaluator.reports.reference import NONE, NOTE, reference_row
+from evaluator.reports.seeds import entry, merge_seeds
 from evaluator.reports.sheet import Cell, Column, Sheet
 from evaluator.runs import WHERE, Run, compare_runs, find_rows
 from evaluator.testsets import CLUSTERS
@@ -76,20 +77,29 @@ def shown_drops(rows: Sequence[Mapping[str, str]]) -> list[ShownDrop]:
     return found
 
 
-def drop_sheet(rows: Sequence[Mapping[str, str]]) -> Sheet | None:
-    """What models lose when frames are in another order, as a table; None if it was not measured."""
-    found = shown_drops(rows)
-    if not found:
-        return None
-    columns = [Column(name) for name in ("Method", "Model", "Clips", "Figure")]
+def drop_sheet(rows: Sequence[Mapping[str, str]], by_seed: bool = False) -> Sheet | None:
+    """What models lose when frames are in another order, as a table; None if it was not measured.
+
+    Seeds are merged as in the leaderboard, unless ``by_seed``; intervals are of single runs.
+    """
+    columns = [Column(name) for name in ("Method", "Model", *(["Seed"] if by_seed else []), "Clips", "Figure")]
     columns += [Column(name, True) for name in ("Drop", "95 % interval", "n")]
-    cells = []
-    for d in found:
-        interval = "" if d.low is None or d.high is None else f"{d.low:+.2f} … {d.high:+.2f}"
-        scored = f"{d.n} of {d.n + d.missing}" if d.missing else str(d.n)
-        texts = (d.method, d.model, f"{d.time} {d.arrow}", d.figure, f"{d.points:+.2f}", interval, scored)
-        cells.append([Cell(text) for text in texts])
-    return Sheet("Drop in another order of frames, percent points", columns, cells, notes=[TIME_NOTE])
+    cells, known = [], headings(own_figures(rows))
+    for one in [entry([row]) for row in rows] if by_seed else merge_seeds(rows):
+        row = one.rows[0]
+        for name, drop in one.figures.items():
+            if (parts := drop_parts(name)) is None:
+                continue
+            (time, figure), spread = parts, "" if drop.sd is None else f"{drop.sd:.2f}"
+            interval = "" if drop.low is None or drop.high is None else f"{drop.low:+.2f} … {drop.high:+.2f}"
+            scored = f"{drop.n} of {drop.n + drop.missing}" if drop.missing else str(drop.n)
+            named = [row["method"], row["model"], *([row["seed"]] if by_seed else []), f"{TITLES[time]} {ARROWS[time]}"]
+            named.append(known.get(figure, (figure, ""))[0])
+            figures = [Cell(f"{drop.value:+.2f}", spread), Cell(interval), Cell(scored)]
+            cells.append([*map(Cell, named), *figures])
+    several = any(cell.spread for row in cells for cell in row)
+    title = "Drop in another order of frames, percent points" + (", mean ± standard deviation" if several else "")
+    return Sheet(title, columns, cells, notes=[TIME_NOTE]) if cells else None
 
 
 TIME_NOTE = (
@@ -136,7 +146,7 @@ def show(
     first = board(rows, options, reference)
     if reference and NOTE not in first.notes:
         first = replace(first, notes=[*first.notes, NONE])
-    drops = drop_sheet(rows)
+    drops = drop_sheet(rows, options is not None and options.by_seed)
     further = [*sheets, *([drops] if drops is not None else []), *map(_detail, details(published) if published else [])]
     print_sheets([first] if form == "csv" else [first, *further], form, console)
 

@@ -16,6 +16,7 @@ from evaluator.reports.board import board
 from evaluator.reports.formats import print_sheets
 from evaluator.reports.leaderboard import COLUMNS
 from evaluator.reports.published import published_rows
+from evaluator.reports.screen import drop_sheet
 from evaluator.reports.sheet import Sheet, plain
 
 MAIN = ("iid", "avg_scuba", "avg_scufo", "conflfg", "contra_acc", "avg_shaken", "contra_shaken", "unbiased_scuba",
@@ -146,6 +147,14 @@ def test_every_column_and_every_figure_is_there_within_the_width(name: str, widt
         for cells in sheet.rows:
             assert all(cell.text in words for cell in cells if cell.text[:1].isdigit())
         assert all("".join(cells[1].text.split())[:12] in shown for cells in sheet.rows)
+
+
+def test_drops_are_merged_too() -> None:
+    rows = [row("a", 1.0, seed, drop_one_frame_iid=v, n_drop_one_frame_iid=8) for seed, v in enumerate((-2.0, 2.0))]
+    merged, apart = drop_sheet(rows), drop_sheet(rows, by_seed=True)
+    assert merged is not None and apart is not None and drop_sheet([row("a")]) is None
+    assert [plain(cell) for cell in merged.rows[0]] == ["a", "m", "one frame ↑", "IID", "+0.00 ± 2.83", "", "8"]
+    assert column(apart, "Seed") == ["0", "1"] and column(apart, "Drop") == ["-2.00", "+2.00"]
 
 
 def test_points_stand_below_each_other() -> None:
