@@ -226,7 +226,7 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert checkpoint.stat().st_mtime_ns == before and (tmp_path / "compare" / "compare.csv").read_text() == text
     other = bench(*words[:-2], "--epochs", "2")  # other runs lie there: each is told, nothing is overwritten
-    assert other.returncode == 1 and "runs failed" in other.stderr and "recipe.epochs" in other.stdout
+    assert other.returncode == 1 and "runs failed" in other.stderr and "--epochs 2: " in other.stdout
     assert checkpoint.stat().st_mtime_ns == before
 
 
