@@ -26,6 +26,7 @@ ALL = (
     "export",
     "exportfor",
     "merge",
+    "rebuild",
     "importelsewhere",
 )
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

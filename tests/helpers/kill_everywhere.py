@@ -30,6 +30,9 @@ from benchmark_builder.export_iid import export_dataset
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.stored import write_masks
 from benchmark_builder.pretrained import NETWORKS, store, wheels
+from benchmark_builder.publishing.publish import publish_benchmark
+from benchmark_builder.publishing.rebuild import rebuild
+from benchmark_builder.settings import PublishSettings, RebuildSettings
 from benchmark_builder.synthactions import SynthSettings, render_dataset
 from benchmark_builder.synthlong import SynthLongSettings, render_synthlong
 from benchmark_builder.utils import runner
@@ -238,6 +241,19 @@ class ExportQuestions(Scenario):
     def check(self, out: Path) -> list[str]:
         named = [json.loads(line)["video"] for line in (out / "questions.jsonl").read_text().splitlines()]
         return [] if len(named) == 2 and all((out / name).is_file() for name in named) else [f"questions of {named}"]
+
+
+class Rebuild(Scenario):
+    """SCUBA made again from a published folder without videos."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        scuba(self.root, folder / "scuba", "frames")
+        settings = PublishSettings(out=folder / "published", with_pixels=False)
+        publish_benchmark(folder / "scuba", settings, "1", progress=False, today="2026-01-31")
+
+    def run(self, out: Path) -> None:
+        rebuild(self.folder / "published", RebuildSettings(root=self.root, out=out, workers=1), progress=False)
 
 
 class Merge(Scenario):
