@@ -3,13 +3,14 @@
 import datetime
 from collections.abc import Sequence
 from pathlib import Path, PurePath
+from typing import Any
 
 from benchmark_builder.publishing.card import REFERENCES, Facts, citation, code, front_matter
 from benchmark_builder.publishing.croissant import croissant
 from benchmark_builder.publishing.folder import new_folder
 from benchmark_builder.publishing.licences import UNKNOWN
 from benchmark_builder.publishing.publish import Published
-from benchmark_builder.publishing.record import CARD, CITATION, CROISSANT, PUBLICATION, Publication
+from benchmark_builder.publishing.record import CARD, CITATION, CROISSANT, PUBLICATION, Publication, without_folders
 from benchmark_builder.settings import PublishSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import copy_whole, inside, write_json, write_text
@@ -81,7 +82,17 @@ def without_places(record: ResultsRecord) -> ResultsRecord:
         said["iid"] = {k: v for k, v in said["iid"].items() if k not in _PLACES}  # type: ignore[attr-defined]
     said["checkpoint"] = PurePath(record.checkpoint.replace("\\", "/")).name
     said.pop("command", None)
+    said = _cleaned(said)
     return ResultsRecord.of(said, "the published record")
+
+
+def _cleaned(value: Any) -> Any:
+    """Plain JSON values with texts as :func:`without_folders` gives them."""
+    if isinstance(value, str):
+        return without_folders(value)
+    if isinstance(value, dict):
+        return {name: _cleaned(inner) for name, inner in value.items()}
+    return [_cleaned(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _predictions(record: ResultsRecord) -> list[str]:

@@ -14,7 +14,16 @@ from tqdm import tqdm
 
 from benchmark_builder import kinds
 from benchmark_builder.backgrounds import BackgroundSource, background_source, draw
-from benchmark_builder.benchmark.manifest import FAILURES, MANIFEST, PROTOCOL, SUMS, Benchmark, Row, read_benchmark
+from benchmark_builder.benchmark.manifest import (
+    FAILURE_COLUMNS,
+    FAILURES,
+    MANIFEST,
+    PROTOCOL,
+    SUMS,
+    Benchmark,
+    Row,
+    read_benchmark,
+)
 from benchmark_builder.benchmark.preview import contact_sheet
 from benchmark_builder.kinds.scuba import drawn_again
 from benchmark_builder.layouts import layout as layouts
@@ -34,12 +43,13 @@ from benchmark_builder.publishing.record import (
     SHEET,
     TEST,
     Publication,
+    without_folders,
 )
 from benchmark_builder.settings import PublishSettings
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import copy_whole, inside, sha256_file, write_json, write_text
+from benchmark_builder.utils.files import copy_whole, inside, sha256_file, write_csv, write_json, write_text
 from benchmark_builder.utils.rng import generator
-from benchmark_builder.utils.text import counted, csv_text, shown
+from benchmark_builder.utils.text import counted, csv_text, read_records, shown
 
 Say = Callable[[str], None]
 VIDEOS = (".mp4", ".mkv", ".avi", ".mov", ".webm")  # what the videofolder of Hugging Face `datasets` loads
@@ -265,9 +275,12 @@ def _tables(benchmark: Benchmark, new: Path, loose: bool) -> None:
     """The benchmark's tables; protocol.json without paths of this machine. ``loose``: the videos are not packed."""
     protocol = benchmark.protocol.without("paths")
     write_json(new / PROTOCOL, (protocol.replaced(paths={"videos_relative": TEST}) if loose else protocol).plain())
-    for name in (MANIFEST, FAILURES):
-        if (benchmark.folder / name).is_file():
-            copy_whole(benchmark.folder / name, new / name)
+    copy_whole(benchmark.folder / MANIFEST, new / MANIFEST)
+    if (benchmark.folder / FAILURES).is_file():
+        places = [str(benchmark.folder.resolve()), *benchmark.protocol.paths.values()]
+        notes = read_records(benchmark.folder / FAILURES, FAILURE_COLUMNS, "table of failures")
+        cleaned = [{name: without_folders(text, places) for name, text in note.items()} for note in notes]
+        write_csv(new / FAILURES, FAILURE_COLUMNS, cleaned)
     present = [name for name in (FAILURES, MANIFEST, PROTOCOL) if (new / name).is_file()]
     write_text(new / SUMS, "".join(f"{sha256_file(new / name)}  {name}\n" for name in present))
 

@@ -1,6 +1,8 @@
 """publication.json: what a published folder contains, for `bench rebuild`."""
 
-from pathlib import Path
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePath
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -17,6 +19,22 @@ BACKGROUNDS = "backgrounds"
 # say; without it, ``load_dataset("videofolder", data_dir=…)`` takes words such as "test" in file names for splits.
 TEST = "test"
 FIX = "give a folder that `bench publish` has written"
+
+
+# An absolute path in a sentence, up to its last part. An address such as https://… has another character in front.
+_ABSOLUTE = re.compile(r"(?:(?<=[\s'\"(=,;:])|^)(?:[A-Za-z]:[\\/]|/)(?:[^\s'\",;:()/\\]+[/\\])*(?=[^\s'\",;:()/\\])")
+
+
+def without_folders(text: str, places: Iterable[str] = ()) -> str:
+    """A text without the folders of this machine: of an absolute path the last part stays.
+
+    Args:
+        text: for example the reason why a video was left out.
+        places: known folders, which may have blanks in their names.
+    """
+    for place in sorted(filter(None, places), key=len, reverse=True):
+        text = text.replace(f"{place}/", "").replace(place, PurePath(place).name)
+    return _ABSOLUTE.sub("", text)
 
 
 def _are_archives(value: object) -> bool:

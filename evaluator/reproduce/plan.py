@@ -75,7 +75,8 @@ def plan_of(source: Path, places: Places) -> tuple[Plan, ResultsRecord | None]:
         found = load_checkpoint(source / MODEL if source.is_dir() else source)
         _train(plan, found, found.path, places)
         return plan, None
-    records = find_records([source])
+    # The row of a leaderboard is that of a record in its folder.
+    records = find_records([source.parent if source.suffix.lower() == ".csv" else source])
     if len(records) > 1:
         listed = ", ".join(str(path) for path in records[:5])
         raise BenchError(f"{source}: holds {len(records)} records ({listed} …); name one of them")

@@ -22,6 +22,7 @@ from benchmark_builder.publishing.card import code
 from benchmark_builder.publishing.licences import LICENCES, licence_lines, licence_of
 from benchmark_builder.publishing.publish import Published, publish_benchmark
 from benchmark_builder.publishing.rebuild import Rebuilt, rebuild
+from benchmark_builder.publishing.record import without_folders
 from benchmark_builder.settings import PublishSettings, RebuildSettings
 from benchmark_builder.synthactions import SynthSettings, render_dataset
 from benchmark_builder.utils.errors import BenchError
@@ -190,6 +191,16 @@ def test_a_file_larger_than_an_archive(tmp_path: Path) -> None:
     (tmp_path / "video.mp4").write_bytes(bytes(9_000))
     with pytest.raises(BenchError, match="too large for an archive of 10000 bytes"):
         pack(tmp_path, ["video.mp4"], "videos", 10_000)
+
+
+def test_no_folder_of_this_machine_in_a_text() -> None:
+    assert without_folders("/home/ada/my data/x.avi: ends (see /tmp/log.txt)", ["/home/ada/my data"]) == (
+        "x.avi: ends (see log.txt)"
+    )
+    assert without_folders("hf:/home/ada/model") == "hf:model"
+    assert without_folders(r"C:\Users\ada\x.avi is missing") == "x.avi is missing"
+    for text in ("https://example.org/a/b", "1/2 of a/b.mp4", "and/or", "", "/"):
+        assert without_folders(text) == text
 
 
 def test_names_are_never_markup() -> None:

@@ -183,6 +183,8 @@ def test_several_records_must_be_named(demo: Demo, tmp_path: Path) -> None:
     shutil.copy(first, first.with_name("other.json"))
     with pytest.raises(BenchError, match="holds 2 records"):
         plan_of(tmp_path / "r", places(tmp_path / "again"))
+    plan, found = plan_of(demo.base / "results/leaderboard.csv", places(tmp_path / "again"))
+    assert found is not None and plan.steps
     with pytest.raises(BenchError, match="no such file"):
         plan_of(tmp_path / "none.json", places(tmp_path / "again"))
 
