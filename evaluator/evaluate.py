@@ -206,7 +206,7 @@ def evaluate(
                 t.replaced(predictions=kept[t.name].predictions, masks=kept[t.name].masks) if t.name in kept
                 else t.replaced(predictions=stores[t.name].csv.relative_to(out).as_posix()) for t in record.timed
             ])  # fmt: skip
-        command = command_line.current()
+        command = command_line.current(without=("--out", "--workers"))
         write_record(path, record.replaced(command=command) if 0 < len(command) <= LONGEST else record)
         if options.protocol is not None:
             say(headline(options.protocol, record))

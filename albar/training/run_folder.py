@@ -79,7 +79,7 @@ class RunFolder:
             raise BenchError(f"{self.path}: not empty, and not the folder of a run ({others[0]}); choose another --out")
         else:
             write_json(path, record.plain())
-        record_command(self.path)
+        record_command(path)
         remove_leftovers(self.path)
         return record
 

@@ -25,7 +25,7 @@ from benchmark_builder.benchmark.protocol_record import PROTOCOL, Part, Protocol
 from benchmark_builder.layouts import layout as layouts
 from benchmark_builder.masks.corrections import CorrectionsRecord
 from benchmark_builder.utils import pool, runner
-from benchmark_builder.utils.command_line import COMMANDS, record_command
+from benchmark_builder.utils.command_line import record_command
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, remove, write_csv, write_json, write_text
 from benchmark_builder.utils.journal import Entry, Journal, PlainRow, from_tables
@@ -197,7 +197,7 @@ class _Build(runner.Filling[object]):
         self._clear([e.id for e in entries.values() if e.missing], rows)
         journal.write_reasons()
         if not rows:  # keep the list of failures, and nothing that would prevent another try
-            for name in (PROTOCOL, LIST, LEFT_OUT, FAILURES, COMMANDS):
+            for name in (PROTOCOL, LIST, LEFT_OUT, FAILURES):
                 (out / name).unlink(missing_ok=True)
             if failures:
                 write_csv(out / FAILURES, FAILURE_COLUMNS, failures)
@@ -206,8 +206,8 @@ class _Build(runner.Filling[object]):
         if layouts.is_listed(self.protocol.layout) and self.protocol.exported_for is None:
             lines = (f"{row.id} {row.frames} {row.label}\n" for row in sorted(rows, key=lambda r: r.id))
             write_text(out / LIST, "".join(lines))
-        record_command(out)
         write_benchmark(out, self.protocol, rows, failures)
+        record_command(out / MANIFEST)
         return Report(out, made, len(rows) - made, failures, changed, read_benchmark(out))
 
     def _clear(self, names: Sequence[str], rows: Sequence[Row]) -> None:

@@ -90,8 +90,8 @@ class RenderedFolder(runner.Filling[Item]):
                 f"{first['reason']}; run the same command again, the others are kept"
             )
         self.write_lists(self._videos)
-        record_command(root)
         write_json(root / self.record_name, self._record)
+        record_command(root / self.record_name)
         (root / _BEGUN).unlink(missing_ok=True)
         (root / self.journal).unlink(missing_ok=True)
         return Report(root, made, len(items) - made, [])

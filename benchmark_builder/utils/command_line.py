@@ -1,23 +1,25 @@
 """The command line of this process, for records of what was made by it.
 
-The command line of the toolkit says it once; code that is called from Python records none. A folder gets it as
-``commands.json`` alongside its tables, whose bytes it never changes: a folder may be finished by another command than
-the one that began it.
+The command line of the toolkit says it once; code that is called from Python records none. What is built must have
+equal bytes however it was made: with other workers, in parts, after a kill, in another folder. So the commands of a
+folder are not in it, but in the user's cache, by the digest of its main table (a manifest, the record of a render or of
+a run); copies of the folder find them, too.
 """
 
 import importlib.metadata
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from benchmark_builder.utils.digests import cache_folder
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.utils.files import read_json, write_json
+from benchmark_builder.utils.files import read_json, sha256_file, write_json
 from benchmark_builder.utils.records import FileRecord, Record, Says, Text
 
-COMMANDS = "commands.json"
-MOST = 100  # commands kept of a folder
+MOST = 100  # commands kept of a table
 _said: list[str] = []  # the words after `bench` of this process
 
 
@@ -26,9 +28,20 @@ def begin(words: list[str]) -> None:
     _said[:] = words
 
 
-def current() -> str:
-    """The command of this process, quoted for a shell; "" if it was not called from the command line."""
-    return shlex.join(["bench", *_said]) if _said else ""
+def current(without: tuple[str, ...] = ()) -> str:
+    """The command of this process, quoted for a shell; "" if it was not called from the command line.
+
+    ``without``: options with a value that are left out, such as ``--out``.
+    """
+    words, skip = list[str](), False
+    for said in _said:
+        if skip:
+            skip = False
+        elif said in without:
+            skip = True
+        elif not said.startswith(tuple(f"{option}=" for option in without)):
+            words.append(said)
+    return shlex.join(["bench", *words]) if words else ""
 
 
 class Command(Record):
@@ -39,7 +52,7 @@ class Command(Record):
 
 
 class CommandsRecord(FileRecord):
-    """The commands that have written to a folder, in order."""
+    """The commands that have made equal tables, in order."""
 
     WHAT: ClassVar[str] = "a record of commands"
 
@@ -48,17 +61,22 @@ class CommandsRecord(FileRecord):
     )
 
 
-def record_command(folder: Path) -> None:
-    """Add the command of this process to the folder's record, if it is not its last one."""
+def record_command(table: Path) -> None:
+    """Add the command of this process to those that made a table, if it is not the last one. Without a cache that can
+    be written, it is not recorded."""
     command = current()
     if not command:
         return
-    known = recorded_commands(folder)
+    known = recorded_commands(table)
     if known and known[-1].command == command:
         return
-    new = Command(command=command, version=_version())
-    kept = [*known, new][-MOST:]
-    write_json(folder / COMMANDS, {"format": CommandsRecord.FORMAT, "commands": [c.plain() for c in kept]})
+    kept = [*known, Command(command=command, version=_version())][-MOST:]
+    with suppress(OSError):
+        write_json(_place(table), {"format": CommandsRecord.FORMAT, "commands": [c.plain() for c in kept]})
+
+
+def _place(table: Path) -> Path:
+    return cache_folder() / "commands" / f"{sha256_file(table)}.json"
 
 
 def _version() -> str:
@@ -68,9 +86,11 @@ def _version() -> str:
         return "unknown"
 
 
-def recorded_commands(folder: Path) -> list[Command]:
-    """The commands that have written to a folder; empty if it does not say it, or not readably."""
-    path = folder / COMMANDS
+def recorded_commands(table: Path) -> list[Command]:
+    """The commands that made a table, by its digest; empty if they are not known on this machine."""
+    if not table.is_file():
+        return []
+    path = _place(table)
     try:
         return CommandsRecord.of(read_json(path, "record of commands", "delete it"), path, "delete it").commands
     except BenchError:

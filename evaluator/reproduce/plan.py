@@ -161,12 +161,12 @@ def _root(plan: Plan, dataset: str, places: Places, recorded: list[Path]) -> Pat
     except BenchError as error:
         plan.unknown.append(f"{found / RENDERED}: {error}")
         return None
-    plan.add(Step(tuple(words), "render synthactions", root, _last(found)))
+    plan.add(Step(tuple(words), "render synthactions", root, _last(found / RENDERED)))
     return root
 
 
-def _last(folder: Path) -> str:
-    known = recorded_commands(folder)
+def _last(table: Path) -> str:
+    known = recorded_commands(table)
     return shown(known[-1].command) if known else ""
 
 
@@ -196,7 +196,10 @@ def _benchmark(plan: Plan, benchmark: Benchmark, places: Places, name: str) -> P
             words = _derived_words(benchmark, base, root)
         words += _part_words(benchmark)
         step = Step(
-            ("build", *words, "--root", str(root), "--out", str(out)), f"build {name}", out, _last(benchmark.folder)
+            ("build", *words, "--root", str(root), "--out", str(out)),
+            f"build {name}",
+            out,
+            _last(benchmark.folder / MANIFEST),
         )
     except BenchError as error:
         plan.unknown.append(f"benchmark {name}: {error}")
@@ -322,7 +325,7 @@ def _train(plan: Plan, checkpoint: Checkpoint, file: Path, places: Places) -> Pa
     words += ["--masks", places.masks] if places.masks is not None and "masks" in (record.beside or {}) else []
     if (record.processes or 1) != 1:
         plan.notes.append(f"it was trained by {record.processes} processes together; the command uses one")
-    plan.add(Step(tuple(words), f"train {method}", folder, _last(file.parent), text, config))
+    plan.add(Step(tuple(words), f"train {method}", folder, _last(file.parent / SETTINGS), text, config))
     plan.checkpoint, plan.sha256 = folder / MODEL, checkpoint.digest
     return plan.checkpoint
 

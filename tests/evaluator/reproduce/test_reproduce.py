@@ -189,18 +189,25 @@ def test_several_records_must_be_named(demo: Demo, tmp_path: Path) -> None:
         plan_of(tmp_path / "none.json", places(tmp_path / "again"))
 
 
-def test_command_lines_are_recorded_alongside(demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not (demo.base / "b/scuba/commands.json").exists()  # from Python there is none
+def test_command_lines_are_recorded_and_change_no_folder(
+    demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command_line.recorded_commands(demo.base / "b/scuba/manifest.csv") == []  # from Python there is none
     monkeypatch.setattr(command_line, "_said", ["build", "scuba", "--out", "a b"])
     manifest = (demo.base / "b/scuba/manifest.csv").read_bytes()
     for _ in range(2):
         build_scuba("synthactions", demo.base / "synthactions", "test", out=tmp_path / "b", run=QUIET, per_video=1,
                     dilate=1, seed=3)  # fmt: skip
-    (said,) = command_line.recorded_commands(tmp_path / "b")
+    (said,) = command_line.recorded_commands(tmp_path / "b/manifest.csv")
     assert said.command == "bench build scuba --out 'a b'" and said.version
     assert (tmp_path / "b/manifest.csv").read_bytes() == manifest and read_benchmark(tmp_path / "b").rows
-    (tmp_path / "b/commands.json").write_text("[")
-    assert command_line.recorded_commands(tmp_path / "b") == []
+    names = {p.name for p in (tmp_path / "b").iterdir()}
+    assert names == {p.name for p in (demo.base / "b/scuba").iterdir()}  # nothing of it is in the folder
+    assert command_line.current(without=("--out", "--workers")) == "bench build scuba"
+    (tmp_path / "cache/commands").rename(tmp_path / "cache/moved")
+    (tmp_path / "cache/commands").write_text("not a folder")
+    command_line.record_command(tmp_path / "b/manifest.csv")  # a cache that cannot be written does no harm
+    assert command_line.recorded_commands(tmp_path / "b/manifest.csv") == []
 
 
 def test_published_results_have_no_paths_of_this_machine(demo: Demo, tmp_path: Path) -> None:
