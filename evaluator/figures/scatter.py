@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 AXES = ("iid", "contra_acc")
 NAME, MOST_NAMED = 26, 16  # characters of a name; more points than this are numbered, with a list at the right
+MOST_BARS = 24  # of more points, error bars hide the points
 _RADIUS = 3.4  # points, of a marker
 
 
@@ -66,7 +67,7 @@ def draw_scatter(
     shown, grouped = figures_of(drawn, (x, y)), blocks(drawn)
     ordered = [one for group in grouped.values() for one in group]
     names, known = display_names(ordered), looks(one.method for one in ordered)
-    numbered = len(ordered) > MOST_NAMED
+    numbered, barred = len(ordered) > MOST_NAMED, len(ordered) <= MOST_BARS
     side = 0.8 * width if len(grouped) == 1 else 0.7 * width
     listed = [f"{k}  {name(text)}" for k, text in enumerate(names, 1)] if numbered else []
     tall = max(side * len(grouped), 0.155 * len(listed) + 0.5) + 0.3 * bool(title) + 0.35
@@ -75,8 +76,9 @@ def draw_scatter(
     first, later = 0, []
     for axes, (heading, group) in zip(panels, grouped.items(), strict=True):
         across, up = [one.figures[x] for one in group], [one.figures[y] for one in group]
-        error_bars(axes, [a.ends for a in across], [b.value for b in up], bare=True)
-        error_bars(axes, [b.ends for b in up], [a.value for a in across], upright=True, bare=True)
+        if barred:
+            error_bars(axes, [a.ends for a in across], [b.value for b in up], bare=True)
+            error_bars(axes, [b.ends for b in up], [a.value for a in across], upright=True, bare=True)
         for one in group:
             look, paper = known[one.method], is_published(one.rows[0])
             a, b = one.figures[x], one.figures[y]
@@ -112,12 +114,14 @@ def draw_scatter(
             color=INK,
             linespacing=1.35,
         )
-    note_below(figure, [" ".join([*notes_of(ordered, shown), *notes])], figure.get_figwidth())
+    of_bars = notes_of(ordered, shown) if barred else ["Error bars are left out, since there are many points."]
+    note_below(figure, [" ".join([*of_bars, *notes])], figure.get_figwidth())
     figure.draw_without_rendering()  # the layout decides where points are, and so where there is room for labels
     figure.set_layout_engine("none")
     for axes, group, texts in later:
         _label(axes, [(one.figures[x].value, one.figures[y].value) for one in group],
-               [(one.figures[x].ends, one.figures[y].ends) for one in group], texts)  # fmt: skip
+               [(one.figures[x].ends, one.figures[y].ends) if barred else (None, None) for one in group],
+               texts)  # fmt: skip
     return figure
 
 

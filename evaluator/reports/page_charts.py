@@ -14,7 +14,7 @@ from evaluator.figures.confusion import ALL, Answers, draw_confusion
 from evaluator.figures.curves import PERCENT, TITLES, USUAL, draw_curves, mean_curve
 from evaluator.figures.entries import blocks
 from evaluator.figures.runs import Curve, folder_of, read_curve
-from evaluator.figures.scatter import draw_scatter
+from evaluator.figures.scatter import MOST_BARS, draw_scatter
 from evaluator.metrics.names import ARROW, NAMES
 from evaluator.reports.leaderboard import columns_of
 from evaluator.reports.merged_runs import Group
@@ -52,7 +52,7 @@ def scatters(entries: Sequence[Entry], names: Mapping[int, str], looks: Mapping[
             for s in spots
         ]
         chart = scatter(spots, "IID, percent", "contrasted accuracy, percent", f"{title}: {_SCATTER}")
-        made.append({"title": title, "chart": chart, "legend": legend})
+        made.append({"title": title, "chart": chart, "legend": legend, "barred": len(spots) <= MOST_BARS})
     return made
 
 

@@ -10,7 +10,7 @@ from html import escape as html_escape
 
 from benchmark_builder.utils.text import shown
 from evaluator.figures.labels import Box, leader, place_labels
-from evaluator.figures.scatter import limits
+from evaluator.figures.scatter import MOST_BARS, limits
 from evaluator.reports.palette import HUES, Look
 from evaluator.reports.seeds import Mean
 
@@ -42,7 +42,8 @@ class Line:
 
 
 def scatter(spots: Sequence[Spot], x_name: str, y_name: str, title: str) -> str:
-    """Points with error bars in both directions, axes close around them. Few points have names, many have numbers."""
+    """Points with error bars in both directions, axes close around them. Few points have names, many have numbers;
+    of very many, error bars are left out."""
     x0, x1 = limits([v for s in spots for v in (s.x.value, *(s.x.ends or ()))])
     y0, y1 = limits([v for s in spots for v in (s.y.value, *(s.y.ends or ()))])
 
@@ -63,7 +64,7 @@ def scatter(spots: Sequence[Spot], x_name: str, y_name: str, title: str) -> str:
     middle = _TOP + _SIDE / 2
     parts.append(f'<text class="axis" transform="rotate(-90 14 {middle})" x="14" y="{middle}">{escape(y_name)}</text>')
     bars: list[Box] = []
-    for s in spots:
+    for s in spots if len(spots) <= MOST_BARS else ():
         x, y = at(s.x.value, s.y.value)
         if s.x.ends:
             a, b = at(s.x.ends[0], s.y.value)[0], at(s.x.ends[1], s.y.value)[0]
