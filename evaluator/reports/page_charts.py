@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_PAIRS = 24  # classes of the matrix of pairs
+MOST_MATRICES = 12  # models in the file of ConflFG matrices: of many, it would be most of the page
 _SCATTER = "IID accuracy against contrasted accuracy, with error bars; the leaderboard has the same figures"
 
 
@@ -165,14 +166,15 @@ def downloads(
     table = csv_text([columns, *([row.get(column, "") for column in columns] for row in rows)])
     made = {"leaderboard": [("CSV", "leaderboard.csv", _uri("text/csv;charset=utf-8", table))]}
 
-    def add(section: str, name: str, draw: Callable[[], "Figure"]) -> None:
-        made.setdefault(section, []).append(("SVG", f"{name}.svg", _uri("image/svg+xml", svg_text(draw()))))
+    def add(section: str, name: str, draw: Callable[[], "Figure"], label: str = "SVG") -> None:
+        made.setdefault(section, []).append((label, f"{name}.svg", _uri("image/svg+xml", svg_text(draw()))))
 
     add("leaderboard", "bars", lambda: draw_bars(entries))
     if any("iid" in one.figures and "contra_acc" in one.figures for one in entries):
         add("bias", "scatter", lambda: draw_scatter(entries))
     if answers:
-        add("conflfg", "conflfg", lambda: draw_confusion(answers))
+        label = f"SVG of the first {MOST_MATRICES}" if len(answers) > MOST_MATRICES else "SVG"
+        add("conflfg", "conflfg", lambda: draw_confusion(answers[:MOST_MATRICES]), label)
     if curves:
         add("curves", "curves", lambda: draw_curves([curve for _, own in curves for curve in own]))
     return made
