@@ -36,7 +36,7 @@ def reproduce(
     something cannot be derived, or differs.
     """
     from benchmark_builder.utils.errors import BenchError
-    from benchmark_builder.utils.text import shown
+    from benchmark_builder.utils.text import counted, shown
     from evaluator.reproduce.compare import compared
     from evaluator.reproduce.plan import Places, plan_of
 
@@ -47,7 +47,9 @@ def reproduce(
     plan, known = plan_of(record, places)
     _show(plan)
     if plan.unknown:
-        raise BenchError(f"{record}: {len(plan.unknown)} parts cannot be derived, the first: {plan.unknown[0]}")
+        raise BenchError(
+            f"{record}: {counted(len(plan.unknown), 'part')} cannot be derived, the first: {plan.unknown[0]}"
+        )
     if not settings.run:
         return
     for number, step in enumerate(plan.steps, 1):
@@ -57,7 +59,7 @@ def reproduce(
     for line in differing:
         say(f"differs: {shown(line)}")
     if differing:
-        raise BenchError(f"{record}: {len(differing)} things differ, the first: {shown(differing[0])}")
+        raise BenchError(f"{record}: {counted(len(differing), 'line')} differ, the first: {shown(differing[0])}")
     say(f"{record}: reproduced, everything that is recorded is equal")
 
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from benchmark_builder import kinds
 from benchmark_builder.backgrounds import BackgroundSource, background_source, draw
 from benchmark_builder.benchmark.manifest import (
@@ -48,11 +46,12 @@ from benchmark_builder.publishing.record import (
 from benchmark_builder.settings import PublishSettings
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import copy_whole, inside, sha256_file, write_csv, write_json, write_text
+from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.utils.text import counted, csv_text, read_records, shown
 
 Say = Callable[[str], None]
-VIDEOS = (".mp4", ".mkv", ".avi", ".mov", ".webm")  # what the videofolder of Hugging Face `datasets` loads
+VIDEOS = (".mp4", ".mkv", ".avi", ".mov")  # what the videofolder of Hugging Face `datasets` loads
 # Columns of metadata.csv in addition to file_name; those without any value are left out.
 COLUMNS = (
     "id", "label", "class_name", "split", "source_id", "background", "variant", "frames", "fps", "width", "height",
@@ -204,7 +203,7 @@ def _copy(
     """Copy masks, and videos or backgrounds; returns their names by what they are."""
     names: dict[str, list[str]] = {"videos": [], "masks": [], BACKGROUNDS: []}
     masks: dict[str, str] = {row.mask_file: row.mask_sha256 for row in benchmark.rows if row.mask_file}
-    bar = tqdm(total=len(benchmark.rows) + len(masks), desc="publish", unit="file", disable=not progress)
+    bar = Bar(total=len(benchmark.rows) + len(masks), desc="publish", unit="file", disable=not progress)
     with bar:
         for file, sha256 in sorted(masks.items()):
             _checked(inside(benchmark.folder, file), new / file, sha256)
