@@ -6,6 +6,7 @@ a stranger's: its names stay inside the folders, its archives are read member by
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -193,7 +194,7 @@ def rebuild(folder: Path, settings: RebuildSettings, progress: bool = True) -> R
     if not published.rows:
         raise BenchError(f"{folder}: its manifest.csv has no videos; download it again")
     p = published.protocol
-    out = settings.out or benchmark_folder(published.dataset, published.kind, published.background_set)
+    out = settings.out or _usual_folder(published)
     if out.resolve() == folder.resolve():
         raise BenchError(f"--out {out}: is the published folder itself; choose another")
     packed = Packed(folder, tuple(publication.archives))
@@ -212,6 +213,18 @@ def rebuild(folder: Path, settings: RebuildSettings, progress: bool = True) -> R
         [row.id for row in rows if row.file_sha256 != by_id[row.id].file_sha256],
         report.benchmark is not None and report.benchmark.digest == published.digest,
     )
+
+
+def _usual_folder(published: Benchmark) -> Path:
+    """The conventional folder of a benchmark; its name is made of a stranger's words."""
+    out = benchmark_folder(published.dataset, published.kind, published.background_set)
+    name = f"{published.dataset}-{published.kind}-{published.background_set}"
+    if re.search(r"""[/\\:*?"<>|\x00-\x1f]""", name) or name.startswith(".") or len(name) > 200:
+        raise BenchError(
+            f"{published.folder}: the names in its protocol.json ({shown(name)[:100]}) are not valid in a folder name; "
+            "say where to write with --out"
+        )
+    return out
 
 
 def _maker(

@@ -17,7 +17,7 @@ from benchmark_builder.utils.text import shown
 
 # What may be run: the first words of a command.
 KNOWN = (("data", "render"), ("build",), ("train",), ("eval",))
-_WORD = re.compile(r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]{0,99}")
+_WORD = re.compile(r"(?!\.(?![0-9]))[A-Za-z0-9_.+][A-Za-z0-9_.+-]{0,99}")
 
 
 class Underivable(BenchError):

@@ -348,6 +348,18 @@ def test_a_stranger_s_folder(what: str, pixels: bool, made: Made, packed: dict[b
     assert after == before  # nothing was written outside its folder
 
 
+@pytest.mark.parametrize("name", ["../../evil", "a/b", "..\\\\evil", "x" * 300, "a\nb"])
+def test_a_stranger_s_words_are_no_folder(made: Made, packed: dict[bool, Path], tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "stranger"
+    shutil.copytree(packed[True], folder)
+    _edit("protocol.json", backgrounds={"name": name})(folder)
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(BenchError, match="--out"):
+        again(folder)
+    assert set(tmp_path.rglob("*")) == before
+    assert again(folder, out=tmp_path / "out").videos == 5
+
+
 def test_kinds_made_from_scuba_need_it(made: Made, tmp_path: Path) -> None:
     publish(made.scufo, tmp_path / "p/scufo", with_pixels=False)
     with pytest.raises(BenchError, match="--scuba"):

@@ -159,7 +159,7 @@ def test_a_stranger_s_benchmark_runs_nothing_of_its_own(demo: Demo, tmp_path: Pa
 
 
 def test_words_and_tables_are_plain() -> None:
-    for value in ("a b", "-x", "a:b", "/etc", "../x", "$(x)", "", "x" * 200, None, [1], "a\nb"):
+    for value in ("a b", "-x", "a:b", "/etc", "../x", "$(x)", "", "x" * 200, None, [1], "a\nb", ".", "..", ".hidden"):
         with pytest.raises(Underivable):
             word(value, "it")
     assert options({"a_b": 1, "c": True, "d": False, "e": None, "f": "x"}) == [
