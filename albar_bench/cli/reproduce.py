@@ -67,7 +67,7 @@ def _show(plan: "Plan") -> None:
     from benchmark_builder.utils.text import shown
 
     for number, step in enumerate(plan.steps, 1):
-        say(f"# {number}. {step.title}" + (f"   (recorded: {step.recorded})" if step.recorded else ""))
+        say(f"# {number}. {step.title}" + (f"   (recorded: {shown(step.recorded)})" if step.recorded else ""))
         if step.config:
             say(f"# {step.config_file}:")
             for line in step.config.splitlines():

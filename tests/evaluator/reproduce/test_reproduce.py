@@ -231,6 +231,9 @@ def test_the_command_prints_and_refuses(demo: Demo, tmp_path: Path) -> None:
     assert command.__doc__
     done = CliRunner().invoke(app, ["reproduce", str(demo.record), "--out", str(tmp_path / "again")])
     assert done.exit_code == 0 and "bench build scuba" in done.output and not (tmp_path / "again").exists()
+    path = _edited(demo, tmp_path / "c", lambda d: d.update(command="bench eval\nrm -rf x"))
+    done = CliRunner().invoke(app, ["reproduce", str(path), "--out", str(tmp_path / "again")])
+    assert done.exit_code == 0 and not any(line.startswith("rm") for line in done.output.splitlines())
     path = _edited(demo, tmp_path / "r", lambda d: d.update(checkpoint_sha256="0" * 64))
     done = CliRunner().invoke(app, ["reproduce", str(path), "--run", "--out", str(tmp_path / "again")])
     assert isinstance(done.exception, BenchError) and "cannot be derived" in done.output
