@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from moving_bars import moving_bars
+from typer.testing import CliRunner
 
 import albar.training.run
 from albar.checkpoint import load_checkpoint
@@ -25,6 +26,7 @@ from albar.training.settings import TrainSettings
 from albar.training.split import chosen_by_list, divide
 from albar.training.state import State
 from albar.training.trainer import train
+from albar_bench.cli.app import app
 from benchmark_builder.datasets import Listing
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.rng import generator
@@ -600,7 +602,7 @@ def test_shares_of_several_processes_are_the_whole_batch() -> None:
     assert [[key for part in parts for key in part] for parts in zip(*shares, strict=True)] == whole
 
 
-def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+def test_two_processes_learn_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     env = {**os.environ, "BENCH_DATA": str(tmp_path), "OMP_NUM_THREADS": "1"}
     # ALBAR with its penalty: two forward passes a step, one of them differentiated twice. No clipping, which would hide
     # a gradient of another length.
@@ -610,14 +612,17 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     )
 
     def start(*words: str) -> None:
-        command = [sys.executable, "-m", *words]
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=240)
-        assert done.returncode == 0, done.stderr
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
 
-    start("bench", "data", "render", "--train", "32", "--test", "0", "--frames", "8", "--workers", "1")
-    start("bench", "train", "albar", *flags.split(), "--batch", "8", "--out", "one")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    start("data", "render", "--train", "32", "--test", "0", "--frames", "8", "--workers", "1")
+    start("train", "albar", *flags.split(), "--batch", "8", "--out", "one")
     several = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "albar_bench")
-    start(*several, "train", "albar", *flags.split(), "--batch", "4", "--out", "two")
+    command = [sys.executable, "-m", *several, "train", "albar", *flags.split(), "--batch", "4", "--out", "two"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr
     one, two = weights(tmp_path / "one" / "model.ckpt"), weights(tmp_path / "two" / "model.ckpt")
     # Four SGD steps of a gradient of norm 25, a thousandth of which is added: float32 sums in another order differ by
     # some 1e-7 of that, and the loss's curvature may grow it from step to step.
