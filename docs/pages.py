@@ -1,5 +1,5 @@
-"""Pages that are written while the site is built, so that they are never out of date: a page per group of commands, from
-the commands themselves, and the notebook as a page. A hook of mkdocs (mkdocs.yml)."""
+"""Pages that are written while the site is built, so that they are never out of date: a page per group of commands,
+from the commands themselves, and the notebook as a page. A hook of mkdocs (mkdocs.yml)."""
 
 import json
 import re
@@ -44,8 +44,8 @@ def command_pages() -> dict[str, str]:
     index = [
         "# Commands\n",
         "This is what `bench COMMAND --help` prints. Every example on these pages is parsed by the tests.\n",
-        "`bench --install-completion` lets the shell complete commands, options, and names of datasets, methods and masks. "
-        "`bench --version` prints the version.\n",
+        "`bench --install-completion` lets the shell complete commands, options, and names of datasets, methods and "
+        "masks. `bench --version` prints the version.\n",
     ]
     pages = {}
     for panel, names in panels().items():
@@ -127,7 +127,9 @@ def row(parameter: Any) -> str:
 def kind(parameter: Any) -> str:
     """What an option takes, in a word."""
     name = str(parameter.type_descriptor.annotation)
-    return next((word for part, word in (("Path", "PATH"), ("int", "INTEGER"), ("float", "NUMBER")) if part in name), "TEXT")
+    return next(
+        (word for part, word in (("Path", "PATH"), ("int", "INTEGER"), ("float", "NUMBER")) if part in name), "TEXT"
+    )
 
 
 def paragraphs(text: str | None) -> list[str]:

@@ -410,5 +410,6 @@ def folder_digest(folder: Path) -> str:
 
 
 def one_line(error: BaseException) -> str:
+    """The first line of an error that has text, at most 200 characters; without any, the name of its class."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:200] if lines else type(error).__name__

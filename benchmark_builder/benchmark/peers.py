@@ -132,6 +132,8 @@ class Peer(ABC):
 
 
 class StillMix(Peer):
+    """Folders of JPEG frames and lists ``name frames label``, as StillMix published its sets."""
+
     name = "stillmix"
 
     def layouts(self, task_kind: str, dataset: str) -> tuple[str, ...]:
@@ -177,6 +179,8 @@ _BACKGROUNDS = {"stripes": "Stripe", "stripe": "Stripe", "places365": "Places365
 
 
 class Albar(Peer):
+    """One flat folder of zips of JPEG frames, as ALBAR's loader reads it."""
+
     name = "albar"
 
     def layouts(self, task_kind: str, dataset: str) -> tuple[str, ...]:
@@ -264,6 +268,8 @@ class Albar(Peer):
 
 
 class MMAction2(Peer):
+    """Folders of raw frames, or videos, with the lists of mmaction2."""
+
     name = "mmaction2"
     frame = "img_{:05d}.jpg"
 
@@ -294,6 +300,8 @@ class MMAction2(Peer):
 
 
 class PySlowFast(Peer):
+    """Videos, and ``test.csv`` with paths relative to ``DATA.PATH_PREFIX``."""
+
     name = "pyslowfast"
 
     def layouts(self, task_kind: str, dataset: str) -> tuple[str, ...]:
@@ -308,6 +316,8 @@ class PySlowFast(Peer):
 
 
 class VideoMAE(Peer):
+    """Videos, and ``test.csv`` with absolute paths."""
+
     name = "videomae"
     least = 1024
 

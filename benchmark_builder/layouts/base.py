@@ -19,6 +19,8 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp, so that equal frames giv
 
 
 class Sink(Protocol):
+    """Where the frames of one video are written, in order."""
+
     def write(self, frame: np.ndarray) -> None:
         """Append one frame: uint8 (H, W, 3) RGB."""
         ...

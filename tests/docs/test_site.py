@@ -73,7 +73,9 @@ def test_links_of_the_repository(name: str) -> None:
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:
     (tmp_path / "b.md").write_text("# B, and `c`\n## Named { #n }\n")
-    (tmp_path / "a.md").write_text("[1](b.md) [2](b.md#b-and-c) [3](b.md#n) [4](b.md#no) [5](no.md) [6](../x.md) `[7](y.md)`")
+    (tmp_path / "a.md").write_text(
+        "[1](b.md) [2](b.md#b-and-c) [3](b.md#n) [4](b.md#no) [5](no.md) [6](../x.md) `[7](y.md)`"
+    )
     assert broken(tmp_path / "a.md", tmp_path) == ["b.md#no", "no.md", "../x.md"]
 
 
