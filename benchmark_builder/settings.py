@@ -643,6 +643,61 @@ class RenderRun(RunSettings):
     out: PathSetting | None = setting(None, "Folder.", shown="$BENCH_DATA/DATASET")
 
 
+class TranscodeSettings(SettingsModel):
+    """How videos are transcoded.
+
+    Attributes:
+        short: short side of the picture; 0: as it is. Sides become even.
+        enlarge: whether smaller pictures are enlarged to ``short``.
+        fps: frames per second; 0: every frame, with its time.
+        keys: at most so many frames from one key frame to the next.
+        crf, preset: of x264.
+        keep_damaged: whether a video with frames that cannot be decoded completely is transcoded.
+    """
+
+    short: int = setting(
+        256, "Short side of the picture; smaller pictures keep their size. 0: all keep their size.", of="pixels", ge=0,
+        le=4096, give="an even number from 16 to 4096, or 0",
+    )  # fmt: skip
+    enlarge: bool = setting(False, "Enlarge smaller pictures to --short, too.")
+    fps: float = setting(
+        0.0, "Constant frame rate, by which frames are repeated or left out; 0: every frame, at the source's rate.",
+        of="frames per second", ge=0, le=240,
+    )  # fmt: skip
+    keys: int = setting(
+        32, "At most so many frames from one key frame to the next: clips are read from the key frame before them.",
+        of="frames", ge=1, le=1000,
+    )  # fmt: skip
+    crf: int = setting(23, "Quality of x264: lower is better and larger; 0 is without loss.", ge=0, le=51)
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = (
+        setting("fast", "Effort of x264: slower presets give smaller files.")
+    )
+    keep_damaged: bool = setting(
+        False, "Transcode videos with frames that cannot be decoded completely, as a decoder shows them."
+    )
+
+    @model_validator(mode="after")
+    def _even(self) -> Self:
+        if self.short and (self.short % 2 or self.short < 16):
+            raise setting_error("short", self.short, "is not an even number from 16 to 4096, or 0; change it")
+        if self.fps and self.fps < 0.1:
+            raise setting_error("fps", self.fps, "is below 0.1; give a higher rate, or 0 for that of the source")
+        if self.enlarge and not self.short:
+            raise setting_error("enlarge", self.enlarge, "has no effect with --short 0; give a size")
+        return self
+
+
+class TranscodeRun(RunSettings, PartSettings, VideoSettings):
+    """Which videos are transcoded, and where they go."""
+
+    split: str = setting("all", "train, test, val, auto; all: every video of the dataset.")
+    out: PathSetting = setting(..., "Folder to write; give it as --root afterwards.")
+    keep_going: bool = setting(False, "Exit with 0 even if some videos failed.")
+    sample: int = setting(
+        4, "Videos from which clips are read before and after, for the report; 0: none.", of="videos", ge=0, le=1000
+    )
+
+
 class GenerateSettings(SettingsModel):
     """How pictures of scenes are made by a text-to-image network.
 

@@ -84,6 +84,11 @@ DATA = Table(
             f"{CLI}.data:backgrounds",
             "Make pictures of scenes with a text-to-image network, for `--backgrounds images:OUT`. Can be resumed.",
         ),
+        "transcode": Command(
+            f"{CLI}.data:transcode",
+            "Write a dataset's videos smaller and with frequent key frames, so that clips are read faster. Can be "
+            "resumed.",
+        ),
         "inspect": Command(
             f"{CLI}.data:inspect",
             "Decode every video and report problems of a copy. Exit status 1 if a video is missing, unreadable, or "

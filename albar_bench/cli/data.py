@@ -11,6 +11,8 @@ from benchmark_builder.settings import (
     SegmentSettings,
     SynthLongSettings,
     SynthSettings,
+    TranscodeRun,
+    TranscodeSettings,
     VideoSettings,
 )
 from benchmark_builder.utils.text import counted, shown
@@ -118,6 +120,60 @@ def backgrounds(settings: GenerateSettings) -> None:
             f"{report.folder / 'failures.csv'}: {counted(len(report.failed), 'picture')} could not be made; "
             f"{first['id']}: "
             f"{first['reason']}; run the same command again, the others are kept"
+        )
+
+
+@with_options
+def transcode(run: TranscodeRun, settings: TranscodeSettings) -> None:
+    """Write a dataset's videos smaller and with frequent key frames, so that clips are read faster. Can be resumed.
+
+    OUT gets the same folders and names with the suffix .mp4 (H.264, yuv420p, no audio) and the dataset's lists: give it
+    as --root afterwards. Sources are not changed. Damaged ones are listed in failures.csv. Frames are counted in each
+    source and result. The digests of OUT's videos differ from the dataset's: masks and benchmarks made from one do not
+    fit the other (docs/transcode.md).
+
+    Example: `bench data transcode --dataset kinetics400 --out data/kinetics400-256`
+
+    Example: `bench data transcode --dataset ucf101 --short 0 --keys 16 --out data/ucf101-keys`
+    """
+    import time
+
+    from albar_bench.cli.build import say_failures
+    from benchmark_builder.builders import Run, Subset
+    from benchmark_builder.transcode import rows_of
+    from benchmark_builder.transcode import transcode as write_videos
+    from benchmark_builder.utils.errors import BenchError
+
+    start = time.monotonic()
+    report = write_videos(
+        **run.model_dump(include={"dataset", "root", "split", "fold", "out"}),
+        settings=settings,
+        subset=Subset(run.limit, run.only, run.shard, run.subset),
+        run=Run(run.workers, say=say),
+    )
+    seconds = time.monotonic() - start
+    say_failures(report.failures, report.folder)
+    if report.changed:
+        say(f"made again, since their sources have changed: {len(report.changed)}, such as {report.changed[0]}")
+    counts = f"{len(report.left_out)} left out, {len(report.failed)} failed"
+    videos = report.made + report.kept
+    if not videos:
+        raise BenchError(f"{report.folder}: no videos were written: {counts} (see above)")
+    say(f"{report.folder}: {counted(videos, 'video')} ({report.made} new, {report.kept} kept), {counts}")
+    rows = rows_of(report.folder)
+    before, after = (sum(row[name] for row in rows) for name in ("source_bytes", "bytes"))
+    say(f"size: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after ({after / before:.2f} of it)")
+    if report.made:
+        say(f"time: {seconds:.1f} s for {counted(report.made, 'video')} ({report.made / seconds:.2f} per second)")
+    if run.sample:
+        from albar.clips.reading import compared  # imports torch
+
+        if line := compared(run.dataset, run.root, report.folder, run.sample):
+            say(line)
+    if report.failed and not run.keep_going:
+        raise BenchError(
+            f"{report.folder / 'failures.csv'}: {len(report.failed)} failed, the rest is written; fix what it lists "
+            "and run the same command again, or pass --keep-going"
         )
 
 

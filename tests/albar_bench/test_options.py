@@ -51,6 +51,8 @@ NAMES = {
     "data render": "out size width frames fps train test bias seed workers",
     "data list": "dataset root split fold",
     "data segments": "dataset root",
+    "data transcode": """dataset root split fold out workers limit only shard subset keep-going short enlarge fps keys
+    crf preset keep-damaged sample""",
     "data inspect": "dataset root split fold workers csv",
 }
 
