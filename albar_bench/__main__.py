@@ -22,10 +22,10 @@ def main() -> None:
     if here != Path(__file__).resolve().parent.parent:
         sys.path[:] = [p for p in sys.path if p and Path(p).absolute() != here]
     from albar_bench.cli.app import Interrupted, app
-    from benchmark_builder.utils import command_line
+    from benchmark_builder.utils import argv
     from benchmark_builder.utils.errors import BenchError, system_error
 
-    command_line.begin(sys.argv[1:])
+    argv.begin(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):  # do not stop because the terminal cannot show a name
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

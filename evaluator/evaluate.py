@@ -19,7 +19,7 @@ from benchmark_builder.datasets.folder import NAME as OWN
 from benchmark_builder.datasets.folder import has_part
 from benchmark_builder.datasets.subset import ChosenIds, read_subset
 from benchmark_builder.masks import mask_source
-from benchmark_builder.utils import command_line
+from benchmark_builder.utils import argv
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, sha256_file, write_json
 from benchmark_builder.utils.progress import Bar
@@ -206,7 +206,7 @@ def evaluate(
                 t.replaced(predictions=kept[t.name].predictions, masks=kept[t.name].masks) if t.name in kept
                 else t.replaced(predictions=stores[t.name].csv.relative_to(out).as_posix()) for t in record.timed
             ])  # fmt: skip
-        command = command_line.current(without=("--out", "--workers"))
+        command = argv.current(without=("--out", "--workers"))
         write_record(path, record.replaced(command=command) if 0 < len(command) <= LONGEST else record)
         if options.protocol is not None:
             say(headline(options.protocol, record))

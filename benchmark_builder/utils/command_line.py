@@ -1,47 +1,25 @@
-"""The command line of this process, for records of what was made by it.
+"""Records of the command lines that made something.
 
-The command line of the toolkit says it once; code that is called from Python records none. What is built must have
+Code that is called from Python records none. What is built must have
 equal bytes however it was made: with other workers, in parts, after a kill, in another folder. So the commands of a
 folder are not in it, but in the user's cache, by the digest of its main table (a manifest, the record of a render or of
 a run); copies of the folder find them, too.
 """
 
-import importlib.metadata
-import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from benchmark_builder.utils.argv import current
 from benchmark_builder.utils.digests import cache_folder
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, sha256_file, write_json
 from benchmark_builder.utils.records import FileRecord, Record, Says, Text
+from benchmark_builder.version import __version__
 
 MOST = 100  # commands kept of a table
-_said: list[str] = []  # the words after `bench` of this process
-
-
-def begin(words: list[str]) -> None:
-    """Say which command this process runs: the words after ``bench``; empty: none."""
-    _said[:] = words
-
-
-def current(without: tuple[str, ...] = ()) -> str:
-    """The command of this process, quoted for a shell; "" if it was not called from the command line.
-
-    ``without``: options with a value that are left out, such as ``--out``.
-    """
-    words, skip = list[str](), False
-    for said in _said:
-        if skip:
-            skip = False
-        elif said in without:
-            skip = True
-        elif not said.startswith(tuple(f"{option}=" for option in without)):
-            words.append(said)
-    return shlex.join(["bench", *words]) if words else ""
 
 
 class Command(Record):
@@ -70,20 +48,13 @@ def record_command(table: Path) -> None:
     known = recorded_commands(table)
     if known and known[-1].command == command:
         return
-    kept = [*known, Command(command=command, version=_version())][-MOST:]
+    kept = [*known, Command(command=command, version=__version__)][-MOST:]
     with suppress(OSError):
         write_json(_place(table), {"format": CommandsRecord.FORMAT, "commands": [c.plain() for c in kept]})
 
 
 def _place(table: Path) -> Path:
     return cache_folder() / "commands" / f"{sha256_file(table)}.json"
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("albar-bench")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def recorded_commands(table: Path) -> list[Command]:

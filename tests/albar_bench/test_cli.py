@@ -31,8 +31,8 @@ HEAVY = ("torch", "cv2", "numpy", "pandas", "av", "matplotlib", "ray")
 )
 def test_help_imports_nothing_heavy(words: str, kept_out: tuple[str, ...]) -> None:
     code = (
-        "import sys\nfrom albar_bench.cli.app import app\n"
-        f"try:\n    app([*{words.split()!r}, '--help'])\nfinally:\n"
+        "import sys\nfrom albar_bench.__main__ import main\n"
+        f"sys.argv = ['bench', *{words.split()!r}, '--help']\ntry:\n    main()\nfinally:\n"
         f"    print('loaded', [m for m in {kept_out!r} if m in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout

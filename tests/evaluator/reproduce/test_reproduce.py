@@ -18,7 +18,7 @@ from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.builders import Run, build_kind, build_scuba
 from benchmark_builder.settings import PublishSettings
 from benchmark_builder.synthactions import SynthSettings, render_dataset
-from benchmark_builder.utils import command_line
+from benchmark_builder.utils import argv, command_line
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_text
 from evaluator.evaluate import EvalOptions, evaluate
@@ -193,7 +193,7 @@ def test_command_lines_are_recorded_and_change_no_folder(
     demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert command_line.recorded_commands(demo.base / "b/scuba/manifest.csv") == []  # from Python there is none
-    monkeypatch.setattr(command_line, "_said", ["build", "scuba", "--out", "a b"])
+    monkeypatch.setattr(argv, "_said", ["build", "scuba", "--out", "a b"])
     manifest = (demo.base / "b/scuba/manifest.csv").read_bytes()
     for _ in range(2):
         build_scuba("synthactions", demo.base / "synthactions", "test", out=tmp_path / "b", run=QUIET, per_video=1,
@@ -203,7 +203,7 @@ def test_command_lines_are_recorded_and_change_no_folder(
     assert (tmp_path / "b/manifest.csv").read_bytes() == manifest and read_benchmark(tmp_path / "b").rows
     names = {p.name for p in (tmp_path / "b").iterdir()}
     assert names == {p.name for p in (demo.base / "b/scuba").iterdir()}  # nothing of it is in the folder
-    assert command_line.current(without=("--out", "--workers")) == "bench build scuba"
+    assert argv.current(without=("--out", "--workers")) == "bench build scuba"
     (tmp_path / "cache/commands").rename(tmp_path / "cache/moved")
     (tmp_path / "cache/commands").write_text("not a folder")
     command_line.record_command(tmp_path / "b/manifest.csv")  # a cache that cannot be written does no harm
