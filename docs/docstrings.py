@@ -12,3 +12,7 @@ class PlainReferences(griffe.Extension):
         """The docstring of each module, class, function and attribute that is loaded."""
         if obj.docstring:
             obj.docstring.value = re.sub(r":[a-z]+:`~?([^`]+)`", r"`\1`", obj.docstring.value).replace("``", "`")
+
+    def on_package(self, *, pkg: griffe.Module, **kwargs: object) -> None:
+        """The docstring of the package itself."""
+        self.on_object(obj=pkg)

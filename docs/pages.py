@@ -74,13 +74,14 @@ def leaves(command: Any, words: str) -> Iterator[tuple[str, Any]]:
 def described(words: str, command: Any) -> str:
     """A command: what it does, its examples, its options as tables."""
     lines = [f"## {words}\n"]
+    examples = []
     for paragraph in paragraphs(command.help):
-        example = re.fullmatch(r"Examples?: (.*)", paragraph)
-        commands = re.findall(r"`(bench [^`]+)`", example[1]) if example else []
-        if example and commands and not re.sub(r"`bench [^`]+`|[,;. ]|and", "", example[1]):
-            lines += ["```sh", *commands, "```\n"]
+        example = re.fullmatch(r"Example: `(bench [^`]+)`\.?", paragraph)
+        if example:
+            examples.append(example[1])
         else:
             lines.append(f"{paragraph}\n")
+    lines += ["```sh", *examples, "```\n"] if examples else []
     shown = [p for p in command.params if not getattr(p, "hidden", False) and p.name != "help"]
     for heading in dict.fromkeys(getattr(p, "rich_help_panel", None) or "" for p in shown):
         group = [p for p in shown if (getattr(p, "rich_help_panel", None) or "") == heading]
@@ -111,9 +112,9 @@ def row(parameter: Any) -> str:
     """An option, or an argument, as a row: its name and value, default, meaning."""
     argument = parameter.param_type_name == "argument"
     help_text = parameter.help or ""
-    found = re.search(r"\s*\[default: (.*)\]\s*$", help_text, re.DOTALL)
-    default = found[1] if found else "" if str(parameter.default) in NO_DEFAULT else str(parameter.default)
-    text = help_text[: found.start()] if found else help_text
+    found = re.search(r"\s*\[(?:(.*); )?default: ([^\]]*(?:\[[^\]]*\])?[^\]]*)\]\s*$", help_text, re.DOTALL)
+    default = found[2] if found else "" if str(parameter.default) in NO_DEFAULT else str(parameter.default)
+    text = help_text[: found.start()] + (f" [{found[1]}]" if found[1] else "") if found else help_text
     if argument:
         name = code(parameter.metavar or parameter.name.upper())
         return f"| {name} | {'required' if parameter.required else code(default)} | {cell(text)} |"
@@ -138,13 +139,14 @@ def paragraphs(text: str | None) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """A text as a cell of a table: bars would end it, and a word in capitals between angle brackets would be HTML."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """A text as a cell of a table. Outside code, bars would end it, and angle brackets would begin HTML."""
+    parts = " ".join(text.split()).split("`")
+    return "`".join(p if i % 2 else p.replace("|", "\\|").replace("<", "&lt;") for i, p in enumerate(parts))
 
 
 def code(text: str) -> str:
     """A text as code in a cell of a table; blank if it is."""
-    return f"`{cell(text).replace('&lt;', '<')}`" if text else ""
+    return f"`{' '.join(text.split()).strip('`')}`" if text else ""
 
 
 def notebook_pages(folder: Path) -> dict[str, str]:
