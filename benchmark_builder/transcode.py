@@ -26,6 +26,7 @@ from benchmark_builder.utils.command_line import record_command
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, read_json, remove, sha256_file, write_csv, write_json, write_text
 from benchmark_builder.utils.journal import NOT_MADE, Entry, Journal, PlainRow, from_tables
+from benchmark_builder.utils.options import setting_error
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, occupied
 from benchmark_builder.utils.runner import Report
@@ -39,6 +40,7 @@ from benchmark_builder.video.transcoding import SUFFIX, Coding, even_size, rate_
 FORMAT = 1
 RECORD, WORK = "transcode.json", ".transcode"
 FIX = "choose another --out or delete the folder"
+IN_FRAMES = ("ucf-crime", "ucf-crime-recognition")  # datasets whose annotations count frames of the published videos
 # Columns of a row, with the types of their values.
 COLUMNS: dict[str, tuple[type, ...]] = {
     "id": (str,), "file": (str,), "source": (str,), "source_sha256": (str,), "source_frames": (int,),
@@ -152,8 +154,8 @@ def transcode(
         out: folder to write, outside of ``root``.
 
     Raises:
-        BenchError: ``out`` holds something else or overlaps with ``root``, all videos are folders of frames, or the
-            result cannot be read as the dataset.
+        BenchError: ``out`` holds something else or overlaps with ``root``, all videos are folders of frames, a rate is
+            given for a dataset whose annotations count frames, or the result cannot be read as the dataset.
     """
     run, subset, settings = run or Run(), subset or Subset(), settings or TranscodeSettings()
     listing = read_dataset(dataset, root, split, fold)
@@ -161,6 +163,8 @@ def transcode(
     for note in listing.notes:
         run.say(note)
     _apart(root, out)
+    if settings.fps and dataset in IN_FRAMES:
+        raise setting_error("fps", settings.fps, f"would move the annotations of {dataset}, which count frames; give 0")
     missing = subset.missing(listing, run.say)
     videos = subset.of(listing.videos)
     if all(video.path.is_dir() for video in videos):

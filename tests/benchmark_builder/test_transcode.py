@@ -201,6 +201,13 @@ def test_nothing_is_left_if_no_video_could_be_written(root: Path, tmp_path: Path
     assert report.made == 0 and [path.name for path in out.iterdir()] == ["failures.csv"]
 
 
+def test_a_rate_that_moves_annotations_is_refused(tmp_path: Path) -> None:
+    encode(tmp_path / "root/Abuse/Abuse001_x264.mkv", "libx264", [0, 1])
+    settings = KEYS.model_copy(update={"fps": 5.0})
+    with pytest.raises(BenchError, match=r"--fps 5\.0: would move the annotations"):
+        transcode("ucf-crime", tmp_path / "root", out=tmp_path / "out", settings=settings, run=QUIET)
+
+
 def test_folders_of_frames_are_refused(tmp_path: Path) -> None:
     from benchmark_builder.layouts.base import jpeg
 
