@@ -151,7 +151,7 @@ def test_an_index_survives_the_cache_and_rejects_nonsense() -> None:
     assert frame_index.FrameIndex.from_bytes(index.to_bytes()) == index
     twice = frame_index.FrameIndex([4, 4], [0], [1, 2])
     assert not frame_index.FrameIndex.from_bytes(twice.to_bytes()).usable
-    for data in (b"", b"0", b"1s", b"1sabc", index.to_bytes()[:-3]):
+    for data in (b"", b"0", b"1s", b"2sabc", index.to_bytes()[:-3]):
         with pytest.raises(ValueError):
             frame_index.FrameIndex.from_bytes(data)
 
