@@ -25,8 +25,8 @@ from benchmark_builder.video.display import display_matrix
 _DECODER = "libavcodec " + ".".join(map(str, av.library_versions["libavcodec"]))
 # Bytes per pixel in a plane of these formats; files of other formats are read in order.
 _FORMATS = {"yuv420p": 1, "yuvj420p": 1, "yuv422p": 1, "yuvj422p": 1, "yuv444p": 1, "yuvj444p": 1, "gray": 1, "bgr0": 4}
-# Every fourth row decides the checksum, a quarter of the cost: codecs predict and transform blocks of four rows or more,
-# so a frame that was decoded from another reference differs in these rows too.
+# Every fourth row decides the checksum, at a quarter of the cost. Codecs predict and transform blocks of four rows or
+# more, so a frame that was decoded from another reference differs in these rows too.
 _ROWS = 4
 # Codecs whose decoder leaves such frames out without a side effect. Packed MPEG-4 has two frames in one packet.
 SKIPPING = ("h264", "hevc")
