@@ -30,7 +30,7 @@ from benchmark_builder.utils.options import setting_error
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import FAILURE_COLUMNS, FAILURES, LEFT_OUT, LOG, occupied
 from benchmark_builder.utils.runner import Report
-from benchmark_builder.utils.text import counted, read_records
+from benchmark_builder.utils.text import counted, read_records, shown
 from benchmark_builder.video.binary import ffmpeg_version
 from benchmark_builder.video.decode import scan_frames
 from benchmark_builder.video.digest_cache import known_digest
@@ -177,8 +177,9 @@ def transcode(
     task = _Transcode(TranscodeMaker(root, out, settings), record, [*missing, *twice], dataset, listing)
     report = runner.fill(task, videos, run.workers or pool.default_workers(), run.progress)
     if report.made or report.kept:
-        for name in task.changed_lists:
-            run.say(f"{name}: names of videos have the suffix {SUFFIX} now")
+        if lists := task.changed_lists:
+            run.say(f"{counted(len(lists), 'list')}: names of videos have the suffix {SUFFIX} now; the first: "
+                    f"{shown(lists[0])}")  # fmt: skip
         _check(dataset, out, split, fold, listing, {row["id"] for row in rows_of(out)})
     return report
 
@@ -327,8 +328,8 @@ class _Transcode(runner.Filling[Video]):
         record_command(out / RECORD)
         asked = {video.id for video in items}
         named = asked | {note.id for note in self._missing}
-        shown = [failure for failure in failures if failure["id"] in named]
-        return Report(out, made, len(asked & rows.keys()) - made, shown, changed)
+        told = [failure for failure in failures if failure["id"] in named]
+        return Report(out, made, len(asked & rows.keys()) - made, told, changed)
 
     def tidy(self) -> None:
         """If no video was written, keep the list of failures, and nothing that would prevent another try."""
