@@ -19,7 +19,7 @@ check: $(READY)  ## style and types
 docs: $(READY)  ## the documentation as a site, in site/; a dead link or an unlisted page is an error
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/python -m mkdocs build
-	@echo "open site/index.html"
+	@echo "open site/index.html (to search in it: $(BIN)/python -m http.server --directory site)"
 
 install: $(READY)  ## only the environment
 

@@ -86,7 +86,8 @@ def described(words: str, command: Any) -> str:
     for heading in dict.fromkeys(getattr(p, "rich_help_panel", None) or "" for p in shown):
         group = [p for p in shown if (getattr(p, "rich_help_panel", None) or "") == heading]
         lines += [f"**{heading}**\n"] if heading else []
-        lines += ["| option | default | meaning |", "| --- | --- | --- |", *map(row, group), ""]
+        table = ["| option | default | meaning |", "| --- | --- | --- |", *map(row, group)]
+        lines += ['<div class="options" markdown>\n', *table, "\n</div>\n"]
     if words == "bench train":
         lines += method_tables()
     return "\n".join(lines)
@@ -114,7 +115,7 @@ def row(parameter: Any) -> str:
     help_text = parameter.help or ""
     found = re.search(r"\s*\[(?:(.*); )?default: ([^\]]*(?:\[[^\]]*\])?[^\]]*)\]\s*$", help_text, re.DOTALL)
     default = found[2] if found else "" if str(parameter.default) in NO_DEFAULT else str(parameter.default)
-    text = help_text[: found.start()] + (f" [{found[1]}]" if found[1] else "") if found else help_text
+    text = linked(help_text[: found.start()] + (f" [{found[1]}]" if found[1] else "") if found else help_text)
     if argument:
         name = code(parameter.metavar or parameter.name.upper())
         return f"| {name} | {'required' if parameter.required else code(default)} | {cell(text)} |"
@@ -135,7 +136,12 @@ def kind(parameter: Any) -> str:
 
 def paragraphs(text: str | None) -> list[str]:
     """The paragraphs of a help text, each on one line."""
-    return [" ".join(p.split()) for p in (text or "").split("\n\n") if p.strip()]
+    return [linked(" ".join(p.split())) for p in (text or "").split("\n\n") if p.strip()]
+
+
+def linked(text: str) -> str:
+    """A text in which the names of pages are links to them."""
+    return re.sub(r"\bdocs/(\w+)\.md\b", r"[docs/\1.md](../\1.md)", text)
 
 
 def cell(text: str) -> str:
