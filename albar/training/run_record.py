@@ -59,6 +59,7 @@ class RunRecord(FileRecord):
     subset: Table = None  # the list that named the videos; only where one did
     limit: Annotated[int | None, Says("a whole number", null=True)] = None
     validation: Share = None
+    validation_split: TextOrMissing = None  # the part of the data for validation; only where one was used
     seed: Whole = None
     training_videos: TextOrMissing = None  # digest of ids and labels
     validation_videos: TextOrMissing = None
@@ -106,6 +107,7 @@ class RunRecord(FileRecord):
             **({"subset": {**chosen.listed.described(), "unknown": list(chosen.unknown)}} if chosen else {}),
             "limit": s.limit,
             "validation": s.validation_share,
+            **({"validation_split": s.validation_split} if s.validation_split is not None else {}),
             "seed": s.seed,
             "training_videos": digest([[v.id, v.label] for v in videos]),
             "validation_videos": digest([[v.id, v.label] for v in kept_back]),
@@ -135,6 +137,8 @@ class RunRecord(FileRecord):
             changes |= {name: value for name, value in digests.items() if value is not None}
             if new.weights_sha256 is not None:
                 changes["weights"] = Path(self.weights).name
+        if self.validation_split is None and new.validation_split is not None:
+            changes["validation_split"] = new.validation_split  # it was not stored; validation_videos tells others
         if self.recipe is not None:
             known = {name: f.default for name, f in Recipe.model_fields.items() if not f.is_required()}
             del known["lr_clips"]  # only stored where it is used

@@ -36,7 +36,8 @@ def draw_bars(
     Raises:
         BenchError: a figure is not in the entries.
     """
-    shown, grouped = figures_of(entries, wanted), blocks(entries)
+    shown = figures_of(entries, wanted)
+    grouped = blocks(entries, shown)
     ordered = [one for group in grouped.values() for one in group]
     named = dict(zip(map(id, ordered), display_names(ordered), strict=True))
     known = looks(one.method for one in ordered)

@@ -6,8 +6,9 @@ from pathlib import Path
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import read_table
 from evaluator.metrics.names import headings
+from evaluator.reports.comparable import entry_groups
 from evaluator.reports.comparison import read_compared
-from evaluator.reports.leaderboard import COLUMNS, digests, number, own_figures, whole
+from evaluator.reports.leaderboard import COLUMNS, distinct, number, own_figures, whole
 from evaluator.reports.published import is_published, published_rows
 from evaluator.reports.screen import BASELINES
 from evaluator.reports.seeds import Entry, Mean, entry, merge_seeds, ranked
@@ -39,26 +40,44 @@ def read_entries(sources: Sequence[Path], published: str | None = None, by_seed:
             entries += [_of_means(row, path) for row in read_compared(path)]
         else:
             rows += find_rows([path])
-    rows += published_rows(published) if published else []
+    rows = distinct([*rows, *(published_rows(published) if published else [])])
     entries += [entry([row]) for row in rows] if by_seed else merge_seeds(rows)
     if not entries:
         raise BenchError(f"{', '.join(map(str, sources))}: no results; {_GIVE}")
     return ranked(entries)
 
 
-def blocks(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """Entries by what they were measured on: title -> those with the same dataset and videos, in their order."""
-    found: dict[tuple[str, frozenset[str], bool], list[Entry]] = {}
-    for one in entries:
-        row = one.rows[0]
-        found.setdefault((row["dataset"], digests(row), is_published(row)), []).append(one)
-    own = [dataset for dataset, _, paper in found if not paper]
+def blocks(entries: Sequence[Entry], figures: Iterable[str]) -> dict[str, list[Entry]]:
+    """Entries by what they were measured on: title -> those with the same dataset and videos, in their order.
+
+    The videos of ``figures`` alone decide; a figure that an entry lacks says nothing.
+    """
+    rows = [row for one in entries for row in one.rows]
+    videos = {name: entry_groups(rows, entries, name) for name in figures}
+    found: list[tuple[str, bool, dict[str, int], list[Entry]]] = []
+    order = {id(one): k for k, one in enumerate(entries)}
+    datasets = list(dict.fromkeys(one.rows[0]["dataset"] for one in entries))
+    # Those with most figures first, since they say most of the videos of a block.
+    for one in sorted(entries, key=lambda one: -sum(videos[name][id(one)] is not None for name in videos)):
+        dataset, paper = one.rows[0]["dataset"], is_published(one.rows[0])
+        own = {name: k for name, of in videos.items() if (k := of[id(one)]) is not None}
+        fits = [part for part in found if part[:2] == (dataset, paper)
+                and all(part[2].get(name, k) == k for name, k in own.items())]  # fmt: skip
+        if fits:
+            part = max(fits, key=lambda part: len(part[3]))
+            part[2].update(own)
+            part[3].append(one)
+        else:
+            found.append((dataset, paper, own, [one]))
+    found = [(*part[:3], sorted(part[3], key=lambda one: order[id(one)])) for part in found]
+    found.sort(key=lambda part: (datasets.index(part[0]), part[1], -len(part[3]), order[id(part[3][0])]))
+    own_datasets = [dataset for dataset, paper, _, _ in found if not paper]
     titles: dict[str, list[Entry]] = {}
-    for (dataset, _, paper), group in found.items():
+    for dataset, paper, _, group in found:
         title = dataset or "results"
         if paper:
             title = f"{dataset}, published †"
-        elif own.count(dataset) > 1:
+        elif own_datasets.count(dataset) > 1:
             title = f"{title}, videos {_letter(sum(other.startswith(f'{title}, videos ') for other in titles))}"
         titles[title] = [*titles.get(title, []), *group]
     return titles

@@ -64,7 +64,7 @@ def draw_scatter(
     drawn = [one for one in entries if x in one.figures and y in one.figures]
     if not drawn:
         raise BenchError(f"--figures {x} {y}: no row has both; choose others with --figures, or score those test sets")
-    shown, grouped = figures_of(drawn, (x, y)), blocks(drawn)
+    shown, grouped = figures_of(drawn, (x, y)), blocks(drawn, (x, y))
     ordered = [one for group in grouped.values() for one in group]
     names, known = display_names(ordered), looks(one.method for one in ordered)
     numbered, barred = len(ordered) > MOST_NAMED, len(ordered) <= MOST_BARS

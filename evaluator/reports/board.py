@@ -1,7 +1,7 @@
 """The leaderboard as a table: ranked, with the seeds of a method merged, and with notes on what cannot be compared."""
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from benchmark_builder.kinds import shipped
@@ -9,11 +9,21 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import counted
 from evaluator.metrics.names import FIGURES, TABLE, headings
 from evaluator.options import SORTED_BY, BoardOptions
-from evaluator.reports.comparable import BASELINES, baseline_figures, unclear_baselines, video_groups
-from evaluator.reports.leaderboard import digests, own_figures
+from evaluator.reports.comparable import (
+    BASELINES,
+    OTHER_VIDEOS,
+    Row,
+    baseline_figures,
+    entry_groups,
+    letters,
+    ranked_blocks,
+    sort_figure,
+    unclear_baselines,
+)
+from evaluator.reports.leaderboard import digests, distinct, own_figures
 from evaluator.reports.published import PROTOCOL, is_published, sources
 from evaluator.reports.reference import NOTE, is_reference, reference_row
-from evaluator.reports.seeds import Entry, Mean, entry, merge_seeds, ranked
+from evaluator.reports.seeds import Entry, Mean, apart, entry, merge_seeds
 from evaluator.reports.sheet import Cell, Column, Sheet
 from evaluator.training_data import UNKNOWN
 
@@ -48,8 +58,7 @@ def board(rows: Sequence[Mapping[str, str]], options: BoardOptions | None = None
         BenchError: no row has the figure to rank by, or the baseline is not there.
     """
     o = options or BoardOptions()
-    rows = [dict(key) for key in dict.fromkeys(tuple(row.items()) for row in rows)]  # of a file that is given twice
-    return _Board(rows, o, reference).sheet()
+    return _Board(distinct(rows), o, reference).sheet()
 
 
 class _Board:
@@ -58,17 +67,16 @@ class _Board:
         self.known = headings(own_figures(rows))
         self.baselines = BASELINES if options.baseline is None else (options.baseline,)
         self.sort = self._sort()
-        self.names = _by_rank(shown_figures(rows), self.sort)
+        self.names = by_rank(shown_figures(rows), self.sort)
         self.entries = [entry([row]) for row in rows] if options.by_seed else merge_seeds(rows)
         at = {id(row): k for k, row in enumerate(rows)}
-        self.first = {id(one): at[id(one.rows[0])] for one in self.entries}
         against = baseline_figures(rows, self.baselines)
-        self.against = {id(one): against[self.first[id(one)]] for one in self.entries}
-        self.videos = {name: video_groups(rows, name) for name in self.names}
+        self.against = {id(one): against[at[id(one.rows[0])]] for one in self.entries}
+        self.videos = {name: entry_groups(rows, self.entries, name) for name in self.names}
         self.merged = any(len(one.rows) > 1 for one in self.entries)
         self.digits = (1 if self.merged else 2) if options.digits is None else options.digits
         self.changes = options.change != "none" and any(self.against.values())
-        self.blocks = self._blocks()
+        self.blocks = ranked_blocks(rows, self.entries, self.sort, self.known[self.sort][1] == "↓")
         self.marks = self._label()
         self.reference = reference
 
@@ -82,17 +90,7 @@ class _Board:
         if o.baseline is not None and all(row["method"] != o.baseline for row in self.rows):
             there = ", ".join(dict.fromkeys(row["method"] for row in self.rows))
             raise BenchError(f"--baseline {o.baseline}: no row of this method; choose from {there}")
-        return o.sort if o.sort in measured else next((n for n in ("avg_scuba", *measured) if n in measured), o.sort)
-
-    def _blocks(self) -> list[list[Entry]]:
-        """Entries that are ranked among each other: of one dataset, ranked by figures of the same videos."""
-        sort, found = self.sort, dict[tuple[object, ...], list[Entry]]()
-        order = {dataset: k for k, dataset in enumerate(dict.fromkeys(row["dataset"] for row in self.rows))}
-        for one in self.entries:
-            row, group = one.rows[0], self.videos[sort][self.first[id(one)]]
-            key = (order[row["dataset"]], is_published(row), math.inf if group is None else group)
-            found.setdefault(key, []).append(one)
-        return [ranked(found[key], sort, self.known[sort][1] == "↓") for key in sorted(found)]
+        return sort_figure(self.rows, self.known, o.sort)
 
     def _label(self) -> dict[int, str]:
         """Entries that the columns of names do not tell apart, with a number that a note explains."""
@@ -123,7 +121,7 @@ class _Board:
     def sheet(self) -> Sheet:
         naming, notes = self._naming(), [*self._notes()]
         told = list(dict.fromkeys(filter(None, (trained_on(one.rows[0]) for block in self.blocks for one in block))))
-        data = {text: text if len(text) <= _SHORT else _letters(k).upper() for k, text in enumerate(told)}
+        data = {text: text if len(text) <= _SHORT else letters(k).upper() for k, text in enumerate(told)}
         seeds = {str(len(one.rows)) for one in self.entries if not is_published(one.rows[0])}
         counted_seeds = len(seeds - {"1"}) > 1
         columns = [Column("#"), *(Column(c.capitalize()) for c in naming)]
@@ -176,15 +174,15 @@ class _Board:
 
     def _notes(self) -> Iterable[str]:
         o, sort = self.options, self.known[self.sort]
-        among = ", each block of rows by itself" if len(self.blocks) > 1 else ""
+        among = " within each block of rows" if len(self.blocks) > 1 else ""
         yield f"Ranked by {sort[0]}{among}; ↑ higher is better, ↓ lower is better."
         if self.changes:
             what = {"points": "percent points", "relative": "relative, percent of its figure",
                     "both": "percent points; relative, percent of its figure"}[o.change]  # fmt: skip
             yield f"(change against {' or '.join(b for b in self.baselines if self._has(b))}: {what})."
         if o.change != "none" and unclear_baselines(self.rows, self.baselines):
-            yield ("Baselines of different recipes are there, so no change against them is stated where the videos, "
-                   "clips and training data of both are those of a row.")  # fmt: skip
+            yield ("Rows of the baseline were trained with different recipes (settings). No change is shown for a row "
+                   "that could be compared with more than one of them.")  # fmt: skip
         if o.intervals:
             yield ("[95 % interval]: of one run, over test videos (bootstrap); of a mean over seeds, over seeds alone "
                    "(Student's t).")  # fmt: skip
@@ -195,8 +193,8 @@ class _Board:
             named = _listed(list(dict.fromkeys(partial)))
             yield f"Some figures of {named} are of some of the seeds only: their number is given."
         if self._marked():
-            yield ("Figures of one column with different raised letters (none, b, c, …) were not measured on the same "
-                   "videos: not comparable.")  # fmt: skip
+            yield OTHER_VIDEOS
+            yield from versions_note(self.rows)
         yield from scene_notes(self.rows)
         if len({row["dataset"] for row in self.rows}) > 1:
             yield "Rows of different data sets were not measured on the same videos: not comparable."
@@ -229,7 +227,7 @@ class _Board:
                               ("scene_truth", "the true scenes"), ("trained_on", "the training data")):  # fmt: skip
             told = {id(one): one.rows[0].get(column, "") for one in same}
             if len(set(told.values())) > 1:
-                given = told.values() if column != "recipe" else _apart(list(told.values()))
+                given = told.values() if column != "recipe" else apart(list(told.values()))
                 parts.append(f"{words} ({' / '.join(value or UNKNOWN for value in given)})")
         if parts:
             return f"{same[0].method} {labels}: not merged, they differ in {', '.join(parts)}."
@@ -243,8 +241,8 @@ class _Board:
 
     def _mark(self, one: Entry, name: str) -> str:
         """A letter for figures that were measured on other videos than most of their column."""
-        group = self.videos[name][self.first[id(one)]]
-        return "" if not group or is_published(one.rows[0]) else _letters(group)
+        group = self.videos[name][id(one)]
+        return "" if not group or is_published(one.rows[0]) else letters(group)
 
     def _value(self, mean: Mean | None) -> tuple[str, str]:
         if mean is None:
@@ -291,11 +289,11 @@ class _Board:
                         line += [""] * len(parts)
                         continue
                     low, high = interval(mean)
-                    group = self.videos[name][self.first[id(one)]] or 0
+                    group = self.videos[name][id(one)] or 0
                     line += [mean.value, mean.sd, low, high, mean.n, mean.missing]
                     line.append(None if base is None else mean.value - base)
                     line.append(None if not base else 100 * (mean.value - base) / base)
-                    line.append(row["manifests"] if is_published(row) else _letters(group))
+                    line.append(row["manifests"] if is_published(row) else letters(group))
                 lines.append(["" if v is None else round(v, 6) if isinstance(v, float) else v for v in line])
         return lines
 
@@ -331,6 +329,17 @@ def interval(mean: Mean) -> tuple[float, float] | tuple[None, None]:
     return (None, None) if mean.low is None or mean.high is None else (mean.low, mean.high)
 
 
+def versions_note(rows: Sequence[Row]) -> list[str]:
+    """A line that names the test sets of which the rows have more than one version; none if there are no such."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows:
+        for one in row["manifests"].split("; ") if not is_published(row) else ():
+            name, _, digest = one.rpartition("=")
+            found[row["dataset"], name].add(digest)
+    named = list(dict.fromkeys(name for (_, name), told in found.items() if name and len(told) > 1))
+    return [f"Test sets of which there is more than one version here: {_listed(named)}."] if named else []
+
+
 def scene_notes(rows: Sequence[Mapping[str, str]]) -> list[str]:
     """A line if rows that were scored on the same sets have different true scenes, so Scene is not comparable."""
     found: dict[tuple[str, frozenset[str]], set[str]] = {}
@@ -342,22 +351,11 @@ def scene_notes(rows: Sequence[Mapping[str, str]]) -> list[str]:
     return [f"{heading}: true scenes differ ({', '.join(differ)}): not comparable."] if differ else []
 
 
-def _by_rank(names: Sequence[str], sort: str) -> list[str]:
+def by_rank(names: Sequence[str], sort: str) -> list[str]:
     """Figures with the one that rows are ranked by first, then the one that belongs next to it."""
     front = [sort, *([_NEXT[sort]] if sort in _NEXT else [])]
     return list(dict.fromkeys(name for name in (*front, *names) if name in names or name == sort))
 
 
-def _apart(recipes: Sequence[str]) -> list[str]:
-    """Recipes without what they share."""
-    parts = [[part for part in told.split("; ") if part] for told in recipes]
-    shared = [part for part, count in Counter(p for told in parts for p in set(told)).items() if count == len(parts)]
-    return [", ".join(part for part in told if part not in shared) for told in parts]
-
-
 def _listed(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _letters(k: int) -> str:
-    return ("" if k < 26 else _letters(k // 26 - 1)) + chr(ord("a") + k % 26)

@@ -9,15 +9,22 @@ were scored (``manifests``); of those, a figure is taken as measured on the same
   row with more sets use at least the sets that the other's use, and every set adds videos; so the sets are the same.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from evaluator.metrics.names import HEADINGS, SCENE_FIGURE
+from evaluator.options import SORTED_BY
 from evaluator.reports.leaderboard import digests, figure_videos, number, own_figures, whole
-from evaluator.reports.published import MARK
+from evaluator.reports.published import MARK, is_published
+from evaluator.reports.seeds import Entry, ranked
 
 BASELINES = ("baseline", "None")
 _Key = tuple[str, frozenset[str], str, int, str]
+Row = Mapping[str, str]
+# What a raised letter at a figure says, see :func:`letters`.
+OTHER_VIDEOS = ("A raised letter (b, c, …) marks a figure that was measured on other videos than the figures without a "
+                "letter in its column: compare only figures with the same letter.")  # fmt: skip
 
 
 def video_groups(rows: Sequence[Mapping[str, str]], figure: str) -> list[int | None]:
@@ -35,6 +42,39 @@ def video_groups(rows: Sequence[Mapping[str, str]], figure: str) -> list[int | N
         numbers[key] = taken[key[0]]
         taken[key[0]] += 1
     return [None if key is None else numbers[first[key]] for key in keys]
+
+
+def entry_groups(rows: Sequence[Row], entries: Iterable[Entry], figure: str) -> dict[int, int | None]:
+    """id of an entry -> the number of its figure's videos among all ``rows``, see :func:`video_groups`."""
+    of = dict(zip(map(id, rows), video_groups(rows, figure), strict=True))
+    return {id(one): next((k for row in one.rows if (k := of[id(row)]) is not None), None) for one in entries}
+
+
+def sort_figure(rows: Sequence[Row], known: Iterable[str], wanted: str = SORTED_BY) -> str:
+    """The figure to rank by: ``wanted`` if any row has it; else accuracy on SCUBA, else the first that any row has."""
+    measured = [name for name in known if any(row.get(name) for row in rows)]
+    return wanted if wanted in measured else next((n for n in ("avg_scuba", *measured) if n in measured), wanted)
+
+
+def ranked_blocks(rows: Sequence[Row], entries: Iterable[Entry], figure: str, low: bool = False) -> list[list[Entry]]:
+    """Entries, ranked by ``figure`` within blocks: those of one dataset whose figure is of the same videos.
+
+    Blocks are in the order of the datasets in ``rows``, published ones and those without the figure last of each.
+    ``low``: whether a low figure is good.
+    """
+    order = {dataset: k for k, dataset in enumerate(dict.fromkeys(row["dataset"] for row in rows))}
+    entries = list(entries)
+    of = entry_groups(rows, entries, figure)
+    found: dict[tuple[int, bool, float], list[Entry]] = defaultdict(list)
+    for one in entries:
+        row, group = one.rows[0], of[id(one)]
+        found[order[row["dataset"]], is_published(row), math.inf if group is None else group].append(one)
+    return [ranked(found[key], figure, low) for key in sorted(found)]
+
+
+def letters(k: int) -> str:
+    """The letters of a number of :func:`video_groups`: a, b, …, z, aa, …"""
+    return ("" if k < 26 else letters(k // 26 - 1)) + chr(ord("a") + k % 26)
 
 
 def _is_published(key: _Key) -> bool:

@@ -4,30 +4,32 @@ from collections.abc import Sequence
 
 from evaluator.metrics.intervals import with_interval
 from evaluator.metrics.paired import compare
+from evaluator.reports.comparable import Row, ranked_blocks
 from evaluator.reports.merged_runs import Group, parts_of
 from evaluator.reports.screen import BASELINES
-from evaluator.reports.seeds import ranked
 
 _BY = ("contra_acc", "contra_shaken", "avg_scuba", "iid")  # the first that was measured decides
 _WORDS = {"contra_acc": "contrasted accuracy", "contra_shaken": "contrasted accuracy on shaken stills",
           "avg_scuba": "accuracy on SCUBA", "iid": "accuracy on the ordinary test videos"}  # fmt: skip
 
 
-def headline(groups: Sequence[Group]) -> str:
+def headline(groups: Sequence[Group], rows: Sequence[Row] = ()) -> str:
     """One sentence on the models that were measured on the same videos as most others; empty without a known figure.
 
     The interval is over test videos, of the mean over seeds; the difference is paired.
+
+    Args:
+        groups: the models.
+        rows: all rows of the leaderboard; by default those of the models.
     """
-    by_videos: dict[frozenset[str], list[Group]] = {}
-    for group in groups:
-        by_videos.setdefault(group.videos, []).append(group)
-    several = len(by_videos) > 1
-    alike = max(by_videos.values(), key=len, default=[])
-    figure = next((name for name in _BY if any(name in group.entry.figures for group in alike)), None)
+    figure = next((name for name in _BY if any(name in group.entry.figures for group in groups)), None)
     if figure is None:
         return ""
-    of = {id(group.entry): group for group in alike if figure in group.entry.figures}
-    best, *others = (of[id(one)] for one in ranked((group.entry for group in of.values()), figure))
+    entries = [group.entry for group in groups if figure in group.entry.figures]
+    blocks = ranked_blocks(rows or [row for group in groups for row in group.entry.rows], entries, figure)
+    several = len(blocks) > 1
+    of = {id(group.entry): group for group in groups}
+    best, *others = (of[id(one)] for one in max(blocks, key=len))
     parts = parts_of(best)[figure]
     value = with_interval(parts, figure)
     said = f"On {best.entry.rows[0]['dataset']}, {best.name}" if several else best.name

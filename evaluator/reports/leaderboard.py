@@ -305,6 +305,11 @@ def videos_digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:8]
 
 
+def distinct(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The rows without those that occur again, as in a file that is given twice."""
+    return [dict(key) for key in dict.fromkeys(tuple(row.items()) for row in rows)]
+
+
 def groups(rows: Sequence[Mapping[str, str]]) -> list[str]:
     """One letter per row: rows of a dataset with the same letter were measured on the same videos."""
     letters: dict[tuple[str, frozenset[str]], str] = {}

@@ -11,6 +11,7 @@ from evaluator.metrics.names import SCENE_FIGURE
 from evaluator.metrics.outcomes import Part
 from evaluator.metrics.paired import Comparison, compare
 from evaluator.records import same_scenes
+from evaluator.reports.leaderboard import videos_of_figures
 from evaluator.reports.seeds import Entry
 from evaluator.runs import Run
 
@@ -28,18 +29,25 @@ class Group:
         """Digests of its test sets."""
         return frozenset(s.digest for s in self.runs[0].sets)
 
+    @property
+    def figure_videos(self) -> Mapping[str, str]:
+        """Figure -> what identifies the test sets that it is of."""
+        return videos_of_figures(self.runs[0].record)
+
 
 def parts_of(group: Group, like: Group | None = None) -> Mapping[str, list[Part]]:
     """The parts of every figure that all seeds have, with the mean over seeds as the outcome of each video.
 
     Args:
         group: the model.
-        like: parts are in the order of this model's test sets; None: of its own.
+        like: test sets that this model has come first, in its order; None: all in their own.
 
     Raises:
         BenchError: its seeds have no video in common.
     """
-    order = [s.digest for s in (like or group).runs[0].sets]
+    first = [s.digest for s in like.runs[0].sets] if like else []
+    own = [s.digest for s in group.runs[0].sets]
+    order = [*(digest for digest in first if digest in own), *(digest for digest in own if digest not in first)]
     tables = []
     for run in group.runs:
         sets = [next(s for s in run.sets if s.digest == digest) for digest in order]
@@ -64,12 +72,16 @@ def _mean(same: Sequence[Part], what: str) -> Part:
 
 
 def compare_groups(a: Group, b: Group) -> dict[str, Comparison]:
-    """Compare two models that were measured on the same videos in every figure that both have; differences of the means
-    over seeds, A minus B.
+    """Compare two models in every figure that both have, measured on the same videos; differences of the means over
+    seeds, A minus B.
 
     Only between single runs can McNemar's test be computed; of means, its ``p`` and counts mean nothing.
     """
     left, right = dict(parts_of(a)), parts_of(b, a)
     if not same_scenes(a.runs[0].record.sets, b.runs[0].record.sets):
         left.pop(SCENE_FIGURE, None)
-    return {name: compare(left[name], right[name], name) for name in left if name in right}
+    names = [name for name in left if name in right]
+    if a.videos != b.videos:
+        ours, theirs = a.figure_videos, b.figure_videos
+        names = [name for name in names if name in ours and ours[name] == theirs.get(name)]
+    return {name: compare(left[name], right[name], name) for name in names}

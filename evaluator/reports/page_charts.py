@@ -14,7 +14,7 @@ from evaluator.figures.confusion import ALL, Answers, draw_confusion
 from evaluator.figures.curves import PERCENT, TITLES, USUAL, draw_curves, mean_curve
 from evaluator.figures.entries import blocks
 from evaluator.figures.runs import Curve, folder_of, read_curve
-from evaluator.figures.scatter import MOST_BARS, draw_scatter
+from evaluator.figures.scatter import AXES, MOST_BARS, draw_scatter
 from evaluator.metrics.names import ARROW, NAMES
 from evaluator.reports.leaderboard import columns_of
 from evaluator.reports.merged_runs import Group
@@ -31,18 +31,20 @@ MOST_MATRICES = 12  # models in the file of ConflFG matrices: of many, it would 
 _SCATTER = "IID accuracy against contrasted accuracy, with error bars; the leaderboard has the same figures"
 
 
-def scatters(entries: Sequence[Entry], names: Mapping[int, str], looks: Mapping[str, Look]) -> list[dict[str, object]]:
+def scatters(
+    entries: Sequence[Entry], names: Mapping[int, str], looks: Mapping[str, Look], numbers: Mapping[int, int]
+) -> list[dict[str, object]]:
     """One chart per collection of test videos, with its legend.
 
     Args:
         entries: the leaderboard, in its order.
         names: id of an entry -> its name.
         looks: method -> its look.
+        numbers: id of an entry -> its rank.
     """
-    numbers = {id(one): k for k, one in enumerate(entries, 1)}
     drawn = [one for one in entries if "iid" in one.figures and "contra_acc" in one.figures]
     made: list[dict[str, object]] = []
-    for title, group in blocks(drawn).items():
+    for title, group in blocks(drawn, AXES).items():
         spots = [
             Spot(numbers[id(one)], names[id(one)], looks[one.method], one.figures["iid"], one.figures["contra_acc"],
                  is_published(one.rows[0]))

@@ -16,9 +16,11 @@ from evaluator.figures.models import Model
 from evaluator.metrics.names import NAMES, headings, ordered
 from evaluator.options import ReportOptions
 from evaluator.records import Confusion, ListedSources, TimedSet, version
+from evaluator.reports.board import by_rank, versions_note
+from evaluator.reports.comparable import OTHER_VIDEOS, entry_groups, letters, ranked_blocks, sort_figure
 from evaluator.reports.gallery import build_gallery
 from evaluator.reports.headline import headline
-from evaluator.reports.leaderboard import as_text, groups, own_figures, row_of
+from evaluator.reports.leaderboard import as_text, own_figures, row_of
 from evaluator.reports.merged_runs import Group, compare_groups
 from evaluator.reports.page_charts import (
     answer_matrix,
@@ -36,12 +38,11 @@ from evaluator.reports.screen import (
     BASELINES,
     TIME_NOTE,
     baseline_figures,
-    mixed_datasets,
     shown_drops,
     shown_figures,
     trained_on,
 )
-from evaluator.reports.seeds import Entry, Mean, display_names, entry, merge_seeds, ranked
+from evaluator.reports.seeds import Entry, Mean, display_names, entry, merge_seeds, recipes_apart
 from evaluator.reports.slices import notes_of
 from evaluator.reports.svg import spoken_mean, swatch
 from evaluator.runs import Found, Run, clustered, find_records, load_run
@@ -78,10 +79,16 @@ def report(
     records = find_records(paths)
     found = Found(o.benchmarks, o.root)
     runs = [clustered(load_run(path, found=found), cluster) for path in records]
-    rows = [as_text(row_of(run.record)) for run in runs]
-    run_of = {id(row): run for row, run in zip(rows, runs, strict=True)}
+    once = {tuple((row := as_text(row_of(run.record))).items()): (row, run) for run in reversed(runs)}  # copied records
+    run_of = {id(row): run for row, run in once.values()}
+    rows = [row for row, _ in reversed(once.values())]
+    runs = [run_of[id(row)] for row in rows]
     rows += published_rows(published) if published else []
-    entries = ranked(merge_seeds(rows))
+    known = headings(own_figures(rows))
+    sort = sort_figure(rows, known)
+    blocks = ranked_blocks(rows, merge_seeds(rows), sort, known[sort][1] == "↓")
+    entries = [one for block in blocks for one in block]
+    ranks = {id(one): k for block in blocks for k, one in enumerate(block, 1)}
     names = dict(zip(map(id, entries), display_names(entries), strict=True))
     drawn = looks(one.method for one in entries)
     compared = [
@@ -94,13 +101,13 @@ def report(
     curves, lost = found_curves(compared)
     content: dict[str, object] = {
         "title": title,
-        "headline": headline(compared),
+        "headline": headline(compared, rows),
         "drawn": " or ".join(dict.fromkeys(_drawn(run) for run in runs)),
         "version": version(),
         "style": Markup(style_sheet() + (_PAGE / "style.css").read_text(encoding="utf-8")),
         "script": Markup((_PAGE / "script.js").read_text(encoding="utf-8")),
-        **_leaderboard(rows, entries, names, drawn, o.reference),
-        "scatters": _safe(scatters(entries, names, drawn)),
+        **_leaderboard(rows, blocks, names, drawn, o.reference, sort),
+        "scatters": _safe(scatters(entries, names, drawn, ranks)),
         "bars": _safe(set_bars(compared, drawn)),
         "answers": [{"name": one.name, "rows": answer_matrix(one), "pairs": pair_matrix(one)} for one in answers],
         "curves": _safe(curve_charts(curves, drawn)),
@@ -185,46 +192,55 @@ def _shown_runs(groups: Sequence[Group]) -> list[Run]:
 
 def _leaderboard(
     rows: Sequence[Mapping[str, str]],
-    entries: Sequence[Entry],
+    blocks: Sequence[Sequence[Entry]],
     labels: Mapping[int, str],
     drawn: Mapping[str, Look],
     reference: bool,
+    sort: str,
 ) -> dict[str, object]:
-    """The table: one line per entry, best first; below it, the rows of every seed."""
+    """The table: one line per entry, the best of its block first; below it, the rows of every seed."""
     from markupsafe import Markup
 
-    letters, against, names = groups(rows), baseline_figures(rows), shown_figures(rows)
+    against, names = baseline_figures(rows), by_rank(shown_figures(rows), sort)
+    entries = [one for block in blocks for one in block]
+    videos = {name: entry_groups(rows, entries, name) for name in {*names, sort}}
     place = {id(row): k for k, row in enumerate(rows)}
     known = headings(own_figures(rows))
-    several = mixed_datasets(rows)
     datasets = {row["dataset"] for row in rows}
-    naming = (["Dataset"] if len(datasets) > 1 else []) + ["Method"] + (["Videos"] if several else [])
+    naming = (["Dataset"] if len(datasets) > 1 else []) + ["Method"]
     own = [one.rows[0] for one in entries if not is_published(one.rows[0])]
     every = [_told(row, ()) for row in own]
     common = [text for text in (every[0] if every else ()) if len(own) > 1 and all(text in other for other in every)]
-    shown, referred, seeds = [], False, []
-    for k, one in enumerate(entries, 1):
+    shown: list[dict[str, object]] = []
+    referred, seeds, recipes = False, [], recipes_apart(entries)
+
+    def mark(one: Entry, name: str) -> str:
+        group = videos[name][id(one)]
+        return "" if not group or is_published(one.rows[0]) else letters(group)
+
+    for k, one in ((k, one) for block in blocks for k, one in enumerate(block, 1)):
         row = one.rows[0]
         at = place[id(row)]
         paper = is_published(row)
         told = one.seeds
         seed = "" if not told else f"seed {told[0]}" if len(told) == 1 else f"{len(told)} seeds"
-        fine = [row["checkpoint"], row["model"]] if paper else [*_told(row, common), seed]
+        fine = [row["checkpoint"], row["model"]] if paper else [*_told(row, common), recipes.get(id(one), ""), seed]
         cells = [(row["dataset"], "")] if len(datasets) > 1 else []
         cells.append((f"{row['method']} †" if paper else row["method"], ", ".join(part for part in fine if part)))
-        cells += [(letters[at] if row["dataset"] in several else "", "")] if several else []
         shown.append({
-            "rank": k, "key": Markup(swatch(drawn[one.method], paper)), "published": paper, "names": cells,
-            "cells": [_mean_cell(one.figures.get(name), known[name][1], against[at].get(name)) for name in names],
+            "rank": k if sort in one.figures else "–", "mark": mark(one, sort), "first": k == 1 and bool(shown),
+            "key": Markup(swatch(drawn[one.method], paper)), "published": paper, "names": cells,
+            "cells": [_mean_cell(one.figures.get(name), known[name][1], against[at].get(name), mark(one, name))
+                      for name in names],
         })  # fmt: skip
         guessing = [reference_row(row) for row in one.rows] if reference else []
         if guessing and None not in guessing:
             referred = True
-            first = [("", "")] if len(datasets) > 1 else []
+            told_of = [("", "")] if len(datasets) > 1 else []
             guess = entry([row for row in guessing if row is not None])
-            first += [(guess.method, "of the row above")] + ([("", "")] if several else [])
+            told_of.append((guess.method, "of the row above"))
             shown.append({
-                "rank": None, "key": "", "published": True, "names": first,
+                "rank": None, "mark": "", "first": False, "key": "", "published": True, "names": told_of,
                 "cells": [_mean_cell(guess.figures.get(name), known[name][1], None) for name in names],
             })  # fmt: skip
         if len(told) > 1:
@@ -239,14 +255,14 @@ def _leaderboard(
         notes.append("±: standard deviation over seeds.")
     if len(datasets) > 1:
         notes.append("Rows of different data sets were not measured on the same videos: not comparable.")
-    if several:
-        notes.append("Rows with different letters under Videos were not measured on the same videos: not comparable.")
+    if any(mark(one, name) for one in entries for name in names):
+        notes += [OTHER_VIDEOS, *versions_note(rows)]
     if any(is_published(row) for row in rows):
         notes.append(f"† {PROTOCOL}; measured by the authors on their own videos: not comparable digit by digit.")
         notes += sources(rows)
     notes += [NOTE] if referred else []
     how = f"{', '.join([*datasets, *filter(None, common)])}. " if len(datasets) == 1 else ""
-    how += "By contrasted accuracy, the best first. "
+    how += f"Ranked by {known[sort][0]}{' within each block of rows' if len(blocks) > 1 else ''}; "
     how += "↑ higher is better, ↓ lower is better; the change against the baseline on the same videos is coloured."
     return {
         "naming": naming,
@@ -268,12 +284,12 @@ def _heading(heading: str, arrow: str) -> tuple[str, str, str]:
     return heading, arrow, "higher" if arrow == "↑" else "lower"
 
 
-def _mean_cell(mean: Mean | None, arrow: str, base: float | None) -> dict[str, object]:
+def _mean_cell(mean: Mean | None, arrow: str, base: float | None, mark: str = "") -> dict[str, object]:
     if mean is None:
         return {"value": None}
     return {
-        "value": mean.value, "sd": mean.sd, "low": mean.low, "high": mean.high, "n": mean.n, "missing": mean.missing,
-        "words": spoken_mean(mean), **_change(mean.value, arrow, base),
+        "value": mean.value, "mark": mark, "sd": mean.sd, "low": mean.low, "high": mean.high, "n": mean.n,
+        "missing": mean.missing, "words": spoken_mean(mean), **_change(mean.value, arrow, base),
     }  # fmt: skip
 
 
@@ -338,21 +354,17 @@ def _slices(run: Run) -> list[dict[str, object]]:
 
 
 def _comparisons(groups: Sequence[Group]) -> list[dict[str, object]]:
-    """Compare every model with the first baseline measured on the same videos (without a baseline, the first model);
+    """Compare every model with the first baseline that shares a figure's videos (without a baseline, the first model);
     one of the same network is preferred. McNemar's test only between single runs."""
     found = []
-    # The first model and the first baseline on the same videos, over all networks and per network.
-    firsts: dict[tuple[object, ...], Group] = {}
+    videos = {id(group): group.figure_videos for group in groups}
     for group in groups:
-        kinds = ["run", "baseline"] if group.entry.method in BASELINES else ["run"]
-        for kind in kinds:
-            firsts.setdefault((group.videos, kind), group)
-            firsts.setdefault((group.videos, kind, group.runs[0].record.model), group)
-    for group in groups:
-        model, key = group.runs[0].record.model, group.videos
-        alike = firsts[key, "run", model]
-        first = alike if alike is not group else firsts[key, "run"]
-        base = firsts.get((key, "baseline", model), firsts.get((key, "baseline"), first))
+        model, own = group.runs[0].record.model, videos[id(group)].items()
+        others = [g for g in groups if g is group or g.videos == group.videos or own & videos[id(g)].items()]
+        bases = [g for g in others if g.entry.method in BASELINES]
+        alike = next(g for g in others if g.runs[0].record.model == model)
+        first = alike if alike is not group else others[0]
+        base = next((g for g in bases if g.runs[0].record.model == model), (bases or [first])[0])
         if base is group:
             continue
         known = headings(group.runs[0].record.own_arrows)

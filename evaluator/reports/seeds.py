@@ -95,10 +95,13 @@ def ranked(entries: Iterable[Entry], by: str = "contra_acc", low: bool = False) 
 def display_names(entries: Sequence[Entry]) -> list[str]:
     """A name per entry: the method, and as much more as tells it from the others; † marks published figures."""
     names = [f"{one.method} †" if is_published(one.rows[0]) else one.method for one in entries]
+    recipes = recipes_apart(entries)
     for tell in (
         lambda one: one.rows[0]["model"],
         lambda one: one.rows[0]["dataset"],
         lambda one: one.rows[0]["protocol"],
+        lambda one: f"trained on {told}" if (told := one.rows[0].get("trained_on", "")) else "",
+        lambda one: recipes.get(id(one), ""),
         lambda one: f"seed {one.seeds[0]}" if len(one.seeds) == 1 else "",
         lambda one: one.rows[0]["checkpoint"],
     ):
@@ -109,6 +112,28 @@ def display_names(entries: Sequence[Entry]) -> list[str]:
                 for k in alike:
                     names[k] = f"{name}, {said[k]}" if said[k] else name
     return names
+
+
+def recipes_apart(entries: Iterable[Entry]) -> dict[int, str]:
+    """id of an entry -> what its recipe alone has, of entries that are named alike and differ in the recipe."""
+    alike: dict[tuple[str, ...], list[Entry]] = {}
+    for one in entries:
+        key = tuple(one.rows[0].get(n, "") for n in ("dataset", "method", "model", "protocol", "trained_on"))
+        alike.setdefault(key, []).append(one)
+    found: dict[int, str] = {}
+    for same in alike.values():
+        recipes = list(dict.fromkeys(one.rows[0].get("recipe", "") for one in same))
+        said = dict(zip(recipes, apart(recipes), strict=True))
+        if len(recipes) > 1:
+            found |= {id(one): said[one.rows[0].get("recipe", "")] or "recipe unknown" for one in same}
+    return found
+
+
+def apart(recipes: Sequence[str]) -> list[str]:
+    """Recipes without what they share."""
+    parts = [[part for part in told.split("; ") if part] for told in recipes]
+    shared = [part for part, count in Counter(p for told in parts for p in set(told)).items() if count == len(parts)]
+    return [", ".join(part for part in told if part not in shared) for told in parts]
 
 
 def entry(rows: Sequence[Row]) -> Entry:

@@ -338,8 +338,8 @@ def _beside(plan: Plan, file: Path) -> list[Path]:
 def _train_values(record: RunRecord, places: Places) -> dict[str, object]:
     values: dict[str, Any] = {
         "dataset": record.dataset, "name": record.name, "split": record.split, "fold": record.fold,
-        "limit": record.limit,
-        "validation": record.validation, "seed": record.seed, "preset": record.preset, "keep": record.keep,
+        "limit": record.limit, "validation": record.validation if record.validation_split is None else None,
+        "validation_split": record.validation_split, "seed": record.seed, "preset": record.preset, "keep": record.keep,
         "dropout": record.dropout, "precision": record.precision, "compile": record.compile or None,
         "model": part(record.model, "model", MODELS.shipped), **(record.recipe or {}), "clip": record.clip or {},
         "options": record.method_settings or {},

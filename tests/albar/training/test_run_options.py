@@ -12,6 +12,7 @@ import albar.training.run
 from albar.checkpoint import load_checkpoint
 from albar.clips.clips import odd_resize, sampling
 from albar.training.logs import epoch_line
+from albar.training.run_record import RunRecord
 from albar.training.settings import TrainSettings
 from albar.training.trainer import train
 from benchmark_builder.datasets import Listing
@@ -274,3 +275,20 @@ def test_trackers_get_every_step_once_on_one_axis(run: Start, monkeypatch: pytes
     assert steps == sorted(steps) and steps[-1] == 4 and seen[-1][0] == -1, "a tracker refuses steps that go back"
     assert [kind for _, kind in seen[:-1]].count({"epoch"}) == 2
     assert [p.is_file() for p in (path.parent / "tensorboard").iterdir()] == [True], "one log, as without the other"
+
+
+def test_a_part_for_validation_is_recorded_and_reproduced(run: Start, tmp_path: Path) -> None:
+    from evaluator.reproduce.plan import Places, _train_values
+
+    assert "validation_split" not in load_checkpoint(run("drawn", epochs=1)).settings
+    path = run("part", validation=None, validation_split="val", epochs=1)
+    record = RunRecord.of(json.loads((path.parent / "settings.json").read_text()), path, "")
+    values = _train_values(record, Places(tmp_path))
+    assert (values["validation"], values["validation_split"]) == (None, "val")
+    # A run of a version that did not record it goes on.
+    old = record.plain()
+    del old["validation_split"]
+    (path.parent / "settings.json").write_text(json.dumps(old))
+    assert run("part", validation=None, validation_split="val", epochs=1) == path
+    with pytest.raises(BenchError, match="validation"):
+        run("part", epochs=1)

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -11,12 +12,17 @@ from rich.console import Console
 from scipy.stats import t
 
 from benchmark_builder.utils.errors import BenchError
+from evaluator.figures.entries import blocks as parted
 from evaluator.options import BoardOptions
-from evaluator.reports.board import board
+from evaluator.reports.board import board, by_rank, shown_figures
+from evaluator.reports.comparable import OTHER_VIDEOS, ranked_blocks
 from evaluator.reports.formats import print_sheets
-from evaluator.reports.leaderboard import COLUMNS
+from evaluator.reports.leaderboard import COLUMNS, distinct
+from evaluator.reports.palette import looks
 from evaluator.reports.published import published_rows
+from evaluator.reports.report import _leaderboard
 from evaluator.reports.screen import drop_sheet
+from evaluator.reports.seeds import display_names, merge_seeds
 from evaluator.reports.sheet import Sheet, plain
 
 MAIN = ("iid", "avg_scuba", "avg_scufo", "conflfg", "contra_acc", "avg_shaken", "contra_shaken", "unbiased_scuba",
@@ -169,3 +175,28 @@ def test_csv_has_every_number(tmp_path: Path) -> None:
     assert (first["rank"], first["method"], first["seeds"]) == ("1", "'=1+1", "0 1")
     assert (first["contra_acc"], first["contra_acc_change"], first["contra_acc_relative"]) == ("55.0", "30.0", "120.0")
     assert float(first["contra_acc_sd"]) == pytest.approx(50**0.5) and second["contra_acc_sd"] == ""
+
+
+def test_report_and_figures_merge_and_separate_the_rows_as_the_leaderboard_does() -> None:
+    shared = "contra_acc=11111111; avg_scuba=22222222; iid=33333333"
+    other = "contra_acc=44444444; avg_scuba=22222222; iid=33333333"
+    rows = [row("b", 50.0 + s, s, figure_videos=shared, recipe=f"lr={lr}; #{lr}") for lr in (1, 2) for s in (0, 1)]
+    rows += [row("c", 99.0, figure_videos=other, manifests="d-scufo=000000000003")]
+    rows += [row("b", 50.0, 0, figure_videos=shared, recipe="lr=1; #1")]  # a row that is there twice
+    entries = merge_seeds(distinct(rows))
+    blocks = ranked_blocks([r for one in entries for r in one.rows], entries, "contra_acc")
+    table = _leaderboard([r for one in entries for r in one.rows], blocks, {id(e): "" for e in entries},
+                         looks("bc"), False, "contra_acc")  # fmt: skip
+    sheet = board(rows)
+    lines: list[dict[str, Any]] = table["rows"]  # type: ignore[assignment]
+    assert [f"{line['rank']}{line['mark']}" for line in lines] == ["1", "2", "1b"]
+    assert column(sheet, "#") == ["1", "2", "1ᵇ"]
+    assert [line["names"][0] for line in lines] == [("b", "lr=1, #1, 2 seeds"), ("b", "lr=2, #2, 2 seeds"),
+                                                    ("c", "seed 0")]  # fmt: skip
+    scuba = by_rank(shown_figures(rows), "contra_acc").index("avg_scuba")
+    assert [line["cells"][scuba]["mark"] for line in lines] == ["", "", ""]  # the same videos in all rows
+    assert OTHER_VIDEOS in sheet.notes and OTHER_VIDEOS in table["notes"]  # type: ignore[operator]
+    # The figures' panels: apart by contrasted accuracy, together by SCUBA.
+    assert [len(group) for group in parted(entries, ["iid", "contra_acc"]).values()] == [2, 1]
+    assert [len(group) for group in parted(entries, ["iid", "avg_scuba"]).values()] == [3]
+    assert display_names(entries)[:2] == ["b, lr=1, #1", "b, lr=2, #2"]
