@@ -14,15 +14,17 @@ from benchmark_builder.synthactions import motions
 from benchmark_builder.synthactions.actor import draw_actor
 from benchmark_builder.synthactions.looks import CLOTHING, SKIN_GROUPS, draw_look
 from benchmark_builder.synthactions.motions import CLASSES
-from benchmark_builder.synthactions.rendering import RenderedFolder
+from benchmark_builder.synthactions.rendering import BEGUN, RenderedFolder
 from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery, pan
 from benchmark_builder.synthactions.settings import SPLITS, SynthSettings
 from benchmark_builder.utils import pool, runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, write_csv, write_text
 from benchmark_builder.utils.journal import PlainRow
+from benchmark_builder.utils.resume import held
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.utils.runner import Report
+from benchmark_builder.utils.text import shown
 from benchmark_builder.video.encode import open_video
 
 # Increase it with every change of the rendered pixels: one folder then never contains videos of two renderers.
@@ -139,10 +141,15 @@ def render_if_missing(root: Path | None, say: Callable[[str], None], progress: b
         progress: show a bar.
 
     Raises:
-        BenchError: as :func:`render_dataset`.
+        BenchError: the folder contains something else, or as :func:`render_dataset`.
     """
     folder = root or data_root() / "synthactions"
     if not (folder / RECORD).is_file():
+        if not (folder / BEGUN).exists() and (others := held(folder)):
+            raise BenchError(
+                f"{folder}: is no synthactions, the default dataset (it holds {shown(others[0])}); name its own with "
+                "--dataset, such as --dataset folder for your own videos, or give an empty or a new --root"
+            )
         say(f"{folder}: no synthactions here yet; rendering it first (`bench data render` has its settings)")
         render_dataset(folder, SynthSettings(), pool.default_workers(), progress)
 

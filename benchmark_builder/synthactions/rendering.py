@@ -16,7 +16,7 @@ from benchmark_builder.utils.pool import Item
 from benchmark_builder.utils.resume import held
 from benchmark_builder.utils.runner import Report
 
-_BEGUN = ".rendering.json"
+BEGUN = ".rendering.json"
 
 
 class RenderedFolder(runner.Filling[Item]):
@@ -50,7 +50,7 @@ class RenderedFolder(runner.Filling[Item]):
     def claim(self) -> None:
         """Raise BenchError if the folder contains anything but this dataset; otherwise write its settings there."""
         root, record, fix = self.out, self._record, "give another --out, or delete the folder"
-        for path in (root / self.record_name, root / _BEGUN):
+        for path in (root / self.record_name, root / BEGUN):
             if path.exists():
                 found = read_json(path, "record of a render", fix)
                 if found == record:
@@ -66,7 +66,7 @@ class RenderedFolder(runner.Filling[Item]):
                     "--out"
                 )
         (root / self.journal).unlink(missing_ok=True)
-        write_json(root / _BEGUN, record)
+        write_json(root / BEGUN, record)
 
     def earlier(self) -> Iterator[Entry]:
         # Files with their final names are complete.
@@ -92,12 +92,12 @@ class RenderedFolder(runner.Filling[Item]):
         self.write_lists(self._videos)
         write_json(root / self.record_name, self._record)
         record_command(root / self.record_name)
-        (root / _BEGUN).unlink(missing_ok=True)
+        (root / BEGUN).unlink(missing_ok=True)
         (root / self.journal).unlink(missing_ok=True)
         return Report(root, made, len(items) - made, [])
 
     def tidy(self) -> None:
-        if self._new and not any((self.out / name).exists() for name in (_BEGUN, self.record_name)):
+        if self._new and not any((self.out / name).exists() for name in (BEGUN, self.record_name)):
             (self.out / self.lock).unlink(missing_ok=True)
 
     def _difference(self, found: Any) -> str:

@@ -420,6 +420,9 @@ def test_other_settings_and_other_folders_are_refused(rendered: Path, tmp_path: 
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(BenchError, match="no render of synthactions"):
         render_dataset(tmp_path, SMALL, progress=False)
+    # A training of one's own data without --dataset: nothing is made there, and the error says what to add.
+    with pytest.raises(BenchError, match=r"it holds thesis.tex.*--dataset folder for your own videos"):
+        render.render_if_missing(tmp_path, pytest.fail)
     with pytest.raises(BenchError, match="--workers"):
         render_dataset(tmp_path / "new", SMALL, workers=0, progress=False)
 
