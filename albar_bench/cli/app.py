@@ -173,7 +173,7 @@ COMMANDS: dict[str, Command | Table] = {
     ),
     "leaderboard": Command(
         f"{CLI}.reports:leaderboard",
-        "Print leaderboards as one table; published rows, and rows measured on other videos, are marked.",
+        "Print leaderboards as one ranked table: the seeds of a method merged, the change against the baseline.",
     ),
     "report": Command(
         f"{CLI}.reports:report",

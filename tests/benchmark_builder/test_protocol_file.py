@@ -73,7 +73,10 @@ def test_a_wrong_file_says_what_is_wrong(text: str, says: str, tmp_path: Path) -
 def test_a_missing_file_and_an_unknown_name(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"none\.toml"):
         resolve(str(tmp_path / "none.toml"), "folder", {})
-    with pytest.raises(BenchError, match=r"--protocol magic: unknown; choose from default, .*, or give a FILE\.toml"):
+    with pytest.raises(
+        BenchError,
+        match=r"--protocol magic: unknown; choose from albar-bench-2026\.1, default, .*, or give a FILE\.toml",
+    ):
         resolve("magic", "folder", {})
 
 

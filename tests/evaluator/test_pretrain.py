@@ -116,7 +116,9 @@ def test_the_network_is_trained_once_and_is_a_row(tmp_path: Path) -> None:
     assert row["trained_on"] == "synthactions (train), then synthactions (train)"
     before, text = checkpoint_of(out).stat().st_mtime_ns, outcome.table.read_text()
     assert compare_methods(sweep).table.read_text() == text and checkpoint_of(out).stat().st_mtime_ns == before
-    with pytest.raises(BenchError, match=r"pretrain: .*recipe\.epochs"):  # the folder has other weights
+    with pytest.raises(
+        BenchError, match=r"pretrain: --epochs 2: .*has a run of 1 epochs"
+    ):  # the folder has other weights
         compare_methods(sweep.replaced(pretrain="24:epochs=2"))
     assert checkpoint_of(out).stat().st_mtime_ns == before
 
