@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, model_validator
 
 from benchmark_builder.parts import BACKGROUNDS, DATASETS, LAYOUTS
+from benchmark_builder.publishing.terms import HUB_LICENCES, size_in_bytes
 from benchmark_builder.utils.engine import ENGINES, engine_name, gpu_share
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.options import Paths, PathSetting, SettingsModel, like, setting, setting_error, share
@@ -327,15 +328,11 @@ class QuestionSettings(SettingsModel):
 
 
 def _archive_size(value: str) -> str:
-    from benchmark_builder.publishing.archives import size_in_bytes
-
     size_in_bytes(value)
     return value
 
 
 def _hub_licence(value: str) -> str:
-    from benchmark_builder.publishing.card import HUB_LICENCES
-
     if value not in ("", *HUB_LICENCES):
         raise ValueError
     return value
@@ -385,8 +382,6 @@ class PublishSettings(MovedOrigins):
     @property
     def archive_bytes(self) -> int | None:
         """``archive_size`` in bytes."""
-        from benchmark_builder.publishing.archives import size_in_bytes
-
         return None if self.archive_size is None else size_in_bytes(self.archive_size)
 
 

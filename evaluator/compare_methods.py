@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from albar.training.cost import BACKWARD, FORWARD
 from benchmark_builder.datasets import data_root, scored_as
 from benchmark_builder.utils import engine, pool
 from benchmark_builder.utils.errors import BenchError, Crashed
@@ -22,6 +21,9 @@ from evaluator.metrics.names import EXTRA, FIGURES
 from evaluator.options import EvalOptions, ModelOptions, Sweep
 from evaluator.pretrain import FOLDER, PRESET, PretrainSettings, checkpoint_of, render, run_of
 from evaluator.records import Slices
+from evaluator.reports.compare_columns import COLUMNS as COLUMNS
+from evaluator.reports.compare_columns import COSTS, PARTS
+from evaluator.reports.compare_columns import columns_of as columns_of
 from evaluator.reports.compared_slices import write_compared_slices
 from evaluator.reports.leaderboard import OWN, as_text, drops_in, number, own_figures, row_of
 from evaluator.reports.reference import chance_of
@@ -32,13 +34,6 @@ from evaluator.time_order import FROZEN
 from evaluator.variants import Variant
 
 TABLE, BASELINE, PRETRAINED = "compare.csv", "baseline", "pre-trained"
-# Of each figure: mean and standard deviation over seeds; with one seed, the limits of its 95 % interval over videos.
-PARTS = ("mean", "sd", "low", "high")
-# Clips through the network per training clip (albar.training.cost); and all of them together, over the whole run, as a
-# multiple of a run of the baseline with the settings that all runs share.
-COSTS = (FORWARD, BACKWARD, "cost")
-_FIGURES = [f"{figure}_{what}" for figure in (*FIGURES, *EXTRA) for what in PARTS]
-COLUMNS = ["method", "seeds", *COSTS, *_FIGURES, "chance"]
 Say = Callable[[str], None]
 
 
@@ -370,13 +365,6 @@ def _over_seeds(rows: Sequence[Mapping[str, str]], name: str) -> dict[str, objec
 def drops_of(rows: Iterable[Mapping[str, str]]) -> list[str]:
     """The drops that any row has, in the order of the leaderboard."""
     return drops_in(name for row in rows for name, cell in row.items() if cell)
-
-
-def columns_of(own: Iterable[str], drops: Iterable[str] = ()) -> list[str]:
-    """Columns of compare.csv; ``own``: figures of users' kinds, which come last with :data:`OWN`."""
-    lost = [f"{drop}_{what}" for drop in drops for what in PARTS]
-    further = [f"{figure}_{what}" for figure in own for what in PARTS]
-    return [*COLUMNS, *lost, *further, OWN] if further else [*COLUMNS, *lost]
 
 
 def _side_by_side(sweep: Sweep, cores: int) -> int:

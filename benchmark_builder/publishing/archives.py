@@ -5,7 +5,6 @@ packed as unpacked, so that a small file cannot fill a disk.
 """
 
 import hashlib
-import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,24 +19,8 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import MOST_DIRECTORY, inside, sha256_file, whole_file, zip_directory
 from benchmark_builder.utils.text import shown
 
-_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
-          "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}  # fmt: skip
-_LEAST = 10**4
 _OVERHEAD = 256  # bytes per member for its two headers (76 and zip64 fields), without its name, which occurs twice
 _END = 4096  # the end of a zip
-
-
-def size_in_bytes(text: str) -> int:
-    """A size such as ``2GB`` (10^9), ``500MB``, ``1.5GiB`` (2^30) or ``1000000`` in bytes.
-
-    Raises:
-        ValueError: it is no size, or less than 10 KB.
-    """
-    found = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([a-zA-Z]{0,3})\s*", text)
-    unit = _UNITS.get(found[2].lower()) if found else None
-    if found is None or unit is None or float(found[1]) * unit < _LEAST:
-        raise ValueError(text)
-    return int(float(found[1]) * unit)
 
 
 def pack(

@@ -6,11 +6,12 @@ Names come from datasets and users, so in Markdown every one is code, and in YAM
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark_builder.benchmark.manifest import Benchmark
 from benchmark_builder.publishing.licences import Licence
+from benchmark_builder.publishing.terms import SPDX
 from benchmark_builder.utils.text import counted, shown
 
 # References as (title, authors, year, where); what a benchmark of a kind or a dataset should cite.
@@ -195,7 +196,7 @@ def citation(facts: Facts, keys: Sequence[str], kind: str = "dataset") -> str:
     if facts.url:
         lines += [f"url: {yaml_text(facts.url)}"]
     if facts.licence not in ("other", "unknown"):
-        lines += [f"license: {_SPDX.get(facts.licence, facts.licence)}"]
+        lines += [f"license: {SPDX.get(facts.licence, facts.licence)}"]
     lines += ["references:"] if keys else []
     for key in keys:
         title, authors, year, where = REFERENCES[key]
@@ -203,14 +204,6 @@ def citation(facts: Facts, keys: Sequence[str], kind: str = "dataset") -> str:
         lines += [f"  {_person(a)}" for a in authors]
         lines += [f"  year: {year}", f"  journal: {yaml_text(where)}"]
     return "\n".join(lines) + "\n"
-
-
-# The Hub writes licences in lower case, CITATION.cff as SPDX does.
-_SPDX: Mapping[str, str] = {
-    "mit": "MIT", "apache-2.0": "Apache-2.0", "cc0-1.0": "CC0-1.0", "cc-by-4.0": "CC-BY-4.0",
-    "cc-by-sa-4.0": "CC-BY-SA-4.0", "cc-by-nc-4.0": "CC-BY-NC-4.0", "cc-by-nc-sa-4.0": "CC-BY-NC-SA-4.0",
-}  # fmt: skip
-HUB_LICENCES = (*_SPDX, "other", "unknown")
 
 
 def _person(name: str) -> str:

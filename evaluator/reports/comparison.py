@@ -7,16 +7,15 @@ from rich.console import Console
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.text import numbered_records, read_table
-from evaluator.compare_methods import COSTS, PARTS, columns_of
 from evaluator.metrics.names import headings
 from evaluator.reports.board import change
 from evaluator.reports.comparable import BASELINES
+from evaluator.reports.compare_columns import COSTS, PARTS, columns_of
 from evaluator.reports.formats import print_sheets
 from evaluator.reports.leaderboard import OWN, drops_in, number, own_figures, whole
 from evaluator.reports.reference import NOTE_OF_MEANS, is_reference, reference_of_means
-from evaluator.reports.screen import TIME_NOTE
 from evaluator.reports.sheet import Cell, Column, Sheet
-from evaluator.time_order import ARROWS, TITLES, drop_parts
+from evaluator.time_order import ARROWS, TIME_NOTE, TITLES, drop_parts
 
 
 def is_compared(path: Path) -> bool:

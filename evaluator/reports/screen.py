@@ -26,6 +26,7 @@ from evaluator.reports.sheet import Cell, Column, Sheet
 from evaluator.runs import WHERE, Run, compare_runs, find_rows
 from evaluator.testsets import CLUSTERS
 from evaluator.time_order import ARROWS, TITLES, drop_parts
+from evaluator.time_order import TIME_NOTE as TIME_NOTE
 
 
 def mixed_datasets(rows: Sequence[Mapping[str, str]]) -> set[str]:
@@ -100,12 +101,6 @@ def drop_sheet(rows: Sequence[Mapping[str, str]], by_seed: bool = False) -> Shee
     several = any(cell.spread for row in cells for cell in row)
     title = "Drop in another order of frames, percent points" + (", mean ± standard deviation" if several else "")
     return Sheet(title, columns, cells, notes=[TIME_NOTE]) if cells else None
-
-
-TIME_NOTE = (
-    "Plain minus changed clips, the same videos. A model that reads motion loses by one frame, shuffled and (where "
-    "classes have a direction) reversed ↑; a still background should cost it little ↓."
-)
 
 
 def show(

@@ -17,12 +17,13 @@ from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.builders import build_conflfg, build_scuba, build_scufo
 from benchmark_builder.parts import DATASETS
-from benchmark_builder.publishing.archives import pack, size_in_bytes
+from benchmark_builder.publishing.archives import pack
 from benchmark_builder.publishing.card import code
 from benchmark_builder.publishing.licences import LICENCES, licence_lines, licence_of
 from benchmark_builder.publishing.publish import Published, publish_benchmark
 from benchmark_builder.publishing.rebuild import Rebuilt, rebuild
 from benchmark_builder.publishing.record import without_folders
+from benchmark_builder.publishing.terms import size_in_bytes
 from benchmark_builder.settings import PublishSettings, RebuildSettings
 from benchmark_builder.synthactions import SynthSettings, render_dataset
 from benchmark_builder.utils.errors import BenchError
