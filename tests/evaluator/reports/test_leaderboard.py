@@ -137,7 +137,10 @@ def test_rows_of_several_datasets_say_so(tmp_path: Path) -> None:
     assert said in text(published_rows("hmdb51") + published_rows("kinetics400"), 200)
 
 
-def test_a_pipe_cuts_nothing_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_cuts_nothing_off(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")  # narrower, long names are written on two lines
     update(tmp_path / "l.csv", record("baseline"))
     update(tmp_path / "l.csv", record("a-method-with-a-rather-long-name", iid=94.0))
     show([tmp_path / "l.csv"], published="hmdb51")
