@@ -28,9 +28,11 @@ def compared(plan: Plan, record: ResultsRecord | None, say: Say) -> list[str]:
     if plan.checkpoint is not None:
         here = sha256_file(plan.checkpoint) if plan.checkpoint.is_file() else "no checkpoint"
         note("checkpoint", here == plan.sha256, here[:16], plan.sha256[:16])
-    if record is not None and plan.results is not None:
-        again = _record_in(plan.results)
-        if again is None:
+    if record is not None:
+        again = None if plan.results is None else _record_in(plan.results)
+        if plan.results is None:
+            found.append("results: the plan has no command that scores the model")
+        elif again is None:
             found.append(f"results: {plan.results} has no record, or several")
         else:
             found += figures_compared(record, again, say)

@@ -1,6 +1,6 @@
 """The plan: from a results record, a benchmark or a run to the commands that make it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,9 +146,10 @@ def _root(plan: Plan, dataset: str, places: Places, recorded: list[Path]) -> Pat
     root = places.out / "synthactions"
     found = next((p for p in recorded if (p / RENDERED).is_file()), None)
     if found is None:
-        if all(step.out != root for step in plan.steps):
-            plan.unknown.append("dataset synthactions: the recorded render is not there, so its settings are unknown; "
-                                "give a render with --root")  # fmt: skip
+        if any(step.out == root for step in plan.steps):  # made for a benchmark; the digests say whether it is equal
+            return root
+        plan.unknown.append("dataset synthactions: the recorded render is not there, so its settings are unknown; "
+                            "give a render with --root")  # fmt: skip
         return None
     settings = read_render(found).get("settings")
     usual = SynthSettings().model_dump()
@@ -296,8 +297,7 @@ def _checkpoint(plan: Plan, record: ResultsRecord, out: Path, places: Places) ->
             file = path / MODEL if path.is_dir() else path
             if file.is_file() and sha256_file(file) == record.checkpoint_sha256:
                 found = load_checkpoint(file)
-                made = _train(plan, found, file, places)
-                return made, found
+                return _train(plan, found, file, places, _recorded_root(record, out)), found
     plan.unknown.append(
         f"checkpoint {shown(record.checkpoint)}: the file with the recorded digest is not there, so its settings are "
         "unknown; give it with --checkpoint"
@@ -305,8 +305,11 @@ def _checkpoint(plan: Plan, record: ResultsRecord, out: Path, places: Places) ->
     return None, None
 
 
-def _train(plan: Plan, checkpoint: Checkpoint, file: Path, places: Places) -> Path | None:
-    """Add the step that trains a checkpoint again; the new checkpoint."""
+def _train(
+    plan: Plan, checkpoint: Checkpoint, file: Path, places: Places, recorded: Sequence[Path] = ()
+) -> Path | None:
+    """Add the step that trains a checkpoint again; the new checkpoint. ``recorded``: where its record says that the
+    dataset was when it was scored."""
     try:
         record = RunRecord.of(dict(checkpoint.settings), file, "give a checkpoint of `bench train`")
         method = part(record.method, "method", METHODS.shipped)
@@ -317,7 +320,7 @@ def _train(plan: Plan, checkpoint: Checkpoint, file: Path, places: Places) -> Pa
     except BenchError as error:
         plan.unknown.append(f"training: {error}")
         return None
-    root = _root(plan, dataset, places, _beside(plan, file))
+    root = _root(plan, dataset, places, [*_beside(file), *recorded])
     if root is None:
         return None
     words = ["train", method, "--config", str(config), "--root", str(root), "--out", str(folder)]
@@ -330,7 +333,7 @@ def _train(plan: Plan, checkpoint: Checkpoint, file: Path, places: Places) -> Pa
     return plan.checkpoint
 
 
-def _beside(plan: Plan, file: Path) -> list[Path]:
+def _beside(file: Path) -> list[Path]:
     """Where the dataset of a run may be: nothing in the record says it, but the render of the benchmarks is a step."""
     return [file.parent.parent / "synthactions", file.parent.parent.parent / "synthactions"]
 

@@ -117,6 +117,17 @@ def _edited(demo: Demo, folder: Path, edit: Callable[[dict[str, Any]], object]) 
     return path
 
 
+def test_a_run_that_is_not_alongside_its_dataset_is_trained_and_scored_again(demo: Demo, tmp_path: Path) -> None:
+    far = tmp_path / "far/away/runs/mixup/model.ckpt"
+    far.parent.mkdir(parents=True)
+    shutil.copy(demo.checkpoint, far)
+    path = _edited(demo, tmp_path / "r", lambda d: d.update(checkpoint=str(far)))
+    plan, record = plan_of(path, places(tmp_path / "again"))
+    assert not plan.unknown and [s.words[0] for s in plan.steps] == ["data", "build", "build", "train", "eval"]
+    plan.results = None  # without a score nothing is reproduced, whatever else is equal
+    assert any("no command that scores" in line for line in compared(plan, record, lambda line: None))
+
+
 EVIL: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "model": (lambda d: d.update(kind="factory", checkpoint="os:system"), "no checkpoint of `bench train`"),
     "checkpoint": (lambda d: d.update(checkpoint="/none; rm -rf /"), "give it with --checkpoint"),
