@@ -338,6 +338,12 @@ def _hub_licence(value: str) -> str:
     return value
 
 
+def _web_address(value: str) -> str:
+    if value and not value.startswith(("https://", "http://")):
+        raise ValueError
+    return value
+
+
 def _date(value: str) -> str:
     return value if not value else datetime.date.fromisoformat(value).isoformat()
 
@@ -374,7 +380,9 @@ class PublishSettings(MovedOrigins):
         "toolkit, else unknown", give="mit, apache-2.0, cc0-1.0, cc-by-4.0, cc-by-sa-4.0, cc-by-nc-4.0, "
         "cc-by-nc-sa-4.0, other or unknown",
     )  # fmt: skip
-    url: str = setting("", "Address where it will be found.")
+    url: Annotated[str, AfterValidator(_web_address)] = setting(
+        "", "Address where it will be found.", give="an address that begins with https:// or http://"
+    )
     date: Annotated[str, AfterValidator(_date)] = setting(
         "", "Date of the publication, YYYY-MM-DD.", shown="today", give="a date such as 2026-01-31"
     )

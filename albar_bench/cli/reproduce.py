@@ -59,7 +59,7 @@ def reproduce(
     for line in differing:
         say(f"differs: {shown(line)}")
     if differing:
-        raise BenchError(f"{record}: {counted(len(differing), 'line')} differ, the first: {shown(differing[0])}")
+        raise BenchError(f"{record}: {counted(len(differing), 'difference')}, the first: {shown(differing[0])}")
     say(f"{record}: reproduced, everything that is recorded is equal")
 
 

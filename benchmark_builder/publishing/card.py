@@ -156,10 +156,15 @@ def card(benchmark: Benchmark, facts: Facts) -> str:
 
 def _pixels(facts: Facts) -> str:
     if not facts.pixels:
+        why = (
+            "whoever published it left them out"
+            if facts.source_licence.pixels
+            else "the licence of the dataset does not say that its pixels may be passed on"
+        )
         return (
-            "**No videos are in this folder**: the licence of the dataset does not say that its pixels may be passed "
-            "on. The masks, the backgrounds and the recipe are here; `bench rebuild` makes the same videos from your "
-            "own copy of the dataset and compares the digest of their pixels.\n"
+            f"**No videos are in this folder**: {why}. The masks, the backgrounds and the recipe are here; `bench "
+            "rebuild` makes the same videos from your own copy of the dataset and compares the digests of their "
+            "pixels.\n"
         )
     if facts.asked:
         return (

@@ -109,6 +109,8 @@ def publish_benchmark(
     if benchmark.protocol.backgrounds.kind in shown_behind:
         said.append(f"the pictures of {shown(benchmark.background_set)} are published as backgrounds; check that you "
                     "may pass them on")  # fmt: skip
+    if settings.out.resolve().is_relative_to(benchmark.folder.resolve()):
+        raise BenchError(f"--out {settings.out}: is inside the benchmark, which is not changed; choose another folder")
     with new_folder(settings.out) as new:
         names = _copy(benchmark, new, pixels, drawn, progress)
         sheet = pixels and _sheet(folder, new / SHEET, settings, said)

@@ -370,3 +370,9 @@ def test_kinds_made_from_scuba_need_it(made: Made, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="--root"):
         again(tmp_path / "p/scufo", root=tmp_path / "none", scuba=made.scuba, out=tmp_path / "again")
     assert again(tmp_path / "p/scufo", root=made.root, scuba=made.scuba, out=tmp_path / "again").same
+
+
+def test_an_address_is_of_the_web(tmp_path: Path) -> None:
+    assert PublishSettings(out=tmp_path, url="https://example.org/x").url == "https://example.org/x"
+    with pytest.raises(BenchError, match="https://"):
+        PublishSettings(out=tmp_path, url="javascript:alert(1)")
