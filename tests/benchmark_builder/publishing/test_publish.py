@@ -376,3 +376,15 @@ def test_an_address_is_of_the_web(tmp_path: Path) -> None:
     assert PublishSettings(out=tmp_path, url="https://example.org/x").url == "https://example.org/x"
     with pytest.raises(BenchError, match="https://"):
         PublishSettings(out=tmp_path, url="javascript:alert(1)")
+
+
+def test_never_inside_the_benchmark_and_the_card_says_why_there_are_no_videos(made: Made, tmp_path: Path) -> None:
+    before = sorted(made.scuba.rglob("*"))
+    (tmp_path / "link").symlink_to(made.scuba)
+    for out in (made.scuba / "pub", made.scuba, tmp_path / "link" / "pub"):
+        with pytest.raises(BenchError, match="is inside the benchmark"):
+            publish(made.scuba, out)
+    assert sorted(made.scuba.rglob("*")) == before
+    publish(made.scuba, tmp_path / "pub", with_pixels=False)  # renders may be passed on
+    card = (tmp_path / "pub" / "README.md").read_text()
+    assert "whoever published it left them out" in card and "does not say that its pixels" not in card
