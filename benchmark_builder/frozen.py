@@ -218,4 +218,5 @@ def software() -> str:
 
 
 def _same_software(protocol: FrozenProtocol) -> bool:
-    return protocol.software == software()
+    """Whether what the protocol names has the same versions here; a name may be missing in an older protocol."""
+    return set(protocol.software.split(", ")) <= set(software().split(", "))

@@ -15,6 +15,7 @@ from benchmark_builder.utils.options import SettingsModel
 from benchmark_builder.utils.pool import Item
 from benchmark_builder.utils.resume import held
 from benchmark_builder.utils.runner import Report
+from benchmark_builder.video.encode import encoder_version
 
 BEGUN = ".rendering.json"
 
@@ -53,9 +54,15 @@ class RenderedFolder(runner.Filling[Item]):
         for path in (root / self.record_name, root / BEGUN):
             if path.exists():
                 found = read_json(path, "record of a render", fix)
-                if found == record:
+                encoder = found.pop("encoder", None) if path.name == BEGUN and isinstance(found, dict) else None
+                if found == record and (path.name != BEGUN or encoder == encoder_version()):
                     return
                 if path.name == self.record_name or any((root / "videos").rglob("*.mp4")):
+                    if found == record:
+                        raise BenchError(
+                            f"{path}: an unfinished render by {encoder or 'an earlier version of this toolkit'}, this is "
+                            f"{encoder_version()}, whose files differ; {fix}, or finish it with that version"
+                        )
                     raise BenchError(f"{path}: rendered with other settings ({self._difference(found)}); {fix}")
                 shutil.rmtree(root / "masks", ignore_errors=True)  # of a render that made no video
                 break
@@ -66,7 +73,7 @@ class RenderedFolder(runner.Filling[Item]):
                     "--out"
                 )
         (root / self.journal).unlink(missing_ok=True)
-        write_json(root / BEGUN, record)
+        write_json(root / BEGUN, record | {"encoder": encoder_version()})
 
     def earlier(self) -> Iterator[Entry]:
         # Files with their final names are complete.

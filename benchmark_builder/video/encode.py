@@ -1,10 +1,10 @@
-"""Encoding of videos: without loss in this process (PyAV), which saves the start of a process; else by ffmpeg.
+"""Encoding of videos in this process (PyAV), which saves the start of a process of ffmpeg.
 
 One thread per encoder: the bytes of x264 depend on its thread count, and workers already use all cores.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from av.video.reformatter import VideoReformatter
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import whole_file
+from benchmark_builder.video.binary import ffmpeg_version
 from benchmark_builder.video.ffmpeg import Process, open_animation
+from benchmark_builder.video.zeroed import can_zero, zeroed
 
 # CRF 10 keeps luma PSNR near 45 dB on real clips (perf/encode_quality.py), where no change is visible.
 H264 = {"vcodec": "libx264", "preset": "veryfast", "crf": 10}
@@ -24,12 +26,24 @@ FFV1 = {"vcodec": "ffv1", "level": 3, "g": 1, "slices": 4, "slicecrc": 1}
 
 _FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi", ".mov": "mov"}
 _BT601, _LIMITED = 6, 1  # AVCOL_SPC_SMPTE170M, AVCOL_RANGE_MPEG
+_FAILURES = (OSError, av.FFmpegError)  # most errors of libav are both, but not those of x264 and of the file's trailer
 _CLOCK = 1_001_000  # ffmpeg's largest numerator and denominator of a frame rate
 
 
 def encoder_version() -> str:
-    """The encoder in this process, for records: the bytes of a file depend on it."""
-    return f"PyAV {av.__version__}, libavcodec " + ".".join(map(str, av.library_versions["libavcodec"]))
+    """The encoders of videos here, for records: the bytes of a file depend on them."""
+    own = f"PyAV {av.__version__}, libavcodec " + ".".join(map(str, av.library_versions["libavcodec"]))
+    return f"{own}, libx264 in process" if can_zero() else f"{own}, H.264 by ffmpeg {ffmpeg_version()}"
+
+
+def in_process(codec: dict, width: int, height: int) -> bool:
+    """Whether a file is encoded in this process; otherwise by a process of ffmpeg, in new memory."""
+    return not _needs_zeroed(codec, width, height) or can_zero()
+
+
+def _needs_zeroed(codec: dict, width: int, height: int) -> bool:
+    """Whether the encoder gives equal files for equal frames only in zeroed memory: x264 with rate control or 4:4:4."""
+    return codec["vcodec"] != "ffv1" and ("qp" not in codec or width % 2 == 1 or height % 2 == 1)
 
 
 class Encoder:
@@ -39,12 +53,14 @@ class Encoder:
         self.path, self.pixels, self._count = path, pixels, 0
         self.shape = (height, width, 3) if pixels == "rgb24" else (height * 3 // 2, width)
         options = {name: str(value) for name, value in codec.items() if name != "vcodec"} | {"flags": "+bitexact"}
+        self._memory = zeroed if _needs_zeroed(codec, width, height) else nullcontext
         if codec["vcodec"] == "ffv1":
             self.stored = "bgr0"
             if min(width, height) == 1:  # four slices need two rows and two columns
                 options = {k: v for k, v in options.items() if not k.startswith("slice")} | {"level": "1"}
         else:
-            self.stored = "yuv420p"  # all players support it
+            # All players support 4:2:0, but it needs even sides.
+            self.stored = "yuv444p" if width % 2 or height % 2 else "yuv420p"
         if path.suffix not in _FORMATS:
             raise self._failed(f"{path.suffix!r} is none of {', '.join(_FORMATS)}")
         self._clock = 1 / Fraction(f"{fps:.6f}").limit_denominator(max(1, int(_CLOCK / max(1.0, fps))))
@@ -80,7 +96,7 @@ class Encoder:
         try:
             self._container.close()
             self._file.close()
-        except OSError as error:
+        except _FAILURES as error:
             raise self._failed(error.strerror or str(error)) from None
 
     def stop(self) -> None:
@@ -88,13 +104,16 @@ class Encoder:
         for opened in (self._container, self._file):
             try:
                 opened.close()
-            except OSError:  # what is left cannot be written either
+            except _FAILURES:  # what is left cannot be written either
                 pass
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
         try:
-            self._container.mux(self._stream.encode(picture))
-        except OSError as error:  # of libav too: av.error.FFmpegError is one
+            # The first frame opens the encoder; its buffers of frames are allocated with the first few.
+            with self._memory():
+                packets = self._stream.encode(picture)
+            self._container.mux(packets)
+        except _FAILURES as error:
             raise self._failed(error.strerror or str(error)) from None
 
     def _failed(self, reason: str) -> BenchError:
@@ -117,10 +136,7 @@ def open_video(
         pixels: the input format of :meth:`Encoder.write`, ``rgb24`` or ``yuv420p``.
     """
     codec = codec or H264
-    odd = width % 2 or height % 2
-    if codec["vcodec"] != "ffv1" and (odd or "qp" not in codec):
-        # With its rate control, or 4:4:4 (odd sides), x264 reads memory that it has not written: in a process that has
-        # used its memory before, the same frames gave different files in up to half of the runs.
+    if not in_process(codec, width, height):
         with open_animation(path, width, height, fps, codec, pixels) as process:
             yield process
         return

@@ -60,6 +60,15 @@ def test_four_videos_are_the_same_on_this_machine(monkeypatch: pytest.MonkeyPatc
     assert problems == [] and count == 4 * 2 + 4 * 3 + 2
 
 
+def test_equal_versions_are_recognized(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = frozen(NAME)
+    here = dict(part.rsplit(" ", 1) for part in known.software.split(", "))
+    monkeypatch.setattr(module, "versions", lambda: {"python": "3", "encoder": "PyAV 1, libx264 in process"} | here)
+    assert module._same_software(known)
+    monkeypatch.setattr(module, "versions", lambda: here | {"numpy": "1.0"})
+    assert not module._same_software(known)
+
+
 def test_other_digests_are_found() -> None:
     known = frozen(NAME)
     first = known.quick()[0]

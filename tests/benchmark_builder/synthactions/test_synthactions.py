@@ -1,6 +1,7 @@
 """synthactions: a still says nothing about the class, its motion says all; files are whole, equal and resumable."""
 
 import hashlib
+import json
 import math
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,16 @@ import pytest
 from benchmark_builder.datasets import read_dataset
 from benchmark_builder.datasets.synthactions import WHERE
 from benchmark_builder.masks import mask_source
-from benchmark_builder.synthactions import CLASSES, SPLITS, SynthSettings, motions, render, render_clip, render_dataset
+from benchmark_builder.synthactions import (
+    CLASSES,
+    SPLITS,
+    SynthSettings,
+    motions,
+    render,
+    render_clip,
+    render_dataset,
+    rendering,
+)
 from benchmark_builder.synthactions.actor import draw_actor
 from benchmark_builder.synthactions.looks import CLOTHING, SKIN_GROUPS, draw_look
 from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery, pan
@@ -383,6 +393,13 @@ def test_an_interrupted_render_is_refused_and_then_resumed(
         read_dataset("synthactions", root)
     with pytest.raises(BenchError, match="frames 6, not 7"):
         render_dataset(root, SMALL.replaced(frames=7), progress=False)
+    begun = root / rendering.BEGUN
+    mine = json.loads(begun.read_text())
+    for encoder, said in (({}, "an earlier version of this toolkit"), ({"encoder": "PyAV 1.2.3"}, r"PyAV 1\.2\.3")):
+        begun.write_text(json.dumps({k: v for k, v in mine.items() if k != "encoder"} | encoder))
+        with pytest.raises(BenchError, match=f"an unfinished render by {said}, this is PyAV .*, whose files differ"):
+            render_dataset(root, SMALL, progress=False)
+    begun.write_text(json.dumps(mine))
 
     (root / "videos" / CLASSES[0] / ".tmp-left.mp4").write_bytes(b"half")
     kept = {p: p.stat().st_mtime_ns for p in (root / "videos").rglob("train_*.mp4")}
