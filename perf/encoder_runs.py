@@ -3,9 +3,9 @@
     python perf/encoder_runs.py --runs 3000
     python perf/encoder_runs.py --runs 300 --unprotected    # x264 in memory as it is: how often files differ
 
-Sizes (odd ones too), frame rates, qualities and pixel formats vary. Before every run, memory is filled with random bytes
-and partly freed, in several threads, and other videos are encoded and decoded. Each file must have the bytes of the first
-run with these frames, and its frames and their times must be those of a new process of ffmpeg.
+Sizes (odd ones too), frame rates, qualities and pixel formats vary. Before every run, memory is filled with random
+bytes and partly freed, in several threads, and other videos are encoded and decoded. Each file must have the bytes of
+the first run with these frames, and its frames and their rate must be those of a new process of ffmpeg.
 """
 
 import argparse
@@ -26,26 +26,12 @@ from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.encode import FFV1, H264, H264_EXACT, Encoder
 from benchmark_builder.video.ffmpeg import open_animation
 
-SIDES = [(64, 48), (320, 240), (112, 112), (71, 48), (50, 34), (33, 21), (96, 65), (128, 96), (2, 2), (1, 1), (160, 120),
-         (231, 179), (98, 250)]  # fmt: skip
+SIDES = [
+    (64, 48), (320, 240), (112, 112), (71, 48), (50, 34), (33, 21), (96, 65), (128, 96), (2, 2), (1, 1), (160, 120),
+    (231, 179), (98, 250),
+]  # fmt: skip
 RATES = [25, 23.976, 29.97, 12.5, 30, 8.333333, 1, 59.94]
-BLOCKS = [
-    24,
-    100,
-    500,
-    1000,
-    2000,
-    9000,
-    20_000,
-    50_000,
-    83_000,
-    100_000,
-    140_000,
-    170_000,
-    500_000,
-    1_600_000,
-    5_000_000,
-]
+BLOCKS = [24, 100, 500, 1000, 2000, 9000, 20_000, 50_000, 83_000, 100_000, 140_000, 170_000, 500_000, 1_600_000]
 
 
 def main() -> None:
@@ -78,7 +64,7 @@ def main() -> None:
             files[k][digest] += 1
     differ = sum(sum(c.values()) - max(c.values(), default=0) for c in files)
     print(f"{options.runs} files of {options.cases} videos: {differ} differ from most others of the same frames, in "
-          f"{sum(len(c) > 1 for c in files)} videos; frames or times are not those of ffmpeg's process in "
+          f"{sum(len(c) > 1 for c in files)} videos; frames or rates are not those of ffmpeg's process in "
           f"{len(other_frames)} videos {[describe(*cases[k]) for k in sorted(other_frames)]}; "
           f"{time.process_time() - start:.0f} CPU s")  # fmt: skip
 
@@ -155,7 +141,7 @@ def disturb(rng: np.random.Generator, kept: list[int], folder: Path) -> None:
     while len(kept) > 200:
         libc.free(kept.pop(int(rng.integers(len(kept)))))
     if rng.random() < 0.1:
-        frames, fps, codec, pixels = case(rng)
+        frames, fps, codec, _ = case(rng)
         other = folder / "other.mkv"
         with contextlib.suppress(FileNotFoundError):
             other.unlink()

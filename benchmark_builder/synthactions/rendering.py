@@ -59,9 +59,10 @@ class RenderedFolder(runner.Filling[Item]):
                     return
                 if path.name == self.record_name or any((root / "videos").rglob("*.mp4")):
                     if found == record:
+                        before = encoder or "an earlier version of this toolkit"
                         raise BenchError(
-                            f"{path}: an unfinished render by {encoder or 'an earlier version of this toolkit'}, this is "
-                            f"{encoder_version()}, whose files differ; {fix}, or finish it with that version"
+                            f"{path}: an unfinished render by {before}, this is {encoder_version()}, whose files "
+                            f"differ; {fix}, or finish it with that version"
                         )
                     raise BenchError(f"{path}: rendered with other settings ({self._difference(found)}); {fix}")
                 shutil.rmtree(root / "masks", ignore_errors=True)  # of a render that made no video

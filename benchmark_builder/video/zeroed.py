@@ -1,8 +1,8 @@
 """Zeroed memory for x264, which reads some that it has not written.
 
-With B-frames and its macroblock tree (the defaults of lossy H.264), x264 reads a byte or two of each frame's buffer before
-it writes them, and they change quantisers. In a new process they are zero; in a process that has used its memory before,
-they are not, and equal frames give different files.
+With B-frames and its macroblock tree (the defaults of lossy H.264), x264 reads a byte or two of each frame's buffer
+before it writes them, and they change quantisers. In a new process they are zero; in a process that has used its memory
+before, they are not, and equal frames give different files.
 """
 
 import ctypes
