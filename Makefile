@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: demo test check docs install clean
+.PHONY: demo test check docs install peers speed clean
 
 demo: $(READY)  ## render, build, train, evaluate: every step on the embedded dataset
 	$(BIN)/python -m albar_bench demo
@@ -20,6 +20,12 @@ docs: $(READY)  ## the documentation as a site, in site/; a dead link or an unli
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/python -m mkdocs build
 	@echo "open site/index.html (to search in it: $(BIN)/python -m http.server --directory site)"
+
+peers: $(READY)  ## the libraries that `make speed` compares with; not part of the installation
+	$(BIN)/python -m pip install --quiet --editable '.[peers]'
+
+speed: $(READY)  ## the table of speed goals; CLIPS=FOLDER has real videos (docs/speed.md)
+	$(BIN)/python perf/table.py $(CLIPS)
 
 install: $(READY)  ## only the environment
 

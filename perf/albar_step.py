@@ -39,10 +39,12 @@ import itertools
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from statistics import median
 
 import torch
+from measure import Row, Turns
 from torch import nn
 from torch.nn import functional
 
@@ -55,6 +57,7 @@ from benchmark_builder.datasets import read_dataset
 from benchmark_builder.synthactions import SynthSettings, render_dataset
 from benchmark_builder.utils.pool import default_workers
 
+PUBLISHED_STEP = "the published step, float32"
 PUBLISHED = {"adv": 1.0, "ent": 4.25, "gp": 10.0}
 Loss = Callable[[nn.Module, Batch], torch.Tensor]
 
@@ -201,6 +204,45 @@ def idle(bench: Bench, loss: Loss, videos: int, bf16: bool) -> None:
         f"{workers} decoding processes: {steps * options.batch / took:.1f} clips per second, "
         f"{100 * waited / took:.1f} % of the time spent waiting for clips"
     )
+
+
+def rows(clips: Path | None = None, rounds: int = 5) -> Iterator[Row]:
+    """swin3d_t against the published step, on the CPU (small clips) and, if there is one, on a GPU; no ``clips``."""
+    torch.set_num_threads(1)
+    title = "ALBAR step, swin3d_t"
+    found = step_turns("cpu", rounds, 2, 16, 64, {"ours": False})
+    yield Row(f"{title}, on the CPU", PUBLISHED_STEP, found.ratios("published"), note=step_times(found, "ours"))
+    on_gpu = {"ours": (f"{title}, same mathematics", 1.15), "bf16": (f"{title}, bf16", 1.5)}
+    if not torch.cuda.is_available():
+        for name, goal in on_gpu.values():
+            missing = "there is no GPU here; `bash perf/gpu_table.sh` measures it"
+            yield Row(f"{name}, on a GPU", PUBLISHED_STEP, goal=goal, missing=missing)
+        return
+    torch.backends.cudnn.allow_tf32 = True
+    for side, (name, goal) in on_gpu.items():
+        # The same mathematics: precision as PyTorch sets it. bf16: the published step may use TF32 everywhere.
+        torch.set_float32_matmul_precision("highest" if side == "ours" else "high")
+        found = step_turns("cuda", rounds, 32, 16, 112, {side: side == "bf16"})
+        note = f"{torch.cuda.get_device_name()}; {step_times(found, side)}"
+        yield Row(f"{name}, on a GPU", PUBLISHED_STEP, found.ratios("published", side), goal, note=note)
+
+
+def step_turns(device: str, rounds: int, batch: int, frames: int, size: int, sides: Mapping[str, bool]) -> Turns:
+    """Seconds of the published step and of the trainer's, in turns. ``sides``: name -> whether with bf16."""
+    options = {"model": "swin3d_t", "classes": 8, "steps": 1 if device == "cpu" else 10}
+    options |= {"device": device, "batch": batch, "frames": frames, "size": size}
+    bench = Bench(argparse.Namespace(**options))
+    full, found = bench.albar("all"), Turns({"published": []} | {side: [] for side in sides})
+    for _ in range(rounds):
+        found.seconds["published"].append(bench.step(published, bench.model, bench.batch, fused=False)[0])
+        for side, bf16 in sides.items():
+            found.seconds[side].append(bench.step(full, bench.model, bench.batch, bf16)[0])
+    return found
+
+
+def step_times(found: Turns, side: str) -> str:
+    other, mine = (1000 * median(found.seconds[name]) for name in ("published", side))
+    return f"{other:.0f} and {mine:.0f} ms per step"
 
 
 def main() -> None:

@@ -13,17 +13,17 @@ is what this toolkit did before, and with one that decodes only the clip's pictu
 
 import argparse
 import io
-import os
+import itertools
 import tempfile
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import median
 
 import av
 import cv2
 import numpy as np
+from measure import NotMeasured, Row, Turns, cache, interleaved, needs, show, videos_of
 
 from albar.clips.clips import pick
 from benchmark_builder.layouts.base import jpeg
@@ -33,6 +33,8 @@ from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.encode import FFV1, H264, open_video
 
 FRAMES, STRIDE = 32, 2
+DATASETS = ("ucf101", "hmdb51", "kinetics400")
+BEFORE, BEFORE_PICTURES, PIL = "in order, as before", "every picture, as before", "PIL, the clip's pictures"
 Reader = Callable[[Path, np.ndarray], object]
 
 
@@ -87,6 +89,14 @@ def pyav_seek(path: Path, wanted: np.ndarray) -> np.ndarray:
         return np.stack(found + found[-1:] * (len(times) - len(found)))
 
 
+# The peers: (reader, the library it needs, goal of the ratio).
+PEERS: dict[str, tuple[Reader, str, float]] = {
+    "torchcodec, exact": (torchcodec, "torchcodec", 1.1),
+    "PyAV with a seek": (pyav_seek, "", 1.0),
+    "decord2": (decord, "decord2", 1.2),
+}
+
+
 def pil(path: Path, wanted: np.ndarray) -> list[np.ndarray]:
     """The pictures of the clip only, through PIL."""
     from PIL import Image
@@ -99,45 +109,60 @@ def pil(path: Path, wanted: np.ndarray) -> list[np.ndarray]:
         return [np.asarray(Image.open(io.BytesIO(archive.read(names[int(k)]))).convert("RGB")) for k in wanted]
 
 
-def installed(readers: dict[str, Reader], path: Path) -> dict[str, Reader]:
-    found = dict[str, Reader]()
-    for name, reader in readers.items():
-        try:
-            reader(path, np.arange(2))
-            found[name] = reader
-        except (ImportError, OSError, RuntimeError) as error:
-            print(f"{name} is left out: {str(error).splitlines()[0][:100]}")
-    return found
-
-
 def clips_of(path: Path, count: int, number: int) -> list[np.ndarray]:
     draw, span = generator(0, path.name, "clips"), (FRAMES - 1) * STRIDE + 1
     starts = draw.integers(0, max(1, count - span + 1), number)
     return [np.minimum(start + STRIDE * np.arange(FRAMES), count - 1) for start in starts]
 
 
-def compare(files: list[Path], readers: dict[str, Reader], number: int, rounds: int) -> dict[str, tuple[float, float]]:
-    """For each reader: CPU milliseconds per clip, and the mean difference from sequential decoding."""
+def differs(work: list[tuple[Path, np.ndarray]], readers: dict[str, Reader]) -> dict[str, float]:
+    """Mean absolute difference of each reader's clips from those of sequential decoding, in grey levels."""
+    found: dict[str, list[float]] = {name: [] for name in readers}
+    for path, clips in itertools.groupby(work, key=lambda pair: pair[0]):
+        frames = list(read_any(path))
+        for _, wanted in clips:
+            true = np.stack([frames[k] for k in wanted])
+            for name, reader in readers.items():
+                found[name].append(float(np.abs(_stacked(reader(path, wanted), wanted).astype(int) - true).mean()))
+    if found["ours"] and max(found["ours"]):
+        raise RuntimeError("our frames differ from those of sequential decoding, so speed says nothing")
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def turns(work: list[tuple[Path, np.ndarray]], readers: dict[str, Reader], rounds: int) -> dict[Path, Turns]:
+    """CPU seconds per file: all readers read all clips in turns. Every file was read once before, in full."""
+    spent: dict[Path, Turns] = {}
+    for _ in range(rounds):
+        for path, clips in itertools.groupby(work, key=lambda pair: pair[0]):
+            listed = list(clips)
+            sides = {
+                name: lambda read=reader, listed=listed: [read(p, wanted) for p, wanted in listed]
+                for name, reader in readers.items()
+            }
+            once = interleaved(sides, 1, warm=False)
+            into = spent.setdefault(path, Turns({name: [] for name in readers}))
+            for name, seconds in once.seconds.items():
+                into.seconds[name] += seconds
+    return spent
+
+
+def summed(parts: Iterable[Turns]) -> Turns:
+    """Turns of several files as one."""
+    found: dict[str, list[float]] = {}
+    for part in parts:
+        for name, seconds in part.seconds.items():
+            found[name] = [a + b for a, b in zip(found.get(name, [0.0] * len(seconds)), seconds, strict=True)]
+    return Turns(found)
+
+
+def work_on(files: list[Path], number: int) -> list[tuple[Path, np.ndarray]]:
+    """``number`` clips of each file; reads each file in full, as the first epoch does, so that its frames are known."""
     work = []
     for path in files:
-        frames = list(read_any(path))
-        work += [
-            (path, wanted, np.stack([frames[k] for k in wanted])) for wanted in clips_of(path, len(frames), number)
-        ]
-        ours(path, np.array([len(frames) - 1]))  # what the first epochs leave in the cache
-    spent: dict[str, list[float]] = {name: [] for name in readers}
-    differs = dict.fromkeys(readers, 0.0)
-    for _ in range(rounds):
-        for name, reader in readers.items():
-            began = time.process_time()
-            results = [reader(path, wanted) for path, wanted, _ in work]
-            spent[name].append(1000 * (time.process_time() - began) / len(work))
-            total = [
-                np.abs(_stacked(found, w).astype(int) - true).mean()
-                for found, (_, w, true) in zip(results, work, strict=False)
-            ]
-            differs[name] = float(np.mean(total))
-    return {name: (median(times), differs[name]) for name, times in spent.items()}
+        count = sum(1 for _ in read_any(path))
+        ours(path, np.array([count - 1]))
+        work += [(path, wanted) for wanted in clips_of(path, count, number)]
+    return work
 
 
 def _stacked(found: object, wanted: np.ndarray) -> np.ndarray:
@@ -164,11 +189,71 @@ def copies(source: Path, folder: Path) -> Iterator[tuple[str, Path]]:
     yield from (("video", folder / "clip.mp4"), ("lossless", folder / "clip.mkv"))
 
 
-def line(work: str, peer: str, theirs: float, mine: float, goal: float, differs: float) -> str:
-    ratio = theirs / mine
-    reached = "reached" if ratio >= goal else "NOT reached"
-    same = "equal" if differs == 0 else f"differs {differs:.2f}"
-    return f"{work:32} {peer:28} {theirs:7.1f} {mine:7.1f}   {ratio:5.2f}   {goal:4.2f} {reached:12} {same}"
+def rows(clips: Path | None, rounds: int = 5, per_file: int = 4) -> Iterator[Row]:
+    """Training clips from videos, folders, zips and `lossless` files, against other libraries and the earlier way."""
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as name, cache(Path(name) / "cache"):
+        yield from video_rows(clips, rounds, per_file)
+        yield from stored_rows(clips, Path(name), rounds, 3 * per_file)
+
+
+def video_rows(clips: Path | None, rounds: int, per_file: int) -> Iterator[Row]:
+    title, files = "training clips from video", videos_of(clips)
+    assert clips is not None
+    readers: dict[str, Reader] = {"ours": ours}
+    for peer, (reader, library, _) in PEERS.items():
+        try:
+            if library:
+                needs(library)
+            readers[peer] = reader
+        except NotMeasured as error:
+            yield Row(title, peer, goal=PEERS[peer][2], missing=str(error))
+    readers[BEFORE] = sequential
+    work = work_on(files, per_file)
+    apart = {
+        dataset: differs([(p, w) for p, w in work if dataset in p.relative_to(clips).parts], readers)
+        for dataset in DATASETS
+    }
+    found = turns(work, readers, rounds)
+    for dataset in ("", *DATASETS):
+        members = [t for p, t in found.items() if not dataset or dataset in p.relative_to(clips).parts]
+        for peer in readers:
+            goal = PEERS[peer][2] if peer in PEERS else 1.0
+            if peer == "ours":
+                continue
+            if not members:
+                missing = f"no videos of {dataset} below {clips.name}/"
+                yield Row(f"{title}: {dataset}", peer, goal=goal, missing=missing)
+                continue
+            total = summed(members)
+            note = milliseconds(total, peer, sum(1 for p, _ in work if any(found[p] is t for t in members)))
+            if dataset and apart[dataset][peer]:
+                note += f"; its frames differ by {apart[dataset][peer]:.1f} grey levels"
+            yield Row(f"{title}: {dataset or 'all'}", peer, total.ratios(peer), goal, note=note)
+
+
+def stored_rows(clips: Path | None, folder: Path, rounds: int, number: int) -> Iterator[Row]:
+    source = videos_of(clips, "ucf101")[0]
+    kept = dict(copies(source, folder))
+    for layout in ("frames", "zip"):
+        readers: dict[str, Reader] = {"ours": ours, BEFORE_PICTURES: every, PIL: pil}
+        work = work_on([kept[layout]], number)
+        differs(work[:2], readers)
+        found = summed(turns(work, readers, rounds).values())
+        title = f"training clips from {'a folder' if layout == 'frames' else 'a zip'} of JPEGs"
+        for peer, goal in ((BEFORE_PICTURES, 2.5), (PIL, 1.0)):
+            yield Row(title, peer, found.ratios(peer), goal, note=milliseconds(found, peer, number))
+    both = {layout: work_on([kept[layout]], number) for layout in ("video", "lossless")}
+    sides = {layout: lambda work=work: [ours(p, w) for p, w in work] for layout, work in both.items()}
+    found = interleaved(sides, rounds)
+    note = milliseconds(found, "video", number, "lossless")
+    yield Row("training clips from lossless", "from video", found.ratios("video", "lossless"), 0.5, note=note)
+
+
+def milliseconds(total: Turns, peer: str, clips: int, mine: str = "ours") -> str:
+    """What a clip takes on both sides."""
+    other, own = (1000 * median(total.seconds[name]) / clips for name in (peer, mine))
+    return f"{other:.1f} and {own:.1f} ms per clip"
 
 
 def main() -> None:
@@ -177,39 +262,10 @@ def main() -> None:
     parser.add_argument("--per-file", type=int, default=6, help="clips of each file")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    cv2.setNumThreads(1)
-    files = [p for p in sorted(given.clips.rglob("*")) if p.suffix in (".avi", ".mp4") and "edge" not in p.parts]
-    with tempfile.TemporaryDirectory() as name:
-        os.environ["BENCH_CACHE"] = f"{name}/cache"
-        print(f"{'work':32} {'against':28} {'ms':>7} {'ours':>7}   {'ratio':>5}   goal")
-        peers: dict[str, Reader] = {"torchcodec, exact": torchcodec, "PyAV with seek": pyav_seek, "decord2": decord}
-        goals = {"torchcodec, exact": 1.1, "PyAV with seek": 1.0, "decord2": 1.2, "in order, as before": 1.0}
-        readers = {"ours": ours, "in order, as before": sequential, **installed(peers, files[0])}
-        groups = {"all files": files} | {
-            f"{dataset}": [p for p in files if dataset in p.parts] for dataset in ("ucf101", "hmdb51", "kinetics400")
-        }
-        for group, members in groups.items():
-            if members:
-                found = compare(members, readers, given.per_file, given.rounds)
-                assert found["ours"][1] == 0, "our frames must be those of sequential decoding"
-                for peer, (spent, differs) in found.items():
-                    if peer != "ours":
-                        print(line(f"clips from video: {group}", peer, spent, found["ours"][0], goals[peer], differs))
-        speed = {}
-        for layout, path in copies(next(p for p in files if "ucf101" in p.parts), Path(name)):
-            both: dict[str, Reader] = {"ours": ours}
-            if layout in ("frames", "zip"):
-                both |= {"PIL, the clip's pictures": pil, "every picture, as before": _every}
-            found = compare([path], both, 3 * given.per_file, given.rounds)
-            speed[layout] = found["ours"][0]
-            for peer, (spent, differs) in found.items():
-                if peer != "ours":
-                    goal = 2.5 if peer.startswith("every") else 1.3
-                    print(line(f"clips from {layout}", peer, spent, found["ours"][0], goal, differs))
-        print(line("clips from lossless", "clips from video", speed["video"], speed["lossless"], 0.5, 0))
+    show(rows(given.clips, given.rounds, given.per_file))
 
 
-def _every(path: Path, wanted: np.ndarray) -> dict[int, np.ndarray]:
+def every(path: Path, wanted: np.ndarray) -> dict[int, np.ndarray]:
     """Every picture up to the last one of the clip."""
     needed = {int(k) for k in wanted}
     return {k: frame for k, frame in zip(range(int(wanted.max()) + 1), read_any(path), strict=False) if k in needed}

@@ -14,18 +14,34 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measure import NotMeasured, videos_of
 
 from benchmark_builder.layouts.layout import jpeg
-from benchmark_builder.video.decode import read_frames
+from benchmark_builder.video.decode import probe, read_frames
 
 CLIPS = Path(os.environ.get("BENCH_CLIPS") or Path(__file__).parent.parent.parent / "shared" / "clips")
-CLIP = CLIPS / "ucf101" / "videos" / "SoccerJuggling" / "v_SoccerJuggling_g23_c01.avi"
+USUAL = Path("ucf101") / "videos" / "SoccerJuggling" / "v_SoccerJuggling_g23_c01.avi"
+
+
+def real_clip(clips: Path | None) -> Path:
+    """A UCF101 clip of 320x240 below this folder: the usual one, else the longest.
+
+    Raises:
+        NotMeasured: there is none.
+    """
+    if clips and (clips / USUAL).is_file():
+        return clips / USUAL
+    sizes = {path: probe(path) for path in videos_of(clips, "ucf101")}
+    found = [(info.frames, path) for path, info in sizes.items() if (info.width, info.height) == (320, 240)]
+    if not found:
+        raise NotMeasured(f"no video of 320x240 pixels below {clips and clips.name}/ucf101")
+    return max(found)[1]
 
 
 def clip(folder: Path) -> Path:
     """A real UCF101 clip (320x240, 240 frames) if the clips are available, otherwise a rendered one of that size."""
-    if CLIP.is_file():
-        return CLIP
+    if (CLIPS / USUAL).is_file():
+        return CLIPS / USUAL
     from benchmark_builder.synthactions import SynthSettings, render_clip
     from benchmark_builder.video.encode import open_video
 
@@ -44,9 +60,9 @@ def box(frame: int) -> tuple[int, int, int, int]:
     return 100 + frame // 6, 48 + frame // 12, 86, 120
 
 
-def dataset(folder: Path, videos: int) -> Path:
+def dataset(folder: Path, videos: int, source: Path | None = None) -> Path:
     """``videos`` copies of one clip as UCF101, with boxes in the format of UCF101-24's pyannot.pkl."""
-    source = clip(folder)
+    source = source or clip(folder)
     count = sum(1 for _ in read_frames(source))
     root, table = folder / "ucf101", {}
     boxes = np.array([box(k) for k in range(count)], np.int16)
@@ -90,5 +106,5 @@ def cost(command: list[object]) -> tuple[float, float]:
 def build_command(root: Path, out: Path, *options: object, masks: str | None = None) -> list[object]:
     """`bench build scuba` on that dataset."""
     masks = masks or f"ucf101-24:{root / 'annotations' / 'pyannot.pkl'}"
-    return [sys.executable, "-m", "bench", "build", "scuba", "--dataset", "ucf101", "--root", root, "--split", "all",
-            "--masks", masks, "--out", out, *options]  # fmt: skip
+    where = ["--dataset", "ucf101", "--root", root, "--split", "all"]
+    return [sys.executable, "-m", "albar_bench", "build", "scuba", *where, "--masks", masks, "--out", out, *options]

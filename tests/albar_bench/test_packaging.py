@@ -31,7 +31,7 @@ def test_the_table_of_libraries_is_what_pip_installs() -> None:
         assert {lib.package for lib in LIBRARIES.values() if lib.extra == extra} == required[extra], extra
     (everything,) = extras["all"]
     parts = set(everything.removeprefix("albar-bench[").removesuffix("]").split(","))
-    assert parts == extras.keys() - {"all", "dev", "docs"}
+    assert parts == extras.keys() - {"all", "dev", "docs", "peers"}
     assert set().union(*(required[part] for part in ("", *parts))) >= NAMED
     assert "torch" not in required[""] and ".[all,dev]" in (ROOT / "Makefile").read_text("utf-8")
 
