@@ -101,7 +101,11 @@ def test_a_folder_without_clips_of_a_dataset_is_named(tmp_path: Path) -> None:
 
 
 def test_usage_errors_are_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for words, said in ((["nowhere"], "no such folder"), (["--rounds", "0"], "at least 1"), (["--limit", "0"], "above")):
+    for words, said in (
+        (["nowhere"], "no such folder"),
+        (["--rounds", "0"], "at least 1"),
+        (["--limit", "0"], "above"),
+    ):
         monkeypatch.setattr(sys, "argv", ["table.py", *words])
         with pytest.raises(SystemExit) as ended:
             table.main()
