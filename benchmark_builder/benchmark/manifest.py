@@ -5,6 +5,7 @@ Layouts for loaders of other projects also have list.txt, with one line "id fram
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import os
 import platform
@@ -434,16 +435,23 @@ def write_benchmark(folder: Path, protocol: ProtocolRecord, rows: list[Row], fai
 
 def versions() -> dict[str, str]:
     """Versions of the software that determines pixels and bytes."""
+    return {
+        "python": platform.python_version(), "encoder": encoder_version(), "ffmpeg": ffmpeg_version(),
+        "albar-bench": __version__, **_libraries(),
+    }  # fmt: skip
+
+
+@functools.cache  # each version is read from a file of the installed package
+def _libraries() -> dict[str, str]:
     import importlib.metadata
 
-    names = ["av", "numpy", "opencv-python-headless", "pillow", "imageio-ffmpeg"]
-    found = {"albar-bench": __version__}
-    for name in names:
+    found = {}
+    for name in ("av", "numpy", "opencv-python-headless", "pillow", "imageio-ffmpeg"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = "absent"
-    return {"python": platform.python_version(), "encoder": encoder_version(), "ffmpeg": ffmpeg_version(), **found}
+    return found
 
 
 def _text(value: object) -> str:
