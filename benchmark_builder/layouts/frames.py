@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark_builder.layouts.base import Layout, Sink, jpeg
-from benchmark_builder.utils.files import naming, place_folder, sha256_file
+from benchmark_builder.layouts.base import Jpegs, Layout, Sink
+from benchmark_builder.utils.files import naming, place_folder, sha256_file, write_bytes
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, files_of
 
 
@@ -37,14 +37,14 @@ class Frames(Layout):
 
 class _JpegFolder:
     def __init__(self, folder: Path, quality: int, frame: str) -> None:
-        self.folder, self.quality, self.frame, self.count = str(folder), quality, frame, 0
+        self.folder, self.frame, self.count = str(folder), frame, 0
+        self._jpegs = Jpegs(quality)
         self._digest = hashlib.sha256()
 
     def write(self, frame: np.ndarray) -> None:
         self.count += 1
-        name, data = self.frame.format(self.count), jpeg(frame, self.quality)
-        with open(f"{self.folder}/{name}", "wb") as handle:
-            handle.write(data)
+        name, data = self.frame.format(self.count), self._jpegs.encode(frame)
+        write_bytes(f"{self.folder}/{name}", data)
         self._digest.update(_line(name, hashlib.sha256(data).hexdigest()))
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark_builder.layouts.base import ZIP_DATE, Layout, Sink, jpeg
+from benchmark_builder.layouts.base import ZIP_DATE, Jpegs, Layout, Sink, jpeg
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import open_zip, whole_file, zip_member
 from benchmark_builder.utils.folders import PICTURE_SUFFIXES, series
@@ -52,11 +52,12 @@ class Zipped(Layout):
 
 class _JpegZip:
     def __init__(self, archive: zipfile.ZipFile, quality: int, frame: str) -> None:
-        self.archive, self.quality, self.frame, self.count = archive, quality, frame, 0
+        self.archive, self.frame, self.count = archive, frame, 0
+        self._jpegs = Jpegs(quality)
 
     def write(self, frame: np.ndarray) -> None:
         self.count += 1
-        self.archive.writestr(zipfile.ZipInfo(self.frame.format(self.count), ZIP_DATE), jpeg(frame, self.quality))
+        self.archive.writestr(zipfile.ZipInfo(self.frame.format(self.count), ZIP_DATE), self._jpegs.encode(frame))
 
 
 def _zipped(path: Path, expected: int | None) -> Pictures:

@@ -41,8 +41,7 @@ class MaskWriter:
         self._path, self._confidence = path, confidence
         self._zip: zipfile.ZipFile | None = None
         self._length = length
-        self._last: np.ndarray | None = None
-        self._png = b""
+        self._last = self._png = b""
 
     def __enter__(self) -> "MaskWriter":
         with ExitStack() as stack:
@@ -55,13 +54,13 @@ class MaskWriter:
     def write(self, index: int, mask: np.ndarray) -> None:
         """Store the mask of frame ``index``: bool (H, W)."""
         assert self._zip is not None
-        if self._last is None or not np.array_equal(mask, self._last):  # consecutive frames often have the same mask
+        if (pixels := mask.tobytes()) != self._last:  # consecutive frames often have the same mask
             ok, png = cv2.imencode(
                 ".png", mask.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
             )
             if not ok:
                 raise BenchError(f"mask of frame {index}: encoding failed")
-            self._last, self._png = mask.copy(), png.tobytes()
+            self._last, self._png = pixels, png.tobytes()
         self._zip.writestr(zipfile.ZipInfo(f"{index:06d}.png", _DATE), self._png)
         self._length = max(self._length, index + 1)
 

@@ -19,6 +19,7 @@ from tiny_videos import moving_square, write_video
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.builders import Run, Subset, build_conflfg, build_scuba, build_scufo
+from benchmark_builder.kinds import scuba as kinds_scuba
 from benchmark_builder.layouts.layout import LAYOUTS, Layout
 from benchmark_builder.masks.stored import StoredTrack
 from benchmark_builder.utils.errors import BenchError
@@ -72,6 +73,20 @@ def test_scuba_is_source_inside_and_one_background_outside(folder_of_actions: Ca
             other = np.argmax(~masks, axis=0)
             still = np.take_along_axis(built, other[None, :, :, None], 0)[0]
             assert (outside[t][~masks[t]] == still[~masks[t]]).all()
+
+
+def test_blocks_of_frames_do_not_show(
+    folder_of_actions: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames are decoded some at a time: any number gives the same files, also over backgrounds that move."""
+    root = folder_of_actions(per_class=1)
+    size, tables = moving_square()[0][0].nbytes, set()
+    for count in (1, 3, 100):
+        monkeypatch.setattr(kinds_scuba, "BLOCK", count * size)
+        out = tmp_path / str(count)
+        scuba(root, out, layout="frames", backgrounds=f"video:{root / 'videos'}")
+        tables.add((out / "manifest.csv").read_bytes())
+    assert len(tables) == 1 and verify(out, progress=False) == []
 
 
 def test_scufo_repeats_its_scuba_frame_bit_for_bit(folder_of_actions: Callable, tmp_path: Path) -> None:

@@ -40,12 +40,15 @@ class BoxTrack:
         Raises:
             ValueError: a frame is below 0 or above :data:`LONGEST`, or a coordinate is not a number.
         """
-        self.tubes, self.size, self.actors = tubes, (height, width), actors
+        self.size, self.actors = (height, width), actors
         length = max([length, *(start + len(boxes) for start, boxes in tubes)])
         if length > LONGEST or any(start < 0 for start, _ in tubes):
             raise ValueError(f"frames must be between 0 and {LONGEST}")
         if not all(np.isfinite(boxes).all() for _, boxes in tubes):
             raise ValueError("a coordinate is not a number")
+        limits = [width, height, width, height]
+        # Per tube: its first frame, and its boxes as int (N, 4), clipped to the frame.
+        self.tubes = [(start, np.clip(np.rint(boxes), 0, limits).astype(np.int64)) for start, boxes in tubes]
         self.covered = np.zeros(length, dtype=bool)
         for start, boxes in tubes:
             self.covered[start : start + len(boxes)] = True
@@ -55,9 +58,7 @@ class BoxTrack:
         found = [(k, b[index - s]) for k, (s, b) in enumerate(self.tubes) if s <= index < s + len(b)]
         if self.actors == "first":
             found = found[:1]
-        height, width = self.size
-        clipped = [(k, np.clip(np.rint(box), 0, [width, height, width, height])) for k, box in found]
-        return [ActorBox(k, *box.astype(np.int64).tolist()) for k, box in clipped]
+        return [ActorBox(k, *box.tolist()) for k, box in found]
 
     def boxes(self, index: int) -> np.ndarray:
         """The boxes in use on frame ``index``: int (K, 4) as x1, y1, x2, y2, clipped to the frame."""
@@ -66,7 +67,7 @@ class BoxTrack:
     def mask(self, index: int) -> np.ndarray:
         """Mask of frame ``index``: bool (H, W)."""
         mask = np.zeros(self.size, dtype=bool)
-        for x1, y1, x2, y2 in self.boxes(index):
+        for _, x1, y1, x2, y2 in self.actor_boxes(index):
             mask[y1:y2, x1:x2] = True
         return mask
 
