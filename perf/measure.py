@@ -134,7 +134,9 @@ def cache(folder: Path) -> Iterator[Path]:
 
 def run(command: Sequence[object], **more: str) -> None:
     """Run a command of which nothing is printed; NotMeasured with the last line of its errors if it fails."""
-    done = subprocess.run([str(c) for c in command], env=os.environ | more, capture_output=True, text=True)
+    # As installed: Python keeps the modules that it has compiled.
+    places = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run([str(c) for c in command], env=places | more, capture_output=True, text=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise NotMeasured(f"{' '.join(map(str, command[1:5]))} … failed: {lines[-1][:200]}")
