@@ -12,7 +12,7 @@ from torch import nn
 from albar.checkpoint import load_checkpoint, save_checkpoint
 from albar.clips.clips import sampling
 from albar.models import MODELS, build_model, model_spec
-from albar.models.small3d import with_change
+from albar.models.small3d import TimeConv, with_change
 from albar.models.weights import FreshHead
 from benchmark_builder.utils.errors import BenchError
 
@@ -224,3 +224,18 @@ def test_reading_small_checkpoints_needs_no_torchvision() -> None:
     modules = "albar.training.trainer, albar.checkpoint, albar.models.small3d"
     code = f"import sys, {modules}; print('torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_small3d_convolves_one_frame_as_a_picture_with_equal_numbers_and_gradients(stride: int) -> None:
+    conv = TimeConv(4, 5, stride).double()
+    frame = torch.randn(2, 4, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = []
+    for frames in (1, 3):
+        clip = frame.clone().requires_grad_()
+        made = conv(clip.expand(-1, -1, frames, -1, -1))
+        (gradient,) = torch.autograd.grad(made.square().mean(), clip, create_graph=True)
+        (twice,) = torch.autograd.grad(gradient.norm(), conv.weight)  # what a gradient penalty needs
+        found.append((made[:, :, :1], gradient, twice))
+    for one, three in zip(*found, strict=True):
+        torch.testing.assert_close(one, three, rtol=1e-12, atol=1e-14)
