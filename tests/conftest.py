@@ -2,15 +2,18 @@
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Set before torch and OpenCV are imported: the tensors here are tiny, threads that wait for each other cost more than
 # they give, above all where the tests run on every core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line: where a run asks for more, they do not spin
 os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 import pytest
+from quick_workers import forking
 from tiny_videos import make_actions
 
 CLIPS = Path(os.environ.get("BENCH_CLIPS") or Path(__file__).parent.parent.parent / "shared" / "clips")
@@ -48,6 +51,15 @@ def _own_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     yield
+
+
+@pytest.fixture
+def quick_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool's workers are forked from the tests' process, with all that is loaded there, in place of new ones."""
+    from benchmark_builder.utils import pool
+
+    if sys.platform == "linux":  # elsewhere, libraries do not survive a fork
+        monkeypatch.setattr(pool, "multiprocessing", forking())
 
 
 @pytest.fixture

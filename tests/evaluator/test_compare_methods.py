@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import commands
 import pytest
 from rich.console import Console
 
@@ -162,8 +163,7 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     env = {**os.environ, "BENCH_DATA": str(tmp_path / "data"), "OMP_NUM_THREADS": "1"}
 
     def bench(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "albar_bench", *words]
-        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        return commands.bench(*words, cwd=tmp_path, env=env)
 
     made = bench("data", "render", "--train", "32", "--test", "8", "--frames", "8", "--workers", "1")
     assert made.returncode == 0, made.stderr

@@ -99,6 +99,7 @@ def test_a_reference_network_is_not_pretrained() -> None:
     assert reference_settings(large).recipe.epochs == 50 and reference_settings(large).weights != "w.ckpt"
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_the_network_is_trained_once_and_is_a_row(tmp_path: Path) -> None:
     root, out = tmp_path / "root", tmp_path / "out"
     render_dataset(root, SynthSettings(size=48, frames=8, train=24, test=8), progress=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from commands import bench, error_of
+from commands import bench_anew, error_of
 
 from benchmark_builder.settings import EngineSettings
 from benchmark_builder.utils import engine
@@ -69,9 +69,10 @@ def without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_local_work_and_help_never_import_ray(without_ray: Path) -> None:
     out = Path("r")
-    done = bench("data", "render", "--train", 2, "--test", 1, "--size", 32, "--frames", 4, "--out", out, "--workers", 2)
+    words = ("--train", 2, "--test", 1, "--size", 32, "--frames", 4, "--out", out, "--workers", 2)
+    done = bench_anew("data", "render", *words)
     assert done.returncode == 0 and (out / "masks").is_dir(), done.stderr
-    assert "--engine-gpus" in bench("data", "inspect", "--help").stdout
+    assert "--engine-gpus" in bench_anew("data", "inspect", "--help").stdout
     assert not without_ray.exists()
 
 

@@ -46,6 +46,7 @@ def test_small_copies_are_read_like_the_official_datasets(name: str, tmp_path: P
     assert 0 < track.mask(0).mean() < 0.7
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_plan_runs_stops_and_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = ("inspect", "places365", "vqgan", "conflfg", "shaken", "stillmix", "albar+stillmix", "masks")
     known = [name for name in left if name in read_plan("albar-kinetics400").parts]
