@@ -179,6 +179,9 @@ def odd_resize(before: ClipSampling, changes: Mapping[str, object]) -> str | Non
     )
 
 
+Box = tuple[int, int, int, int]  # top, left, height, width
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """One clip of one video: source frame of each clip frame (int64 (T,)), the box (top, left, height, width) in source
@@ -279,10 +282,11 @@ def pick(frames: Iterable[np.ndarray], wanted: np.ndarray) -> dict[int, np.ndarr
     Raises:
         ShortVideo: ``frames`` end before the last wanted index.
     """
-    return dict(_picked(frames, wanted))
+    return dict(picked(frames, wanted))
 
 
-def _picked(frames: Iterable[np.ndarray], wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def picked(frames: Iterable[np.ndarray], wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """:func:`pick`, one frame after another: (index, frame) in rising order, so that no more than one is in memory."""
     needed, last = {int(i) for i in wanted}, int(wanted.max())
     if isinstance(frames, Frames) and frames.plain and not frames.begun:
         chosen = ChosenFrames(frames.path, needed, frames.threads)
@@ -325,34 +329,59 @@ def _scaled(pictures: np.ndarray, size: int) -> torch.Tensor:
 _AT_ONCE = 8  # frames scaled together: enough to share the cost of a call, few enough to stay in the processor's cache
 
 
-def _cut_frames(frames: Iterable[np.ndarray], count: int, sampling: ClipSampling) -> torch.Tensor:
-    """Every test crop of ``count`` frames, uint8 (H, W, 3) of one size: uint8 (crops, 3, count, size, size).
+def _cut_frames(
+    frames: Iterable[np.ndarray], count: int, boxes: Callable[[int, int], list[Box]], size: int, flip: bool = False
+) -> torch.Tensor:
+    """Crops of ``count`` frames, uint8 (H, W, C) of one size: uint8 (crops, C, count, size, size).
 
     As :func:`cut_frame` gives them, but a frame can be freed once the next is asked for, and the pixels are copied as
     rarely as possible.
+
+    Args:
+        frames, count: the frames.
+        boxes: height and width of a frame -> where the crops are.
+        size: height and width of the result.
+        flip: mirror the scaled crops from left to right.
     """
-    size, boxes, crops, made = sampling.size, [], [], np.zeros((0,) * 5, np.uint8)
+    places: list[Box] = []
+    crops: list[np.ndarray] = []
+    made, mirrored = np.zeros((0,) * 5, np.uint8), np.zeros((0, 0, 0), np.uint8)
     for k, frame in enumerate(frames):
         if k == 0:
-            boxes = eval_boxes(frame.shape[0], frame.shape[1], sampling)
-            crops = [np.empty((_AT_ONCE, height, width, 3), np.uint8) for _, _, height, width in boxes]
-            made = np.empty((len(boxes), 3, count, size, size), np.uint8)
+            channels = frame.shape[2]
+            places = boxes(frame.shape[0], frame.shape[1])
+            crops = [np.empty((_AT_ONCE, height, width, channels), np.uint8) for _, _, height, width in places]
+            made = np.empty((len(places), channels, count, size, size), np.uint8)
+            mirrored = np.empty((channels, _AT_ONCE * size if flip else 0, size), np.uint8)
         at = k % _AT_ONCE
-        for (top, left, height, width), crop in zip(boxes, crops, strict=True):
+        for (top, left, height, width), crop in zip(places, crops, strict=True):
             crop[at] = frame[top : top + height, left : left + width]
         if at == _AT_ONCE - 1 or k == count - 1:
             for crop, clip in zip(crops, made, strict=True):
                 scaled = _scaled(crop[: at + 1], size).permute(0, 2, 3, 1).contiguous().numpy()
-                planes = clip[:, k - at : k + 1].reshape(3, -1, size)  # no copy: the frames of a plane lie in a row
-                cv2.split(scaled.reshape(-1, size, 3), list(planes))  # written there: they have the size and dtype
+                scaled = scaled.reshape(-1, size, scaled.shape[-1])
+                target = clip[:, k - at : k + 1].reshape(len(clip), -1, size)  # no copy: frames of a plane are adjacent
+                planes = mirrored[:, : len(scaled)] if flip else target
+                cv2.split(scaled, list(planes))  # written there: they have the size and dtype
+                if flip:
+                    for plane, written in zip(planes, target, strict=True):
+                        cv2.flip(plane, 1, dst=written)
     return torch.from_numpy(made)
 
 
-def assemble(found: Mapping[int, np.ndarray], cut: Cut, size: int) -> torch.Tensor:
-    """Clip, uint8 (3, T, size, size), from the frames that :func:`pick` found."""
-    made = {k: cut_frame(frame, cut.box, size) for k, frame in found.items()}
-    clip = torch.stack([made[int(i)] for i in cut.indices], dim=1)
-    return clip.flip(-1) if cut.flip else clip
+def assemble(found: Mapping[int, np.ndarray] | Iterable[tuple[int, np.ndarray]], cut: Cut, size: int) -> torch.Tensor:
+    """Clip, uint8 (C, T, size, size), from the frames that :func:`pick` or :func:`picked` gives, uint8 (H, W, C)."""
+    at: dict[int, int] = {}
+
+    def numbered() -> Iterator[np.ndarray]:
+        for number, frame in found.items() if isinstance(found, Mapping) else found:
+            at[number] = len(at)
+            yield frame
+
+    count = len(set(cut.indices.tolist()))
+    made = _cut_frames(numbered(), count, lambda height, width: [cut.box], size, cut.flip)[0]
+    places = [at[i] for i in cut.indices.tolist()]
+    return made if places == list(range(count)) else made[:, places]
 
 
 def eval_clips(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:
@@ -369,7 +398,8 @@ def eval_clips(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampli
     """
     views = np.stack([eval_indices(n_frames, sampling, k, sampling.views) for k in range(sampling.views)])
     kept, places = np.unique(views, return_inverse=True)
-    made = _cut_frames((frame for _, frame in _picked(frames, kept)), len(kept), sampling)
+    pictures = (frame for _, frame in picked(frames, kept))
+    made = _cut_frames(pictures, len(kept), lambda height, width: eval_boxes(height, width, sampling), sampling.size)
     if len(views) == 1 and len(kept) == sampling.frames and (np.diff(views[0]) > 0).all():
         return made  # each frame once, in order: the usual case, and no copy
     chosen = made[:, :, torch.from_numpy(places.reshape(views.shape))]  # (crops, 3, views, T, size, size)
@@ -386,13 +416,35 @@ def still_clips(frame: np.ndarray, sampling: ClipSampling) -> torch.Tensor:
 def normalise(clips: torch.Tensor, sampling: ClipSampling, into: torch.Tensor | None = None) -> torch.Tensor:
     """uint8 (…, 3, T, H, W) in 0..255 -> float32 of the same shape, on the same device: (v / 255 - mean) / std.
 
-    Written to ``into``, float32 of that shape and device, where it is given.
+    Written to ``into``, contiguous float32 of that shape and device, where it is given.
     """
-    shape = (3, 1, 1, 1)
-    mean = torch.tensor(sampling.mean, device=clips.device).view(shape) * 255
-    std = torch.tensor(sampling.std, device=clips.device).view(shape) * 255
-    made = clips.to(torch.float32, copy=True) if into is None else into.copy_(clips)
-    return made.sub_(mean).div_(std)  # in place: a clip's worth of new memory is slow
+    if clips.device.type != "cpu" or clips.dtype != torch.uint8:
+        made = clips.to(torch.float32, copy=True) if into is None else into.copy_(clips)
+        return _scaled_values(made, sampling)
+    made = host_memory(clips.numel(), np.float32).view(clips.shape) if into is None else into
+    # A table of the 256 values of each channel gives the same figures in one pass.
+    values = torch.arange(256, dtype=torch.float32).repeat(3, 1)[:, None, None]
+    tables = _scaled_values(values, sampling).reshape(3, 256).numpy()
+    if made.numel():
+        planes, written = (x.reshape(-1, 3, math.prod(x.shape[-3:-1]), x.shape[-1]) for x in (clips, made))
+        for clip, target in zip(planes.numpy(), written.numpy(), strict=True):
+            for channel, table in enumerate(tables):
+                cv2.LUT(clip[channel], table, dst=target[channel])
+    return made
+
+
+def _scaled_values(values: torch.Tensor, sampling: ClipSampling) -> torch.Tensor:
+    """float32 (…, 3, T, H, W) in 0..255 -> (v / 255 - mean) / std, in place: new memory for a clip is slow."""
+    mean, std = (
+        torch.tensor(three, device=values.device).view(3, 1, 1, 1) * 255 for three in (sampling.mean, sampling.std)
+    )
+    return values.sub_(mean).div_(std)
+
+
+def host_memory(count: int, dtype: type[np.generic]) -> torch.Tensor:
+    """Memory for ``count`` numbers, not initialised, (count,): from numpy, which requests large pages; filling it the
+    first time takes a quarter of the time of torch's."""
+    return torch.from_numpy(np.empty(count, dtype))
 
 
 class Normaliser:
@@ -404,9 +456,11 @@ class Normaliser:
         self._memory = torch.empty(0)
 
     def __call__(self, clips: torch.Tensor) -> torch.Tensor:
-        if self._memory.device != clips.device or len(self._memory) < clips.numel():
-            self._memory = torch.empty(clips.numel(), device=clips.device)
-        return normalise(clips, self.sampling, self._memory[: clips.numel()].view(clips.shape))
+        count = clips.numel()
+        if self._memory.device != clips.device or len(self._memory) < count:
+            on_host = clips.device.type == "cpu"
+            self._memory = host_memory(count, np.float32) if on_host else torch.empty(count, device=clips.device)
+        return normalise(clips, self.sampling, self._memory[:count].view(clips.shape))
 
 
 def eval_clip(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:

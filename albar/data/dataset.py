@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from albar.clips.clips import ClipSampling, Cut, ShortVideo, assemble, eval_box, eval_indices, pick, train_cut
+from albar.clips.clips import ClipSampling, Cut, ShortVideo, assemble, eval_box, eval_indices, picked, train_cut
 from albar.data.actors import ActorMasks
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.decode import probe, read_frames
+from benchmark_builder.video.random_access import shape
 from benchmark_builder.video.record import Video
 
 Key = tuple[int, int]  # (epoch, index of the video)
@@ -92,39 +93,37 @@ class ClipDataset(Dataset[Sample | BenchError]):
             return BenchError(str(error))
 
     def _sample(self, epoch: int, index: int) -> Sample:
-        found, cut = self._frames(epoch, index)
+        frames, height, width = self._shape(index)
+        cut = self._cut(epoch, index, (frames, height, width))
+        try:
+            clip = assemble(self._pictures(index, cut), cut, self.sampling.size)
+        except ShortVideo as short:  # the header promised more: draw again from what there is
+            self._shapes[index] = short.count, height, width
+            cut = self._cut(epoch, index, self._shapes[index])
+            clip = assemble(self._pictures(index, cut), cut, self.sampling.size)
         actors = torch.empty(0, dtype=torch.uint8)
         if self.actors is not None:
-            height, width = next(iter(found.values())).shape[:2]
-            actors = assemble(self.actors.of(index, found, height, width), cut, self.sampling.size)
-        clip = assemble(found, cut, self.sampling.size)
+            masks = self.actors.of(index, np.unique(cut.indices).tolist(), height, width)
+            actors = assemble(masks, cut, self.sampling.size)
         return Sample(clip, torch.tensor(self.videos[index].label), actors, torch.tensor(index))
 
-    def _frames(self, epoch: int, index: int) -> tuple[dict[int, np.ndarray], Cut]:
-        """The frames of the clip by their index in the video, and how the clip is made of them."""
+    def _pictures(self, index: int, cut: Cut) -> Iterable[tuple[int, np.ndarray]]:
+        """The frames of the clip with their numbers in the video."""
         if self.cached is not None:
-            video = self.cached[index]
-            cut = self._cut(epoch, index, video.shape[:3])
-            return {int(i): video[i] for i in cut.indices}, cut
-        path = self.videos[index].path
-        shape = self._shapes.get(index) or self._shape(index)
-        cut = self._cut(epoch, index, shape)
-        try:
-            found = pick(read_frames(path), cut.indices)
-        except ShortVideo as short:  # the header promised more: draw again from what there is
-            shape = (short.count, *shape[1:])
-            cut = self._cut(epoch, index, shape)
-            found = pick(read_frames(path), cut.indices)
-        self._shapes[index] = shape
-        return found, cut
+            return {int(i): self.cached[index][i] for i in cut.indices}.items()
+        return picked(read_frames(self.videos[index].path), cut.indices)
 
     def _shape(self, index: int) -> tuple[int, int, int]:
-        path = self.videos[index].path
-        info = probe(path)
-        return info.frames or sum(1 for _ in read_frames(path)), info.height, info.width
+        """Frames, height and width of a video; the first is what its file states, until it proves wrong."""
+        if self.cached is not None:
+            frames, height, width, _ = self.cached[index].shape
+            return frames, height, width
+        if index not in self._shapes:
+            self._shapes[index] = shape(self.videos[index].path)
+        return self._shapes[index]
 
-    def _cut(self, epoch: int, index: int, shape: tuple[int, ...]) -> Cut:
-        frames, height, width = shape
+    def _cut(self, epoch: int, index: int, sizes: tuple[int, int, int]) -> Cut:
+        frames, height, width = sizes
         if not self.train:
             return Cut(eval_indices(frames, self.sampling), eval_box(height, width, self.sampling), False)
         draw = generator(self.seed, self.videos[index].id, f"epoch/{epoch}")

@@ -24,8 +24,9 @@ from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import held, sole_run
 from benchmark_builder.utils.rng import generator
-from benchmark_builder.video.decode import probe, read_frames
+from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.digest_cache import known_digest
+from benchmark_builder.video.random_access import shape
 from benchmark_builder.video.record import Video
 
 KEY = "key.json"
@@ -69,13 +70,12 @@ class CutVideos(Dataset["torch.Tensor | BenchError"]):
 
     def _clips(self, one: Wanted) -> torch.Tensor:
         path = one.video.path
-        info = probe(path)
-        count = info.frames or sum(1 for _ in read_frames(path))
-        cuts = self._cuts(one, count, info.height, info.width)
+        count, height, width = shape(path)
+        cuts = self._cuts(one, count, height, width)
         try:
             found = pick(read_frames(path), np.concatenate([cut.indices for cut in cuts]))
         except ShortVideo as short:  # the header promised more: draw again from what there is
-            cuts = self._cuts(one, short.count, info.height, info.width)
+            cuts = self._cuts(one, short.count, height, width)
             found = pick(read_frames(path), np.concatenate([cut.indices for cut in cuts]))
         return torch.stack([assemble({int(i): found[int(i)] for i in c.indices}, c, self.sampling.size) for c in cuts])
 

@@ -113,14 +113,16 @@ def read_frames(
 class Frames(Iterator[np.ndarray]):
     """The iterator of :func:`read_frames` for a video file, which is opened when the first frame is requested.
 
-    ``path``, ``threads``: as given. ``begun``: whether a frame was requested. ``codec``: libav's
-    name of the codec, known from the first frame on. ``plain``: whether nothing but the frames
+    ``path``, ``threads``: as given. ``begun``: whether a frame was requested. ``codec``, ``stated``, ``crop``: libav's
+    name of the codec, the number of frames that the file states (0: none) and the crop in the container, all known from
+    the first frame on. ``plain``: whether nothing but the frames
     is wanted, decoded in today's way; then chosen frames can be read by
     :class:`~benchmark_builder.video.random_access.ChosenFrames` instead.
     """
 
     def __init__(self, path: Path, threads: int = 1, damaged: list[int] | None = None, version: int = 2) -> None:
-        self.path, self.threads, self.begun, self.codec = path, threads, False, ""
+        self.path, self.threads, self.begun = path, threads, False
+        self.codec, self.stated, self.crop = "", 0, ""
         self.plain = damaged is None and version > 1
         self._damaged, self._version = damaged, version
         self._converter: Converter | FormerConverter = FormerConverter()
@@ -147,9 +149,10 @@ class Frames(Iterator[np.ndarray]):
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         with opened(self.path, self.threads, first=self._version == 1) as (container, stream):
-            self.codec = stream.codec_context.name
+            self.codec, self.stated = stream.codec_context.name, stream.frames
             if self._version > 1:
-                self._converter = Converter(cropping(container, stream))
+                self.crop = cropping(container, stream)
+                self._converter = Converter(self.crop)
             for index, frame in enumerate(_decoded(self.path, container, stream)):
                 if self._damaged is not None and frame.is_corrupt:
                     self._damaged.append(index)

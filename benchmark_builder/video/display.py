@@ -107,7 +107,7 @@ class Converter:
     def __init__(self, crop: str = "") -> None:
         self._crop: Filters = (("crop", crop),) if crop else ()
         self._for: tuple[object, ...] | None = None
-        self._graph = av.filter.Graph()
+        self._graph: av.filter.Graph | None = None
         self._plain = VideoReformatter()  # one for all frames: creating a converter costs more than using it
 
     def rgb(self, frame: av.VideoFrame) -> np.ndarray:
@@ -117,7 +117,7 @@ class Converter:
         if plain and matrix is None and not self._crop:  # true for nearly every video, and a quarter faster
             return _reformatted(self._plain, frame)
         now = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, matrix)
-        if now != self._for:
+        if self._graph is None or now != self._for:
             self._for, self._graph = now, _graph(frame, self._crop + turning(matrix))
         self._graph.push(frame)
         return self._graph.pull().to_ndarray()

@@ -5,19 +5,23 @@ With it, a clip in the middle of a file is read by seeking, and the frames are s
 decoding: each one that is returned is compared with its checksum. Seeking alone is not exact: on AVIs with B-frames,
 such as HMDB51's, time stamps are not in the order of the frames.
 
-The index is stored in the cache of :mod:`benchmark_builder.utils.digests`, 12 bytes per frame, and is valid as long as
-the file and libavcodec are the same. It may cover only the first frames, as far as the file was read.
+It also keeps what opening the file tells, so that later the file is opened without decoding anything.
+
+The index is stored in the cache of :mod:`benchmark_builder.utils.digests`, about 5 bytes per frame. It is valid as long
+as the file and libavcodec are the same, and may cover only the first frames, as far as the file was read.
 """
 
+import struct
 import zlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
 import numpy as np
 import xxhash
+from av.video.frame import PictureType
 
 from benchmark_builder.utils import digests
 from benchmark_builder.video.display import display_matrix
@@ -28,9 +32,28 @@ _FORMATS = {"yuv420p": 1, "yuvj420p": 1, "yuv422p": 1, "yuvj422p": 1, "yuv444p":
 # Every fourth row decides the checksum, at a quarter of the cost. Codecs predict and transform blocks of four rows or
 # more, so a frame that was decoded from another reference differs in these rows too.
 _ROWS = 4
-# Codecs whose decoder leaves such frames out without a side effect. Packed MPEG-4 has two frames in one packet.
+# Codecs whose decoder leaves out frames that no other frame refers to, without a side effect.
 SKIPPING = ("h264", "hevc")
-_VERSION = b"2"
+_VERSION = b"3"
+_KEY, _B_FRAME = 1, 2  # bits of a frame's mark
+_HEADER = struct.Struct("<????IIIH")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What opening a file tells.
+
+    Attributes:
+        frames: number of frames according to the file, which may be wrong. If it states none: the number that was
+            decoded, or 0 if it was not decoded to its end.
+        height, width: of the upright pictures, in pixels.
+        crop: the crop in the container (:func:`~benchmark_builder.video.streams.cropping`).
+    """
+
+    frames: int
+    height: int
+    width: int
+    crop: str = ""
 
 
 @dataclass
@@ -42,26 +65,35 @@ class FrameIndex:
         keys: numbers of the key frames, rising.
         sums: checksum of each frame (:func:`checksum`).
         skips: whether frames that no other frame refers to can be left out: the codec is in :data:`SKIPPING`.
+        b_frames: numbers of the B-frames of MPEG-4, rising; no other frame refers to them. Empty for other codecs.
         usable: False if the file's times do not identify its frames, or if seeking gave other frames before.
+        quick: False if the file gave other frames when it was opened without decoding anything.
+        header: None if the file's pictures were not seen.
     """
 
     times: list[int] = field(default_factory=list)
     keys: list[int] = field(default_factory=list)
     sums: list[int] = field(default_factory=list)
     skips: bool = False
+    b_frames: list[int] = field(default_factory=list)
     usable: bool = True
+    quick: bool = True
+    header: Header | None = None
 
     def __len__(self) -> int:
         return len(self.sums)
 
-    def add(self, frame: av.VideoFrame) -> None:
-        """Append the next frame of sequential decoding."""
+    def add(self, frame: av.VideoFrame, codec: str) -> None:
+        """Append the next frame of sequential decoding, decoded by the codec of this name."""
         if frame.pts is None or frame.format.name not in _FORMATS:
             self.usable = False
         if not self.usable or frame.pts is None:
             return
         if frame.key_frame:
             self.keys.append(len(self))
+        self.skips = codec in SKIPPING
+        if codec == "mpeg4" and frame.pict_type == PictureType.B:
+            self.b_frames.append(len(self))
         self.times.append(frame.pts)
         self.sums.append(checksum(frame))
 
@@ -70,39 +102,67 @@ class FrameIndex:
         place = bisect_right(self.keys, number)
         return self.keys[place - 1] if place else None
 
-    def helps(self, numbers: Sequence[int]) -> bool:
-        """Whether these frames (rising) are all known, and something before or between them can be left out."""
-        return self.usable and numbers[-1] < len(self) and (self.skips or bool(self.key_before(numbers[0])))
+    def knows(self, numbers: Sequence[int]) -> bool:
+        """Whether these frames (rising) can be read with this index."""
+        return self.usable and numbers[-1] < len(self)
+
+    def unneeded(self, chosen: Collection[int], first: int) -> dict[int, bool]:
+        """The B-frames of MPEG-4 that need not be decoded for the chosen frames, from frame number ``first`` on.
+
+        Returns:
+            By time: whether the packet must be sent to the decoder, which then leaves the frame out.
+
+        In packed MPEG-4, the packet of a B-frame holds the next B-frame. So those before a chosen one in a row of them
+        are decoded, and the first packet after it is sent: the decoder then drops the frame that it has kept. The last
+        packet of such a row holds no frame, and would be taken for one.
+        """
+        found: dict[int, bool] = {}
+        row: list[int] = []
+        for place, number in enumerate(self.b_frames):
+            if number < first:
+                continue
+            row.append(number)
+            if self.b_frames[place + 1 : place + 2] != [number + 1]:
+                last = max((k for k, member in enumerate(row) if member in chosen), default=-1)
+                found |= {self.times[member]: k == 0 for k, member in enumerate(row[last + 1 :])}
+                row = []
+        return found
 
     def to_bytes(self) -> bytes:
         """For the cache; :meth:`from_bytes` reads it."""
-        if not self.usable or len(set(self.times)) < len(self.times):
-            return _VERSION
+        usable, about = self.usable and len(set(self.times)) == len(self.times), self.header or Header(0, 0, 0)
+        crop = about.crop.encode()
+        flags = (usable, self.skips, self.quick, self.header is not None)
+        start = _VERSION + _HEADER.pack(*flags, about.frames, about.height, about.width, len(crop)) + crop
+        if not usable:
+            return start
         steps = np.diff(np.array(self.times, np.int64), prepend=0)
-        keys = np.zeros(len(self), np.uint8)
-        keys[self.keys] = 1
-        kind = _VERSION + (b"s" if self.skips else b"-")
-        parts = (steps.astype(np.int64), keys, np.array(self.sums, np.uint32))
-        return kind + zlib.compress(b"".join(part.tobytes() for part in parts), 1)
+        marks = np.zeros(len(self), np.uint8)
+        marks[self.keys] |= _KEY
+        marks[self.b_frames] |= _B_FRAME
+        parts = (steps.astype(np.int64), marks, np.array(self.sums, np.uint32))
+        return start + zlib.compress(b"".join(part.tobytes() for part in parts), 1)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "FrameIndex":
         """Raises ValueError if it is not what :meth:`to_bytes` wrote."""
         if data[:1] != _VERSION:
             raise ValueError("another version")
-        if len(data) == 1:
-            return cls(usable=False)
         try:
-            plain = zlib.decompress(data[2:])
-        except zlib.error as error:
+            usable, skips, quick, has_header, frames, height, width, length = _HEADER.unpack_from(data, 1)
+            crop, rest = data[1 + _HEADER.size :][:length].decode(), data[1 + _HEADER.size + length :]
+            plain = zlib.decompress(rest) if usable else rest
+        except (struct.error, zlib.error, UnicodeDecodeError) as error:
             raise ValueError(str(error)) from None
-        count, rest = divmod(len(plain), 13)
-        if rest:
+        count, odd = divmod(len(plain), 13)
+        if odd or (plain and not usable):
             raise ValueError("cut short")
-        times = np.cumsum(np.frombuffer(plain, np.int64, count))
-        keys = np.flatnonzero(np.frombuffer(plain, np.uint8, count, 8 * count))
+        times = np.frombuffer(plain, np.int64, count).cumsum()
+        marks = np.frombuffer(plain, np.uint8, count, 8 * count)
+        keys, b_frames = (marks & _KEY).nonzero()[0], (marks & _B_FRAME).nonzero()[0]
         sums = np.frombuffer(plain, np.uint32, count, 9 * count)
-        return cls(times.tolist(), keys.tolist(), sums.tolist(), data[1:2] == b"s")
+        header = Header(frames, height, width, crop) if has_header else None
+        return cls(times.tolist(), keys.tolist(), sums.tolist(), skips, b_frames.tolist(), usable, quick, header)
 
 
 def checksum(frame: av.VideoFrame) -> int:
@@ -110,12 +170,12 @@ def checksum(frame: av.VideoFrame) -> int:
     rotation."""
     name, matrix = frame.format.name, display_matrix(frame)
     about = (frame.width, frame.height, name, frame.colorspace, frame.color_range, frame.interlaced_frame, matrix)
-    total = xxhash.xxh3_64(repr(about).encode())
+    parts, size = [repr(about).encode()], _FORMATS[name]
     for plane in frame.planes:
-        height, line = plane.height, plane.line_size
-        rows = np.frombuffer(memoryview(plane), np.uint8)[: height * line].reshape(height, line)
-        total.update(rows[::_ROWS, : plane.width * _FORMATS[name]].tobytes())
-    return total.intdigest() & 0xFFFFFFFF
+        line = plane.line_size
+        shape = (-(-plane.height // _ROWS), plane.width * size)
+        parts.append(np.ndarray(shape, np.uint8, memoryview(plane), 0, (_ROWS * line, 1)).tobytes())
+    return xxhash.xxh3_64_intdigest(b"".join(parts)) & 0xFFFFFFFF
 
 
 def load(path: Path) -> FrameIndex | None:

@@ -10,15 +10,17 @@ There are three ways, and the first that applies is used:
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video import frame_index
-from benchmark_builder.video.decode import Frames, to_rgb
+from benchmark_builder.video.decode import Frames, probe, to_rgb
 from benchmark_builder.video.display import Converter
-from benchmark_builder.video.frame_index import SKIPPING, FrameIndex, checksum
+from benchmark_builder.video.frame_index import FrameIndex, Header, checksum
 from benchmark_builder.video.streams import BROKEN, cropping, opened
 
 Found = tuple[int, np.ndarray]
@@ -52,19 +54,32 @@ class ChosenFrames:
         if not self._rest:
             return
         index = frame_index.load(self.path)
-        if index is None or index.usable:
+        if index is None:
             try:
-                if index is None:
-                    yield from self._own_packets()
-                elif index.helps(self._rest):
-                    yield from self._sought(index)
+                yield from self._own_packets()
             except (_Differs, *BROKEN):
-                index = None if index is None else self._in_order_only()
+                index = self._in_order_only(None)
+        elif index.knows(self._rest):
+            if index.quick:
+                try:
+                    yield from self._sought(index, quick=True)
+                except (_Differs, BenchError, *BROKEN):
+                    index = self._not_quick(index)
+            if self._rest:
+                try:
+                    yield from self._sought(index, quick=False)
+                except (_Differs, *BROKEN):
+                    index = self._in_order_only(index)
         if self._rest:
             yield from self._in_order(index)
 
-    def _in_order_only(self) -> FrameIndex:
-        index = FrameIndex(usable=False)
+    def _not_quick(self, index: FrameIndex) -> FrameIndex:
+        index.quick = False
+        frame_index.save(self.path, index)
+        return index
+
+    def _in_order_only(self, known: FrameIndex | None) -> FrameIndex:
+        index = FrameIndex(usable=False, header=None if known is None else known.header)
         frame_index.save(self.path, index)
         return index
 
@@ -93,64 +108,103 @@ class ChosenFrames:
                         return
                 number += 1
 
-    def _sought(self, index: FrameIndex) -> Iterator[Found]:
+    def _sought(self, index: FrameIndex, quick: bool) -> Iterator[Found]:
         """The chosen frames, all of which are in the index.
+
+        Args:
+            index: of the file.
+            quick: open the file without decoding anything.
 
         Raises:
             _Differs: a frame is not the one that the index describes, or is missing.
         """
-        numbers = {index.times[k]: k for k in self._rest}
-        unsent = set(numbers)
-        with opened(self.path, self.threads) as (container, stream):
-            converter = Converter(cropping(container, stream))
+        numbers: dict[int | None, int] = {index.times[k]: k for k in self._rest}
+        unsent, chosen = set(numbers), {None, *numbers}
+        with opened(self.path, self.threads, quick=quick) as (container, stream):
+            crop = cropping(container, stream) if index.header is None else index.header.crop
+            converter, codec, skips = Converter(crop), stream.codec_context, index.skips
             key = index.key_before(self._rest[0])
             if key:
                 container.seek(index.times[key], stream=stream)
+            unneeded = index.unneeded(frozenset(self._rest), key or 0)
             for packet in container.demux(stream):
                 if not packet.size:
                     continue
-                if index.skips:
-                    chosen = packet.pts is None or packet.pts in numbers
-                    stream.codec_context.skip_frame = "DEFAULT" if chosen else "NONREF"
-                yield from self._matching(stream.decode(packet), index, numbers, converter)
-                unsent.discard(packet.pts)
+                time = packet.pts
+                if skips:
+                    codec.skip_frame = "DEFAULT" if time in chosen else "NONREF"
+                elif unneeded:
+                    if time in unneeded and not unneeded[time]:
+                        continue
+                    codec.skip_frame = "NONREF" if time in unneeded else "DEFAULT"
+                for frame in codec.decode(packet):
+                    if frame.pts in numbers:
+                        yield self._checked(frame, index, numbers[frame.pts], converter)
+                unsent.discard(time)
                 if not unsent:
                     break
-            if self._rest:
-                yield from self._matching(stream.decode(None), index, numbers, converter)
+            for frame in codec.decode(None) if self._rest else ():
+                if frame.pts in numbers and self._rest:
+                    yield self._checked(frame, index, numbers[frame.pts], converter)
         if self._rest:
             raise _Differs
 
-    def _matching(
-        self, frames: list[av.VideoFrame], index: FrameIndex, numbers: dict[int, int], converter: Converter
-    ) -> Iterator[Found]:
-        for frame in frames:
-            number = numbers.get(frame.pts) if frame.pts is not None else None
-            if number is None or not self._rest:
-                continue
-            if number != self._rest[0] or checksum(frame) != index.sums[number]:
-                raise _Differs
-            yield number, to_rgb(self.path, converter, frame)
-            self._passed(number)
+    def _checked(self, frame: av.VideoFrame, index: FrameIndex, number: int, converter: Converter) -> Found:
+        if not self._rest or number != self._rest[0] or checksum(frame) != index.sums[number]:
+            raise _Differs
+        picture = to_rgb(self.path, converter, frame)
+        self._passed(number)
+        return number, picture
 
     def _in_order(self, index: FrameIndex | None) -> Iterator[Found]:
         """All frames up to the last chosen one; those not known yet are recorded."""
         known = FrameIndex() if index is None else index
         more = known.usable and self._rest[-1] >= len(known)
-        new = FrameIndex()
+        new = FrameIndex(header=known.header)
         frames = Frames(self.path, self.threads)
         try:
             for number in range(self._rest[-1] + 1):
                 frame = frames.advance()
                 if frame is None:
                     self.count = number
+                    if new.header and not new.header.frames:
+                        new.header = replace(new.header, frames=number)
                     return
-                new.skips = frames.codec in SKIPPING
+                if new.header is None:
+                    height, width = frames.rgb(frame).shape[:2]
+                    new.header = Header(frames.stated, height, width, frames.crop)
                 if more:
-                    new.add(frame)
+                    new.add(frame, frames.codec)
                 if number == self._rest[0]:
                     yield number, frames.rgb(frame)
                     self._passed(number)
         finally:
-            if more and (len(new) > len(known) or not new.usable):
+            if more and (len(new) > len(known) or new.header != known.header or not new.usable):
                 frame_index.save(self.path, new)
+
+
+def shape(path: Path) -> tuple[int, int, int]:
+    """Frames, height and width of a video, in pixels of the upright picture; from the cache if they are known.
+
+    The number of frames is the one that the file states, which may be wrong; if it states none, its frames are counted.
+
+    Args:
+        path: a video file, or a folder of pictures.
+
+    Raises:
+        BenchError: the file is not a readable video.
+    """
+    index = frame_index.load(path) if path.is_file() else None
+    header = None if index is None else index.header
+    if header is not None and header.frames:
+        return header.frames, header.height, header.width
+    info = probe(path)
+    return info.frames or _counted(path), info.height, info.width
+
+
+def _counted(path: Path) -> int:
+    """How many frames a file has; they are recorded."""
+    frames = ChosenFrames(path, [2**62])
+    for _ in frames:
+        pass
+    return frames.count

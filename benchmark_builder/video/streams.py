@@ -26,6 +26,8 @@ FORMATS = (
 )  # fmt: skip
 # Exceptions of PyAV for damaged files; IndexError if a stream of MPEG-TS disappears.
 BROKEN = (av.error.FFmpegError, OSError, ValueError, IndexError)
+# No decoder is allowed while a file is opened, and none is waited for.
+_QUICK = {"codec_whitelist": "none", "probesize": "32", "analyzeduration": "1", "fpsprobesize": "0"}
 UNTIMED = 25.0  # frames per second of a stream without a rate, as in ffmpeg
 MOST = 1000  # frames per second; a higher value is the rate of a clock
 
@@ -48,7 +50,7 @@ class Source:
 
 @contextmanager
 def opened(
-    path: Path, threads: int = 1, first: bool = False
+    path: Path, threads: int = 1, first: bool = False, quick: bool = False
 ) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
     """Open a video file and its video stream (:func:`best`).
 
@@ -56,6 +58,8 @@ def opened(
         path: any name works.
         threads: number of decoder threads.
         first: use the first stream instead, as in protocols of version 1.
+        quick: decode nothing to find out more about the streams, which takes up to 2 ms. Times of frames may then
+            differ, and a stream may be chosen by other facts.
 
     Raises:
         BenchError: the file is missing, is not a video, or its format is not in :data:`FORMATS`. Frames of more than
@@ -70,7 +74,7 @@ def opened(
     with file:
         try:
             # Titles in old AVIs have invalid encodings; this must not be an error.
-            options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+            options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"} | (_QUICK if quick else {})
             limits = {"max_pixels": str(MOST_PIXELS)}  # for all decoders, also the one that probes the file
             source = Source(file, path.suffix)
             # otherwise it is read as one picture

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from albar.clips.clips import ClipSampling, ShortVideo, eval_clips, still_clips
 from benchmark_builder.utils.errors import BenchError, ChangedFile
-from benchmark_builder.video.decode import probe
 from benchmark_builder.video.digest_cache import known_digest
+from benchmark_builder.video.random_access import shape
 from evaluator.testsets import Item, TestSet
 from evaluator.time_order import TimeOrder
 
@@ -59,7 +59,7 @@ def read_clips(s: TestSet, item: Item, sampling: ClipSampling, check: bool = Tru
         raise ChangedFile(f"{item.path}: changed since its manifest was written; delete the file and build it again")
     if s.still:
         return still_clips(next(s.frames(item)), sampling)
-    count = item.frames or probe(item.path).frames or sum(1 for _ in s.frames(item))
+    count = item.frames or shape(item.path)[0]
     try:
         return _in_time(s, item, eval_clips(s.frames(item), count, sampling), sampling)
     except ShortVideo as short:

@@ -194,6 +194,27 @@ def test_normalising_batch_after_batch_gives_the_same_in_the_same_memory() -> No
     assert len(places) == 1
 
 
+@pytest.mark.parametrize("shape", [(3, 2, 4, 5), (2, 3, 1, 8, 8), (2, 2, 3, 2, 4, 4), (0, 3, 2, 4, 4)])
+def test_every_value_is_normalised_as_the_formula_says(shape: tuple[int, ...]) -> None:
+    s = plain(mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989))
+    batch = torch.from_numpy(generator(0, "v", "pixels").integers(0, 256, shape, dtype=np.uint8))
+    mean, std = (torch.tensor(three).view(3, 1, 1, 1) * 255 for three in (s.mean, s.std))
+    assert torch.equal(clips.normalise(batch, s), (batch.float() - mean) / std)
+    assert torch.equal(clips.normalise(batch.transpose(-1, -2), s), (batch.float().transpose(-1, -2) - mean) / std)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_training_clip_is_its_frames_cut_one_by_one(flip: bool, channels: int) -> None:
+    video = generator(0, "v", "pixels").integers(0, 256, (12, 30, 40, channels), dtype=np.uint8)
+    for indices in (np.arange(11), np.arange(11) % 9, np.minimum(np.arange(4, 15), 11), np.array([7, 3])):
+        cut = clips.Cut(indices, (3, 5, 20, 26), flip)
+        alone = torch.stack([clips.cut_frame(video[k], cut.box, 16) for k in indices], 1)
+        made = clips.assemble({int(k): video[k] for k in indices}, cut, 16)
+        assert torch.equal(made, alone.flip(-1) if flip else alone) and made.is_contiguous()
+        assert torch.equal(clips.assemble(clips.picked(video, indices), cut, 16), made)
+
+
 def test_no_frame_beyond_the_last_wanted_is_read() -> None:
     read = []
 

@@ -14,8 +14,8 @@ from albar.clips.clips import ShortVideo, pick
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video import frame_index, random_access
-from benchmark_builder.video.decode import read_frames
-from benchmark_builder.video.random_access import ChosenFrames
+from benchmark_builder.video.decode import probe, read_frames
+from benchmark_builder.video.random_access import ChosenFrames, shape
 
 OLD = time.time() - 100
 
@@ -83,6 +83,8 @@ KINDS = {
     "open groups": ("v.mp4", "libx264", {"g": "10", "bf": "3", "x264-params": "open-gop=1:scenecut=0"}),
     "intra refresh": ("v.mkv", "libx264", {"g": "10", "x264-params": "intra-refresh=1"}),
     "mpeg4": ("v.avi", "mpeg4", {"g": "12", "bf": "2"}),
+    "mpeg4 in mp4": ("v.mp4", "mpeg4", {"g": "60", "bf": "1"}),
+    "mpeg2": ("v.mpg", "mpeg2video", {"g": "12", "bf": "2"}),
     "ffv1": ("v.mkv", "ffv1", {"g": "1"}),
     "ffv1 groups": ("v.mkv", "ffv1", {"g": "5", "context": "1"}),
 }
@@ -123,7 +125,7 @@ def test_frames_that_differ_are_read_in_order(tmp_path: Path) -> None:
     frames, _ = sequential(path)
     same(path, frames, [59])
     index = frame_index.load(path)
-    assert index is not None and index.helps([30, 41])
+    assert index is not None and index.knows([30, 41])
     index.sums[41] ^= 1
     frame_index.save(path, index)
     same(path, frames, [30, 41, 50])  # 30 comes from seeking, the others do not
@@ -147,13 +149,55 @@ def test_a_part_that_was_read_is_known(tmp_path: Path) -> None:
 
 
 def test_an_index_survives_the_cache_and_rejects_nonsense() -> None:
-    index = frame_index.FrameIndex([0, 2**40, -5], [0, 2], [1, 2**32 - 1, 7], skips=True)
+    header = frame_index.Header(3, 240, 320, "w=iw-1-0:h=ih-0-0:x=1:y=0")
+    index = frame_index.FrameIndex([0, 2**40, -5], [0, 2], [1, 2**32 - 1, 7], True, [1], quick=False, header=header)
     assert frame_index.FrameIndex.from_bytes(index.to_bytes()) == index
-    twice = frame_index.FrameIndex([4, 4], [0], [1, 2])
-    assert not frame_index.FrameIndex.from_bytes(twice.to_bytes()).usable
-    for data in (b"", b"0", b"1s", b"2sabc", index.to_bytes()[:-3]):
+    twice = frame_index.FrameIndex([4, 4], [0], [1, 2], header=header)
+    found = frame_index.FrameIndex.from_bytes(twice.to_bytes())
+    assert not found.usable and found.header == header
+    for data in (b"", b"0", b"2sabc", b"3", b"3" + bytes(300), index.to_bytes()[:-3], index.to_bytes()[:22]):
         with pytest.raises(ValueError):
             frame_index.FrameIndex.from_bytes(data)
+
+
+def test_unneeded_b_frames() -> None:
+    """Rows of B-frames 1 2 3, 5, 7 8: the first packet after the last chosen one is sent, the others are not."""
+    index = frame_index.FrameIndex([10 * k for k in range(9)], [0], [0] * 9, b_frames=[1, 2, 3, 5, 7, 8])
+    assert index.unneeded([], 0) == {10: True, 20: False, 30: False, 50: True, 70: True, 80: False}
+    assert index.unneeded([1, 5, 8], 0) == {20: True, 30: False}
+    assert index.unneeded([7], 4) == {50: True, 80: True}
+
+
+def test_opened_quickly_where_that_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = coded(tmp_path / "v.mp4", "libx264", {"g": "12"})
+    frames, _ = sequential(path)
+    same(path, frames, [59])
+    asked: list[bool] = []
+    fails, opened = [False], random_access.opened
+
+    def watched(path: Path, threads: int, quick: bool = False) -> object:
+        asked.append(quick)
+        if quick and fails[0]:  # as of a file whose stream is only found by decoding
+            raise BenchError("no video stream")
+        return opened(path, threads, quick=quick)
+
+    monkeypatch.setattr(random_access, "opened", watched)
+    for fails[0], ways in ((False, [True]), (True, [True, False]), (False, [False])):
+        asked.clear()
+        same(path, frames, [30, 33])
+        assert asked == ways
+
+
+def test_the_shape_is_known_from_the_first_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stated = coded(tmp_path / "v.mp4", "libx264", {"g": "12"}, 20)
+    silent = coded(tmp_path / "v.mkv", "libx264", {"g": "12"}, 20)  # Matroska states no number of frames
+    height, width = sequential(stated)[0][0].shape[:2]
+    assert probe(silent).frames == 0
+    for path in (stated, silent):
+        assert shape(path) == (20, height, width)
+        same(path, sequential(path)[0], [5])
+    monkeypatch.setattr(random_access, "probe", None)
+    assert shape(stated) == shape(silent) == (20, height, width)
 
 
 def test_without_a_cache(tmp_path: Path, cache: Path) -> None:
