@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmark_builder.layouts.video import to_planes
-from benchmark_builder.video import encode, zeroed
+from benchmark_builder.utils import malloc
+from benchmark_builder.video import encode
 from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.encode import FFV1, H264, H264_EXACT, Encoder
 from benchmark_builder.video.ffmpeg import open_animation
@@ -45,7 +46,7 @@ def main() -> None:
     if options.unprotected:
         encode._needs_zeroed = lambda *_: False
     else:
-        print(f"memory can be zeroed here: {zeroed.can_zero()}")
+        print(f"memory can be zeroed here: {malloc.can_zero()}")
     with tempfile.TemporaryDirectory() as name:
         start = time.process_time()
         cases = [case(rng) for _ in range(options.cases)]

@@ -1,6 +1,7 @@
 """Clothing: one kind per class, each with a pattern and a palette that vary from video to video."""
 
 import colorsys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,21 +43,26 @@ class Look:
     hair: Colour
 
 
+# Name -> the pixels of a pattern's second colour, bool, from the coordinates x and y (0..1), those within one of 4 x 4
+# cells (dx and dy, -0.5..0.5), and the offset.
+_PATTERNS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float], np.ndarray]] = {
+    "plain": lambda x, y, dx, dy, offset: y < 0.06 + 0.04 * offset,
+    "hoops": lambda x, y, dx, dy, offset: np.abs(dy) < 0.22,
+    "pinstripe": lambda x, y, dx, dy, offset: np.abs(dx) < 0.18,
+    "checked": lambda x, y, dx, dy, offset: (dx > 0) ^ (dy > 0),
+    "dotted": lambda x, y, dx, dy, offset: dx**2 + dy**2 < 0.09,
+    "slanted": lambda x, y, dx, dy, offset: ((x + y) * 3 + offset) % 1 < 0.4,
+    "halves": lambda x, y, dx, dy, offset: x < 0.4 + 0.2 * offset,
+    "chevron": lambda x, y, dx, dy, offset: ((y - np.abs(x - 0.5)) * 3 + offset) % 1 < 0.4,
+}
+
+
 def _pattern(name: str, offset: float) -> np.ndarray:
     """Pixels of the second colour: bool (TILE, TILE). ``offset`` (0..1) shifts it by a part of its period."""
-    y, x = np.mgrid[0:TILE, 0:TILE] / TILE
-    dx, dy = (x * 4 + offset) % 1 - 0.5, (y * 4 + offset) % 1 - 0.5
-    patterns = {
-        "plain": y < 0.06 + 0.04 * offset,
-        "hoops": np.abs(dy) < 0.22,
-        "pinstripe": np.abs(dx) < 0.18,
-        "checked": (dx > 0) ^ (dy > 0),
-        "dotted": dx**2 + dy**2 < 0.09,
-        "slanted": ((x + y) * 3 + offset) % 1 < 0.4,
-        "halves": x < 0.4 + 0.2 * offset,
-        "chevron": ((y - np.abs(x - 0.5)) * 3 + offset) % 1 < 0.4,
-    }
-    return patterns[name]
+    along = np.arange(TILE) / TILE
+    within = (along * 4 + offset) % 1 - 0.5
+    found = _PATTERNS[name](along[None, :], along[:, None], within[None, :], within[:, None], offset)
+    return np.broadcast_to(found, (TILE, TILE))
 
 
 def draw_look(kind: str, rng: np.random.Generator) -> Look:

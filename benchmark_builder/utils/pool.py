@@ -29,6 +29,7 @@ import cv2
 from tqdm import tqdm
 
 from benchmark_builder.utils.errors import BenchError, Crashed, system_error
+from benchmark_builder.utils.malloc import keep_freed
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ def _serve(tasks: "connection.Connection", faults: "connection.Connection | None
     if faults is not None:
         faulthandler.enable(file=faults.fileno(), all_threads=False)
     cv2.setNumThreads(1)
+    keep_freed()
     tqdm.set_lock(threading.RLock())  # tqdm's own lock is a system semaphore, which a killed process leaves behind
     try:
         maker = ForkingPickler.loads(job)

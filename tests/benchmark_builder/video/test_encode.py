@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from benchmark_builder.layouts.video import to_planes
+from benchmark_builder.utils import malloc
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.video import encode, zeroed
+from benchmark_builder.video import encode
 from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.encode import H264, H264_EXACT, encoder_version, open_video
 from benchmark_builder.video.ffmpeg import Process, open_animation
 
-in_process = pytest.mark.skipif(not zeroed.can_zero(), reason="no glibc: ffmpeg's process encodes")
+in_process = pytest.mark.skipif(not malloc.can_zero(), reason="no glibc: ffmpeg's process encodes")
 
 
 def moving(count: int, height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -30,7 +31,7 @@ def moving(count: int, height: int, width: int, seed: int = 0) -> np.ndarray:
 
 def soil(seed: int) -> list[int]:
     """Free blocks of the sizes of x264's frames, full of random bytes; the small blocks between them stay."""
-    libc = zeroed._libc()
+    libc = malloc._libc()
     noise = np.random.default_rng(seed).bytes(110_000)
     blocks, between = [], []
     for k in range(40):
@@ -53,7 +54,7 @@ def files(folder: Path, runs: int, frames: np.ndarray) -> set[bytes]:
             for frame in frames:
                 encoder.write(frame)
         for block in between:
-            zeroed._libc().free(block)
+            malloc._libc().free(block)
         found.add((folder / "a.mp4").read_bytes())
     return found
 
@@ -67,9 +68,9 @@ def test_used_memory_changes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
         @contextmanager
         def filled(byte: int = byte) -> Iterator[None]:
-            zeroed._libc().mallopt(zeroed._PERTURB, byte + 1)
+            malloc._libc().mallopt(malloc._PERTURB, byte + 1)
             yield
-            zeroed._libc().mallopt(zeroed._PERTURB, 0)
+            malloc._libc().mallopt(malloc._PERTURB, 0)
 
         monkeypatch.setattr(encode, "zeroed", filled)
         left_over |= files(tmp_path, 1, frames)
@@ -103,7 +104,7 @@ def times(path: Path) -> Iterator[float]:
 
 
 def test_where_memory_cannot_be_zeroed_ffmpegs_process_encodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (encode, zeroed):
+    for module in (encode, malloc):
         monkeypatch.setattr(module, "can_zero", lambda: False)
     assert "H.264 by ffmpeg " in encoder_version()
     with open_video(tmp_path / "a.mp4", 48, 32, 25, H264) as encoder:
@@ -113,13 +114,13 @@ def test_where_memory_cannot_be_zeroed_ffmpegs_process_encodes(tmp_path: Path, m
         assert not isinstance(encoder, Process), "without rate control nothing unwritten is read"
         encoder.write(np.zeros((32, 48, 3), np.uint8))
     monkeypatch.undo()
-    if zeroed.can_zero():
+    if malloc.can_zero():
         assert encoder_version().endswith(", libx264 in process")
 
 
 @in_process
 def test_memory_is_zero_until_the_last_user_ends() -> None:
-    libc = zeroed._libc()
+    libc = malloc._libc()
 
     def new() -> bytes:
         block = libc.memalign(64, 50_000)
@@ -129,8 +130,8 @@ def test_memory_is_zero_until_the_last_user_ends() -> None:
         return content
 
     new()
-    with zeroed.zeroed():
-        with pytest.raises(RuntimeError), zeroed.zeroed():
+    with malloc.zeroed():
+        with pytest.raises(RuntimeError), malloc.zeroed():
             assert new() == bytes(50_000)
             raise RuntimeError
         assert new() == bytes(50_000)

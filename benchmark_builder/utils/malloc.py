@@ -1,4 +1,4 @@
-"""Zeroed memory for x264, which reads some that it has not written.
+"""Settings of glibc's malloc: zeroed memory for x264, and memory that a worker keeps for its next item.
 
 With B-frames and its macroblock tree (the defaults of lossy H.264), x264 reads a byte or two of each frame's buffer
 before it writes them, and they change quantisers. In a new process they are zero; in a process that has used its memory
@@ -10,9 +10,10 @@ import functools
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-_PERTURB = -6  # M_PERTURB of glibc's mallopt(3): new memory is filled with the complement of a byte; 0 switches it off
+# Of mallopt(3). M_PERTURB: new memory is filled with the complement of a byte; 0 switches it off.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _PERTURB = -1, -3, -6
 _SIZES = (20_000, 80_000)  # buffers of frames are larger; x264's blocks of other sizes do not matter
 _ALIGNMENT = 64  # of all that x264 allocates
 
@@ -70,6 +71,18 @@ def _filled(libc: ctypes.CDLL, size: int) -> bool:
         if not filled:
             return False
     return True
+
+
+def keep_freed() -> None:
+    """Let this process keep up to 32 MiB that it has freed, and take blocks up to 4 MiB from there.
+
+    Otherwise each video's frames and encoder buffers come from the system again, page by page: 1.5 ms for a clip of 16
+    small frames. Without glibc, nothing changes.
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError):
+            _libc().mallopt(_MMAP_THRESHOLD, 4 << 20)
+            _libc().mallopt(_TRIM_THRESHOLD, 32 << 20)
 
 
 @functools.cache
