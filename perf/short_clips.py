@@ -2,8 +2,8 @@
 
 python perf/short_clips.py
 
-The whole of `bench data render` in this process with one worker: drawing, encoding, masks, the journal and the lists,
-without Python's start-up. An encoder that is a process of its own counts.
+The whole of `bench data render` with one worker: drawing, encoding, masks, the journal and the lists, without Python's
+start-up. It runs in this process, with memory as in a worker. An encoder that is a process of its own counts.
 """
 
 import argparse
@@ -19,7 +19,9 @@ GOAL = 12.0
 def rows(clips: Path | None = None, rounds: int = 5, videos: int = 64) -> Iterator[Row]:
     """One row; ``clips`` are not needed."""
     from benchmark_builder.synthactions import SynthSettings, render_dataset
+    from benchmark_builder.utils.malloc import keep_freed
 
+    keep_freed()
     spent = []
     with tempfile.TemporaryDirectory() as name:
         for k in range(rounds + 1):  # the first one loads what is loaded once

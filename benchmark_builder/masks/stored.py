@@ -5,6 +5,7 @@ stored in this format. Any zip tool and picture viewer can open it. If the mask 
 ``confidence.txt`` has a line per frame of the source: a number from 0 to 1, or ``-`` where it is not known.
 """
 
+import io
 import zipfile
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ import numpy as np
 
 from benchmark_builder import MOST_PIXELS
 from benchmark_builder.utils.errors import BenchError, LeftOut
-from benchmark_builder.utils.files import found_inside, open_zip, read_json, whole_file, zip_member
+from benchmark_builder.utils.files import found_inside, open_zip, read_json, whole_file, write_bytes, zip_member
 from benchmark_builder.video.decode import png_size
 from benchmark_builder.video.record import LONGEST, Video
 
@@ -39,14 +40,17 @@ class MaskWriter:
             confidence: float (N,), 0..1 or nan, of each frame of the source; None if the source gives none.
         """
         self._path, self._confidence = path, confidence
+        self._content = io.BytesIO()
         self._zip: zipfile.ZipFile | None = None
         self._length = length
         self._last = self._png = b""
 
     def __enter__(self) -> "MaskWriter":
         with ExitStack() as stack:
-            temporary = stack.enter_context(whole_file(self._path))
-            self._zip = stack.enter_context(zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED))
+            self._temporary = stack.enter_context(whole_file(self._path))
+            stack.push(self._save)
+            # In memory, since zipfile goes back and forth in a file for each mask, which costs as much as all of these.
+            self._zip = stack.enter_context(zipfile.ZipFile(self._content, "w", zipfile.ZIP_STORED))
             stack.push(self._finish)
             self._stack = stack.pop_all()
         return self
@@ -71,6 +75,10 @@ class MaskWriter:
             if self._confidence is not None:
                 lines = ("-" if np.isnan(value) else f"{value:.4f}" for value in self._confidence.tolist())
                 self._zip.writestr(zipfile.ZipInfo(CONFIDENCE, _DATE), "".join(f"{line}\n" for line in lines))
+
+    def _save(self, kind: object, value: object, trace: object) -> None:
+        if kind is None:
+            write_bytes(str(self._temporary), self._content.getbuffer())
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         self._stack.__exit__(kind, value, trace)

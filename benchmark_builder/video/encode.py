@@ -14,9 +14,9 @@ from av.video.reformatter import VideoReformatter
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import whole_file
+from benchmark_builder.utils.malloc import can_zero, zeroed
 from benchmark_builder.video.binary import ffmpeg_version
 from benchmark_builder.video.ffmpeg import Process, open_animation
-from benchmark_builder.utils.malloc import can_zero, zeroed
 
 # CRF 10 keeps luma PSNR near 45 dB on real clips (perf/encode_quality.py), where no change is visible.
 H264 = {"vcodec": "libx264", "preset": "veryfast", "crf": 10}
