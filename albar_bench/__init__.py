@@ -19,6 +19,7 @@ from benchmark_builder.utils.lazy import exports
 if TYPE_CHECKING:
     from albar_bench.api import (
         Explained,
+        Reproduced,
         Result,
         Units,
         audit_units,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
         load_benchmark,
         localize_actions,
         predict,
+        publish,
+        rebuild,
+        reproduce,
         score,
         train,
     )
@@ -43,14 +47,15 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "BenchError", "Benchmark", "Explained", "Result", "Units", "__version__", "audit_units", "build_conflfg",
-    "build_kind", "build_scuba", "build_scufo", "detect_anomalies", "evaluate", "explain", "extract_features",
-    "leaderboard", "load_benchmark", "localize_actions", "predict", "score", "train",
+    "BenchError", "Benchmark", "Explained", "Reproduced", "Result", "Units", "__version__", "audit_units",
+    "build_conflfg", "build_kind", "build_scuba", "build_scufo", "detect_anomalies", "evaluate", "explain",
+    "extract_features", "leaderboard", "load_benchmark", "localize_actions", "predict", "publish", "rebuild",
+    "reproduce", "score", "train",
 ]  # fmt: skip
 
-_API = ("Explained", "Result", "Units", "audit_units", "build_conflfg", "build_kind", "build_scuba", "build_scufo",
-        "detect_anomalies", "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark",
-        "localize_actions", "predict", "score", "train")  # fmt: skip
+_API = ("Explained", "Reproduced", "Result", "Units", "audit_units", "build_conflfg", "build_kind", "build_scuba",
+        "build_scufo", "detect_anomalies", "evaluate", "explain", "extract_features", "leaderboard", "load_benchmark",
+        "localize_actions", "predict", "publish", "rebuild", "reproduce", "score", "train")  # fmt: skip
 __getattr__, __dir__ = exports(
     __name__,
     {name: "albar_bench.api" for name in _API}

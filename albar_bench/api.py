@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -674,6 +674,123 @@ def leaderboard(results: "Place | Sequence[Place]") -> pd.DataFrame:
         if column not in text:
             table[column] = pd.to_numeric(table[column].map(number))
     return table
+
+
+@named_extras()
+def publish(source: "Benchmark | Place", out: Place, **settings: Any) -> Path:
+    """Write a folder that others can load, cite and check, as `bench publish` does.
+
+    Args:
+        source: a built benchmark, or the ``out`` folder of :func:`evaluate`.
+        out: folder to write; it must not exist, or be empty.
+        settings: the other options of the command, such as ``with_pixels``, ``archive_size``, ``authors``, ``licence``;
+            :class:`benchmark_builder.settings.PublishSettings` lists them.
+
+    Returns:
+        The folder.
+
+    Raises:
+        BenchError: ``source`` is neither, a setting is wrong, a file was changed, or ``out`` has content. Nothing is
+            written then.
+    """
+    from albar_bench.version import __version__
+    from benchmark_builder.settings import PublishSettings
+    from evaluator.publish_results import publish_any
+
+    given = PublishSettings(out=Path(out), **settings)
+    made = publish_any(Path(source), given, __version__, _shows_progress())
+    for line in made.said:
+        log.warning("%s", line)
+    return made.folder
+
+
+@named_extras()
+def rebuild(
+    folder: Place,
+    out: Place | None = None,
+    *,
+    root: Place | None = None,
+    scuba: "Benchmark | Place | None" = None,
+    backgrounds: Place | None = None,
+    workers: int | None = None,
+) -> Benchmark:
+    """Make a published benchmark again, and compare the digest of every video's pixels. Can be resumed.
+
+    Args:
+        folder: what :func:`publish` has written.
+        out: folder to write; None for ``$BENCH_DATA/benchmarks/DATASET-KIND-BACKGROUND``.
+        root: your own copy of the dataset; None for ``$BENCH_DATA/DATASET``.
+        scuba: the SCUBA benchmark, for other kinds; None for the one alongside, by its digest.
+        backgrounds: folder of background videos, for a benchmark with backgrounds ``video:FOLDER``.
+        workers: processes; None for one per core.
+
+    Returns:
+        The benchmark, with every published video.
+
+    Raises:
+        BenchError: the folder is not a published benchmark, the dataset is missing, or a video cannot be made or has
+            other pixels; the others are kept.
+    """
+    from benchmark_builder.publishing.rebuild import rebuild as run
+    from benchmark_builder.settings import RebuildSettings
+
+    settings = RebuildSettings(
+        out=_path(out), root=_path(root), scuba=None if scuba is None else Path(scuba), backgrounds=_path(backgrounds),
+        workers=workers,
+    )  # fmt: skip
+    found = run(Path(folder), settings, _shows_progress())
+    made = _finished(found.report, _path(root))
+    if missing := found.missing:
+        raise BenchError(missing)
+    return made
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """What :func:`reproduce` found.
+
+    Attributes:
+        commands: what leads to the record, in order, quoted for a shell.
+        notes: what you should know of them.
+        unknown: what cannot be derived, one line each; then the commands are not complete.
+        differences: what differs from the record, one line each; empty if all is equal, None if nothing was run.
+    """
+
+    commands: list[str]
+    notes: list[str]
+    unknown: list[str]
+    differences: list[str] | None = None
+
+
+@named_extras()
+def reproduce(record: Place, out: Place = "reproduced", *, run: bool = False, **options: Any) -> Reproduced:
+    """The commands that lead to a row of a leaderboard; with ``run``, run them and compare digests and figures.
+
+    Args:
+        record: a record, the ``out`` folder of :func:`evaluate` with one record, a built benchmark, or a run.
+        out: folder for everything that is made.
+        run: run the commands; otherwise they are only listed.
+        options: where your own files are: ``root``, ``benchmarks``, ``checkpoint``, ``masks``, ``backgrounds``,
+            ``weights``, as the options of `bench reproduce`.
+
+    Raises:
+        BenchError: ``record`` is none of these, or is not readable; with ``run``: something cannot be derived, or a
+            command failed.
+    """
+    from evaluator.options import ReproduceOptions
+    from evaluator.reproduce.plan import plan_of
+    from evaluator.reproduce.running import run_plan
+
+    if "benchmarks" in options:
+        options["benchmarks"] = tuple(Path(b) for b in _several(options["benchmarks"]))
+    settings = ReproduceOptions(run=run, out=Path(out), **options)
+    plan, known = plan_of(Path(record), settings.places)
+    found = Reproduced([step.line for step in plan.steps], list(plan.notes), list(plan.unknown))
+    if not run:
+        return found
+    if plan.unknown:
+        raise BenchError(f"{record}: cannot be derived: {plan.unknown[0]}")
+    return replace(found, differences=run_plan(plan, known, log.info))
 
 
 def _several(given: object) -> list[Any]:

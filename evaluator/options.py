@@ -1,7 +1,7 @@
 """How a model is scored: types, ranges, choices, defaults and help for `bench eval` and Python."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -23,6 +23,9 @@ from evaluator.parts import SLICES
 from evaluator.pretrain import PretrainSettings, read_pretrain
 from evaluator.time_order import FROZEN, TIMES, Time
 from evaluator.variants import Variant, variant
+
+if TYPE_CHECKING:
+    from evaluator.reproduce.plan import Places
 
 
 def _dotted(value: Any) -> Any:
@@ -413,6 +416,17 @@ class ReproduceOptions(SettingsModel):
     masks: str | None = setting(None, "Mask source with its path, as for `bench build`, if it needs one.")
     backgrounds: str | None = setting(None, "Background set with its folder, as for `bench build`, if it needs one.")
     weights: str | None = setting(None, "Weights that the training started from, if they are a file.")
+
+    @property
+    def places(self) -> "Places":
+        """Where the user's own files are."""
+        from evaluator.reproduce.plan import Places
+
+        root = None if self.root is None else self.root.absolute()
+        return Places(
+            self.out.absolute(), root, tuple(self.benchmarks), self.checkpoint, self.masks, self.backgrounds,
+            self.weights,
+        )  # fmt: skip
 
 
 class ExplainOptions(MovedOrigins):

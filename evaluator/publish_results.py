@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from benchmark_builder.benchmark.protocol_record import PROTOCOL
 from benchmark_builder.publishing.card import REFERENCES, Facts, citation, code, front_matter
 from benchmark_builder.publishing.croissant import croissant
 from benchmark_builder.publishing.folder import new_folder
 from benchmark_builder.publishing.licences import UNKNOWN
-from benchmark_builder.publishing.publish import Published
+from benchmark_builder.publishing.publish import Published, publish_benchmark
 from benchmark_builder.publishing.record import CARD, CITATION, CROISSANT, PUBLICATION, Publication, without_folders
 from benchmark_builder.settings import PublishSettings
 from benchmark_builder.utils.errors import BenchError
@@ -21,6 +22,19 @@ from evaluator.reports import leaderboard
 from evaluator.runs import find_records
 
 _PLACES = ("folder", "folder_relative", "root", "root_relative")  # of the machine where the model was scored
+
+
+def publish_any(source: Path, settings: PublishSettings, version: str, progress: bool = True) -> Published:
+    """Publish a built benchmark, or results.
+
+    Raises:
+        BenchError: as :func:`~benchmark_builder.publishing.publish.publish_benchmark` and :func:`publish_results`.
+    """
+    if not source.is_dir():
+        raise BenchError(f"{source}: no such folder; give a built benchmark, or an --out folder of `bench eval`")
+    if (source / PROTOCOL).is_file():
+        return publish_benchmark(source, settings, version, progress)
+    return publish_results(source, settings, version)
 
 
 def publish_results(folder: Path, settings: PublishSettings, version: str) -> Published:
@@ -69,7 +83,7 @@ def publish_results(folder: Path, settings: PublishSettings, version: str) -> Pu
         write_json(new / CROISSANT, croissant(new, facts, about, [leaderboard.NAME, *csvs], others))
         made = Publication(what="results", title=title)
         write_json(new / PUBLICATION, {**made.plain(), "format": Publication.FORMAT, "version": version})
-    return Published(settings.out, len(records), False, 0, [])
+    return Published(settings.out, len(records), False, 0, [], "results")
 
 
 def without_places(record: ResultsRecord) -> ResultsRecord:

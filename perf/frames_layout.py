@@ -111,10 +111,11 @@ def rows(clips: Path | None, rounds: int = 3, videos: int = 5) -> Iterator[Row]:
             raise NotMeasured(f"the sides wrote different numbers of pictures: {counts}")
         title = f"SCUBA as JPEG frames, {counts['ours']:,} frames"
         for role, against in PUBLISHED.items():
+            goal = 10.0 if role == "published" else None  # the published loop is over output folders
             if missing:
-                yield Row(title, against, goal=10, missing=missing)
+                yield Row(title, against, goal=goal, missing=missing)
             else:
-                yield Row(title, against, found.ratios(role), 10, note=_each(found, role, counts["ours"]))
+                yield Row(title, against, found.ratios(role), goal, note=_each(found, role, counts["ours"]))
         values, note = found.ratios("ours", "floor"), _each(found, "floor", counts["ours"])
         yield Row(title, "decode + copy + JPEG alone", values, 1.35, at_most=True, note=note)
 

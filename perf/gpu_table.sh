@@ -1,102 +1,164 @@
 #!/usr/bin/env bash
-# Everything that needs a GPU, in one command: the table of swin3d_t from scratch on 10,240 rendered videos, what fewer
-# still frames do to it, bf16 against TF32 (speed and loss curves), ALBAR's step, and the segmenters.
-#     bash perf/gpu_table.sh [WORK_FOLDER]
-# Results are written to benchmarks/results. The same command continues a stopped run: finished results and runs are
-# kept. A part that fails is reported, and the others continue. EPOCHS=12 in front of it shortens the runs of the table.
-# To test the whole script with tiny sizes on a CPU, with results in the work folder:
-#     TINY=1 bash perf/gpu_table.sh WORK_FOLDER
+# Everything that needs a GPU, in one command and within a given time:
+#     bash perf/gpu_table.sh [FOLDER]
+# Most important first: ALBAR's step (bf16 against TF32, torch.compile, channels-last, memory, idle share of the GPU), the
+# table of methods with swin3d_t on rendered videos, loss curves of bf16 and TF32, what 2, 8 and 16 still frames do, how
+# many CPU cores one GPU and eight GPUs need, and the segmenters. The results are files in FOLDER/results; summary.txt has
+# the machine, each step's seconds, and why a step has no result.
+#
+# Each step has a time limit, and all together $MINUTES (13). A step that fails or is stopped costs only its own result:
+# what it had printed stays as NAME.partial. The same command goes on: finished results are kept, and training
+# continues where it was stopped. Variables: DEVICE (cuda), MINUTES, TRAIN (2048 videos), EPOCHS (12), BATCHES ("16 8 4" clips
+# for the step; the next one is tried when memory runs out), PYTHON, CLIPS (real videos for the input side; else rendered).
+# A test of the whole script on a CPU with tiny sizes:
+#     DEVICE=cpu TINY=1 bash perf/gpu_table.sh FOLDER
 set -uo pipefail
-cd "$(dirname "$0")/.."
+self=$(realpath "$0")
+cd "$(dirname "$self")/.."
 work=$(realpath -m "${1:-gpu_table}")
-python=.venv/bin/python
-[ -x $python ] || python=python
+results=$work/results
+device=${DEVICE:-cuda}
+for python in "${PYTHON:-}" .venv/bin/python python3; do
+    [ -n "$python" ] && command -v "$python" > /dev/null && break
+done
+export PYTHONUNBUFFERED=1 TQDM_MININTERVAL=10 BENCH_DATA=$work/data BENCH_CACHE=$work/cache
+export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 config=$work/gpu_table.toml
-export BENCH_DATA=$work/data
-mkdir -p "$work"
+root=$work/data/synthactions
+
+# Each NAME is a file of the results, made by the function step_NAME (dots and dashes are underscores) below.
+names=(albar_step.txt swin3d_t.csv loss_curves.txt static_frames.csv feed_gpu.txt mask_speed.txt)
+declare -A limits=([albar_step.txt]=150 [swin3d_t.csv]=300 [loss_curves.txt]=130 [static_frames.csv]=180
+    [feed_gpu.txt]=60 [mask_speed.txt]=60)
 
 if [ -n "${TINY:-}" ]; then
-    device=cpu results=$work/results curve_epochs=2
+    epochs=1 curve_epochs=2 statics="4" precision=float32 batches="2"
     render="--size 32 --frames 8 --train 32 --test 8"
-    step="--frames 4 --size 32 --batch 2 --steps 1 --static-frames 2 --videos 4 --workers 1"
+    step="--frames 4 --size 32 --steps 1 --static-frames 2 --videos 4 --workers 1"
+    feed="--tiny"
     masks="--sources tiny --frames 4"
-    statics="4"
-    sed -e 's/^epochs = .*/epochs = 1/' -e 's/^batch = .*/batch = 4/' -e 's/^frames = .*/frames = 4/' \
-        -e 's/^size = .*/size = 32/' -e 's/^resize = .*/resize = 32/' -e 's/^precision = .*/precision = "float32"/' \
-        perf/gpu_table.toml > "$config"
+    small='s/^batch = .*/batch = 4/; s/^frames = .*/frames = 4/; s/^size = .*/size = 32/; s/^resize = .*/resize = 32/
+           s/^precision = .*/precision = "float32"/; s/^model = .*/model = "small3d"/'
 else
-    device=cuda results=benchmarks/results curve_epochs=8
-    render="--size 128 --frames 32 --train 10240 --test 512"
-    step="--frames 16 --size 112 --batch 32 --steps 20 --static-frames 2 8 --bf16 --compile --videos 640"
-    masks="--half --sources vit_b vit_h maskrcnn --frames 64"
-    statics="8 16"
-    sed -e "s/^epochs = .*/epochs = ${EPOCHS:-30}/" perf/gpu_table.toml > "$config"
+    epochs=${EPOCHS:-12} curve_epochs=3 statics="8 16" precision=tf32 batches=${BATCHES:-16 8 4}
+    render="--size 128 --frames 32 --train ${TRAIN:-2048} --test 256"
+    step="--frames 16 --size 112 --steps 10 --static-frames 2 8 --bf16 --compile --videos 320"
+    feed=""
+    masks="--half --sources vit_b vit_h maskrcnn --frames 32"
+    small=
 fi
-mkdir -p "$results"
-failed=()
 
-# part NAME COMMAND...: COMMAND, which makes the file NAME in the results, unless that is there already.
-part() {
-    local name=$1
-    shift
-    if [ -s "$results/$name" ]; then
-        echo "== $results/$name is there already"
-    elif echo "== $name" && "$@"; then
-        echo "== wrote $results/$name"
-    else
-        failed+=("$name")
-    fi
+bench() { "$python" -m albar_bench "$@"; }
+script() { "$python" "perf/$1.py" "${@:2}"; }
+
+# Videos, and the benchmarks on which all networks are scored.
+data() {
+    local scuba=$work/data/benchmarks/synthactions-scuba-stripes
+    sed -e "s/^epochs = .*/epochs = $epochs/" -e "$small" perf/gpu_table.toml > "$config" &&
+        bench data render $render &&
+        bench build scuba --dataset synthactions --root "$root" --split test --per-video 1 --out "$scuba" &&
+        bench build scufo --from "$scuba" --out "${scuba/scuba/scufo}" &&
+        bench build conflfg --from "$scuba" --out "${scuba/scuba/conflfg}"
 }
 
-# printed NAME COMMAND...: what COMMAND prints becomes the file, once it has ended well.
-printed() {
-    local name=$1
-    shift
-    "$@" 2>&1 | tee "$work/$name.part" && mv "$work/$name.part" "$results/$name"
+# The clips that fit are tried from above, since the published step keeps two graphs and their second derivatives.
+step_albar_step_txt() {
+    local n
+    [ -n "${TINY:-}" ] || script table --only step --markdown || return
+    for n in $batches; do
+        script albar_step --device "$device" --model swin3d_t --classes 8 --batch "$n" $step && return
+        echo "batch $n does not run"
+    done
+    return 1
 }
 
-bench() { $python -m bench "$@"; }
-
-table() {
-    bench data render $render &&
-        bench compare --methods baseline stillmix fame albar --seeds 1 --config "$config" --device $device \
-            --out "$work/compare" &&
-        cp "$work/compare/compare.csv" "$results/gpu_swin3d_t.csv"
+step_swin3d_t_csv() {
+    local name table=$work/compare/compare.csv
+    data || return
+    # One method after the other, so that a stop costs at most one of them.
+    for name in "albar baseline" "albar baseline stillmix" "albar baseline stillmix fame"; do
+        bench compare --methods $name --seeds 1 --jobs 1 --config "$config" --device "$device" --out "$work/compare" &&
+            cp "$table" "$results/swin3d_t.csv.partial" || return
+    done
+    mv "$results/swin3d_t.csv.partial" "$results/swin3d_t.csv"
 }
 
 # ALBAR of the table once more, with other numbers of still frames.
-static_frames() {
-    local n
-    bench eval "$work/compare/runs/albar-s0/model.ckpt" --method "albar, 2 still frames" --device $device \
-        --out "$work/static/results" || return
+step_static_frames_csv() {
+    local n out=$work/static/results
+    data && [ -f "$work/compare/runs/albar-s0/model.ckpt" ] || return
+    bench eval "$work/compare/runs/albar-s0/model.ckpt" --method "albar, 2 still frames" --device "$device" --out "$out" ||
+        return
     for n in $statics; do
-        bench train albar --config "$config" --set static_frames=$n --device $device --out "$work/static/$n" &&
-            bench eval "$work/static/$n/model.ckpt" --method "albar, $n still frames" --device $device \
-                --out "$work/static/results" || return
+        bench train albar --config "$config" --root "$root" --set static_frames=$n --device "$device" \
+            --out "$work/static/$n" &&
+            bench eval "$work/static/$n/model.ckpt" --method "albar, $n still frames" --device "$device" --out "$out" &&
+            cp "$out/leaderboard.csv" "$results/static_frames.csv.partial" || return
     done
-    cp "$work/static/results/leaderboard.csv" "$results/gpu_static_frames.csv"
+    mv "$results/static_frames.csv.partial" "$results/static_frames.csv"
 }
 
 # With a penalty, so that the double backward is among what bf16 must get right.
-curves() {
-    local run=(bench train albar --config "$config" --set gp=0.01 --device $device --epochs $curve_epochs)
-    local fast=bf16 exact=tf32
-    [ -n "${TINY:-}" ] && exact=float32
-    "${run[@]}" --precision $exact --out "$work/curves/$exact" &&
+step_loss_curves_txt() {
+    local fast=bf16
+    local run=(bench train albar --config "$config" --root "$root" --set gp=0.01 --device "$device"
+        --epochs $curve_epochs)
+    data > /dev/null &&
+        "${run[@]}" --precision $precision --out "$work/curves/$precision" &&
         "${run[@]}" --precision $fast --out "$work/curves/$fast" &&
-        "${run[@]}" --precision $exact --seed 1 --out "$work/curves/$exact-seed1" &&
-        printed gpu_loss_curves.txt $python perf/loss_curves.py "$work/curves/$exact" "$work/curves/$fast" \
-            "$work/curves/$exact-seed1"
+        "${run[@]}" --precision $precision --seed 1 --out "$work/curves/$precision-seed1" &&
+        script loss_curves "$work/curves/$precision" "$work/curves/$fast" "$work/curves/$precision-seed1"
 }
 
-part gpu_albar_step.txt printed gpu_albar_step.txt \
-    $python perf/albar_step.py --device $device --model swin3d_t --classes 8 $step
-part gpu_swin3d_t.csv table
-part gpu_static_frames.csv static_frames
-part gpu_loss_curves.txt curves
-part gpu_mask_speed.txt printed gpu_mask_speed.txt $python perf/mask_speed.py --device $device $masks
+step_feed_gpu_txt() {
+    [ -f perf/feed_gpu.py ] && script feed_gpu $feed
+}
 
-if [ ${#failed[@]} -gt 0 ]; then
-    echo "not made: ${failed[*]}; run again once mended"
-    exit 1
+step_mask_speed_txt() {
+    script mask_speed --device "$device" $masks
+}
+
+if [ -n "${GPU_TABLE_STEP:-}" ]; then # the second process, which `timeout` stops
+    "step_${GPU_TABLE_STEP//[.-]/_}"
+    exit
 fi
+
+began=$SECONDS total=$((60 * ${MINUTES:-13})) failed=0
+mkdir -p "$results"
+summary=$results/summary.txt
+say() { echo "$*" | tee -a "$summary"; }
+say "$(date -u +%FT%TZ) $(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2> /dev/null ||
+    echo 'no GPU'), $(nproc --all) cores, $("$python" -c 'import platform, torch; print("Python", platform.python_version(),
+    "torch", torch.__version__)' 2>&1 | tail -1)"
+for name in "${names[@]}"; do
+    left=$((total - SECONDS + began)) limit=${limits[$name]} step_began=$SECONDS
+    if [ -s "$results/$name" ]; then
+        say "$name: is there already"
+        continue
+    fi
+    if [ $left -lt 15 ]; then
+        say "$name: not made, no time is left; run the same command again"
+        failed=1
+        continue
+    fi
+    [ $limit -gt $left ] && limit=$left
+    echo "== $name, at most $limit seconds"
+    GPU_TABLE_STEP=$name timeout --kill-after=15 "$limit" bash "$self" "$work" 2>&1 | tee "$work/$name.log"
+    status=${PIPESTATUS[0]} took=$((SECONDS - step_began))
+    if [ "$status" = 0 ]; then
+        # A step that makes no file of its own is what it printed.
+        [ -s "$results/$name" ] || cp "$work/$name.log" "$results/$name"
+        rm -f "$results/$name.partial"
+        say "$name: made in $took seconds"
+        continue
+    fi
+    failed=1
+    [ -s "$results/$name.partial" ] || cp "$work/$name.log" "$results/$name.partial"
+    if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+        why="stopped after $took seconds"
+    else
+        why="failed after $took seconds: $(tr '\r' '\n' < "$work/$name.log" | grep '[a-z]' | tail -1 | cut -c1-300)"
+    fi
+    say "$name: $why; run the same command again to go on"
+done
+exit $failed

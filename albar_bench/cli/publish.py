@@ -28,24 +28,18 @@ def publish(
     makes them again from an own copy of the dataset. docs/publish.md has the table of licences.
     """
     from albar_bench.version import __version__
-    from benchmark_builder.benchmark.protocol_record import PROTOCOL
-    from benchmark_builder.publishing.publish import publish_benchmark
-    from benchmark_builder.utils.errors import BenchError
+    from evaluator.publish_results import publish_any
 
-    if not source.is_dir():
-        raise BenchError(f"{source}: no such folder; give a built benchmark, or an --out folder of `bench eval`")
-    if not (source / PROTOCOL).is_file():
-        from evaluator.publish_results import publish_results
-
-        results = publish_results(source, settings, __version__)
-        say(f"{results.folder}: {counted(results.videos, 'evaluation')}; check it with `sha256sum -c checksums.sha256`")
-        return
-    made = publish_benchmark(source, settings, __version__)
+    made = publish_any(source, settings, __version__)
     for line in made.said:
         say(shown(line))
+    check = "check it with `sha256sum -c checksums.sha256`"
+    if made.what == "results":
+        say(f"{made.folder}: {counted(made.videos, 'evaluation')}; {check}")
+        return
     what = f"with pixels, in {counted(made.archives, 'archive')}" if made.archives else "with pixels"
     what = what if made.pixels else "without pixels"
-    say(f"{made.folder}: {counted(made.videos, 'video')}, {what}; check it with `sha256sum -c checksums.sha256`")
+    say(f"{made.folder}: {counted(made.videos, 'video')}, {what}; {check}")
 
 
 @with_options
@@ -76,8 +70,5 @@ def rebuild(
     elif found.other_bytes:
         say(f"{counted(len(found.other_bytes), 'file has', 'files have')} equal pixels and other bytes, as another "
             "encoder writes them")  # fmt: skip
-    if count < found.videos:
-        raise BenchError(
-            f"{report.folder}: {counted(found.videos - count, 'video is', 'videos are')} missing or different; fix "
-            "what is listed above and run the same command again, the others are kept"
-        )
+    if found.missing:
+        raise BenchError(found.missing)

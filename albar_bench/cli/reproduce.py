@@ -1,8 +1,5 @@
 """`bench reproduce`."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,14 +34,10 @@ def reproduce(
     """
     from benchmark_builder.utils.errors import BenchError
     from benchmark_builder.utils.text import counted, shown
-    from evaluator.reproduce.compare import compared
-    from evaluator.reproduce.plan import Places, plan_of
+    from evaluator.reproduce.plan import plan_of
+    from evaluator.reproduce.running import run_plan
 
-    places = Places(
-        settings.out.absolute(), None if settings.root is None else settings.root.absolute(),
-        tuple(settings.benchmarks), settings.checkpoint, settings.masks, settings.backgrounds, settings.weights,
-    )  # fmt: skip
-    plan, known = plan_of(record, places)
+    plan, known = plan_of(record, settings.places)
     _show(plan)
     if plan.unknown:
         raise BenchError(
@@ -52,10 +45,7 @@ def reproduce(
         )
     if not settings.run:
         return
-    for number, step in enumerate(plan.steps, 1):
-        say(f"\n[{number}/{len(plan.steps)}] {shown(step.line)}")
-        _run(step.words, step.config, step.config_file)
-    differing = compared(plan, known, lambda line: say(shown(line)))
+    differing = run_plan(plan, known, say)
     for line in differing:
         say(f"differs: {shown(line)}")
     if differing:
@@ -77,20 +67,3 @@ def _show(plan: "Plan") -> None:
         say(f"note: {shown(line)}")
     for line in plan.unknown:
         say(f"cannot be derived: {shown(line)}")
-
-
-def _run(words: tuple[str, ...], config: str, config_file: Path | None) -> None:
-    """Run one command as a process of its own, without a shell. Raises BenchError if it fails."""
-    from benchmark_builder.utils.errors import BenchError
-    from benchmark_builder.utils.files import write_text
-
-    if config_file is not None:
-        write_text(config_file, config)
-    # -P: the current folder may be a stranger's, and have an albar_bench of its own.
-    here = str(Path(__file__).resolve().parents[2])
-    paths = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH", ""))))
-    command = [sys.executable, "-P", "-m", "albar_bench", *words]
-    done = subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": paths})
-    if done.returncode:
-        raise BenchError(f"bench {' '.join(words[:2])} ended with status {done.returncode}; fix what it says above and "
-                         "run the same command again, what is done is kept")  # fmt: skip

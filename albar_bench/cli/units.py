@@ -8,6 +8,7 @@ import typer
 from albar_bench.cli.eval import OF_MODEL
 from albar_bench.cli.options import Chosen, with_options
 from albar_bench.cli.say import say
+from benchmark_builder.settings import EngineSettings
 from benchmark_builder.utils.text import counted
 from evaluator.options import ModelOptions, UnitsOptions
 
@@ -36,10 +37,13 @@ def units(
     ],
     said: Annotated[dict[str, Any], Chosen(ModelOptions, only=OF_NETWORK)],
     chosen: Annotated[dict[str, Any], Chosen(UnitsOptions, leave=("progress",))],
+    machines: EngineSettings,
 ) -> None:
     """Measure how many units of a network encode the background, the actor, both or neither.
 
     Example: `bench audit units runs/baseline benchmarks/scuba-places --out units`
+
+    On all machines of a Ray cluster: add `--engine ray --engine-gpus 0.5` (docs/cluster.md).
 
     static: videos of different classes on the same background have features in common; dynamic: videos of the same
     actor on different backgrounds have (Kowal et al., CVPR 2022; docs/units.md). shuffled: the same if features are

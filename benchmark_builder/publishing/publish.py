@@ -6,6 +6,7 @@ them again from an own copy of the dataset: for SCUBA the masks and the drawn ba
 """
 
 import datetime
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ from benchmark_builder.publishing.archives import pack
 from benchmark_builder.publishing.card import Facts, card, citation, references
 from benchmark_builder.publishing.croissant import croissant
 from benchmark_builder.publishing.folder import new_folder
-from benchmark_builder.publishing.licences import UNKNOWN, licence_of
+from benchmark_builder.publishing.licences import UNKNOWN, Licence, licence_of
 from benchmark_builder.publishing.record import (
     BACKGROUNDS,
     CARD,
@@ -41,6 +42,7 @@ from benchmark_builder.publishing.record import (
     SHEET,
     TEST,
     Publication,
+    read_publication,
     without_folders,
 )
 from benchmark_builder.settings import PublishSettings
@@ -61,13 +63,15 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Published:
-    """A published folder; ``pixels``: whether it has the videos. ``said``: lines for the user."""
+    """A published folder; ``pixels``: whether it has the videos. ``said``: lines for the user. ``what``: ``benchmark``
+    or ``results``."""
 
     folder: Path
     videos: int
     pixels: bool
     archives: int
     said: Sequence[str]
+    what: str = "benchmark"
 
 
 def publish_benchmark(
@@ -86,6 +90,12 @@ def publish_benchmark(
         BenchError: it is no benchmark, its files are not those of its manifest, its layout is none that `datasets`
             loads, its videos could not be made again without pixels, or ``out`` has content. Nothing is written then.
     """
+    if (folder / PUBLICATION).is_file():
+        words = f"{'with' if read_publication(folder).pixels else 'without'} pixels; upload it as it is"
+        make = f"bench rebuild {shlex.quote(str(folder))} --out BENCHMARK"
+        raise BenchError(
+            f"{folder}: is a published folder already, {words}, or make its videos first ({make}) and publish BENCHMARK"
+        )
     benchmark = read_benchmark(folder, settings.root, settings.scuba)
     if not benchmark.rows:
         raise BenchError(f"{folder}: has no videos; build it first")
@@ -97,11 +107,7 @@ def publish_benchmark(
         _loadable(benchmark)
     else:
         _rebuildable(benchmark)
-        reason = "you said so" if licence.pixels else f"licence of its videos: {licence.name}"
-        said.append(
-            f"{benchmark.dataset}: no pixels are published ({reason}); masks, backgrounds and the recipe are, for "
-            "`bench rebuild`" + ("" if licence.pixels else ". If you may pass them on, give --with-pixels")
-        )
+        said += _without_pixels(benchmark, licence, settings.out)
     if asked:
         said.append(f"{benchmark.dataset}: its videos are published because you said so; licence: {licence.name}")
     drawn = _backgrounds(benchmark, settings.backgrounds) if not pixels and benchmark.kind == "scuba" else None
@@ -144,6 +150,24 @@ def publish_benchmark(
     if licence == UNKNOWN:
         said.append(f"{shown(benchmark.dataset)}: its licence is not known here; say in {CARD} what you know of it")
     return Published(settings.out, len(benchmark.rows), pixels, len(archives), said)
+
+
+def _without_pixels(benchmark: Benchmark, licence: Licence, out: Path) -> list[str]:
+    """Why there are no videos, what to do with the folder, and what to do if there may be."""
+    name, dataset = shlex.quote(out.name), shown(benchmark.dataset)
+    reason = "you said so" if licence.pixels else f"licence of its videos: {licence.name}"
+    again = f"bench rebuild {name} --root THEIR_COPY_OF_{dataset.upper()} --out BENCHMARK"
+    if benchmark.kind != "scuba":
+        again += " --scuba THEIR_REBUILT_SCUBA"
+    lines = [
+        f"{dataset}: no pixels are published ({reason}); masks, backgrounds and the recipe are",
+        f"what to do: upload {out} as it is; others make the videos with: {again}",
+    ]
+    if benchmark.kind != "scuba":
+        lines.append("its SCUBA benchmark must be published, too: others rebuild that one first")
+    if not licence.pixels:
+        lines.append("if you may pass the videos on: delete the folder and publish again with --with-pixels")
+    return lines
 
 
 def _loadable(benchmark: Benchmark) -> None:

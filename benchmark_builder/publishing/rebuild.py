@@ -33,7 +33,7 @@ from benchmark_builder.start_from import benchmark_folder
 from benchmark_builder.utils.errors import BenchError, ChangedFile
 from benchmark_builder.utils.files import inside, remove, sha256_file
 from benchmark_builder.utils.pool import Maker, Note, default_workers
-from benchmark_builder.utils.text import read_records, shown
+from benchmark_builder.utils.text import counted, read_records, shown
 
 # Columns that may differ: where a file is stored, and its bytes, which depend on the encoder.
 _MAY_DIFFER = ("file", "file_sha256", "mask_file")
@@ -54,6 +54,17 @@ class Rebuilt:
     videos: int
     other_bytes: list[str]
     same: bool
+
+    @property
+    def missing(self) -> str:
+        """How many videos could not be made, and what to do; "" if there are none."""
+        count = self.videos - (0 if self.report.benchmark is None else len(self.report.benchmark.rows))
+        if not count:
+            return ""
+        return (
+            f"{self.report.folder}: {counted(count, 'video is', 'videos are')} missing or different; fix what is "
+            "listed above and run the same command again, the others are kept"
+        )
 
 
 class _Own(Benchmark):

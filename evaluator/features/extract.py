@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from albar.training.accelerator import pick_device
 from benchmark_builder.benchmark.manifest import paths_from, versions
 from benchmark_builder.datasets import data_root
 from benchmark_builder.untrimmed import UNTRIMMED, LongVideo, UntrimmedListing, read
 from benchmark_builder.untrimmed.record import SPLITS
-from benchmark_builder.utils import engine, runner
+from benchmark_builder.utils import runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, read_json, write_csv, write_json
 from benchmark_builder.utils.journal import Entry, Journal, from_tables
@@ -34,7 +33,7 @@ from evaluator.features.annotations import after_the_end, segment_row
 from evaluator.features.companions import NAMES, write_companions
 from evaluator.features.folder import SEGMENT_COLUMNS, SEGMENTS, VIDEO_COLUMNS, VIDEOS, FeatureFolder, read_video_rows
 from evaluator.features.formats import FORMATS
-from evaluator.features.groups import CLASSES, FeatureNetwork, GroupMaker, features_of, groups
+from evaluator.features.groups import CLASSES, FeatureNetwork, GroupMaker, device_of_processes, features_of, groups
 from evaluator.features.options import FeaturesOptions
 from evaluator.features.record import RECORD, FeaturesRecord
 from evaluator.features.windows import Plan, clip_offsets
@@ -102,7 +101,7 @@ def extract_features(
     listing = next(iter(listings.values()))
     for note in dict.fromkeys(note for one in listings.values() for note in one.notes):
         say(shown(note))
-    device = _device(options.device, say)
+    device = device_of_processes(options.device, say)
     bf16 = options.precision == "bf16" or (options.precision == "auto" and device.startswith("cuda"))
     for line in describe_model(model, "bf16" if bf16 else "float32"):
         say(line)
@@ -124,24 +123,6 @@ def extract_features(
     rows = [row for _, row in read_video_rows(out) if row["file"]] if (out / VIDEOS).is_file() else []
     missing = sum(video.path is None for video in listing.videos)
     return Extracted(report, out, len(rows), sum(int(row["windows"]) for row in rows), missing)
-
-
-def _device(said: str, say: Say) -> str:
-    """The device of the processes that run the network. On a cluster, they may have GPUs where this machine has none.
-
-    Raises:
-        BenchError: there is no such device here.
-    """
-    chosen = engine.current()
-    if chosen.local or (said != "auto" and not said.startswith("cuda")):
-        return str(pick_device(said))
-    if said not in ("auto", "cuda", "cuda:0"):
-        raise BenchError(f"--device {said}: with --engine ray, each process sees only its own GPU; give cuda")
-    if said == "auto" and not chosen.gpus:
-        say(f"--engine {chosen.name}: the network runs on CPUs; for GPUs give the share that each process uses, such "
-            "as --engine-gpus 0.5")  # fmt: skip
-        return "cpu"
-    return "cuda"
 
 
 def _splits(split: str, out: Path) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import pickle
-from collections.abc import Generator, Iterator, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from albar.clips.clips import ClipSampling, Normaliser
+from albar.training.accelerator import pick_device
 from benchmark_builder.untrimmed import LongVideo
 from benchmark_builder.utils import engine, runner
 from benchmark_builder.utils.errors import BenchError, Crashed
@@ -114,6 +115,24 @@ class FeatureNetwork:
         self.__dict__.update(state)
         if state["network"] is not None:
             self.network = pickle.loads(state["network"]).to(self.device)  # noqa: S301  # the other process made it
+
+
+def device_of_processes(said: str, say: Callable[[str], None]) -> str:
+    """The device of the processes that run the network. On a cluster, they may have GPUs where this machine has none.
+
+    Raises:
+        BenchError: there is no such device here.
+    """
+    chosen = engine.current()
+    if chosen.local or (said != "auto" and not said.startswith("cuda")):
+        return str(pick_device(said))
+    if said not in ("auto", "cuda", "cuda:0"):
+        raise BenchError(f"--device {said}: with --engine ray, each process sees only its own GPU; give cuda")
+    if said == "auto" and not chosen.gpus:
+        say(f"--engine {chosen.name}: the network runs on CPUs; for GPUs give the share that each process uses, such "
+            "as --engine-gpus 0.5")  # fmt: skip
+        return "cpu"
+    return "cuda"
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from albar.clips.clips import Normaliser
 from albar.training.accelerator import pick_device
+from benchmark_builder.utils import engine, runner
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import write_csv, write_json
 from benchmark_builder.utils.progress import Bar
 from evaluator.evaluate import describe_model
+from evaluator.features.groups import FeatureNetwork, device_of_processes
 from evaluator.inference.clips import Batch, batches
 from evaluator.inference.pooled import as_numbers, pooled_features, require_module
 from evaluator.metrics.figures import version
@@ -32,6 +33,8 @@ SUMMARY_COLUMNS = [
 ]  # fmt: skip
 BUILD = "`bench build scuba --backgrounds images:FOLDER --per-video 3`"
 UNNAMED = ("noise", "stripes")  # their names do not say everything that was drawn
+Say = Callable[[str], None]
+GROUP_BATCHES = 8  # batches of videos per item on a cluster; batches do not depend on it
 FEW_GROUPS = 10  # with fewer backgrounds or source videos, an interval over them says little
 
 
@@ -92,7 +95,7 @@ def audit_units(
     folder: Path,
     options: UnitsOptions | None = None,
     model_options: ModelOptions | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = lambda line: None,
 ) -> Units:
     """Measure how many units of a network encode the background, the actor, both or neither.
 
@@ -117,7 +120,7 @@ def audit_units(
     for line in describe_model(model, "float32"):
         say(line)
     _paired(s, [item.id for item in s.items], options)  # before the network runs
-    features, missing = _features(model, s, options)
+    features, missing = _features(model, s, options, spec, model_options, say)
     if not features:
         raise BenchError(f"{s.name}: none of its videos could be read; the first: {missing[0][1]}")
     by_factor = _paired(s, list(features), options)
@@ -223,43 +226,88 @@ def _paired(s: TestSet, ids: Sequence[str], options: UnitsOptions) -> list[Pairs
 
 
 def _features(
-    model: ScoredModel, s: TestSet, options: UnitsOptions
+    model: ScoredModel, s: TestSet, options: UnitsOptions, spec: "Path | str | ScoredModel", own: ModelOptions, say: Say
 ) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
-    """id -> pooled features, float64 (D,), the mean over test clips; and id and reason of each unreadable video."""
-    sampling, device = model.clips, pick_device(options.device)
-    network = require_module(model.network(device), model.source)
-    prepare = Normaliser(sampling)
-    listed = [(s, item) for item in s.items]
+    """id -> pooled features, float64 (D,), the mean over test clips, in the order of the set; and id and reason of each
+    video without them."""
+    places = range(len(s.items))
     found: dict[str, np.ndarray] = {}
     missing: list[tuple[str, str]] = []
-    with Bar(total=len(listed), desc="units", unit="video", disable=not options.progress) as bar:
-        for batch in batches(listed, sampling, options.batch, options.workers):
-            missing += [(listed[k][1].id, str(error)) for k, error in batch.errors]
-            for k, row in zip(
-                batch.places, _pooled(network, batch, prepare, device, options, model.source), strict=True
-            ):
-                name = listed[k][1].id
-                if np.isfinite(row).all():
-                    found[name] = row
-                else:
-                    missing.append((name, "its features are not finite"))
-            bar.update(len(batch.places) + len(batch.errors))
+    if engine.current().local:
+        sampling, device = model.clips, pick_device(options.device)
+        module, prepare = require_module(model.network(device), model.source), Normaliser(sampling)
+
+        def pooled(clips: torch.Tensor) -> np.ndarray:
+            """Pooled features of clips, uint8 (n, 3, T or 1, S, S): float64 (n, D)."""
+            made = []
+            with torch.inference_mode():
+                for part in clips.split(options.batch):
+                    x = prepare(part.to(device, non_blocking=True)).expand(-1, -1, sampling.frames, -1, -1)
+                    made.append(as_numbers(pooled_features(module, x, sampling, options.batch, model.source)))
+            return np.concatenate(made)
+
+        with Bar(total=len(places), desc="units", unit="video", disable=not options.progress) as bar:
+            for batch in batches([(s, item) for item in s.items], sampling, options.batch, options.workers):
+                _add(batch, places, s, pooled, found, missing)
+                bar.update(len(batch.places) + len(batch.errors))
+        return found, missing
+    device_there = device_of_processes(options.device, say)
+    network = FeatureNetwork(spec, own, model, model.clips, device_there, False, options.batch)
+    network.release()
+    maker, size = _GroupMaker(network, s, options.batch), GROUP_BATCHES * options.batch
+    groups = [tuple(places[k : k + size]) for k in range(0, len(places), size)]
+    worked = runner.work(
+        maker, groups, lambda group: s.items[group[0]].id, 1, title="units", unit="group", progress=options.progress
+    )
+    if worked.failed:
+        raise worked.failed[0][1]
+    for _, (some, unread) in sorted(worked.made):
+        found |= some
+        missing += unread
     return found, missing
 
 
-def _pooled(
-    network: nn.Module, batch: Batch, prepare: Normaliser, device: torch.device, options: UnitsOptions, source: str
-) -> np.ndarray:
-    """Pooled features of a batch's videos, float64 (B, D): the mean over their test clips."""
+def _add(
+    batch: Batch, places: Sequence[int], s: TestSet, pooled: Callable[[torch.Tensor], np.ndarray],
+    found: dict[str, np.ndarray], missing: list[tuple[str, str]],
+) -> None:  # fmt: skip
+    """Add the features of a batch; ``places``: of its videos in the set."""
+    missing += [(s.items[places[k]].id, str(error)) for k, error in batch.errors]
     if batch.clips is None:
-        return np.zeros((0, 0))
-    found, sampling = [], prepare.sampling
-    with torch.inference_mode():
-        for part in batch.clips.split(options.batch):
-            clips = prepare(part.to(device, non_blocking=True)).expand(-1, -1, sampling.frames, -1, -1)
-            found.append(as_numbers(pooled_features(network, clips, sampling, options.batch, source)))
-    mean: np.ndarray = np.concatenate(found).reshape(len(batch.places), -1, found[0].shape[1]).mean(1)
-    return mean
+        return
+    made = pooled(batch.clips)
+    rows: np.ndarray = made.astype(np.float64).reshape(len(batch.places), -1, made.shape[1]).mean(1)
+    for k, row in zip(batch.places, rows, strict=True):
+        name = s.items[places[k]].id
+        if np.isfinite(row).all():
+            found[name] = row
+        else:
+            missing.append((name, "its features are not finite"))
+
+
+@dataclass(frozen=True)
+class _GroupMaker:
+    """Features of groups of videos, each in one process of a cluster."""
+
+    network: FeatureNetwork
+    test_set: TestSet
+    batch: int
+
+    def make(self, places: tuple[int, ...]) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
+        """Features and missing videos, as :func:`_features` returns them.
+
+        Raises:
+            BenchError: the network gives no features.
+        """
+        s, sampling = self.test_set, self.network.sampling
+        found: dict[str, np.ndarray] = {}
+        missing: list[tuple[str, str]] = []
+        for batch in batches([(s, s.items[k]) for k in places], sampling, self.batch):
+            _add(batch, places, s, self._pooled, found, missing)
+        return found, missing
+
+    def _pooled(self, clips: torch.Tensor) -> np.ndarray:
+        return self.network(clips.expand(-1, -1, self.network.sampling.frames, -1, -1))
 
 
 def _written(options: UnitsOptions, found: Units, record: dict[str, Any], title: str) -> list[Path]:

@@ -160,3 +160,29 @@ def test_a_users_own_evaluator_module_replaces_nothing(tmp_path: Path, words: li
     done = subprocess.run([sys.executable, "-m", "albar_bench", *words], cwd=tmp_path, capture_output=True, text=True,
                           check=False)  # fmt: skip
     assert done.returncode == 1 and done.stderr.startswith("error: "), done.stdout + done.stderr
+
+
+def test_published_rebuilt_and_reproduced(
+    built: dict[str, ab.Benchmark], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "albar_bench")
+    published = ab.publish(built["scuba"], tmp_path / "published", authors=("Ada Lovelace",))
+    assert "no pixels are published" in caplog.text and "Ada Lovelace" in (published / "CITATION.cff").read_text()
+    assert f"upload {published} as it is" in caplog.text
+    assert "bench rebuild published --root THEIR_COPY_OF_UCF101 --out BENCHMARK" in caplog.text
+    root = Path(built["scuba"]).parent / "ucf"
+    again = ab.rebuild(published, tmp_path / "again", root=root, workers=1)
+    assert list(again.rows["pixels_xxh128"]) == list(built["scuba"].rows["pixels_xxh128"])
+    with pytest.raises(ab.BenchError, match="is a published folder already, without pixels; upload it as it is"):
+        ab.publish(published, tmp_path / "twice")
+    with pytest.raises(ab.BenchError, match="--archive-size huge"):
+        ab.publish(built["scuba"], tmp_path / "wrong", archive_size="huge")
+    assert not (tmp_path / "twice").exists() and not (tmp_path / "wrong").exists()
+
+    found = ab.reproduce(built["scuba"], tmp_path / "made", root=root, masks=f"stored:{root / 'masks'}")
+    assert found.unknown == [] and found.differences is None
+    assert found.commands[0].startswith("bench build scuba --dataset ucf101 ") and str(root) in found.commands[0]
+    unknown = ab.reproduce(built["scuba"], tmp_path / "made", root=root)
+    assert "masks" in unknown.unknown[0]
+    with pytest.raises(ab.BenchError, match="cannot be derived"):
+        ab.reproduce(built["scuba"], tmp_path / "made", root=root, run=True)

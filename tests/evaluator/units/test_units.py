@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from albar.clips.clips import ClipSampling
 from albar_bench.cli.app import app
 from benchmark_builder.benchmark.manifest import read_benchmark
 from benchmark_builder.builders import build_scufo
+from benchmark_builder.utils import engine
 from benchmark_builder.utils.errors import BenchError
 from evaluator.models import load_model
 from evaluator.models.factory import from_object
@@ -235,6 +237,38 @@ def test_a_video_that_cannot_be_read_costs_itself_alone(built: Path, tmp_path: P
     found = audited(folder, tmp_path / "out")
     assert [name for name, _ in found.missing] == [row.id] and found.videos == 12 * VARIANTS - 1
     assert row.id in json.loads((tmp_path / "out/units.json").read_text())["missing"]
+
+
+def test_groups_on_a_cluster_give_the_same_figures(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from evaluator.units import audit
+
+    folder = Path(shutil.copytree(built / "scuba", tmp_path / "scuba"))
+    (folder / read_benchmark(folder).rows[5].file).write_bytes(b"not a video")
+    sizes: list[int] = []
+
+    def elsewhere(maker: Any, items: Any, workers: int) -> Any:
+        """As on a cluster: the maker and the items are sent, and the last group ends first."""
+        for item in reversed(items):
+            sizes.append(len(item))
+            yield item, pickle.loads(pickle.dumps(maker)).make(item)  # noqa: S301
+
+    monkeypatch.setattr(engine, "run", elsewhere)
+    monkeypatch.setattr(audit, "GROUP_BATCHES", 2)
+    save(tmp_path / "model.ckpt")
+    quick = {**QUICK, "batch": 4}
+    local, far = tmp_path / "local", tmp_path / "far"
+    audit_units(tmp_path / "model.ckpt", folder, UnitsOptions(**quick, out=local))
+    assert not sizes
+    with engine.using("ray"):
+        audit_units(tmp_path / "model.ckpt", folder, UnitsOptions(**quick, out=far))
+    assert sizes == [4, 8, 8, 8, 8]
+    here, there = (json.loads((out / "units.json").read_text()) for out in (local, far))
+    assert here["missing"] == there["missing"] and len(here["missing"]) == 1
+    assert [f["value"] for f in there["figures"]] == pytest.approx([f["value"] for f in here["figures"]], abs=1e-4)
 
 
 class Constant(nn.Module):
