@@ -39,6 +39,8 @@ if [ -n "${TINY:-}" ]; then
     masks="--sources tiny --frames 4"
     small='s/^batch = .*/batch = 4/; s/^frames = .*/frames = 4/; s/^size = .*/size = 32/; s/^resize = .*/resize = 32/
            s/^precision = .*/precision = "float32"/; s/^model = .*/model = "small3d"/'
+    for name in "${names[@]}"; do limits[$name]=1800; done
+    MINUTES=${MINUTES:-60}
 else
     epochs=${EPOCHS:-12} curve_epochs=3 statics="8 16" precision=tf32 batches=${BATCHES:-16 8 4}
     render="--size 128 --frames 32 --train ${TRAIN:-2048} --test 256"
@@ -111,7 +113,7 @@ step_loss_curves_txt() {
 }
 
 step_feed_gpu_txt() {
-    [ -f perf/feed_gpu.py ] && script feed_gpu $feed
+    script feed_gpu $feed
 }
 
 step_mask_speed_txt() {

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from typer.core import TyperCommand
+from albar_bench.cli.tree import PlainCommand
 
 
-class TrainCommand(TyperCommand):
+class TrainCommand(PlainCommand):
     """Stores the words of the command, since --help ends it before they are parsed."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

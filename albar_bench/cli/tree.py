@@ -3,12 +3,39 @@ commands in `--help`."""
 
 import copy
 import importlib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+
+class PlainCommand(TyperCommand):
+    """A command that says how to give several values to an option that takes one at a time."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        typed = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            # A usage error of click, which typer may bring along under another name.
+            said = getattr(error, "message", "")
+            if isinstance(said, str) and said.startswith("Got unexpected extra argument"):
+                error.message = said + self._repeated(typed)  # type: ignore[attr-defined]
+            raise
+
+    def _repeated(self, words: list[str]) -> str:
+        """A hint for the first word that follows the value of an option which may be repeated; "" if there is none."""
+        several = {
+            n for p in self.params if isinstance(p, TyperOption) and p.multiple and not p.is_flag for n in p.opts
+        }
+        for option, value, extra in zip(words, words[1:], words[2:], strict=False):
+            if option in several and not extra.startswith("-"):
+                again = shlex.join([option, value, option, extra])
+                return f". {option} takes one value; give it once per value: {again}"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -23,7 +50,7 @@ class Command:
 
     place: str
     about: str
-    kind: type[TyperCommand] = TyperCommand
+    kind: type[TyperCommand] = PlainCommand
 
     def load(self, name: str) -> Any:
         """The command itself."""
@@ -99,7 +126,7 @@ class Group(TyperGroup):
         return listing
 
 
-def made(name: str, function: Any, kind: type[TyperCommand] = TyperCommand) -> Any:
+def made(name: str, function: Any, kind: type[TyperCommand] = PlainCommand) -> Any:
     """A function as a command."""
     app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
     app.command(name=name, cls=kind)(function)

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperOption
+
+from albar_bench.cli.tree import PlainCommand
 
 Belongs = Callable[[str], bool]
 
@@ -67,7 +69,7 @@ def is_anything(word: str) -> bool:
     return True
 
 
-class VariadicCommand(TyperCommand):
+class VariadicCommand(PlainCommand):
     """Rewrites ``--name A B C`` as ``--name A --name B --name C`` before parsing.
 
     Such an option would also consume arguments of the command that follow it (``--benchmarks DIR model.ckpt``). If

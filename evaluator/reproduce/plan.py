@@ -13,6 +13,7 @@ from albar.training.run_record import RunRecord
 from albar.training.settings import TrainSettings
 from benchmark_builder import backgrounds, kinds
 from benchmark_builder.benchmark.manifest import MANIFEST, Benchmark, places_of, read_benchmark
+from benchmark_builder.datasets import data_root
 from benchmark_builder.kinds.base import Derived, own_settings
 from benchmark_builder.parts import DATASETS, LAYOUTS, MASKS
 from benchmark_builder.protocols import LATER, names, resolve
@@ -140,17 +141,26 @@ def _root(plan: Plan, dataset: str, places: Places, recorded: list[Path]) -> Pat
     """The dataset's folder: the user's, or a render that is the first step."""
     if places.root is not None:
         return places.root
+    usual = data_root().absolute() / dataset if dataset in DATASETS.shipped else None
+    note = f"nothing here says where the dataset was; {usual} is taken ($BENCH_DATA), --root changes that"
     if dataset != "synthactions":
-        plan.unknown.append(f"dataset {shown(dataset)}: give your own copy with --root")
-        return None
+        if usual is None or not usual.is_dir():
+            there = "" if usual is None else f", or put it into {usual}"
+            plan.unknown.append(f"dataset {shown(dataset)}: give your own copy with --root{there}")
+            return None
+        plan.note(note)
+        return usual
     root = places.out / "synthactions"
     found = next((p for p in recorded if (p / RENDERED).is_file()), None)
     if found is None:
         if any(step.out == root for step in plan.steps):  # made for a benchmark; the digests say whether it is equal
             return root
-        plan.unknown.append("dataset synthactions: the recorded render is not there, so its settings are unknown; "
-                            "give a render with --root")  # fmt: skip
-        return None
+        if usual is None or not (usual / RENDERED).is_file():
+            plan.unknown.append("dataset synthactions: the recorded render is not there, so its settings are unknown; "
+                                f"give a render with --root, or put it into {usual}")  # fmt: skip
+            return None
+        plan.note(note)
+        found = usual
     settings = read_render(found).get("settings")
     usual = SynthSettings().model_dump()
     try:

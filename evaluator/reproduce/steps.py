@@ -73,6 +73,11 @@ class Plan:
     benchmarks: dict[str, tuple[Path, str]] = field(default_factory=dict[str, tuple[Path, str]])
     results: Path | None = None
 
+    def note(self, line: str) -> None:
+        """Add a note, once."""
+        if line not in self.notes:
+            self.notes.append(line)
+
     def add(self, step: Step) -> None:
         """Add a step, unless one fills the same folder already."""
         if all(known.out != step.out for known in self.steps):

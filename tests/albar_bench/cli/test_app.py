@@ -38,3 +38,16 @@ def test_a_typing_error_gets_a_suggestion() -> None:
     for words, meant in ((["trian"], "train"), (["data", "inspct"], "inspect"), (["weights", "lst"], "list")):
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 2 and f"Did you mean '{meant}'" in done.output
+
+
+def test_several_values_after_an_option_that_takes_one_are_explained() -> None:
+    runner = CliRunner(env={"COLUMNS": "200"})
+    for words, hint in (
+        (["eval", "x.ckpt", "--clip", "frames=4", "stride=2"], "--clip frames=4 --clip stride=2"),
+        (["train", "albar", "--set", "gp=1", "adv=2"], "--set gp=1 --set adv=2"),
+        (["build", "scuba", "--only", "a", "b c"], "--only a --only 'b c'"),
+    ):
+        done = runner.invoke(app, words)
+        assert done.exit_code == 2 and f"takes one value; give it once per value: {hint}" in done.output, done.output
+    done = runner.invoke(app, ["build", "scuba", "extra"])
+    assert done.exit_code == 2 and "Got unexpected extra argument" in done.output and "takes one" not in done.output

@@ -128,6 +128,20 @@ def test_a_run_that_is_not_alongside_its_dataset_is_trained_and_scored_again(dem
     assert any("no command that scores" in line for line in compared(plan, record, lambda line: None))
 
 
+def test_a_dataset_that_no_record_places_is_looked_for_in_bench_data(
+    demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
+    far = tmp_path / "far/away/runs/mixup"
+    shutil.copytree(demo.checkpoint.parent, far)
+    plan, _ = plan_of(far, places(tmp_path / "again"))
+    assert not plan.steps and str(tmp_path / "data/synthactions") in plan.unknown[0]
+    shutil.copytree(demo.base / "synthactions", tmp_path / "data/synthactions")
+    plan, _ = plan_of(far, places(tmp_path / "again"))
+    assert not plan.unknown and [s.words[:2] for s in plan.steps] == [("data", "render"), ("train", "mixup")]
+    assert "--size 24" in plan.steps[0].line and "is taken ($BENCH_DATA)" in plan.notes[0]
+
+
 EVIL: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "model": (lambda d: d.update(kind="factory", checkpoint="os:system"), "no checkpoint of `bench train`"),
     "checkpoint": (lambda d: d.update(checkpoint="/none; rm -rf /"), "give it with --checkpoint"),
