@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import whole_file
+from benchmark_builder.utils.fonts import fitted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +65,7 @@ def save_figure(figure: "Figure", path: Path, flag: str = "--out") -> Path:
     from matplotlib import rc_context
 
     kind = check_suffix(path, CHARTS, flag)[1:]
-    with rc_context(_KEPT), whole_file(path) as temporary:
+    with rc_context(_KEPT), fitted(figure), whole_file(path) as temporary:
         figure.savefig(temporary, format=kind, metadata=_UNDATED[kind])
     return path
 
@@ -74,7 +75,7 @@ def svg_text(figure: "Figure") -> str:
     from matplotlib import rc_context
 
     made = io.StringIO()
-    with rc_context(_KEPT):
+    with rc_context(_KEPT), fitted(figure):
         figure.savefig(made, format="svg", metadata=_UNDATED["svg"])
     return made.getvalue()
 

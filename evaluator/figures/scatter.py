@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from benchmark_builder.utils.fonts import fitted
 from evaluator.figures.entries import blocks, figures_of, notes_of
 from evaluator.figures.labels import leader, place_labels
 from evaluator.figures.style import GRID, INK, SIZE, SMALL, SOFT, bare, error_bars, marker, name, note_below, page
@@ -116,7 +117,8 @@ def draw_scatter(
         )
     of_bars = notes_of(ordered, shown) if barred else ["Error bars are left out, since there are many points."]
     note_below(figure, [" ".join([*of_bars, *notes])], figure.get_figwidth())
-    figure.draw_without_rendering()  # the layout decides where points are, and so where there is room for labels
+    with fitted(figure):
+        figure.draw_without_rendering()  # the layout decides where points are, and so where there is room for labels
     figure.set_layout_engine("none")
     for axes, group, texts in later:
         _label(axes, [(one.figures[x].value, one.figures[y].value) for one in group],
@@ -136,7 +138,8 @@ def _label(
     drawn = [axes.text(0, 0, text, fontsize=size, color=INK, va="bottom", ha="left", zorder=6) for text in texts]
     renderer, to_pixels = axes.figure.canvas.get_renderer(), axes.transData.transform  # type: ignore[attr-defined]
     pixel = axes.figure.dpi / 72
-    sizes = [(box.width, box.height) for box in (text.get_window_extent(renderer) for text in drawn)]
+    with fitted(axes.figure):  # type: ignore[arg-type]
+        sizes = [(box.width, box.height) for box in (text.get_window_extent(renderer) for text in drawn)]
     at = [tuple(to_pixels(point)) for point in points]
     lines = []
     for (x, y), (across, upright) in zip(points, ends, strict=True):

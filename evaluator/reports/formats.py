@@ -4,7 +4,7 @@ import html
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.box import Box
 from rich.cells import cell_len
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark_builder.utils.text import composed, shown
+from evaluator.reports.palette import dark_screen, looks
 from evaluator.reports.sheet import Cell, Sheet, plain, raised
 
 FORMATS = ("text", "md", "latex", "csv", "html")
@@ -20,6 +21,8 @@ _GAP = 2  # blanks between columns
 _NAME, _NARROW = 24, 16  # the widest that a column of names may be where the table is narrow; where that helps
 _SHORT = 9  # a name of so many letters is never folded
 _FEW = 4  # rows that are rather turned than continued below
+_SIGN = 2  # columns of the marker of a method, with a blank
+_REMARK = re.compile(r"( †)?( \[\w+\])?$")  # what the leaderboard adds to a method's name
 _ENDLESS = 10**6  # columns of a file or a pipe
 _BOX = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")  # a line below the headings, and no other
 
@@ -44,7 +47,8 @@ def print_sheet(sheet: Sheet, console: Console) -> None:
     """Print one table as text."""
     limited = console.is_terminal or bool(console._environ.get("COLUMNS", "").isdigit())
     width = console.width if limited else _ENDLESS
-    tables = on_screen(sheet, width)
+    signs = method_signs(sheet, dark_screen(console._environ)) if _shows_signs(console) else {}
+    tables = on_screen(sheet, width, signs)
     wide = max((_width(table) for table in tables), default=0)
     before, console.width = console.width, max(console.width, wide)  # nothing is cut off in a very narrow terminal
     console.print(Text(shown(sheet.title), "bold"))
@@ -59,8 +63,31 @@ def print_sheet(sheet: Sheet, console: Console) -> None:
         console.width = before
 
 
-def on_screen(sheet: Sheet, width: int) -> list[Table]:
+def _shows_signs(console: Console) -> bool:
+    coloured = console.color_system is not None and not console.no_color
+    return console.is_terminal and coloured and console.encoding.startswith("utf")
+
+
+def method_signs(sheet: Sheet, dark: bool = True) -> dict[str, Text]:
+    """Cell of a method -> the marker and colour that charts and the report draw it with; empty without such a column.
+
+    Args:
+        sheet: the table.
+        dark: of the colours, those for a dark background.
+    """
+    place = next((k for k, c in enumerate(sheet.columns) if c.heading == "Method" and not c.number), None)
+    if place is None:
+        return {}
+    cells = [row[place].text for row in sheet.rows if row[place].text not in ("", "–")]
+    known = looks(_REMARK.sub("", cell) for cell in cells)
+    found = {cell: known[_REMARK.sub("", cell)] for cell in cells}
+    return {cell: Text().append(f"{look.sign} ", look.dark if dark else look.colour) for cell, look in found.items()}
+
+
+def on_screen(sheet: Sheet, width: int, signs: Mapping[str, Text] | None = None) -> list[Table]:
     """The table within ``width`` columns, one or several below each other. No column and no digit is lost.
+
+    ``signs``: what stands before a name in the column of methods.
 
     The first of these that fits: every row on one line; what belongs to a figure below it; few rows turned into
     columns; continued below, with the names again. Long names are folded.
@@ -69,12 +96,12 @@ def on_screen(sheet: Sheet, width: int) -> list[Table]:
     for form in (sheet, sheet.turned()) if len(sheet.rows) <= min(_FEW, len(sheet.columns) - 1) else (sheet,):
         for stacked in (False, True) if several else (False,):
             for folded, most in ((False, _ENDLESS), (True, _ENDLESS), (True, _NAME), (True, _NARROW)):
-                laid = _Layout(form, stacked, most, folded)
+                laid = _Layout(form, stacked, most, folded, signs if form is sheet else None)
                 if laid.width(range(len(form.columns))) <= width:
                     return [laid.table(range(len(form.columns)))]
     wide = [k for k in range(sheet.named) if any(cell_len(row[k].text) > _SHORT for row in sheet.rows)]
     most = max(_SHORT, min(_NAME, width * 2 // 5 // max(1, len(wide))))
-    laid = _Layout(sheet, several, most)
+    laid = _Layout(sheet, several, most, signs=signs)
     return [laid.table(columns) for columns in laid.parts(width)]
 
 
@@ -85,9 +112,12 @@ class _Layout:
         stacked: whether what belongs to a figure is below it.
         most: widest that a column of names may be.
         folded: whether headings are folded to the width of their figures.
+        signs: as for :func:`on_screen`.
     """
 
-    def __init__(self, sheet: Sheet, stacked: bool, most: int, folded: bool = True) -> None:
+    def __init__(
+        self, sheet: Sheet, stacked: bool, most: int, folded: bool = True, signs: Mapping[str, Text] | None = None
+    ) -> None:
         self.sheet, self.most = sheet, most
         self.cells: list[list[list[Text]]] = []  # column, row, lines
         self.widths: list[int] = []
@@ -99,7 +129,8 @@ class _Layout:
                 if column.number
                 else [[Text(shown(c.text) + raised(c.mark), c.style)] for c in cells]
             )
-            needed = max((cell_len(line.plain) for cell in lines for line in cell), default=0)
+            before = _SIGN if signs and column.heading == "Method" else 0
+            needed = before + max((cell_len(line.plain) for cell in lines for line in cell), default=0)
             words = [cell_len(word) for word in shown(column.heading).split(" ")]
             whole = sum(words) + len(words) - 1
             if not folded:
@@ -107,10 +138,12 @@ class _Layout:
             elif column.number:
                 longest = max(needed, min(max(words), max(needed, _NAME)))
             else:
-                longest = min(most, max(needed, whole))
+                longest = min(most + before, max(needed, whole))
             heading = _wrapped(shown(column.heading), longest)
             if not column.number:
-                lines = [[line for text in cell for line in _folded(text, longest)] for cell in lines]
+                lines = [[line for text in cell for line in _folded(text, longest - before)] for cell in lines]
+            if before and signs:
+                lines = [_signed(cell, signs.get(c.text)) for cell, c in zip(lines, cells, strict=True)]
             self.cells.append(lines)
             self.widths.append(max(longest, *map(cell_len, heading)))
             self.headings.append(heading)
@@ -154,6 +187,12 @@ class _Layout:
             cells = [Text("\n").join(self._padded(line, k) for line in self.cells[k][j]) for k in columns]
             table.add_row(*cells, style="dim" if j in self.sheet.dim else None)
         return table
+
+
+def _signed(lines: list[Text], sign: Text | None) -> list[Text]:
+    """A name with its sign in front; all its lines begin at the same place."""
+    blank = Text(" " * _SIGN)
+    return [(sign if sign and not k else blank).copy().append_text(line) for k, line in enumerate(lines)]
 
 
 def _width(table: Table) -> int:

@@ -8,7 +8,7 @@ Where there is no colour (a print in grey), markers, hatches and lines differ as
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 # For a white background, for a dark one. The first is the baseline's, and has no hue.
@@ -42,6 +42,8 @@ MARKERS: tuple[tuple[tuple[float, float], ...], ...] = (
         (0, -0.66), (-0.79, -1.09), (-0.63, -0.2), (-1.28, 0.42), (-0.39, 0.53),
     ),
 )  # fmt: skip
+# The same markers as characters, for the screen.
+SIGNS = ("●", "■", "▲", "◆", "▼", "⬟", "✚", "★")
 COUNT = len(HUES) * len(MARKERS)
 # The methods that ship, as :func:`key` names them, and the places of their looks: they never change.
 _KNOWN = {
@@ -68,6 +70,11 @@ class Look:
     corners: tuple[tuple[float, float], ...]
     hatch: str
     dashes: tuple[float, ...]
+
+    @property
+    def sign(self) -> str:
+        """Its marker as a character."""
+        return SIGNS[MARKERS.index(self.corners)]
 
 
 def look(place: int) -> Look:
@@ -104,6 +111,12 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
         free = [p for p in turns if p not in taken]
         places[other] = next((p for p in free if p % len(HUES) not in hues), free[0] if free else first)
     return {name: look(places[key(name)]) for name in names}
+
+
+def dark_screen(environment: Mapping[str, str]) -> bool:
+    """Whether a terminal has a dark background, as far as it says so (``COLORFGBG``); most have."""
+    last = environment.get("COLORFGBG", "").rpartition(";")[2]
+    return last not in ("7", "15")
 
 
 def style_sheet() -> str:

@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from evaluator.reports.formats import as_html, latex, latex_text, markdown
+from evaluator.reports.formats import as_html, latex, latex_text, markdown, print_sheet
+from evaluator.reports.palette import looks
 from evaluator.reports.sheet import Cell, Column, Sheet
 
 NAMES = [
@@ -27,6 +29,31 @@ def sheet(names: list[str] = NAMES) -> Sheet:
     columns = [Column("Method_&"), Column("Contra. Acc. ↑", True), Column("SCUFO ↓", True)]
     notes = ["† published: 50 % of $1_000 <b>", *names]
     return Sheet("Leaderboard of a_b & c, percent, mean ± deviation", columns, rows, frozenset({0, 3}), notes=notes)
+
+
+def on_terminal(sheet: Sheet, width: int, terminal: bool = True, **environment: str) -> str:
+    made = io.StringIO()
+    given = {"TERM": "xterm", "COLORTERM": "truecolor", **environment}
+    print_sheet(sheet, Console(file=made, force_terminal=terminal, width=width, _environ=given))
+    return made.getvalue()
+
+
+def test_methods_have_on_a_terminal_the_marker_and_hue_of_charts() -> None:
+    names = ["albar", "ALBAR †", "baseline [a]", "mine"]
+    some = Sheet("t", [Column("Method"), Column("IID", True)], [[Cell(n), Cell("1.0")] for n in names])
+    look = looks(["albar", "baseline", "mine"])
+    for dark, environment in ((True, {}), (False, {"COLORFGBG": "0;15"})):
+        said = on_terminal(some, 80, **environment)
+        for name, method in zip(names, ("albar", "albar", "baseline", "mine"), strict=True):
+            one = look[method]
+            hue = ";".join(str(v) for v in bytes.fromhex((one.dark if dark else one.colour)[1:]))
+            assert f"\x1b[38;2;{hue}m{one.sign} \x1b[0m{name}" in said
+    assert len({one.sign for one in look.values()}) == 3
+    for text in (on_terminal(some, 80, terminal=False), markdown(some), latex(some), some.csv()):
+        assert not any(one.sign in text for one in look.values())
+    narrow = Sheet("t", some.columns, [[Cell("name123" * 9), Cell("12.34")], [Cell("x"), Cell("5")]] * 5)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", on_terminal(narrow, 20))
+    assert plain.count("12.34") == 5 and max(map(len, plain.splitlines())) <= 20
 
 
 def test_latex_has_equal_columns_and_nothing_unescaped() -> None:
