@@ -141,26 +141,26 @@ def _root(plan: Plan, dataset: str, places: Places, recorded: list[Path]) -> Pat
     """The dataset's folder: the user's, or a render that is the first step."""
     if places.root is not None:
         return places.root
-    usual = data_root().absolute() / dataset if dataset in DATASETS.shipped else None
-    note = f"nothing here says where the dataset was; {usual} is taken ($BENCH_DATA), --root changes that"
+    conventional = data_root().absolute() / dataset if dataset in DATASETS.shipped else None
+    note = f"nothing here says where the dataset was; {conventional} is taken ($BENCH_DATA), --root changes that"
     if dataset != "synthactions":
-        if usual is None or not usual.is_dir():
-            there = "" if usual is None else f", or put it into {usual}"
+        if conventional is None or not conventional.is_dir():
+            there = "" if conventional is None else f", or put it into {conventional}"
             plan.unknown.append(f"dataset {shown(dataset)}: give your own copy with --root{there}")
             return None
         plan.note(note)
-        return usual
+        return conventional
     root = places.out / "synthactions"
     found = next((p for p in recorded if (p / RENDERED).is_file()), None)
     if found is None:
         if any(step.out == root for step in plan.steps):  # made for a benchmark; the digests say whether it is equal
             return root
-        if usual is None or not (usual / RENDERED).is_file():
+        if conventional is None or not (conventional / RENDERED).is_file():
             plan.unknown.append("dataset synthactions: the recorded render is not there, so its settings are unknown; "
-                                f"give a render with --root, or put it into {usual}")  # fmt: skip
+                                f"give a render with --root, or put it into {conventional}")  # fmt: skip
             return None
         plan.note(note)
-        found = usual
+        found = conventional
     settings = read_render(found).get("settings")
     usual = SynthSettings().model_dump()
     try:
