@@ -24,17 +24,11 @@ import xxhash
 from av.video.frame import PictureType
 
 from benchmark_builder.utils import digests
-from benchmark_builder.video.display import display_matrix
 
 _DECODER = "libavcodec " + ".".join(map(str, av.library_versions["libavcodec"]))
-# Bytes per pixel in a plane of these formats; files of other formats are read in order.
-_FORMATS = {"yuv420p": 1, "yuvj420p": 1, "yuv422p": 1, "yuvj422p": 1, "yuv444p": 1, "yuvj444p": 1, "gray": 1, "bgr0": 4}
-# Every fourth row decides the checksum, at a quarter of the cost. Codecs predict and transform blocks of four rows or
-# more, so a frame that was decoded from another reference differs in these rows too.
-_ROWS = 4
 # Codecs whose decoder leaves out frames that no other frame refers to, without a side effect.
 SKIPPING = ("h264", "hevc")
-_VERSION = b"3"
+_VERSION = b"4"
 _KEY, _B_FRAME = 1, 2  # bits of a frame's mark
 _HEADER = struct.Struct("<????IIIH")
 
@@ -63,7 +57,7 @@ class FrameIndex:
     Attributes:
         times: presentation time of each frame, in ticks of the stream's clock; they identify the frames.
         keys: numbers of the key frames, rising.
-        sums: checksum of each frame (:func:`checksum`).
+        sums: checksum of each frame's picture (:func:`checksum`).
         skips: whether frames that no other frame refers to can be left out: the codec is in :data:`SKIPPING`.
         b_frames: numbers of the B-frames of MPEG-4, rising; no other frame refers to them. Empty for other codecs.
         usable: False if the file's times do not identify its frames, or if seeking gave other frames before.
@@ -83,9 +77,15 @@ class FrameIndex:
     def __len__(self) -> int:
         return len(self.sums)
 
-    def add(self, frame: av.VideoFrame, codec: str) -> None:
-        """Append the next frame of sequential decoding, decoded by the codec of this name."""
-        if frame.pts is None or frame.format.name not in _FORMATS:
+    def add(self, frame: av.VideoFrame, picture: np.ndarray, codec: str) -> None:
+        """Append the next frame of sequential decoding.
+
+        Args:
+            frame: as it was decoded.
+            picture: the same frame, upright: uint8 (H, W, 3) RGB.
+            codec: libav's name of the codec.
+        """
+        if frame.pts is None:
             self.usable = False
         if not self.usable or frame.pts is None:
             return
@@ -95,7 +95,7 @@ class FrameIndex:
         if codec == "mpeg4" and frame.pict_type == PictureType.B:
             self.b_frames.append(len(self))
         self.times.append(frame.pts)
-        self.sums.append(checksum(frame))
+        self.sums.append(checksum(picture))
 
     def key_before(self, number: int) -> int | None:
         """The last key frame at or before a frame; None if there is none."""
@@ -165,17 +165,9 @@ class FrameIndex:
         return cls(times.tolist(), keys.tolist(), sums.tolist(), skips, b_frames.tolist(), usable, quick, header)
 
 
-def checksum(frame: av.VideoFrame) -> int:
-    """32 bits from what decides a frame's RGB picture: every fourth row of its planes, size, format, colours and
-    rotation."""
-    name, matrix = frame.format.name, display_matrix(frame)
-    about = (frame.width, frame.height, name, frame.colorspace, frame.color_range, frame.interlaced_frame, matrix)
-    parts, size = [repr(about).encode()], _FORMATS[name]
-    for plane in frame.planes:
-        line = plane.line_size
-        shape = (-(-plane.height // _ROWS), plane.width * size)
-        parts.append(np.ndarray(shape, np.uint8, memoryview(plane), 0, (_ROWS * line, 1)).tobytes())
-    return xxhash.xxh3_64_intdigest(b"".join(parts)) & 0xFFFFFFFF
+def checksum(picture: np.ndarray) -> int:
+    """32 bits from all pixels of a frame's upright picture, uint8 (H, W, 3) RGB, and its height."""
+    return xxhash.xxh3_64_intdigest(np.ascontiguousarray(picture), seed=len(picture)) & 0xFFFFFFFF
 
 
 def load(path: Path) -> FrameIndex | None:

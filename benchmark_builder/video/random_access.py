@@ -150,9 +150,11 @@ class ChosenFrames:
             raise _Differs
 
     def _checked(self, frame: av.VideoFrame, index: FrameIndex, number: int, converter: Converter) -> Found:
-        if not self._rest or number != self._rest[0] or checksum(frame) != index.sums[number]:
+        if not self._rest or number != self._rest[0]:
             raise _Differs
         picture = to_rgb(self.path, converter, frame)
+        if checksum(picture) != index.sums[number]:
+            raise _Differs
         self._passed(number)
         return number, picture
 
@@ -170,13 +172,16 @@ class ChosenFrames:
                     if new.header and not new.header.frames:
                         new.header = replace(new.header, frames=number)
                     return
+                chosen = number == self._rest[0]
+                if not (chosen or more or new.header is None):
+                    continue
+                picture = frames.rgb(frame)
                 if new.header is None:
-                    height, width = frames.rgb(frame).shape[:2]
-                    new.header = Header(frames.stated, height, width, frames.crop)
+                    new.header = Header(frames.stated, picture.shape[0], picture.shape[1], frames.crop)
                 if more:
-                    new.add(frame, frames.codec)
-                if number == self._rest[0]:
-                    yield number, frames.rgb(frame)
+                    new.add(frame, picture, frames.codec)
+                if chosen:
+                    yield number, picture
                     self._passed(number)
         finally:
             if more and (len(new) > len(known) or new.header != known.header or not new.usable):

@@ -155,7 +155,7 @@ def test_an_index_survives_the_cache_and_rejects_nonsense() -> None:
     twice = frame_index.FrameIndex([4, 4], [0], [1, 2], header=header)
     found = frame_index.FrameIndex.from_bytes(twice.to_bytes())
     assert not found.usable and found.header == header
-    for data in (b"", b"0", b"2sabc", b"3", b"3" + bytes(300), index.to_bytes()[:-3], index.to_bytes()[:22]):
+    for data in (b"", b"0", b"2sabc", b"4", b"4" + bytes(300), index.to_bytes()[:-3], index.to_bytes()[:22]):
         with pytest.raises(ValueError):
             frame_index.FrameIndex.from_bytes(data)
 
