@@ -160,7 +160,8 @@ def work_on(files: list[Path], number: int) -> list[tuple[Path, np.ndarray]]:
     work = []
     for path in files:
         count = sum(1 for _ in read_any(path))
-        ours(path, np.array([count - 1]))
+        for _ in range(2):  # the second time, the frames are recorded
+            ours(path, np.array([count - 1]))
         work += [(path, wanted) for wanted in clips_of(path, count, number)]
     return work
 

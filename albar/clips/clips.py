@@ -289,7 +289,7 @@ def picked(frames: Iterable[np.ndarray], wanted: np.ndarray) -> Iterator[tuple[i
     """:func:`pick`, one frame after another: (index, frame) in rising order, so that no more than one is in memory."""
     needed, last = {int(i) for i in wanted}, int(wanted.max())
     if isinstance(frames, Frames) and frames.plain and not frames.begun:
-        chosen = ChosenFrames(frames.path, needed, frames.threads)
+        chosen = ChosenFrames(frames, needed)
         yield from chosen
         if chosen.count <= last:
             raise ShortVideo(chosen.count, last)

@@ -44,7 +44,7 @@ def clips_per_second(
 ) -> float:
     """Training clips that one CPU core reads per second: opened, decoded and converted to RGB, without augmentation.
 
-    Each file is read once in full before the measurement, as in the first epoch of a training, so that its frames are
+    Each file is read twice in full before the measurement, as in the first epochs of a training, so that its frames are
     known (:mod:`~benchmark_builder.video.random_access`).
 
     Args:
@@ -55,7 +55,8 @@ def clips_per_second(
     sampling = sampling or ClipSampling()
     spent = 0.0
     for path, frames in videos:
-        pick(read_any(path), np.array([frames - 1]))
+        for _ in range(2):
+            pick(read_any(path), np.array([frames - 1]))
         draw = generator(0, path.stem, "places of clips")
         for _ in range(clips):
             wanted = train_indices(frames, sampling, draw)

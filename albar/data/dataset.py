@@ -12,7 +12,7 @@ from albar.data.actors import ActorMasks
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.rng import generator
-from benchmark_builder.video.decode import probe, read_frames
+from benchmark_builder.video.decode import Frames, probe, read_frames
 from benchmark_builder.video.random_access import shape
 from benchmark_builder.video.record import Video
 
@@ -93,33 +93,30 @@ class ClipDataset(Dataset[Sample | BenchError]):
             return BenchError(str(error))
 
     def _sample(self, epoch: int, index: int) -> Sample:
-        frames, height, width = self._shape(index)
+        video = self._video(index)
+        frames, height, width = self._shape(index, video)
         cut = self._cut(epoch, index, (frames, height, width))
         try:
-            clip = assemble(self._pictures(index, cut), cut, self.sampling.size)
+            clip = assemble(_chosen(video, cut), cut, self.sampling.size)
         except ShortVideo as short:  # the header promised more: draw again from what there is
             self._shapes[index] = short.count, height, width
             cut = self._cut(epoch, index, self._shapes[index])
-            clip = assemble(self._pictures(index, cut), cut, self.sampling.size)
+            clip = assemble(_chosen(self._video(index), cut), cut, self.sampling.size)
         actors = torch.empty(0, dtype=torch.uint8)
         if self.actors is not None:
             masks = self.actors.of(index, np.unique(cut.indices).tolist(), height, width)
             actors = assemble(masks, cut, self.sampling.size)
         return Sample(clip, torch.tensor(self.videos[index].label), actors, torch.tensor(index))
 
-    def _pictures(self, index: int, cut: Cut) -> Iterable[tuple[int, np.ndarray]]:
-        """The frames of the clip with their numbers in the video."""
-        if self.cached is not None:
-            return {int(i): self.cached[index][i] for i in cut.indices}.items()
-        return picked(read_frames(self.videos[index].path), cut.indices)
+    def _video(self, index: int) -> Iterator[np.ndarray] | np.ndarray:
+        return read_frames(self.videos[index].path) if self.cached is None else self.cached[index]
 
-    def _shape(self, index: int) -> tuple[int, int, int]:
+    def _shape(self, index: int, video: Iterator[np.ndarray] | np.ndarray) -> tuple[int, int, int]:
         """Frames, height and width of a video; the first is what its file states, until it proves wrong."""
-        if self.cached is not None:
-            frames, height, width, _ = self.cached[index].shape
-            return frames, height, width
+        if isinstance(video, np.ndarray):
+            return video.shape[0], video.shape[1], video.shape[2]
         if index not in self._shapes:
-            self._shapes[index] = shape(self.videos[index].path)
+            self._shapes[index] = shape(video if isinstance(video, Frames) else self.videos[index].path)
         return self._shapes[index]
 
     def _cut(self, epoch: int, index: int, sizes: tuple[int, int, int]) -> Cut:
@@ -128,6 +125,13 @@ class ClipDataset(Dataset[Sample | BenchError]):
             return Cut(eval_indices(frames, self.sampling), eval_box(height, width, self.sampling), False)
         draw = generator(self.seed, self.videos[index].id, f"epoch/{epoch}")
         return train_cut(frames, height, width, self.sampling, draw)
+
+
+def _chosen(video: Iterator[np.ndarray] | np.ndarray, cut: Cut) -> Iterable[tuple[int, np.ndarray]]:
+    """The frames of a clip with their numbers in the video."""
+    if isinstance(video, np.ndarray):
+        return {int(i): video[i] for i in cut.indices}.items()
+    return picked(video, cut.indices)
 
 
 class Order(Sampler[list[Key]]):

@@ -24,7 +24,7 @@ from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.resume import held, sole_run
 from benchmark_builder.utils.rng import generator
-from benchmark_builder.video.decode import read_frames
+from benchmark_builder.video.decode import Frames, read_frames
 from benchmark_builder.video.digest_cache import known_digest
 from benchmark_builder.video.random_access import shape
 from benchmark_builder.video.record import Video
@@ -70,10 +70,11 @@ class CutVideos(Dataset["torch.Tensor | BenchError"]):
 
     def _clips(self, one: Wanted) -> torch.Tensor:
         path = one.video.path
-        count, height, width = shape(path)
+        frames = read_frames(path)
+        count, height, width = shape(frames if isinstance(frames, Frames) else path)
         cuts = self._cuts(one, count, height, width)
         try:
-            found = pick(read_frames(path), np.concatenate([cut.indices for cut in cuts]))
+            found = pick(frames, np.concatenate([cut.indices for cut in cuts]))
         except ShortVideo as short:  # the header promised more: draw again from what there is
             cuts = self._cuts(one, short.count, height, width)
             found = pick(read_frames(path), np.concatenate([cut.indices for cut in cuts]))

@@ -127,6 +127,7 @@ class Frames(Iterator[np.ndarray]):
         self._damaged, self._version = damaged, version
         self._converter: Converter | FormerConverter = FormerConverter()
         self._coded = self._decode()
+        self._first: av.VideoFrame | None = None
 
     def __next__(self) -> np.ndarray:
         frame = self.advance()
@@ -140,8 +141,18 @@ class Frames(Iterator[np.ndarray]):
 
     def advance(self) -> av.VideoFrame | None:
         """The next frame as it was decoded; None if there is none."""
-        self.begun = True
-        return next(self._coded, None)  # opens the file and initialises the converter
+        self.begun, first, self._first = True, self._first, None
+        return first or next(self._coded, None)  # opens the file and initialises the converter
+
+    def shape(self) -> tuple[int, int, int]:
+        """Number of frames that the file states (0: none), height and width; before the first frame is requested.
+
+        The first frame is decoded, and kept for later.
+        """
+        assert not self.begun
+        self._first = self._first or next(self._coded)
+        height, width = self.rgb(self._first).shape[:2]
+        return self.stated, height, width
 
     def rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """A frame of :meth:`advance` as a picture: uint8 (H, W, 3) RGB."""
@@ -227,12 +238,14 @@ def _decoded(
     path: Path, container: av.container.InputContainer, stream: av.video.stream.VideoStream
 ) -> Iterator[av.VideoFrame]:
     count, size = 0, None
+    facts: tuple[int, int, float] | None = None  # of the frame before; reading the whole matrix costs more
     try:
         for _, frames in decode(container, stream):
             for frame in frames:
-                sides = (frame.width, frame.height)
-                turned = swaps_sides(turning(display_matrix(frame)))
-                size = same_size(path, count, size, (sides[1], sides[0]) if turned else sides)
+                now = (frame.width, frame.height, frame.rotation)
+                if now != facts:
+                    facts, turned = now, swaps_sides(turning(display_matrix(frame)))
+                    size = same_size(path, count, size, (now[1], now[0]) if turned else (now[0], now[1]))
                 count += 1
                 yield frame
     except BROKEN as error:

@@ -41,12 +41,14 @@ class Header:
         frames: number of frames according to the file, which may be wrong. If it states none: the number that was
             decoded, or 0 if it was not decoded to its end.
         height, width: of the upright pictures, in pixels.
+        codec: libav's name of the codec.
         crop: the crop in the container (:func:`~benchmark_builder.video.streams.cropping`).
     """
 
     frames: int
     height: int
     width: int
+    codec: str
     crop: str = ""
 
 
@@ -130,10 +132,10 @@ class FrameIndex:
 
     def to_bytes(self) -> bytes:
         """For the cache; :meth:`from_bytes` reads it."""
-        usable, about = self.usable and len(set(self.times)) == len(self.times), self.header or Header(0, 0, 0)
-        crop = about.crop.encode()
+        usable, about = self.usable and len(set(self.times)) == len(self.times), self.header or Header(0, 0, 0, "")
+        words = f"{about.codec}\n{about.crop}".encode()
         flags = (usable, self.skips, self.quick, self.header is not None)
-        start = _VERSION + _HEADER.pack(*flags, about.frames, about.height, about.width, len(crop)) + crop
+        start = _VERSION + _HEADER.pack(*flags, about.frames, about.height, about.width, len(words)) + words
         if not usable:
             return start
         steps = np.diff(np.array(self.times, np.int64), prepend=0)
@@ -150,7 +152,8 @@ class FrameIndex:
             raise ValueError("another version")
         try:
             usable, skips, quick, has_header, frames, height, width, length = _HEADER.unpack_from(data, 1)
-            crop, rest = data[1 + _HEADER.size :][:length].decode(), data[1 + _HEADER.size + length :]
+            words, rest = data[1 + _HEADER.size :][:length].decode(), data[1 + _HEADER.size + length :]
+            codec, _, crop = words.partition("\n")
             plain = zlib.decompress(rest) if usable else rest
         except (struct.error, zlib.error, UnicodeDecodeError) as error:
             raise ValueError(str(error)) from None
@@ -161,13 +164,13 @@ class FrameIndex:
         marks = np.frombuffer(plain, np.uint8, count, 8 * count)
         keys, b_frames = (marks & _KEY).nonzero()[0], (marks & _B_FRAME).nonzero()[0]
         sums = np.frombuffer(plain, np.uint32, count, 9 * count)
-        header = Header(frames, height, width, crop) if has_header else None
+        header = Header(frames, height, width, codec, crop) if has_header else None
         return cls(times.tolist(), keys.tolist(), sums.tolist(), skips, b_frames.tolist(), usable, quick, header)
 
 
 def checksum(picture: np.ndarray) -> int:
     """32 bits from all pixels of a frame's upright picture, uint8 (H, W, 3) RGB, and its height."""
-    return xxhash.xxh3_64_intdigest(np.ascontiguousarray(picture), seed=len(picture)) & 0xFFFFFFFF
+    return xxhash.xxh3_64_intdigest(np.ascontiguousarray(picture).data, seed=len(picture)) & 0xFFFFFFFF
 
 
 def load(path: Path) -> FrameIndex | None:

@@ -3,10 +3,10 @@
 There are three ways, and the first that applies is used:
 
 - FFV1: every frame is coded on its own, so the packets of the others are passed over.
-- The file was read before (:mod:`~benchmark_builder.video.frame_index`): decoding starts at the key frame before the
+- The file's frames are known (:mod:`~benchmark_builder.video.frame_index`): decoding starts at the key frame before the
   first chosen frame, leaves out frames that no other frame refers to, and each returned frame is compared with its
   checksum. If one differs or is missing, this file is read in order from now on.
-- Otherwise all frames up to the last chosen one are decoded, and those that are not known yet are recorded.
+- Otherwise all frames up to the last chosen one are decoded, and recorded the second time that the file is read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,6 +24,7 @@ from benchmark_builder.video.frame_index import FrameIndex, Header, checksum
 from benchmark_builder.video.streams import BROKEN, cropping, opened
 
 Found = tuple[int, np.ndarray]
+_MATROSKA = (".mkv", ".mk3d", ".webm")
 
 
 class _Differs(Exception):
@@ -34,9 +35,8 @@ class ChosenFrames:
     """Iterates over (number, picture) of the chosen frames in rising order; pictures are uint8 (H, W, 3) RGB.
 
     Args:
-        path: a video file.
+        video: a video file, not read from yet.
         wanted: numbers of frames, from 0.
-        threads: number of decoder threads.
 
     Attributes:
         count: after the iteration: how many frames were passed. At most the last wanted number means that the video
@@ -46,20 +46,21 @@ class ChosenFrames:
         BenchError: as :func:`~benchmark_builder.video.decode.read_frames`.
     """
 
-    def __init__(self, path: Path, wanted: Iterable[int], threads: int = 1) -> None:
-        self.path, self.threads, self.count = path, threads, 0
+    def __init__(self, video: Frames, wanted: Iterable[int]) -> None:
+        self.path, self.threads, self.count = video.path, video.threads, 0
+        self._video = video
         self._rest = sorted({int(k) for k in wanted})
 
     def __iter__(self) -> Iterator[Found]:
         if not self._rest:
             return
         index = frame_index.load(self.path)
-        if index is None:
+        if _perhaps_ffv1(self.path, index):
             try:
                 yield from self._own_packets()
             except (_Differs, *BROKEN):
-                index = self._in_order_only(None)
-        elif index.knows(self._rest):
+                index = self._in_order_only(index)
+        elif index is not None and index.knows(self._rest):
             if index.quick:
                 try:
                     yield from self._sought(index, quick=True)
@@ -159,11 +160,16 @@ class ChosenFrames:
         return number, picture
 
     def _in_order(self, index: FrameIndex | None) -> Iterator[Found]:
-        """All frames up to the last chosen one; those not known yet are recorded."""
+        """All frames up to the last chosen one.
+
+        The first time, only what opening the file tells is stored: many files are read once. From the second time on,
+        frames that are not known yet are recorded.
+        """
         known = FrameIndex() if index is None else index
-        more = known.usable and self._rest[-1] >= len(known)
-        new = FrameIndex(header=known.header)
-        frames = Frames(self.path, self.threads)
+        more = (
+            index is not None and not _perhaps_ffv1(self.path, index) and not index.knows(self._rest) and known.usable
+        )
+        new, frames = FrameIndex(header=known.header), self._video
         try:
             for number in range(self._rest[-1] + 1):
                 frame = frames.advance()
@@ -177,39 +183,53 @@ class ChosenFrames:
                     continue
                 picture = frames.rgb(frame)
                 if new.header is None:
-                    new.header = Header(frames.stated, picture.shape[0], picture.shape[1], frames.crop)
+                    height, width = picture.shape[:2]
+                    new.header = Header(frames.stated, height, width, frames.codec, frames.crop)
                 if more:
                     new.add(frame, picture, frames.codec)
                 if chosen:
                     yield number, picture
                     self._passed(number)
         finally:
-            if more and (len(new) > len(known) or new.header != known.header or not new.usable):
-                frame_index.save(self.path, new)
+            better = more and (len(new) > len(known) or not new.usable)
+            record = new if better else replace(known, header=new.header)
+            if record != index:
+                frame_index.save(self.path, record)
 
 
-def shape(path: Path) -> tuple[int, int, int]:
+def _perhaps_ffv1(path: Path, index: FrameIndex | None) -> bool:
+    if index is None:
+        return path.suffix.lower() in _MATROSKA
+    return index.usable and index.header is not None and index.header.codec == "ffv1"
+
+
+def shape(video: Path | Frames) -> tuple[int, int, int]:
     """Frames, height and width of a video, in pixels of the upright picture; from the cache if they are known.
 
     The number of frames is the one that the file states, which may be wrong; if it states none, its frames are counted.
 
     Args:
-        path: a video file, or a folder of pictures.
+        video: a video file or a folder of pictures; or a video file not read from yet, which is then opened only once.
 
     Raises:
         BenchError: the file is not a readable video.
     """
+    path = video if isinstance(video, Path) else video.path
     index = frame_index.load(path) if path.is_file() else None
     header = None if index is None else index.header
     if header is not None and header.frames:
         return header.frames, header.height, header.width
-    info = probe(path)
-    return info.frames or _counted(path), info.height, info.width
+    if isinstance(video, Frames):
+        frames, height, width = video.shape()
+    else:
+        info = probe(path)
+        frames, height, width = info.frames, info.height, info.width
+    return frames or _counted(path), height, width
 
 
 def _counted(path: Path) -> int:
-    """How many frames a file has; they are recorded."""
-    frames = ChosenFrames(path, [2**62])
+    """How many frames a file has; it is stored."""
+    frames = ChosenFrames(Frames(path), [2**62])
     for _ in frames:
         pass
     return frames.count

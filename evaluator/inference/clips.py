@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from albar.clips.clips import ClipSampling, ShortVideo, eval_clips, still_clips
 from benchmark_builder.utils.errors import BenchError, ChangedFile
+from benchmark_builder.video.decode import Frames
 from benchmark_builder.video.digest_cache import known_digest
 from benchmark_builder.video.random_access import shape
 from evaluator.testsets import Item, TestSet
@@ -59,9 +60,10 @@ def read_clips(s: TestSet, item: Item, sampling: ClipSampling, check: bool = Tru
         raise ChangedFile(f"{item.path}: changed since its manifest was written; delete the file and build it again")
     if s.still:
         return still_clips(next(s.frames(item)), sampling)
-    count = item.frames or shape(item.path)[0]
+    frames = s.frames(item)
+    count = item.frames or shape(frames if isinstance(frames, Frames) else item.path)[0]
     try:
-        return _in_time(s, item, eval_clips(s.frames(item), count, sampling), sampling)
+        return _in_time(s, item, eval_clips(frames, count, sampling), sampling)
     except ShortVideo as short:
         if item.frames:
             raise BenchError(f"{item.path}: has {short.count} frames, its manifest says {count}; rebuild it") from None
