@@ -49,11 +49,50 @@ class Lossless(Layout):
 
 
 class _Planes:
+    """Converts frames to planes. Where a frame equals the one before, its planes are kept: most of a SCUBA frame is the
+    background of the whole video. In a video where most of the picture changes, frames are not compared any more."""
+
     def __init__(self, encoder: Sink) -> None:
         self.encoder = encoder
+        self._compared = True
+        self._last: np.ndarray | None = None  # the frame of the planes
+        self._planes = np.empty(0, np.uint8)
 
     def write(self, frame: np.ndarray) -> None:
-        self.encoder.write(to_planes(frame))
+        box = changed(self._last, frame) if self._last is not None else None
+        if self._last is None or box is None:
+            self._compared &= self._last is None
+            self._last, self._planes = frame.copy() if self._compared else None, to_planes(frame)
+        elif box[1]:
+            top, bottom, left, right = box
+            (height, width), tall = frame.shape[:2], bottom - top
+            self._last[top:bottom, left:right] = frame[top:bottom, left:right]
+            part = to_planes(frame[top:bottom, left:right])
+            self._planes[top:bottom, left:right] = part[:tall]
+            chroma = self._planes[height:].reshape(2, height // 2, width // 2)
+            chroma[:, top // 2 : bottom // 2, left // 2 : right // 2] = part[tall:].reshape(2, tall // 2, -1)
+        self.encoder.write(self._planes)
+
+
+def changed(before: np.ndarray, after: np.ndarray) -> tuple[int, int, int, int] | None:
+    """The rectangle outside of which two frames of one size are equal.
+
+    Args:
+        before, after: uint8 (H, W, 3), contiguous, with even sides.
+
+    Returns:
+        (top, bottom, left, right) in pixels, even numbers, without row ``bottom`` and column ``right``; all 0 if the
+        frames are equal. None if it is most of the picture.
+    """
+    height, width = after.shape[:2]
+    if after[0, 0].tobytes() != before[0, 0].tobytes() and after[-1, -1].tobytes() != before[-1, -1].tobytes():
+        return None  # the rectangle has two opposite corners of the picture
+    unit = np.dtype(np.uint64 if width % 8 == 0 else np.uint16)  # bytes that are compared together
+    differ = before.reshape(height, -1).view(unit) != after.reshape(height, -1).view(unit)
+    x, y, wide, tall = cv2.boundingRect(differ.view(np.uint8))
+    left, right = x * unit.itemsize // 3, -(-(x + wide) * unit.itemsize // 3)
+    top, left, bottom, right = y // 2 * 2, left // 2 * 2, (y + tall + 1) // 2 * 2, (right + 1) // 2 * 2
+    return None if (bottom - top) * (right - left) > 0.6 * height * width else (top, bottom, left, right)
 
 
 # OpenCV's U and V have the range 0..255 around 128; files of limited range use 16..240.

@@ -65,6 +65,7 @@ class Encoder:
             raise self._failed(f"{path.suffix!r} is none of {', '.join(_FORMATS)}")
         self._clock = 1 / Fraction(f"{fps:.6f}").limit_denominator(max(1, int(_CLOCK / max(1.0, fps))))
         self._reformatter = VideoReformatter()
+        self._picture = av.VideoFrame(width, height, pixels)  # filled again for each frame
         # An open file and not its name: libav would read colons and ``%d`` in paths as protocols and patterns.
         self._file = open(path, "wb")
         try:
@@ -83,12 +84,25 @@ class Encoder:
         """Append one frame: uint8 (H, W, 3) RGB, or (H·3/2, W) planes if the encoder takes yuv420p."""
         if frame.shape != self.shape or frame.dtype != np.uint8:
             raise ValueError(f"frame is {frame.dtype} {frame.shape}, the encoder takes uint8 {self.shape}")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), self.pixels)
+        picture = self._picture
+        self._fill(frame)
         if self.pixels != self.stored:
             picture = self._reformatter.reformat(picture, format=self.stored, interpolation="BICUBIC", threads=1)
         picture.pts, picture.time_base = self._count, self._clock
         self._count += 1
         self._mux(picture)
+
+    def _fill(self, frame: np.ndarray) -> None:
+        """Copy a frame to libav's memory, in a tenth of the time of ``av.VideoFrame.from_ndarray``."""
+        self._picture.make_writable()  # new memory if the encoder still needs the old one
+        if self.pixels == "rgb24":
+            parts = [frame.reshape(len(frame), -1)]
+        else:
+            height, width = len(frame) * 2 // 3, frame.shape[1]
+            parts = [frame[:height], *np.ascontiguousarray(frame[height:]).reshape(2, height // 2, width // 2)]
+        for part, plane in zip(parts, self._picture.planes, strict=True):
+            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # longer than the picture is wide
+            rows[: len(part), : part.shape[1]] = part
 
     def close(self) -> None:
         """Finish the file; raises BenchError if it could not be written (for example, the disk is full)."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_videos import moving_square, write_video
 
-from benchmark_builder.layouts.video import to_planes
+from benchmark_builder.layouts.video import _Planes, to_planes
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import inside, whole_file
 from benchmark_builder.video.decode import probe, read_frames
@@ -47,6 +47,24 @@ def test_planes_are_the_bt601_formula_with_chroma_averaged_over_two_by_two() -> 
     chroma = np.stack([128 + 224 * (b - y) / 1.772, 128 + 224 * (r - y) / 1.402])
     # Three roundings: of the mean (its coefficients' absolute values sum to 0.88), of full-range chroma, of the result.
     assert np.abs(planes[6:].reshape(2, 3, 5) - chroma).max() <= 0.5 * 0.88 + 0.5 * 0.88 + 0.5
+
+
+class Kept:
+    """A sink that keeps the last planes."""
+
+    def write(self, planes: np.ndarray) -> None:
+        self.planes = planes
+
+
+@pytest.mark.parametrize("width", [40, 42])
+def test_planes_that_are_kept_from_the_frame_before_are_those_of_the_frame(width: int) -> None:
+    rng, kept = np.random.default_rng(0), Kept()
+    sink, frame = _Planes(kept), rng.integers(0, 256, (30, width, 3), dtype=np.uint8)
+    boxes = [(0, 0, 0, 0), (3, 4, 7, 8), (29, 30, 0, width), (0, 30, width - 1, width), (5, 18, 11, 25), (0, 1, 0, 1)]
+    for top, bottom, left, right in [*boxes, (0, 30, 0, width), *boxes]:
+        frame[top:bottom, left:right] ^= rng.integers(1, 256, dtype=np.uint8)  # in the caller's memory, as builders do
+        sink.write(frame)
+        assert (kept.planes == to_planes(frame)).all()
 
 
 def test_same_frames_same_bytes(tmp_path: Path) -> None:
