@@ -101,7 +101,7 @@ class Encoder:
             height, width = len(frame) * 2 // 3, frame.shape[1]
             parts = [frame[:height], *np.ascontiguousarray(frame[height:]).reshape(2, height // 2, width // 2)]
         for part, plane in zip(parts, self._picture.planes, strict=True):
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # longer than the picture is wide
+            rows = np.asarray(memoryview(plane)).reshape(-1, plane.line_size)  # longer than the picture is wide
             rows[: len(part), : part.shape[1]] = part
 
     def close(self) -> None:

@@ -18,8 +18,7 @@ from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark.export import export
 from benchmark_builder.benchmark.manifest import Benchmark, read_benchmark
 from benchmark_builder.builders import build_conflfg, build_kind, build_scuba
-from benchmark_builder.layouts import frames, zipped
-from benchmark_builder.layouts import layout as layouts
+from benchmark_builder.layouts.base import Jpegs
 from benchmark_builder.layouts.layout import Layout
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file, write_csv
@@ -36,16 +35,15 @@ def test_a_disk_that_is_full_for_one_video_costs_that_video_alone(
 ) -> None:
     root, out = folder_of_actions(), tmp_path / "out"
     whole = read_benchmark(scuba(root, tmp_path / "whole", layout=layout)).rows
-    real, written = layouts.jpeg, list[int]()
-    writer = frames if layout == "frames" else zipped
+    real, written = Jpegs.encode, list[int]()
 
-    def full(frame: np.ndarray, quality: int = 95) -> bytes:
+    def full(jpegs: Jpegs, frame: np.ndarray) -> memoryview:
         written.append(1)
         if len(written) == 20:  # among the second source's 16 pictures
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return real(frame, quality)
+        return real(jpegs, frame)
 
-    monkeypatch.setattr(writer, "jpeg", full)
+    monkeypatch.setattr(Jpegs, "encode", full)
     report = build_scuba(
         "ucf101", root, "all", masks=f"stored:{root / 'masks'}", per_video=2, out=out, run=QUIET, layout=layout
     )
