@@ -134,6 +134,19 @@ def _open(file: Path) -> sqlite3.Connection:
     return opened
 
 
+def _close() -> None:
+    """Close the cache, which is opened again on its next use: SQLite forbids that a fork inherits a connection."""
+    global _database
+    process, opened = _database
+    _database = -1, None
+    if opened is not None and process == os.getpid():
+        opened.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_close)
+
+
 def _read(name: bytes, stamp: str) -> str | None:
     found = _found("digests", name, stamp)
     return None if found is None else str(found)

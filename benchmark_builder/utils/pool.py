@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
-from tqdm import tqdm
 
 from benchmark_builder.utils.errors import BenchError, Crashed, system_error
 from benchmark_builder.utils.malloc import keep_freed
@@ -159,8 +158,23 @@ def _wants_memory(error: Exception) -> bool:
 # The worker's side.
 
 
-def _serve(tasks: "connection.Connection", faults: "connection.Connection | None", job: bytes, parent: int) -> None:
-    """Receive items and send their results, until the other end closes the connection."""
+def _serve(
+    tasks: "connection.Connection",
+    faults: "connection.Connection | None",
+    job: bytes,
+    parent: int,
+    inherited: Iterable[int] = (),
+) -> None:
+    """Receive items and send their results, until the other end closes the connection.
+
+    Args:
+        tasks: receives items, sends results.
+        faults: where the traceback of a crash goes.
+        job: the pickled maker.
+        parent: the process that this one ends with.
+        inherited: files of that process which are open here too, after a fork.
+    """
+    _let_go(set(inherited) - {tasks.fileno(), -1 if faults is None else faults.fileno()})
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the parent stops its workers
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     die_with(parent)
@@ -168,12 +182,12 @@ def _serve(tasks: "connection.Connection", faults: "connection.Connection | None
         faulthandler.enable(file=faults.fileno(), all_threads=False)
     cv2.setNumThreads(1)
     keep_freed()
-    tqdm.set_lock(threading.RLock())  # tqdm's own lock is a system semaphore, which a killed process leaves behind
     try:
         maker = ForkingPickler.loads(job)
     except Exception:  # importing the maker's module may raise anything
         tasks.send((False, traceback.format_exc().strip().splitlines()[-1]))
         return
+    _own_bar_lock()
     tasks.send((True, ""))
     while True:
         try:
@@ -181,6 +195,25 @@ def _serve(tasks: "connection.Connection", faults: "connection.Connection | None
         except (EOFError, OSError):
             return
         tasks.send_bytes(_answer(maker, item))
+
+
+def _let_go(files: Iterable[int]) -> None:
+    """Replace open files of a parent by one that is empty: a lock, and ends of pipes to other workers, are its alone.
+
+    They are not closed, since objects here would close their numbers again, which may then belong to other files.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for file in files:
+        os.dup2(nothing, file, inheritable=False)
+    os.close(nothing)
+
+
+def _own_bar_lock() -> None:
+    """Give tqdm a lock of this process: its own one is a system semaphore, which a killed process leaves behind."""
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        tqdm.set_lock(threading.RLock())
 
 
 def _answer(maker: Maker, item: bytes) -> bytes:
@@ -212,6 +245,38 @@ def unpacked(data: bytes) -> object:
 
 # The parent's side.
 
+# What these libraries keep (threads, a GPU, connections) is not usable after a fork.
+_NOT_FORKED = ("torch", "ray", "tensorflow", "jax", "cupy", "onnxruntime")
+
+
+def forks() -> bool:
+    """Whether workers are forks of this process, which have its modules, instead of new processes that import them.
+
+    A fork has only the thread that forked; a lock that another thread held stays locked in it. So this is done only in
+    a process with one thread, of libraries too, and on Linux, where the number of threads is known.
+    """
+    if sys.platform != "linux" or any(name in sys.modules for name in _NOT_FORKED):
+        return False
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False
+
+
+def _open_files() -> list[int]:
+    """Numbers of the open files of this process, without standard input, output and errors."""
+    listed = [int(name) for name in os.listdir("/proc/self/fd")]
+    return [file for file in listed if file > 2 and _is_open(file)]
+
+
+def _is_open(file: int) -> bool:
+    try:
+        os.fstat(file)
+    except OSError:  # that of the listing
+        return False
+    return True
+
+
 _MOMENT = 2.0  # seconds
 _MOST_STARTS = 3  # consecutive workers that may end while they start
 _alive: dict[BaseProcess, int] = {}  # worker -> id of the process that started it
@@ -230,7 +295,8 @@ class _Worker:
 
     def __init__(self, job: bytes, place: Mapping[str, str] | None = None) -> None:
         self.place = place
-        context = multiprocessing.get_context("spawn")  # threads, as torch has, do not survive a fork
+        forked = forks()
+        context: Any = multiprocessing.get_context("fork" if forked else "spawn")
         self.tasks, theirs = context.Pipe()
         # After a crash in C code, the Python traceback is in this pipe. (Windows would need a file.)
         ends: tuple[connection.Connection | None, connection.Connection | None] = (
@@ -239,9 +305,10 @@ class _Worker:
         self.faults, fault_end = ends
         self.ready, self.why = False, ""  # why: reason why it could not start
         self.item: Any = None
-        self.process = context.Process(target=_serve, args=(theirs, fault_end, job, os.getpid()))
+        inherited = _open_files() if forked else []
+        self.process = context.Process(target=_serve, args=(theirs, fault_end, job, os.getpid(), inherited))
         try:
-            with _without_interrupts(), _environment(place or {}):
+            with _without_interrupts(forked), _environment(place or {}):
                 self.process.start()
         except BaseException:
             self.let_go()
@@ -297,12 +364,13 @@ class _Worker:
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
+def _without_interrupts(forked: bool) -> Iterator[None]:
     """Block Ctrl-C while a process starts. The process inherits this, so that Ctrl-C does not print its traceback."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # starting it later would unblock the signals
+    if not forked:
+        resource_tracker.ensure_running()  # starting it later would unblock the signals
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

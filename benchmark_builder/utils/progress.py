@@ -31,6 +31,8 @@ class Bar(_Base[T]):
     work (or per five minutes), and one at the end if ``leave`` is true.
     """
 
+    monitor_interval = 0  # no thread that watches the bars: a process with threads cannot be forked
+
     def __init__(self, iterable: Iterable[T] | None = None, desc: str | None = None, **options: Any) -> None:
         wanted: TextIO = options.pop("file", None) or sys.stderr
         self._lines: TextIO | _Nowhere | None = None if redrawn(wanted) else wanted
@@ -42,6 +44,7 @@ class Bar(_Base[T]):
             options["file"] = _Nowhere()
         else:
             options["file"] = wanted
+        options.setdefault("miniters", 1)  # tqdm's own choice skips updates after fast ones, which that thread notices
         super().__init__(iterable, desc, **options)  # type: ignore[arg-type]
 
     def display(self, msg: str | None = None, pos: int | None = None) -> Any:

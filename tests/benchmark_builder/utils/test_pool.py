@@ -114,3 +114,32 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("a worker outlived its run")
+
+
+class Files:
+    """Lists what its process has open."""
+
+    def make(self, item: str) -> list[str]:
+        return [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+def test_a_fork_has_no_files_of_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a killed run would stay locked, and a worker would not see that its pipe was closed by the parent."""
+    monkeypatch.setattr(pool, "forks", lambda: True)
+    with open(tmp_path / "lock", "w") as lock, closing(pool.run(Files(), ["a", "b", "c"], 2)) as results:
+        found = [opened for _, opened in results]
+        assert lock.write("still open here") and all(isinstance(opened, list) for opened in found)
+    assert not any("lock" in Path(name).name for opened in found for name in opened)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+@pytest.mark.parametrize(
+    ("before", "forked"),
+    [("", True), ("import threading, time; threading.Thread(target=time.sleep, args=(1,), daemon=True).start()", False)],
+)
+def test_workers_are_forked_only_from_a_process_with_one_thread(before: str, forked: bool) -> None:
+    code = f"from benchmark_builder.utils import pool; {before}\nprint(pool.forks())"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment).stdout
+    assert said.split() == [str(forked)]
