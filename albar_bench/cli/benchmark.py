@@ -18,7 +18,10 @@ from benchmark_builder.settings import (
     QuestionSettings,
     RunSettings,
 )
+from benchmark_builder.utils import blas
 from benchmark_builder.utils.text import counted
+
+blas.one_thread()
 
 Folder = Annotated[Path, typer.Argument(help="A built benchmark.", metavar="BENCHMARK")]
 

@@ -22,6 +22,7 @@ from benchmark_builder.settings import (
     SynthSettings,
     VideoSettings,
 )
+from benchmark_builder.utils import blas
 from benchmark_builder.utils.options import PathSetting, like, setting
 from benchmark_builder.utils.text import counted
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from benchmark_builder.benchmark.build import Report
     from benchmark_builder.builders import Run, Subset
 
+blas.one_thread()
 
 FROM = "The SCUBA benchmark to start from.  [default: the dataset's, built first if missing]"
 

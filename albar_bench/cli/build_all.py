@@ -12,12 +12,15 @@ from albar_bench.cli.build import FROM, BuildOptions, Network, Scuba, _end, _fin
 from albar_bench.cli.options import given_of, with_options
 from albar_bench.cli.say import say
 from benchmark_builder.settings import CorrectionSettings, LayoutSettings
+from benchmark_builder.utils import blas
 from benchmark_builder.utils.options import PathSetting, setting
 from benchmark_builder.utils.text import counted
 
 if TYPE_CHECKING:
     from benchmark_builder.builders import Subset
     from benchmark_builder.kinds.base import Derived
+
+blas.one_thread()
 
 SCUBA = "scuba"
 USUAL = (SCUBA, "scufo", "shaken", "conflfg")

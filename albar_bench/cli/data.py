@@ -15,7 +15,10 @@ from benchmark_builder.settings import (
     TranscodeSettings,
     VideoSettings,
 )
+from benchmark_builder.utils import blas
 from benchmark_builder.utils.text import counted, shown
+
+blas.one_thread()
 
 
 @with_options

@@ -15,7 +15,10 @@ from benchmark_builder.settings import (
     RunSettings,
     VideoSettings,
 )
+from benchmark_builder.utils import blas
 from benchmark_builder.utils.options import PathSetting, setting
+
+blas.one_thread()
 
 # One paragraph per kind, so that --help shows them as a list.
 MASKS_HELP = "KIND or KIND:PATH.  [default: the protocol's]\n\n" + MASKS.help("\n\n")

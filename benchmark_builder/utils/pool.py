@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
@@ -197,15 +197,16 @@ def _serve(
         tasks.send_bytes(_answer(maker, item))
 
 
-def _let_go(files: Iterable[int]) -> None:
+def _let_go(files: Collection[int]) -> None:
     """Replace open files of a parent by one that is empty: a lock, and ends of pipes to other workers, are its alone.
 
     They are not closed, since objects here would close their numbers again, which may then belong to other files.
     """
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for file in files:
+    nothing = os.open(os.devnull, os.O_RDWR)  # it may get the number of a file that was closed at the fork
+    for file in {*files} - {nothing}:
         os.dup2(nothing, file, inheritable=False)
-    os.close(nothing)
+    if nothing not in files:
+        os.close(nothing)
 
 
 def _own_bar_lock() -> None:
@@ -258,14 +259,14 @@ def forks() -> bool:
     if sys.platform != "linux" or any(name in sys.modules for name in _NOT_FORKED):
         return False
     try:
-        return len(os.listdir("/proc/self/task")) == 1
+        return len(list(Path("/proc/self/task").iterdir())) == 1
     except OSError:
         return False
 
 
 def _open_files() -> list[int]:
     """Numbers of the open files of this process, without standard input, output and errors."""
-    listed = [int(name) for name in os.listdir("/proc/self/fd")]
+    listed = [int(link.name) for link in Path("/proc/self/fd").iterdir()]
     return [file for file in listed if file > 2 and _is_open(file)]
 
 

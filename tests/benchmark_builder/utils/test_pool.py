@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from crashing import WAYS, Maker, Once, Slow, Unstartable
+from filelock import FileLock
 
 from benchmark_builder.utils import pool
 from benchmark_builder.utils.errors import BenchError, Crashed, LeftOut
@@ -120,26 +121,42 @@ class Files:
     """Lists what its process has open."""
 
     def make(self, item: str) -> list[str]:
-        return [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+        return [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
 def test_a_fork_has_no_files_of_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a killed run would stay locked, and a worker would not see that its pipe was closed by the parent."""
     monkeypatch.setattr(pool, "forks", lambda: True)
-    with open(tmp_path / "lock", "w") as lock, closing(pool.run(Files(), ["a", "b", "c"], 2)) as results:
-        found = [opened for _, opened in results]
-        assert lock.write("still open here") and all(isinstance(opened, list) for opened in found)
-    assert not any("lock" in Path(name).name for opened in found for name in opened)
+    starts: list[object] = []
+    monkeypatch.setattr(pool.Crew, "_failed_start", lambda self, why: starts.append(why))
+    with FileLock(tmp_path / "lock"), open(tmp_path / "table", "w") as table:
+        found = [opened for _, opened in pool.run(Files(), ["a", "b", "c"], 2)]
+        assert table.write("still open here") and all(isinstance(opened, list) for opened in found)
+    assert not any(str(tmp_path) in name for opened in found for name in opened) and not starts
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_letting_go_of_a_file_that_was_closed_meanwhile(tmp_path: Path) -> None:
+    number = os.open(tmp_path / "closed", os.O_CREAT)
+    os.close(number)
+    pool._let_go([number])  # its number is the next that is free
+    assert os.path.realpath(f"/proc/self/fd/{number}") == os.devnull
+    os.close(number)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
 @pytest.mark.parametrize(
     ("before", "forked"),
-    [("", True), ("import threading, time; threading.Thread(target=time.sleep, args=(1,), daemon=True).start()", False)],
+    [
+        ("import albar_bench.cli.build", True),
+        ("import threading, time; threading.Thread(target=time.sleep, args=(1,), daemon=True).start()", False),
+        ("import sys; sys.modules['torch'] = sys", False),
+    ],
 )
 def test_workers_are_forked_only_from_a_process_with_one_thread(before: str, forked: bool) -> None:
-    code = f"from benchmark_builder.utils import pool; {before}\nprint(pool.forks())"
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    """The command line has only one: numpy and OpenCV start none."""
+    code = f"{before}\nfrom benchmark_builder.utils import pool\nprint(pool.forks())"
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment).stdout
     assert said.split() == [str(forked)]
