@@ -9,6 +9,7 @@ import functools
 import hashlib
 import os
 import platform
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -474,11 +475,14 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "still_frame": (0, LONGEST), "donor_frame": (0, LONGEST),
 }  # fmt: skip
 _NAMES = ("id", "file", "source_file", "mask_file", "source_id", "partner_id", "donor_id")
+_CONTROL = re.compile("[\0-\x1f]")
 
 
 def _is_name(text: str) -> bool:
     """Whether the text is empty or a valid relative file name."""
-    return not any(ord(c) < 32 for c in text) and all(len(p.encode()) < 256 for p in text.split("/"))
+    if _CONTROL.search(text):
+        return False
+    return (len(text) < 256 and text.isascii()) or all(len(p.encode()) < 256 for p in text.split("/"))
 
 
 def _parse(record: dict[str, str], where: str) -> Row:

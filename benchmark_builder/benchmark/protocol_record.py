@@ -4,7 +4,7 @@ A field that older versions did not write has a default: the behaviour of those 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
@@ -189,9 +189,9 @@ class ProtocolRecord(FileRecord):
     def of(cls, document: object, path: Path | str, fix: str = FIX) -> Self:
         """As for every record; also, no text may contain a character that is invalid in file names."""
         record = super().of(document, path, fix)
-        for name, value in _texts(document):
-            if _NO_TEXT.search(value):
-                raise BenchError(f"{path}: {one_line(name)} is {shown(value)}, which is no text; {fix}")
+        if found := _no_text(document):
+            name, value = found
+            raise BenchError(f"{path}: {one_line(name)} is {shown(value)}, which is no text; {fix}")
         return record
 
 
@@ -211,14 +211,20 @@ def required(value: T | None, name: str, folder: Path = Path()) -> T:
     return value
 
 
-def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every text in a protocol, also keys, with its field's name. ``read_json`` limits the depth of JSON."""
+def _no_text(value: object, name: str = "") -> tuple[str, str] | None:
+    """The first text in a protocol, also of keys, with a character that is invalid; and its field's name.
+
+    ``read_json`` limits the depth of JSON.
+    """
     if isinstance(value, str):
-        yield name, value
-    elif isinstance(value, Mapping):
-        yield from ((f"a name in {name or 'it'}", key) for key in value)
-        for key, inner in value.items():
-            yield from _texts(inner, f"{name}.{key}" if name else key)
+        return (name, value) if _NO_TEXT.search(value) else None
+    if isinstance(value, dict | Mapping):
+        for key in value:
+            if _NO_TEXT.search(key):
+                return f"a name in {name or 'it'}", key
+        inner = ((f"{name}.{key}" if name else key, found) for key, found in value.items())
     elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner, name)
+        inner = ((name, found) for found in value)
+    else:
+        return None
+    return next(filter(None, (_no_text(found, where) for where, found in inner)), None)

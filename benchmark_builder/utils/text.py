@@ -5,6 +5,7 @@ the end of a line. All of these are read as equal.
 """
 
 import csv
+import functools
 import io
 import re
 import unicodedata
@@ -120,6 +121,7 @@ def plain_path(text: str) -> str:
     return composed(text.strip()).replace("\\", "/").removeprefix("./")
 
 
+@functools.lru_cache(maxsize=4096)  # of every class, for every folder and line of a list
 def letters(name: str) -> str:
     """The letters and digits of a class name in lower case: ``Massaging person's head`` → ``massagingpersonshead``.
 

@@ -2,14 +2,13 @@
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from commands import bench
 from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -236,37 +235,26 @@ def test_a_stored_track_has_the_length_it_was_given(
     assert StoredTrack(path, *masks.shape[1:]).covered.tolist() == [True] * len(masks)
 
 
-def command(*words: object) -> subprocess.CompletedProcess:
-    code = (
-        "import typer; from albar_bench.cli.segment import segment\n"
-        "from benchmark_builder.utils.errors import BenchError\n"
-        "app = typer.Typer(pretty_exceptions_enable=False); app.command()(segment)\n"
-        "try: app()\n"
-        "except BenchError as e: print(e); raise SystemExit(1)"
-    )
-    words = (sys.executable, "-c", code, *words)
-    return subprocess.run([str(w) for w in words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-
-
 def test_exit_status_of_the_command(folder_of_actions: Callable, tmp_path: Path) -> None:
     root, out = folder_of_actions(), tmp_path / "out"
     seg = pngs_of(root)
     for path in (seg / "Basketball/v_Basketball_g02_c01").iterdir():
         path.unlink()
-    words = ["--dataset", "ucf101", "--root", root, "--split", "all", "--masks", f"folder:{seg}", "--workers", 1]
-    done = command(*words, "--out", out)
+    words = ["segment", "--dataset", "ucf101", "--root", root, "--split", "all", "--masks", f"folder:{seg}"]
+    words += ["--workers", 1]
+    done = bench(*words, "--out", out)
     assert done.returncode == 0, "what is left out is no failure"
     assert "left out: Basketball/v_Basketball_g02_c01: no PNG mask" in done.stdout
     assert "masks of 3 videos (3 new, 0 kept), 1 left out, 0 failed" in done.stdout
     (root / "videos/Archery/v_Archery_g01_c01.mkv").write_text("not a video")
     (out / "Archery/v_Archery_g01_c01.zip").unlink()
-    failed = command(*words, "--out", out)
-    assert failed.returncode == 1 and "1 failed, the rest is written" in failed.stdout
-    assert command(*words, "--out", out, "--keep-going").returncode == 0
-    refused = command(*words, "--out", tmp_path / "b", "--actors", "first")
-    assert refused.returncode == 1 and "--masks folder has no such setting" in refused.stdout
-    nothing = command(*words, "--out", tmp_path / "c", "--only", "Basketball/v_Basketball_g02")
-    assert nothing.returncode == 1 and "no masks were written: 1 left out" in nothing.stdout
+    failed = bench(*words, "--out", out)
+    assert failed.returncode == 1 and "1 failed, the rest is written" in failed.stderr
+    assert bench(*words, "--out", out, "--keep-going").returncode == 0
+    refused = bench(*words, "--out", tmp_path / "b", "--actors", "first")
+    assert refused.returncode == 1 and "--masks folder has no such setting" in refused.stderr
+    nothing = bench(*words, "--out", tmp_path / "c", "--only", "Basketball/v_Basketball_g02")
+    assert nothing.returncode == 1 and "no masks were written: 1 left out" in nothing.stderr
 
 
 def test_masks_of_the_whole_picture_are_noted_and_stay_noted(folder_of_actions: Callable, tmp_path: Path) -> None:

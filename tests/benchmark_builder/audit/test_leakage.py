@@ -3,8 +3,6 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from fractions import Fraction
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import bench
 from tiny_videos import write_video
 
 from benchmark_builder.audit.leakage import COLUMNS, Leakage, Settings, measure, plot, write_table
@@ -305,15 +304,13 @@ def test_command(tmp_path: Path) -> None:
     wide = build(root, f"stored:{root / 'wide'}", tmp_path / "wide")
     exact = build(root, f"stored:{root / 'truth'}", tmp_path / "exact")
     words = ["audit", "leakage", wide, exact, "--reference", f"stored:{root / 'truth'}", "--workers", 1]
-    command = [sys.executable, "-m", "albar_bench", *(str(w) for w in words)]
-    outputs = ["--out", str(tmp_path / "l.csv"), "--plot", str(tmp_path / "l.png")]
-    done = subprocess.run([*command, *outputs], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = bench(*words, "--out", tmp_path / "l.csv", "--plot", tmp_path / "l.png")
     assert done.returncode == 0, done.stderr
     assert "62.5" in done.stdout and "in 100 % of 12 videos" in done.stdout and "in 0 % of 12 videos" in done.stdout
     with open(tmp_path / "l.csv", newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [float(r["leaked"]) for r in rows] == [0.625, 0] and (tmp_path / "l.png").is_file()
-    bad = subprocess.run([*command, "--plot", "a.eps"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    bad = bench(*words, "--plot", "a.eps")
     assert bad.returncode == 1 and "--plot a.eps" in bad.stderr + bad.stdout
 
 

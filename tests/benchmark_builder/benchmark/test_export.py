@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from small_builds import QUIET, frames_of, scuba
+from tiny_videos import make_actions
 
 from benchmark_builder.audit.verify import verify
 from benchmark_builder.benchmark import preview
@@ -32,9 +33,19 @@ def everything(root: Path, folder: Path, layout: str) -> dict[str, Path]:
     return made
 
 
-def test_virtual_gives_the_pixels_that_lossless_holds(folder_of_actions: Callable, tmp_path: Path) -> None:
-    root = folder_of_actions()
-    stored, virtual = everything(root, tmp_path, "lossless"), everything(root, tmp_path, "virtual")
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_actions(tmp_path_factory.mktemp("export") / "ucf")
+
+
+@pytest.fixture(scope="module")
+def stored(root: Path) -> dict[str, Path]:
+    """All four kinds as lossless videos; no test changes them."""
+    return everything(root, root.parent, "lossless")
+
+
+def test_virtual_gives_the_pixels_that_lossless_holds(root: Path, stored: dict[str, Path], tmp_path: Path) -> None:
+    virtual = everything(root, tmp_path, "virtual")
     for kind in stored:
         assert verify(virtual[kind], progress=False) == [], kind
         for row in read_benchmark(stored[kind]).rows:
@@ -54,19 +65,17 @@ def test_virtual_without_its_dataset_says_so(folder_of_actions: Callable, tmp_pa
         next(iter(benchmark.frames(benchmark.rows[0])))
 
 
-def test_shaken_moves_smoothly_and_knows_no_class(folder_of_actions: Callable, tmp_path: Path) -> None:
-    made = everything(folder_of_actions(), tmp_path, "lossless")
-    still, shaken = read_benchmark(made["scufo"]), read_benchmark(made["shaken"])
+def test_shaken_moves_smoothly_and_knows_no_class(stored: dict[str, Path]) -> None:
+    still, shaken = read_benchmark(stored["scufo"]), read_benchmark(stored["shaken"])
     for row in shaken.rows:
         assert row.still_frame == still.by_id[row.id].still_frame and row.partner_id == row.id
-        frames = frames_of(made["shaken"], row.id)
+        frames = frames_of(stored["shaken"], row.id)
         assert all((a != b).any() for a, b in pairwise(frames)), "every step moves"
 
 
 @pytest.mark.parametrize("layout", ["frames", "zip", "lossless", "video"])
-def test_export_keeps_the_manifest(folder_of_actions: Callable, tmp_path: Path, layout: str) -> None:
-    made = everything(folder_of_actions(), tmp_path, "lossless")
-    for kind, folder in made.items():
+def test_export_keeps_the_manifest(stored: dict[str, Path], tmp_path: Path, layout: str) -> None:
+    for kind, folder in stored.items():
         report = export(folder, tmp_path / f"{layout}-{kind}-exported", Layout(layout, 90), progress=False)
         assert report.benchmark is not None and verify(report.benchmark.folder, progress=False) == []
         moved = {"file": "", "file_sha256": ""}
@@ -75,11 +84,8 @@ def test_export_keeps_the_manifest(folder_of_actions: Callable, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("layout", ["frames", "zip"])
-def test_import_after_export_returns_the_same_manifest(
-    folder_of_actions: Callable, tmp_path: Path, layout: str
-) -> None:
-    made = everything(folder_of_actions(), tmp_path, "lossless")
-    for kind, folder in made.items():
+def test_import_after_export_returns_the_same_manifest(stored: dict[str, Path], tmp_path: Path, layout: str) -> None:
+    for kind, folder in stored.items():
         out = tmp_path / f"{layout}-{kind}-exported"
         exported = export(folder, out, Layout(layout, 90), progress=False).benchmark
         assert exported is not None
@@ -97,9 +103,8 @@ def test_import_after_export_returns_the_same_manifest(
             assert [getattr(old, k) for k in same] == [getattr(new, k) for k in same]
 
 
-def test_a_second_export_does_only_what_is_missing(folder_of_actions: Callable, tmp_path: Path) -> None:
-    made = everything(folder_of_actions(), tmp_path, "lossless")
-    for kind, folder in made.items():
+def test_a_second_export_does_only_what_is_missing(stored: dict[str, Path], tmp_path: Path) -> None:
+    for kind, folder in stored.items():
         out = tmp_path / f"{kind}-exported"
         rows = export(folder, out, Layout("zip"), progress=False).benchmark.rows  # type: ignore[union-attr]
         assert export(folder, out, Layout("zip"), progress=False).made == 0
@@ -197,19 +202,18 @@ def test_import_refuses_a_list_that_does_not_fit(tmp_path: Path, line: str, says
     assert not (folder / "manifest.csv").exists()
 
 
-def test_pictures_of_a_benchmark(folder_of_actions: Callable, tmp_path: Path) -> None:
-    made = everything(folder_of_actions(), tmp_path, "lossless")
-    sheet = cv2.imread(str(contact_sheet(made["shaken"], tmp_path / "sheet.png", videos=2, columns=3)))
+def test_pictures_of_a_benchmark(stored: dict[str, Path], tmp_path: Path) -> None:
+    sheet = cv2.imread(str(contact_sheet(stored["shaken"], tmp_path / "sheet.png", videos=2, columns=3)))
     assert sheet.shape[0] > 2 * 6 * 120  # two videos, six versions of each
     for name in ("a.gif", "a.mp4"):
-        assert animation(made["scuba"], tmp_path / name).stat().st_size > 1000
+        assert animation(stored["scuba"], tmp_path / name).stat().st_size > 1000
     assert (tmp_path / "a.gif").read_bytes()[:4] == b"GIF8" and (tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"
-    assert contact_sheet(made["scuba"], tmp_path / "S.JPG", 1).read_bytes()[:3] == b"\xff\xd8\xff"
+    assert contact_sheet(stored["scuba"], tmp_path / "S.JPG", 1).read_bytes()[:3] == b"\xff\xd8\xff"
     for draw, name in ((contact_sheet, "a.gif"), (contact_sheet, "a.pdf"), (animation, "a.png"), (animation, "a.webm")):
         with pytest.raises(BenchError, match=rf"--out .*{name}: cannot be written as \{name[1:]}; name a file that"):
             draw(tmp_path / "nothing here", tmp_path / name)  # said before the benchmark is read
-    assert class_balance(read_benchmark(made["scuba"])) == {"Archery": 4, "Basketball": 4}
-    assert plot_stats(read_benchmark(made["scuba"]), tmp_path / "stats.png").stat().st_size > 1000
+    assert class_balance(read_benchmark(stored["scuba"])) == {"Archery": 4, "Basketball": 4}
+    assert plot_stats(read_benchmark(stored["scuba"]), tmp_path / "stats.png").stat().st_size > 1000
 
 
 def test_videos_that_lack_a_version_play_too(folder_of_actions: Callable, tmp_path: Path) -> None:

@@ -3,16 +3,15 @@
 import importlib
 import importlib.metadata
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from commands import bench
 from tiny_videos import make_actions
 
 import albar_bench as ab
@@ -69,13 +68,6 @@ def _forgotten(scuba: Path, shuffled: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Each test starts without the module of the kind, and trusts nothing."""
     sys.modules.pop("my_kinds", None)
     monkeypatch.delenv("BENCH_TRUST", raising=False)
-
-
-def bench(*words: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line in a folder."""
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3]), **environment}
-    command = [sys.executable, "-m", "albar_bench", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
 
 
 def predictions(folder: Path, benchmark: Path, right: bool) -> Path:
@@ -155,17 +147,21 @@ def test_its_figures_are_in_the_report_and_in_compare(scuba: Path, shuffled: Pat
     assert "Avg shuffled ↓" in headings
 
 
-def test_the_command_line_builds_it_and_lists_its_settings(scuba: Path, module: Path, tmp_path: Path) -> None:
+def test_the_command_line_builds_it_and_lists_its_settings(
+    scuba: Path, module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    monkeypatch.setenv("COLUMNS", "200")
     shutil.copy(module / "my_kinds.py", tmp_path)
     out = tmp_path / "b"
-    ran = bench("build", "my_kinds:Shuffled", "--from", scuba, "--out", out, "--block", "3", cwd=tmp_path)
+    ran = bench("build", "my_kinds:Shuffled", "--from", scuba, "--out", out, "--block", "3")
     assert ran.returncode == 0, ran.stderr
     assert read_benchmark(out).protocol.settings == {"block": 3}
-    helped = bench("build", "my_kinds:Shuffled", "--help", cwd=tmp_path, COLUMNS="200")
+    helped = bench("build", "my_kinds:Shuffled", "--help")
     assert "--block" in helped.stdout and "Frames that stay together." in helped.stdout
-    wrong = bench("build", "my_kinds:Shuffled", "--from", scuba, "--out", tmp_path / "c", "--block", "0", cwd=tmp_path)
+    wrong = bench("build", "my_kinds:Shuffled", "--from", scuba, "--out", tmp_path / "c", "--block", "0")
     assert wrong.returncode != 0 and "--block 0: give a whole number of frames from 1 to 64" in wrong.stderr
-    unknown = bench("build", "shufled", cwd=tmp_path)
+    unknown = bench("build", "shufled")
     assert unknown.returncode != 0 and "choose from scuba, scufo, conflfg, shaken" in unknown.stderr
 
 
