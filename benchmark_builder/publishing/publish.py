@@ -90,11 +90,11 @@ def publish_benchmark(
         BenchError: it is no benchmark, its files are not those of its manifest, its layout is none that `datasets`
             loads, its videos could not be made again without pixels, or ``out`` has content. Nothing is written then.
     """
-    if (folder / PUBLICATION).is_file():
-        words = f"{'with' if read_publication(folder).pixels else 'without'} pixels; upload it as it is"
+    if (folder / PUBLICATION).is_file() and not read_publication(folder).pixels:
         make = f"bench rebuild {shlex.quote(str(folder))} --out BENCHMARK"
         raise BenchError(
-            f"{folder}: is a published folder already, {words}, or make its videos first ({make}) and publish BENCHMARK"
+            f"{folder}: is a published folder already, without pixels; upload it as it is, or make its videos first "
+            f"({make}) and publish BENCHMARK"
         )
     benchmark = read_benchmark(folder, settings.root, settings.scuba)
     if not benchmark.rows:

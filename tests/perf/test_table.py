@@ -1,6 +1,9 @@
 """The table of speed goals: what was not measured is never a pass, and one failing part costs only its own rows."""
 
 import json
+import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -110,3 +113,15 @@ def test_usage_errors_are_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         with pytest.raises(SystemExit) as ended:
             table.main()
         assert ended.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_the_gpu_table_has_a_function_and_a_limit_per_result() -> None:
+    script = PERF / "gpu_table.sh"
+    if shutil.which("bash") is None:
+        pytest.skip("bash is not installed")
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    text = script.read_text(encoding="utf-8")
+    names = re.search(r"^names=\((.*)\)$", text, re.MULTILINE)
+    assert names
+    for name in names[1].split():
+        assert f"\nstep_{re.sub('[.-]', '_', name)}()" in text and f"[{name}]=" in text
