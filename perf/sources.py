@@ -24,7 +24,7 @@ USUAL = Path("ucf101") / "videos" / "SoccerJuggling" / "v_SoccerJuggling_g23_c01
 
 
 def real_clip(clips: Path | None) -> Path:
-    """A UCF101 clip of 320x240 below this folder: the usual one, else the longest.
+    """A UCF101 clip of 320x240 below this folder: the usual one, else the longest of up to 800 frames (:func:`box`).
 
     Raises:
         NotMeasured: there is none.
@@ -32,9 +32,10 @@ def real_clip(clips: Path | None) -> Path:
     if clips and (clips / USUAL).is_file():
         return clips / USUAL
     sizes = {path: probe(path) for path in videos_of(clips, "ucf101")}
-    found = [(info.frames, path) for path, info in sizes.items() if (info.width, info.height) == (320, 240)]
+    fits = {path: i.frames for path, i in sizes.items() if (i.width, i.height) == (320, 240) and 32 <= i.frames <= 800}
+    found = [(frames, path) for path, frames in fits.items()]
     if not found:
-        raise NotMeasured(f"no video of 320x240 pixels below {clips and clips.name}/ucf101")
+        raise NotMeasured(f"no video of 320x240 pixels and 32 to 800 frames below {clips and clips.name}/ucf101")
     return max(found)[1]
 
 
