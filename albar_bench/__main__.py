@@ -21,9 +21,14 @@ def main() -> None:
     here = Path.cwd()
     if here != Path(__file__).resolve().parent.parent:
         sys.path[:] = [p for p in sys.path if p and Path(p).absolute() != here]
-    from albar_bench.cli.app import Interrupted, app
-    from benchmark_builder.utils import argv
-    from benchmark_builder.utils.errors import BenchError, system_error
+    # pydantic looks for plugins in every installed package, which takes as long as importing numpy.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    from benchmark_builder.utils.lazy import many_imports
+
+    with many_imports():
+        from albar_bench.cli.app import Interrupted, app
+        from benchmark_builder.utils import argv
+        from benchmark_builder.utils.errors import BenchError, system_error
 
     argv.begin(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):  # do not stop because the terminal cannot show a name

@@ -23,6 +23,7 @@ from benchmark_builder.settings import (
     VideoSettings,
 )
 from benchmark_builder.utils import blas
+from benchmark_builder.utils.lazy import many_imports
 from benchmark_builder.utils.options import PathSetting, like, setting
 from benchmark_builder.utils.text import counted
 
@@ -95,7 +96,8 @@ def scufo(
 
     Example: `bench build scufo --from trial --shaken --out trial-shaken`
     """
-    from benchmark_builder.builders import build_scufo
+    with many_imports():
+        from benchmark_builder.builders import build_scufo
 
     _derived(functools.partial(build_scufo, shaken=shaken), source, build, settings, network, own)
 
@@ -114,15 +116,17 @@ def conflfg(
 
     Example: `bench build conflfg --from trial --order front --out trial-conflfg`
     """
-    from benchmark_builder.builders import build_conflfg
+    with many_imports():
+        from benchmark_builder.builders import build_conflfg
 
     _derived(build_conflfg, source, build, settings, network, own)
 
 
 def command_of(word: str) -> Any:
     """The command that builds a kind; its settings are options."""
-    from benchmark_builder.builders import build_kind
-    from benchmark_builder.kinds.base import kind_named, own_settings
+    with many_imports():
+        from benchmark_builder.builders import build_kind
+        from benchmark_builder.kinds.base import kind_named, own_settings
 
     kind = kind_named(word)
     Own = Annotated[
@@ -146,7 +150,8 @@ def command_of(word: str) -> Any:
 
 def _scuba(build: BuildOptions, settings: dict[str, Any], network: dict[str, Any]) -> tuple[Path, str]:
     """Build SCUBA with a command's options; returns its folder, and the text for :func:`_end`."""
-    from benchmark_builder.builders import build_scuba
+    with many_imports():
+        from benchmark_builder.builders import build_scuba
 
     report = build_scuba(
         **build.model_dump(include={"dataset", "root", "split", "fold", "protocol", "seed", "out"}),

@@ -11,6 +11,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from benchmark_builder.utils.lazy import many_imports
+
 
 class PlainCommand(TyperCommand):
     """A command that says how to give several values to an option that takes one at a time."""
@@ -55,8 +57,9 @@ class Command:
     def load(self, name: str) -> Any:
         """The command itself."""
         module, _, attribute = self.place.partition(":")
-        found = getattr(importlib.import_module(module), attribute)
-        return typer.main.get_command(found) if isinstance(found, typer.Typer) else made(name, found, self.kind)
+        with many_imports():
+            found = getattr(importlib.import_module(module), attribute)
+            return typer.main.get_command(found) if isinstance(found, typer.Typer) else made(name, found, self.kind)
 
     def listed(self, name: str) -> Any:
         """Its entry in a list."""

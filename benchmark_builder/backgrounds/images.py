@@ -6,7 +6,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from benchmark_builder import MOST_PIXELS
 from benchmark_builder.utils.errors import BenchError
@@ -90,6 +89,8 @@ def _read_coloured(path: Path) -> np.ndarray | None:
 
     None if it is grey: one channel, one channel and transparency, or a palette of greys. Raises UnreadablePicture.
     """
+    from PIL import Image
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked next

@@ -20,7 +20,6 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from benchmark_builder.settings import FolderSettings
 from benchmark_builder.utils.errors import BenchError, LeftOut
@@ -50,6 +49,8 @@ class PictureTrack:
 
     def _values(self, index: int) -> np.ndarray:
         """The picture of a frame: palette indices and 16-bit values as int32 (H, W), grey or colours as uint8."""
+        from PIL import Image
+
         path, (height, width) = self.files[index], self.size
         try:
             with warnings.catch_warnings():

@@ -1,9 +1,7 @@
 """Old module paths: until the next release they import the new modules, with a warning."""
 
 import importlib
-import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
 import types
 import warnings
@@ -108,20 +106,26 @@ MOVED = {
 }
 
 
-class _Loader(importlib.abc.Loader):
+# The bases in importlib.abc are not used, since importing that takes as long as all of this package's start.
+
+
+class _Loader:
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        """The import system makes an empty module."""
+
     def exec_module(self, module: types.ModuleType) -> None:
         """Replace the empty module by the new one; the import system then returns the new one."""
         sys.modules[module.__name__] = importlib.import_module(MOVED[module.__name__])
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class _Finder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname not in MOVED:
             return None
         _warn(fullname, MOVED[fullname], 3)
-        return importlib.util.spec_from_loader(fullname, _Loader())
+        return importlib.machinery.ModuleSpec(fullname, _Loader())  # type: ignore[arg-type]
 
 
 def install() -> None:

@@ -4,7 +4,6 @@ Such a folder may also contain a lock, temporary files (``.tmp-*``) and hidden f
 do not matter when a run checks whether it may use the folder.
 """
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,6 +120,8 @@ def keep_tracebacks(results: Mapping[str, object]) -> str:
     details = {name: found.details for name, found in results.items() if isinstance(found, Crashed)}
     if not details:
         return ""
+    import tempfile
+
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     write_log(folder, details)
     return f"tracebacks of {len(details)} unexpected failures are in {folder / LOG}"

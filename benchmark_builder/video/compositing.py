@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-from PIL import Image
 
 
 def paste(
@@ -73,5 +72,7 @@ def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
 def stretch(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize an image, uint8 (h, w, 3), to (height, width) with Pillow's bicubic filter, ignoring its aspect ratio
     (StillMix)."""
+    from PIL import Image  # not used by the default, and slow to import
+
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
     return np.array(resized)

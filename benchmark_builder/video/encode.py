@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -16,7 +17,9 @@ from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import whole_file
 from benchmark_builder.utils.malloc import can_zero, zeroed
 from benchmark_builder.video.binary import ffmpeg_version
-from benchmark_builder.video.ffmpeg import Process, open_animation
+
+if TYPE_CHECKING:
+    from benchmark_builder.video.ffmpeg import Process
 
 # CRF 10 keeps luma PSNR near 45 dB on real clips (perf/encode_quality.py), where no change is visible.
 H264 = {"vcodec": "libx264", "preset": "veryfast", "crf": 10}
@@ -139,7 +142,7 @@ class Encoder:
 @contextmanager
 def open_video(
     path: Path, width: int, height: int, fps: float, codec: dict | None = None, pixels: str = "rgb24"
-) -> Iterator[Encoder | Process]:
+) -> "Iterator[Encoder | Process]":
     """An :class:`Encoder` whose file appears at ``path`` only when it is complete.
 
     Args:
@@ -151,6 +154,8 @@ def open_video(
     """
     codec = codec or H264
     if not in_process(codec, width, height):
+        from benchmark_builder.video.ffmpeg import open_animation
+
         with open_animation(path, width, height, fps, codec, pixels) as process:
             yield process
         return

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import typer
@@ -37,6 +38,46 @@ def test_help_imports_nothing_heavy(words: str, kept_out: tuple[str, ...]) -> No
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     assert said.strip().endswith("loaded []") and "Usage" in said
+
+
+def test_a_build_imports_only_what_it_needs(folder_of_actions: Callable[..., Path], tmp_path: Path) -> None:
+    """A build imports numpy, OpenCV and PyAV, and should import nothing else that is slow."""
+    needless = (
+        "torch",
+        "pandas",
+        "matplotlib",
+        "rich",
+        "scipy",
+        "sklearn",
+        "ray",
+        "ffmpeg",
+        "PIL",
+        "httpx",
+        "requests",
+    )
+    root, pictures = folder_of_actions(per_class=1), tmp_path / "pictures"
+    pictures.mkdir()
+    cv2.imwrite(str(pictures / "grey.png"), np.full((8, 8, 3), 99, np.uint8))
+    words = [
+        "build",
+        "scuba",
+        "--dataset",
+        "ucf101",
+        "--root",
+        root,
+        "--split",
+        "all",
+        "--masks",
+        f"stored:{root}/masks",
+    ]
+    words += ["--out", tmp_path / "out", "--backgrounds", f"images:{pictures}", "--layout", "frames"]
+    code = (
+        "import sys\nfrom albar_bench.__main__ import main\n"
+        f"sys.argv = ['bench', *{[str(word) for word in words]!r}]\ntry:\n    main()\nfinally:\n"
+        f"    print('loaded', [m for m in {needless!r} if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert said.strip().endswith("loaded []") and "(10 new, 0 kept)" in said
 
 
 def tree(group: Any = None, above: str = "") -> list[tuple[str, Any, Any]]:
