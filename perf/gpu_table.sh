@@ -28,11 +28,11 @@ root=$work/data/synthactions
 
 # Each NAME is a file of the results, made by the function step_NAME (dots and dashes are underscores) below.
 names=(albar_step.txt swin3d_t.csv loss_curves.txt static_frames.csv feed_gpu.txt mask_speed.txt)
-declare -A limits=([albar_step.txt]=150 [swin3d_t.csv]=300 [loss_curves.txt]=130 [static_frames.csv]=180
+declare -A limits=([albar_step.txt]=150 [swin3d_t.csv]=300 [loss_curves.txt]=150 [static_frames.csv]=180
     [feed_gpu.txt]=60 [mask_speed.txt]=60)
 
 if [ -n "${TINY:-}" ]; then
-    epochs=1 curve_epochs=2 statics="4" precision=float32 batches="2"
+    decoders=0 epochs=1 curve_epochs=2 curve_videos=16 statics="4" precision=float32 batches="2"
     render="--size 32 --frames 8 --train 32 --test 8"
     step="--frames 4 --size 32 --steps 1 --static-frames 2 --videos 4 --workers 1"
     feed="--tiny"
@@ -42,7 +42,7 @@ if [ -n "${TINY:-}" ]; then
     for name in "${names[@]}"; do limits[$name]=1800; done
     MINUTES=${MINUTES:-60}
 else
-    epochs=${EPOCHS:-12} curve_epochs=3 statics="8 16" precision=tf32 batches=${BATCHES:-16 8 4}
+    decoders=8 epochs=${EPOCHS:-12} curve_epochs=4 curve_videos=1024 statics="8 16" precision=tf32 batches=${BATCHES:-16 8 4}
     render="--size 128 --frames 32 --train ${TRAIN:-2048} --test 256"
     step="--frames 16 --size 112 --steps 10 --static-frames 2 8 --bf16 --compile --videos 320"
     feed=""
@@ -56,11 +56,13 @@ script() { "$python" "perf/$1.py" "${@:2}"; }
 # Videos, and the benchmarks on which all networks are scored.
 data() {
     local scuba=$work/data/benchmarks/synthactions-scuba-stripes
+    [ -f "$work/data/complete" ] && return
     sed -e "s/^epochs = .*/epochs = $epochs/" -e "$small" perf/gpu_table.toml > "$config" &&
         bench data render $render &&
         bench build scuba --dataset synthactions --root "$root" --split test --per-video 1 --out "$scuba" &&
         bench build scufo --from "$scuba" --out "${scuba/scuba/scufo}" &&
-        bench build conflfg --from "$scuba" --out "${scuba/scuba/conflfg}"
+        bench build conflfg --from "$scuba" --out "${scuba/scuba/conflfg}" &&
+        touch "$work/data/complete"
 }
 
 # The clips that fit are tried from above, since the published step keeps two graphs and their second derivatives.
@@ -89,12 +91,13 @@ step_swin3d_t_csv() {
 step_static_frames_csv() {
     local n out=$work/static/results
     data && [ -f "$work/compare/runs/albar-s0/model.ckpt" ] || return
-    bench eval "$work/compare/runs/albar-s0/model.ckpt" --method "albar, 2 still frames" --device "$device" --out "$out" ||
-        return
+    bench eval "$work/compare/runs/albar-s0/model.ckpt" --method "albar, 2 still frames" --device "$device" \
+        --workers $decoders --out "$out" || return
     for n in $statics; do
         bench train albar --config "$config" --root "$root" --set static_frames=$n --device "$device" \
             --out "$work/static/$n" &&
-            bench eval "$work/static/$n/model.ckpt" --method "albar, $n still frames" --device "$device" --out "$out" &&
+            bench eval "$work/static/$n/model.ckpt" --method "albar, $n still frames" --device "$device" \
+                --workers $decoders --out "$out" &&
             cp "$out/leaderboard.csv" "$results/static_frames.csv.partial" || return
     done
     mv "$results/static_frames.csv.partial" "$results/static_frames.csv"
@@ -104,8 +107,8 @@ step_static_frames_csv() {
 step_loss_curves_txt() {
     local fast=bf16
     local run=(bench train albar --config "$config" --root "$root" --set gp=0.01 --device "$device"
-        --epochs $curve_epochs)
-    data > /dev/null &&
+        --epochs $curve_epochs --limit $curve_videos)
+    data &&
         "${run[@]}" --precision $precision --out "$work/curves/$precision" &&
         "${run[@]}" --precision $fast --out "$work/curves/$fast" &&
         "${run[@]}" --precision $precision --seed 1 --out "$work/curves/$precision-seed1" &&
@@ -113,7 +116,7 @@ step_loss_curves_txt() {
 }
 
 step_feed_gpu_txt() {
-    script feed_gpu $feed
+    script feed_gpu $feed ${CLIPS:+"$CLIPS"}
 }
 
 step_mask_speed_txt() {
