@@ -5,11 +5,10 @@ So does one that was interrupted, or to which the disk refused an operation.
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import warm
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "kill_everywhere.py"
 QUICK = ("extend", "scufo", "segment", "import", "render", "othersettings", "exportvideos", "fetchweights", "kinds",
@@ -34,8 +33,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
 def kill_everywhere(scenario: str, folder: Path, first: int, stride: int, how: str = "kill") -> dict:
     env = {**os.environ, "BENCH_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(SCRIPT), scenario, str(folder), str(first), str(stride), how]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    done = warm("", str(SCRIPT), scenario, str(folder), str(first), str(stride), how, env=env)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["tried"] and not found["wrong"], done.stderr

@@ -52,6 +52,11 @@ def warm(*words: str, cwd: Path | None = None, env: dict[str, str] | None = None
         return subprocess.CompletedProcess(words, answer["status"], out.read(), err.read())
 
 
+def bench_in_two_processes(*words: str) -> subprocess.CompletedProcess[str]:
+    """:func:`bench` with two processes of torch.distributed."""
+    return warm("", str(Path(__file__).with_name("two_processes.py")), *words)
+
+
 def bench_anew(*words: object) -> subprocess.CompletedProcess[str]:
     """:func:`bench` in a new interpreter, which has imported nothing."""
     command = [sys.executable, "-m", "albar_bench", *map(str, words)]

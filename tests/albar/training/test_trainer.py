@@ -2,9 +2,6 @@
 
 import csv
 import dataclasses
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 import torch
+from commands import bench_in_two_processes
 from moving_bars import moving_bars
 from typer.testing import CliRunner
 
@@ -603,7 +601,6 @@ def test_shares_of_several_processes_are_the_whole_batch() -> None:
 
 
 def test_two_processes_learn_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    env = {**os.environ, "BENCH_DATA": str(tmp_path), "OMP_NUM_THREADS": "1"}
     # ALBAR with its penalty: two forward passes a step, one of them differentiated twice. No clipping, which would hide
     # a gradient of another length.
     flags = (
@@ -619,9 +616,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("BENCH_DATA", str(tmp_path))
     start("data", "render", "--train", "32", "--test", "0", "--frames", "8", "--workers", "1")
     start("train", "albar", *flags.split(), "--batch", "8", "--out", "one")
-    several = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "albar_bench")
-    command = [sys.executable, "-m", *several, "train", "albar", *flags.split(), "--batch", "4", "--out", "two"]
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=240)
+    done = bench_in_two_processes("train", "albar", *flags.split(), "--batch", "4", "--out", "two")
     assert done.returncode == 0, done.stderr
     one, two = weights(tmp_path / "one" / "model.ckpt"), weights(tmp_path / "two" / "model.ckpt")
     # Four SGD steps of a gradient of norm 25, a thousandth of which is added: float32 sums in another order differ by

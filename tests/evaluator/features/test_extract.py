@@ -144,6 +144,7 @@ def test_a_stopped_run_continues_to_the_same_bytes(videos, tmp_path, monkeypatch
     assert files == {p.relative_to(tmp_path / "f"): p.read_bytes() for p in (tmp_path / "f").rglob("*") if p.is_file()}
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_processes_change_nothing_and_a_decoder_that_ends_one_costs_its_video(tmp_path, monkeypatch):
     root = tmp_path / "videos"
     long_videos(root, (20, 33, 40))

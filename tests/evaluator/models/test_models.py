@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from bomb import Bomb
+from commands import bench_in_two_processes
 from small_world import SAMPLING, World, refused, save
 from tiny_models import huggingface_folder
 from tiny_videos import make_actions
@@ -298,14 +299,12 @@ def test_views_are_averaged_as_softmax(world: World, tmp_path: Path) -> None:
 
 def command(world: World, out: Path) -> list[str]:
     folders = map(str, (world.scuba, world.scufo))
-    return ["-m", "albar_bench", "eval", str(world.checkpoint), "--no-iid", "--device", "cpu", "--batch", "3",
+    return ["eval", str(world.checkpoint), "--no-iid", "--device", "cpu", "--batch", "3",
             "--out", str(out), "--benchmarks", *folders]  # fmt: skip
 
 
 def test_two_processes_predict_each_video_once(world: World, tmp_path: Path) -> None:
-    start = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    argv = [sys.executable, *start, *command(world, tmp_path / "two")]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+    done = bench_in_two_processes(*command(world, tmp_path / "two"))
     assert done.returncode == 0, done.stderr
     score(world, world.checkpoint, tmp_path / "one")
     for path in sorted((tmp_path / "one/predictions").glob("*.csv")):
@@ -327,7 +326,7 @@ def test_a_video_that_one_of_two_processes_misses_stops_both(world: World, tmp_p
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     env = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-    argv = [sys.executable, *command(world, tmp_path / "out")]
+    argv = [sys.executable, "-m", "albar_bench", *command(world, tmp_path / "out")]
     running = [
         subprocess.Popen(argv, env={**env, "RANK": rank, "LOCAL_RANK": rank}, stderr=subprocess.PIPE, text=True)
         for rank in ("0", "1")

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import multiprocessing
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def _writer(path: Path, first: int) -> None:
 
 def test_two_processes_lose_no_row(tmp_path: Path) -> None:
     path = tmp_path / "leaderboard.csv"
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     writers = [context.Process(target=_writer, args=(path, first)) for first in (0, 100, 200)]
     for writer in writers:
         writer.start()
