@@ -36,8 +36,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("section", RUN)
-def test_an_example_runs(section: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_example_runs(
+    section: str, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     monkeypatch.chdir(folder)
+    if "--workers 2" not in SECTIONS[section]:
+        request.getfixturevalue("quick_workers")
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("BENCH_TRUST", "")
     monkeypatch.delenv("BENCH_DATA", raising=False)

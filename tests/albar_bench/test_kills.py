@@ -33,7 +33,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
 def kill_everywhere(scenario: str, folder: Path, first: int, stride: int, how: str = "kill") -> dict:
     env = {**os.environ, "BENCH_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    done = warm("", str(SCRIPT), scenario, str(folder), str(first), str(stride), how, env=env)
+    words = (str(SCRIPT), scenario, str(folder), str(first), str(stride), how)
+    done = warm("", *words, env=env, imported=() if scenario == "features" else ("kill_everywhere",))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["tried"] and not found["wrong"], done.stderr

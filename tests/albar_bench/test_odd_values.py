@@ -6,14 +6,13 @@ import math
 import os
 import pickle
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from commands import bench
 from every_field import (
     QUIET,
     built,  # noqa: F401
@@ -429,19 +428,7 @@ def test_an_odd_record_of_a_render(tmp_path: Path, classes: Any) -> None:
 
 
 def test_the_command_line_says_it_in_one_line(built: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "albar_bench",
-        "build",
-        "scuba",
-        "--dataset",
-        "ucf101",
-        "--root",
-        str(built / "ucf"),
-        "--out",
-        "o",
-    ]
+    command = ["build", "scuba", "--dataset", "ucf101", "--root", str(built / "ucf"), "--out", "o"]
     masks = ["--masks", f"stored:{built / 'ucf' / 'masks'}"]
     for more, status, says in (
         (["--feather", "nan"], 1, "error: --feather nan"),
@@ -449,6 +436,6 @@ def test_the_command_line_says_it_in_one_line(built: Path, tmp_path: Path) -> No
         (["--workers", "1000000"], 1, "error: --workers 1000000"),
         (["--per-video", "x"], 2, "--per-video"),
     ):
-        done = subprocess.run([*command, *masks, *more], capture_output=True, text=True, cwd=tmp_path, check=False)
+        done = bench(*command, *masks, *more, cwd=tmp_path)
         assert done.returncode == status and says in done.stderr and "Traceback" not in done.stderr
     assert os.listdir(tmp_path) == []  # noqa: PTH208

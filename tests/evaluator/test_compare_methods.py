@@ -112,6 +112,7 @@ def test_what_would_fail_after_training_is_found_before(tmp_path: Path, render: 
     assert "give their source with --masks" in refused(time=["frozen-background"])
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_benchmarks_of_another_render_are_kept_apart(tmp_path: Path, render: Path) -> None:
     built = _synthactions(render, tmp_path / "out")
     kinds = [read_benchmark(folder).kind for folder in built]

@@ -10,13 +10,13 @@ from functools import cache
 from pathlib import Path
 
 SERVER = Path(__file__).with_name("warm_server.py")
-cpu_seconds = 0.0  # of the server and of all programs that it ran
+cpu_seconds = dict[tuple[str, ...], float]()  # of each server and of all programs that it ran
 
 
 @cache
-def _server() -> "subprocess.Popen[str]":
+def _server(imported: tuple[str, ...]) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
-        [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [sys.executable, str(SERVER), *imported], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
     )  # fmt: skip
     atexit.register(_close, process)
@@ -28,7 +28,9 @@ def _close(process: "subprocess.Popen[str]") -> None:
     process.wait(10)
 
 
-def warm(*words: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def warm(
+    *words: str, cwd: Path | None = None, env: dict[str, str] | None = None, imported: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """``python WORDS…``, as :func:`subprocess.run`, without the time that imports take: see :mod:`warm_server`.
 
     What is tested about imports needs a new interpreter: :func:`bench_anew`.
@@ -37,18 +39,18 @@ def warm(*words: str, cwd: Path | None = None, env: dict[str, str] | None = None
         words: ``-m`` and a module, or ``""`` and a file; then their arguments.
         cwd: the current folder if it is another.
         env: the environment if it is another.
+        imported: the modules that are imported before; none: those of the command line.
     """
-    global cpu_seconds
     if sys.platform != "linux":  # elsewhere, libraries do not survive a fork
         command = [sys.executable, *filter(None, words)]
         return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=300)
     with tempfile.NamedTemporaryFile("r+") as out, tempfile.NamedTemporaryFile("r+") as err:
         request = {"words": words, "cwd": str(cwd or Path.cwd()), "env": dict(env or os.environ), "stdout": out.name,
                    "stderr": err.name}  # fmt: skip
-        server = _server()
+        server = _server(imported)
         print(json.dumps(request), file=server.stdin, flush=True)
         answer = json.loads(server.stdout.readline())  # type: ignore[union-attr]
-        cpu_seconds = answer["cpu"]
+        cpu_seconds[imported] = answer["cpu"]
         return subprocess.CompletedProcess(words, answer["status"], out.read(), err.read())
 
 

@@ -58,7 +58,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def explained(what: Path, out: Path, model: nn.Module | None = None, **options: Any) -> Any:
-    return ab.explain(model or Reads(), what, out=out, **{"progress": False, "batch": 4, "steps": 3, **options})
+    # Small pictures: to choose the colours of an animation takes longer than all the rest.
+    return ab.explain(
+        model or Reads(), what, out=out, **{"progress": False, "batch": 4, "steps": 3, "height": SIDE, **options}
+    )
 
 
 def share(frames: np.ndarray, masks: np.ndarray) -> float:
@@ -210,7 +213,7 @@ def test_too_few_steps_are_said(built: Path, tmp_path: Path) -> None:
     """One step gives ¾ of each value, so the sum lacks ¼ of the change, which is the score s³."""
     model: Any = Cube()
     model.sampling = WHOLE
-    options: Any = {"limit": 1, "progress": False, "baseline": "mean", "out": tmp_path / "out"}
+    options: Any = {"limit": 1, "progress": False, "baseline": "mean", "out": tmp_path / "out", "height": SIDE}
     said: list[str] = []
     one, three = (
         explain(
@@ -281,7 +284,7 @@ def test_the_command(built: Path, tmp_path: Path) -> None:
     model = Reads()
     torch.jit.script(_Scripted()).save(str(tmp_path / "model.pt"))
     words = ["explain", str(tmp_path / "model.pt"), str(built / "scuba"), "--trust", "--sampling", "8x2-48",
-             "--limit", "2", "--steps", "2", "--out", str(tmp_path / "out")]  # fmt: skip
+             "--limit", "2", "--steps", "2", "--height", "32", "--out", str(tmp_path / "out")]  # fmt: skip
     for change in ("size=32", "resize=32", "stride=1"):
         words += ["--clip", change]
     done = CliRunner().invoke(app, words)
