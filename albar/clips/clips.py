@@ -4,7 +4,7 @@ Axes: C = 3 channels (RGB), T = frames, H and W = pixels, B = batch.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from pydantic import AfterValidator, BeforeValidator, model_validator
 from torch.nn import functional
+from torch.utils.data import get_worker_info
 
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.moved import renamed
@@ -330,7 +331,12 @@ _AT_ONCE = 8  # frames scaled together: enough to share the cost of a call, few 
 
 
 def _cut_frames(
-    frames: Iterable[np.ndarray], count: int, boxes: Callable[[int, int], list[Box]], size: int, flip: bool = False
+    frames: Iterable[np.ndarray],
+    count: int,
+    boxes: Callable[[int, int], list[Box]],
+    size: int,
+    flip: bool = False,
+    into: np.ndarray | None = None,
 ) -> torch.Tensor:
     """Crops of ``count`` frames, uint8 (H, W, C) of one size: uint8 (crops, C, count, size, size).
 
@@ -342,6 +348,7 @@ def _cut_frames(
         boxes: height and width of a frame -> where the crops are.
         size: height and width of the result.
         flip: mirror the scaled crops from left to right.
+        into: memory for the result.
     """
     places: list[Box] = []
     crops: list[np.ndarray] = []
@@ -351,7 +358,7 @@ def _cut_frames(
             channels = frame.shape[2]
             places = boxes(frame.shape[0], frame.shape[1])
             crops = [np.empty((_AT_ONCE, height, width, channels), np.uint8) for _, _, height, width in places]
-            made = np.empty((len(places), channels, count, size, size), np.uint8)
+            made = np.empty((len(places), channels, count, size, size), np.uint8) if into is None else into
             mirrored = np.empty((channels, _AT_ONCE * size if flip else 0, size), np.uint8)
         at = k % _AT_ONCE
         for (top, left, height, width), crop in zip(places, crops, strict=True):
@@ -369,8 +376,16 @@ def _cut_frames(
     return torch.from_numpy(made)
 
 
-def assemble(found: Mapping[int, np.ndarray] | Iterable[tuple[int, np.ndarray]], cut: Cut, size: int) -> torch.Tensor:
-    """Clip, uint8 (C, T, size, size), from the frames that :func:`pick` or :func:`picked` gives, uint8 (H, W, C)."""
+def assemble(
+    found: Mapping[int, np.ndarray] | Iterable[tuple[int, np.ndarray]],
+    cut: Cut,
+    size: int,
+    into: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Clip, uint8 (C, T, size, size), from the frames that :func:`pick` or :func:`picked` gives, uint8 (H, W, C).
+
+    Written to ``into``, contiguous uint8 of that shape in the main memory, where it is given.
+    """
     at: dict[int, int] = {}
 
     def numbered() -> Iterator[np.ndarray]:
@@ -378,10 +393,13 @@ def assemble(found: Mapping[int, np.ndarray] | Iterable[tuple[int, np.ndarray]],
             at[number] = len(at)
             yield frame
 
+    rising = bool((np.diff(cut.indices) > 0).all())  # each frame once, in order: the usual case, and no copy
+    direct = into.numpy()[None] if into is not None and rising else None
     count = len(set(cut.indices.tolist()))
-    made = _cut_frames(numbered(), count, lambda height, width: [cut.box], size, cut.flip)[0]
-    places = [at[i] for i in cut.indices.tolist()]
-    return made if places == list(range(count)) else made[:, places]
+    made = _cut_frames(numbered(), count, lambda height, width: [cut.box], size, cut.flip, direct)[0]
+    if not rising:
+        made = made[:, [at[i] for i in cut.indices.tolist()]]
+    return made if into is None or rising else into.copy_(made)
 
 
 def eval_clips(frames: Iterable[np.ndarray], n_frames: int, sampling: ClipSampling) -> torch.Tensor:
@@ -421,7 +439,7 @@ def normalise(clips: torch.Tensor, sampling: ClipSampling, into: torch.Tensor | 
     if clips.device.type != "cpu" or clips.dtype != torch.uint8:
         made = clips.to(torch.float32, copy=True) if into is None else into.copy_(clips)
         return _scaled_values(made, sampling)
-    made = host_memory(clips.numel(), np.float32).view(clips.shape) if into is None else into
+    made = host_memory(clips.shape, torch.float32) if into is None else into
     # A table of the 256 values of each channel gives the same figures in one pass.
     values = torch.arange(256, dtype=torch.float32).repeat(3, 1)[:, None, None]
     tables = _scaled_values(values, sampling).reshape(3, 256).numpy()
@@ -441,10 +459,17 @@ def _scaled_values(values: torch.Tensor, sampling: ClipSampling) -> torch.Tensor
     return values.sub_(mean).div_(std)
 
 
-def host_memory(count: int, dtype: type[np.generic]) -> torch.Tensor:
-    """Memory for ``count`` numbers, not initialised, (count,): from numpy, which requests large pages; filling it the
-    first time takes a quarter of the time of torch's."""
-    return torch.from_numpy(np.empty(count, dtype))
+def host_memory(shape: Sequence[int], dtype: torch.dtype = torch.uint8) -> torch.Tensor:
+    """A tensor in the main memory, not initialised.
+
+    In a worker of a DataLoader, the memory is shared: the main process gets it without a copy. Elsewhere it is from
+    numpy, which requests large pages: filling it the first time takes a quarter of the time of torch's.
+    """
+    count = math.prod(shape)
+    if get_worker_info() is not None and count:
+        storage = torch.UntypedStorage._new_shared(count * dtype.itemsize, device="cpu")
+        return torch.empty(0, dtype=dtype).set_(storage, 0, tuple(shape))  # type: ignore[call-overload]
+    return torch.from_numpy(np.empty(tuple(shape), torch.empty(0, dtype=dtype).numpy().dtype))
 
 
 class Normaliser:
@@ -459,7 +484,7 @@ class Normaliser:
         count = clips.numel()
         if self._memory.device != clips.device or len(self._memory) < count:
             on_host = clips.device.type == "cpu"
-            self._memory = host_memory(count, np.float32) if on_host else torch.empty(count, device=clips.device)
+            self._memory = host_memory([count], torch.float32) if on_host else torch.empty(count, device=clips.device)
         return normalise(clips, self.sampling, self._memory[:count].view(clips.shape))
 
 

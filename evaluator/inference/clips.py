@@ -6,11 +6,11 @@ Axes: B videos, V views (clips in time x crops) of each, 3 RGB, T frames, S = th
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from albar.clips.clips import ClipSampling, ShortVideo, eval_clips, still_clips
+from albar.clips.clips import ClipSampling, ShortVideo, eval_clips, host_memory, still_clips
+from albar.data.dataset import prepare_worker
 from benchmark_builder.utils.errors import BenchError, ChangedFile
 from benchmark_builder.video.decode import Frames
 from benchmark_builder.video.digest_cache import known_digest
@@ -129,6 +129,7 @@ def batches(
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=torch.cuda.is_available(),
+        worker_init_fn=prepare_worker,
     )
     return iter(loader)
 
@@ -156,6 +157,5 @@ def _collate(samples: list[tuple[int, torch.Tensor | None, BenchError | None]]) 
     if not good:
         return Batch([], None, errors)
     clips = [clip for _, clip in good]
-    # Memory from numpy, which requests large pages: filling it takes a third of the time.
-    together = np.empty((sum(map(len, clips)), *clips[0].shape[1:]), np.uint8)
-    return Batch([k for k, _ in good], torch.cat(clips, out=torch.from_numpy(together)), errors)
+    together = host_memory((sum(map(len, clips)), *clips[0].shape[1:]))
+    return Batch([k for k, _ in good], torch.cat(clips, out=together), errors)
