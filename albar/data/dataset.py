@@ -1,9 +1,9 @@
 """Videos to batches: a torch dataset over Video records, an in-memory cache of decoded frames, a resumable order."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
@@ -22,6 +22,7 @@ from albar.clips.clips import (
 from albar.data.actors import ActorMasks
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.malloc import keep_freed
+from benchmark_builder.utils.pool import one_cv2_thread
 from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.decode import Frames, probe, read_frames
@@ -220,7 +221,7 @@ def batches(
         collate_fn=_as_it_is,
         worker_init_fn=prepare_worker,
     )
-    for batch in loader:
+    for batch in started(loader):
         if isinstance(batch, BenchError):
             raise batch
         yield batch
@@ -231,9 +232,17 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def prepare_worker(worker: int) -> None:
-    """Settings of a worker: the others use the other cores, and its next clip needs the memory of this one."""
-    cv2.setNumThreads(1)
+    """Settings of a decoding process: its next clip needs the memory of this one."""
     keep_freed()
+
+
+def started(loader: DataLoader) -> Iterator[Any]:
+    """The batches of a loader, whose decoding processes are started now.
+
+    They are forks, which would wait for ever for OpenCV's threads of this process: so they have one thread.
+    """
+    with one_cv2_thread() if loader.num_workers else nullcontext():
+        return iter(loader)
 
 
 def in_turn(videos: int, batch: int) -> list[list[Key]]:

@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from albar.clips.clips import ClipSampling, Cut, ShortVideo, assemble, eval_box, eval_indices, pick, train_cut
+from albar.data.dataset import prepare_worker, started
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, remove_leftovers, whole_file, write_json
 from benchmark_builder.utils.progress import Bar
@@ -181,10 +182,12 @@ class FeatureStore:
             paths = [self.path(one) for one in Bar(wanted, desc="digests", unit="video", disable=not progress)]
             missing = {k for k, path in enumerate(paths) if not path.is_file()}
             todo = [group for group in _groups(wanted) if missing & set(group)]
-            loader = DataLoader(clips, batch_sampler=todo, num_workers=workers, collate_fn=list)
+            loader = DataLoader(
+                clips, batch_sampler=todo, num_workers=workers, collate_fn=list, worker_init_fn=prepare_worker
+            )
             left = len(missing)
             with Bar(total=left, desc="features", unit="video", disable=not progress) as bar:
-                for group, cut in zip(todo, loader, strict=True):
+                for group, cut in zip(todo, started(loader), strict=True):
                     broken = next((c for c in cut if isinstance(c, BenchError)), None)
                     if broken is not None:
                         raise broken

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from albar.clips.clips import ClipSampling, ShortVideo, eval_clips, host_memory, still_clips
-from albar.data.dataset import prepare_worker
+from albar.data.dataset import prepare_worker, started
 from benchmark_builder.utils.errors import BenchError, ChangedFile
 from benchmark_builder.video.decode import Frames
 from benchmark_builder.video.digest_cache import known_digest
@@ -131,7 +131,7 @@ def batches(
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=prepare_worker,
     )
-    return iter(loader)
+    return started(loader)
 
 
 class _Clips(Dataset):
