@@ -36,8 +36,8 @@ from benchmark_builder.video.selection import choose_frames, indices, ranges, so
 
 DRAWN = ("stripes", "plain", "noise")  # backgrounds that need no file, only a seed
 # Bytes of source frames that are decoded before the first of them is composed: what the decoder, and then the encoder
-# of one video, uses stays in the processor's cache, which costs a sixth less than one frame after the other.
-BLOCK = 4 * 2**20
+# of one video, uses stays in the processor's cache, which costs a tenth to a sixth less than one frame after the other.
+BLOCK = 8 * 2**20
 
 
 class Scuba(Kind):
