@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.text import shown
 
 MOST_BYTES = 2**30  # largest file; the scores of 30,000 videos in 700 classes are 170 MB as float64
 MOST_STEPS = 60_000_000  # opcodes; the annotations of UCF101-24 need 300,000
@@ -680,7 +681,7 @@ def load(path: Path, what: str, fix: str = "get the file from its publisher") ->
     except OSError as error:
         raise BenchError(f"{path}: cannot be read ({error.strerror or error}); {fix}") from None
     except Refused as error:
-        raise BenchError(f"{path}: refused, not a plain {what} ({error}); {fix}") from None
+        raise BenchError(f"{path}: refused, not a plain {what} ({shown(error)[:200]}); {fix}") from None
     except BenchError:
         raise
     except Exception as error:  # a damaged pickle can raise anything: IndexError, struct.error, UnicodeDecodeError, …

@@ -254,6 +254,14 @@ def test_a_damaged_pickle_gives_a_value_or_one_clear_error(
         assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
 
 
+def test_a_refused_name_stays_on_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "odd.pkl"
+    path.write_bytes(b"\x80\x04\x8c\x05o\n\x1b[m\x8c\x06system\x93.")
+    with pytest.raises(BenchError, match=r"asks for o\\n\\x1b\[m\.system") as found:
+        load(path, "annotation")
+    assert "\n" not in str(found.value)
+
+
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(safe_pickle, "MOST_BYTES", 100)
     (tmp_path / "a.pkl").write_bytes(pickle.dumps([0] * 200))
