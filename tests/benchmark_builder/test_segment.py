@@ -71,6 +71,7 @@ def test_written_masks_are_the_sources_own(folder_of_actions: Callable, tmp_path
         assert row["sha256"] == sha256_file(tmp_path / "out" / row["file"])
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_workers_change_no_byte(folder_of_actions: Callable, tmp_path: Path) -> None:
     root = folder_of_actions()
     pngs_of(root)

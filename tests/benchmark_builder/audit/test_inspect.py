@@ -169,6 +169,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.usefixtures("quick_workers")
 def test_a_whole_copy_is_inspected(copy: Path, tmp_path: Path, workers: int) -> None:
     found = inspect_dataset("folder", copy, workers=workers, progress=False)
     assert [(v.id, v.state) for v in found.videos] == [

@@ -168,6 +168,7 @@ def test_a_feathered_edge_counts_by_its_weight(tmp_path: Path) -> None:
     assert one.leaked is not None and one.leaked.value == pytest.approx(1 - kept[0] * kept[1], rel=1e-4)
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_the_layout_and_workers_change_nothing(tmp_path: Path) -> None:
     root = dataset(tmp_path / "ucf", of_video)
     masks = f"stored:{root / 'wide'}"

@@ -164,6 +164,7 @@ def test_version_1_is_drawn_as_it_was(tmp_path: Path) -> None:
     assert [(d.row.id, d.frame, d.shift) for d in drawn] == DONORS_1
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_videos_with_few_frames_for_a_still_are_listed_once(unsteady: Benchmark, tmp_path: Path) -> None:
     build_scufo(unsteady.folder, out=tmp_path / "scufo", run=QUIET)
     few = ("Biking/v_Biking_g01_c01", "few stills")

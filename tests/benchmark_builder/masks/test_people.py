@@ -99,7 +99,7 @@ def test_people_of_two_shots_do_not_mix() -> None:
 
 
 def test_where_nobody_is_seen_motion_is_trusted_less() -> None:
-    frames, _ = scene(21, (BLUE, 40, 3.0))
+    frames, _ = scene(9, (BLUE, 40, 3.0))
     alone = follow(iter(frames), HEIGHT, WIDTH).confidence.mean()
     track = follow(iter(frames), HEIGHT, WIDTH, Found(ColouredPeople()))
     assert 0 < track.confidence.mean() < alone

@@ -107,11 +107,11 @@ def test_masks_follow_the_actor_through_the_video(predictor: SamPredictor) -> No
     np.testing.assert_array_equal(alone[8], expected[8])  # ... and none across a gap
 
 
-def test_chunks_of_8_and_of_64_agree(predictor: SamPredictor) -> None:
-    video, masks = moving_square(66)
+def test_chunks_of_4_and_of_16_agree(predictor: SamPredictor) -> None:
+    video, masks = moving_square(18)
     boxes = [found[:1] for found in boxes_of(masks)]
-    long = dict(follow(predictor, video, boxes, chunk=64, box_margin=0.1))
-    for index, mask in follow(predictor, video, boxes, chunk=8, box_margin=0.1):
+    long = dict(follow(predictor, video, boxes, chunk=16, box_margin=0.1))
+    for index, mask in follow(predictor, video, boxes, chunk=4, box_margin=0.1):
         np.testing.assert_array_equal(mask, long.pop(index))
     assert not long
 

@@ -364,6 +364,7 @@ def test_the_default_record_is_that_of_earlier_versions_and_later_settings_are_t
         render_dataset(tmp_path / "e", tiny, progress=False)
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_workers_and_counts_do_not_change_a_byte(rendered: Path, tmp_path: Path) -> None:
     render_dataset(tmp_path / "two", SMALL, workers=2, progress=False)
     assert digests(tmp_path / "two") == digests(rendered)

@@ -163,6 +163,7 @@ def test_the_folder(rendered: Path) -> None:
         assert frames == by_id[Path(name).stem].frames
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_workers_and_a_second_run_change_nothing(rendered: Path, tmp_path: Path) -> None:
     before = digests(rendered)
     render_synthlong(tmp_path / "two", SMALL, workers=2, progress=False)
