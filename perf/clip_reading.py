@@ -24,10 +24,12 @@ import av
 import cv2
 import numpy as np
 from measure import NotMeasured, Row, Turns, cache, interleaved, needs, show, videos_of
+from sources import real_clip
 
 from albar.clips.clips import pick
 from benchmark_builder.layouts.base import jpeg
 from benchmark_builder.layouts.layout import read_any
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.rng import generator
 from benchmark_builder.video.decode import read_frames
 from benchmark_builder.video.encode import FFV1, H264, open_video
@@ -115,21 +117,43 @@ def clips_of(path: Path, count: int, number: int) -> list[np.ndarray]:
     return [np.minimum(start + STRIDE * np.arange(FRAMES), count - 1) for start in starts]
 
 
-def differs(work: list[tuple[Path, np.ndarray]], readers: dict[str, Reader]) -> dict[str, float]:
-    """Mean absolute difference of each reader's clips from those of sequential decoding, in grey levels."""
-    found: dict[str, list[float]] = {name: [] for name in readers}
+Work = list[tuple[Path, np.ndarray]]  # clips: the file, and the numbers of the frames
+Apart = dict[Path, dict[str, float]]
+Wrong = dict[str, dict[Path, str]]
+
+
+def differs(work: Work, readers: dict[str, Reader]) -> tuple[Apart, Wrong]:
+    """Mean absolute difference of the clips from those of sequential decoding, in grey levels: file -> reader -> value;
+    and what went wrong: reader -> file -> reason.
+
+    Raises:
+        RuntimeError: our own frames differ.
+    """
+    found: Apart = {}
+    wrong: Wrong = {}
     for path, clips in itertools.groupby(work, key=lambda pair: pair[0]):
-        frames = list(read_any(path))
-        for _, wanted in clips:
-            true = np.stack([frames[k] for k in wanted])
-            for name, reader in readers.items():
-                found[name].append(float(np.abs(_stacked(reader(path, wanted), wanted).astype(int) - true).mean()))
-    if found["ours"] and max(found["ours"]):
-        raise RuntimeError("our frames differ from those of sequential decoding, so speed says nothing")
-    return {name: float(np.mean(values)) for name, values in found.items()}
+        listed = [wanted for _, wanted in clips]
+        kept = {k for wanted in listed for k in map(int, wanted)}
+        frames = {k: frame for k, frame in enumerate(read_any(path)) if k in kept}
+        found[path] = {}
+        for name, reader in readers.items():
+            try:
+                values = [
+                    np.abs(_stacked(reader(path, w), w).astype(int) - np.stack([frames[int(k)] for k in w])).mean()
+                    for w in listed
+                ]
+            except Exception as error:  # whatever another library raises
+                if name == "ours":
+                    raise
+                wrong.setdefault(name, {})[path] = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+                continue
+            found[path][name] = float(np.mean(values))
+        if found[path]["ours"]:
+            raise RuntimeError(f"{path.name}: our frames differ from those of sequential decoding")
+    return found, wrong
 
 
-def turns(work: list[tuple[Path, np.ndarray]], readers: dict[str, Reader], rounds: int) -> dict[Path, Turns]:
+def turns(work: Work, readers: dict[str, Reader], rounds: int) -> dict[Path, Turns]:
     """CPU seconds per file: all readers read all clips in turns. Every file was read once before, in full."""
     spent: dict[Path, Turns] = {}
     for _ in range(rounds):
@@ -155,7 +179,7 @@ def summed(parts: Iterable[Turns]) -> Turns:
     return Turns(found)
 
 
-def work_on(files: list[Path], number: int) -> list[tuple[Path, np.ndarray]]:
+def work_on(files: list[Path], number: int) -> Work:
     """``number`` clips of each file; reads each file in full, as the first epoch does, so that its frames are known."""
     work = []
     for path in files:
@@ -164,6 +188,17 @@ def work_on(files: list[Path], number: int) -> list[tuple[Path, np.ndarray]]:
             ours(path, np.array([count - 1]))
         work += [(path, wanted) for wanted in clips_of(path, count, number)]
     return work
+
+
+def readable(files: list[Path], title: str) -> Iterator[Path | Row]:
+    """Files that can be decoded to their end, and a row for each other one."""
+    for path in files:
+        try:
+            for _ in read_any(path):
+                pass
+            yield path
+        except BenchError as error:
+            yield Row(f"{title}: {path.name}", missing=str(error)[:200])
 
 
 def _stacked(found: object, wanted: np.ndarray) -> np.ndarray:
@@ -210,14 +245,22 @@ def video_rows(clips: Path | None, rounds: int, per_file: int) -> Iterator[Row]:
         except NotMeasured as error:
             yield Row(title, peer, goal=PEERS[peer][2], missing=str(error))
     readers[BEFORE] = sequential
-    work = work_on(files, per_file)
-    apart = {
-        dataset: differs([(p, w) for p, w in work if dataset in p.relative_to(clips).parts], readers)
-        for dataset in DATASETS
-    }
+    checked = list(readable(files, title))
+    yield from (row for row in checked if isinstance(row, Row))
+    work = work_on([path for path in checked if isinstance(path, Path)], per_file)
+    apart, wrong = differs(work, readers)
+    for peer, reasons in wrong.items():
+        if len(reasons) > len(apart) / 2:
+            path, reason = next(iter(reasons.items()))
+            yield Row(title, peer, goal=PEERS[peer][2], missing=f"{path.name}: {reason}")
+            readers.pop(peer)
+            continue
+        for path, reason in reasons.items():  # the others are compared on files that all can read
+            yield Row(f"{title}: {path.name}", peer, missing=f"left out of all rows: {reason}")
+            work = [(p, wanted) for p, wanted in work if p != path]
     found = turns(work, readers, rounds)
     for dataset in ("", *DATASETS):
-        members = [t for p, t in found.items() if not dataset or dataset in p.relative_to(clips).parts]
+        members = [p for p in found if not dataset or dataset in p.relative_to(clips).parts]
         for peer in readers:
             goal = PEERS[peer][2] if peer in PEERS else 1.0
             if peer == "ours":
@@ -226,15 +269,15 @@ def video_rows(clips: Path | None, rounds: int, per_file: int) -> Iterator[Row]:
                 missing = f"no videos of {dataset} below {clips.name}/"
                 yield Row(f"{title}: {dataset}", peer, goal=goal, missing=missing)
                 continue
-            total = summed(members)
-            note = milliseconds(total, peer, sum(1 for p, _ in work if any(found[p] is t for t in members)))
-            if dataset and apart[dataset][peer]:
-                note += f"; its frames differ by {apart[dataset][peer]:.1f} grey levels"
+            total = summed(found[p] for p in members)
+            note = milliseconds(total, peer, sum(1 for p, _ in work if p in members))
+            other = float(np.mean([apart[p][peer] for p in members]))
+            note += f"; its frames differ by {other:.1f} grey levels" if other else "; equal frames"
             yield Row(f"{title}: {dataset or 'all'}", peer, total.ratios(peer), goal, note=note)
 
 
 def stored_rows(clips: Path | None, folder: Path, rounds: int, number: int) -> Iterator[Row]:
-    source = videos_of(clips, "ucf101")[0]
+    source = real_clip(clips)
     kept = dict(copies(source, folder))
     for layout in ("frames", "zip"):
         readers: dict[str, Reader] = {"ours": ours, BEFORE_PICTURES: every, PIL: pil}

@@ -17,6 +17,7 @@ import numpy as np
 from measure import NotMeasured, videos_of
 
 from benchmark_builder.layouts.layout import jpeg
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.decode import probe, read_frames
 
 CLIPS = Path(os.environ.get("BENCH_CLIPS") or Path(__file__).parent.parent.parent / "shared" / "clips")
@@ -31,9 +32,14 @@ def real_clip(clips: Path | None) -> Path:
     """
     if clips and (clips / USUAL).is_file():
         return clips / USUAL
-    sizes = {path: probe(path) for path in videos_of(clips, "ucf101")}
-    fits = {path: i.frames for path, i in sizes.items() if (i.width, i.height) == (320, 240) and 32 <= i.frames <= 800}
-    found = [(frames, path) for path, frames in fits.items()]
+    found = []
+    for path in videos_of(clips, "ucf101"):
+        try:
+            info = probe(path)
+        except BenchError:  # a file that cannot be read is no candidate
+            continue
+        if (info.width, info.height) == (320, 240) and 32 <= info.frames <= 800:
+            found.append((info.frames, path))
     if not found:
         raise NotMeasured(f"no video of 320x240 pixels and 32 to 800 frames below {clips and clips.name}/ucf101")
     return max(found)[1]
