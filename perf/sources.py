@@ -35,11 +35,11 @@ def real_clip(clips: Path | None) -> Path:
     found = []
     for path in videos_of(clips, "ucf101"):
         try:
-            info = probe(path)
+            info, frames = probe(path), sum(1 for _ in read_frames(path))
         except BenchError:  # a file that cannot be read is no candidate
             continue
-        if (info.width, info.height) == (320, 240) and 32 <= info.frames <= 800:
-            found.append((info.frames, path))
+        if (info.width, info.height) == (320, 240) and 32 <= frames <= 800:
+            found.append((frames, path))
     if not found:
         raise NotMeasured(f"no video of 320x240 pixels and 32 to 800 frames below {clips and clips.name}/ucf101")
     return max(found)[1]
