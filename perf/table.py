@@ -63,7 +63,7 @@ PARTS = {
     "video": Part("default_layout", "SCUBA as video", 3),
     "short": Part("short_clips", "short clips", 5),
     "step": Part("albar_step", "ALBAR's step", 3),
-    "start": Part("start_up", "import time of a build, bench --help", 7),
+    "start": Part("start_up", "start of a build, bench --help", 7),
     "demo": Part("demo", "bench demo", 1, long=True),
     "suite": Part("suite", "the test suite", 1, long=True),
 }

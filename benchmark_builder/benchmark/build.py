@@ -6,7 +6,7 @@ While a build runs, ``.build/`` holds a lock, the protocol, and the journal.
 import json
 import shutil
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +158,7 @@ class _Build(runner.Filling[object]):
             return
         made: dict[str, list[dict[str, object]]] = {}
         for row in read_benchmark(self.out).rows:
-            made.setdefault(getattr(row, self._by), []).append(asdict(row))
+            made.setdefault(getattr(row, self._by), []).append(row.plain())
         yield from from_tables(self.out, made, "delete the folder and build again")
 
     def check_row(self, row: object) -> None:
@@ -181,7 +181,7 @@ class _Build(runner.Filling[object]):
         write_json(self.out / WORK / PROTOCOL, self.protocol.replaced(versions=versions()).plain())
 
     def made(self, result: Any) -> runner.Made:
-        rows = [asdict(r) for r in result if isinstance(r, Row)]
+        rows = [r.plain() for r in result if isinstance(r, Row)]
         return runner.Made(rows, [n for n in result if isinstance(n, pool.Note)])
 
     def finish(self, journal: Journal, items: Sequence[Any], made: int, changed: Sequence[str]) -> Report:

@@ -77,6 +77,10 @@ class Row:
     pixels_xxh128: str = ""  # XXH3-128 of the composed uint8 RGB frames, before any encoding
     file_sha256: str = ""
 
+    def plain(self) -> dict[str, Any]:
+        """The columns with their values. ``dataclasses.asdict`` gives the same, but copies each value."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
     def derived(self, **own: Any) -> "Row":
         """The row of a video made from this SCUBA video: this video's id as partner, no mask file (``mask_sha256`` is
         kept; it is the digest of the SCUBA video's masks), and ``changes``."""
@@ -425,7 +429,7 @@ def write_benchmark(folder: Path, protocol: ProtocolRecord, rows: list[Row], fai
     write_json(folder / PROTOCOL, protocol.replaced(format=ProtocolRecord.FORMAT, versions=versions()).plain())
     write_csv(folder / FAILURES, FAILURE_COLUMNS, sorted(failures, key=lambda f: f["id"]))
     (folder / MANIFEST).unlink(missing_ok=True)
-    table = [[_text(v) for v in dataclasses.astuple(r)] for r in sorted(rows, key=lambda r: r.id)]
+    table = [[_text(v) for v in r.plain().values()] for r in sorted(rows, key=lambda r: r.id)]
     manifest = csv_text([COLUMNS, *table])
     digests = {name: sha256_file(folder / name) for name in (FAILURES, PROTOCOL, LIST) if (folder / name).is_file()}
     digests[MANIFEST] = hashlib.sha256(manifest.encode("utf-8", errors="backslashreplace")).hexdigest()
