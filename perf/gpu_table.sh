@@ -29,7 +29,7 @@ root=$work/data/synthactions
 # Each NAME is a file of the results, made by the function step_NAME (dots and dashes are underscores) below.
 names=(albar_step.txt swin3d_t.csv loss_curves.txt static_frames.csv feed_gpu.txt mask_speed.txt)
 declare -A limits=([albar_step.txt]=150 [swin3d_t.csv]=300 [loss_curves.txt]=150 [static_frames.csv]=180
-    [feed_gpu.txt]=60 [mask_speed.txt]=60)
+    [feed_gpu.txt]=90 [mask_speed.txt]=60)
 
 if [ -n "${TINY:-}" ]; then
     decoders=0 epochs=1 curve_epochs=2 curve_videos=16 statics="4" precision=float32 batches="2"
