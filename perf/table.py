@@ -21,6 +21,7 @@ import importlib
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.text import shown
 
 HEADINGS = ("work", "against", "ratio or time", "rounds", "goal", "reached", "note")
+ROOM = 4 * 10**9  # bytes for the files of a part
 NAMED = ("av", "opencv-python-headless", "torch", "torchcodec", "decord2", "pillow")
 
 
@@ -82,9 +84,14 @@ def measured(name: str, clips: Path | None, rounds: int | None, limit: float) ->
 
 def output_of(command: Sequence[str], limit: float) -> tuple[str, str]:
     """(what a command printed, why it failed or ""); at the limit, it and all that it started are killed."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as printed, tempfile.TemporaryFile("w+") as errors:
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as printed,
+        tempfile.TemporaryFile("w+") as errors,
+        tempfile.TemporaryDirectory(dir=memory(), ignore_cleanup_errors=True) as scratch,
+    ):
+        more = {"OMP_NUM_THREADS": "1", "TMPDIR": scratch}
         process = subprocess.Popen(
-            command, stdout=printed, stderr=errors, env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True
+            command, stdout=printed, stderr=errors, env=os.environ | more, start_new_session=True
         )
         problem = ""
         try:
@@ -104,6 +111,14 @@ def output_of(command: Sequence[str], limit: float) -> tuple[str, str]:
         return printed.read(), problem
 
 
+def memory() -> Path | None:
+    """Where files are in memory, so that the state of a disk does not count; None without room, or with $TMPDIR."""
+    place = Path("/dev/shm")
+    if "TMPDIR" in os.environ or not os.access(place, os.W_OK):
+        return None
+    return place if shutil.disk_usage(place).free > ROOM else None
+
+
 def worker(name: str, clips: Path | None, rounds: int) -> None:
     """Measure one part here; print each row as a line of JSON as soon as it is there."""
     try:
@@ -121,7 +136,8 @@ def machine() -> str:
         model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
     except OSError:  # not Linux
         pass
-    found = [f"{model}, {os.cpu_count()} cores", f"Python {platform.python_version()}"]
+    files = "in memory" if memory() else f"in {os.environ.get('TMPDIR', 'the folder for temporary files')}"
+    found = [f"{model}, {os.cpu_count()} cores, files {files}", f"Python {platform.python_version()}"]
     for package in NAMED:
         try:
             found.append(f"{package} {version(package)}")
