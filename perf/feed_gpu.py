@@ -31,6 +31,7 @@ from albar.models import model_spec
 from benchmark_builder.layouts.base import jpeg
 from benchmark_builder.settings import TranscodeSettings
 from benchmark_builder.utils.digests import SETTLED
+from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.video.decode import probe, read_frames
 from benchmark_builder.video.record import Video
 from benchmark_builder.video.transcoding import Coding, even_size, rate_of, transcode_file
@@ -60,12 +61,17 @@ def stored(sources: list[Path], folder: Path) -> dict[str, list[Path]]:
         info = probe(source)
         target, frames = folder / f"{k}.mp4", folder / f"{k}"
         size = even_size(info.width, info.height, s.short)
-        transcode_file(source, target, Coding(*size, rate_of(info.fps), None, s.keys, s.crf, s.preset))
+        try:
+            transcode_file(source, target, Coding(*size, rate_of(info.fps), None, s.keys, s.crf, s.preset))
+        except BenchError as error:  # no ffmpeg
+            print(f"not transcoded: {error}")
+            found.pop("transcoded", None)
         frames.mkdir()
         for number, picture in enumerate(read_frames(source)):
             (frames / f"{number:06d}.jpg").write_bytes(jpeg(picture))
         for name, path in zip(NAMES, (source, target, frames), strict=True):
-            found[name].append(path)
+            if name in found:
+                found[name].append(path)
     time.sleep(SETTLED + 0.1)  # nothing is recorded of files that have just changed
     return found
 
@@ -130,7 +136,11 @@ def on_gpu(device: str, model: str, shape: ClipSampling) -> dict[str, float]:
 def rows(clips: Path | None, rounds: int = 3) -> Iterator[Row]:
     """CPU milliseconds per training clip of swin3d_t; no goals."""
     shape = sampling(model_spec(MODEL).sampling)
-    for way, found in fed(clips, shape, rounds, 4 * BATCH).items():
+    measured = fed(clips, shape, rounds, 4 * BATCH)
+    for way in NAMES:
+        if way not in measured:
+            yield Row(f"training clip of {MODEL}, {NAMES[way]}", missing="there is no ffmpeg")
+    for way, found in measured.items():
         note = f"{found.per_second:.1f} clips per second of one core, {found.size:.2f} MB per video"
         yield Row(
             f"training clip of {MODEL}, {NAMES[way]}", "", tuple(1000 * s for s in found.seconds), unit="ms", note=note

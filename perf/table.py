@@ -65,6 +65,7 @@ PARTS = {
     "video": Part("default_layout", "SCUBA as video", 3),
     "short": Part("short_clips", "short clips", 5),
     "step": Part("albar_step", "ALBAR's step", 3),
+    "feed": Part("feed_gpu", "training clips for a GPU", 2),
     "start": Part("start_up", "start of a build, bench --help", 7),
     "demo": Part("demo", "bench demo", 1, long=True),
     "suite": Part("suite", "the test suite", 1, long=True),

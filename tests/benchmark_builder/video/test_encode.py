@@ -171,3 +171,23 @@ def test_a_disk_that_is_full_also_for_the_end_of_the_file(tmp_path: Path, monkey
                 for frame in moving(20, 48, 64):
                     e.write(frame)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_all_is_encoded_in_process_no_ffmpeg_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmark_builder.benchmark import manifest
+    from benchmark_builder.utils.errors import BenchError
+
+    def none() -> str:
+        raise BenchError("no ffmpeg found")
+
+    monkeypatch.delenv("BENCH_FFMPEG", raising=False)
+    monkeypatch.setattr(manifest, "ffmpeg_version", none)
+    monkeypatch.setattr(manifest, "can_zero", lambda: True)
+    assert manifest.versions()["ffmpeg"] == "none"
+    for change in (
+        lambda: monkeypatch.setattr(manifest, "can_zero", lambda: False),
+        lambda: (monkeypatch.setattr(manifest, "can_zero", lambda: True), monkeypatch.setenv("BENCH_FFMPEG", "wrong")),
+    ):
+        change()
+        with pytest.raises(BenchError, match="no ffmpeg found"):
+            manifest.versions()
