@@ -4,6 +4,7 @@ The videos are those of synthactions under names of the official classes; layout
 are those of the datasets. The figures mean nothing: this shows that every step of the plan runs.
 """
 
+import functools
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from benchmark_builder.datasets.common import shipped_classes
 from benchmark_builder.datasets.hmdb51 import SPLITS as HMDB51_SPLITS
 from benchmark_builder.datasets.jhmdb import CLASSES as JHMDB_CLASSES
 from benchmark_builder.synthactions.motions import CLASSES
-from benchmark_builder.synthactions.render import render_clip
+from benchmark_builder.synthactions.render import Facts, render_clip
 from benchmark_builder.synthactions.scenery import SCENERY, draw_scenery
 from benchmark_builder.synthactions.settings import SynthSettings
 from benchmark_builder.utils.errors import BenchError
@@ -62,11 +63,16 @@ def make_copies(plan: PaperPlan, root: Path) -> dict[str, str]:
 
 def _clips(classes: list[str], seed: int) -> Iterator[Clip]:
     """The rendered videos, with the official class names in place of their own."""
-    settings = SETTINGS.replaced(seed=seed)
     for split, count in (("train", TRAIN), ("test", TEST)):
         for index in range(count):
-            frames, masks, facts = render_clip(settings, split, index)
+            frames, masks, facts = _rendered(seed, split, index)
             yield classes[facts.label], split, frames, masks
+
+
+@functools.lru_cache(maxsize=TRAIN + TEST)  # 20 megabytes
+def _rendered(seed: int, split: str, index: int) -> tuple[np.ndarray, np.ndarray, Facts]:
+    """A rendered video; datasets that are copied one after the other have the same ones."""
+    return render_clip(SETTINGS.replaced(seed=seed), split, index)
 
 
 def _video(path: Path, frames: np.ndarray) -> None:

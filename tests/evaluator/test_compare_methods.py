@@ -166,7 +166,7 @@ def test_the_command_trains_scores_and_resumes(tmp_path: Path) -> None:
     def bench(*words: str) -> subprocess.CompletedProcess[str]:
         return commands.bench(*words, cwd=tmp_path, env=env)
 
-    made = bench("data", "render", "--train", "32", "--test", "8", "--frames", "8", "--workers", "1")
+    made = bench("data", "render", "--train", "32", "--test", "8", "--frames", "8", "--size", "32", "--workers", "1")
     assert made.returncode == 0, made.stderr
     words = ["compare", "--methods", "baseline", "mixup:p=0.5", "--time", "one-frame", "--seeds", "2", "--jobs", "2"]
     words += ["--slices", "synthactions", "--epochs", "1"]

@@ -2,9 +2,10 @@
 
 import copy
 import json
+import multiprocessing
+import os
 import shutil
-import subprocess
-import sys
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -303,33 +304,31 @@ def test_names_of_benchmarks_may_hold_any_sign() -> None:
     assert leaderboard.digests({"manifests": "published=published-hmdb51"}) == {"published-hmdb51"}
 
 
-KILLED = """
-import os, sys
-from pathlib import Path
-from benchmark_builder import files
-from evaluator.score import score
-steps = int(sys.argv[1])
-real = os.replace
-def replace(self, target):
-    global steps
-    steps -= 1
-    if steps < 0:
-        os.kill(os.getpid(), 9)
-    real(self, target)
-Path.replace = replace
-base = Path(sys.argv[2])
-score([base / "0.json", base / "1.json"], [base / "benchmarks/scuba", base / "benchmarks/scufo"], base / "out",
-      method="killed")
-"""
+def _killed(base: Path, steps: int) -> None:
+    """Score, and end at once before the file number ``steps`` gets its name."""
+    real = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        nonlocal steps
+        steps -= 1
+        if steps < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(self, target)
+
+    Path.replace = replace  # type: ignore[assignment,method-assign]
+    benchmarks = [base / "benchmarks/scuba", base / "benchmarks/scufo"]
+    score([base / "0.json", base / "1.json"], benchmarks, base / "out", method="killed")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="has no signal 9")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_score_that_was_killed_anywhere_goes_on(made: Path, tmp_path: Path) -> None:
     base = tmp_path / "w"
     shutil.copytree(made.parent, base)
     for steps in range(5):
-        done = subprocess.run([sys.executable, "-c", KILLED, str(steps), str(base)], capture_output=True, text=True)
-        assert done.returncode == (-9 if steps < 4 else 0), done.stderr
+        process = multiprocessing.get_context("fork").Process(target=_killed, args=(base, steps))
+        process.start()
+        process.join()
+        assert process.exitcode == (-signal.SIGKILL if steps < 4 else 0)
     assert not list((base / "out").rglob(".tmp-*"))
     assert len(read_leaderboard(base / "out" / leaderboard.NAME)) == 1
     assert recompute(load_run(find_records([base / "out"])[0])).plain()["figures"]

@@ -744,12 +744,13 @@ def test_a_bad_toml_file_is_named_with_the_mend(tmp_path: Path, text: str, word:
 def test_a_compiled_network_learns_what_it_does_as_it_is(
     run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, options: dict
 ) -> None:
-    # The backend that traces both directions, as the default does, and leaves out its slow compiler.
+    # The backend that traces both directions, as the default does, and leaves out its slow compiler. Each shape by
+    # itself: to trace any number of clips and frames takes twice the time.
     compiler, traced = torch.compile, []
 
     def quick(network: torch.nn.Module) -> object:
         traced.append(network)
-        return compiler(network, backend="aot_eager")
+        return compiler(network, backend="aot_eager", dynamic=False)
 
     monkeypatch.setattr(torch, "compile", quick)
     changes = {"method": "albar", "epochs": 1, "optimiser": "sgd", "lr": 0.1, "validation": 0.0, "options": options}
