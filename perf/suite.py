@@ -1,4 +1,4 @@
-"""The seconds of the checks of CI: ruff, mypy and the tests, on all cores, as `make check` and `make test` run them.
+"""The seconds of the checks of CI: ruff, mypy and the tests, at the same time and on all cores, as CI runs them.
 
 python perf/suite.py
 """
@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from measure import Row, cpu_seconds, run, show
@@ -22,10 +23,13 @@ def rows(clips: Path | None = None, rounds: int = 1) -> Iterator[Row]:
     try:
         for _ in range(rounds):
             began = time.perf_counter()
-            for command in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
-                run([*python, *command])
             more = {"BENCH_CLIPS": str(clips)} if clips else {}
-            run([*python, "pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "worksteal"], **more)
+            tests = ["pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "worksteal"]
+            with ThreadPoolExecutor() as beside:
+                tested = beside.submit(run, [*python, *tests], **more)
+                for command in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+                    run([*python, *command])
+                tested.result()
             spent.append(time.perf_counter() - began)
     finally:
         os.chdir(here)
