@@ -99,7 +99,7 @@ def fed(clips: Path | None, shape: ClipSampling, rounds: int, number: int, most:
     with tempfile.TemporaryDirectory() as name, cache(Path(name) / "cache"):
         folder = Path(name)
         try:
-            sources = videos_of(clips, "kinetics400", "ucf101", "hmdb51")[:most]
+            sources = videos_of(clips)[:most]
         except NotMeasured:
             sources = [usual_clip(folder)]
         ways = stored(sources, folder)

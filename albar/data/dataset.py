@@ -20,6 +20,7 @@ from albar.clips.clips import (
     train_cut,
 )
 from albar.data.actors import ActorMasks
+from albar.data.torchcodec_clips import cut_there, decoded
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.malloc import keep_freed
 from benchmark_builder.utils.pool import one_cv2_thread
@@ -92,13 +93,16 @@ class ClipDataset(Dataset[Sample | BenchError]):
         train: bool,
         cache: FrameCache | None = None,
         actors: ActorMasks | None = None,
+        torchcodec_on: torch.device | None = None,
     ) -> None:
+        """torchcodec_on: where torchcodec decodes the video files; None: this toolkit decodes them."""
         self.videos = list(videos)
         self.sampling = sampling
         self.seed = seed
         self.train = train
         self.cached = cache.frames if cache else None
         self.actors = actors
+        self.torchcodec_on = torchcodec_on
         self._shapes: dict[int, tuple[int, int, int]] = {}  # frames, height, width
         self._kept: list[torch.Tensor] = []
 
@@ -126,6 +130,8 @@ class ClipDataset(Dataset[Sample | BenchError]):
         """Memory for a batch; in a worker, where the batches are copied, that of an earlier one."""
         s = self.sampling
         shape = (clips, 3, s.frames, s.size, s.size)
+        if self.torchcodec_on is not None and self.torchcodec_on.type != "cpu":
+            return torch.empty(shape, dtype=torch.uint8, device=self.torchcodec_on)
         if not self.copied or get_worker_info() is None:
             return host_memory(shape)
         if len(self._kept) < _KEPT:
@@ -141,16 +147,32 @@ class ClipDataset(Dataset[Sample | BenchError]):
         frames, height, width = self._shape(index, video)
         cut = self._cut(epoch, index, (frames, height, width))
         try:
-            clip = assemble(_chosen(video, cut), cut, self.sampling.size, into)
+            clip = self._clip(index, video, cut, into)
         except ShortVideo as short:  # the header promised more: draw again from what there is
             self._shapes[index] = short.count, height, width
             cut = self._cut(epoch, index, self._shapes[index])
-            clip = assemble(_chosen(self._video(index), cut), cut, self.sampling.size, into)
+            clip = self._clip(index, self._video(index), cut, into)
         actors = torch.empty(0, dtype=torch.uint8)
         if self.actors is not None:
             masks = self.actors.of(index, np.unique(cut.indices).tolist(), height, width)
             actors = assemble(masks, cut, self.sampling.size)
         return Sample(clip, torch.tensor(self.videos[index].label), actors, torch.tensor(index))
+
+    def _clip(
+        self, index: int, video: Iterator[np.ndarray] | np.ndarray, cut: Cut, into: torch.Tensor | None
+    ) -> torch.Tensor:
+        """The pixels of a clip, written to ``into`` if it is given."""
+        size = self.sampling.size
+        if self.torchcodec_on is None or not isinstance(video, Frames):
+            on_gpu = into is not None and into.device.type != "cpu"
+            clip = assemble(_chosen(video, cut), cut, size, None if on_gpu else into)
+            return into.copy_(clip) if into is not None and on_gpu else clip
+        _, height, width = self._shapes[index]
+        frames = decoded(video.path, cut, height, width, self.torchcodec_on)
+        if frames.device.type == "cpu":
+            return assemble(dict(zip(cut.indices.tolist(), frames.numpy(), strict=True)), cut, size, into)
+        clip = cut_there(frames, cut, size)
+        return clip if into is None else into.copy_(clip)
 
     def _video(self, index: int) -> Iterator[np.ndarray] | np.ndarray:
         return read_frames(self.videos[index].path) if self.cached is None else self.cached[index]

@@ -27,7 +27,7 @@ from albar.training.optimizer import make_optimiser, set_rate
 from albar.training.places import write_places
 from albar.training.run_folder import RunFolder
 from albar.training.run_record import RunRecord, digest
-from albar.training.settings import BEST, LAST, TrainSettings
+from albar.training.settings import BEST, EXACT, LAST, TrainSettings
 from albar.training.split import chosen_by_list, divide, said_validation
 from albar.training.validation import watch
 from benchmark_builder.datasets import dataset_root, read_dataset
@@ -134,7 +134,8 @@ class Run:
         )
         self.say(said_validation(s, self.videos, self.kept_back))
         self.write_places()
-        stream = batches(self.training, self.order, self.workers, pin=self.device.type == "cuda")
+        pin = self.device.type == "cuda" and self.settings.decode == EXACT
+        stream = batches(self.training, self.order, self.training_workers, pin=pin)
         logs = Logs(self.folder.path, self.accelerator, s.trackers, self.record.plain())
         began, started = time.monotonic(), self.state.step
         with self._bar() as bar, contextlib.closing(stream), logs:
@@ -197,9 +198,13 @@ class Run:
     def _read_clips(self) -> None:
         """The clips for training and for validation; decoded frames are kept in memory if they fit."""
         s = self.settings
-        self.workers = s.workers if s.workers is not None else self._usual_workers()
-        cache = FrameCache(self.videos, s.cache_mb, s.progress)
-        self.training = ClipDataset(self.videos, self.sampling, s.seed, train=True, cache=cache)
+        self.workers = self.training_workers = s.workers if s.workers is not None else self._usual_workers()
+        exact = s.decode == EXACT
+        cache = FrameCache(self.videos, s.cache_mb if exact else 0, s.progress)
+        if not exact and self.device.type != "cpu":  # this process decodes on the GPU
+            self.training_workers = 0
+        on = None if exact else self.device
+        self.training = ClipDataset(self.videos, self.sampling, s.seed, train=True, cache=cache, torchcodec_on=on)
         self.validating: ClipDataset | None = None
         if self.kept_back:
             held = FrameCache(self.kept_back, s.cache_mb, s.progress) if cache.frames is not None else None

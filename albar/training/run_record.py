@@ -14,7 +14,7 @@ from albar.models import huggingface
 from albar.stillmix_settings import RESIZED_BEFORE
 from albar.training.extras import deciding, without_folder
 from albar.training.optimizer import Recipe
-from albar.training.settings import LAST, TrainSettings
+from albar.training.settings import EXACT, LAST, TrainSettings
 from benchmark_builder.datasets.subset import ChosenIds
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import sha256_file
@@ -48,6 +48,7 @@ class RunRecord(FileRecord):
     processes: Whole = None
     precision: TextOrMissing = None  # resolved: ``float32``, ``tf32`` or ``bf16``
     compile: Annotated[bool | None, Says("true or false")] = None
+    decode: TextOrMissing = None  # what decoded the training videos; only where it is not this toolkit
     dropout: Share = None
     keep: TextOrMissing = None  # the epoch whose weights are kept; only where it is not the last
     beside: Table = None  # data that the method needs in addition to the clips
@@ -96,6 +97,7 @@ class RunRecord(FileRecord):
             "processes": processes,
             "precision": precision,
             "compile": s.compile,
+            **({"decode": s.decode} if s.decode != EXACT else {}),
             **({"dropout": s.dropout} if s.dropout else {}),
             **({"keep": s.kept_in_model} if s.kept_in_model != LAST else {}),
             "beside": deciding(method, s),

@@ -29,6 +29,7 @@ VALIDATION = 0.1  # share of the training videos that is kept for validation, un
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio", "swanlab", "comet_ml", "clearml", "aim", "dvclive")
 NO_TRACKER = "none"
 LONGEST_NAME = 100  # characters of a dataset's name
+EXACT, TORCHCODEC = "exact", "torchcodec"  # of ``decode``
 METHOD, CLIPS, RUNNING = "Method", "Clips", "Running"  # headings in --help
 
 
@@ -115,6 +116,7 @@ class TrainSettings(BankSettings):
         out: the run's folder; None: runs/DATASET-METHOD-sSEED.
         workers: decoding processes, 0 for none; None: none on a CPU, one per core with a GPU.
         cache_mb: keep all decoded frames in memory if they need at most so many megabytes.
+        decode: ``exact``, or ``torchcodec`` for training clips (:mod:`albar.data.torchcodec_clips`).
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, …
         precision: ``float32``, ``tf32``, ``bf16``, or ``auto``: bf16 on a GPU, else float32.
         compile: use torch.compile for the network; passes that are differentiated twice are not compiled.
@@ -224,6 +226,13 @@ class TrainSettings(BankSettings):
         None, "Decoding processes.", shown="none on a CPU", of="processes", ge=0, le=1024, panel=RUNNING
     )
     cache_mb: int = setting(1024, "Keep all decoded frames in memory up to so many megabytes.", ge=0, le=10**9)
+    decode: Literal["exact", "torchcodec"] = setting(
+        EXACT,
+        "What decodes the training videos. exact: this toolkit, every frame as it is. torchcodec: that library "
+        "(pip install 'albar-bench[torchcodec]'), on the GPU if the run has one; its pixels differ a little, and "
+        "validation stays exact.",
+        panel=RUNNING,
+    )
     device: Word = setting("auto", "auto, cpu, cuda, cuda:1 …", panel=RUNNING)
     precision: Literal["auto", "float32", "tf32", "bf16"] = setting("auto", "auto: bf16 on a GPU.", panel=RUNNING)
     compile: bool = setting(False, "Through torch.compile.", panel=RUNNING)
@@ -260,6 +269,13 @@ class TrainSettings(BankSettings):
                 raise self.wrong(
                     "track", name, f"needs the package {package}; `pip install {package}`, or leave it out"
                 )
+        if self.decode == TORCHCODEC:
+            if self.method == PROBE:
+                raise self.wrong("decode", self.decode, f"is not for {PROBE}, whose features are computed exactly")
+            from albar.data.torchcodec_clips import problem
+
+            if (said := problem()) is not None:
+                raise self.wrong("decode", self.decode, said)
         if self.name is not None and not (self.name.isprintable() and len(self.name) <= LONGEST_NAME):
             raise self.wrong("name", shown(self.name), f"give at most {LONGEST_NAME} printable characters")
         if self.name is not None and self.name != self.dataset and self.name in DATASETS.names():

@@ -16,7 +16,7 @@ OPTIONS = (
     "keep_state", "seed", "out", "preset", "masks", "places", "reference", "tau", "features", "options", "model",
     "weights", "keep_head", "sampling", "clip", "epochs", "batch", "accumulate", "optimiser", "lr", "lr_clips",
     "backbone_lr", "weight_decay", "decay", "warmup", "schedule", "clip_gradient", "precision", "compile", "workers",
-    "device", "save_steps", "track", "tensorboard",
+    "decode", "device", "save_steps", "track", "tensorboard",
 )  # fmt: skip
 
 

@@ -70,6 +70,7 @@ LIBRARIES = {
         Library("sklearn", "scikit-learn", "downstream", "bench downstream anomaly"),
         Library("h5py", "h5py", "downstream", "bench downstream localize"),
         Library("actionformer", "actionformer", "downstream", "bench downstream localize"),
+        Library("torchcodec", "torchcodec", "torchcodec", "bench train --decode torchcodec"),
         Library("diffusers", "diffusers", "generate", "bench data backgrounds"),
     )
 }

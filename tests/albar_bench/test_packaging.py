@@ -27,11 +27,11 @@ def names(requirements: list[str]) -> set[str]:
 def test_the_table_of_libraries_is_what_pip_installs() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     required = {"": names(PROJECT["project"]["dependencies"])} | {extra: names(extras[extra]) for extra in extras}
-    for extra in ("", "train", "sam", "generate", "ray", "downstream"):
+    for extra in ("", "train", "sam", "generate", "ray", "downstream", "torchcodec"):
         assert {lib.package for lib in LIBRARIES.values() if lib.extra == extra} == required[extra], extra
     (everything,) = extras["all"]
     parts = set(everything.removeprefix("albar-bench[").removesuffix("]").split(","))
-    assert parts == extras.keys() - {"all", "dev", "docs", "peers"}
+    assert parts == extras.keys() - {"all", "dev", "docs", "peers", "torchcodec"}
     assert set().union(*(required[part] for part in ("", *parts))) >= NAMED
     assert "torch" not in required[""] and ".[all,dev]" in (ROOT / "Makefile").read_text("utf-8")
 
