@@ -1,5 +1,7 @@
 """Makes tiny videos for tests."""
 
+import functools
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +29,21 @@ def write_video(path: Path, video: np.ndarray, fps: float = 10.0) -> None:
 
 def make_actions(root: Path, per_class: int = 2, frames: int = 8, height: int = 32, width: int = 48) -> Path:
     """A dataset in UCF101's layout with stored masks, two real class names and lossless videos."""
-    for c, name in enumerate(("Archery", "Basketball")):
-        for k in range(per_class):
-            video, masks = moving_square(frames, height, width, seed=10 * c + k)
-            stem = f"v_{name}_g{k + 1:02d}_c01"
-            write_video(root / "videos" / name / f"{stem}.mkv", video)
-            write_masks(root / "masks" / name / f"{stem}.zip", masks)
+    for name, data in _actions(per_class, frames, height, width).items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
     return root
+
+
+@functools.cache  # encoding takes five times as long, and most tests use the same videos
+def _actions(per_class: int, frames: int, height: int, width: int) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for c, name in enumerate(("Archery", "Basketball")):
+            for k in range(per_class):
+                video, masks = moving_square(frames, height, width, seed=10 * c + k)
+                stem = f"v_{name}_g{k + 1:02d}_c01"
+                write_video(root / "videos" / name / f"{stem}.mkv", video)
+                write_masks(root / "masks" / name / f"{stem}.zip", masks)
+        return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
