@@ -183,7 +183,7 @@ def test_a_body_crossing_the_scene_is_found(pan: int) -> None:
 def test_synthactions_masks_are_near_the_exact_ones() -> None:
     scores, trivial = [], []
     for index in range(8):  # one of every class
-        images, masks, _ = render_clip(SynthSettings(size=64, frames=6), "test_unbiased", index)
+        images, masks, _ = render_clip(SynthSettings(size=64, frames=5), "test_unbiased", index)
         track = follow(images, 64, 64)
         scores.append(mean_iou(track, list(masks)))
         trivial.append(float(masks.mean()))  # what the whole frame as a mask would score
@@ -202,7 +202,7 @@ def test_a_scene_without_an_actor_is_left_out(tmp_path: Path, moving: bool) -> N
 
 
 def test_the_same_masks_on_every_run_whatever_else_uses_opencv(tmp_path: Path) -> None:
-    frames, _ = walker(8, 1)
+    frames, _ = walker(6, 1)
     video = write(tmp_path / "walk.mkv", frames)
     source = MotionMasks(None, tmp_path)
     first = source.track(video, 120, 200)
@@ -215,7 +215,7 @@ def test_the_same_masks_on_every_run_whatever_else_uses_opencv(tmp_path: Path) -
     finally:
         cv2.setNumThreads(threads)
     assert np.array_equal(first.confidence, second.confidence)
-    assert all(np.array_equal(first.mask(t), second.mask(t)) for t in range(8))
+    assert all(np.array_equal(first.mask(t), second.mask(t)) for t in range(6))
 
 
 def test_masks_come_at_the_video_s_size() -> None:
@@ -230,7 +230,7 @@ def test_masks_come_at_the_video_s_size() -> None:
 
 @pytest.mark.parametrize(
     ("height", "width", "count"),
-    [(1, 1, 3), (8, 8, 5), (24, 24, 9), (30, 300, 3), (400, 20, 6), (33, 47, 7), (48, 48, 1), (48, 48, 2)],
+    [(1, 1, 3), (8, 8, 5), (24, 24, 9), (30, 200, 3), (400, 20, 6), (33, 47, 7), (48, 48, 1), (48, 48, 2)],
 )
 @pytest.mark.parametrize("kind", ["noise", "black"])
 def test_odd_shapes_and_lengths_do_not_break_it(height: int, width: int, count: int, kind: str) -> None:
