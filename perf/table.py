@@ -1,6 +1,6 @@
 """One command for all speed goals: how this toolkit compares with others, on this machine, from what is installed.
 
-    python perf/table.py CLIPS                      # about eight minutes of CPU time; --long adds the demo and the test suite
+    python perf/table.py CLIPS                      # eight minutes of CPU time; --long adds the demo and the tests
     python perf/table.py CLIPS --only evaluation --only clips
     python perf/table.py CLIPS --markdown > table.md
     python perf/table.py CLIPS --json > table.json
