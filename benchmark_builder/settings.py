@@ -654,7 +654,7 @@ class TranscodeSettings(SettingsModel):
         enlarge: whether smaller pictures are enlarged to ``short``.
         fps: frames per second; 0: every frame, with its time.
         keys: at most so many frames from one key frame to the next.
-        crf, preset: of x264.
+        crf, preset, tune: of x264.
         keep_damaged: whether a video with frames that cannot be decoded completely is transcoded.
     """
 
@@ -675,6 +675,10 @@ class TranscodeSettings(SettingsModel):
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = (
         setting("fast", "Effort of x264: slower presets give smaller files.")
     )
+    tune: Literal["fastdecode", "none"] = setting(
+        "fastdecode", "What x264 leaves out. fastdecode: the parts of H.264 that are slow to decode; clips are read in "
+        "about half the time, files are about an eighth larger. none: nothing.",
+    )  # fmt: skip
     keep_damaged: bool = setting(
         False, "Transcode videos with frames that cannot be decoded completely, as a decoder shows them."
     )

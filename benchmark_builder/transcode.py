@@ -110,7 +110,7 @@ class TranscodeMaker:
         own = None if found.variable_rate else rate_of(found.fps)
         wanted = rate_of(s.fps) if s.fps else None
         size = even_size(found.width, found.height, s.short, s.enlarge)
-        return Coding(*size, own, None if wanted == own else wanted, s.keys, s.crf, s.preset)
+        return Coding(*size, own, None if wanted == own else wanted, s.keys, s.crf, s.preset, s.tune)
 
     def _verified(self, video: Video, target: Path, found: Checked, coding: Coding) -> int:
         """The number of frames of the result, decoded; as many as in the source, or as its duration times the rate.
@@ -274,7 +274,7 @@ class _Transcode(runner.Filling[Video]):
             raise BenchError(f"{path}: not a record of `bench data transcode`; {FIX}")
         differing = [f"{k} {old.get(k)!r}, now {self._record[k]!r}" for k in ("format", "dataset")
                      if old.get(k) != self._record[k]]  # fmt: skip
-        there, here = old["settings"], self._record["settings"]
+        there, here = {"tune": "none"} | old["settings"], self._record["settings"]  # earlier versions had no tune
         differing += [f"{k} {there.get(k)}, now {here[k]}" for k in here if there.get(k) != here[k]]
         self._rows = bool(old.get("videos"))
         if not differing:

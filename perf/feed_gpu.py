@@ -63,7 +63,8 @@ def stored(sources: list[Path], folder: Path) -> dict[str, list[Path]]:
         target, frames = folder / f"{k}.mp4", folder / f"{k}"
         size = even_size(info.width, info.height, s.short)
         try:
-            transcode_file(source, target, Coding(*size, rate_of(info.fps), None, s.keys, s.crf, s.preset))
+            coding = Coding(*size, rate_of(info.fps), None, s.keys, s.crf, s.preset, s.tune)
+            transcode_file(source, target, coding)
         except BenchError as error:  # no ffmpeg
             print(f"not transcoded: {error}")
             found.pop("transcoded", None)

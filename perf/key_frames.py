@@ -22,7 +22,7 @@ from benchmark_builder.video.transcoding import Coding, even_size, rate_of, tran
 Files = dict[str, list[Path]]
 
 
-def transcoded(sources: list[Path], folder: Path, preset: str) -> Files:
+def transcoded(sources: list[Path], folder: Path, preset: str, tune: str) -> Files:
     found: Files = {"source": sources}
     for keys in (16, 32, 250):
         files = []
@@ -30,7 +30,7 @@ def transcoded(sources: list[Path], folder: Path, preset: str) -> Files:
             info = probe(source)
             target = folder / f"{source.stem}-{keys}.mp4"
             size = even_size(info.width, info.height, 256)
-            transcode_file(source, target, Coding(*size, rate_of(info.fps), None, keys, 23, preset))
+            transcode_file(source, target, Coding(*size, rate_of(info.fps), None, keys, 23, preset, tune))
             files.append(target)
         found[f"keys {keys}"] = files
     return found
@@ -66,12 +66,13 @@ def main() -> None:
     parser.add_argument("clips", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--preset", default="fast")
+    parser.add_argument("--tune", default="fastdecode", choices=["fastdecode", "none"])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         print("| videos | number | size | CPU time per clip |\n| --- | --: | --: | --: |")
         sources = sorted((given.clips / "kinetics400/videos").glob("*.mp4"))
-        table(transcoded(sources, folder, given.preset), given.rounds)
+        table(transcoded(sources, folder, given.preset, given.tune), given.rounds)
         table({f"SCUBA, keys {keys}": built(given.clips, folder, keys) for keys in (250, 32)}, given.rounds)
 
 

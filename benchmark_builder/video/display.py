@@ -31,6 +31,8 @@ Type._missing_ = classmethod(_unnamed)  # type: ignore[method-assign,assignment]
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     """The nine numbers of a frame's display matrix (rows; 16.16 and, in the last column, 2.30 fixed point), or None."""
+    if not frame.side_data:  # true for nearly every frame, and cheaper to ask
+        return None
     data: Any = frame.side_data.get("DISPLAYMATRIX")
     return None if data is None else tuple(int(n) for n in np.frombuffer(bytes(data), np.int32)[:9])
 

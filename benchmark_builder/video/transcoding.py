@@ -31,7 +31,7 @@ class Coding:
             its time stamps; None: its time stamps are kept.
         rate: frames per second of the result, by which frames are repeated or left out; None: every frame is kept.
         keys: at most so many frames from one key frame to the next.
-        crf, preset: of x264.
+        crf, preset, tune: of x264; tune may be ``none``.
     """
 
     width: int
@@ -42,6 +42,7 @@ class Coding:
     keys: int
     crf: int
     preset: str
+    tune: str = "none"
 
 
 def even_size(width: int, height: int, short: int, enlarge: bool = False) -> tuple[int, int, bool]:
@@ -123,6 +124,8 @@ def _command(source: Path, name: str, coding: Coding) -> list[str]:
         "map_metadata": -1, "map_chapters": -1, "an": None, "sn": None, "dn": None,
         "fflags": "+bitexact", "flags:v": "+bitexact",
     }  # fmt: skip
+    if coding.tune != "none":
+        writing["tune"] = coding.tune
     if coding.source_rate is None and coding.rate is None:
         writing["enc_time_base"] = "demux"  # times of a variable rate stay as they are
     opened = ffmpeg.input(f"file:{source.absolute()}", **reading)

@@ -218,6 +218,19 @@ def test_folders_of_frames_are_refused(tmp_path: Path) -> None:
         transcode("jhmdb", tmp_path / "root", "all", out=tmp_path / "out", run=QUIET)
 
 
+def test_a_folder_of_an_earlier_version_goes_on_without_a_tune(
+    root: Path, filled: tuple[Path, Report], tmp_path: Path
+) -> None:
+    out = shutil.copytree(filled[0], tmp_path / "out")
+    record = json.loads((out / "transcode.json").read_text())
+    assert record["settings"].pop("tune") == "fastdecode"
+    (out / "transcode.json").write_text(json.dumps(record))
+    with pytest.raises(BenchError, match=r"another run \(tune none, now fastdecode"):
+        transcode("ucf101", root, out=out, settings=KEYS, run=QUIET)
+    report = transcode("ucf101", root, out=out, settings=KEYS.replaced({"tune": "none"}), run=QUIET)
+    assert report.made == 0 and report.kept == 3
+
+
 def test_classes_of_a_folder_keep_their_labels(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / f"root/{name}").mkdir(parents=True)

@@ -1,11 +1,13 @@
 """Sizes and rates of transcoded videos."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
+from tiny_videos import moving_square, write_video
 
 from benchmark_builder.utils.errors import BenchError
-from benchmark_builder.video.transcoding import even_size, rate_of
+from benchmark_builder.video.transcoding import Coding, even_size, rate_of, transcode_file
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,12 @@ def test_rates_are_the_fractions_of_the_field(fps: float, rate: Fraction) -> Non
 def test_any_rate_is_met_to_a_millionth() -> None:
     for fps in (0.1, 7.123457, 17.300001, 239.999):
         assert abs(float(rate_of(fps)) / fps - 1) < 1e-5
+
+
+def test_fastdecode_is_without_what_is_slow_to_decode(tmp_path: Path) -> None:
+    write_video(tmp_path / "v.mkv", moving_square(3)[0])
+    for tune, said in (("none", (b"cabac=1", b"deblock=1")), ("fastdecode", (b"cabac=0", b"deblock=0"))):
+        coding = Coding(48, 32, False, Fraction(10), None, 32, 23, "fast", tune)
+        transcode_file(tmp_path / "v.mkv", tmp_path / f"{tune}.mp4", coding)
+        data = (tmp_path / f"{tune}.mp4").read_bytes()
+        assert all(word in data for word in said)
