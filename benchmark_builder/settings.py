@@ -676,8 +676,8 @@ class TranscodeSettings(SettingsModel):
         setting("fast", "Effort of x264: slower presets give smaller files.")
     )
     tune: Literal["fastdecode", "none"] = setting(
-        "fastdecode", "What x264 leaves out. fastdecode: the parts of H.264 that are slow to decode; clips are read in "
-        "about half the time, files are about an eighth larger. none: nothing.",
+        "fastdecode", "What x264 leaves out. fastdecode: the parts of H.264 that are slow to decode; clips are read "
+        "about 1.5 times as fast, files are about an eighth larger. none: nothing.",
     )  # fmt: skip
     keep_damaged: bool = setting(
         False, "Transcode videos with frames that cannot be decoded completely, as a decoder shows them."
