@@ -6,6 +6,7 @@ Each program is a process with modules, folder, environment and output of its ow
 without 2 to 5 CPU seconds of imports.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -14,8 +15,10 @@ import pkgutil
 import runpy
 import signal
 import sys
+import threading
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from quick_workers import forking
 
@@ -61,6 +64,26 @@ def run(request: dict[str, Any]) -> None:
         runpy.run_path(program, run_name="__main__")
 
 
+def end(request: dict[str, Any]) -> NoReturn:
+    """Run the program, and end without the 0.4 CPU seconds in which an interpreter frees all modules."""
+    status: object = 0
+    try:
+        run(request)
+    except SystemExit as error:
+        status = error.code or 0
+        if not isinstance(status, int):
+            print(status, file=sys.stderr)
+            status = 1
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are not daemons
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status & 0xFF)
+
+
 def serve() -> None:
     """Answer requests until the client closes its end."""
     answers = os.fdopen(os.dup(1), "w")
@@ -70,7 +93,7 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         if os.fork() == 0:
             answers.close()
-            return run(json.loads(line))
+            end(json.loads(line))
         status = os.waitstatus_to_exitcode(os.wait()[1])
         print(json.dumps({"status": status, "cpu": sum(os.times()[:4])}), file=answers, flush=True)
 
