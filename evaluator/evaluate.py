@@ -22,6 +22,7 @@ from benchmark_builder.masks import mask_source
 from benchmark_builder.utils import argv
 from benchmark_builder.utils.errors import BenchError
 from benchmark_builder.utils.files import read_json, sha256_file, write_json
+from benchmark_builder.utils.malloc import NETWORKS, keep_freed
 from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.registry import safe_name
 from benchmark_builder.utils.text import shown
@@ -100,6 +101,8 @@ def evaluate(
         model = model.with_classes(sets[0].classes, sets[0].dataset)
     columns = {s.name: model.columns(s.classes, s.name) for s in sets}
     processes = Processes(pick_device(options.device))
+    if processes.device.type == "cpu":
+        keep_freed(NETWORKS)
     scenes = scene_test(model, sets, options, processes.device)
     named = benchmarks is not None if named is None else named
     timed = in_other_orders(sets, named, options, say if processes.main else lambda line: None)

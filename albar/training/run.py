@@ -32,6 +32,7 @@ from albar.training.split import chosen_by_list, divide, said_validation
 from albar.training.validation import watch
 from benchmark_builder.datasets import dataset_root, read_dataset
 from benchmark_builder.utils.errors import BenchError
+from benchmark_builder.utils.malloc import NETWORKS, keep_freed
 from benchmark_builder.utils.pool import default_workers
 from benchmark_builder.utils.progress import Bar
 from benchmark_builder.utils.registry import safe_name
@@ -126,6 +127,8 @@ class Run:
     def fit(self) -> None:
         """Train to the end and write the checkpoint."""
         s = self.settings
+        if self.device.type == "cpu":
+            keep_freed(NETWORKS)
         self._prepare()
         self.say(
             f"training {s.method} on {counted(len(self.videos), 'video')} of {s.name or s.dataset} "
