@@ -36,7 +36,14 @@ _Function = Callable[..., object]
 
 
 class Refused(ValueError):
-    """The file contains something that a data file does not need; the message says what."""
+    """The file contains something that a data file does not need; the message says what, on one line.
+
+    Args:
+        reason: may name what is in the file: its control characters become visible, and it is cut after 200 characters.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(shown(reason)[:200])
 
 
 class _Array:
@@ -681,7 +688,7 @@ def load(path: Path, what: str, fix: str = "get the file from its publisher") ->
     except OSError as error:
         raise BenchError(f"{path}: cannot be read ({error.strerror or error}); {fix}") from None
     except Refused as error:
-        raise BenchError(f"{path}: refused, not a plain {what} ({shown(error)[:200]}); {fix}") from None
+        raise BenchError(f"{path}: refused, not a plain {what} ({error}); {fix}") from None
     except BenchError:
         raise
     except Exception as error:  # a damaged pickle can raise anything: IndexError, struct.error, UnicodeDecodeError, …

@@ -133,6 +133,17 @@ def test_hostile_checkpoints_are_refused(name: str, tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_a_refused_name_stays_on_one_line(tmp_path: Path) -> None:
+    whole = saved(tmp_path / "whole.pt", {"a": torch.zeros(1)})
+    odd = rewritten(whole, content(b"\x80\x02ctorch\x1b[m\x0bx\nos\n."))
+    with pytest.raises(Refused) as refused:
+        check_torch_file(odd)
+    with pytest.raises(BenchError) as found:
+        read_torch_file(odd, "checkpoint", "get it again")
+    for message in (str(refused.value), str(found.value)):
+        assert "asks for torch\\x1b[m\\x0bx.os" in message and message.isprintable()
+
+
 def test_hostile_zips_are_refused(tmp_path: Path) -> None:
     good = saved(tmp_path / "a.pth", {"a": torch.zeros(10_000)}).read_bytes()
 
